@@ -1,0 +1,243 @@
+"""Datasets on disk: a folder with any subset of the sets training, validation and test.
+
+    dataset.json               grammar, names behind the codes, counts, checksums
+    training.x.npy             uint8 (N, L): letter codes, see `alphabet`
+    training.y.npy             uint8 (N, C): one-hot conditions
+    training.elements.parquet  one row a placed element
+
+Example i of a set never depends on how many there are, so a smaller dataset is the first rows of a
+larger one, and one folder serves all sizes.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from seqgra.alphabet import ALPHABETS, Alphabet
+from seqgra.errors import bad_input
+from seqgra.fingerprint import require_run, verify_file
+from seqgra.grammar.schema import Grammar
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SETS = ("training", "validation", "test")
+#: Bytes that one checksum covers.
+CHUNK = 4 << 20
+#: Columns of the element table; positions are 0-based, end exclusive.
+ELEMENT_COLUMNS = {
+    "example": "int32",
+    "element": "int16",
+    "condition": "int16",
+    "rule": "int16",
+    "start": "int32",
+    "end": "int32",
+    "strand": "int8",  # 1 forward, -1 reverse
+    "role": "int8",  # index in ROLES
+    "intact": "bool",  # False where a later element overwrote letters of this one
+}
+ROLES = ("grammar", "confounder")
+
+
+def split_size(size: int) -> dict[str, int]:
+    """Return how many examples of each set a dataset of `size` has: 70 / 10 / 20 %, as in the paper.
+
+    >>> split_size(1005)
+    {'training': 703, 'validation': 100, 'test': 202}
+    """
+    training, validation = size * 7 // 10, size // 10
+    return {"training": training, "validation": validation, "test": size - training - validation}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A finished dataset folder; arrays are memory-mapped when asked for.
+
+    Attributes
+    ----------
+    folder
+        Where it lies.
+    fingerprint
+        Identity of the law and the seed; the same however far the dataset has grown.
+    content
+        What ``dataset.json`` says.
+    """
+
+    folder: Path
+    fingerprint: str
+    content: Mapping[str, Any]
+
+    @cached_property
+    def grammar(self) -> Grammar:
+        """The resolved grammar that the examples were drawn from."""
+        return Grammar.model_validate(self.content["grammar"])
+
+    @property
+    def alphabet(self) -> Alphabet:
+        """The alphabet of the letter codes."""
+        return ALPHABETS[self.content["alphabet"]]
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Names of the conditions, in the order of the label columns."""
+        return tuple(self.content["conditions"])
+
+    @property
+    def window(self) -> int:
+        """Length L of the (longest) examples."""
+        return int(self.content["window"])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of examples of each set in the folder."""
+        return dict(self.content["counts"])
+
+    def x(self, set_name: str, examples: int | None = None) -> np.ndarray:
+        """Return the letter codes of the first examples of a set: uint8 (N, L), memory-mapped.
+
+        Raises
+        ------
+        InputError
+            If the set is missing, too small or damaged.
+        """
+        return self._load(set_name, "x", examples)
+
+    def y(self, set_name: str, examples: int | None = None) -> np.ndarray:
+        """Return the conditions of the first examples of a set: uint8 (N, C), memory-mapped.
+
+        Raises
+        ------
+        InputError
+            If the set is missing, too small or damaged.
+        """
+        return self._load(set_name, "y", examples)
+
+    def elements(self, set_name: str, examples: int | None = None) -> pd.DataFrame:
+        """Return the placed elements of the first examples of a set (see `ELEMENT_COLUMNS`).
+
+        Raises
+        ------
+        InputError
+            If the set is missing or too small.
+        """
+        import pandas as pd
+
+        examples = self._count(set_name, examples)
+        path = self.folder / f"{set_name}.elements.parquet"
+        try:
+            return pd.read_parquet(path, filters=[("example", "<", examples)])
+        except (OSError, ValueError) as error:
+            raise bad_input(path, "", f"cannot be read ({error}); simulate it again") from None
+
+    def _count(self, set_name: str, examples: int | None) -> int:
+        there = self.counts.get(set_name, 0)
+        wanted = there if examples is None else examples
+        if there == 0 or wanted > there:
+            raise bad_input(
+                self.folder, set_name, f"has {there} examples; {wanted} are needed: simulate more"
+            )
+        return wanted
+
+    def _load(self, set_name: str, what: str, examples: int | None) -> np.ndarray:
+        name = f"{set_name}.{what}.npy"
+        wanted = self._count(set_name, examples)
+        path = self.folder / name
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise bad_input(path, "", f"cannot be read ({error}); simulate it again") from None
+        return array[:wanted]
+
+    def verify(self, *sets: str) -> None:
+        """Compare the arrays of the named sets with their checksums.
+
+        Raises
+        ------
+        InputError
+            Naming the first file and byte range that differ.
+        """
+        for name, sums in self.content["checksums"].items():
+            if name.split(".")[0] in sets:
+                verify_chunks(self.folder / name, sums)
+
+
+def open_dataset(folder: Path) -> Dataset:
+    """Open a finished dataset folder.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it has lost or truncated files.
+    """
+    run = require_run(folder, "simulate")
+    path = verify_file(folder, "dataset.json", run)
+    return Dataset(folder, run["fingerprint"], json.loads(path.read_text()))
+
+
+def verify_chunks(path: Path, sums: list[int]) -> None:
+    """Compare a large file with its CRC-32 per `CHUNK`.
+
+    Raises
+    ------
+    InputError
+        If a chunk differs.
+    """
+    with path.open("rb") as stream:
+        for number, expected in enumerate(sums):
+            if zlib.crc32(stream.read(CHUNK)) != expected:
+                place = f"bytes {number * CHUNK} to {(number + 1) * CHUNK}"
+                message = "do not match their checksum (damaged or edited); delete the folder and simulate it again"
+                raise bad_input(path, place, message)
+
+
+class ArrayWriter:
+    """Writes a uint8 array of known shape row by row as .npy, with a CRC-32 per `CHUNK`.
+
+    The memory it takes does not grow with the array.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int]) -> None:
+        self.sums: list[int] = []
+        self._crc, self._left = 0, CHUNK
+        self._stream: BinaryIO = path.open("wb")
+        self._stream.write(_npy_header(shape))
+        self._account(_npy_header(shape))
+
+    def write(self, rows: np.ndarray) -> None:
+        """Append uint8 rows, C-contiguous."""
+        view = memoryview(rows).cast("B")
+        self._stream.write(view)
+        self._account(view)
+
+    def close(self) -> list[int]:
+        """Finish the file and return its checksums."""
+        self._stream.close()
+        if self._left < CHUNK:
+            self.sums.append(self._crc)
+            self._crc, self._left = 0, CHUNK
+        return self.sums
+
+    def _account(self, data: memoryview | bytes) -> None:
+        at = 0
+        while at < len(data):
+            part = data[at : at + self._left]
+            self._crc = zlib.crc32(part, self._crc)
+            self._left -= len(part)
+            at += len(part)
+            if self._left == 0:
+                self.sums.append(self._crc)
+                self._crc, self._left = 0, CHUNK
+
+
+def _npy_header(shape: tuple[int, int]) -> bytes:
+    """Return a 128-byte .npy header of a uint8 array, whatever its shape."""
+    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}"
+    return b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + text.ljust(117).encode() + b"\n"

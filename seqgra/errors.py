@@ -1,0 +1,56 @@
+"""Errors that a user sees: one clear line a problem, naming the file, the place and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Problem(NamedTuple):
+    """One thing wrong with one place of one file.
+
+    >>> str(Problem("g.yaml", "window", "is -5; give a positive number of letters"))
+    'g.yaml: window: is -5; give a positive number of letters'
+    >>> str(Problem("g.yaml", "", "is empty"))
+    'g.yaml: is empty'
+    """
+
+    file: str
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in self if part)
+
+
+class SeqgraError(Exception):
+    """Base of every error this package raises on purpose; the command line prints it as it is."""
+
+    exit_code = 1
+
+
+class InputError(SeqgraError):
+    """The user's input is wrong (exit code 2); holds every problem found, not only the first."""
+
+    exit_code = 2
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+def bad_input(file: object, path: str, message: str) -> InputError:
+    """Return (not raise) the error of a single problem."""
+    return InputError(Problem(str(file), path, message))
+
+
+def raise_problems(problems: Iterable[Problem]) -> None:
+    """Raise one `InputError` for all of `problems`, or return when there are none.
+
+    Raises
+    ------
+    InputError
+        If there is at least one problem.
+    """
+    if found := tuple(problems):
+        raise InputError(*found)

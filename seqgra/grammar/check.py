@@ -1,0 +1,260 @@
+"""What a grammar of the right shape can still get wrong; every function returns all it finds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from seqgra.alphabet import ALPHABETS, BACKGROUND_PRESETS
+from seqgra.errors import Problem
+from seqgra.grammar.schema import Grammar, Rule, Spacing
+from seqgra.yamlfile import suggest
+
+_TOLERANCE = 1e-3
+
+
+def problems(grammar: Grammar, file: str) -> list[Problem]:
+    """Return every problem of meaning; elements whose motif could not be read have width 0."""
+    found = [
+        *_window(grammar),
+        *_background(grammar),
+        *_elements(grammar),
+        *_conditions(grammar),
+        *_examples(grammar),
+    ]
+    return [Problem(file, place, message) for place, message in found]
+
+
+Found = Iterator[tuple[str, str]]
+
+
+def _window(grammar: Grammar) -> Found:
+    if grammar.window < 1:
+        yield "window", f"is {grammar.window}; give a positive number of letters"
+
+
+def _background(grammar: Grammar) -> Found:
+    background, letters = grammar.background, ALPHABETS[grammar.alphabet].letters
+    if isinstance(background, str):
+        known = [name for name, by in BACKGROUND_PRESETS.items() if grammar.alphabet in by]
+        if background not in known:
+            yield (
+                "background",
+                f"no preset {background!r} for {grammar.alphabet}; {suggest(background, known)}",
+            )
+        return
+    yield from _letters(background, letters, "background")
+    yield from _sums_to_one(background.values(), "background")
+    for letter, probability in background.items():
+        if probability == 0 and letter in letters:
+            yield f"background.{letter}", "is 0; every letter needs a probability above 0"
+
+
+def _letters(distribution: dict[str, float], letters: str, place: str) -> Found:
+    for letter in distribution:
+        if letter not in letters or len(letter) != 1:
+            yield f"{place}.{letter}", f"is no letter of the alphabet {letters}"
+    if missing := [letter for letter in letters if letter not in distribution]:
+        yield place, f"has no probability for {', '.join(missing)}"
+
+
+def _sums_to_one(values: object, place: str) -> Found:
+    probabilities = list(values)  # type: ignore[call-overload]
+    if any(not 0 <= p <= 1 for p in probabilities):
+        yield place, "holds a number outside 0 to 1"
+    elif abs(math.fsum(probabilities) - 1) > _TOLERANCE:
+        yield place, f"sums to {math.fsum(probabilities):.6g}; probabilities must sum to 1"
+
+
+def _elements(grammar: Grammar) -> Found:
+    if not grammar.elements:
+        yield "elements", "is empty; define at least one sequence element"
+    letters = ALPHABETS[grammar.alphabet].letters
+    for name, element in grammar.elements.items():
+        place = f"elements.{name}"
+        if element.kmers is not None:
+            yield from _kmers(element.kmers, letters, f"{place}.kmers")
+        for row, probabilities in enumerate(element.matrix or ()):
+            where = f"{place}.matrix[{row}]"
+            if len(probabilities) != len(letters):
+                yield where, f"has {len(probabilities)} numbers; expected {len(letters)} ({letters})"
+            else:
+                yield from _sums_to_one(probabilities, where)
+        if 1 <= grammar.window < element.width:
+            yield place, f"is {element.width} wide; the window has {grammar.window} letters"
+
+
+def _kmers(kmers: dict[str, float], letters: str, place: str) -> Found:
+    if not kmers:
+        yield place, "is empty"
+        return
+    if len({len(kmer) for kmer in kmers}) > 1:
+        yield place, "differ in length; the k-mers of one element must be equally long"
+    for kmer in kmers:
+        if not kmer or set(kmer) - set(letters):
+            yield f"{place}.{kmer}", f"has letters outside {letters}"
+    yield from _sums_to_one(kmers.values(), place)
+
+
+def _conditions(grammar: Grammar) -> Found:
+    if len(grammar.conditions) < 2:
+        yield "conditions", f"has {len(grammar.conditions)}; a multi-class task needs at least two"
+    for name, condition in grammar.conditions.items():
+        place = f"conditions.{name}"
+        for number, rule in enumerate(condition.rules):
+            yield from _rule(rule, grammar, f"{place}.rules[{number}]")
+        total = math.fsum(rule.probability for rule in condition.rules)
+        if condition.mode == "mutually-exclusive" and total > 1 + _TOLERANCE:
+            yield f"{place}.rules", f"probabilities sum to {total:.6g}; at most 1 when mutually exclusive"
+        if condition.mode == "sequential":
+            yield from _room(condition.rules, grammar, f"{place}.rules")
+
+
+def _room(rules: tuple[Rule, ...], grammar: Grammar, place: str) -> Found:
+    widths = [
+        grammar.elements[name].width
+        for rule in rules
+        if rule.probability > 0
+        for name in rule.elements
+        if name in grammar.elements
+    ]
+    if len(rules) > 1 and sum(widths) > grammar.window >= 1:
+        yield place, f"need {sum(widths)} letters together; the window has {grammar.window}"
+
+
+def _rule(rule: Rule, grammar: Grammar, place: str) -> Found:
+    if not 0 <= rule.probability <= 1:
+        yield f"{place}.probability", f"is {rule.probability:g}; a probability lies between 0 and 1"
+    if not rule.elements:
+        yield f"{place}.elements", "is empty; name at least one element"
+    known = list(grammar.elements)
+    for number, name in enumerate(rule.elements):
+        if name not in grammar.elements:
+            yield f"{place}.elements[{number}]", f"unknown element {name!r}; {suggest(name, known)}"
+        elif name in rule.elements[:number]:
+            yield f"{place}.elements[{number}]", f"{name!r} is named twice in one rule"
+    tied: set[str] = set()
+    for number, spacing in enumerate(rule.spacing):
+        where = f"{place}.spacing[{number}]"
+        yield from _spacing(spacing, rule, grammar, where)
+        if tied & set(spacing.elements):
+            yield f"{where}.elements", "an element may stand in one spacing of a rule only"
+        tied |= set(spacing.elements)
+    if all(name in grammar.elements for name in rule.elements):
+        yield from _position(rule, grammar, f"{place}.position")
+
+
+def _spacing(spacing: Spacing, rule: Rule, grammar: Grammar, place: str) -> Found:
+    first, second = spacing.elements
+    for number, name in enumerate(spacing.elements):
+        if name not in rule.elements:
+            advice = suggest(name, rule.elements)
+            yield f"{place}.elements[{number}]", f"{name!r} is not among the rule's elements; {advice}"
+    if first == second:
+        yield f"{place}.elements", f"ties {first!r} to itself"
+    yield from _gap(spacing.gap, f"{place}.gap")
+    lowest = _lowest_gap(spacing)
+    if all(name in grammar.elements for name in spacing.elements) and lowest >= 0:
+        widths = [grammar.elements[name].width for name in spacing.elements]
+        span = sum(widths) + lowest
+        if span > grammar.window >= 1:
+            yield (
+                f"{place}.gap",
+                f"does not fit: {first} ({widths[0]}) + gap {lowest} + {second} ({widths[1]}) "
+                f"= {span} letters; the window has {grammar.window}",
+            )
+
+
+def _lowest_gap(spacing: Spacing) -> int:
+    gap = spacing.gap
+    return min(gap) if isinstance(gap, dict) else gap[0]
+
+
+def _gap(gap: tuple[int, int | None] | dict[int, float], place: str) -> Found:
+    if isinstance(gap, dict):
+        yield from _weights(gap, place)
+        values = list(gap)
+    else:
+        low, high = gap
+        values = [low]
+        if high is not None and high < low:
+            yield place, f"is [{low}, {high}]; the second number must not be below the first"
+    if min(values) < 0:
+        yield place, f"is {min(values)}; a gap is at least 0"
+
+
+def _weights(law: dict[int, float], place: str) -> Found:
+    if any(weight < 0 for weight in law.values()) or math.fsum(law.values()) <= 0:
+        yield place, "needs weights that are not negative and not all 0"
+
+
+def _position(rule: Rule, grammar: Grammar, place: str) -> Found:
+    position, blocks = rule.position, blocks_of(rule)
+    if position == "random":
+        return
+    fixed = not isinstance(position, tuple) or position[0] == position[1]
+    if len(blocks) > 1 and fixed and not isinstance(position, dict):
+        yield place, (
+            f"puts {len(blocks)} separate blocks at one place, where they overlap; tie the elements "
+            "by a spacing or use position: random"
+        )
+    if isinstance(position, str):
+        return
+    if isinstance(position, dict):
+        yield from _weights(position, place)
+        starts = [start for start, weight in position.items() if weight > 0]
+    else:
+        low, high = position
+        starts = [low]
+        if high is not None and high < low:
+            yield place, f"is [{low}, {high}]; the second number must not be below the first"
+    if starts and min(starts) < 1:
+        yield place, f"is {min(starts)}; positions count from 1"
+    elif starts:
+        for names, spacing in blocks:
+            span = sum(grammar.elements[name].width for name in names)
+            span += _lowest_gap(spacing) if spacing else 0
+            if min(starts) - 1 + span > grammar.window >= 1:
+                yield place, (
+                    f"{min(starts)} leaves {grammar.window - min(starts) + 1} letters of the window's "
+                    f"{grammar.window}; {' + '.join(names)} needs {span}"
+                )
+
+
+def blocks_of(rule: Rule) -> list[tuple[tuple[str, ...], Spacing | None]]:
+    """Return the blocks of a rule: each its element names in order, and the spacing that ties them.
+
+    >>> rule = Rule.model_validate({"elements": ["a", "b", "c"],
+    ...                             "spacing": [{"elements": ["c", "a"], "gap": [0, 5]}]})
+    >>> [names for names, _ in blocks_of(rule)]
+    [('c', 'a'), ('b',)]
+    """
+    blocks: list[tuple[tuple[str, ...], Spacing | None]] = []
+    tied = {name: spacing for spacing in rule.spacing for name in spacing.elements}
+    for name in rule.elements:
+        spacing = tied.get(name)
+        if spacing is None:
+            blocks.append(((name,), None))
+        elif all(spacing is not other for _, other in blocks):
+            blocks.append((spacing.elements, spacing))
+    return blocks
+
+
+def _examples(grammar: Grammar) -> Found:
+    known = list(grammar.conditions)
+    for number, group in enumerate(grammar.examples):
+        place = f"examples[{number}]"
+        if len(group.conditions) != 1:
+            yield f"{place}.conditions", "a multi-class example shows exactly one condition"
+        for name in group.conditions:
+            if name not in grammar.conditions:
+                yield f"{place}.conditions", f"unknown condition {name!r}; {suggest(name, known)}"
+        if group.share <= 0:
+            yield f"{place}.share", f"is {group.share:g}; a share is above 0"
+    if grammar.examples:
+        shown = {name for group in grammar.examples for name in group.conditions}
+        for name in known:
+            if name not in shown:
+                yield "examples", f"condition {name!r} has no group of examples"
+
+

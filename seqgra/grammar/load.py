@@ -1,0 +1,142 @@
+"""Grammar file -> resolved grammar: motifs read, presets and defaults filled, everything checked."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from seqgra.alphabet import ALPHABETS, BACKGROUND_PRESETS
+from seqgra.errors import InputError, Problem, bad_input, raise_problems
+from seqgra.fingerprint import digest
+from seqgra.grammar import check
+from seqgra.grammar.motifs import read_motifs
+from seqgra.grammar.schema import Element, Grammar, Group
+from seqgra.yamlfile import read_yaml, suggest, validate
+
+
+def load_grammar(path: Path) -> Grammar:
+    """Read, check and resolve a grammar file.
+
+    Raises
+    ------
+    InputError
+        Holding every problem found, each as ``file: path: problem``.
+    """
+    return resolve(read_yaml(path), path, path.parent)
+
+
+def resolve(content: Any, file: Path, folder: Path) -> Grammar:
+    """Resolve the YAML `content` of a grammar; motif files are relative to `folder`.
+
+    Raises
+    ------
+    InputError
+        Holding every problem found; `file` is what the messages name.
+    """
+    draft, problems = validate(Grammar, content, str(file))
+    elements = {}
+    for name, element in draft.elements.items():
+        elements[name], found = _read_element(element, name, draft, file, folder)
+        problems += found
+    draft = draft.model_copy(update={"elements": elements})
+    problems += check.problems(draft, str(file))
+    raise_problems(problems)
+    return _fill(draft)
+
+
+def grammar_fingerprint(grammar: Grammar) -> str:
+    """Return the hash of all that gives the law of a resolved grammar (descriptions do not).
+
+    The order of conditions, elements and k-mers counts: it is the order of labels and of draws.
+    """
+    content = grammar.model_dump(mode="json", exclude={"description": True})
+    for condition in content["conditions"].values():
+        del condition["description"]
+    return digest(_as_pairs(content))
+
+
+def _as_pairs(value: Any) -> Any:
+    """Replace mappings by lists of pairs, whose order a hash keeps."""
+    if isinstance(value, dict):
+        return [[str(key), _as_pairs(item)] for key, item in value.items()]
+    return [_as_pairs(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def find_grammar(name: str, folder: Path = Path("grammars")) -> Path:
+    """Return the file of a grammar given by path or by name.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    """
+    for candidate in (Path(name), folder / f"{name}.yaml"):
+        if candidate.is_file():
+            return candidate
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    raise bad_input(name, "", f"no such grammar file, nor {folder}/{name}.yaml; {suggest(name, known)}")
+
+
+def _read_element(
+    element: Element, name: str, draft: Grammar, file: Path, folder: Path
+) -> tuple[Element, list[Problem]]:
+    """Return the element with its motif read in; width 0 and a problem where that fails."""
+    if element.motif is None or element.id is None:
+        return element, []
+    place = f"elements.{name}"
+    try:
+        motifs = read_motifs(folder / element.motif, ALPHABETS[draft.alphabet].letters)
+    except InputError as error:
+        found = [Problem(str(file), f"{place}.motif", str(problem)) for problem in error.problems]
+        return Element(matrix=()), found
+    if element.id not in motifs:
+        message = f"no motif {element.id!r} in {element.motif}; {suggest(element.id, list(motifs))}"
+        return Element(matrix=()), [Problem(str(file), f"{place}.id", message)]
+    return Element(matrix=motifs[element.id].matrix), []
+
+
+def _fill(draft: Grammar) -> Grammar:
+    """Return the grammar with distributions normalised and defaults filled."""
+    letters = ALPHABETS[draft.alphabet].letters
+    background = draft.background
+    if isinstance(background, str):
+        background = dict(zip(letters, BACKGROUND_PRESETS[background][draft.alphabet], strict=True))
+    elements = {name: _normalised(element) for name, element in draft.elements.items()}
+    groups = draft.examples or tuple(Group(conditions=(name,)) for name in draft.conditions)
+    conditions = {
+        name: condition.model_copy(
+            update={"rules": tuple(_close_gaps(rule, draft.window) for rule in condition.rules)}
+        )
+        for name, condition in draft.conditions.items()
+    }
+    filled = {
+        "background": _distribution({letter: background[letter] for letter in letters}),
+        "elements": elements,
+        "conditions": conditions,
+        "examples": groups,
+    }
+    return draft.model_copy(update=filled)
+
+
+def _close_gaps(rule: Any, window: int) -> Any:
+    """Replace the open end of a gap law by the window (what does not fit is never drawn)."""
+    closed = tuple(
+        spacing.model_copy(update={"gap": (spacing.gap[0], window)})
+        if isinstance(spacing.gap, tuple) and (spacing.gap[1] is None or spacing.gap[1] > window)
+        else spacing
+        for spacing in rule.spacing
+    )
+    return rule.model_copy(update={"spacing": closed})
+
+
+def _normalised(element: Element) -> Element:
+    if element.kmers:
+        return Element(kmers=_distribution(element.kmers))
+    matrix = element.matrix or ()
+    return Element(matrix=tuple(tuple(p / math.fsum(row) for p in row) for row in matrix))
+
+
+def _distribution(weights: dict[str, float]) -> dict[str, float]:
+    total = math.fsum(weights.values())
+    return {key: weight / total for key, weight in weights.items()}

@@ -1,0 +1,100 @@
+"""Sequence elements: PWMs (independent columns) and weighted k-mers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from seqgra.alphabet import ALPHABETS
+from seqgra.grammar.schema import Grammar
+from seqgra.streams import chosen, cumulative63
+
+
+class Elements(NamedTuple):
+    """The laws of E elements, W the widest, K k-mers in all.
+
+    Attributes
+    ----------
+    width
+        int32 (E,).
+    columns
+        uint64 (E, W, A): scale-63 law of each column of a PWM (unused rows of k-mer elements: 0).
+    kmers
+        uint8 (K, W): codes of the k-mers, element after element.
+    kmer_law
+        uint64 (K,): scale-63 law of the k-mers within their element.
+    kmer_range
+        int32 (E, 2): first and end of the element's k-mers; empty for a PWM.
+    """
+
+    width: np.ndarray
+    columns: np.ndarray
+    kmers: np.ndarray
+    kmer_law: np.ndarray
+    kmer_range: np.ndarray
+
+
+def compile_elements(grammar: Grammar) -> Elements:
+    """Return the laws of a resolved grammar's elements, in the grammar's order."""
+    alphabet = ALPHABETS[grammar.alphabet]
+    elements = list(grammar.elements.values())
+    width = np.array([element.width for element in elements], np.int32)
+    columns = np.zeros((len(elements), width.max(), len(alphabet.letters)), np.uint64)
+    kmers, laws, ranges = [], [np.zeros(0, np.uint64)], []
+    for number, element in enumerate(elements):
+        first = len(kmers)
+        if element.kmers:
+            kmers += [alphabet.encode(kmer) for kmer in element.kmers]
+            laws.append(cumulative63(element.kmers.values()))
+        for column, probabilities in enumerate(element.matrix or ()):
+            columns[number, column] = cumulative63(probabilities)
+        ranges.append((first, len(kmers)))
+    table = np.zeros((len(kmers), width.max()), np.uint8)
+    for row, kmer in enumerate(kmers):
+        table[row, : len(kmer)] = kmer
+    return Elements(width, columns, table, np.concatenate(laws), np.array(ranges, np.int32))
+
+
+def words_needed(law: Elements) -> np.ndarray:
+    """Return how many words one copy of each element takes: int64 (E,)."""
+    is_kmer = law.kmer_range[:, 1] > law.kmer_range[:, 0]
+    return np.where(is_kmer, 1, law.width).astype(np.int64)
+
+
+@numba.njit(cache=True)
+def paste(
+    law: Elements,
+    x: np.ndarray,
+    example: np.ndarray,
+    element: np.ndarray,
+    start: np.ndarray,
+    raw: np.ndarray,
+) -> None:
+    """Draw and write M placed elements into `x` (uint8 (N, L)), in place.
+
+    Parameters
+    ----------
+    law
+        The elements.
+    x
+        Letter codes.
+    example, element, start
+        int (M,): row of `x`, number of the element, first position.
+    raw
+        uint64: `words_needed` words for each placed element, one after another.
+    """
+    used = 0
+    for m in range(example.size):
+        row, e, position = x[example[m]], element[m], start[m]
+        first, end = law.kmer_range[e]
+        if end > first:
+            kmer = law.kmers[first + chosen(raw[used], law.kmer_law[first:end])]
+            used += 1
+            for w in range(law.width[e]):
+                row[position + w] = kmer[w]
+        else:
+            for w in range(law.width[e]):
+                row[position + w] = chosen(raw[used], law.columns[e, w])
+                used += 1

@@ -1,0 +1,84 @@
+"""What every backend's model can do, and how to open a trained one."""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqgra.errors import bad_input
+from seqgra.fingerprint import require_run
+
+#: Backend name -> module; imported only when used, since some take seconds.
+BACKENDS = {"pytorch": "seqgra.backends.pytorch", "sklearn": "seqgra.backends.sklearn"}
+
+
+class AbstractModel(ABC):
+    """A trained model: letter codes in, logits out.
+
+    Attributes
+    ----------
+    conditions
+        Names of the C outputs.
+    """
+
+    conditions: tuple[str, ...]
+
+    @abstractmethod
+    def logits(self, x: np.ndarray) -> np.ndarray:
+        """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L)."""
+
+    def gradients(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Return the gradient of the centred logit f_y - mean_c f_c with respect to the input.
+
+        Parameters
+        ----------
+        inputs
+            float32 (N, A, L); one-hot letters or points between them.
+        target
+            int64 (N,): the condition y explained for each example.
+
+        Returns
+        -------
+        ndarray
+            float32 (N, A, L).
+
+        Raises
+        ------
+        NotDifferentiable
+            If the backend has no gradient.
+        """
+        raise NotDifferentiable(f"{type(self).__name__} has no gradient")
+
+
+class NotDifferentiable(Exception):
+    """A gradient was asked of a model that has none."""
+
+
+def backend_module(name: str) -> Any:
+    """Import and return a backend's module.
+
+    Raises
+    ------
+    InputError
+        If there is no such backend.
+    """
+    if name not in BACKENDS:
+        raise bad_input(name, "", f"no such backend; choose from {', '.join(BACKENDS)}")
+    return importlib.import_module(BACKENDS[name])
+
+
+def open_model(folder: Path, device: str = "auto") -> AbstractModel:
+    """Open a trained model; runs no code from the folder.
+
+    Raises
+    ------
+    InputError
+        If there is no finished model, or its files are damaged.
+    """
+    run = require_run(folder, "train")
+    model: AbstractModel = backend_module(run["options"]["backend"]).open_model(folder, run, device)
+    return model

@@ -1,0 +1,103 @@
+"""Random streams: raw PCG64 words keyed by what they are for, and our own maps from words to values.
+
+numpy promises the raw words of PCG64 across versions, but not what `integers` or `choice` make of
+them. So data come from raw words alone, through the integer maps below: the same bytes on every
+platform, numpy version, chunking and number of workers.
+
+A *scale-63 law* is a cumulative distribution in units of 2**-63, uint64, whose last entry is 2**63.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable
+
+import numba
+import numpy as np
+
+#: Raised whenever the same law and seed would give other data.
+STREAM_VERSION = 1
+#: Examples that share a stream: a block is always drawn whole and cut on writing.
+BLOCK = 4096
+_SCALE = 1 << 63
+
+
+def stream(seed: int, stage: str, set_name: str, block: int) -> np.random.PCG64:
+    """Return the bit generator of one stage of one block of examples.
+
+    >>> int(stream(0, "background", "training", 0).random_raw())
+    7398216410026903213
+    """
+    key = f"seqgra {STREAM_VERSION}|{seed}|{stage}|{set_name}|{block}".encode()
+    words = np.frombuffer(hashlib.blake2b(key, digest_size=32).digest(), "<u8").tolist()
+    generator = np.random.PCG64(0)
+    generator.state = {
+        "bit_generator": "PCG64",
+        "state": {"state": words[0] << 64 | words[1], "inc": words[2] << 64 | words[3] | 1},
+        "has_uint32": 0,
+        "uinteger": 0,
+    }
+    return generator
+
+
+def words(generator: np.random.PCG64, *shape: int) -> np.ndarray:
+    """Return the next raw words: uint64 of `shape`."""
+    return generator.random_raw(math.prod(shape)).reshape(shape)
+
+
+def cumulative63(weights: Iterable[float]) -> np.ndarray:
+    """Return the scale-63 law of `weights` (any positive sum): uint64 (K,).
+
+    Sums are exact rationals rounded once, so they do not depend on the platform.
+
+    >>> cumulative63([1, 1, 2]).tolist() == [2**61, 2**62, 2**63]
+    True
+    """
+    numerators = [float(weight).as_integer_ratio() for weight in weights]
+    denominator = math.lcm(*(bottom for _, bottom in numerators))
+    parts = [top * (denominator // bottom) for top, bottom in numerators]
+    total, so_far, result = sum(parts), 0, []
+    for part in parts:
+        so_far += part
+        result.append(so_far * _SCALE // total)
+    return np.array(result, np.uint64)
+
+
+@numba.njit(inline="always")
+def below(word: np.uint64, n: np.uint64) -> np.uint64:
+    """Return floor(word * n / 2**64), uniform over 0 .. n - 1 up to n / 2**64, for n below 2**32."""
+    high, low = word >> np.uint64(32), word & np.uint64(0xFFFFFFFF)
+    return (high * n + ((low * n) >> np.uint64(32))) >> np.uint64(32)
+
+
+@numba.njit(inline="always")
+def chosen(word: np.uint64, law: np.ndarray) -> int:
+    """Return the index that `word` picks from a scale-63 law: uint64 (K,)."""
+    value = word >> np.uint64(1)
+    index = 0
+    while value >= law[index]:
+        index += 1
+    return index
+
+
+@numba.njit
+def chosen_prefix(word: np.uint64, law: np.ndarray) -> int:
+    """Return the index picked from a law whose last entry is any total up to 2**63: uint64 (K,).
+
+    So the first entries of a scale-63 law are that law conditioned on its first values.
+    """
+    half_word = np.uint64(32)
+    mask = np.uint64(0xFFFFFFFF)
+    total = law[-1]
+    a, b, c, d = word >> half_word, word & mask, total >> half_word, total & mask
+    middle = ((b * d) >> half_word) + ((a * d) & mask) + ((b * c) & mask)
+    value = a * c + ((a * d) >> half_word) + ((b * c) >> half_word) + (middle >> half_word)
+    low, high = 0, law.size - 1
+    while low < high:
+        half = (low + high) // 2
+        if value < law[half]:
+            high = half
+        else:
+            low = half + 1
+    return low

@@ -1,0 +1,195 @@
+"""Read YAML that people write, and say everything that is wrong with it at once.
+
+Grammar, architecture and config files all pass through `read_yaml` (no duplicate keys, no code) and
+`validate` (a pydantic model whose unknown keys, types and ranges become `Problem` lines).
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from seqgra.errors import InputError, Problem, bad_input
+
+
+class Strict(BaseModel):
+    """Base of everything read from YAML: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that refuses a key given twice (YAML's own rule would silently keep the last)."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"key {key.value!r} is given twice", key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> Any:
+    """Return the content of a YAML file.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, unreadable, empty or not YAML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
+    except OSError as error:
+        raise bad_input(path, "", f"cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise bad_input(path, "", "is not UTF-8 text") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise bad_input(path, where, f"is not YAML: {error.problem}") from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise bad_input(path, "", f"is not YAML: {' '.join(str(error).split())}") from None
+    if content is None:
+        raise bad_input(path, "", "is empty")
+    if not isinstance(content, dict):
+        raise bad_input(path, "", f"holds a {_kind(content)} where keys and values are expected")
+    return content
+
+
+def place(location: Sequence[str | int]) -> str:
+    """Return the path of a value in a file.
+
+    >>> place(("conditions", "near", "rules", 0, "probability"))
+    'conditions.near.rules[0].probability'
+    """
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def validate(model: type[Model], content: Any, file: str) -> tuple[Model, list[Problem]]:
+    """Build `model` from YAML `content`; collect problems rather than stop at the first.
+
+    Values that are wrong but optional are left out, so that the caller can go on to look for
+    problems of meaning; it must raise whatever is returned here in the end.
+
+    Returns
+    -------
+    (Model, list of Problem)
+        The object, complete but for refused values, and what was refused.
+
+    Raises
+    ------
+    InputError
+        If so much is wrong that no object can be built.
+    """
+    problems: list[Problem] = []
+    content = copy.deepcopy(content)
+    for _ in range(20):  # each round drops refused values; nesting is never this deep
+        try:
+            return model.model_validate(content), problems
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+        problems += [_problem(detail, model, file) for detail in details]
+        if not all(_drop(content, detail) for detail in details):
+            break
+    raise InputError(*dict.fromkeys(problems))
+
+
+def _drop(content: Any, detail: ErrorDetails) -> bool:
+    """Delete the refused value from `content`; False if it cannot be left out."""
+    if detail["type"] != "extra_forbidden" or not detail["loc"]:
+        return False
+    *parents, last = detail["loc"]
+    for parent in parents:
+        try:
+            content = content[parent]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return isinstance(content, dict) and content.pop(last, None) is not None
+
+
+def _problem(detail: ErrorDetails, model: type[BaseModel], file: str) -> Problem:
+    location = [part for part in detail["loc"] if part != "[key]"]
+    kind, given = detail["type"], detail["input"]
+    context = detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        message = f"unknown key; {_suggest(str(location[-1]), _allowed(model, location[:-1]))}"
+    elif kind == "missing":
+        message = "is missing"
+    elif kind == "value_error":
+        message = str(context["error"])
+    elif kind == "literal_error":
+        message = f"is {given!r}; expected {context['expected']}"
+    elif kind in ("model_type", "dict_type", "model_attributes_type"):
+        message = f"is a {_kind(given)}; expected keys and values"
+    elif kind in ("tuple_type", "list_type"):
+        message = f"is a {_kind(given)}; expected a list"
+    else:
+        said = detail["msg"].removeprefix("Input ")
+        message = f"is {_short(given)}; {said}"
+    return Problem(file, place(location), message)
+
+
+def _suggest(given: str, allowed: list[str]) -> str:
+    close = difflib.get_close_matches(given, allowed, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(allowed)}"
+
+
+def suggest(given: str, allowed: Sequence[str]) -> str:
+    """Return advice on a misspelt name.
+
+    >>> suggest("foxa", ["foxa1", "bcl11a"])
+    "did you mean 'foxa1'?"
+    """
+    return _suggest(given, list(allowed)) if allowed else "none is defined"
+
+
+def _allowed(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
+    """Return the keys that the model at `location` knows, following fields of model type."""
+    current: Any = model
+    for part in location:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            fields = {f.alias or name: f.annotation for name, f in current.model_fields.items()}
+            current = fields.get(str(part), current)
+        current = _inner_model(current)
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        return [f.alias or name for name, f in current.model_fields.items()]
+    return []
+
+
+def _inner_model(annotation: Any) -> Any:
+    """Return the first pydantic model inside an annotation such as dict[str, Model] | None."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _inner_model(argument)
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            return found
+    return annotation
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "mapping", list: "list", str: "text", bool: "true/false", type(None): "nothing"}
+    return names.get(type(value), "number")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
