@@ -45,6 +45,7 @@ ELEMENT_COLUMNS = {
     "intact": "bool",  # False where a later element overwrote letters of this one
 }
 ROLES = ("grammar", "confounder")
+_BLOCKS_PER_ROW_GROUP = 16
 
 
 def split_size(size: int) -> dict[str, int]:
@@ -235,6 +236,42 @@ class ArrayWriter:
             if self._left == 0:
                 self.sums.append(self._crc)
                 self._crc, self._left = 0, CHUNK
+
+
+class ElementWriter:
+    """Writes the element table of a set in row groups, block by block."""
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self._pa = pa
+        types = {name: pa.from_numpy_dtype(kind) for name, kind in ELEMENT_COLUMNS.items()}
+        self._schema = pa.schema(types.items())
+        self._writer = pq.ParquetWriter(
+            path, self._schema, compression="zstd", use_dictionary=False
+        )
+        self._batches: list[Any] = []
+
+    def write(self, columns: Mapping[str, np.ndarray]) -> None:
+        """Append rows: one array (M,) for each of `ELEMENT_COLUMNS`."""
+        arrays = [
+            self._pa.array(np.asarray(columns[name], kind))
+            for name, kind in ELEMENT_COLUMNS.items()
+        ]
+        self._batches.append(self._pa.RecordBatch.from_arrays(arrays, schema=self._schema))
+        if len(self._batches) == _BLOCKS_PER_ROW_GROUP:
+            self._flush()
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        table = self._pa.Table.from_batches(self._batches, schema=self._schema)
+        self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
+        self._batches = []
 
 
 def _npy_header(shape: tuple[int, int]) -> bytes:

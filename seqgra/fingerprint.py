@@ -162,12 +162,18 @@ class Draft:
         self.previous = run if run and run["fingerprint"] == self.fingerprint else None
         self.checkpoint = folder / f"{_CHECKPOINT}{self.fingerprint[:12]}"
         self._names: list[str] = []
+        self._kept: dict[str, dict[str, Any]] = {}
         self._started = (time.time(), time.perf_counter(), time.process_time())
 
     def aside(self, name: str) -> Path:
         """Return where to write the file that becomes `name` when the noun is published."""
         self._names.append(name)
         return self.folder / f"{_ASIDE}{name}"
+
+    def keep(self, name: str) -> None:
+        """Keep a file of the previous noun of this identity as it is."""
+        assert self.previous is not None, "only a noun of the same identity has files to keep"
+        self._kept[name] = self.previous["files"][name]
 
     def publish(self, status: str = "done", large: tuple[str, ...] = (), **facts: Any) -> None:
         """Put the files in place and write `run.json`; from here on the noun exists.
@@ -181,7 +187,7 @@ class Draft:
         facts
             What else is worth knowing (device, threads, seeds ...), JSON-like.
         """
-        files = {}
+        files = dict(self._kept)
         for name in self._names:
             path = self.folder / f"{_ASIDE}{name}"
             files[name] = {"bytes": path.stat().st_size}
@@ -207,7 +213,7 @@ class Draft:
         (self.folder / RUN_FILE).unlink(missing_ok=True)
         for name in self._names:
             (self.folder / f"{_ASIDE}{name}").replace(self.folder / name)
-        for name in old - set(self._names):
+        for name in old - files.keys():
             (self.folder / name).unlink(missing_ok=True)
         write_atomically(self.folder / RUN_FILE, json.dumps(run, indent=1) + "\n")
         self.checkpoint.unlink(missing_ok=True)

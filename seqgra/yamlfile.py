@@ -131,6 +131,11 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], file: str) -> Problem
     context = detail.get("ctx", {})
     if kind == "extra_forbidden":
         message = f"unknown key; {_suggest(str(location[-1]), _allowed(model, location[:-1]))}"
+    elif kind == "union_tag_invalid":
+        known = [word.strip(" '") for word in context["expected_tags"].split(",")]
+        message = f"is {context['tag']!r}; {_suggest(context['tag'], known)}"
+    elif kind == "union_tag_not_found":
+        message = f"is {_short(given)}; expected a name or a mapping with one key"
     elif kind == "missing":
         message = "is missing"
     elif kind == "value_error":
@@ -166,23 +171,26 @@ def _allowed(model: type[BaseModel], location: Sequence[str | int]) -> list[str]
     current: Any = model
     for part in location:
         if isinstance(current, type) and issubclass(current, BaseModel):
-            fields = {f.alias or name: f.annotation for name, f in current.model_fields.items()}
-            current = fields.get(str(part), current)
-        current = _inner_model(current)
+            if part not in current.model_fields:  # the key or index of a container of models
+                continue
+            current = current.model_fields[str(part)].annotation
+        current = _inner_model(current, part)
     if isinstance(current, type) and issubclass(current, BaseModel):
-        return [f.alias or name for name, f in current.model_fields.items()]
+        return [name for name in current.model_fields if name != "kind"]
     return []
 
 
-def _inner_model(annotation: Any) -> Any:
-    """Return the first pydantic model inside an annotation such as dict[str, Model] | None."""
+def _inner_model(annotation: Any, tag: str | int) -> Any:
+    """Return the model inside an annotation such as dict[str, Model], or the one of a tagged union."""
+    models = _models(annotation)
+    tagged = [m for m in models if "kind" in m.model_fields and m.model_fields["kind"].default == tag]
+    return tagged[0] if tagged else models[0] if len(models) == 1 else annotation
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        found = _inner_model(argument)
-        if isinstance(found, type) and issubclass(found, BaseModel):
-            return found
-    return annotation
+        return [annotation]
+    return [m for part in getattr(annotation, "__args__", ()) for m in _models(part)]
 
 
 def _kind(value: Any) -> str:

@@ -1,0 +1,249 @@
+"""Attribute: explain a model's logits letter by letter, and score how well that recovers the grammar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from seqgra.attribute import gradients
+from seqgra.dataset import Dataset, open_dataset
+from seqgra.errors import InputError, Problem, bad_input, raise_problems
+from seqgra.fingerprint import Draft, Identity, claim, require_run
+from seqgra.model import AbstractModel, NotDifferentiable, open_model
+from seqgra.results import Attributions, write_attributions
+
+#: Raised whenever the same inputs and options would give other results.
+ATTRIBUTE_VERSION = 1
+#: Examples whose recovery is scored, and examples whose attributions are kept for pictures, at most.
+SCORED, PICTURED = 2000, 50
+_BATCH = 256
+
+#: (dataset, set name, rows int64 (K,), values float32 (K, A, L), signed) -> one row an example.
+Score = Callable[[Dataset, str, np.ndarray, np.ndarray, bool], pd.DataFrame]
+
+
+class _Plan(NamedTuple):
+    """What to explain and how: the examples are `rows` (int64 (K,)) of x and y, (N, L) and (N, C)."""
+
+    dataset: Dataset
+    set_name: str
+    x: np.ndarray
+    y: np.ndarray
+    rows: np.ndarray
+    method: str
+    explain: Callable[..., np.ndarray]
+    correct: bool
+    score: Score
+
+
+def attribute(
+    model: Path,
+    dataset: Path,
+    folder: Path,
+    *,
+    method: str,
+    score: Score,
+    examples: int = 500,
+    baseline: Literal["background", "zeros"] = "background",
+    steps: int = 100,
+    set_name: str = "test",
+    set_size: int | None = None,
+    correct: bool = False,
+    device: str = "auto",
+) -> str:
+    """Explain a model on the fixed examples of a dataset and write an attributions noun.
+
+    What is explained is the logit of the condition that generated the example, less the mean logit.
+
+    Parameters
+    ----------
+    model, dataset
+        Folders of a trained model and of the dataset to explain it on.
+    folder
+        Where the attributions go.
+    method
+        A name in `gradients.METHODS`.
+    score
+        Measures of grammar recovery; it sees the attributions of one batch of examples at a time.
+    examples
+        Examples of each condition, at most (see `fixed_examples`).
+    baseline, steps
+        Where the path of integrated gradients starts (mean background letters, or no letters) and
+        how many points it has.
+    set_name, set_size
+        The examples are chosen among the first `set_size` of this set; None: all in the folder.
+    correct
+        Remove the part of the gradients that points off the simplex (see `gradients.correct`).
+    device
+        Where the model runs.
+
+    Returns
+    -------
+    str
+        ``up to date``, ``done``, or ``skipped`` where the model diverged or has no gradient.
+
+    Raises
+    ------
+    InputError
+        If an option is wrong, or the model or the dataset is missing, damaged or for other conditions.
+    """
+    raise_problems(_problems(method, examples, baseline, steps))
+    run, data = require_run(model, "train"), open_dataset(dataset)
+    y = data.y(set_name, set_size)
+    settings = {"baseline": baseline, "steps": steps}
+    used = {name: settings[name] for name in gradients.METHODS[method].settings}
+    options = {"method": method, "examples": examples, "correct": correct, **used}
+    options |= {"set": set_name, "set_size": len(y)}
+    inputs = {"model": run["fingerprint"], "dataset": data.fingerprint}
+    with claim(folder, Identity("attribute", ATTRIBUTE_VERSION, inputs, options)) as draft:
+        if draft.previous:
+            return "up to date"
+        if run["status"] == "diverged":
+            return _skip(draft, method, "training diverged")
+        rows = fixed_examples(y, examples, SCORED)
+        explain = partial(gradients.METHODS[method].function, **_settings(used, data))
+        x = data.x(set_name, set_size)
+        plan = _Plan(data, set_name, x, y, rows, method, explain, correct, score)
+        try:
+            result = _attributions(_open_matching(model, data, device), plan)
+        except NotDifferentiable as error:
+            return _skip(draft, method, str(error))
+        write_attributions(result, draft)
+        draft.publish(method=method, examples=len(rows), device=device)
+    return "done"
+
+
+def fixed_examples(y: np.ndarray, per_condition: int, most: int = SCORED) -> np.ndarray:
+    """Return the examples that every model of a dataset is explained on.
+
+    The first examples of each condition, at most `per_condition` of each and `most` in all, dealt out
+    evenly: no condition gets another one before all that have one left got theirs.
+
+    Parameters
+    ----------
+    y
+        uint8 (N, C), one-hot.
+    per_condition, most
+        Examples of a condition and in all, at most.
+
+    Returns
+    -------
+    ndarray
+        int64 (K,): rows of `y`, ascending.
+
+    >>> fixed_examples(np.eye(2, dtype=np.uint8)[[0, 0, 0, 1, 1]], 2, most=3).tolist()
+    [0, 1, 3]
+    """
+    example, condition = np.nonzero(y)
+    turn = np.cumsum(y, axis=0, dtype=np.int64)[example, condition]
+    order = np.lexsort((condition, turn))
+    return np.sort(example[order[turn[order] <= per_condition][:most]])
+
+
+def _problems(method: str, examples: int, baseline: str, steps: int) -> list[Problem]:
+    allowed = {"method": (method, gradients.METHODS), "baseline": (baseline, _BASELINES)}
+    problems = [
+        Problem(option, "", f"is {given!r}; choose from {', '.join(choices)}")
+        for option, (given, choices) in allowed.items()
+        if given not in choices
+    ]
+    for option, count in {"examples": examples, "steps": steps}.items():
+        if count < 1:
+            problems.append(Problem(option, "", f"is {count}; give 1 or more"))
+    return problems
+
+
+def _background_letters(dataset: Dataset) -> np.ndarray:
+    """Return the letter probabilities of the dataset's background: float32 (A,)."""
+    background = dataset.grammar.background
+    return np.array([background[letter] for letter in dataset.alphabet.letters], np.float32)
+
+
+def _no_letters(dataset: Dataset) -> np.ndarray:
+    return np.zeros(len(dataset.alphabet.letters), np.float32)
+
+
+_BASELINES = {"background": _background_letters, "zeros": _no_letters}
+
+
+def _settings(used: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
+    """Return the keyword arguments of a method: `used` with the baseline's values for its name."""
+    if "baseline" not in used:
+        return used
+    return used | {"baseline": _BASELINES[used["baseline"]](dataset)}
+
+
+def _open_matching(folder: Path, dataset: Dataset, device: str) -> AbstractModel:
+    """Open a model of the dataset's conditions.
+
+    Raises
+    ------
+    InputError
+        If the model has other conditions, or cannot be opened.
+    """
+    model = open_model(folder, device)
+    if tuple(model.conditions) != dataset.conditions:
+        raise _mismatch(folder, model, dataset)
+    return model
+
+
+def _mismatch(folder: Path, model: AbstractModel, dataset: Dataset) -> InputError:
+    ours, theirs = ", ".join(model.conditions), ", ".join(dataset.conditions)
+    message = (
+        f"tells apart {ours}, but {dataset.folder} holds {theirs}; give a dataset of its grammar"
+    )
+    return bad_input(folder, "conditions", message)
+
+
+def _skip(draft: Draft, method: str, reason: str) -> str:
+    """Publish that there can be no attributions, and why."""
+    draft.publish("skipped", method=method, reason=reason)
+    return "skipped"
+
+
+def _attributions(model: AbstractModel, plan: _Plan) -> Attributions:
+    """Explain the examples batch by batch, keeping scores and the values of a few.
+
+    Raises
+    ------
+    NotDifferentiable
+        If the model has no gradient.
+    """
+    pictured = plan.rows[fixed_examples(plan.y[plan.rows], PICTURED, PICTURED)]
+    tables, kept = [], []
+    for first in range(0, len(plan.rows), _BATCH):
+        rows = plan.rows[first : first + _BATCH]
+        table, values = _explain(model, plan, rows)
+        tables.append(table)
+        kept.append(values[np.isin(rows, pictured)])
+    recovery = pd.concat(tables, ignore_index=True)
+    return Attributions(plan.method, recovery, pictured, np.concatenate(kept))
+
+
+def _explain(
+    model: AbstractModel, plan: _Plan, rows: np.ndarray
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the recovery table (see `Attributions`) and the attributions of some rows."""
+    x, target = np.array(plan.x[rows]), np.array(plan.y[rows]).argmax(axis=1)
+    inputs = gradients.one_hot(x, len(plan.dataset.alphabet.letters))
+    function = gradients.corrected(model.gradients) if plan.correct else model.gradients
+    values = plan.explain(function, inputs, target)
+    signed = gradients.METHODS[plan.method].signed
+    metrics = plan.score(plan.dataset, plan.set_name, rows, values, signed)
+    names = np.array(plan.dataset.conditions)[target]
+    keys = {"example": rows, "condition": names, "correct": _is_correct(model.logits(x), target)}
+    return pd.concat([pd.DataFrame(keys), metrics.reset_index(drop=True)], axis=1), values
+
+
+def _is_correct(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return where the target's probability is above one half (so it is the largest): bool (N,)."""
+    logits = logits.astype(np.float64)
+    relative = logits - logits[np.arange(len(target)), target][:, None]
+    with np.errstate(over="ignore"):
+        odds_against = np.exp(relative).sum(axis=1)
+    return odds_against < 2

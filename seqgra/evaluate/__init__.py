@@ -1,0 +1,77 @@
+"""Evaluate: how well a model predicts, and how well attributions recover the grammar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from seqgra.dataset import open_dataset
+from seqgra.errors import bad_input
+from seqgra.evaluate import curves
+from seqgra.fingerprint import Identity, claim, require_run
+from seqgra.model import AbstractModel, open_model
+from seqgra.results import write_scores
+
+#: Raised whenever the same inputs and options would give other results.
+EVALUATE_VERSION = 1
+_BATCH = 1024
+
+
+def evaluate(
+    model: Path,
+    dataset: Path,
+    folder: Path,
+    *,
+    set_name: str = "test",
+    set_size: int | None = None,
+    device: str = "auto",
+) -> str:
+    """Score a model's predictions on a dataset and write a scores noun.
+
+    Parameters
+    ----------
+    model, dataset
+        Folders of a trained model and of the dataset to predict.
+    folder
+        Where the scores go.
+    set_name, set_size
+        The first `set_size` examples of this set are predicted; None: all in the folder.
+    device
+        Where the model runs.
+
+    Returns
+    -------
+    str
+        ``up to date``, or the status of the model: ``done``, ``collapsed`` or ``diverged``.
+
+    Raises
+    ------
+    InputError
+        If the model or the dataset is missing, damaged or for other conditions.
+    """
+    run, data = require_run(model, "train"), open_dataset(dataset)
+    y = data.y(set_name, set_size)
+    inputs = {"model": run["fingerprint"], "dataset": data.fingerprint}
+    options = {"set": set_name, "set_size": len(y)}
+    with claim(folder, Identity("evaluate", EVALUATE_VERSION, inputs, options)) as draft:
+        if draft.previous:
+            return "up to date"
+        trained = open_model(model, device)
+        if tuple(trained.conditions) != data.conditions:
+            ours, theirs = ", ".join(trained.conditions), ", ".join(data.conditions)
+            message = (
+                f"tells apart {ours}, but {dataset} holds {theirs}; give a dataset of its grammar"
+            )
+            raise bad_input(model, "conditions", message)
+        logits = predict(trained, data.x(set_name, set_size))
+        write_scores(curves.score(logits, np.array(y), data.conditions), draft)
+        status = str(run["status"])
+        draft.publish(status, examples=len(y), device=device)
+    return status
+
+
+def predict(model: AbstractModel, x: np.ndarray) -> np.ndarray:
+    """Return the logits of letter codes (uint8 (N, L), may be memory-mapped): float32 (N, C)."""
+    parts = [model.logits(np.array(x[i : i + _BATCH])) for i in range(0, len(x), _BATCH)]
+    return np.concatenate(parts).astype(np.float32, copy=False)

@@ -98,3 +98,48 @@ def paste(
             for w in range(law.width[e]):
                 row[position + w] = chosen(raw[used], law.columns[e, w])
                 used += 1
+
+
+def letter_probabilities(grammar: Grammar) -> list[np.ndarray]:
+    """Return each element's letter probabilities by column: float64 (W_e, A).
+
+    A k-mer element gives the columns of its weighted k-mers.
+    """
+    alphabet = ALPHABETS[grammar.alphabet]
+    eye = np.eye(len(alphabet.letters))
+    result = []
+    for element in grammar.elements.values():
+        if element.kmers:
+            result.append(sum(p * eye[alphabet.encode(k)] for k, p in element.kmers.items()))
+        else:
+            result.append(np.array(element.matrix))
+    return result
+
+
+@numba.njit(cache=True, nogil=True)
+def best_scores(x: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return the best score of a matrix over all places of each sequence.
+
+    Parameters
+    ----------
+    x
+        uint8 (N, L): letter codes; places with padding or unknown letters do not count.
+    scores
+        float32 (W, A): score of each letter in each column.
+
+    Returns
+    -------
+    ndarray
+        float32 (N,); -inf where no place counts.
+    """
+    examples, length = x.shape
+    width, letters = scores.shape
+    best = np.full(examples, -np.inf, np.float32)
+    for n in range(examples):
+        for start in range(length - width + 1):
+            total = np.float32(0)
+            for w in range(width):
+                letter = x[n, start + w]
+                total += scores[w, letter] if letter < letters else np.float32(-np.inf)
+            best[n] = max(best[n], total)
+    return best

@@ -1,0 +1,1 @@
+"""seqgra: principled choice of neural network architectures for genomics."""

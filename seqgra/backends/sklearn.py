@@ -1,0 +1,188 @@
+"""scikit-learn backend: logistic regression on k-mer counts or on best PWM scores."""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, log_loss
+
+from seqgra.alphabet import ALPHABETS
+from seqgra.architecture.schema import Baseline
+from seqgra.fingerprint import Draft, verify_file
+from seqgra.grammar.schema import Grammar
+from seqgra.law.elements import best_scores, letter_probabilities
+from seqgra.model import AbstractModel
+from seqgra.train import Options, Trained, TrainingData, constant_loss, outcome
+
+#: Probability added to every letter before a motif column is scored.
+_PSEUDOCOUNT = 0.001
+_ITERATIONS = 300
+_CHUNK = 8192
+
+
+class SklearnModel(AbstractModel):
+    """Standardised features and the coefficients of a multinomial logistic regression.
+
+    Attributes
+    ----------
+    recipe
+        JSON-like: features (k, or the motifs' score matrices), alphabet, conditions.
+    arrays
+        mean, scale float32 (F,); coefficients float32 (C, F); intercepts float32 (C,).
+    """
+
+    def __init__(self, recipe: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        self.recipe, self.arrays = recipe, arrays
+        self.conditions = tuple(recipe["conditions"])
+
+    def logits(self, x: np.ndarray) -> np.ndarray:
+        """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L)."""
+        a = self.arrays
+        parts = [np.zeros((0, len(self.conditions)), np.float32)]
+        for start in range(0, len(x), _CHUNK):
+            values = features(self.recipe, x[start : start + _CHUNK])
+            parts.append((values - a["mean"]) / a["scale"] @ a["coefficients"].T + a["intercepts"])
+        return np.concatenate(parts)
+
+
+def features(recipe: dict[str, Any], x: np.ndarray) -> np.ndarray:
+    """Return the features of letter codes `x`, uint8 (N, L): float32 (N, F)."""
+    if "k" in recipe:
+        letters = len(ALPHABETS[recipe["alphabet"]].letters)
+        return kmer_counts(np.asarray(x), recipe["k"], letters)
+    columns = [best_scores(np.asarray(x), np.array(m, np.float32)) for m in recipe["scores"].values()]
+    return np.stack(columns, axis=1)
+
+
+@numba.njit(cache=True, nogil=True)
+def kmer_counts(x: np.ndarray, k: int, letters: int) -> np.ndarray:
+    """Count the k-mers of each sequence; those with padding or unknown letters do not count.
+
+    Parameters
+    ----------
+    x
+        uint8 (N, L): letter codes.
+    k, letters
+        Length of the k-mers and size of the alphabet.
+
+    Returns
+    -------
+    ndarray
+        float32 (N, letters ** k), in alphabetical order of the k-mers.
+    """
+    examples, length = x.shape
+    size = letters**k
+    counts = np.zeros((examples, size), np.float32)
+    for n in range(examples):
+        index, run = 0, 0
+        for position in range(length):
+            letter = x[n, position]
+            run = run + 1 if letter < letters else 0
+            index = (index * letters + letter) % size if letter < letters else 0
+            if run >= k:
+                counts[n, index] += 1
+    return counts
+
+
+def fit(architecture: Baseline, data: TrainingData, options: Options, _draft: Draft) -> Trained:
+    """Fit one logistic regression for each penalty; keep the one of lowest validation loss."""
+    recipe = _recipe(architecture, data)
+    values, validation = features(recipe, data.x), features(recipe, data.validation_x)
+    mean, scale = values.mean(axis=0), values.std(axis=0)
+    scale[scale == 0] = 1
+    values, validation = (values - mean) / scale, (validation - mean) / scale
+    conditions = range(len(recipe["conditions"]))
+    history, best_loss, best = [], np.inf, None
+    for number, penalty in enumerate(architecture.penalties):
+        started = time.perf_counter()
+        model = LogisticRegression(C=penalty, max_iter=_ITERATIONS, random_state=options.seed)
+        with warnings.catch_warnings():  # stopping early regularises too; validation decides
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(values, data.y)
+        loss = log_loss(data.validation_y, model.predict_proba(validation), labels=conditions)
+        history.append(
+            {
+                "epoch": number + 1,
+                "training_loss": log_loss(data.y, model.predict_proba(values), labels=conditions),
+                "validation_loss": loss,
+                "validation_accuracy": accuracy_score(data.validation_y, model.predict(validation)),
+                "seconds": round(time.perf_counter() - started, 4),
+            }
+        )
+        if loss < best_loss:
+            best_loss, best = loss, model
+    assert best is not None
+    arrays = {"mean": mean, "scale": scale, **_coefficients(best)}
+    constant = constant_loss(data.y, data.validation_y, len(conditions))
+    facts = {
+        "device": "cpu",
+        "parameters": int(arrays["coefficients"].size + arrays["intercepts"].size),
+        "epochs": len(history),
+        "best_validation_loss": float(best_loss),
+        "constant_loss": constant,
+        "penalty": best.C,
+    }
+    return Trained(SklearnModel(recipe, arrays), history, *outcome(best_loss, constant), facts)
+
+
+def _recipe(architecture: Baseline, data: TrainingData) -> dict[str, Any]:
+    recipe: dict[str, Any] = {
+        "architecture": architecture.model_dump(mode="json"),
+        "alphabet": data.dataset.alphabet.name,
+        "conditions": list(data.dataset.conditions),
+    }
+    if architecture.features.kmers:
+        recipe["k"] = architecture.features.kmers.k
+    else:
+        recipe["scores"] = _log_odds(data.dataset.grammar)
+    return recipe
+
+
+def _log_odds(grammar: Grammar) -> dict[str, list[list[float]]]:
+    """Return log2 odds of every element against the background: (W, A) by element."""
+    background = np.array(list(grammar.background.values()))
+    return {
+        name: np.log2((p + _PSEUDOCOUNT) / (1 + _PSEUDOCOUNT * p.shape[1]) / background).tolist()
+        for name, p in zip(grammar.elements, letter_probabilities(grammar), strict=True)
+    }
+
+
+def _coefficients(model: LogisticRegression) -> dict[str, np.ndarray]:
+    """Return coefficients (C, F) and intercepts (C,); scikit-learn keeps one row for two classes."""
+    coefficients, intercepts = model.coef_, model.intercept_
+    if len(coefficients) == 1:
+        coefficients = np.concatenate([np.zeros_like(coefficients), coefficients])
+        intercepts = np.concatenate([np.zeros_like(intercepts), intercepts])
+    return {
+        "coefficients": coefficients.astype(np.float32),
+        "intercepts": intercepts.astype(np.float32),
+    }
+
+
+def save(model: SklearnModel, draft: Draft) -> None:
+    """Write the files of a model noun; the caller publishes them."""
+    draft.aside("model.json").write_text(json.dumps(model.recipe, indent=1) + "\n")
+    draft.aside("model.safetensors").write_bytes(save_arrays(model.arrays))
+
+
+def open_model(folder: Path, run: dict[str, Any], device: str) -> SklearnModel:
+    """Open a finished model folder; nothing in it is run.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged.
+    """
+    recipe = json.loads(verify_file(folder, "model.json", run).read_text())
+    arrays = load_arrays(verify_file(folder, "model.safetensors", run).read_bytes())
+    return SklearnModel(recipe, arrays)

@@ -1,0 +1,341 @@
+"""One tidy table of everything that a grid has measured, whole or partial.
+
+The cells file says which cells the grid has and where their nouns lie; what is not there yet is a
+row of the status table, never an error.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from seqgra.dataset import split_size
+from seqgra.errors import Problem, bad_input, raise_problems
+from seqgra.fingerprint import read_run, write_atomically
+from seqgra.results import MICRO, read_recovery, read_scores
+
+#: What names a cell, in the order that tables are sorted by.
+KEYS = ("grammar", "size", "data_seed", "architecture", "backend", "model_seed")
+#: Columns of the cells file; the last four are folders, relative to the working directory.
+CELL_COLUMNS = (*KEYS, "model", "scores", "attributions", "test")
+_INTEGERS = ("size", "data_seed", "model_seed")
+#: Columns of each table, without the keys.
+SCORES = ("training_examples", "status", "metric", "scope", "value")
+RECOVERY = ("method", "examples", "metric", "scope", "value")
+STATUS = ("train", "evaluate", "attribute", "status", "reason")
+RUNS = (
+    "train_seconds",
+    "evaluate_seconds",
+    "attribute_seconds",
+    "epochs",
+    "parameters",
+    "device",
+    "threads",
+    "host",
+    "versions",
+)
+
+
+class Cell(NamedTuple):
+    """One cell of the grid and the folders of its nouns, finished or not."""
+
+    grammar: str
+    size: int
+    data_seed: int
+    architecture: str
+    backend: str
+    model_seed: int
+    model: Path
+    scores: Path
+    attributions: tuple[tuple[str, Path], ...]
+    test: Path
+
+    @property
+    def key(self) -> tuple[str | int, ...]:
+        """The values of `KEYS`."""
+        return tuple(self[: len(KEYS)])  # type: ignore[arg-type]
+
+
+class Tables(NamedTuple):
+    """The tables of a grid, each sorted by `KEYS`; columns are `KEYS` and those named above.
+
+    Attributes
+    ----------
+    scores
+        One row a (cell, metric, scope); value float64, NaN where a metric is not defined.
+    recovery
+        One row a (cell, attribution method, metric, scope).
+    status
+        One row a cell: the outcome of each stage, of the cell, and why it is not ``done``.
+    runs
+        One row a cell: what seeds do not determine (seconds, device, versions, ...).
+    """
+
+    scores: pd.DataFrame
+    recovery: pd.DataFrame
+    status: pd.DataFrame
+    runs: pd.DataFrame
+
+
+class _Stage(NamedTuple):
+    """What one stage left on disk for a cell."""
+
+    status: str
+    reason: str
+    run: Mapping[str, Any]
+
+    @property
+    def finished(self) -> bool:
+        return self.status not in ("missing", "skipped")
+
+
+def read_cells(path: Path) -> list[Cell]:
+    """Read the cells file (CSV, columns `CELL_COLUMNS`), sorted by `KEYS`.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, lacks a column, or a cell is malformed or listed twice.
+    """
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        raise bad_input(path, "", f"cannot be read as a table of cells ({error})") from None
+    if missing := [name for name in CELL_COLUMNS if name not in frame.columns]:
+        raise bad_input(path, "header", f"lacks the columns {', '.join(missing)}")
+    rows: list[dict[str, str]] = frame[list(CELL_COLUMNS)].to_dict("records")  # type: ignore[assignment]
+    raise_problems(_problems(path, rows))
+    return sorted((_cell(row) for row in rows), key=lambda cell: cell.key)
+
+
+def _problems(path: Path, rows: list[dict[str, str]]) -> list[Problem]:
+    problems, seen = [], set()
+    for number, row in enumerate(rows, start=2):
+        place = f"line {number}"
+        for name in _INTEGERS:
+            if not row[name].isascii() or not row[name].isdecimal():
+                message = f"{name} is {row[name]!r}; expected a number"
+                problems.append(Problem(str(path), place, message))
+        for entry in filter(None, row["attributions"].split(";")):
+            if "=" not in entry:
+                message = f"attributions has {entry!r}; expected method=folder"
+                problems.append(Problem(str(path), place, message))
+        key = tuple(row[name] for name in KEYS)
+        if key in seen:
+            problems.append(Problem(str(path), place, f"lists the cell {'/'.join(key)} again"))
+        seen.add(key)
+    return problems
+
+
+def _cell(row: Mapping[str, str]) -> Cell:
+    entries = (entry.split("=", 1) for entry in row["attributions"].split(";") if entry)
+    return Cell(
+        grammar=row["grammar"],
+        size=int(row["size"]),
+        data_seed=int(row["data_seed"]),
+        architecture=row["architecture"],
+        backend=row["backend"],
+        model_seed=int(row["model_seed"]),
+        model=Path(row["model"]),
+        scores=Path(row["scores"]),
+        attributions=tuple((method, Path(folder)) for method, folder in entries),
+        test=Path(row["test"]),
+    )
+
+
+def build_tables(cells: list[Cell]) -> Tables:
+    """Read the nouns of all cells into tables.
+
+    Raises
+    ------
+    InputError
+        If a finished noun holds a file that cannot be read.
+    """
+    scores: list[tuple[Any, ...]] = []
+    recovery: list[tuple[Any, ...]] = []
+    status, runs = [], []
+    for cell in cells:
+        train = _look(cell.model)
+        evaluate = _look(cell.scores, train)
+        attribute = {method: _look(folder, train) for method, folder in cell.attributions}
+        outcome = _outcome(train, evaluate)
+        if evaluate.finished:
+            scores += _score_rows(cell, outcome)
+        for method, folder in cell.attributions:
+            if attribute[method].finished:
+                recovery += _recovery_rows(cell, method, folder)
+        status.append((*cell.key, *_status_row(train, evaluate, attribute, outcome)))
+        runs.append((*cell.key, *_run_row(train, evaluate, attribute)))
+    return Tables(
+        _frame(scores, SCORES, ("training_examples",), sort=("metric", "scope")),
+        _frame(recovery, RECOVERY, ("examples",), sort=("method", "metric", "scope")),
+        _frame(status, STATUS),
+        _frame(runs, RUNS),
+    )
+
+
+def _look(folder: Path, model: _Stage | None = None) -> _Stage:
+    """Return the stage whose noun is `folder`: missing if made from another `model`."""
+    run = read_run(folder)
+    if run is None:
+        return _Stage("missing", "not finished", {})
+    made_from = run.get("inputs", {}).get("model")
+    if model and model.run and made_from not in (None, model.run["fingerprint"]):
+        return _Stage("missing", "out of date: made from an earlier model", {})
+    return _Stage(run.get("status", "done"), run.get("reason", ""), run)
+
+
+def _outcome(train: _Stage, evaluate: _Stage) -> str:
+    """Return done, collapsed, diverged, missing or skipped."""
+    if "skipped" in (train.status, evaluate.status):
+        return "skipped"
+    if train.status == "diverged":  # has no scores to wait for
+        return "diverged"
+    if not evaluate.finished:
+        return "missing"
+    return evaluate.status if train.status in ("missing", "done") else train.status
+
+
+def _status_row(
+    train: _Stage, evaluate: _Stage, attribute: Mapping[str, _Stage], outcome: str
+) -> tuple[str, ...]:
+    stages = {"train": train, "evaluate": evaluate, **attribute}
+    reasons = []
+    for name, stage in stages.items():
+        if stage.status != "done":
+            reasons.append(f"{name}: {stage.reason or stage.status}")
+        if stage.status == "skipped" and name == "train":
+            break  # what follows is skipped for the same reason
+    statuses = {stage.status for stage in attribute.values()}
+    attributed = statuses.pop() if len(statuses) == 1 else ("partial" if statuses else "")
+    return train.status, evaluate.status, attributed, outcome, "; ".join(reasons)
+
+
+def _score_rows(cell: Cell, outcome: str) -> list[tuple[Any, ...]]:
+    facts = (*cell.key, split_size(cell.size)["training"], outcome)
+    metrics = read_scores(cell.scores)["metrics"]
+    return [(*facts, metric, *item) for metric in metrics for item in metrics[metric].items()]
+
+
+def _recovery_rows(cell: Cell, method: str, folder: Path) -> list[tuple[Any, ...]]:
+    content = read_recovery(folder)
+    facts, metrics = (*cell.key, method, content["examples"]), content["recovery"]
+    return [(*facts, metric, *item) for metric in metrics for item in metrics[metric].items()]
+
+
+def _run_row(train: _Stage, evaluate: _Stage, attribute: Mapping[str, _Stage]) -> tuple[Any, ...]:
+    seconds = [stage.run["seconds"] for stage in attribute.values() if "seconds" in stage.run]
+    versions = train.run.get("versions") or evaluate.run.get("versions") or {}
+    return (
+        train.run.get("seconds"),
+        evaluate.run.get("seconds"),
+        round(sum(seconds), 3) if seconds else None,
+        train.run.get("epochs"),
+        train.run.get("parameters"),
+        train.run.get("device", ""),
+        train.run.get("threads"),
+        train.run.get("host", ""),
+        json.dumps(versions, sort_keys=True) if versions else "",
+    )
+
+
+def _frame(
+    rows: list[tuple[Any, ...]],
+    columns: tuple[str, ...],
+    integers: tuple[str, ...] = (),
+    sort: tuple[str, ...] = (),
+) -> pd.DataFrame:
+    """Return rows as a sorted frame whose column types do not depend on what the rows hold."""
+    frame = pd.DataFrame(rows, columns=[*KEYS, *columns])
+    types = dict.fromkeys((*_INTEGERS, *integers), "int64")
+    types |= dict.fromkeys(frame.columns.intersection(["value", *RUNS[:3]]), "float64")
+    types |= dict.fromkeys(frame.columns.intersection(["epochs", "parameters", "threads"]), "Int64")
+    texts = dict.fromkeys(frame.columns.difference(list(types)), "str")
+    frame = frame.astype({**types, **texts})
+    return frame.sort_values([*KEYS, *sort], ignore_index=True)
+
+
+def write_tables(tables: Tables, folder: Path) -> None:
+    """Write each table as CSV (floats as `repr`) and Parquet; equal tables give equal bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, frame in tables._asdict().items():
+        write_atomically(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        aside = folder / f".aside-{name}.parquet"
+        frame.to_parquet(aside, index=False)
+        aside.replace(folder / f"{name}.parquet")
+
+
+def summary(scores: pd.DataFrame, metric: str = "pr_auc", scope: str = MICRO) -> pd.DataFrame:
+    """Summarise a metric over seeds.
+
+    Parameters
+    ----------
+    scores
+        `Tables.scores`.
+    metric, scope
+        Which value to summarise.
+
+    Returns
+    -------
+    DataFrame
+        One row a (grammar, architecture, backend, size): training_examples; mean, min and max over
+        runs, float64; n, the runs with a value; collapsed, how many of them collapsed. Collapsed
+        runs count in all of these.
+    """
+    chosen = scores[(scores["metric"] == metric) & (scores["scope"] == scope)]
+    chosen = chosen.dropna(subset=["value"]).assign(collapsed=lambda t: t["status"] == "collapsed")
+    keys = ["grammar", "architecture", "backend", "size"]
+    return chosen.groupby(keys, as_index=False).agg(
+        training_examples=("training_examples", "first"),
+        mean=("value", "mean"),
+        min=("value", "min"),
+        max=("value", "max"),
+        n=("value", "size"),
+        collapsed=("collapsed", "sum"),
+    )
+
+
+def examples_needed(
+    scores: pd.DataFrame, target: float = 0.95, metric: str = "pr_auc", scope: str = MICRO
+) -> pd.DataFrame:
+    """Return the smallest grid size at which the mean over runs reaches a target.
+
+    It is a point on the grid, not an estimate between sizes, and comes without an interval: a few
+    seeds carry none.
+
+    Parameters
+    ----------
+    scores
+        `Tables.scores`.
+    target
+        The value to reach.
+    metric, scope
+        Which value must reach it.
+
+    Returns
+    -------
+    DataFrame
+        One row a (grammar, architecture, backend): needed, the size as text (``> 16000`` where no
+        size reaches it); size, that size or the largest; reached, how many of the runs at `size`
+        reach the target by themselves; n, the runs there; stays, whether the mean also reaches it
+        at every larger size.
+    """
+    sizes = summary(scores, metric, scope)
+    values = scores[(scores["metric"] == metric) & (scores["scope"] == scope)]
+    columns = ["grammar", "architecture", "backend"]
+    reaching = values[values["value"] >= target].groupby([*columns, "size"]).size()
+    rows = []
+    for key, group in sizes.groupby(columns):
+        group = group.sort_values("size", ignore_index=True)
+        hits = group.index[group["mean"] >= target]
+        at = int(hits[0]) if len(hits) else len(group) - 1
+        size, n = int(group["size"][at]), int(group["n"][at])
+        needed = str(size) if len(hits) else f"> {size}"
+        stays = len(hits) > 0 and len(hits) == len(group) - at
+        reached = int(reaching.get((*key, size), 0))
+        rows.append((*key, needed, size, reached, n, stays))
+    return pd.DataFrame(rows, columns=[*columns, "needed", "size", "reached", "n", "stays"])

@@ -1,0 +1,336 @@
+"""Grammar recovery: how well attributions point at the positions that encode an example's condition.
+
+Every measure compares grammar with background positions; ignored positions are left out everywhere,
+as if the sequence did not have them.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from seqgra.alphabet import ALPHABETS, PADDING
+from seqgra.dataset import ROLES, Dataset
+from seqgra.grammar.schema import Element, Grammar
+
+#: Bits below which a column of an element counts neither way.
+LEAST_INFORMATION = 0.1
+#: Attribution from which the thresholded measures call a position important, as in the paper.
+THRESHOLD = 0.01
+
+
+class Role(IntEnum):
+    """What a position is to the condition of its example."""
+
+    BACKGROUND = 0
+    GRAMMAR = 1
+    IGNORED = 2
+
+
+def recover(
+    dataset: Dataset, set_name: str, rows: np.ndarray, values: np.ndarray, signed: bool
+) -> pd.DataFrame:
+    """Return the grammar recovery of the attributions of some examples of a dataset.
+
+    Parameters
+    ----------
+    dataset, set_name
+        Where the examples are.
+    rows
+        int64 (K,): distinct rows of the set.
+    values
+        float32 (K, A, L): their attributions.
+    signed
+        See `recovery_metrics`.
+
+    Returns
+    -------
+    DataFrame
+        One row an example, one float column a metric.
+
+    Raises
+    ------
+    InputError
+        If the set is missing, too small or damaged.
+    """
+    x = np.array(dataset.x(set_name)[rows])
+    roles = position_roles(dataset, set_name, rows)
+    return recovery_metrics(values, x, roles, signed=signed)
+
+
+def position_roles(dataset: Dataset, set_name: str, rows: np.ndarray) -> np.ndarray:
+    """Return what each position is to the condition of its example.
+
+    Grammar: informative columns of intact grammar elements of the example's own condition. Ignored:
+    columns of them below `LEAST_INFORMATION`, grammar elements of other conditions or with
+    overwritten letters, and padding. Background: the rest, confounders among it. Where elements
+    overlap, grammar wins over ignored.
+
+    Parameters
+    ----------
+    dataset, set_name
+        Where the examples are.
+    rows
+        int64 (K,): distinct rows of the set.
+
+    Returns
+    -------
+    ndarray
+        uint8 (K, L) of `Role`.
+
+    Raises
+    ------
+    InputError
+        If the set is missing, too small or damaged.
+    """
+    examples = int(rows.max(initial=-1)) + 1
+    x = np.array(dataset.x(set_name)[rows])
+    own = np.array(dataset.y(set_name)[rows]).argmax(axis=1)
+    place = np.full(examples, -1)
+    place[rows] = np.arange(rows.size)
+    table = dataset.elements(set_name, examples)
+    wanted = (place[table["example"]] >= 0) & (table["role"] == ROLES.index("grammar"))
+    elements = _Placed.of(table[wanted.to_numpy()], place)
+    bits = _information(dataset.grammar)[elements.element, elements.column]
+    is_grammar = elements.intact & (elements.condition == own[elements.row])
+    is_grammar &= bits >= LEAST_INFORMATION
+    roles = np.full(x.shape, Role.BACKGROUND, np.uint8)
+    roles[elements.row, elements.position] = Role.IGNORED
+    roles[elements.row[is_grammar], elements.position[is_grammar]] = Role.GRAMMAR
+    roles[x == PADDING] = Role.IGNORED
+    return roles
+
+
+class _Placed(NamedTuple):
+    """Columns of placed elements, one entry a letter: M letters in all.
+
+    Attributes
+    ----------
+    row, position
+        int64 (M,): where the letter is.
+    element, column
+        int64 (M,): number of the element, and its column there, counted along the element's strand.
+    condition, intact
+        int64, bool (M,): of the placed element.
+    """
+
+    row: np.ndarray
+    position: np.ndarray
+    element: np.ndarray
+    column: np.ndarray
+    condition: np.ndarray
+    intact: np.ndarray
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, place: np.ndarray) -> _Placed:
+        """Return the letters of a table of placed elements; `place` maps an example to its row."""
+        start = table["start"].to_numpy(np.int64)
+        width = table["end"].to_numpy(np.int64) - start
+        each = np.repeat(np.arange(width.size), width)
+        offset = np.arange(each.size) - np.repeat(np.cumsum(width) - width, width)
+        reverse = table["strand"].to_numpy()[each] < 0
+        return cls(
+            place[table["example"].to_numpy()[each]],
+            start[each] + offset,
+            table["element"].to_numpy(np.int64)[each],
+            np.where(reverse, width[each] - 1 - offset, offset),
+            table["condition"].to_numpy(np.int64)[each],
+            table["intact"].to_numpy(bool)[each],
+        )
+
+
+def _information(grammar: Grammar) -> np.ndarray:
+    """Return the bits of each column of each element: float64 (E, W), 0 beyond an element's end."""
+    letters = ALPHABETS[grammar.alphabet].letters
+    background = np.array([grammar.background[letter] for letter in letters])
+    elements = list(grammar.elements.values())
+    bits = np.zeros((len(elements), max(element.width for element in elements)))
+    for number, element in enumerate(elements):
+        bits[number, : element.width] = column_information(element, letters, background)
+    return bits
+
+
+def column_information(element: Element, letters: str, background: np.ndarray) -> np.ndarray:
+    """Return I_l = sum_a p_la log2(p_la / b_a) of each column of an element, in bits.
+
+    Parameters
+    ----------
+    element
+        A resolved element; columns of k-mers are their weighted letter frequencies.
+    letters
+        The alphabet's letters.
+    background
+        float64 (A,): letter probabilities b, all above 0.
+
+    Returns
+    -------
+    ndarray
+        float64 (width,).
+    """
+    if element.matrix:
+        columns = np.array(element.matrix)
+    else:
+        columns = np.zeros((element.width, len(letters)))
+        for kmer, weight in (element.kmers or {}).items():
+            columns[np.arange(len(kmer)), [letters.index(letter) for letter in kmer.upper()]] += (
+                weight
+            )
+    columns /= columns.sum(axis=1, keepdims=True)
+    ratio = np.where(columns > 0, columns / background, 1.0)
+    bits: np.ndarray = (columns * np.log2(ratio)).sum(axis=1)
+    return bits
+
+
+def recovery_metrics(
+    values: np.ndarray, x: np.ndarray, roles: np.ndarray, *, signed: bool
+) -> pd.DataFrame:
+    """Return measures of grammar recovery of each example.
+
+    With z the attributions, G the grammar positions, K of L positions that are not ignored:
+
+    - paper (threshold-free): ``precision``, ``recall``, ``specificity`` and ``f1`` of
+      phi_l = sum_a max(0, z_la), divided by its maximum, as a soft set of important positions;
+    - paper, ``_thresholded``: the same of the positions with max_a z_la >= `THRESHOLD`;
+    - localisation by the position score s: ``auroc``, ``ap`` (average precision) and both
+      ``_chance_corrected`` (0 expected of a random order, 1 at best);
+    - ``relevance_mass``, the share of sum |s| on G, its ``_lift`` over K / L, and
+      ``relevance_rank``, the share of G among the K highest s (doi:10.1016/j.inffus.2021.11.008).
+
+    Equal scores are counted as the mean over their orders (auroc, relevance_rank) or as one step
+    (ap).
+
+    Parameters
+    ----------
+    values
+        float32 (K, A, L): attributions z.
+    x
+        uint8 (K, L): letter codes.
+    roles
+        uint8 (K, L) of `Role`.
+    signed
+        True for contributions: s_l is z at the observed letter. False for sensitivities: s_l is the
+        L2 norm of z over letters.
+
+    Returns
+    -------
+    DataFrame
+        One row an example, one float64 column a metric. NaN where a metric is not defined; a whole
+        row where an example has no grammar position or an attribution that is not finite.
+    """
+    grammar, background = roles == Role.GRAMMAR, roles == Role.BACKGROUND
+    counted = grammar | background
+    defined = grammar.any(axis=1) & (np.isfinite(values).all(axis=1) | ~counted).all(axis=1)
+    values = np.where(counted[:, None, :] & defined[:, None, None], values, 0).astype(np.float64)
+    scores = _observed(values, x) if signed else np.sqrt((values**2).sum(axis=1))
+    soft = np.maximum(values, 0).sum(axis=1)
+    soft /= np.maximum(soft.max(axis=1, keepdims=True, initial=0), np.finfo(np.float64).tiny)
+    hard = (values.max(axis=1) >= THRESHOLD).astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        metrics = _agreement(soft, grammar, background)
+        thresholded = _agreement(hard, grammar, background)
+        metrics |= {f"{name}_thresholded": metric for name, metric in thresholded.items()}
+        metrics |= _localisation(scores, grammar, background)
+    return pd.DataFrame({name: np.where(defined, m, np.nan) for name, m in metrics.items()})
+
+
+def chance_average_precision(relevant: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Return the mean average precision over all orders of `positions`, `relevant` of them relevant.
+
+    With K relevant of L positions and H_L = 1 + 1/2 + ... + 1/L it is
+    [(K - 1) (L - H_L) / (L - 1) + H_L] / L (doi:10.48550/arXiv.2511.02571), above K / L.
+
+    Parameters
+    ----------
+    relevant, positions
+        int (N,) or scalar: K and L, 1 <= K <= L.
+
+    Returns
+    -------
+    ndarray
+        float64, of the same shape.
+
+    >>> chance_average_precision(np.array([1, 2]), np.array([2, 2])).tolist()
+    [0.75, 1.0]
+    """
+    relevant, positions = np.asarray(relevant), np.asarray(positions)
+    harmonic = np.append(0.0, np.cumsum(1 / np.arange(1, positions.max(initial=0) + 1)))[positions]
+    others = (relevant - 1) * (positions - harmonic) / np.maximum(positions - 1, 1)
+    chance: np.ndarray = (others + harmonic) / np.maximum(positions, 1)
+    return chance
+
+
+def _observed(values: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return the values at the observed letters: (K, L), 0 where there is no letter."""
+    letters = values.shape[1]
+    codes = np.minimum(x, letters - 1).astype(np.int64)[:, None, :]
+    observed = np.take_along_axis(values, codes, axis=1)[:, 0, :]
+    return np.where(x < letters, observed, 0)
+
+
+def _agreement(
+    important: np.ndarray, grammar: np.ndarray, background: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the agreement of a soft set of positions (float64 (K, L) in [0, 1]) with the grammar."""
+    found = (important * grammar).sum(axis=1)
+    false = (important * background).sum(axis=1)
+    relevant, others = grammar.sum(axis=1), background.sum(axis=1)
+    return {
+        "precision": found / (found + false),
+        "recall": found / relevant,
+        "specificity": (others - false) / others,
+        "f1": 2 * found / (found + false + relevant),  # the harmonic mean, 0 where nothing is found
+    }
+
+
+def _localisation(
+    scores: np.ndarray, grammar: np.ndarray, background: np.ndarray
+) -> dict[str, np.ndarray]:
+    relevant, positions = grammar.sum(axis=1), (grammar | background).sum(axis=1)
+    auroc, ap, top = _rank_measures(scores, grammar, background)
+    chance = chance_average_precision(relevant, positions)
+    size = np.abs(scores)
+    mass = (size * grammar).sum(axis=1) / (size * (grammar | background)).sum(axis=1)
+    return {
+        "auroc": auroc,
+        "ap": ap,
+        "auroc_chance_corrected": 2 * auroc - 1,
+        "ap_chance_corrected": np.where(positions > relevant, (ap - chance) / (1 - chance), np.nan),
+        "relevance_mass": mass,
+        "relevance_mass_lift": mass * positions / relevant,
+        "relevance_rank": top,
+    }
+
+
+def _rank_measures(
+    scores: np.ndarray, grammar: np.ndarray, background: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (auroc, ap, relevance_rank) of each row, float64 (K,).
+
+    Along the descending order, counts are read only where a run of equal scores ends; `before` are the
+    counts at the end of the run before.
+    """
+    key = np.where(grammar | background, -scores, np.inf)  # ignored positions come last, counting 0
+    order = np.argsort(key, axis=1)
+    key = np.take_along_axis(key, order, axis=1)
+    ends = np.ones(key.shape, bool)
+    ends[:, :-1] = key[:, 1:] != key[:, :-1]
+    found = np.cumsum(np.take_along_axis(grammar, order, axis=1), axis=1)
+    false = np.cumsum(np.take_along_axis(background, order, axis=1), axis=1)
+    found_before, false_before = _before(found, ends), _before(false, ends)
+    new, new_false = found - found_before, false - false_before
+    relevant = found[:, -1]
+    area = ((found + found_before) * new_false / 2).sum(axis=1, where=ends)
+    steps = np.where(new > 0, new * found / (found + false), 0).sum(axis=1, where=ends)
+    room = np.clip(relevant[:, None] - found_before - false_before, 0, new + new_false)
+    top = np.where(new > 0, new * room / (new + new_false), 0).sum(axis=1, where=ends)
+    return area / (relevant * false[:, -1]), steps / relevant, top / relevant
+
+
+def _before(counts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Return ascending `counts` at the last end before each entry, 0 where there is none."""
+    before = np.zeros_like(counts)
+    before[:, 1:] = np.maximum.accumulate(np.where(ends, counts, 0), axis=1)[:, :-1]
+    return before

@@ -1,0 +1,167 @@
+"""The grammar agreement plot: whether a model looks where the grammar is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from seqgra.plot.style import BACKGROUND, FAINT, GRAMMAR, IGNORED, new_figure, styled, wrap
+
+#: Codes of the roles of positions.
+BACKGROUND_ROLE, GRAMMAR_ROLE, IGNORED_ROLE = 0, 1, 2
+_NAMES = {
+    GRAMMAR_ROLE: "grammar position",
+    BACKGROUND_ROLE: "background position",
+    IGNORED_ROLE: "not counted",
+}
+#: Colour at importance 0, 0.5 and 1 of each role: about equally light, so that hue tells the role.
+_RAMPS = np.array(
+    [
+        [to_rgb(end) for end in ("#fdf3f1", BACKGROUND, "#4a0d06")],
+        [to_rgb(end) for end in ("#d9f0e2", GRAMMAR, "#02331c")],
+        [to_rgb(end) for end in ("#efefef", IGNORED, "#2e2e2e")],
+    ]
+)
+_PANEL_WIDTH = 3.3
+
+
+class Panel(NamedTuple):
+    """One model's attributions of some examples of the test set.
+
+    Attributes
+    ----------
+    title
+        Name of the model.
+    values
+        float (K, A, L): attributions.
+    roles
+        uint8 (K, L): 0 background, 1 grammar, 2 ignored.
+    conditions
+        Name of the condition of each of the K examples.
+    """
+
+    title: str
+    values: np.ndarray
+    roles: np.ndarray
+    conditions: Sequence[str]
+
+
+def importance(values: np.ndarray) -> np.ndarray:
+    """Return the importance of each position, float (K, L) in [0, 1].
+
+    phi_l = sum_a max(0, z_la) over its maximum in the example; 0 where nothing is positive.
+
+    Parameters
+    ----------
+    values
+        float (K, A, L): attributions z.
+
+    >>> importance(np.array([[[1.0, -5.0], [3.0, 2.0]]])).tolist()
+    [[1.0, 0.5]]
+    """
+    phi = np.nan_to_num(np.maximum(values, 0)).sum(axis=1)
+    highest = phi.max(axis=1, keepdims=True, initial=0)
+    return np.divide(phi, highest, out=np.zeros_like(phi), where=highest > 0)
+
+
+def colours(phi: np.ndarray, roles: np.ndarray) -> np.ndarray:
+    """Return the colour of each position, float (K, L, 3): hue for role, darkness for importance.
+
+    Parameters
+    ----------
+    phi
+        float (K, L) in [0, 1].
+    roles
+        uint8 (K, L).
+    """
+    low, middle, high = (_RAMPS[roles, i] for i in range(3))
+    twice = 2 * phi[..., None]
+    pale, dark = low + twice * (middle - low), middle + (twice - 1) * (high - middle)
+    mixed = np.where(twice < 1, pale, dark)
+    return np.clip(mixed, 0, 1)
+
+
+def agreement(
+    values: np.ndarray, roles: np.ndarray, conditions: Sequence[str], title: str
+) -> Figure:
+    """Draw the grammar agreement plot of one model; see `Panel` for the arrays.
+
+    Returns
+    -------
+    Figure
+        Heat map, one row an example, grouped by condition; one column a position.
+    """
+    return agreement_grid([Panel("", values, roles, conditions)], title)
+
+
+def agreement_grid(panels: Sequence[Panel], title: str) -> Figure:
+    """Draw the grammar agreement plots of several models beside each other.
+
+    Parameters
+    ----------
+    panels
+        At least one.
+    title
+        Title of the figure.
+    """
+    with styled(grid=False):
+        columns = min(len(panels), 3)
+        rows = math.ceil(len(panels) / columns)
+        most = max(len(panel.values) for panel in panels)
+        height = min(max(1.5, 0.045 * most), 4.5) + 0.55
+        figure = new_figure(max(6.2, _PANEL_WIDTH * columns), height * rows + 0.95)
+        grid = figure.add_gridspec(rows + 1, columns, height_ratios=[height] * rows + [0.16])
+        for i, panel in enumerate(panels):
+            row, column = divmod(i, columns)
+            axis = figure.add_subplot(grid[row, column])
+            _draw(axis, panel)
+            if i + columns >= len(panels):
+                axis.set_xlabel("position")
+        _draw_key(figure.add_subplot(grid[rows, :]))
+        figure.suptitle(wrap(title, 80), x=0.01, ha="left", weight="bold")
+    return figure
+
+
+def _draw(axis: Axes, panel: Panel) -> None:
+    names = np.array([str(name) for name in panel.conditions])
+    groups = list(dict.fromkeys(names))
+    order = np.concatenate([np.flatnonzero(names == name) for name in groups])
+    picture = colours(importance(panel.values)[order], panel.roles[order])
+    length = picture.shape[1]
+    # Short windows keep their own pixels; long ones are averaged down to what can be seen.
+    interpolation = "none" if length <= 400 else "antialiased"
+    extent = (0, length, len(order), 0)
+    axis.imshow(picture, aspect="auto", interpolation=interpolation, extent=extent)
+    ends = np.cumsum([np.count_nonzero(names == name) for name in groups])
+    starts = np.concatenate([[0], ends[:-1]])
+    for end in ends[:-1]:
+        axis.axhline(float(end), color="white", linewidth=2.2)
+        axis.axhline(float(end), color=FAINT, linewidth=0.6)
+    texts = [_short(name) for name in groups]
+    axis.set_yticks((starts + ends) / 2, texts, rotation=90, va="center")
+    axis.tick_params(axis="y", length=0)
+    axis.spines[:].set_visible(False)
+    axis.set_title(wrap(panel.title, 34))
+
+
+def _short(name: str, most: int = 14) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def _draw_key(axis: Axes) -> None:
+    """Draw a ramp from unimportant to important for each role."""
+    steps = np.linspace(0, 1, 60)[None]
+    for i, (role, name) in enumerate(_NAMES.items()):
+        ramp = colours(steps, np.full(steps.shape, role, np.uint8))
+        left = 0.115 + 0.3 * i
+        axis.imshow(ramp, extent=(left, left + 0.09, 0, 1), aspect="auto", interpolation="none")
+        axis.text(left + 0.1, 0.45, name, va="center", fontsize=8)
+    axis.text(0, 0.45, "pale: unimportant\ndark: important", va="center", fontsize=7.5)
+    axis.set(xlim=(0, 1), ylim=(0, 1))
+    axis.axis("off")

@@ -1,0 +1,257 @@
+"""Line figures: a measure against dataset size, and ROC and PR curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from seqgra.plot.style import FAINT, INK, Look, columns_for, compact, new_figure, styled, wrap
+
+_PANEL = (3.3, 2.7)
+#: Share of the smallest step between sizes over which architectures are spread sideways.
+_SPREAD = 0.24
+#: Curves are drawn with at most about this many points a side.
+_RESOLUTION = 500
+
+
+class Measure(NamedTuple):
+    """What the y axis of `against_size` shows.
+
+    Attributes
+    ----------
+    label
+        Axis label.
+    title
+        Title of the figure.
+    floor
+        Lowest value that the axis always shows, or None to follow the data.
+    line
+        A reference value to mark, or None.
+    line_label
+        What the reference is, for the legend.
+    """
+
+    label: str
+    title: str
+    floor: float | None = None
+    line: float | None = None
+    line_label: str = ""
+
+
+class Curves(NamedTuple):
+    """The curves of one architecture for `roc_pr`.
+
+    Attributes
+    ----------
+    curves
+        Columns curve (roc or pr), x, y.
+    roc_auc, pr_auc
+        Areas, for the legend.
+    """
+
+    curves: pd.DataFrame
+    roc_auc: float
+    pr_auc: float
+
+
+def against_size(runs: pd.DataFrame, looks: Mapping[str, Look], measure: Measure) -> Figure:
+    """Draw a measure against dataset size: one panel a grammar, one line an architecture.
+
+    Parameters
+    ----------
+    runs
+        One row a run: grammar, label, size, value and status (``collapsed`` gets an open symbol).
+    looks
+        How each label is drawn.
+    measure
+        What `value` is.
+
+    Returns
+    -------
+    Figure
+        Lines are means over runs, whiskers go from the smallest to the largest, dots are runs.
+    """
+    with styled():
+        grammars = sorted(runs["grammar"].unique())
+        labels = [name for name in looks if name in set(runs["label"])]
+        columns = columns_for(len(grammars))
+        rows = math.ceil(len(grammars) / columns)
+        width = max(5.6, _PANEL[0] * columns)
+        legend = _legend_handles(labels, looks, runs, measure)
+        legend_columns = _legend_columns(legend, width)
+        legend_rows = math.ceil(len(legend) / legend_columns)
+        figure = new_figure(width, _PANEL[1] * rows + 0.2 * legend_rows + 0.45)
+        axes = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+        sizes = np.sort(runs["size"].unique())
+        for axis, grammar in zip(axes, grammars, strict=False):
+            panel = runs[runs["grammar"] == grammar]
+            _draw_panel(axis, panel, labels, looks, sizes, measure)
+            axis.set_title(wrap(grammar, 34))
+            _size_axis(axis, sizes, width / columns)
+        for i, axis in enumerate(axes):
+            axis.set_visible(i < len(grammars))
+            axis.tick_params(labelleft=True)
+            if i % columns == 0:
+                axis.set_ylabel(measure.label)
+            if i + columns >= len(grammars):
+                axis.set_xlabel("dataset size (examples, log scale)")
+        _value_axis(axes[0], runs["value"], measure)
+        figure.suptitle(wrap(measure.title, int(width * 12)), x=0.01, ha="left", weight="bold")
+        figure.legend(handles=legend, loc="outside lower center", ncols=legend_columns)
+    return figure
+
+
+def _draw_panel(
+    axis: Axes,
+    panel: pd.DataFrame,
+    labels: list[str],
+    looks: Mapping[str, Look],
+    sizes: np.ndarray,
+    measure: Measure,
+) -> None:
+    if measure.line is not None:
+        axis.axhline(measure.line, color=FAINT, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
+    steps = np.diff(np.log(sizes))
+    spread = _SPREAD * (steps.min() if len(steps) else 0.7)
+    for i, label in enumerate(labels):
+        runs = panel[panel["label"] == label].dropna(subset=["value"])
+        if runs.empty:
+            continue
+        shift = math.exp(spread * (i / max(len(labels) - 1, 1) - 0.5))
+        _draw_line(axis, runs.assign(x=runs["size"] * shift), looks[label])
+
+
+def _draw_line(axis: Axes, runs: pd.DataFrame, look: Look) -> None:
+    by_size = runs.groupby("x")["value"].agg(["mean", "min", "max"])
+    x = by_size.index.to_numpy()
+    axis.vlines(x, by_size["min"], by_size["max"], color=look.color, linewidth=1, alpha=0.55)
+    fine = runs[runs["status"] != "collapsed"]
+    collapsed = runs[runs["status"] == "collapsed"]
+    axis.plot(
+        x,
+        by_size["mean"],
+        color=look.color,
+        linestyle=look.line,
+        marker=look.marker,
+        markersize=4.5,
+        linewidth=1.5,
+        zorder=3,
+    )
+    dots: dict[str, Any] = {"color": look.color, "linewidths": 0, "alpha": 0.45, "zorder": 2}
+    axis.scatter(fine["x"], fine["value"], s=9, **dots)
+    axis.scatter(
+        collapsed["x"],
+        collapsed["value"],
+        s=30,
+        marker=look.marker,
+        facecolor="white",
+        edgecolor=look.color,
+        linewidths=1.1,
+        zorder=4,
+    )
+
+
+def _size_axis(axis: Axes, sizes: np.ndarray, width: float) -> None:
+    """Put a tick at every size of the grid, and a label where there is room."""
+    axis.set_xscale("log")
+    steps = np.diff(np.log(sizes))
+    margin = math.exp(0.4 * steps.min() if len(steps) else 0.7)
+    low, high = sizes[0] / margin, sizes[-1] * margin
+    axis.set_xlim(low, high)
+    inches = (width - 0.8) / math.log(high / low)
+    texts, last = [], -math.inf
+    for size in sizes:
+        room = (math.log(size) - last) * inches
+        texts.append(compact(size) if room >= 0.38 else "")
+        last = math.log(size) if texts[-1] else last
+    axis.set_xticks(sizes, texts)
+    axis.minorticks_off()
+
+
+def _value_axis(axis: Axes, values: pd.Series, measure: Measure) -> None:
+    low, high = values.min(), max(values.max(), measure.line or 0)
+    if measure.floor is not None:
+        low = min(low, measure.floor)
+    low = math.floor(low * 10 - 1e-9) / 10 if low != measure.floor else low
+    margin = 0.03 * (1 - low)
+    axis.set_ylim(low - margin, max(high, 1.0) + margin)
+
+
+def _legend_handles(
+    labels: list[str], looks: Mapping[str, Look], runs: pd.DataFrame, measure: Measure
+) -> list[Line2D]:
+    handles = [
+        Line2D([], [], color=look.color, marker=look.marker, ls=look.line, ms=4.5, label=label)
+        for label, look in ((label, looks[label]) for label in labels)
+    ]
+    grey: dict[str, Any] = {"color": FAINT, "marker": "o", "ls": ""}
+    if runs.groupby(["grammar", "label", "size"]).size().max() > 1:
+        handles.append(Line2D([], [], **grey, ms=3, label="single run (whisker: min to max)"))
+    if (runs["status"] == "collapsed").any():
+        handles.append(Line2D([], [], **grey, ms=5.5, mfc="white", label="open: collapsed run"))
+    if measure.line is not None:
+        line = Line2D([], [], color=FAINT, ls=(0, (1, 2)), lw=1, label=measure.line_label)
+        handles.append(line)
+    return handles
+
+
+def _legend_columns(handles: list[Line2D], width: float) -> int:
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    return max(1, min(len(handles), int((width - 0.2) / (0.078 * longest + 0.62))))
+
+
+def roc_pr(curves: Mapping[str, Curves], looks: Mapping[str, Look], title: str) -> Figure:
+    """Draw ROC curves (left) and precision-recall curves (right), one line an architecture.
+
+    Parameters
+    ----------
+    curves
+        By label.
+    looks
+        How each label is drawn.
+    title
+        Title of the figure.
+    """
+    with styled():
+        labels = [name for name in looks if name in curves]
+        figure = new_figure(8.6, max(3.4, 1.1 + 0.19 * len(labels)))
+        left, right = figure.subplots(1, 2)
+        for label in labels:
+            for axis, kind in ((left, "roc"), (right, "pr")):
+                table = curves[label].curves
+                x, y = _thinned(table[table["curve"] == kind])
+                axis.plot(x, y, color=looks[label].color, linestyle=looks[label].line, lw=1.5)
+        left.axline((0, 0), slope=1, color=FAINT, lw=1, ls=(0, (1, 2)), zorder=1)
+        left.set(title="ROC", xlabel="false positive rate", ylabel="true positive rate")
+        right.set(title="precision and recall", xlabel="recall", ylabel="precision")
+        for axis in (left, right):
+            axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+        figure.suptitle(wrap(title, 100), x=0.01, ha="left", weight="bold")
+        handles = [_curve_handle(label, looks[label], curves[label]) for label in labels]
+        legend = figure.legend(
+            handles=handles, loc="outside right center", title="architecture  (ROC AUC, PR AUC)"
+        )
+        legend.set_alignment("left")
+        legend.get_title().set(fontsize=8.5, color=INK)
+    return figure
+
+
+def _curve_handle(label: str, look: Look, curves: Curves) -> Line2D:
+    text = f"{wrap(label, 30)}  ({curves.roc_auc:.3f}, {curves.pr_auc:.3f})"
+    return Line2D([], [], color=look.color, ls=look.line, label=text)
+
+
+def _thinned(curve: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return x and y (float64) without points that fall onto the one before on paper."""
+    points = curve[["x", "y"]].to_numpy(np.float64)
+    cells = np.round(points * _RESOLUTION).astype(np.int64)
+    keep = np.ones(len(points), bool)
+    keep[1:-1] = (cells[1:-1] != cells[:-2]).any(axis=1)
+    return points[keep, 0], points[keep, 1]

@@ -1,0 +1,157 @@
+"""The one style of all figures: fonts, colours that mean the same thing everywhere, and saving."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+#: Hues of the roles of positions; no architecture is drawn in green or red.
+GRAMMAR, BACKGROUND, IGNORED = "#1a8a54", "#cb4335", "#8a8a8a"
+INK, FAINT = "#222222", "#8c8c8c"
+#: Backends that are no networks, drawn dashed and grey.
+BASELINES = frozenset({"sklearn"})
+
+_COLOURS = ("#1f6fb4", "#e08a00", "#7b4fa3", "#56b4e9", "#8a5a2b", "#d673b0", "#23386e", "#b5a000")
+_GREYS = ("#4d4d4d", "#8f8f8f", "#b0b0b0")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h", "<", ">", "p", "d")
+_LINES: tuple[Any, ...] = ("-", (0, (6, 1.2, 1, 1.2)), (0, (1, 1)))
+
+#: Text is drawn as paths, so that a figure looks the same wherever it is opened.
+_RC: Any = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": FAINT,
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 9,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "figure.facecolor": "white",
+    "figure.titlesize": 11,
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.7,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "seqgra",
+    "text.color": INK,
+    "text.parse_math": False,  # a $ in a user's name is a dollar
+    "xtick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "xtick.labelsize": 8,
+    "ytick.color": FAINT,
+    "ytick.labelcolor": INK,
+    "ytick.labelsize": 8,
+}
+#: Metadata that would differ between two equal runs, by format.
+_NO_DATES: dict[str, dict[str, Any]] = {
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None, "ModDate": None},
+    "png": {"Software": None},
+}
+
+
+@contextmanager
+def styled(grid: bool = True) -> Iterator[None]:
+    """Draw and save in the house style, whatever the user's own matplotlib settings are."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update({**_RC, "axes.grid": grid})
+        yield
+
+
+class Look(NamedTuple):
+    """How one architecture is drawn in every figure."""
+
+    color: str
+    marker: str
+    line: Any
+
+
+def looks(backends: Mapping[str, str]) -> dict[str, Look]:
+    """Return the look of each architecture.
+
+    Parameters
+    ----------
+    backends
+        Architecture label -> backend. Colours follow the sorted labels.
+
+    >>> looks({"fc10": "pytorch", "kmer": "sklearn"})["kmer"].color
+    '#4d4d4d'
+    """
+    networks = sorted(name for name, backend in backends.items() if backend not in BASELINES)
+    baselines = sorted(name for name in backends if name not in networks)
+    found = {}
+    for i, name in enumerate(networks):
+        line = _LINES[i // len(_COLOURS) % len(_LINES)]
+        found[name] = Look(_COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)], line)
+    for i, name in enumerate(baselines):
+        marker = _MARKERS[-1 - i % len(_MARKERS)]
+        found[name] = Look(_GREYS[i % len(_GREYS)], marker, (0, (4, 2)))
+    return found
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure, sizes in inches, that spaces its parts by itself.
+
+    Call it, and draw, inside `styled`.
+    """
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def columns_for(panels: int) -> int:
+    """Return in how many columns to lay out panels.
+
+    >>> [columns_for(n) for n in (1, 2, 3, 4, 6, 7, 12)]
+    [1, 2, 3, 2, 3, 4, 4]
+    """
+    return {1: 1, 2: 2, 4: 2}.get(panels, 3 if panels <= 6 else 4)
+
+
+def compact(number: float) -> str:
+    """Return a dataset size in few letters.
+
+    >>> [compact(n) for n in (500, 1000, 1500, 16000, 2000000)]
+    ['500', '1k', '1.5k', '16k', '2M']
+    """
+    for limit, letter in ((1e6, "M"), (1e3, "k")):
+        if number >= limit:
+            return f"{number / limit:g}{letter}"
+    return f"{number:g}"
+
+
+def wrap(name: str, width: int) -> str:
+    """Break a long name into lines, at hyphens where it has some."""
+    return "\n".join(textwrap.wrap(name, width)) or name
+
+
+def save(figure: Figure, stem: Path) -> None:
+    """Write a figure as SVG, PDF and PNG beside each other, each whole or not at all.
+
+    Equal figures give equal bytes.
+
+    Parameters
+    ----------
+    figure
+        What to write.
+    stem
+        Path without a suffix.
+    """
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    for kind, metadata in _NO_DATES.items():
+        aside = stem.with_name(f".aside-{stem.name}.{kind}")
+        with styled():
+            figure.savefig(aside, format=kind, dpi=200, metadata=metadata)
+        aside.replace(stem.with_name(f"{stem.name}.{kind}"))
