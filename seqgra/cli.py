@@ -1,6 +1,366 @@
-"""Command line."""
+"""Command line: one thin subcommand a verb; reads nouns, calls one function, writes one noun."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import logging
+import shlex
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from seqgra.dataset import SETS, split_size
+from seqgra.errors import InputError, Problem, SeqgraError, bad_input
+
+#: System errors that the user can mend; they end like wrong input, in one line.
+_USERS_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+
+Handler = Callable[[argparse.Namespace], str]
 
 
-def main() -> int:
-    """Run."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return 0 (done), 1 (failed), 2 (the input is wrong) or 130 (interrupted)."""
+    logging.basicConfig(format="seqgra: %(message)s", level=logging.WARNING)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser()
+    if "--batch" in given:
+        return _batch(parser, given)
+    return _run(parser.parse_args(given))
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run one parsed command and report it in one line."""
+    started = time.perf_counter()
+    try:
+        said = options.handler(options)
+    except SeqgraError as error:
+        _complain(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _complain("interrupted; the same command goes on from here")
+        return 130
+    except OSError as error:
+        if error.errno not in _USERS_ERRORS:
+            raise
+        _complain(f"{error.filename or 'writing'}: {error.strerror}; nothing finished was lost")
+        return 2
+    if said:
+        target = f"{options.output}: " if getattr(options, "output", None) else ""
+        print(f"{target}{said} ({time.perf_counter() - started:.1f} s)", flush=True)
     return 0
+
+
+def _batch(parser: argparse.ArgumentParser, given: list[str]) -> int:
+    """Run a verb once a line of a file; go on after a failure and return 1 at the end.
+
+    Options beside --batch hold for every line; a line's own options win.
+    """
+    place = given.index("--batch")
+    if place == 0 or place + 1 == len(given):
+        parser.error("--batch FILE follows a command: seqgra train --batch FILE")
+    file, common = Path(given[place + 1]), given[:place] + given[place + 2 :]
+    try:
+        lines = file.read_text().splitlines()
+    except OSError as error:
+        _complain(f"{file}: cannot be read ({error.strerror})")
+        return 2
+    failed = 0
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        try:
+            code = _run(parser.parse_args([*common, *shlex.split(line)]))
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        if code == 130:
+            return code
+        if code:
+            failed += 1
+            _complain(f"{file}: line {number}: failed; going on with the next line")
+    if failed:
+        _complain(f"{file}: {failed} of {len(lines)} lines failed; the others are done")
+    return 1 if failed else 0
+
+
+def _complain(message: str) -> None:
+    for line in message.splitlines():
+        print(f"seqgra: {line}", file=sys.stderr, flush=True)
+
+
+def _simulate(options: argparse.Namespace) -> str:
+    from seqgra.grammar.load import find_grammar
+    from seqgra.simulate import simulate
+
+    sets = options.sets.split(",") if options.sets else list(SETS)
+    if (options.size is None) == (options.examples is None):
+        raise bad_input("simulate", "", "needs exactly one of --size and --examples")
+    if unknown := [name for name in sets if name not in SETS]:
+        raise bad_input("--sets", unknown[0], f"no such set; choose from {', '.join(SETS)}")
+    counts = split_size(options.size) if options.size else dict.fromkeys(SETS, options.examples)
+    grammar = find_grammar(options.grammar)
+    return simulate(
+        grammar, options.output, seed=options.seed, counts={name: counts[name] for name in sets}
+    )
+
+
+def _train(options: argparse.Namespace) -> str:
+    from seqgra.train import train
+
+    return train(
+        options.dataset,
+        options.architecture,
+        options.output,
+        size=options.size,
+        seed=options.seed,
+        backend=options.backend,
+        device=options.device,
+        threads=options.threads,
+    )
+
+
+def _evaluate(options: argparse.Namespace) -> str:
+    from seqgra.evaluate import evaluate
+
+    return evaluate(options.model, options.dataset, options.output, device=options.device)
+
+
+def _attribute(options: argparse.Namespace) -> str:
+    from seqgra.attribute import attribute
+    from seqgra.evaluate.recovery import recover
+
+    return attribute(
+        options.model,
+        options.dataset,
+        options.output,
+        method=options.method,
+        score=recover,
+        examples=options.examples,
+        baseline=options.baseline,
+        steps=options.steps,
+        correct=options.correct,
+        device=options.device,
+    )
+
+
+def _compare(options: argparse.Namespace) -> str:
+    from seqgra.compare import compare
+    from seqgra.evaluate.recovery import position_roles
+
+    cells = options.cells or _write_cells(options.grid, options.library, options.output)
+    return compare(cells, options.output, config=options.grid, roles=position_roles)
+
+
+def _write_cells(config: Path | None, library: Path, folder: Path) -> Path:
+    import csv
+    import io
+
+    from seqgra.fingerprint import write_atomically
+    from seqgra.grid import read_grid
+
+    if config is None:
+        raise bad_input("compare", "", "needs --grid CONFIG or --cells FILE")
+    rows = list(read_grid(config, (Path(), library)).cell_rows())
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(folder / "cells.csv", text.getvalue())
+    return folder / "cells.csv"
+
+
+def _check(options: argparse.Namespace) -> str:
+    """Check files of any kind; a grammar has elements, a config has grammars."""
+    problems: list[Problem] = []
+    for file in options.files:
+        try:
+            _check_one(file)
+        except InputError as error:
+            problems += error.problems
+        else:
+            print(f"{file}: ok")
+    if problems:
+        raise InputError(*problems)
+    return ""
+
+
+def _check_one(file: Path) -> None:
+    from seqgra.architecture.load import load_architecture
+    from seqgra.grammar.load import load_grammar
+    from seqgra.grid import read_grid
+    from seqgra.law.law import compile_law
+    from seqgra.yamlfile import read_yaml
+
+    content = read_yaml(file) if file.exists() else {}
+    if "grammars" in content:
+        read_grid(file)
+    elif "layers" in content or "features" in content or not file.exists():
+        load_architecture(str(file))
+    else:
+        compile_law(load_grammar(file), str(file))
+
+
+def _variant(options: argparse.Namespace) -> str:
+    import yaml
+    from pydantic import BaseModel
+
+    from seqgra.fingerprint import write_atomically
+    from seqgra.grid import architecture_variant, grammar_variant
+
+    changes = json.loads(options.changes)
+    variant: BaseModel
+    if options.kind == "grammar":
+        variant = grammar_variant(Path(options.base), changes)
+    else:
+        variant = architecture_variant(options.base, changes, options.output.stem)
+    content = variant.model_dump(mode="json", exclude_none=True)
+    write_atomically(options.output, yaml.safe_dump(content, sort_keys=False))
+    return "done"
+
+
+def _list(options: argparse.Namespace) -> str:
+    from seqgra.attribute.gradients import METHODS
+    from seqgra.model import BACKENDS
+    from seqgra.yamlfile import read_yaml
+
+    for kind in ("grammars", "architectures"):
+        print(f"{kind}:")
+        for file in sorted(Path(kind).glob("*.yaml")):
+            print(f"  {file.stem:45} {read_yaml(file).get('description', '')}")
+    print("attribution methods:", ", ".join(METHODS))
+    print("backends:", ", ".join(BACKENDS))
+    return ""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="seqgra",
+        description="Which neural network architecture for my sequences, and why?",
+        epilog="Every command that writes skips what is up to date and resumes what was interrupted. "
+        "With --batch FILE it runs once a line of FILE, each line holding the arguments of one call.",
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+    _add_simulate(verbs)
+    _add_train(verbs)
+    _add_evaluate(verbs)
+    _add_attribute(verbs)
+    _add_compare(verbs)
+    _add_small(verbs)
+    return parser
+
+
+Verbs = argparse._SubParsersAction
+
+
+def _add(
+    verbs: Verbs, name: str, handler: Handler, summary: str, example: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        epilog=f"example: {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def _add_output(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar=what, help="where to")
+
+
+def _add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device", default="auto", help="auto (CUDA where there is one), cpu or cuda [auto]"
+    )
+
+
+def _add_simulate(verbs: Verbs) -> None:
+    example = "seqgra simulate mc2-dna150-homer -o data/homer --seed 1 --size 10000"
+    parser = _add(verbs, "simulate", _simulate, "draw sequences from a grammar", example)
+    parser.add_argument("grammar", help="YAML file, or the name of one in grammars/")
+    _add_output(parser, "DATASET")
+    parser.add_argument("--seed", type=int, default=0, help="data seed [0]")
+    parser.add_argument(
+        "--size", type=int, help="examples in all: 70 / 10 / 20 %% of the three sets"
+    )
+    parser.add_argument("--examples", type=int, help="examples in each set, instead of --size")
+    parser.add_argument("--sets", help="which sets, such as training,validation [all]")
+
+
+def _add_train(verbs: Verbs) -> None:
+    example = "seqgra train data/homer conv10w-gmp-fc5 -o models/a --size 10000 --seed 1"
+    parser = _add(verbs, "train", _train, "train an architecture on a dataset", example)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("architecture", help="YAML file, name in architectures/, or descriptor")
+    _add_output(parser, "MODEL")
+    parser.add_argument("--size", type=int, required=True, help="examples in all, as for simulate")
+    parser.add_argument("--seed", type=int, default=0, help="model seed [0]")
+    parser.add_argument("--backend", default="pytorch", help="of networks [pytorch]")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads [1]")
+    _add_device(parser)
+
+
+def _add_evaluate(verbs: Verbs) -> None:
+    example = "seqgra evaluate models/a data/test -o scores/a"
+    summary = "score a model's predictions on the test set of a dataset"
+    parser = _add(verbs, "evaluate", _evaluate, summary, example)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("dataset", type=Path)
+    _add_output(parser, "SCORES")
+    _add_device(parser)
+
+
+def _add_attribute(verbs: Verbs) -> None:
+    example = "seqgra attribute models/a data/test -o attributions/a --method integrated-gradients"
+    summary = "attribute predictions to positions and score grammar recovery"
+    parser = _add(verbs, "attribute", _attribute, summary, example)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("dataset", type=Path)
+    _add_output(parser, "ATTRIBUTIONS")
+    parser.add_argument("--method", default="integrated-gradients", help="see `seqgra list`")
+    parser.add_argument("--examples", type=int, default=500, help="test examples a condition [500]")
+    parser.add_argument("--steps", type=int, default=100, help="of integrated gradients [100]")
+    parser.add_argument(
+        "--baseline", choices=("background", "zeros"), default="background", help="[background]"
+    )
+    parser.add_argument("--correct", action="store_true", help="gradient correction")
+    _add_device(parser)
+
+
+def _add_compare(verbs: Verbs) -> None:
+    example = "seqgra compare --grid config/config.yaml -o results/demo"
+    summary = "gather the finished cells of a grid into tables, figures and a report"
+    parser = _add(verbs, "compare", _compare, summary, example)
+    parser.add_argument("--grid", type=Path, metavar="CONFIG", help="the grid's config file")
+    parser.add_argument(
+        "--library", type=Path, default=Path(), help="where else to look for grammars/ [.]"
+    )
+    parser.add_argument(
+        "--cells", type=Path, metavar="FILE", help="a cells file, instead of --grid"
+    )
+    _add_output(parser, "FOLDER")
+
+
+def _add_small(verbs: Verbs) -> None:
+    example = "seqgra check grammars/*.yaml config/config.yaml"
+    summary = "check grammar, architecture and config files"
+    parser = _add(verbs, "check", _check, summary, example)
+    parser.add_argument("files", type=Path, nargs="+")
+    example = "seqgra variant grammar grammars/a.yaml '{\"window\": 500}' -o grammars/a-500.yaml"
+    summary = "write a grammar or architecture with some keys changed"
+    parser = _add(verbs, "variant", _variant, summary, example)
+    parser.add_argument("kind", choices=("grammar", "architecture"))
+    parser.add_argument("base")
+    parser.add_argument("changes", help="JSON; mappings merge, lists replace")
+    _add_output(parser, "FILE")
+    summary = "list grammars, architectures, attribution methods and backends"
+    _add(verbs, "list", _list, summary, "seqgra list")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -195,7 +195,7 @@ def verify_chunks(path: Path, sums: list[int]) -> None:
         for number, expected in enumerate(sums):
             if zlib.crc32(stream.read(CHUNK)) != expected:
                 place = f"bytes {number * CHUNK} to {(number + 1) * CHUNK}"
-                message = "do not match their checksum (damaged or edited); delete the folder and simulate it again"
+                message = "do not match their checksum (damaged or edited); simulate it again"
                 raise bad_input(path, place, message)
 
 
@@ -214,7 +214,7 @@ class ArrayWriter:
 
     def write(self, rows: np.ndarray) -> None:
         """Append uint8 rows, C-contiguous."""
-        view = memoryview(rows).cast("B")
+        view = memoryview(rows.data).cast("B")
         self._stream.write(view)
         self._account(view)
 

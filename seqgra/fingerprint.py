@@ -251,7 +251,9 @@ def claim(folder: Path, identity: Identity) -> Iterator[Draft]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")
     except OSError as error:
-        raise bad_input(folder, "", f"cannot be written ({error.strerror}); choose another folder") from None
+        raise bad_input(
+            folder, "", f"cannot be written ({error.strerror}); choose another folder"
+        ) from None
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqgra.dataset import ROLES, SETS, ArrayWriter, ElementWriter, open_dataset
+from seqgra.dataset import ELEMENT_COLUMNS, ROLES, SETS, ArrayWriter, ElementWriter, open_dataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, Identity, claim
 from seqgra.grammar.load import grammar_fingerprint, load_grammar
 from seqgra.grammar.schema import Grammar
-from seqgra.law.law import Examples, Law, compile_law, draw_block
 from seqgra.progress import Progress
 from seqgra.streams import BLOCK, STREAM_VERSION
+
+if TYPE_CHECKING:  # the law compiles; a dataset that is up to date needs none of it
+    from seqgra.law.law import Examples, Law
 
 
 def simulate(grammar_file: Path, folder: Path, *, seed: int, counts: Mapping[str, int]) -> str:
@@ -48,7 +51,9 @@ def simulate(grammar_file: Path, folder: Path, *, seed: int, counts: Mapping[str
     """
     for name, count in counts.items():
         if name not in SETS or count < 0:
-            raise bad_input("--sets", name, f"cannot hold {count} examples; sets: {', '.join(SETS)}")
+            raise bad_input(
+                "--sets", name, f"cannot hold {count} examples; sets: {', '.join(SETS)}"
+            )
     if seed < 0:
         raise bad_input("--seed", "", f"is {seed}; a seed is a whole number from 0")
     grammar = load_grammar(grammar_file)
@@ -59,10 +64,12 @@ def simulate(grammar_file: Path, folder: Path, *, seed: int, counts: Mapping[str
         there = open_dataset(folder).counts if draft.previous else {}
         if draft.previous and all(there.get(name, 0) >= n for name, n in counts.items()):
             return "up to date"
+        from seqgra.law.law import compile_law
+
         law = compile_law(grammar, str(grammar_file))
         wanted = {name: max(counts.get(name, 0), there.get(name, 0)) for name in SETS}
         wanted = {name: count for name, count in wanted.items() if count}
-        checksums = {}
+        checksums: dict[str, list[int]] = {}
         for name, count in wanted.items():
             if there.get(name) == count:
                 checksums |= _keep_set(draft, name)
@@ -103,6 +110,8 @@ def _write_set(
     draft: Draft, law: Law, seed: int, name: str, count: int, there: int
 ) -> dict[str, list[int]]:
     """Write the three files of a set, copying the whole blocks that are there already."""
+    from seqgra.law.law import draw_block
+
     x = ArrayWriter(draft.aside(f"{name}.x.npy"), (count, law.window))
     y = ArrayWriter(draft.aside(f"{name}.y.npy"), (count, law.conditions))
     elements = ElementWriter(draft.aside(f"{name}.elements.parquet"))
@@ -137,9 +146,9 @@ def _copy_blocks(
         y.write(np.ascontiguousarray(old_y[rows]))
     table = old.elements(name, blocks * BLOCK)
     edges = np.searchsorted(table["example"].to_numpy(), np.arange(blocks + 1) * BLOCK)
-    for first, end in zip(edges[:-1], edges[1:], strict=True):
+    for first, end in itertools.pairwise(edges):
         part = table.iloc[first:end]
-        elements.write({column: part[column].to_numpy() for column in part})
+        elements.write({column: part[column].to_numpy() for column in ELEMENT_COLUMNS})
 
 
 def _element_columns(

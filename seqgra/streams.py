@@ -1,7 +1,7 @@
 """Random streams: raw PCG64 words keyed by what they are for, and our own maps from words to values.
 
 numpy promises the raw words of PCG64 across versions, but not what `integers` or `choice` make of
-them. So data come from raw words alone, through the integer maps below: the same bytes on every
+them. So data come from raw words alone, through integer maps (`law/maps.py`): the same bytes on every
 platform, numpy version, chunking and number of workers.
 
 A *scale-63 law* is a cumulative distribution in units of 2**-63, uint64, whose last entry is 2**63.
@@ -13,7 +13,6 @@ import hashlib
 import math
 from collections.abc import Iterable
 
-import numba
 import numpy as np
 
 #: Raised whenever the same law and seed would give other data.
@@ -62,42 +61,3 @@ def cumulative63(weights: Iterable[float]) -> np.ndarray:
         so_far += part
         result.append(so_far * _SCALE // total)
     return np.array(result, np.uint64)
-
-
-@numba.njit(inline="always")
-def below(word: np.uint64, n: np.uint64) -> np.uint64:
-    """Return floor(word * n / 2**64), uniform over 0 .. n - 1 up to n / 2**64, for n below 2**32."""
-    high, low = word >> np.uint64(32), word & np.uint64(0xFFFFFFFF)
-    return (high * n + ((low * n) >> np.uint64(32))) >> np.uint64(32)
-
-
-@numba.njit(inline="always")
-def chosen(word: np.uint64, law: np.ndarray) -> int:
-    """Return the index that `word` picks from a scale-63 law: uint64 (K,)."""
-    value = word >> np.uint64(1)
-    index = 0
-    while value >= law[index]:
-        index += 1
-    return index
-
-
-@numba.njit
-def chosen_prefix(word: np.uint64, law: np.ndarray) -> int:
-    """Return the index picked from a law whose last entry is any total up to 2**63: uint64 (K,).
-
-    So the first entries of a scale-63 law are that law conditioned on its first values.
-    """
-    half_word = np.uint64(32)
-    mask = np.uint64(0xFFFFFFFF)
-    total = law[-1]
-    a, b, c, d = word >> half_word, word & mask, total >> half_word, total & mask
-    middle = ((b * d) >> half_word) + ((a * d) & mask) + ((b * c) & mask)
-    value = a * c + ((a * d) >> half_word) + ((b * c) >> half_word) + (middle >> half_word)
-    low, high = 0, law.size - 1
-    while low < high:
-        half = (low + high) // 2
-        if value < law[half]:
-            high = half
-        else:
-            low = half + 1
-    return low

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqgra.architecture.load import architecture_fingerprint, load_architecture
-from seqgra.architecture.schema import Architecture, Baseline
+from seqgra.architecture.schema import Baseline
 from seqgra.dataset import Dataset, open_dataset, split_size
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, Identity, claim, require_run
@@ -142,11 +142,13 @@ def _training_data(dataset: Dataset, size: int) -> TrainingData:
     if counts["validation"] < 1:
         raise bad_input("--size", "", f"is {size}; at least 10 examples are needed")
     dataset.verify("training", "validation")
-    arrays = []
-    for name in ("training", "validation"):
-        arrays.append(dataset.x(name, counts[name]))
-        arrays.append(dataset.y(name, counts[name]).argmax(axis=1))
-    return TrainingData(*arrays, dataset)
+    return TrainingData(
+        dataset.x("training", counts["training"]),
+        dataset.y("training", counts["training"]).argmax(axis=1),
+        dataset.x("validation", counts["validation"]),
+        dataset.y("validation", counts["validation"]).argmax(axis=1),
+        dataset,
+    )
 
 
 def _write_history(draft: Draft, history: list[dict[str, float]]) -> None:
@@ -165,7 +167,9 @@ def constant_loss(training_y: np.ndarray, validation_y: np.ndarray, conditions: 
     >>> round(constant_loss(np.array([0, 1, 0, 1]), np.array([0, 1]), 2), 4)
     0.6931
     """
-    shares = (np.bincount(training_y, minlength=conditions) + 0.5) / (len(training_y) + conditions / 2)
+    shares = (np.bincount(training_y, minlength=conditions) + 0.5) / (
+        len(training_y) + conditions / 2
+    )
     return float(-np.log(shares[validation_y]).mean())
 
 
@@ -176,6 +180,3 @@ def outcome(best_loss: float, constant: float) -> tuple[str, str]:
             f"validation loss {best_loss:.4f} is within 1 % of the constant predictor's {constant:.4f}"
         )
     return "done", ""
-
-
-__all__ = ["Architecture", "Options", "Trained", "TrainingData", "constant_loss", "outcome", "train"]

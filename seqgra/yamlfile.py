@@ -183,7 +183,9 @@ def _allowed(model: type[BaseModel], location: Sequence[str | int]) -> list[str]
 def _inner_model(annotation: Any, tag: str | int) -> Any:
     """Return the model inside an annotation such as dict[str, Model], or the one of a tagged union."""
     models = _models(annotation)
-    tagged = [m for m in models if "kind" in m.model_fields and m.model_fields["kind"].default == tag]
+    tagged = [
+        m for m in models if "kind" in m.model_fields and m.model_fields["kind"].default == tag
+    ]
     return tagged[0] if tagged else models[0] if len(models) == 1 else annotation
 
 

@@ -1,0 +1,1 @@
+"""Architectures: layers, loss, optimiser and training, or a baseline."""

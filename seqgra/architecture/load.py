@@ -119,7 +119,9 @@ def _shape_after(layer: Layer, shape: Shape) -> Shape:
     if isinstance(layer, MaxPool):
         if layer.width > shape.length:
             raise ValueError(f"is {layer.width} wide, but only {shape.length} positions are left")
-        return Shape(shape.channels, (shape.length - layer.width) // (layer.stride or layer.width) + 1)
+        return Shape(
+            shape.channels, (shape.length - layer.width) // (layer.stride or layer.width) + 1
+        )
     if isinstance(layer, GlobalMaxPool):
         return Shape(shape.channels, 0)
     if isinstance(layer, Flatten):

@@ -101,7 +101,9 @@ def _layer(item: Any, number: int) -> Any:
     if not isinstance(item, dict) or "kind" in item:
         return item
     if len(item) != 1:
-        raise ValueError(f"layer {number} must have one key, such as conv; it has {', '.join(item)}")
+        raise ValueError(
+            f"layer {number} must have one key, such as conv; it has {', '.join(item)}"
+        )
     ((kind, options),) = item.items()
     if isinstance(options, dict):
         return {"kind": kind, **options}
@@ -186,7 +188,7 @@ class Features(Strict):
 
 
 class Baseline(Strict):
-    """Logistic regression on fixed features: do I need a network?"""
+    """Logistic regression on fixed features, which shows whether a network is needed."""
 
     description: str = ""
     backend: Literal["sklearn"]

@@ -1,9 +1,8 @@
-"""Attribute: explain a model's logits letter by letter, and score how well that recovers the grammar."""
+"""Attribute: explain a model's logits letter by letter; score how that recovers the grammar."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -12,15 +11,17 @@ import pandas as pd
 
 from seqgra.attribute import gradients
 from seqgra.dataset import Dataset, open_dataset
-from seqgra.errors import InputError, Problem, bad_input, raise_problems
+from seqgra.errors import Problem, bad_input, raise_problems
 from seqgra.fingerprint import Draft, Identity, claim, require_run
 from seqgra.model import AbstractModel, NotDifferentiable, open_model
 from seqgra.results import Attributions, write_attributions
 
 #: Raised whenever the same inputs and options would give other results.
 ATTRIBUTE_VERSION = 1
-#: Examples whose recovery is scored, and examples whose attributions are kept for pictures, at most.
-SCORED, PICTURED = 2000, 50
+#: Examples whose recovery is scored, at most.
+SCORED = 2000
+#: Examples whose attributions are kept for pictures, at most.
+PICTURED = 50
 _BATCH = 256
 
 #: (dataset, set name, rows int64 (K,), values float32 (K, A, L), signed) -> one row an example.
@@ -28,7 +29,10 @@ Score = Callable[[Dataset, str, np.ndarray, np.ndarray, bool], pd.DataFrame]
 
 
 class _Plan(NamedTuple):
-    """What to explain and how: the examples are `rows` (int64 (K,)) of x and y, (N, L) and (N, C)."""
+    """What to explain and how.
+
+    The examples are `rows`, int64 (K,), of `x` and `y`, uint8 (N, L) and (N, C).
+    """
 
     dataset: Dataset
     set_name: str
@@ -36,7 +40,7 @@ class _Plan(NamedTuple):
     y: np.ndarray
     rows: np.ndarray
     method: str
-    explain: Callable[..., np.ndarray]
+    settings: dict[str, Any]
     correct: bool
     score: Score
 
@@ -90,7 +94,8 @@ def attribute(
     Raises
     ------
     InputError
-        If an option is wrong, or the model or the dataset is missing, damaged or for other conditions.
+        If an option is wrong, the model or the dataset is missing or damaged, or their conditions
+        differ.
     """
     raise_problems(_problems(method, examples, baseline, steps))
     run, data = require_run(model, "train"), open_dataset(dataset)
@@ -105,10 +110,10 @@ def attribute(
             return "up to date"
         if run["status"] == "diverged":
             return _skip(draft, method, "training diverged")
+        data.verify(set_name)
         rows = fixed_examples(y, examples, SCORED)
-        explain = partial(gradients.METHODS[method].function, **_settings(used, data))
         x = data.x(set_name, set_size)
-        plan = _Plan(data, set_name, x, y, rows, method, explain, correct, score)
+        plan = _Plan(data, set_name, x, y, rows, method, _settings(used, data), correct, score)
         try:
             result = _attributions(_open_matching(model, data, device), plan)
         except NotDifferentiable as error:
@@ -121,8 +126,8 @@ def attribute(
 def fixed_examples(y: np.ndarray, per_condition: int, most: int = SCORED) -> np.ndarray:
     """Return the examples that every model of a dataset is explained on.
 
-    The first examples of each condition, at most `per_condition` of each and `most` in all, dealt out
-    evenly: no condition gets another one before all that have one left got theirs.
+    The first examples of each condition, at most `per_condition` of each and `most` in all, dealt
+    out evenly: no condition gets another one before all that have one left got theirs.
 
     Parameters
     ----------
@@ -146,12 +151,15 @@ def fixed_examples(y: np.ndarray, per_condition: int, most: int = SCORED) -> np.
 
 
 def _problems(method: str, examples: int, baseline: str, steps: int) -> list[Problem]:
-    allowed = {"method": (method, gradients.METHODS), "baseline": (baseline, _BASELINES)}
-    problems = [
-        Problem(option, "", f"is {given!r}; choose from {', '.join(choices)}")
-        for option, (given, choices) in allowed.items()
-        if given not in choices
-    ]
+    """Return what is wrong with the options."""
+    problems = []
+    for option, given, choices in (
+        ("method", method, list(gradients.METHODS)),
+        ("baseline", baseline, list(_BASELINES)),
+    ):
+        if given not in choices:
+            message = f"is {given!r}; choose from {', '.join(choices)}"
+            problems.append(Problem(option, "", message))
     for option, count in {"examples": examples, "steps": steps}.items():
         if count < 1:
             problems.append(Problem(option, "", f"is {count}; give 1 or more"))
@@ -188,16 +196,10 @@ def _open_matching(folder: Path, dataset: Dataset, device: str) -> AbstractModel
     """
     model = open_model(folder, device)
     if tuple(model.conditions) != dataset.conditions:
-        raise _mismatch(folder, model, dataset)
+        there = ", ".join(dataset.conditions)
+        message = f"are {', '.join(model.conditions)}; those of {dataset.folder} are {there}"
+        raise bad_input(folder, "conditions", f"{message}: give a dataset of the model's grammar")
     return model
-
-
-def _mismatch(folder: Path, model: AbstractModel, dataset: Dataset) -> InputError:
-    ours, theirs = ", ".join(model.conditions), ", ".join(dataset.conditions)
-    message = (
-        f"tells apart {ours}, but {dataset.folder} holds {theirs}; give a dataset of its grammar"
-    )
-    return bad_input(folder, "conditions", message)
 
 
 def _skip(draft: Draft, method: str, reason: str) -> str:
@@ -232,9 +234,9 @@ def _explain(
     x, target = np.array(plan.x[rows]), np.array(plan.y[rows]).argmax(axis=1)
     inputs = gradients.one_hot(x, len(plan.dataset.alphabet.letters))
     function = gradients.corrected(model.gradients) if plan.correct else model.gradients
-    values = plan.explain(function, inputs, target)
-    signed = gradients.METHODS[plan.method].signed
-    metrics = plan.score(plan.dataset, plan.set_name, rows, values, signed)
+    method = gradients.METHODS[plan.method]
+    values = method.function(function, inputs, target, **plan.settings)
+    metrics = plan.score(plan.dataset, plan.set_name, rows, values, method.signed)
     names = np.array(plan.dataset.conditions)[target]
     keys = {"example": rows, "condition": names, "correct": _is_correct(model.logits(x), target)}
     return pd.concat([pd.DataFrame(keys), metrics.reset_index(drop=True)], axis=1), values

@@ -1,4 +1,4 @@
-"""Attribution methods that need only the gradient of the explained logit with respect to the input."""
+"""Attribution methods that need only the gradient of the explained logit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-#: (inputs float32 (N, A, L), target int64 (N,)) -> gradient of the target's logit, float32 (N, A, L).
+#: (inputs float32 (N, A, L), target int64 (N,)) -> float32 (N, A, L), gradient of the explained
+#: logit of the target with respect to the input.
 Gradients = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -95,10 +96,11 @@ def integrated_gradients(
     steps: int = 100,
     batch: int = 256,
 ) -> np.ndarray:
-    """Return the gradient integrated from a baseline b to the input (doi:10.48550/arXiv.1703.01365).
+    """Return the gradient integrated from a baseline b (doi:10.48550/arXiv.1703.01365).
 
-    (x_la - b_la) times the mean of df / dx_la at b + t (x - b), t = (k + 1/2) / steps: the midpoint
-    rule. The values of an example sum up to f(x) - f(b). The baseline has no letter where x has none.
+    (x_la - b_la) times the mean of df / dx_la at b + t (x - b), t = (k + 1/2) / steps: the
+    midpoint rule. The values of an example sum up to f(x) - f(b). The baseline has no letter
+    where x has none.
 
     Parameters
     ----------
@@ -146,8 +148,7 @@ def corrected(gradients: Gradients) -> Gradients:
 
 def _has_letter(inputs: np.ndarray) -> np.ndarray:
     """Return which positions hold a letter: bool (N, 1, L)."""
-    letters: np.ndarray = inputs.any(axis=1, keepdims=True)
-    return letters
+    return np.asarray(inputs.any(axis=1, keepdims=True))
 
 
 METHODS: dict[str, Method] = {

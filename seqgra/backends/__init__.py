@@ -1,0 +1,1 @@
+"""Libraries that models are trained with; each is imported only when used."""

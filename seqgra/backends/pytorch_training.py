@@ -85,7 +85,7 @@ def fit(network: Network, data: TrainingData, options: Options, draft: Draft) ->
     """
     device = choose_device(options.device)
     make_deterministic(options.threads)
-    recipe = {
+    recipe: dict[str, Any] = {
         "architecture": network.model_dump(mode="json"),
         "alphabet": data.dataset.alphabet.name,
         "window": data.dataset.window,
@@ -125,9 +125,7 @@ class _Tensors:
         self.encode = OneHot(len(data.dataset.alphabet.letters), device)
 
 
-def _run(
-    state: State, network: Network, tensors: _Tensors, options: Options, draft: Draft
-) -> str:
+def _run(state: State, network: Network, tensors: _Tensors, options: Options, draft: Draft) -> str:
     """Train epoch by epoch; return why it diverged, or nothing."""
     plan = network.training
     progress = Progress(f"train {draft.folder}", plan.epochs)
@@ -140,7 +138,9 @@ def _run(
         loss, accuracy = _validate(state.module, tensors)
         row = {"epoch": state.epoch, "training_loss": training_loss, "validation_loss": loss}
         row |= {"validation_accuracy": accuracy, "seconds": time.perf_counter() - started}
-        state.history.append({k: float(f"{v:.7g}") for k, v in row.items()} | {"epoch": state.epoch})
+        state.history.append(
+            {k: float(f"{v:.7g}") for k, v in row.items()} | {"epoch": state.epoch}
+        )
         if not math.isfinite(training_loss) or not math.isfinite(loss):
             progress.close()
             rate = network.optimizer.learning_rate
@@ -210,5 +210,3 @@ def _optimizer(chosen: Optimizer, module: nn.Module) -> torch.optim.Optimizer:
 def _derived_seed(seed: int, purpose: str) -> int:
     text = f"seqgra model {seed}|{purpose}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=7).digest(), "little")
-
-

@@ -60,7 +60,9 @@ def features(recipe: dict[str, Any], x: np.ndarray) -> np.ndarray:
     if "k" in recipe:
         letters = len(ALPHABETS[recipe["alphabet"]].letters)
         return kmer_counts(np.asarray(x), recipe["k"], letters)
-    columns = [best_scores(np.asarray(x), np.array(m, np.float32)) for m in recipe["scores"].values()]
+    columns = [
+        best_scores(np.asarray(x), np.array(m, np.float32)) for m in recipe["scores"].values()
+    ]
     return np.stack(columns, axis=1)
 
 

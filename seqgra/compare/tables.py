@@ -203,13 +203,15 @@ def _outcome(train: _Stage, evaluate: _Stage) -> str:
 def _status_row(
     train: _Stage, evaluate: _Stage, attribute: Mapping[str, _Stage], outcome: str
 ) -> tuple[str, ...]:
-    stages = {"train": train, "evaluate": evaluate, **attribute}
+    stopped = train.status in ("missing", "skipped", "diverged")
     reasons = []
-    for name, stage in stages.items():
-        if stage.status != "done":
+    for name, stage in {"train": train, "evaluate": evaluate, **attribute}.items():
+        told = name != "train" and (
+            (stopped and stage.status == "missing")  # of course it is
+            or (name == "evaluate" and stage.status == train.status)  # scores take it over
+        )
+        if stage.status != "done" and not told:
             reasons.append(f"{name}: {stage.reason or stage.status}")
-        if stage.status == "skipped" and name == "train":
-            break  # what follows is skipped for the same reason
     statuses = {stage.status for stage in attribute.values()}
     attributed = statuses.pop() if len(statuses) == 1 else ("partial" if statuses else "")
     return train.status, evaluate.status, attributed, outcome, "; ".join(reasons)

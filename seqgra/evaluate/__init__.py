@@ -48,7 +48,7 @@ def evaluate(
     Raises
     ------
     InputError
-        If the model or the dataset is missing, damaged or for other conditions.
+        If the model or the dataset is missing or damaged, or their conditions differ.
     """
     run, data = require_run(model, "train"), open_dataset(dataset)
     y = data.y(set_name, set_size)
@@ -59,11 +59,12 @@ def evaluate(
             return "up to date"
         trained = open_model(model, device)
         if tuple(trained.conditions) != data.conditions:
-            ours, theirs = ", ".join(trained.conditions), ", ".join(data.conditions)
-            message = (
-                f"tells apart {ours}, but {dataset} holds {theirs}; give a dataset of its grammar"
+            there = ", ".join(data.conditions)
+            message = f"are {', '.join(trained.conditions)}; those of {dataset} are {there}"
+            raise bad_input(
+                model, "conditions", f"{message}: give a dataset of the model's grammar"
             )
-            raise bad_input(model, "conditions", message)
+        data.verify(set_name)
         logits = predict(trained, data.x(set_name, set_size))
         write_scores(curves.score(logits, np.array(y), data.conditions), draft)
         status = str(run["status"])

@@ -1,4 +1,4 @@
-"""Predictive performance: ROC, precision-recall, accuracy and log loss of logits against conditions."""
+"""Predictive performance of logits: ROC, precision-recall, accuracy and log loss."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Ranking(NamedTuple):
 def score(logits: np.ndarray, y: np.ndarray, conditions: Sequence[str]) -> Scores:
     """Return the predictive performance of `logits`.
 
-    Micro pools one-vs-rest over all N * C values, macro is the mean over all conditions. Accuracy and
-    log loss of a condition are its recall and the mean -log p of its own examples. Logits that are
-    not finite (a diverged model) give NaN metrics and no curves.
+    Micro pools one-vs-rest over all N * C probabilities, macro is the mean over all conditions.
+    Accuracy and log loss of a condition are its recall and the mean -log p of its own examples.
+    Logits that are not finite (a diverged model) give NaN metrics and no curves.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def rank(scores: np.ndarray, true: np.ndarray) -> Ranking:
-    """Return the ranking of `scores` (float (N,), N at least 1), of which `true` (bool) are positive."""
+    """Return the ranking of examples by `scores`, float (N,), N at least 1; `true`, bool (N,)."""
     order = np.argsort(scores)[::-1]
     ends = np.append(np.flatnonzero(np.diff(scores[order])), scores.size - 1)
     positives = np.cumsum(true[order], dtype=np.float64)[ends]
@@ -123,7 +123,7 @@ def _rankings(
 def _means(values: np.ndarray, true: np.ndarray, conditions: Sequence[str]) -> dict[str, float]:
     """Return the mean of `values` (N,) over all examples and over those of each condition."""
     with np.errstate(invalid="ignore"):
-        means = (values @ true) / true.sum(axis=0)
+        means = (values.astype(np.float64) @ true) / true.sum(axis=0)
     by_condition = zip(conditions, means.tolist(), strict=True)
     return {MICRO: float(values.mean()), **dict(by_condition)}
 
@@ -136,7 +136,7 @@ def _with_macro(by_scope: Mapping[str, float]) -> dict[str, float]:
 
 
 def _curves(rankings: Mapping[str, Ranking]) -> pd.DataFrame:
-    """Return the thinned curves as one table (see `Scores.curves`); undefined curves have no rows."""
+    """Return the thinned curves (see `Scores.curves`); undefined ones have no rows."""
     parts = []
     for curve, points in (("roc", _roc_points), ("pr", _pr_points)):
         for scope, ranking in rankings.items():
@@ -152,7 +152,7 @@ def _curves(rankings: Mapping[str, Ranking]) -> pd.DataFrame:
 
 
 def _roc_points(ranking: Ranking) -> tuple[np.ndarray, np.ndarray]:
-    """Return (x, y): false and true positive rates, in steps of about 2 / `POINTS` along the curve."""
+    """Return (x, y): false and true positive rates, at even steps of their sum."""
     totals = ranking.negatives[-1], ranking.positives[-1]
     if not all(totals):
         return np.zeros(0), np.zeros(0)

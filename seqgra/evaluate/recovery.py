@@ -1,7 +1,7 @@
-"""Grammar recovery: how well attributions point at the positions that encode an example's condition.
+"""Grammar recovery: how well attributions point at what encodes an example's condition.
 
-Every measure compares grammar with background positions; ignored positions are left out everywhere,
-as if the sequence did not have them.
+Every measure compares grammar with background positions; ignored positions are left out
+everywhere, as if the sequence did not have them.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def position_roles(dataset: Dataset, set_name: str, rows: np.ndarray) -> np.ndar
     place = np.full(examples, -1)
     place[rows] = np.arange(rows.size)
     table = dataset.elements(set_name, examples)
-    wanted = (place[table["example"]] >= 0) & (table["role"] == ROLES.index("grammar"))
-    elements = _Placed.of(table[wanted.to_numpy()], place)
+    table = table[(table["role"] == ROLES.index("grammar")) & table["example"].isin(rows)]
+    elements = _Placed.of(table, place)
     bits = _information(dataset.grammar)[elements.element, elements.column]
     is_grammar = elements.intact & (elements.condition == own[elements.row])
     is_grammar &= bits >= LEAST_INFORMATION
@@ -175,13 +175,11 @@ def column_information(element: Element, letters: str, background: np.ndarray) -
     else:
         columns = np.zeros((element.width, len(letters)))
         for kmer, weight in (element.kmers or {}).items():
-            columns[np.arange(len(kmer)), [letters.index(letter) for letter in kmer.upper()]] += (
-                weight
-            )
+            for column, letter in enumerate(kmer.upper()):
+                columns[column, letters.index(letter)] += weight
     columns /= columns.sum(axis=1, keepdims=True)
     ratio = np.where(columns > 0, columns / background, 1.0)
-    bits: np.ndarray = (columns * np.log2(ratio)).sum(axis=1)
-    return bits
+    return np.asarray((columns * np.log2(ratio)).sum(axis=1))
 
 
 def recovery_metrics(
@@ -237,7 +235,7 @@ def recovery_metrics(
 
 
 def chance_average_precision(relevant: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Return the mean average precision over all orders of `positions`, `relevant` of them relevant.
+    """Return the average precision expected of a random order.
 
     With K relevant of L positions and H_L = 1 + 1/2 + ... + 1/L it is
     [(K - 1) (L - H_L) / (L - 1) + H_L] / L (doi:10.48550/arXiv.2511.02571), above K / L.
@@ -258,8 +256,7 @@ def chance_average_precision(relevant: np.ndarray, positions: np.ndarray) -> np.
     relevant, positions = np.asarray(relevant), np.asarray(positions)
     harmonic = np.append(0.0, np.cumsum(1 / np.arange(1, positions.max(initial=0) + 1)))[positions]
     others = (relevant - 1) * (positions - harmonic) / np.maximum(positions - 1, 1)
-    chance: np.ndarray = (others + harmonic) / np.maximum(positions, 1)
-    return chance
+    return np.asarray((others + harmonic) / np.maximum(positions, 1))
 
 
 def _observed(values: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -273,7 +270,7 @@ def _observed(values: np.ndarray, x: np.ndarray) -> np.ndarray:
 def _agreement(
     important: np.ndarray, grammar: np.ndarray, background: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Return the agreement of a soft set of positions (float64 (K, L) in [0, 1]) with the grammar."""
+    """Return how a soft set of positions, float64 (K, L) in [0, 1], agrees with the grammar."""
     found = (important * grammar).sum(axis=1)
     false = (important * background).sum(axis=1)
     relevant, others = grammar.sum(axis=1), background.sum(axis=1)
@@ -309,14 +306,13 @@ def _rank_measures(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (auroc, ap, relevance_rank) of each row, float64 (K,).
 
-    Along the descending order, counts are read only where a run of equal scores ends; `before` are the
-    counts at the end of the run before.
+    Along the descending order, counts are read only where a run of equal scores ends, and compared
+    with those at the end of the run before. Ignored positions count 0 wherever they are.
     """
-    key = np.where(grammar | background, -scores, np.inf)  # ignored positions come last, counting 0
-    order = np.argsort(key, axis=1)
-    key = np.take_along_axis(key, order, axis=1)
-    ends = np.ones(key.shape, bool)
-    ends[:, :-1] = key[:, 1:] != key[:, :-1]
+    order = np.argsort(-scores, axis=1)
+    scores = np.take_along_axis(scores, order, axis=1)
+    ends = np.ones(scores.shape, bool)
+    ends[:, :-1] = scores[:, 1:] != scores[:, :-1]
     found = np.cumsum(np.take_along_axis(grammar, order, axis=1), axis=1)
     false = np.cumsum(np.take_along_axis(background, order, axis=1), axis=1)
     found_before, false_before = _before(found, ends), _before(false, ends)

@@ -1,0 +1,1 @@
+"""Grammars: what a user may write, what it means, what can be wrong with it."""

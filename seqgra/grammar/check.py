@@ -77,7 +77,10 @@ def _elements(grammar: Grammar) -> Found:
         for row, probabilities in enumerate(element.matrix or ()):
             where = f"{place}.matrix[{row}]"
             if len(probabilities) != len(letters):
-                yield where, f"has {len(probabilities)} numbers; expected {len(letters)} ({letters})"
+                yield (
+                    where,
+                    f"has {len(probabilities)} numbers; expected {len(letters)} ({letters})",
+                )
             else:
                 yield from _sums_to_one(probabilities, where)
         if 1 <= grammar.window < element.width:
@@ -105,7 +108,10 @@ def _conditions(grammar: Grammar) -> Found:
             yield from _rule(rule, grammar, f"{place}.rules[{number}]")
         total = math.fsum(rule.probability for rule in condition.rules)
         if condition.mode == "mutually-exclusive" and total > 1 + _TOLERANCE:
-            yield f"{place}.rules", f"probabilities sum to {total:.6g}; at most 1 when mutually exclusive"
+            yield (
+                f"{place}.rules",
+                f"probabilities sum to {total:.6g}; at most 1 when mutually exclusive",
+            )
         if condition.mode == "sequential":
             yield from _room(condition.rules, grammar, f"{place}.rules")
 
@@ -149,7 +155,10 @@ def _spacing(spacing: Spacing, rule: Rule, grammar: Grammar, place: str) -> Foun
     for number, name in enumerate(spacing.elements):
         if name not in rule.elements:
             advice = suggest(name, rule.elements)
-            yield f"{place}.elements[{number}]", f"{name!r} is not among the rule's elements; {advice}"
+            yield (
+                f"{place}.elements[{number}]",
+                f"{name!r} is not among the rule's elements; {advice}",
+            )
     if first == second:
         yield f"{place}.elements", f"ties {first!r} to itself"
     yield from _gap(spacing.gap, f"{place}.gap")
@@ -194,9 +203,12 @@ def _position(rule: Rule, grammar: Grammar, place: str) -> Found:
         return
     fixed = not isinstance(position, tuple) or position[0] == position[1]
     if len(blocks) > 1 and fixed and not isinstance(position, dict):
-        yield place, (
-            f"puts {len(blocks)} separate blocks at one place, where they overlap; tie the elements "
-            "by a spacing or use position: random"
+        yield (
+            place,
+            (
+                f"puts {len(blocks)} separate blocks at one place, where they overlap; tie the elements "
+                "by a spacing or use position: random"
+            ),
         )
     if isinstance(position, str):
         return
@@ -215,9 +227,12 @@ def _position(rule: Rule, grammar: Grammar, place: str) -> Found:
             span = sum(grammar.elements[name].width for name in names)
             span += _lowest_gap(spacing) if spacing else 0
             if min(starts) - 1 + span > grammar.window >= 1:
-                yield place, (
-                    f"{min(starts)} leaves {grammar.window - min(starts) + 1} letters of the window's "
-                    f"{grammar.window}; {' + '.join(names)} needs {span}"
+                yield (
+                    place,
+                    (
+                        f"{min(starts)} leaves {grammar.window - min(starts) + 1} letters of the window's "
+                        f"{grammar.window}; {' + '.join(names)} needs {span}"
+                    ),
                 )
 
 
@@ -256,5 +271,3 @@ def _examples(grammar: Grammar) -> Found:
         for name in known:
             if name not in shown:
                 yield "examples", f"condition {name!r} has no group of examples"
-
-

@@ -75,7 +75,9 @@ def find_grammar(name: str, folder: Path = Path("grammars")) -> Path:
         if candidate.is_file():
             return candidate
     known = sorted(path.stem for path in folder.glob("*.yaml"))
-    raise bad_input(name, "", f"no such grammar file, nor {folder}/{name}.yaml; {suggest(name, known)}")
+    raise bad_input(
+        name, "", f"no such grammar file, nor {folder}/{name}.yaml; {suggest(name, known)}"
+    )
 
 
 def _read_element(
@@ -140,3 +142,14 @@ def _normalised(element: Element) -> Element:
 def _distribution(weights: dict[str, float]) -> dict[str, float]:
     total = math.fsum(weights.values())
     return {key: weight / total for key, weight in weights.items()}
+
+
+def merge(base: Any, changes: Any) -> Any:
+    """Return `base` with `changes`: mappings merge key by key, everything else is replaced.
+
+    >>> merge({"a": {"b": 1, "c": [1, 2]}}, {"a": {"c": [3]}})
+    {'a': {'b': 1, 'c': [3]}}
+    """
+    if isinstance(base, dict) and isinstance(changes, dict):
+        return base | {key: merge(base.get(key), value) for key, value in changes.items()}
+    return changes

@@ -118,10 +118,14 @@ def _matrix(
             raise bad_input(path, where, f"has {len(row)} numbers; expected {len(letters)}")
         if min(row) < 0:
             raise bad_input(
-                path, where, "has a negative number; log-odds matrices must be turned into probabilities"
+                path,
+                where,
+                "has a negative number; log-odds matrices must be turned into probabilities",
             )
         if abs(sum(row) - 1) > _TOLERANCE:
-            raise bad_input(path, where, f"sums to {sum(row):.4g}; expected probabilities that sum to 1")
+            raise bad_input(
+                path, where, f"sums to {sum(row):.4g}; expected probabilities that sum to 1"
+            )
         rows.append(row)
     if not rows:
         raise bad_input(path, f"line {start + 1}", "matrix has no rows")

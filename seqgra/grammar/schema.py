@@ -27,14 +27,20 @@ def _integer_law(given: Any) -> IntegerLaw:
         low, high = given
         if _is_integer(low) and (high is None or _is_integer(high)):
             return (low, high)
-    if isinstance(given, dict) and given and all(_is_integer(key) for key in given):
-        if all(isinstance(weight, (int, float)) for weight in given.values()):
-            return {value: float(weight) for value, weight in given.items()}
-    raise ValueError(f"is {given!r}; expected a law such as 5, [0, 10], [500, null] or {{8: .1, 9: .9}}")
+    if isinstance(given, dict) and given and all(map(_is_weighted, given.items())):
+        return {value: float(weight) for value, weight in given.items()}
+    raise ValueError(
+        f"is {given!r}; expected a law such as 5, [0, 10], [500, null] or {{8: .1, 9: .9}}"
+    )
 
 
 def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_weighted(item: tuple[Any, Any]) -> bool:
+    value, weight = item
+    return _is_integer(value) and isinstance(weight, (int, float)) and not isinstance(weight, bool)
 
 
 def _position(given: Any) -> str | IntegerLaw:
@@ -56,7 +62,9 @@ def _background(given: Any) -> str | dict[str, float]:
         for key, p in given.items()
     ):
         return {key: float(p) for key, p in given.items()}
-    raise ValueError("expected the name of a preset or one probability a letter, {A: .3, C: .2, ...}")
+    raise ValueError(
+        "expected the name of a preset or one probability a letter, {A: .3, C: .2, ...}"
+    )
 
 
 class Spacing(Strict):

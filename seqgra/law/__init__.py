@@ -1,0 +1,1 @@
+"""The probability model of a grammar: how examples are drawn."""

@@ -47,7 +47,7 @@ def sample(law: Background, generator: np.random.PCG64, out: np.ndarray) -> None
         part = flat[start : start + _CHUNK]
         raw = generator.random_raw((part.size + 1) // 2).astype("<u8", copy=False).view("<u4")
         if law.thresholds.size == 3:
-            _four_letters(raw, *law.thresholds, part)
+            _four_letters(raw, law.thresholds[0], law.thresholds[1], law.thresholds[2], part)
         else:
             _letters(raw, law.thresholds, part)
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from seqgra.alphabet import ALPHABETS
 from seqgra.grammar.schema import Grammar
-from seqgra.streams import chosen, cumulative63
+from seqgra.law.maps import chosen
+from seqgra.streams import cumulative63
 
 
 class Elements(NamedTuple):
@@ -42,7 +43,8 @@ def compile_elements(grammar: Grammar) -> Elements:
     elements = list(grammar.elements.values())
     width = np.array([element.width for element in elements], np.int32)
     columns = np.zeros((len(elements), width.max(), len(alphabet.letters)), np.uint64)
-    kmers, laws, ranges = [], [np.zeros(0, np.uint64)], []
+    kmers: list[np.ndarray] = []
+    laws, ranges = [np.zeros(0, np.uint64)], []
     for number, element in enumerate(elements):
         first = len(kmers)
         if element.kmers:

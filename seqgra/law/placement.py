@@ -15,7 +15,8 @@ import numpy as np
 
 from seqgra.grammar.check import blocks_of
 from seqgra.grammar.schema import Condition, Grammar, Rule, Spacing
-from seqgra.streams import below, chosen_prefix, cumulative63, words
+from seqgra.law.maps import below, chosen_prefix
+from seqgra.streams import cumulative63, words
 
 UNIFORM, CENTER, END, TABLE = range(4)
 #: Share of joint placements without overlap below which a rule set is refused.
@@ -129,20 +130,28 @@ def compile_placement(grammar: Grammar) -> Placement:
         slots.append(len(tables.slots))
         blocks.append(len(tables.blocks))
         rules.append(len(rule_law))
-    slot = np.array(tables.slots, np.int32).reshape(-1, 3)
-    block = np.array(tables.blocks, np.int32).reshape(-1, 5)
+    slot = np.array(tables.slots, np.int32).reshape(-1, 3).T.copy()
+    block = np.array(tables.blocks, np.int32).reshape(-1, 5).T.copy()
     modes = [condition.mode for condition in grammar.conditions.values()]
     return Placement(
-        grammar.window,
-        *(np.array(starts, np.int32) for starts in (slots, blocks, rules)),
-        *slot.T.copy(),
-        *block.T.copy(),
-        np.array(tables.gap_ranges, np.int32).reshape(-1, 2),
-        np.array(tables.start_ranges, np.int32).reshape(-1, 2),
-        np.array(tables.values, np.int32),
-        np.array(tables.law, np.uint64),
-        np.array(rule_law, np.uint64),
-        np.array([mode == "mutually-exclusive" for mode in modes]),
+        window=grammar.window,
+        slots=np.array(slots, np.int32),
+        blocks=np.array(blocks, np.int32),
+        rules=np.array(rules, np.int32),
+        slot_element=slot[0],
+        slot_width=slot[1],
+        slot_rule=slot[2],
+        block_slot=block[0],
+        block_rule=block[1],
+        block_size=block[2],
+        block_start=block[3],
+        block_swaps=block[4],
+        gap_range=np.array(tables.gap_ranges, np.int32).reshape(-1, 2),
+        start_range=np.array(tables.start_ranges, np.int32).reshape(-1, 2),
+        values=np.array(tables.values, np.int32),
+        law=np.array(tables.law, np.uint64),
+        rule_law=np.array(rule_law, np.uint64),
+        exclusive=np.array([mode == "mutually-exclusive" for mode in modes]),
     )
 
 
@@ -221,7 +230,9 @@ def _draw_rules(
                 fires[i, b] = rule == only
             else:
                 fires[i, b] = (raw[i, rule] >> one) < law.rule_law[first_rule + rule]
-            swaps[i, b] = law.block_swaps[block] == 1 and (raw[i, rules + b] >> np.uint64(63)) == one
+            swaps[i, b] = (
+                law.block_swaps[block] == 1 and (raw[i, rules + b] >> np.uint64(63)) == one
+            )
 
 
 def draw_starts(
@@ -309,7 +320,7 @@ def _draw_start(law: Placement, block: int, span: int, word: np.uint64) -> int:
     if kind == END:
         return room
     if kind == UNIFORM:
-        return np.int64(below(word, np.uint64(room + 1)))
+        return int(below(word, np.uint64(room + 1)))
     low, high = law.start_range[block]
     fitting = np.searchsorted(law.values[low:high], room, side="right")
     return law.values[low + chosen_prefix(word, law.law[low : low + fitting])]

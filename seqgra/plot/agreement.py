@@ -11,7 +11,17 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from seqgra.plot.style import BACKGROUND, FAINT, GRAMMAR, IGNORED, new_figure, styled, wrap
+from seqgra.plot.style import (
+    BACKGROUND,
+    FAINT,
+    GRAMMAR,
+    IGNORED,
+    columns_for,
+    new_figure,
+    styled,
+    wrap,
+    wrap_title,
+)
 
 #: Codes of the roles of positions.
 BACKGROUND_ROLE, GRAMMAR_ROLE, IGNORED_ROLE = 0, 1, 2
@@ -111,16 +121,19 @@ def agreement_grid(panels: Sequence[Panel], title: str) -> Figure:
         Title of the figure.
     """
     with styled(grid=False):
-        columns = min(len(panels), 3)
+        columns = len(panels) if len(panels) <= 4 else columns_for(len(panels))
         rows = math.ceil(len(panels) / columns)
         most = max(len(panel.values) for panel in panels)
         height = min(max(1.5, 0.045 * most), 4.5) + 0.55
-        figure = new_figure(max(6.2, _PANEL_WIDTH * columns), height * rows + 0.95)
+        width = max(6.4, min(_PANEL_WIDTH * columns, 11))
+        figure = new_figure(width, height * rows + 0.95)
         grid = figure.add_gridspec(rows + 1, columns, height_ratios=[height] * rows + [0.16])
         for i, panel in enumerate(panels):
             row, column = divmod(i, columns)
             axis = figure.add_subplot(grid[row, column])
-            _draw(axis, panel)
+            _draw(axis, panel, height)
+            axis.set_title(wrap_title(panel.title, width / columns))
+            axis.tick_params(labelleft=column == 0)
             if i + columns >= len(panels):
                 axis.set_xlabel("position")
         _draw_key(figure.add_subplot(grid[rows, :]))
@@ -128,7 +141,7 @@ def agreement_grid(panels: Sequence[Panel], title: str) -> Figure:
     return figure
 
 
-def _draw(axis: Axes, panel: Panel) -> None:
+def _draw(axis: Axes, panel: Panel, height: float) -> None:
     names = np.array([str(name) for name in panel.conditions])
     groups = list(dict.fromkeys(names))
     order = np.concatenate([np.flatnonzero(names == name) for name in groups])
@@ -144,14 +157,25 @@ def _draw(axis: Axes, panel: Panel) -> None:
         axis.axhline(float(end), color="white", linewidth=2.2)
         axis.axhline(float(end), color=FAINT, linewidth=0.6)
     texts = [_short(name) for name in groups]
-    axis.set_yticks((starts + ends) / 2, texts, rotation=90, va="center")
+    axis.set_yticks(
+        (starts + ends) / 2, texts, rotation=_rotation(texts, height, ends - starts), va="center"
+    )
     axis.tick_params(axis="y", length=0)
     axis.spines[:].set_visible(False)
-    axis.set_title(wrap(panel.title, 34))
+
+
+def _rotation(texts: list[str], height: float, rows: np.ndarray) -> int:
+    """Return 90 (degrees) where each text fits beside its rows of a panel `height` inches high."""
+    room = (height - 0.6) * rows / rows.sum()
+    return (
+        90
+        if all(0.075 * len(text) < inches for text, inches in zip(texts, room, strict=True))
+        else 0
+    )
 
 
 def _short(name: str, most: int = 14) -> str:
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+    return name if len(name) <= most else f"{name[: most // 2]}…{name[1 - most // 2 :]}"
 
 
 def _draw_key(axis: Axes) -> None:
@@ -159,9 +183,9 @@ def _draw_key(axis: Axes) -> None:
     steps = np.linspace(0, 1, 60)[None]
     for i, (role, name) in enumerate(_NAMES.items()):
         ramp = colours(steps, np.full(steps.shape, role, np.uint8))
-        left = 0.115 + 0.3 * i
-        axis.imshow(ramp, extent=(left, left + 0.09, 0, 1), aspect="auto", interpolation="none")
-        axis.text(left + 0.1, 0.45, name, va="center", fontsize=8)
-    axis.text(0, 0.45, "pale: unimportant\ndark: important", va="center", fontsize=7.5)
+        left = 0.21 + 0.27 * i
+        axis.imshow(ramp, extent=(left, left + 0.07, 0, 1), aspect="auto", interpolation="none")
+        axis.text(left + 0.08, 0.45, name, va="center", fontsize=8)
+    axis.text(0, 0.45, "unimportant to important:", va="center", fontsize=8)
     axis.set(xlim=(0, 1), ylim=(0, 1))
     axis.axis("off")

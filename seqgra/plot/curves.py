@@ -12,7 +12,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from seqgra.plot.style import FAINT, INK, Look, columns_for, compact, new_figure, styled, wrap
+from seqgra.plot.style import (
+    FAINT,
+    INK,
+    Look,
+    columns_for,
+    compact,
+    new_figure,
+    styled,
+    wrap,
+    wrap_title,
+)
 
 _PANEL = (3.3, 2.7)
 #: Share of the smallest step between sizes over which architectures are spread sideways.
@@ -83,17 +93,15 @@ def against_size(runs: pd.DataFrame, looks: Mapping[str, Look], measure: Measure
         labels = [name for name in looks if name in set(runs["label"])]
         columns = columns_for(len(grammars))
         rows = math.ceil(len(grammars) / columns)
-        width = max(5.6, _PANEL[0] * columns)
-        legend = _legend_handles(labels, looks, runs, measure)
-        legend_columns = _legend_columns(legend, width)
-        legend_rows = math.ceil(len(legend) / legend_columns)
-        figure = new_figure(width, _PANEL[1] * rows + 0.2 * legend_rows + 0.45)
+        width = max(6.4, _PANEL[0] * columns)
+        legend = _legend(labels, looks, _notes(runs, measure), width)
+        figure = new_figure(width, _PANEL[1] * rows + 0.2 * legend.rows + 0.45)
         axes = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
         sizes = np.sort(runs["size"].unique())
         for axis, grammar in zip(axes, grammars, strict=False):
             panel = runs[runs["grammar"] == grammar]
             _draw_panel(axis, panel, labels, looks, sizes, measure)
-            axis.set_title(wrap(grammar, 34))
+            axis.set_title(wrap_title(grammar, width / columns))
             _size_axis(axis, sizes, width / columns)
         for i, axis in enumerate(axes):
             axis.set_visible(i < len(grammars))
@@ -104,7 +112,7 @@ def against_size(runs: pd.DataFrame, looks: Mapping[str, Look], measure: Measure
                 axis.set_xlabel("dataset size (examples, log scale)")
         _value_axis(axes[0], runs["value"], measure)
         figure.suptitle(wrap(measure.title, int(width * 12)), x=0.01, ha="left", weight="bold")
-        figure.legend(handles=legend, loc="outside lower center", ncols=legend_columns)
+        figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
     return figure
 
 
@@ -166,11 +174,11 @@ def _size_axis(axis: Axes, sizes: np.ndarray, width: float) -> None:
     low, high = sizes[0] / margin, sizes[-1] * margin
     axis.set_xlim(low, high)
     inches = (width - 0.8) / math.log(high / low)
-    texts, last = [], -math.inf
+    texts, end = [], -math.inf  # of the last label, in inches
     for size in sizes:
-        room = (math.log(size) - last) * inches
-        texts.append(compact(size) if room >= 0.38 else "")
-        last = math.log(size) if texts[-1] else last
+        at, half = math.log(size) * inches, 0.038 * len(compact(size))
+        texts.append(compact(size) if at - half >= end + 0.1 else "")
+        end = at + half if texts[-1] else end
     axis.set_xticks(sizes, texts)
     axis.minorticks_off()
 
@@ -179,32 +187,50 @@ def _value_axis(axis: Axes, values: pd.Series, measure: Measure) -> None:
     low, high = values.min(), max(values.max(), measure.line or 0)
     if measure.floor is not None:
         low = min(low, measure.floor)
-    low = math.floor(low * 10 - 1e-9) / 10 if low != measure.floor else low
+    low = math.floor(low * 20) / 20
     margin = 0.03 * (1 - low)
     axis.set_ylim(low - margin, max(high, 1.0) + margin)
 
 
-def _legend_handles(
-    labels: list[str], looks: Mapping[str, Look], runs: pd.DataFrame, measure: Measure
-) -> list[Line2D]:
-    handles = [
+def _notes(runs: pd.DataFrame, measure: Measure) -> list[Line2D]:
+    """Return the legend entries that are no architecture."""
+    notes = []
+    grey: dict[str, Any] = {"color": FAINT, "marker": "o", "ls": ""}
+    if runs.groupby(["grammar", "label", "size"]).size().max() > 1:
+        notes.append(Line2D([], [], **grey, ms=3, label="single run; bar: min to max"))
+    if (runs["status"] == "collapsed").any():
+        notes.append(Line2D([], [], **grey, ms=5.5, mfc="white", label="open: collapsed run"))
+    if measure.line is not None:
+        line = Line2D([], [], color=FAINT, ls=(0, (1, 2)), lw=1, label=measure.line_label)
+        notes.append(line)
+    return notes
+
+
+class _Legend(NamedTuple):
+    handles: list[Line2D]
+    rows: int
+    columns: int
+
+
+def _legend(
+    labels: list[str], looks: Mapping[str, Look], notes: list[Line2D], width: float
+) -> _Legend:
+    """Return architectures, then notes in columns of their own, as flat as `width` inches allow."""
+    architectures = [
         Line2D([], [], color=look.color, marker=look.marker, ls=look.line, ms=4.5, label=label)
         for label, look in ((label, looks[label]) for label in labels)
     ]
-    grey: dict[str, Any] = {"color": FAINT, "marker": "o", "ls": ""}
-    if runs.groupby(["grammar", "label", "size"]).size().max() > 1:
-        handles.append(Line2D([], [], **grey, ms=3, label="single run (whisker: min to max)"))
-    if (runs["status"] == "collapsed").any():
-        handles.append(Line2D([], [], **grey, ms=5.5, mfc="white", label="open: collapsed run"))
-    if measure.line is not None:
-        line = Line2D([], [], color=FAINT, ls=(0, (1, 2)), lw=1, label=measure.line_label)
-        handles.append(line)
-    return handles
-
-
-def _legend_columns(handles: list[Line2D], width: float) -> int:
-    longest = max(len(str(handle.get_label())) for handle in handles)
-    return max(1, min(len(handles), int((width - 0.2) / (0.078 * longest + 0.62))))
+    longest = max(len(str(handle.get_label())) for handle in [*architectures, *notes])
+    most = max(1, int((width - 0.2) / (0.075 * longest + 0.62)))
+    parts = [architectures, notes] if most > 2 else [[*architectures, *notes]]
+    rows = 1
+    while sum(math.ceil(len(part) / rows) for part in parts) > most and rows < len(labels + notes):
+        rows += 1
+    handles: list[Line2D] = []
+    for part in parts:
+        empty = [Line2D([], [], ls="", label=" ") for _ in range(-len(part) % rows)]
+        handles += [*part, *empty]
+    return _Legend(handles, rows, math.ceil(len(handles) / rows))
 
 
 def roc_pr(curves: Mapping[str, Curves], looks: Mapping[str, Look], title: str) -> Figure:
@@ -221,20 +247,21 @@ def roc_pr(curves: Mapping[str, Curves], looks: Mapping[str, Look], title: str) 
     """
     with styled():
         labels = [name for name in looks if name in curves]
-        figure = new_figure(8.6, max(3.4, 1.1 + 0.19 * len(labels)))
+        handles = [_curve_handle(label, looks[label], curves[label]) for label in labels]
+        lines = sum(str(handle.get_label()).count("\n") + 1 for handle in handles)
+        figure = new_figure(9, max(3.1, 0.9 + 0.165 * lines))
         left, right = figure.subplots(1, 2)
         for label in labels:
             for axis, kind in ((left, "roc"), (right, "pr")):
                 table = curves[label].curves
                 x, y = _thinned(table[table["curve"] == kind])
                 axis.plot(x, y, color=looks[label].color, linestyle=looks[label].line, lw=1.5)
-        left.axline((0, 0), slope=1, color=FAINT, lw=1, ls=(0, (1, 2)), zorder=1)
+        left.plot([0, 1], [0, 1], color=FAINT, lw=1, ls=(0, (1, 2)), zorder=1)
         left.set(title="ROC", xlabel="false positive rate", ylabel="true positive rate")
         right.set(title="precision and recall", xlabel="recall", ylabel="precision")
         for axis in (left, right):
-            axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+            axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", anchor="N")
         figure.suptitle(wrap(title, 100), x=0.01, ha="left", weight="bold")
-        handles = [_curve_handle(label, looks[label], curves[label]) for label in labels]
         legend = figure.legend(
             handles=handles, loc="outside right center", title="architecture  (ROC AUC, PR AUC)"
         )

@@ -123,13 +123,18 @@ def columns_for(panels: int) -> int:
 def compact(number: float) -> str:
     """Return a dataset size in few letters.
 
-    >>> [compact(n) for n in (500, 1000, 1500, 16000, 2000000)]
-    ['500', '1k', '1.5k', '16k', '2M']
+    >>> [compact(n) for n in (500, 1000, 1500, 16384, 2000000)]
+    ['500', '1k', '1.5k', '16.4k', '2M']
     """
     for limit, letter in ((1e6, "M"), (1e3, "k")):
         if number >= limit:
-            return f"{number / limit:g}{letter}"
+            return f"{number / limit:.3g}{letter}"
     return f"{number:g}"
+
+
+def wrap_title(name: str, inches: float) -> str:
+    """Break the title of a panel that is so many inches wide into lines."""
+    return wrap(name, int(10.3 * inches))
 
 
 def wrap(name: str, width: int) -> str:

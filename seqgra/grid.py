@@ -1,0 +1,428 @@
+"""The grid: config file -> cells, packs of cells, and the command lines that make them.
+
+Snakemake asks here what to run and the command line asks here what to compare, so that decisions live in
+Python that tests can reach, not in rule files.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from seqgra.architecture.load import (
+    architecture_content,
+    layer_shapes,
+    resolve_architecture,
+)
+from seqgra.architecture.schema import Architecture, Baseline, Conv, Dense, Network
+from seqgra.dataset import split_size
+from seqgra.errors import InputError, Problem, raise_problems
+from seqgra.grammar.load import find_grammar, load_grammar, merge, resolve
+from seqgra.grammar.schema import Grammar
+from seqgra.yamlfile import Strict, read_yaml, validate
+
+#: Attribution methods of the command line; the method module itself is imported only to run one.
+_MOST_LINES = 300
+_EPOCHS_EXPECTED = 25
+
+
+def _path_safe(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", name):
+        raise ValueError(f"is {name!r}; use letters, digits, '.', '_', '+' and '-' only")
+    return name
+
+
+def _entries(given: Any) -> Any:
+    """Turn a list of names into {name: {}}; a mapping holds variants."""
+    if isinstance(given, list):
+        return {str(name): {} for name in given}
+    if isinstance(given, dict):
+        return {str(name): changes or {} for name, changes in given.items()}
+    return given
+
+
+Name = Annotated[str, AfterValidator(_path_safe)]
+Entries = Annotated[dict[Name, dict[str, Any]], BeforeValidator(_entries), Field(min_length=1)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+
+
+class TestSet(Strict):
+    """The test set that all sizes and seeds of a grammar share."""
+
+    examples: Count = 20_000
+    seed: Seed = 0
+
+
+class AttributionPlan(Strict):
+    """Which attribution methods to score grammar recovery with, and on how many test examples."""
+
+    methods: tuple[str, ...] = ("integrated-gradients",)
+    examples: Annotated[int, Field(ge=1, description="of each condition")] = 500
+    steps: Count = 100
+
+
+class TrainPlan(Strict):
+    """Where to train."""
+
+    device: Annotated[str, Field(pattern="^(auto|cpu|cuda)$")] = "auto"
+    threads: Count = 1
+
+
+class PackPlan(Strict):
+    """What one job holds: all seeds of a grammar, architecture and backend, and sizes while it is short."""
+
+    minutes_per_job: Annotated[float, Field(gt=0)] = 30
+
+
+class GridConfig(Strict):
+    """The config file (config/README.md explains every key)."""
+
+    name: Name
+    question: str = ""
+    grammars: Entries
+    architectures: Entries
+    sizes: Annotated[tuple[Annotated[int, Field(ge=10)], ...], Field(min_length=1)]
+    data_seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
+    model_seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
+    backends: Annotated[tuple[str, ...], Field(min_length=1)] = ("pytorch",)
+    test: TestSet = TestSet()
+    attribution: AttributionPlan = AttributionPlan()
+    train: TrainPlan = TrainPlan()
+    pack: PackPlan = PackPlan()
+
+
+class Cell(NamedTuple):
+    """One model of the grid."""
+
+    grammar: str
+    size: int
+    data_seed: int
+    architecture: str
+    backend: str
+    model_seed: int
+
+    @property
+    def path(self) -> str:
+        """Its place below models/, scores/ and attributions/."""
+        seeds = f"s{self.data_seed}-m{self.model_seed}"
+        return f"{self.grammar}/{self.size}/{self.architecture}/{self.backend}/{seeds}"
+
+
+class Pack(NamedTuple):
+    """Cells that one job makes, and its estimated cost."""
+
+    name: str
+    cells: tuple[Cell, ...]
+    minutes: float
+
+
+class Grid:
+    """A checked config, with every grammar and architecture it names.
+
+    Parameters
+    ----------
+    content
+        The config as read from YAML.
+    file
+        Its name for messages.
+    roots
+        Folders that may hold grammars/ and architectures/; the first that has a file wins.
+
+    Raises
+    ------
+    InputError
+        Holding every problem found.
+    """
+
+    def __init__(self, content: Any, file: str, roots: tuple[Path, ...] = (Path(),)) -> None:
+        self.config, problems = validate(GridConfig, content, file)
+        self.file, self.roots = file, roots
+        self.grammar_files: dict[str, Path] = {}
+        self.grammars: dict[str, Grammar] = {}
+        self.architectures: dict[str, Architecture] = {}
+        for read in (self._read_grammar, self._read_architecture):
+            entries = (
+                self.config.grammars if read == self._read_grammar else self.config.architectures
+            )
+            for name, changes in entries.items():
+                try:
+                    read(name, changes)
+                except InputError as error:
+                    problems += error.problems
+        problems += self._shape_problems()
+        problems += self._other_problems()
+        raise_problems(problems)
+
+    def _read_grammar(self, name: str, changes: dict[str, Any]) -> None:
+        self.grammar_files[name] = self._find("grammars", changes.get("from", name))
+        self.grammars[name] = (
+            grammar_variant(self.grammar_files[name], changes)
+            if changes
+            else load_grammar(self.grammar_files[name])
+        )
+
+    def _read_architecture(self, name: str, changes: dict[str, Any]) -> None:
+        base = self.architecture_base(name)
+        self.architectures[name] = architecture_variant(base, changes, name)
+
+    def architecture_base(self, name: str) -> str:
+        """Return the file or descriptor that an architecture of the config starts from."""
+        base = str(self.config.architectures[name].get("from", name))
+        for root in self.roots:
+            if (file := root / "architectures" / f"{base}.yaml").is_file():
+                return str(file)
+        return base
+
+    def _find(self, kind: str, name: str) -> Path:
+        for root in self.roots:
+            if (file := root / kind / f"{name}.yaml").is_file():
+                return file
+        try:
+            return find_grammar(name, self.roots[-1] / kind)
+        except InputError as error:
+            problem = error.problems[0]
+            raise InputError(
+                Problem(self.file, kind, f"{problem.file}: {problem.message}")
+            ) from None
+
+    def _shape_problems(self) -> Iterator[Problem]:
+        """Every network must fit every window."""
+        for (name, network), (grammar_name, grammar) in itertools.product(
+            self.architectures.items(), self.grammars.items()
+        ):
+            if isinstance(network, Network):
+                try:
+                    layer_shapes(network, 4, grammar.window, f"{self.file}: architectures.{name}")
+                except InputError as error:
+                    for problem in error.problems:
+                        yield problem._replace(message=f"{problem.message}, grammar {grammar_name}")
+
+    def _other_problems(self) -> Iterator[Problem]:
+        from seqgra.attribute.gradients import METHODS
+        from seqgra.model import BACKENDS
+        from seqgra.yamlfile import suggest
+
+        for method in self.config.attribution.methods:
+            if method not in METHODS:
+                message = f"unknown method {method!r}; {suggest(method, list(METHODS))}"
+                yield Problem(self.file, "attribution.methods", message)
+        for backend in self.config.backends:
+            if backend not in BACKENDS:
+                message = f"unknown backend {backend!r}; {suggest(backend, list(BACKENDS))}"
+                yield Problem(self.file, "backends", message)
+
+    @property
+    def folder(self) -> Path:
+        """Where the results go."""
+        return Path("results") / self.config.name
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """All cells, in the order of the config."""
+        c = self.config
+        return tuple(
+            Cell(grammar, size, data_seed, name, backend, model_seed)
+            for grammar, name in itertools.product(c.grammars, c.architectures)
+            for backend in self._backends(name)
+            for size, data_seed, model_seed in itertools.product(
+                sorted(set(c.sizes)), c.data_seeds, c.model_seeds
+            )
+        )
+
+    def _backends(self, architecture: str) -> tuple[str, ...]:
+        resolved = self.architectures[architecture]
+        return (resolved.backend,) if isinstance(resolved, Baseline) else self.config.backends
+
+    @cached_property
+    def packs(self) -> dict[str, Pack]:
+        """Cells by job: all seeds of a (grammar, architecture, backend), sizes while it is short."""
+        packs: dict[str, Pack] = {}
+        for (grammar, name, backend), cells in itertools.groupby(
+            self.cells, lambda cell: (cell.grammar, cell.architecture, cell.backend)
+        ):
+            held: list[Cell] = []
+            minutes = 0.0
+            for _, same_size in itertools.groupby(cells, lambda cell: cell.size):
+                more = list(same_size)
+                cost = sum(self._minutes(cell) for cell in more)
+                too_long = minutes + cost > self.config.pack.minutes_per_job
+                if held and (too_long or len(held) + len(more) > _MOST_LINES):
+                    _add_pack(packs, f"{grammar}/{name}/{backend}", held, minutes)
+                    held, minutes = [], 0.0
+                held += more
+                minutes += cost
+            _add_pack(packs, f"{grammar}/{name}/{backend}", held, minutes)
+        return packs
+
+    def _minutes(self, cell: Cell) -> float:
+        """Estimate the training time of a cell on one CPU core, in minutes."""
+        network = self.architectures[cell.architecture]
+        if isinstance(network, Baseline):
+            return cell.size * 2e-4 / 60
+        per_example = 3e-5 + 1.5e-10 * _multiplications(network, self.grammars[cell.grammar])
+        epochs = min(network.training.epochs, _EPOCHS_EXPECTED)
+        return split_size(cell.size)["training"] * epochs * per_example / 60
+
+    def dataset(self, grammar: str, seed: int) -> Path:
+        """Return the folder that holds the training and validation sets of all sizes."""
+        return self.folder / "data" / grammar / f"s{seed}"
+
+    def test_set(self, grammar: str) -> Path:
+        """Return the folder of the test set that all models of a grammar share."""
+        return self.folder / "data" / grammar / "test"
+
+    def grammar_file(self, grammar: str) -> Path:
+        """Return the file to simulate from: the variant's own where the config changes it."""
+        if self.config.grammars[grammar]:
+            return self.folder / "grammars" / f"{grammar}.yaml"
+        return self.grammar_files[grammar]
+
+    def architecture_file(self, architecture: str) -> str:
+        """Return what to train: a file, or a descriptor."""
+        if self.config.architectures[architecture]:
+            return str(self.folder / "architectures" / f"{architecture}.yaml")
+        return self.architecture_base(architecture)
+
+    def grammar_inputs(self, grammar: str) -> list[str]:
+        """Return the files whose change can change a grammar: its own and those of its motifs."""
+        base = self.grammar_files[grammar]
+        content = read_yaml(base).get("elements", {})
+        motifs = {base.parent / e["motif"] for e in content.values() if "motif" in e}
+        return sorted({str(self.grammar_file(grammar)), *map(str, motifs)})
+
+    def architecture_inputs(self, architecture: str) -> list[str]:
+        """Return the file of an architecture; none for a plain descriptor."""
+        file = self.architecture_file(architecture)
+        return [file] if file.endswith(".yaml") else []
+
+    def runtime(self, pack: str, attempt: int) -> int:
+        """Return minutes to allow a pack's training."""
+        return int(60 + 4 * self.packs[pack].minutes) * attempt
+
+    def lines(self, stage: str, name: str) -> str:
+        """Return the batch file of a stage: for simulate of a grammar, otherwise of a pack."""
+        if stage == "simulate":
+            return _text(self._simulate(name))
+        make = {"train": self._train, "evaluate": self._evaluate, "attribute": self._attribute}
+        return _text(line for cell in self.packs[name].cells for line in make[stage](cell))
+
+    def _simulate(self, grammar: str) -> Iterator[list[object]]:
+        file, most, test = self.grammar_file(grammar), max(self.config.sizes), self.config.test
+        for seed in self.config.data_seeds:
+            target = self.dataset(grammar, seed)
+            sets = ["--sets", "training,validation", "--size", most]
+            yield [file, "-o", target, "--seed", seed, *sets]
+        sets = ["--sets", "test", "--examples", test.examples]
+        yield [file, "-o", self.test_set(grammar), "--seed", test.seed, *sets]
+
+    def _train(self, cell: Cell) -> Iterator[list[object]]:
+        dataset, plan = self.dataset(cell.grammar, cell.data_seed), self.config.train
+        options = ["--size", cell.size, "--seed", cell.model_seed, "--backend", cell.backend]
+        options += ["--device", plan.device, "--threads", plan.threads]
+        target = self.noun("models", cell)
+        yield [dataset, self.architecture_file(cell.architecture), "-o", target, *options]
+
+    def _evaluate(self, cell: Cell) -> Iterator[list[object]]:
+        inputs = [self.noun("models", cell), self.test_set(cell.grammar)]
+        yield [*inputs, "-o", self.noun("scores", cell), "--device", self.config.train.device]
+
+    def _attribute(self, cell: Cell) -> Iterator[list[object]]:
+        plan = self.config.attribution
+        for method in plan.methods:
+            inputs = [self.noun("models", cell), self.test_set(cell.grammar)]
+            options = ["--method", method, "--examples", plan.examples, "--steps", plan.steps]
+            options += ["--device", self.config.train.device]
+            yield [*inputs, "-o", self.noun("attributions", cell) / method, *options]
+
+    def noun(self, kind: str, cell: Cell) -> Path:
+        """Return the folder of a cell's noun; `kind` is models, scores or attributions."""
+        return self.folder / kind / cell.path
+
+    def cell_rows(self) -> Iterator[dict[str, object]]:
+        """Yield one row of the cells file for each cell (see `compare`)."""
+        for cell in self.cells:
+            attributions = (
+                f"{method}={self.noun('attributions', cell) / method}"
+                for method in self.config.attribution.methods
+            )
+            yield {
+                **cell._asdict(),
+                "model": self.noun("models", cell),
+                "scores": self.noun("scores", cell),
+                "attributions": ";".join(attributions),
+                "test": self.test_set(cell.grammar),
+            }
+
+    def variant_changes(self, kind: str, name: str) -> str:
+        """Return the changes that make a variant, as JSON; `kind` is grammars or architectures."""
+        changes: dict[str, dict[str, Any]] = getattr(self.config, kind)
+        return json.dumps(changes[name], sort_keys=True)
+
+
+def read_grid(file: Path, roots: tuple[Path, ...] = (Path(),)) -> Grid:
+    """Read and check a config file.
+
+    Raises
+    ------
+    InputError
+        Holding every problem found.
+    """
+    return Grid(read_yaml(file), str(file), roots)
+
+
+def grammar_variant(file: Path, changes: dict[str, Any]) -> Grammar:
+    """Return the grammar of `file` with changes: mappings merge, lists replace.
+
+    Raises
+    ------
+    InputError
+        If the changed grammar is wrong.
+    """
+    content = merge(read_yaml(file), {k: v for k, v in changes.items() if k != "from"})
+    return resolve(content, file, file.parent)
+
+
+def architecture_variant(base: str, changes: dict[str, Any], name: str) -> Architecture:
+    """Return an architecture with changes: mappings merge, lists replace.
+
+    Raises
+    ------
+    InputError
+        If there is no such base, or the changed architecture is wrong.
+    """
+    content, file = architecture_content(base)
+    content = merge(content, {k: v for k, v in changes.items() if k != "from"})
+    if "optimizer" in changes:  # exactly one optimiser: a change replaces it
+        content["optimizer"] = changes["optimizer"]
+    return resolve_architecture(content, f"{file} ({name})" if changes else file)
+
+
+def _add_pack(packs: dict[str, Pack], prefix: str, cells: list[Cell], minutes: float) -> None:
+    name = f"{prefix}/n{cells[0].size}"
+    packs[name] = Pack(name, tuple(cells), minutes)
+
+
+def _multiplications(network: Network, grammar: Grammar) -> int:
+    """Return the multiplications of one forward pass of one example, about."""
+    letters = 20 if grammar.alphabet == "protein" else 4
+    shapes = layer_shapes(network, letters, grammar.window, network.description)
+    total = 0
+    for layer, before, after in zip(network.layers, shapes, shapes[1:], strict=False):
+        if isinstance(layer, Conv):
+            total += layer.filters * before.channels * layer.width * after.length
+        elif isinstance(layer, Dense):
+            total += layer.units * before.channels
+    return total
+
+
+def _text(lines: Iterator[list[object]]) -> str:
+    return "\n".join(shlex.join(map(str, line)) for line in lines)

@@ -1,0 +1,375 @@
+"""The report: one HTML page that gives the answer first, and needs no network."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib import metadata
+from pathlib import Path
+from string import Template
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from seqgra.plot.page import Picture, count, figure, number, table, thousands
+
+_TEMPLATE = Path(__file__).with_name("report.html")
+#: Bytes of all embedded figures together, so that the page stays easy to mail.
+_BUDGET = 3_400_000
+#: Rows of the table of problems; the status table has all.
+_MOST_PROBLEMS = 60
+_METRICS = {
+    "ap_chance_corrected": "chance-corrected average precision",
+    "auroc_chance_corrected": "chance-corrected AUROC",
+}
+
+
+class Section(NamedTuple):
+    """What the report shows of one grammar besides its numbers."""
+
+    grammar: str
+    description: str
+    pictures: Sequence[Picture]
+
+
+class Answer(NamedTuple):
+    """What a grammar calls for.
+
+    Attributes
+    ----------
+    grammar, label, baseline
+        The grammar, the architecture to use, and whether that is no network.
+    size, training_examples
+        The largest size with scores.
+    mean, low, high, runs, collapsed
+        PR AUC there over runs, and how many runs collapsed.
+    needed, reached, reached_of, stays
+        Smallest size whose mean reaches the target (None: none does), how many runs reach it there
+        (or at the largest size), of how many, and whether all larger sizes reach it too.
+    equals
+        Architectures that tie with it.
+    recovery
+        Mean recovery there, NaN if unknown.
+    top_recovery, top_baseline
+        Name and value of the highest recovery, and of the best baseline that is not `label`.
+    """
+
+    grammar: str
+    label: str
+    baseline: bool
+    size: int
+    training_examples: int
+    mean: float
+    low: float
+    high: float
+    runs: int
+    collapsed: int
+    needed: int | None
+    reached: int
+    reached_of: int
+    stays: bool
+    equals: tuple[str, ...]
+    recovery: float
+    top_recovery: tuple[str, float] | None
+    top_baseline: tuple[str, float] | None
+
+
+@dataclass(frozen=True)
+class Content:
+    """Everything that the report says; tables have a column label (how architectures are named).
+
+    Attributes
+    ----------
+    answers
+        One a grammar.
+    method, metric, target
+        Attribution method and recovery metric shown; the PR AUC to reach.
+    sizes, needed
+        `compare.tables.summary` and `compare.tables.examples_needed`.
+    status, runs
+        The tables of the same names.
+    overview, sections
+        Figures of the whole grid, and of each grammar.
+    config, command
+        The grid's config as text, and the command that made the report.
+    """
+
+    answers: Sequence[Answer]
+    method: str
+    metric: str
+    target: float
+    sizes: pd.DataFrame
+    needed: pd.DataFrame
+    status: pd.DataFrame
+    runs: pd.DataFrame
+    overview: Sequence[Picture]
+    sections: Sequence[Section]
+    config: str
+    command: str
+
+
+def metric_words(metric: str) -> str:
+    """Return a metric's name in words.
+
+    >>> metric_words("ap_chance_corrected"), metric_words("f1_score")
+    ('chance-corrected average precision', 'f1 score')
+    """
+    return _METRICS.get(metric, metric.replace("_", " "))
+
+
+def report(content: Content) -> str:
+    """Return the report as one self-contained HTML page; figures are read from their files."""
+    pictures = [*content.overview, *(p for s in content.sections for p in s.pictures)]
+    share = _BUDGET // max(len(pictures), 1)
+    sections = [_section(i, s, content, share) for i, s in enumerate(content.sections)]
+    answers = [_answer(answer, content) for answer in content.answers]
+    return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
+        question=_question(content),
+        navigation=_navigation(content),
+        partial=_partial(content.status),
+        answers="\n".join(answers) or "<p>No cell has scores yet.</p>",
+        caution=_caution(content),
+        answer_table=_answer_table(content),
+        overview="\n".join(figure(p, share) for p in content.overview) or "<p>None yet.</p>",
+        sections="\n".join(sections),
+        problems=_problems(content.status),
+        runs=_run_times(content.runs),
+        reproduce=_reproduce(content),
+        version=escape(metadata.version("seqgra")),
+    )
+
+
+def _question(content: Content) -> str:
+    grammars, labels = content.status["grammar"].nunique(), content.status["label"].nunique()
+    sizes = sorted(content.status["size"].unique())
+    span = f"{sizes[0]:,} to {sizes[-1]:,}" if len(sizes) > 1 else ", ".join(map(str, sizes))
+    return (
+        f"{count(grammars, 'grammar')}, {count(labels, 'architecture')}, dataset sizes of {span} "
+        "examples. How well does each predict, how much data does it need, and does it look at the "
+        "positions that carry the grammar?"
+    )
+
+
+def _navigation(content: Content) -> str:
+    links = [("answer", "Answer"), ("figures", "Figures")]
+    links += [(f"grammar-{i}", section.grammar) for i, section in enumerate(content.sections)]
+    links += [("problems", "What went wrong"), ("reproduce", "Run times and config")]
+    return "\n".join(f'<a href="#{target}">{escape(text)}</a>' for target, text in links)
+
+
+def _partial(status: pd.DataFrame) -> str:
+    missing = int((status["status"] == "missing").sum())
+    if not missing:
+        return ""
+    text = f"{missing:,} of {len(status):,} cells are not finished: what follows may still change."
+    return f'<p class="warn"><strong>Not the whole grid.</strong> {text}</p>'
+
+
+def _answer(answer: Answer, content: Content) -> str:
+    kind = " (a baseline: no network needed)" if answer.baseline else ""
+    pick = (
+        f"Use <strong>{escape(answer.label)}</strong>{kind}: mean PR AUC "
+        f"<strong>{answer.mean:.3f}</strong> at {answer.size:,} examples."
+    )
+    lines = [_needed_words(answer, content.target), _recovery_words(answer, content)]
+    if answer.collapsed:
+        lines.append(f"{answer.collapsed} of {count(answer.runs, 'run')} collapsed at that size.")
+    if answer.equals:
+        fewer = "none of them needs fewer examples" if answer.needed else "none reaches it either"
+        names = ", ".join(map(escape, answer.equals))
+        lines.append(f"As good at that size (within 0.005): {names}; {fewer}.")
+    if answer.top_baseline and not answer.baseline:
+        name, value = answer.top_baseline
+        lines.append(f"Without a network: {escape(name)} reaches {value:.3f}.")
+    return (
+        f'<article class="answer"><h3>{escape(answer.grammar)}</h3>'
+        f'<p class="pick">{pick}</p><p>{" ".join(filter(None, lines))}</p></article>'
+    )
+
+
+def _needed_words(answer: Answer, target: float) -> str:
+    runs = f"{answer.reached} of {count(answer.reached_of, 'run')}"
+    if answer.needed is None:
+        return f"PR AUC {target:g} is not reached by {answer.size:,} examples ({runs} reach it)."
+    words = f"It needs {answer.needed:,} examples to reach {target:g} ({runs} reach it there)"
+    return f"{words}." if answer.stays else f"{words}, but falls below it again at a larger size."
+
+
+def _recovery_words(answer: Answer, content: Content) -> str:
+    if math.isnan(answer.recovery):
+        return "Its grammar recovery was not measured."
+    words = f"Its grammar recovery is {answer.recovery:.2f} (0: chance, 1: perfect"
+    if answer.top_recovery is None or answer.top_recovery[0] == answer.label:
+        return f"{words}; the highest of all)."
+    name, value = answer.top_recovery
+    return f"{words}; highest: {escape(name)}, {value:.2f})."
+
+
+def _caution(content: Content) -> str:
+    if not content.answers:
+        return ""
+    runs = sorted({answer.runs for answer in content.answers})
+    seeds = count(runs[0], "run") if len(runs) == 1 else f"{runs[0]} to {runs[-1]} runs"
+    recovery = (
+        f" Recovery: {metric_words(content.metric)} of {content.method}, mean over conditions."
+        if content.overview[1:]
+        else ""
+    )
+    return (
+        f'<p class="soft"><strong>Read with care.</strong> Each value is the mean of {seeds} that '
+        "differ in their seeds. So few carry no confidence interval: ranges go from the smallest "
+        "to the largest run, and a difference smaller than they are may be chance. Examples needed "
+        "is the smallest size of the grid that reaches the target, and counts the whole dataset "
+        f"(70 % of it trains).{escape(recovery)}</p>"
+    )
+
+
+def _answer_table(content: Content) -> str:
+    if not content.answers:
+        return ""
+    heads = [
+        "grammar",
+        "use",
+        "at size",
+        "PR AUC",
+        "range",
+        "runs",
+        f"needs for {content.target:g}",
+    ]
+    rows = [
+        [
+            answer.grammar,
+            answer.label,
+            f"{answer.size:,}",
+            f"{answer.mean:.3f}",
+            f"{answer.low:.3f} to {answer.high:.3f}",
+            str(answer.runs),
+            f"{answer.needed:,}" if answer.needed else f"> {answer.size:,}",
+            "" if math.isnan(answer.recovery) else f"{answer.recovery:.2f}",
+        ]
+        for answer in content.answers
+    ]
+    return table([*heads, "recovery"], rows, texts=2, caption="The answers as numbers.")
+
+
+def _section(place: int, section: Section, content: Content, share: int) -> str:
+    described = f"<p>{escape(section.description)}</p>" if section.description else ""
+    sizes = content.sizes[content.sizes["grammar"] == section.grammar]
+    needed = content.needed[content.needed["grammar"] == section.grammar]
+    figures = "\n".join(figure(picture, share) for picture in section.pictures)
+    return (
+        f'<section id="grammar-{place}"><h2>{escape(section.grammar)}</h2>{described}'
+        f"{_heat_table(sizes, needed, content.target)}{figures}</section>"
+    )
+
+
+def _heat_table(sizes: pd.DataFrame, needed: pd.DataFrame, target: float) -> str:
+    if sizes.empty:
+        return "<p>No cell of this grammar has scores yet.</p>"
+    columns, cells = sorted(sizes["size"].unique()), sizes.set_index(["label", "size"])
+    low = math.floor(sizes["mean"].min() * 10) / 10
+    wants = needed.set_index("label")["needed"]
+    rows = []
+    for label in sorted(sizes["label"].unique()):
+        tinted = [_heat_cell(cells, (label, size), low) for size in columns]
+        want = f"<td>{escape(thousands(str(wants[label])))}</td>"
+        rows.append(
+            f'<tr><th scope="row" class="text">{escape(label)}</th>{"".join(tinted)}{want}</tr>'
+        )
+    heads = "".join(f'<th scope="col">{size:,}</th>' for size in columns)
+    caption = "Mean PR AUC over runs, by architecture and dataset size; darker is better."
+    if sizes["collapsed"].any():
+        caption += " ○: so many of the runs collapsed (they count in the mean)."
+    return (
+        f'<div class="scroll" tabindex="0"><table><caption>{caption}</caption><thead><tr>'
+        f'<th scope="col" class="text">architecture</th>{heads}<th scope="col">needs for {target:g}'
+        f"</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _heat_cell(cells: pd.DataFrame, key: tuple[str, int], low: float) -> str:
+    if key not in cells.index:
+        return "<td>–</td>"
+    row: Any = cells.loc[key]
+    strength = 0.55 * (row["mean"] - low) / (1 - low) if low < 1 else 0.55
+    mark = f" ○{int(row['collapsed'])}" if row["collapsed"] else ""
+    hint = f"{row['min']:.3f} to {row['max']:.3f}, {count(int(row['n']), 'run')}"
+    return (
+        f'<td style="background: rgba(31, 111, 180, {strength:.2f})" title="{hint}">'
+        f"{row['mean']:.3f}{mark}</td>"
+    )
+
+
+def _problems(status: pd.DataFrame) -> str:
+    wrong = status[(status["status"] != "done") | (status["reason"] != "")]
+    if wrong.empty:
+        return "<p>Nothing: every cell was trained, evaluated and attributed.</p>"
+    counts = wrong["status"].replace("done", "done, but without some attributions").value_counts()
+    words = ", ".join(f"{many:,} {name}" for name, many in sorted(counts.items()))
+    alike = wrong["reason"].str.replace(r"\d+\.\d+", "#", regex=True)  # but for measured numbers
+    groups = wrong.groupby([wrong["grammar"], wrong["label"], wrong["status"], alike])
+    rows = []
+    for key, group in groups:
+        example = "such as: " if group["reason"].nunique() > 1 else ""
+        reason = f"{example}{group['reason'].iloc[0]}"
+        rows.append([*map(str, key[:3]), reason, f"{len(group):,}", _which(group)])
+    note = f"Of {len(status):,} cells: {words}. A collapsed run predicts no better than a constant."
+    more = len(rows) - _MOST_PROBLEMS
+    tail = f"<p>{more:,} more rows: see tables/status.csv.</p>" if more > 0 else ""
+    heads = ["grammar", "architecture", "outcome", "reason", "cells", "which (size: seeds)"]
+    listed = table(heads, rows[:_MOST_PROBLEMS], texts=4, long=(3, 5))
+    return f"<p>{escape(note)}</p>{listed}{tail}"
+
+
+def _which(group: pd.DataFrame, most: int = 6) -> str:
+    names = [
+        f"{size:,}: s{data}-m{model}"
+        for size, data, model in group[["size", "data_seed", "model_seed"]].itertuples(index=False)
+    ]
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if names[most:] else "")
+
+
+def _run_times(runs: pd.DataFrame) -> str:
+    stages = ["train_seconds", "evaluate_seconds", "attribute_seconds"]
+    groups = runs.dropna(subset=["train_seconds"]).groupby("label")
+    rows = []
+    for label, group in groups:
+        epochs, parameters = group["epochs"].median(), group["parameters"].max()
+        times = [number(group[stage].mean(), ",.1f") for stage in stages]
+        total = number(group[stages].sum().sum() / 60, ",.1f")
+        facts = [number(parameters, ",.0f"), number(epochs, ",.0f")]
+        rows.append([str(label), str(len(group)), *facts, *times, total])
+    heads = ["architecture", "runs", "parameters (most)", "epochs (median)"]
+    heads += ["train, s (mean)", "evaluate, s (mean)", "attribute, s (mean)", "total, min"]
+    return table(heads, rows, texts=1, caption="Wall time of each stage, by architecture.")
+
+
+def _reproduce(content: Content) -> str:
+    runs = content.runs
+    facts = {
+        name: sorted({str(v) for v in runs[name].dropna()} - {""})
+        for name in ("device", "threads", "host")
+    }
+    items = [f"{name}: {', '.join(values)}" for name, values in facts.items() if values]
+    items.insert(0, _versions(runs["versions"]))
+    listed = "".join(f"<li>{escape(item)}</li>" for item in items if item)
+    config = (
+        "<h3>The whole config</h3><p>Save it as <code>config.yaml</code> and run "
+        "<code>snakemake --configfile config.yaml</code>: the same seeds and versions give the "
+        f"same tables and figures.</p><pre>{escape(content.config)}</pre>"
+        if content.config
+        else ""
+    )
+    command = f"<p>Tables, figures and this page: <code>{escape(content.command)}</code></p>"
+    return f"<h3>Versions and machines</h3><ul>{listed}</ul>{command}{config}"
+
+
+def _versions(texts: Iterable[str]) -> str:
+    found: dict[str, set[str]] = {}
+    for text in sorted(set(texts) - {""}):
+        for name, version in json.loads(text).items():
+            found.setdefault(name, set()).add(str(version))
+    return ", ".join(f"{name} {' / '.join(sorted(found[name]))}" for name in sorted(found))

@@ -1,0 +1,398 @@
+"""Attribution methods with known answers and against Captum, and the attributions noun."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from captum.attr import InputXGradient, IntegratedGradients, Saliency
+
+from seqgra import attribute as verb
+from seqgra.alphabet import PADDING, UNKNOWN
+from seqgra.attribute import fixed_examples, gradients
+from seqgra.dataset import open_dataset
+from seqgra.errors import InputError
+from seqgra.evaluate.recovery import recover
+from seqgra.fingerprint import Identity, claim, read_run
+from seqgra.model import AbstractModel, NotDifferentiable
+from seqgra.results import read_pictured, read_recovery
+from seqgra.simulate import simulate
+
+A, L, C = 4, 30, 3
+GRAMMAR = """
+window: 20
+background: {A: .4, C: .3, G: .2, T: .1}
+elements: {box: {kmers: {ACGTAC: 1}}, hat: {kmers: {TTTTGG: 1}}}
+conditions: {near: {rules: [{elements: [box]}]}, far: {rules: [{elements: [hat]}]}}
+"""
+SETTINGS = {"baseline": np.full(A, 0.25, np.float32), "steps": 20}
+
+
+def sequences(examples=9, seed=0):
+    """Return (one-hot inputs with padding and an unknown letter, targets)."""
+    rng = np.random.default_rng(seed)
+    x = rng.integers(A, size=(examples, L)).astype(np.uint8)
+    x[1, 25:], x[2, 3] = PADDING, UNKNOWN
+    return gradients.one_hot(x, A), rng.integers(C, size=examples)
+
+
+def explain(method, function, inputs, target, **settings):
+    """Explain with a method of the registry, giving it the settings that it takes."""
+    chosen = gradients.METHODS[method]
+    given = {name: (SETTINGS | settings)[name] for name in chosen.settings}
+    return chosen.function(function, inputs, target, **given)
+
+
+def linear(inputs, target):
+    """Return the gradient of f_c(x) = sum of W_c * x."""
+    return WEIGHTS[target]
+
+
+def quadratic(inputs, target):
+    """Return the gradient of f_c(x) = sum of W_c * x**2 / 2."""
+    return WEIGHTS[target] * inputs
+
+
+WEIGHTS = np.random.default_rng(1).normal(size=(C, A, L)).astype(np.float32)
+
+
+def network(seed=0):
+    """Return a small network: convolution, pooling, two dense layers."""
+    torch.manual_seed(seed)
+    return torch.nn.Sequential(
+        torch.nn.Conv1d(A, 6, 5),
+        torch.nn.ReLU(),
+        torch.nn.MaxPool1d(2),
+        torch.nn.Flatten(),
+        torch.nn.Linear(6 * 13, 8),
+        torch.nn.ReLU(),
+        torch.nn.Linear(8, C),
+    ).eval()
+
+
+def centred(net):
+    return lambda inputs: net(inputs) - net(inputs).mean(dim=1, keepdim=True)
+
+
+def gradients_of(net):
+    """Return a gradient function of a network, written without autograd's helpers of Captum."""
+
+    def function(inputs, target):
+        points = torch.tensor(inputs, requires_grad=True)
+        explained = centred(net)(points)[torch.arange(len(target)), torch.tensor(target)]
+        return torch.autograd.grad(explained.sum(), points)[0].numpy()
+
+    return function
+
+
+def test_one_hot_leaves_padding_and_unknown_letters_empty():
+    x = np.array([[3, UNKNOWN, 0, PADDING]], np.uint8)
+    hot = gradients.one_hot(x, 4)
+    assert hot.dtype == np.float32 and hot.shape == (1, 4, 4)
+    assert hot[0].T.tolist() == [[0, 0, 0, 1], [0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
+
+
+def test_attributions_of_a_linear_model_are_its_weights():
+    inputs, target = sequences()
+    letter = inputs.any(axis=1, keepdims=True)
+    weights = WEIGHTS[target]
+    expected = {
+        "gradient": weights * letter,
+        "saliency": abs(weights) * letter,
+        "gradient-x-input": weights * inputs,
+        "integrated-gradients": weights * (inputs - 0.25) * letter,
+    }
+    assert set(expected) == set(gradients.METHODS)
+    for method, values in expected.items():
+        found = explain(method, linear, inputs, target)
+        np.testing.assert_allclose(found, values, rtol=1e-5, atol=1e-7, err_msg=method)
+
+
+@pytest.mark.parametrize("method", gradients.METHODS)
+def test_methods_keep_the_conventions(method):
+    inputs, target = sequences()
+    values = explain(method, gradients_of(network()), inputs, target)
+    assert values.dtype == np.float32 and values.shape == inputs.shape
+    assert not values[1, :, 25:].any() and not values[2, :, 3].any(), "there is no letter"
+    assert values[0].any(axis=0).mean() > 0.5
+    entry = gradients.METHODS[method]
+    assert entry.description and entry.doi.startswith("10.")
+
+
+def test_gradients_agree_with_captum():
+    net, (inputs, target) = network(), sequences()
+    points, wanted = torch.tensor(inputs, requires_grad=True), torch.tensor(target)
+    full = inputs.any(axis=1, keepdims=True)
+    oracle = {
+        "saliency": Saliency(centred(net)).attribute(points, wanted),
+        "gradient": Saliency(centred(net)).attribute(points, wanted, abs=False),
+        "gradient-x-input": InputXGradient(centred(net)).attribute(points, wanted),
+    }
+    for method, values in oracle.items():
+        found = explain(method, gradients_of(net), inputs, target)
+        expected = values.detach().numpy() * full
+        np.testing.assert_allclose(found, expected, atol=1e-6, err_msg=method)
+
+
+@pytest.mark.parametrize("shape", [(A, 1), (A, L)], ids=["by letter", "by position"])
+def test_integrated_gradients_agree_with_captum(shape):
+    net, (inputs, target) = network(), sequences()
+    baseline = np.random.default_rng(2).random(shape).astype(np.float32)
+    start = torch.tensor(baseline * inputs.any(axis=1, keepdims=True))
+    oracle = IntegratedGradients(centred(net)).attribute(
+        torch.tensor(inputs), start, torch.tensor(target), n_steps=25, method="riemann_middle"
+    )
+    given = baseline if shape[1] == L else baseline[:, 0]
+    found = explain(
+        "integrated-gradients", gradients_of(net), inputs, target, baseline=given, steps=25
+    )
+    np.testing.assert_allclose(found, oracle.detach().numpy(), atol=2e-6)
+
+
+def test_integrated_gradients_are_complete():
+    net, (inputs, target) = network(), sequences(examples=40)
+    baseline = np.array([0.4, 0.3, 0.2, 0.1], np.float32)
+    found = explain(
+        "integrated-gradients", gradients_of(net), inputs, target, baseline=baseline, steps=200
+    )
+    start = baseline[:, None] * inputs.any(axis=1, keepdims=True)
+    with torch.no_grad():
+        difference = centred(net)(torch.tensor(inputs)) - centred(net)(torch.tensor(start))
+    difference = difference.numpy()[np.arange(len(target)), target]
+    gap = abs(found.sum(axis=(1, 2)) - difference)
+    assert gap.max() < 0.02 * abs(difference).max()
+
+
+def test_the_midpoint_rule_is_exact_for_quadratic_models():
+    inputs, target = sequences()
+    found = explain("integrated-gradients", quadratic, inputs, target, steps=1)
+    start = 0.25 * inputs.any(axis=1, keepdims=True)
+    np.testing.assert_allclose(found, WEIGHTS[target] * (inputs**2 - start**2) / 2, atol=1e-6)
+
+
+def test_batches_change_no_bit_of_integrated_gradients():
+    inputs, target = sequences()
+    calls = []
+
+    def cubic(points, wanted):
+        calls.append(len(points))
+        return WEIGHTS[wanted] * points**2
+
+    results = [
+        gradients.integrated_gradients(cubic, inputs, target, **SETTINGS, batch=batch)
+        for batch in (1, 7, 256)
+    ]
+    np.testing.assert_array_equal(results[0], results[1])
+    np.testing.assert_array_equal(results[0], results[2])
+    assert set(calls) == {1, 7, 2, 9}
+
+
+def test_correction_removes_what_points_off_the_simplex():
+    inputs, target = sequences()
+    values = explain("gradient", linear, inputs, target)
+    shifted = values + np.random.default_rng(0).normal(size=(1, 1, L)).astype(np.float32)
+    found = gradients.correct(values)
+    np.testing.assert_allclose(found.sum(axis=1), 0, atol=1e-5)
+    np.testing.assert_allclose(gradients.correct(shifted), found, atol=1e-5)
+    assert not found[1, :, 25:].any()
+    product = explain("gradient-x-input", gradients.corrected(linear), inputs, target)
+    np.testing.assert_allclose(product, gradients.correct(WEIGHTS[target]) * inputs)
+
+
+def test_fixed_examples_are_balanced_and_first():
+    y = np.eye(3, dtype=np.uint8)[np.random.default_rng(0).choice(3, p=[0.6, 0.3, 0.1], size=500)]
+    rows = fixed_examples(y, 20, most=2000)
+    assert (np.diff(rows) > 0).all() and y[rows].sum(axis=0).tolist() == [20] * 3
+    for c in range(3):
+        np.testing.assert_array_equal(rows[y[rows, c] == 1], np.flatnonzero(y[:, c])[:20])
+    assert y[fixed_examples(y, 20, most=50)].sum(axis=0).tolist() == [17, 17, 16]
+    scarce = int(y[:, 2].sum())
+    assert y[fixed_examples(y, 100, most=2000)].sum(axis=0).tolist() == [100, 100, scarce]
+
+
+def test_fixed_examples_of_a_grown_test_set_stay():
+    y = np.eye(3, dtype=np.uint8)[np.arange(300) % 3]
+    np.testing.assert_array_equal(fixed_examples(y[:90], 20, 50), fixed_examples(y, 20, 50))
+
+
+class LinearModel(AbstractModel):
+    """Logits are sums of fixed weights at the letters."""
+
+    conditions = ("near", "far")
+
+    def __init__(self):
+        self.weights = np.random.default_rng(3).normal(size=(2, 4, 20)).astype(np.float32)
+        self.asked = 0
+
+    def logits(self, x):
+        self.asked += len(x)
+        hot = gradients.one_hot(x, 4)
+        return np.stack([(hot * w).sum(axis=(1, 2)) for w in self.weights], axis=1)
+
+    def gradients(self, inputs, target):
+        return (self.weights - self.weights.mean(axis=0))[target]
+
+
+class NoGradient(LinearModel):
+    """Has no gradient."""
+
+    def gradients(self, inputs, target):
+        raise NotDifferentiable("a forest of trees has no gradient")
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("attribute")
+    (folder / "grammar.yaml").write_text(GRAMMAR)
+    simulate(folder / "grammar.yaml", folder / "data", seed=0, counts={"test": 300})
+    return folder / "data"
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Let every model folder hold the same model; return it."""
+    model = LinearModel()
+    monkeypatch.setattr(verb, "open_model", lambda folder, device: model)
+    return model
+
+
+def trained(folder, status="done"):
+    with claim(folder, Identity("train", 1, {}, {})) as draft:
+        draft.publish(status)
+    return folder
+
+
+def run(dataset, folder, method="gradient-x-input", score=recover, **options):
+    """Attribute a model beside `folder`."""
+    model = folder.with_name("model")
+    if read_run(model) is None:
+        trained(model)
+    return verb.attribute(model, dataset, folder, method=method, score=score, **options)
+
+
+def test_attribute_writes_recovery_and_pictures(dataset, tmp_path, opened):
+    assert run(dataset, tmp_path / "out", examples=60) == "done"
+    data = open_dataset(dataset)
+    y, table = data.y("test"), pd.read_parquet(tmp_path / "out" / "recovery.parquet")
+    rows = fixed_examples(y, 60)
+    x, target = np.array(data.x("test")[rows]), y[rows].argmax(axis=1)
+    assert table["example"].tolist() == rows.tolist() and len(rows) == 120
+    assert table["condition"].tolist() == np.array(data.conditions)[target].tolist()
+    logits = opened.logits(x)
+    assert table["correct"].tolist() == (logits.argmax(axis=1) == target).tolist()
+    inputs = gradients.one_hot(x, 4)
+    values = opened.gradients(inputs, target) * inputs
+    expected = recover(data, "test", rows, values, True)
+    pd.testing.assert_frame_equal(table[list(expected)], expected)
+    pictured, kept = read_pictured(tmp_path / "out")
+    assert y[pictured].sum(axis=0).tolist() == [25, 25]
+    np.testing.assert_array_equal(kept, values[np.isin(rows, pictured)])
+    macro = read_recovery(tmp_path / "out")["recovery"]["auroc"]["macro"]
+    means = [expected["auroc"][target == c].mean() for c in range(2)]
+    assert macro == pytest.approx(np.mean(means))
+    assert read_run(tmp_path / "out")["method"] == "gradient-x-input"
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+def test_batches_change_no_bit_of_the_noun(dataset, tmp_path, opened, monkeypatch, batch):
+    run(dataset, tmp_path / "whole", method="integrated-gradients", steps=3)
+    monkeypatch.setattr(verb, "_BATCH", batch)
+    run(dataset, tmp_path / "parts", method="integrated-gradients", steps=3)
+    whole, parts = read_run(tmp_path / "whole"), read_run(tmp_path / "parts")
+    assert whole["fingerprint"] == parts["fingerprint"]
+    for name in ("recovery.json", "attributions.npy"):
+        assert whole["files"][name] == parts["files"][name], name
+    tables = [pd.read_parquet(tmp_path / name / "recovery.parquet") for name in ("whole", "parts")]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+
+
+def test_score_sees_the_kind_of_the_method_and_one_batch(dataset, tmp_path, opened, monkeypatch):
+    seen = []
+
+    def score(data, set_name, rows, values, signed):
+        seen.append((set_name, len(rows), values.shape, signed))
+        return pd.DataFrame({"metric": np.zeros(len(rows))})
+
+    monkeypatch.setattr(verb, "_BATCH", 64)
+    run(dataset, tmp_path / "out", method="saliency", score=score, examples=50)
+    assert seen == [("test", 64, (64, 4, 20), False), ("test", 36, (36, 4, 20), False)]
+
+
+def test_integrated_gradients_start_at_the_background(dataset, tmp_path, opened):
+    starts = {"background": np.array([0.4, 0.3, 0.2, 0.1]), "zeros": np.zeros(4)}
+    data = open_dataset(dataset)
+    for baseline, start in starts.items():
+        out = tmp_path / baseline
+        run(dataset, out, method="integrated-gradients", baseline=baseline, steps=2)
+        rows, values = read_pictured(out)
+        inputs = gradients.one_hot(np.array(data.x("test")[rows]), 4)
+        weights = opened.gradients(inputs, data.y("test")[rows].argmax(axis=1))
+        np.testing.assert_allclose(values, weights * (inputs - start[:, None]), atol=1e-6)
+
+
+def test_correction_reaches_the_method(dataset, tmp_path, opened):
+    run(dataset, tmp_path / "out", method="gradient", correct=True)
+    _, values = read_pictured(tmp_path / "out")
+    np.testing.assert_allclose(values.sum(axis=1), 0, atol=1e-6)
+
+
+def test_only_options_that_change_bits_count(dataset, tmp_path, opened):
+    out = tmp_path / "out"
+    assert run(dataset, out) == "done"
+    before = opened.asked
+    same = {"steps": 7, "baseline": "zeros", "device": "cpu", "set_size": 300}
+    assert run(dataset, out, **same) == "up to date"
+    assert opened.asked == before
+    for option in ({"correct": True}, {"examples": 30}, {"set_size": 100}, {"method": "gradient"}):
+        assert run(dataset, out, **option) == "done", option
+    method = {"method": "integrated-gradients", "examples": 5}
+    for option in ({"steps": 2}, {"steps": 3}, {"steps": 3, "baseline": "zeros"}):
+        assert run(dataset, out, **method, **option) == "done", option
+
+
+def test_a_model_without_gradient_is_skipped_with_its_reason(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(verb, "open_model", lambda folder, device: NoGradient())
+    assert run(dataset, tmp_path / "out") == "skipped"
+    noun = read_run(tmp_path / "out")
+    assert noun["status"] == "skipped" and noun["reason"] == "a forest of trees has no gradient"
+    assert not noun["files"]
+    assert run(dataset, tmp_path / "out") == "up to date"
+
+
+def test_a_diverged_model_is_skipped_unopened(dataset, tmp_path, monkeypatch):
+    monkeypatch.delattr(verb, "open_model")
+    trained(tmp_path / "model", "diverged")
+    assert run(dataset, tmp_path / "out") == "skipped"
+    assert read_run(tmp_path / "out")["reason"] == "training diverged"
+
+
+def test_errors_of_a_model_are_not_swallowed(dataset, tmp_path, opened, monkeypatch):
+    monkeypatch.setattr(opened, "gradients", lambda inputs, target: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(dataset, tmp_path / "out")
+    assert read_run(tmp_path / "out") is None
+
+
+def test_wrong_options_are_all_named_at_once(dataset, tmp_path, opened):
+    with pytest.raises(InputError) as error:
+        run(dataset, tmp_path / "out", method="lime", baseline="noise", steps=0, examples=0)
+    places = [problem.file for problem in error.value.problems]
+    assert places == ["method", "baseline", "examples", "steps"]
+    assert "integrated-gradients" in str(error.value)
+
+
+def test_a_damaged_dataset_is_refused(dataset, tmp_path, opened):
+    damaged = tmp_path / "data"
+    shutil.copytree(dataset, damaged)
+    with (damaged / "test.x.npy").open("r+b") as stream:
+        stream.seek(1000)
+        stream.write(b"\x07")
+    with pytest.raises(InputError, match="do not match their checksum"):
+        run(damaged, tmp_path / "out")
+
+
+def test_a_model_of_other_conditions_is_refused(dataset, tmp_path, opened):
+    opened.conditions = ("far", "near")
+    with pytest.raises(InputError, match=r"conditions: are far, near; those of .* near, far"):
+        run(dataset, tmp_path / "out")

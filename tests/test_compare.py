@@ -1,0 +1,355 @@
+"""The verb compare: tables with known numbers, partial grids, answers, the same bytes twice."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seqgra.compare import compare
+from seqgra.compare.answers import answers
+from seqgra.compare.tables import (
+    CELL_COLUMNS,
+    KEYS,
+    build_tables,
+    examples_needed,
+    read_cells,
+    summary,
+)
+from seqgra.errors import InputError
+from seqgra.fingerprint import Identity, claim
+from seqgra.results import Attributions, Scores, write_attributions, write_scores
+
+METHOD = "integrated-gradients"
+CONDITIONS = ("near", "far")
+LENGTH = 30
+
+
+def roles(dataset, set_name, rows):
+    """Positions 5 to 9 are grammar."""
+    found = np.zeros((len(rows), LENGTH), np.uint8)
+    found[:, 5:10] = 1
+    return found
+
+
+def write_test_set(folder, description="a <b>bold</b> grammar"):
+    """Write a dataset folder with four examples."""
+    checks = {"grammar": {"description": description}, "conditions": CONDITIONS}
+    content = {
+        **checks,
+        "alphabet": "DNA",
+        "window": LENGTH,
+        "counts": {"test": 4},
+        "checksums": {},
+    }
+    with claim(folder, Identity("simulate", 1, {}, {"folder": folder.name})) as draft:
+        draft.aside("dataset.json").write_text(json.dumps(content))
+        for name, array in (("x", np.zeros((4, LENGTH))), ("y", np.eye(2)[[0, 1, 0, 1]])):
+            with draft.aside(f"test.{name}.npy").open("wb") as stream:
+                np.save(stream, array.astype(np.uint8))
+        draft.publish()
+
+
+def write_cell(root, key, pr_auc, *, status="done", reason="", recovery=0.5, skip=""):
+    """Write the nouns of a cell; `pr_auc` None: no scores; `skip`: why it has no attributions."""
+    path = "/".join(map(str, key))
+    model = Identity("train", 1, {}, {"path": path})
+    with claim(root / "models" / path, model) as draft:
+        draft.publish(
+            status, reason=reason, epochs=7, parameters=99, device="cpu", threads=1, seconds=1.5
+        )
+    if pr_auc is None:
+        return
+    inputs = {"model": model.fingerprint}
+    with claim(root / "scores" / path, Identity("evaluate", 1, inputs)) as draft:
+        write_scores(_scores(pr_auc), draft)
+        draft.publish(status)
+    with claim(root / "attributions" / path, Identity("attribute", 1, inputs)) as draft:
+        if skip:
+            draft.publish("skipped", reason=skip)
+        else:
+            write_attributions(_attributions(recovery), draft)
+            draft.publish()
+
+
+def _scores(pr_auc):
+    by_scope = {"micro": pr_auc, "macro": pr_auc, "near": pr_auc, "far": float("nan")}
+    points = [
+        (kind, "micro", x, y) for kind in ("roc", "pr") for x, y in ((0, 0), (0.3, 0.9), (1, 1))
+    ]
+    curves = pd.DataFrame(points, columns=["curve", "scope", "x", "y"])
+    metrics = {"pr_auc": by_scope, "roc_auc": by_scope}
+    return Scores(4, metrics, curves, np.zeros((4, 2), np.float32))
+
+
+def _attributions(recovery):
+    table = pd.DataFrame({"example": range(4), "condition": ["near", "far"] * 2, "correct": True})
+    table["ap_chance_corrected"] = recovery
+    values = np.zeros((4, 4, LENGTH), np.float32)
+    values[:, 0, 5:10] = 1
+    return Attributions(METHOD, table, np.arange(4), values)
+
+
+def write_cells(root, keys):
+    """Write the cells file."""
+    with (root / "cells.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(CELL_COLUMNS)
+        for key in keys:
+            path = "/".join(map(str, key))
+            folders = [f"{root}/{noun}/{path}" for noun in ("models", "scores", "attributions")]
+            folders[2] = f"{METHOD}={folders[2]}"
+            writer.writerow([*key, *folders, f"{root}/data/{key[0]}"])
+    return root / "cells.csv"
+
+
+def key(grammar, size, architecture, seed, backend="pytorch"):
+    return (grammar, size, seed, architecture, backend, seed)
+
+
+#: PR AUC by architecture and size, one a seed; None: not evaluated yet.
+GRID = {
+    ("pool", "pytorch"): {1000: (0.6, 0.7), 2000: (0.97, 0.95)},
+    ("flat", "pytorch"): {1000: (0.96, 0.98), 2000: (0.5, 0.99)},
+    ("kmer", "sklearn"): {1000: (0.7, 0.7), 2000: (0.75, None)},
+}
+
+
+def make_grid(root):
+    """Write a grid with a collapsed run, a diverged one, one without scores, and a baseline."""
+    write_test_set(root / "data" / "mc2")
+    keys = []
+    for (architecture, backend), by_size in GRID.items():
+        for size, values in by_size.items():
+            for seed, value in enumerate(values):
+                keys.append(key("mc2", size, architecture, seed, backend))
+                status = "collapsed" if value == 0.5 else "done"
+                skip = "no gradient" if backend == "sklearn" else ""
+                write_cell(root, keys[-1], value, status=status, recovery=value, skip=skip)
+    keys.append(key("mc2", 2000, "flat", 9))
+    write_cell(root, keys[-1], None, status="diverged", reason="loss is NaN")
+    keys.append(key("mc2", 2000, "pool", 9))  # nothing there at all
+    return write_cells(root, keys)
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory):
+    return make_grid(tmp_path_factory.mktemp("grid"))
+
+
+def test_scores_are_tidy_and_hold_the_known_values(grid):
+    scores = build_tables(read_cells(grid)).scores
+    assert list(scores.columns) == [
+        *KEYS, "training_examples", "status", "metric", "scope", "value",
+    ]  # fmt: skip
+    assert len(scores) == 11 * 2 * 4, "11 evaluated cells x 2 metrics x 4 scopes"
+    found = scores[(scores["metric"] == "pr_auc") & (scores["scope"] == "micro")]
+    values = {tuple(row[:6]): row[10] for row in found.itertuples(index=False)}
+    assert values[key("mc2", 2000, "pool", 1)] == 0.95
+    assert set(scores.loc[scores["size"] == 1000, "training_examples"]) == {700}
+    assert scores.loc[scores["scope"] == "far", "value"].isna().all()
+    assert not scores.duplicated([*KEYS, "metric", "scope"]).any()
+
+
+def test_status_has_every_cell_and_its_reason(grid):
+    status = build_tables(read_cells(grid)).status.set_index(list(KEYS))
+    assert len(status) == 14
+    found = {
+        name: tuple(status.loc[[cell], ["status", "reason"]].iloc[0])
+        for name, cell in {
+            "done": key("mc2", 1000, "pool", 0),
+            "collapsed": key("mc2", 2000, "flat", 0),
+            "diverged": key("mc2", 2000, "flat", 9),
+            "missing": key("mc2", 2000, "pool", 9),
+            "no scores": key("mc2", 2000, "kmer", 1, "sklearn"),
+            "no recovery": key("mc2", 1000, "kmer", 0, "sklearn"),
+        }.items()
+    }
+    assert found["done"] == ("done", "")
+    assert found["collapsed"] == ("collapsed", "train: collapsed")
+    assert found["diverged"] == ("diverged", "train: loss is NaN")
+    assert found["missing"] == ("missing", "train: not finished")
+    unfinished = f"evaluate: not finished; {METHOD}: not finished"
+    assert found["no scores"] == ("missing", unfinished)
+    assert found["no recovery"] == ("done", f"{METHOD}: no gradient")
+
+
+def test_a_cell_that_cannot_exist_is_skipped_with_its_reason(tmp_path):
+    cell = key("mc2", 1000, "danq", 0)
+    write_cell(tmp_path, cell, None, status="skipped", reason="needs 200 letters")
+    status = build_tables(read_cells(write_cells(tmp_path, [cell]))).status
+    assert tuple(status.loc[0, ["status", "reason"]]) == ("skipped", "train: needs 200 letters")
+
+
+def test_scores_of_an_earlier_model_do_not_count(tmp_path):
+    cell = key("mc2", 1000, "pool", 0)
+    write_cell(tmp_path, cell, 0.9)
+    path = tmp_path / "models" / "/".join(map(str, cell))
+    with claim(path, Identity("train", 2)) as draft:
+        draft.publish()
+    tables = build_tables(read_cells(write_cells(tmp_path, [cell])))
+    assert tables.scores.empty
+    assert tables.status.loc[0, "status"] == "missing"
+    assert "earlier model" in str(tables.status.loc[0, "reason"])
+
+
+def test_recovery_and_runs(grid):
+    tables = build_tables(read_cells(grid))
+    recovery = tables.recovery[tables.recovery["scope"] == "macro"]
+    assert len(recovery) == 8, "the networks' evaluated cells"
+    assert set(recovery["method"]) == {METHOD}
+    assert set(recovery["examples"]) == {4}
+    assert recovery["value"].tolist() == pytest.approx(
+        [0.96, 0.6, 0.98, 0.7, 0.5, 0.97, 0.99, 0.95]
+    )
+    runs = tables.runs
+    trained = runs.dropna(subset=["train_seconds"])
+    assert (len(runs), len(trained)) == (14, 13)
+    assert set(trained["epochs"]) == {7}
+    assert set(trained["train_seconds"]) == {1.5}
+    assert "numpy" in json.loads(trained["versions"].iloc[0])
+
+
+def test_summary_means_over_seeds_and_counts_collapsed(grid):
+    table = summary(build_tables(read_cells(grid)).scores)
+    row = table[(table["architecture"] == "flat") & (table["size"] == 2000)].iloc[0]
+    assert row["mean"] == pytest.approx(0.745)
+    assert (row["min"], row["max"], row["n"], row["collapsed"]) == (0.5, 0.99, 2, 1)
+    assert len(table) == 6
+
+
+def test_examples_needed_is_the_first_size_whose_mean_reaches_the_target(grid):
+    table = examples_needed(build_tables(read_cells(grid)).scores).set_index("architecture")
+    columns = ["needed", "size", "reached", "n", "stays"]
+    assert tuple(table.loc["pool", columns]) == ("2000", 2000, 2, 2, True)
+    assert tuple(table.loc["flat", columns]) == ("1000", 1000, 2, 2, False)
+    assert tuple(table.loc["kmer", columns]) == ("> 2000", 2000, 0, 1, False)
+
+
+def test_a_tie_goes_to_the_architecture_that_needs_fewer_examples():
+    rows = [
+        ("g", "slow", "pytorch", 1000, 0.70), ("g", "slow", "pytorch", 2000, 0.99),
+        ("g", "fast", "pytorch", 1000, 0.97), ("g", "fast", "pytorch", 2000, 0.986),
+        ("g", "weak", "pytorch", 1000, 0.98), ("g", "weak", "pytorch", 2000, 0.984),
+    ]  # fmt: skip
+    names = ["grammar", "architecture", "backend", "size", "value"]
+    scores = pd.DataFrame(rows, columns=names).assign(
+        metric="pr_auc", scope="micro", status="done", training_examples=1, data_seed=0
+    )
+    sizes, needed = (
+        table.assign(label=table["architecture"])
+        for table in (summary(scores), examples_needed(scores))
+    )
+    nothing = pd.DataFrame({"grammar": [], "size": [], "label": [], "mean": []})
+    (answer,) = answers(sizes, needed, nothing)
+    assert (answer.label, answer.needed, answer.equals) == ("fast", 1000, ("slow",))
+    assert np.isnan(answer.recovery)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("grammar,size\nmc2,1000\n", "lacks the columns data_seed"),
+        (",".join(CELL_COLUMNS) + "\nmc2,1e3,0,a,b,0,m,s,,t\n", "line 2: size is '1e3'"),
+        (",".join(CELL_COLUMNS) + "\nmc2,9,0,a,b,0,m,s,folder,t\n", "expected method=folder"),
+        (",".join(CELL_COLUMNS) + "\nmc2,9,0,a,b,0,m,s,,t" * 2 + "\n", "line 3: lists the cell"),
+    ],
+    ids=["columns", "number", "attributions", "twice"],
+)
+def test_a_malformed_cells_file_is_refused(tmp_path, text, message):
+    path = tmp_path / "cells.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=re.escape(message)):
+        read_cells(path)
+
+
+def test_names_that_look_like_numbers_or_nothing_stay_names(tmp_path):
+    cell = key("007", 1000, "NA", 0)
+    write_cell(tmp_path, cell, 0.9)
+    scores = build_tables(read_cells(write_cells(tmp_path, [cell]))).scores
+    assert tuple(scores.loc[0, ["grammar", "architecture"]]) == ("007", "NA")
+
+
+def run(grid, folder):
+    config = grid.with_name("config.yaml")
+    config.write_text("seeds: 2  # <script>alert(1)</script>\n", encoding="utf-8")
+    assert compare(grid, folder, config=config, roles=roles) == "done"
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def built(grid):
+    return run(grid, grid.with_name("out"))
+
+
+def test_tables_and_figures_are_the_same_bytes_twice(grid, built, tmp_path):
+    stale = tmp_path / "out" / "figures" / "agreement-gone.svg"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("of a grammar that left the grid")
+    own = stale.with_name("mine.svg")
+    own.write_text("not ours to remove")
+    again = run(grid, tmp_path / "out")
+    assert again.pop(own.relative_to(tmp_path / "out")) == b"not ours to remove"
+    assert set(again) == set(built), "same files, and no stale figure"
+    may_differ = {"report.html", "runs.csv", "runs.parquet"}
+    for path, content in built.items():
+        assert path.name in may_differ or again[path] == content, f"{path} differs"
+
+
+def test_every_file_is_there(built):
+    tables = [
+        f"{n}.{s}" for n in ("scores", "recovery", "status", "runs") for s in ("csv", "parquet")
+    ]
+    stems = ("pr-auc", "recovery", "roc-pr-mc2", "agreement-mc2")
+    figures = [f"{n}.{s}" for n in stems for s in ("svg", "pdf", "png")]
+    assert {path.name for path in built} == {*tables, *figures, "report.html"}
+
+
+def test_parquet_and_csv_say_the_same(grid, built):
+    for name in ("scores", "recovery"):
+        stored = pd.read_parquet(grid.with_name("out") / "tables" / f"{name}.parquet")
+        text = pd.read_csv(grid.with_name("out") / "tables" / f"{name}.csv")
+        pd.testing.assert_frame_equal(stored, text, check_dtype=False)
+
+
+def test_the_report_answers_first_and_loads_nothing(built):
+    page = built[Path("report.html")].decode()
+    assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//""", page)
+    assert "http://" not in page
+    assert "https://" not in page
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)" in page, "the config is quoted, escaped"
+    assert "a &lt;b&gt;bold&lt;/b&gt; grammar" in page
+    answer = page.index("Use <strong>pool</strong>: mean PR AUC <strong>0.960</strong>")
+    assert answer < page.index("<figure>")
+    assert "It needs 2,000 examples to reach 0.95 (2 of 2 runs reach it there)." in page
+    assert "Without a network: kmer reaches 0.750." in page
+    for reason in ("loss is NaN", "no gradient", "not finished"):
+        assert reason in page, f"{reason!r} is not told"
+    assert page.count("<img") == page.count(' alt="') == 4
+    assert len(page) < 5_000_000
+
+
+def test_a_grid_without_any_result_gives_a_report_that_says_so(tmp_path):
+    cells = write_cells(tmp_path, [key("mc2", 1000, "pool", 0)])
+    assert compare(cells, tmp_path / "out", config=None, roles=roles) == "done"
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "No cell has scores yet" in page
+    assert (tmp_path / "out" / "tables" / "scores.csv").read_text().count("\n") == 1
+
+
+def test_architectures_with_two_backends_are_told_apart(tmp_path):
+    cells = [key("mc2", 1000, "pool", 0, backend) for backend in ("pytorch", "tensorflow")]
+    write_cell(tmp_path, cells[0], 0.9)
+    write_cell(tmp_path, cells[1], 0.8)
+    compare(write_cells(tmp_path, cells), tmp_path / "out", config=None, roles=roles)
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Use <strong>pool (pytorch)</strong>" in page
+
+
+def test_a_missing_config_is_the_users_error(grid, tmp_path):
+    with pytest.raises(InputError, match="cannot be read"):
+        compare(grid, tmp_path / "out", config=tmp_path / "no.yaml", roles=roles)

@@ -1,0 +1,163 @@
+"""Figures: known colours, stable looks, and the same bytes for the same figure."""
+
+from itertools import pairwise
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import rgb_to_hsv
+
+from seqgra.plot.agreement import Panel, agreement, agreement_grid, colours, importance
+from seqgra.plot.curves import Curves, Measure, against_size, roc_pr
+from seqgra.plot.page import Picture, figure
+from seqgra.plot.style import looks, save
+
+MEASURE = Measure("PR AUC", "PR AUC against dataset size", None, 0.95, "0.95")
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+
+
+def runs(grammars=2, architectures=3, sizes=(1000, 2000, 4000), seeds=3):
+    rng = np.random.default_rng(0)
+    rows = [
+        (f"grammar-{g}", f"architecture-{a}", n, rng.uniform(0.5, 1), "done")
+        for g in range(grammars)
+        for a in range(architectures)
+        for n in sizes
+        for _ in range(seeds)
+    ]
+    return pd.DataFrame(rows, columns=["grammar", "label", "size", "value", "status"])
+
+
+def looks_of(table):
+    return looks(dict.fromkeys(table["label"].unique(), "pytorch"))
+
+
+def test_importance_is_positive_attribution_over_its_maximum():
+    values = np.array([[[1.0, -5, 0], [3, 2, -1]], [[-1, -1, -1], [0, 0, 0]]])
+    assert importance(values).tolist() == [[1, 0.5, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize(("role", "hue"), [(0, 0.0), (1, 0.4)], ids=["background", "grammar"])
+def test_hue_is_the_role_and_darkness_the_importance(role, hue):
+    steps = np.linspace(0, 1, 21)[None]
+    rgb = colours(steps, np.full(steps.shape, role, np.uint8))[0]
+    found = rgb_to_hsv(rgb)[:, 0]
+    assert np.abs((found - hue + 0.5) % 1 - 0.5).max() < 0.08, "hue wanders"
+    assert (np.diff(rgb @ LUMINANCE) < 0).all(), "darker with importance"
+
+
+def test_ignored_positions_are_grey():
+    rgb = colours(np.array([[0, 0.3, 1.0]]), np.full((1, 3), 2, np.uint8))
+    assert np.ptp(rgb, axis=-1).max() < 0.01
+
+
+def test_looks_are_stable_distinct_and_never_green_or_red():
+    names = {f"a{i:02d}": "pytorch" for i in range(12)} | {"kmer": "sklearn", "pwm": "sklearn"}
+    found = looks(names)
+    assert found == looks(dict(reversed(names.items())))
+    assert len(set(found.values())) == len(names)
+    assert all(found[name].line != "-" for name in ("kmer", "pwm")), "baselines are dashed"
+    for name in ("kmer", "pwm"):
+        assert rgb_to_hsv(mpl.colors.to_rgb(found[name].color))[1] < 0.05, "baselines are grey"
+
+
+@pytest.mark.parametrize(("grammars", "architectures"), [(1, 1), (2, 3), (5, 12)])
+def test_against_size_has_a_panel_a_grammar_and_a_line_an_architecture(grammars, architectures):
+    table = runs(grammars, architectures)
+    drawn = against_size(table, looks_of(table), MEASURE)
+    panels = [axis for axis in drawn.axes if axis.get_visible()]
+    assert [axis.get_title(loc="left") for axis in panels] == [
+        f"grammar-{g}" for g in range(grammars)
+    ]
+    means = table.groupby(["grammar", "label", "size"])["value"].mean()
+    for axis in panels:
+        lines = [line for line in axis.lines if len(line.get_xdata()) == 3]
+        assert len(lines) == architectures
+        grammar = axis.get_title(loc="left")
+        assert lines[0].get_ydata() == pytest.approx(means[grammar, "architecture-0"].to_numpy())
+        assert axis.get_xscale() == "log"
+        assert list(axis.get_xticks()) == [1000, 2000, 4000]
+
+
+def test_a_collapsed_run_gets_an_open_symbol():
+    table = runs(1, 1)
+    table.loc[0, ["value", "status"]] = [0.5, "collapsed"]
+    drawn = against_size(table, looks_of(table), MEASURE)
+    points = {tuple(c.get_facecolor()[0]): c.get_offsets() for c in drawn.axes[0].collections[-2:]}
+    assert np.asarray(points[1.0, 1.0, 1.0, 1.0])[:, 1].tolist() == [0.5]
+    texts = [text.get_text() for text in drawn.legends[0].get_texts()]
+    assert "open: collapsed run" in texts
+
+
+def test_no_text_leaves_the_figure_or_meets_another():
+    table = runs(3, 5)
+    drawn = against_size(table, looks_of(table), MEASURE)
+    drawn.draw_without_rendering()
+    boxes = [axis.title.get_window_extent() for axis in drawn.axes]
+    boxes += [axis.get_tightbbox() for axis in drawn.axes]
+    legend = drawn.legends[0].get_window_extent()
+    for box in (*boxes, legend):
+        assert box.x0 >= 0 and box.y0 >= 0, "cut off at the left or below"
+        assert box.x1 <= drawn.bbox.x1 and box.y1 <= drawn.bbox.y1, "cut off at the right or above"
+    assert all(not legend.overlaps(axis.get_tightbbox()) for axis in drawn.axes)
+    ticks = [t.get_window_extent() for t in drawn.axes[0].get_xticklabels() if t.get_text()]
+    assert all(a.x1 < b.x0 for a, b in pairwise(ticks))
+
+
+def test_roc_pr_draws_both_curves_of_each_architecture():
+    x = np.linspace(0, 1, 5000)
+    table = pd.concat(
+        pd.DataFrame({"curve": kind, "x": x, "y": y})
+        for kind, y in (("roc", x**0.2), ("pr", 1 - x))
+    )
+    drawn = roc_pr({"fc10": Curves(table, 0.9, 0.8)}, looks({"fc10": "pytorch"}), "ROC and PR")
+    left, right = (axis.lines[0].get_xydata() for axis in drawn.axes)
+    assert left[0].tolist() == [0, 0]
+    assert left[-1].tolist() == [1, 1]
+    assert right[-1].tolist() == [1, 0]
+    assert 400 < len(left) < 1200, "thinned"
+    assert "(0.900, 0.800)" in drawn.legends[0].get_texts()[0].get_text()
+
+
+def panel(title="fc10", length=40):
+    values = np.random.default_rng(0).normal(size=(6, 4, length))
+    return Panel(title, values, np.zeros((6, length), np.uint8), ["near", "far"] * 3)
+
+
+def test_agreement_groups_rows_by_condition():
+    some = panel()
+    picture = agreement(some.values, some.roles, some.conditions, "title").axes[0].images[0]
+    expected = colours(importance(some.values), some.roles)[[0, 2, 4, 1, 3, 5]]
+    assert np.allclose(picture.get_array(), expected)
+
+
+def test_a_dollar_in_a_name_is_a_dollar(tmp_path):
+    save(agreement_grid([panel("a$b$_{"), panel()], "cost $1, $2 <&>"), tmp_path / "x")
+    assert (tmp_path / "x.svg").exists()
+
+
+def test_save_writes_the_same_bytes_whatever_the_users_settings(tmp_path):
+    def bytes_of(name):
+        table = runs(1, 2)
+        save(against_size(table, looks_of(table), MEASURE), tmp_path / name)
+        return [(tmp_path / f"{name}.{kind}").read_bytes() for kind in ("svg", "pdf", "png")]
+
+    first = bytes_of("a.1")
+    with mpl.rc_context({"font.size": 30, "svg.hashsalt": "other", "axes.grid": True}):
+        second = bytes_of("a.2")
+    assert first == second
+    assert b"<dc:date>" not in first[0]
+    assert b"<text" not in first[0], "text is paths, the same with any fonts"
+
+
+def test_a_figure_over_its_share_is_embedded_smaller(tmp_path):
+    table = runs(4, 6)
+    save(against_size(table, looks_of(table), MEASURE), tmp_path / "x")
+    picture = Picture(tmp_path / "x", 'say "hi" <b>', "a < b")
+    whole, small = figure(picture, 10**7), figure(picture, 90_000)
+    assert "image/svg+xml" in whole
+    assert "image/webp" in small
+    assert len(small) < 90_000 * 4 / 3 + 500
+    assert "<b>" not in whole
+    assert "&quot;hi&quot;" in whole

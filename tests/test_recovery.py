@@ -1,0 +1,309 @@
+"""Grammar recovery: roles of positions by hand, measures against brute force."""
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import average_precision_score
+
+from seqgra.alphabet import DNA, PADDING, UNKNOWN
+from seqgra.dataset import ELEMENT_COLUMNS, ArrayWriter, open_dataset
+from seqgra.evaluate.recovery import (
+    Role,
+    chance_average_precision,
+    column_information,
+    position_roles,
+    recover,
+    recovery_metrics,
+)
+from seqgra.fingerprint import Identity, claim
+from seqgra.grammar.load import load_grammar
+from seqgra.grammar.schema import Element, Grammar
+from seqgra.simulate import simulate
+
+GRAMMARS = Path(__file__).parents[1] / "grammars"
+UNIFORM = np.full(4, 0.25)
+SIGNS = pytest.mark.parametrize("signed", [True, False], ids=["signed", "norm"])
+
+
+def drawn(examples=60, positions=24, seed=0, levels=None):
+    """Return (values, x, roles); few `levels` make many ties."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(examples, 4, positions))
+    if levels:
+        values = rng.integers(-levels, levels + 1, size=values.shape)
+    x = rng.integers(4, size=(examples, positions)).astype(np.uint8)
+    roles = rng.choice([0, 1, 2], p=[0.6, 0.3, 0.1], size=x.shape).astype(np.uint8)
+    roles[:, :2] = [Role.GRAMMAR, Role.BACKGROUND]
+    return values.astype(np.float32), x, roles
+
+
+def position_scores(values, x, signed):
+    """Return the position scores of one example, (A, L) and (L,), by a loop."""
+    columns = values.T.astype(np.float64)
+    if signed:
+        return np.array([column[code] for column, code in zip(columns, x, strict=True)])
+    return np.array([np.sqrt((column**2).sum()) for column in columns])
+
+
+@SIGNS
+@pytest.mark.parametrize("levels", [None, 2], ids=["no ties", "ties"])
+def test_rank_measures_agree_with_brute_force(signed, levels):
+    values, x, roles = drawn(levels=levels)
+    table = recovery_metrics(values, x, roles, signed=signed)
+    for i, row in table.iterrows():
+        s = position_scores(values[i], x[i], signed)
+        inside, outside = s[roles[i] == Role.GRAMMAR], s[roles[i] == Role.BACKGROUND]
+        wins = [(g > b) + (g == b) / 2 for g in inside for b in outside]
+        assert row["auroc"] == pytest.approx(np.mean(wins)), i
+        counted = roles[i] != Role.IGNORED
+        ap = average_precision_score(roles[i][counted] == Role.GRAMMAR, s[counted])
+        assert row["ap"] == pytest.approx(ap), i
+        chance = chance_average_precision(len(inside), counted.sum())
+        assert row["ap_chance_corrected"] == pytest.approx((ap - chance) / (1 - chance)), i
+        assert row["auroc_chance_corrected"] == pytest.approx(2 * np.mean(wins) - 1), i
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_relevance_rank_is_the_mean_over_orders_of_ties(levels):
+    values, x, roles = drawn(examples=8, positions=6, levels=levels)
+    roles[:, -1] = Role.IGNORED
+    table = recovery_metrics(values, x, roles, signed=True)
+    for i, found in enumerate(table["relevance_rank"]):
+        counted = roles[i] != Role.IGNORED
+        s, grammar = position_scores(values[i], x[i], True)[counted], roles[i][counted] == 1
+        shares = []
+        for order in itertools.permutations(range(len(s))):
+            if all(s[a] >= s[b] for a, b in itertools.pairwise(order)):
+                shares.append(grammar[list(order[: grammar.sum()])].mean())
+        assert found == pytest.approx(np.mean(shares)), i
+
+
+@pytest.mark.parametrize("positions", [1, 2, 5, 7])
+def test_chance_average_precision_is_the_mean_over_all_orders(positions):
+    for relevant in range(1, positions + 1):
+        found = []
+        for ranks in itertools.combinations(range(1, positions + 1), relevant):
+            found.append(np.mean([(hits + 1) / rank for hits, rank in enumerate(ranks)]))
+        chance = chance_average_precision(relevant, positions)
+        assert chance == pytest.approx(np.mean(found)), relevant
+
+
+def test_random_attributions_are_at_chance():
+    values, x, _ = drawn(examples=4000, positions=50)
+    roles = np.zeros_like(x)
+    roles[:, :5] = Role.GRAMMAR
+    table = recovery_metrics(values, x, roles, signed=True)
+    for name in ("auroc_chance_corrected", "ap_chance_corrected"):
+        error = table[name].std() / np.sqrt(len(table))
+        assert abs(table[name].mean()) < 5 * error, name  # false alarm: 1 in 2 million
+    assert table["relevance_mass_lift"].mean() == pytest.approx(1, abs=0.03)
+    assert table["relevance_rank"].mean() == pytest.approx(0.1, abs=0.02)
+
+
+def test_paper_measures_of_a_worked_example():
+    values = np.array([[[1.0, 0.0, 0.25, -3, 0.005], [1, -2, 0.25, 0, 0]]], np.float32)
+    roles = np.array([[1, 1, 0, 0, 0]], np.uint8)
+    row = recovery_metrics(values, np.zeros((1, 5), np.uint8), roles, signed=True).iloc[0]
+    soft = np.array([1, 0, 0.25, 0, 0.0025])  # phi = 2, 0, 0.5, 0, 0.005 over its maximum
+    precision, recall = soft[:2].sum() / soft.sum(), soft[:2].sum() / 2
+    assert row["precision"] == pytest.approx(precision)
+    assert row["recall"] == pytest.approx(recall)
+    assert row["specificity"] == pytest.approx((3 - soft[2:].sum()) / 3)
+    assert row["f1"] == pytest.approx(2 * precision * recall / (precision + recall))
+    assert row["precision_thresholded"] == pytest.approx(1 / 2)  # positions 0 and 2
+    assert row["recall_thresholded"] == pytest.approx(1 / 2)
+    assert row["specificity_thresholded"] == pytest.approx(2 / 3)
+    assert row["f1_thresholded"] == pytest.approx(1 / 2)
+
+
+def test_masses_of_a_worked_example():
+    values = np.array([[[3.0, 0, -1, 0], [4, 0, 0, 0]]], np.float32)
+    x, roles = np.array([[0, 1, 0, 1]], np.uint8), np.array([[1, 0, 0, 0]], np.uint8)
+    signed = recovery_metrics(values, x, roles, signed=True).iloc[0]
+    assert signed["relevance_mass"] == pytest.approx(3 / 4)
+    assert signed["relevance_mass_lift"] == pytest.approx(3)
+    norm = recovery_metrics(values, x, roles, signed=False).iloc[0]
+    assert norm["relevance_mass"] == pytest.approx(5 / 6)
+
+
+@SIGNS
+def test_perfect_attributions_score_best(signed):
+    _, x, roles = drawn()
+    values = np.repeat(roles[:, None, :] == Role.GRAMMAR, 4, axis=1).astype(np.float32)
+    table = recovery_metrics(values, x, roles, signed=signed)
+    lift = table.pop("relevance_mass_lift")
+    np.testing.assert_allclose(table, 1, atol=1e-12)
+    assert (lift > 1).all()
+
+
+@SIGNS
+def test_ignored_positions_might_as_well_not_exist(signed):
+    values, x, roles = drawn()
+    kept = np.delete(np.arange(x.shape[1]), [3, 7, 20])
+    roles[:, [3, 7, 20]] = Role.IGNORED
+    values[:, :, 7], values[:, :, 20], x[:, 3] = 1e6, np.nan, PADDING
+    whole = recovery_metrics(values, x, roles, signed=signed)
+    part = recovery_metrics(values[:, :, kept], x[:, kept], roles[:, kept], signed=signed)
+    pd.testing.assert_frame_equal(whole, part, rtol=1e-12)
+
+
+def test_an_unknown_letter_contributes_nothing():
+    values = np.ones((1, 4, 3), np.float32)
+    x, roles = np.array([[0, UNKNOWN, 2]], np.uint8), np.array([[1, 0, 0]], np.uint8)
+    row = recovery_metrics(values, x, roles, signed=True).iloc[0]
+    assert row["auroc"] == 0.75 and row["relevance_mass"] == 0.5
+
+
+@SIGNS
+def test_an_example_does_not_depend_on_those_beside_it(signed):
+    values, x, roles = drawn(levels=3)
+    together = recovery_metrics(values, x, roles, signed=signed)
+    alone = [
+        recovery_metrics(values[i : i + 1], x[i : i + 1], roles[i : i + 1], signed=signed)
+        for i in range(len(x))
+    ]
+    pd.testing.assert_frame_equal(together, pd.concat(alone, ignore_index=True), check_exact=True)
+
+
+@pytest.mark.filterwarnings("error")
+def test_measures_are_undefined_where_there_is_nothing_to_measure():
+    values, x, roles = drawn(examples=4)
+    roles[0] = np.where(roles[0] == Role.GRAMMAR, Role.BACKGROUND, roles[0])
+    values[1, 2, 0] = np.inf
+    values[2] = 0
+    roles[3] = Role.GRAMMAR
+    table = recovery_metrics(values, x, roles, signed=True)
+    assert table.iloc[:2].isna().all(axis=None), "no grammar position, or not finite"
+    blank = table.iloc[2]
+    assert set(blank.index[blank.isna()]) == {
+        "precision",
+        "precision_thresholded",
+        "relevance_mass",
+        "relevance_mass_lift",
+    }
+    assert blank["auroc"] == 0.5 and blank["recall"] == blank["f1"] == 0
+    assert table.iloc[3][["auroc", "ap_chance_corrected", "specificity"]].isna().all()
+
+
+def test_information_of_columns():
+    pwm = Element(matrix=((1, 0, 0, 0), (0.5, 0.5, 0, 0), (0.25, 0.25, 0.25, 0.25)))
+    assert column_information(pwm, DNA.letters, UNIFORM) == pytest.approx([2, 1, 0])
+    kmers = Element(kmers={"AC": 0.5, "AG": 0.25, "AT": 0.25})
+    assert column_information(kmers, DNA.letters, UNIFORM) == pytest.approx([2, 0.5])
+    skewed = np.array([0.5, 0.3, 0.1, 0.1])
+    expected = 0.5 * np.log2(0.5 / 0.3) + 0.25 * np.log2(0.25 / 0.1) * 2
+    assert column_information(kmers, DNA.letters, skewed)[1] == pytest.approx(expected)
+
+
+WINDOW = 12
+SMALL = """
+window: 12
+elements:
+  pwm: {matrix: [[1, 0, 0, 0], [0, 1, 0, 0], [.25, .25, .25, .25], [.3, .2, .25, .25]]}
+  box: {kmers: {AAA: .25, CAA: .25, GAA: .25, TAA: .25}}
+conditions:
+  near: {rules: [{elements: [pwm]}]}
+  far: {rules: [{elements: [box]}]}
+"""
+#: example, element, condition, start, strand, role, intact
+PLACED = [
+    (0, 0, 0, 2, 1, 0, True),
+    (1, 0, 0, 2, -1, 0, True),
+    (2, 1, 1, 0, 1, 0, True),
+    (3, 0, 0, 0, 1, 0, True),
+    (3, 1, 1, 6, 1, 0, True),
+    (4, 0, 0, 0, 1, 0, False),
+    (4, 0, 0, 3, 1, 0, True),
+    (5, 0, 0, 1, 1, 1, True),
+    (6, 1, 1, 8, -1, 0, True),
+]
+#: Roles by hand: . background, G grammar, - ignored. The last two columns of pwm (of 0 and 0.01
+#: bits) and the first of box (0 bits) tell nothing.
+EXPECTED = [
+    "..GG--......",
+    "..--GG......",
+    "-GG.........",
+    "GG--..---...",
+    "---GG--.....",
+    "............",
+    "........GG--",
+    "..........--",
+]
+CONDITIONS = [0, 0, 1, 0, 0, 0, 1, 1]
+
+
+@pytest.fixture(scope="module")
+def by_hand(tmp_path_factory):
+    """Return a dataset of eight examples whose elements are in `PLACED`."""
+    folder = tmp_path_factory.mktemp("recovery")
+    (folder / "grammar.yaml").write_text(SMALL)
+    grammar = load_grammar(folder / "grammar.yaml")
+    with claim(folder / "data", Identity("simulate", 1, {}, {})) as draft:
+        write_by_hand(draft, grammar)
+        draft.publish()
+    return open_dataset(folder / "data")
+
+
+def write_by_hand(draft, grammar: Grammar):
+    x = np.zeros((len(EXPECTED), WINDOW), np.uint8)
+    x[6:, 11] = x[7, 10] = PADDING
+    for name, rows in (("x", x), ("y", np.eye(2, dtype=np.uint8)[CONDITIONS])):
+        writer = ArrayWriter(draft.aside(f"test.{name}.npy"), rows.shape)
+        writer.write(rows)
+        writer.close()
+    names = ["example", "element", "condition", "start", "strand", "role", "intact"]
+    table = pd.DataFrame(PLACED, columns=names).assign(rule=0)
+    table["end"] = table["start"] + np.array([4, 3])[table["element"]]
+    table = table[list(ELEMENT_COLUMNS)].astype(ELEMENT_COLUMNS)
+    table.to_parquet(draft.aside("test.elements.parquet"), index=False)
+    content = {"alphabet": "DNA", "window": WINDOW, "conditions": list(grammar.conditions)}
+    content |= {"counts": {"test": len(EXPECTED)}, "grammar": grammar.model_dump(mode="json")}
+    draft.aside("dataset.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[0, 1, 2, 3, 4, 5, 6, 7], [7, 4, 1], [2], [5]],
+    ids=["all", "any order", "one", "confounder"],
+)
+def test_roles_of_placed_elements(by_hand, rows):
+    roles = position_roles(by_hand, "test", np.array(rows))
+    assert roles.dtype == np.uint8
+    drawing = ["".join(".G-"[role] for role in row) for row in roles]
+    assert drawing == [EXPECTED[row] for row in rows]
+
+
+def test_recover_joins_roles_and_measures(by_hand):
+    rows = np.array([4, 0, 5])
+    values = np.zeros((3, 4, WINDOW), np.float32)
+    values[0, 0, [3, 4]] = values[1, 0, [2, 9]] = 1
+    table = recover(by_hand, "test", rows, values, True)
+    assert table["relevance_mass"][:2].tolist() == [1, 0.5]
+    assert table.iloc[2].isna().all(), "example 5 has no grammar position"
+
+
+def test_grammar_positions_of_simulated_examples_hold_the_elements(tmp_path):
+    simulate(GRAMMARS / "toy1-kmer-center.yaml", tmp_path / "data", seed=0, counts={"test": 40})
+    data = open_dataset(tmp_path / "data")
+    roles = position_roles(data, "test", np.arange(40))
+    x, condition = data.x("test"), data.y("test").argmax(axis=1)
+    kmers = [next(iter(element.kmers)) for element in data.grammar.elements.values()]
+    for i in range(40):
+        assert data.alphabet.decode(x[i][roles[i] == Role.GRAMMAR]) == kmers[condition[i]], i
+
+
+def test_grammar_positions_of_simulated_motifs_are_the_informative_columns(tmp_path):
+    simulate(GRAMMARS / "toy4-pwm-pairs.yaml", tmp_path / "data", seed=0, counts={"test": 40})
+    data = open_dataset(tmp_path / "data")
+    background = np.array(list(data.grammar.background.values()))
+    bits = [column_information(e, DNA.letters, background) for e in data.grammar.elements.values()]
+    table = data.elements("test").groupby("example")["element"]
+    informative = table.apply(lambda numbers: sum((bits[n] >= 0.1).sum() for n in numbers))
+    widths = table.apply(lambda numbers: sum(bits[n].size for n in numbers))
+    roles = position_roles(data, "test", np.arange(40))
+    assert ((roles == Role.GRAMMAR).sum(axis=1) == informative).all()
+    assert ((roles != Role.BACKGROUND).sum(axis=1) == widths).all()

@@ -1,0 +1,19 @@
+# Models + the fixed test examples -> attributions and grammar recovery.
+
+
+rule attribute:
+    input:
+        batch=f"{RESULTS}/packs/{{pack}}/attribute.txt",
+        models=f"{RESULTS}/packs/{{pack}}/train.done",
+    output:
+        touch(f"{RESULTS}/packs/{{pack}}/attribute.done"),
+    log:
+        f"{RESULTS}/logs/attribute/{{pack}}.log",
+    priority: priority
+    conda:
+        "../envs/seqgra.yaml"
+    resources:
+        mem_mb=lambda w, attempt: 2000 * attempt,
+        runtime=lambda w, attempt: 120 * attempt,
+    shell:
+        "seqgra attribute --batch {input.batch:q} > {log:q} 2>&1"

@@ -1,0 +1,42 @@
+# What all rules share: the checked grid and how its jobs are described.
+
+import json
+from pathlib import Path
+
+from seqgra.errors import InputError
+from seqgra.grid import Grid
+from snakemake.exceptions import WorkflowError
+
+REPOSITORY = Path(workflow.basedir).parent
+
+try:
+    GRID = Grid(dict(config), "config", roots=(Path(), REPOSITORY))
+except InputError as error:
+    raise WorkflowError(str(error))
+
+RESULTS = str(GRID.folder)
+
+
+wildcard_constraints:
+    grammar="[^/]+",
+    name="[^/]+",
+    pack="[^/]+/[^/]+/[^/]+/n[0-9]+",
+    stage="train|evaluate|attribute",
+
+
+def markers(stage):
+    """One marker per pack and stage; the nouns themselves are no declared outputs, see docs/workflow.md."""
+    return [f"{RESULTS}/packs/{pack}/{stage}.done" for pack in GRID.packs]
+
+
+def priority(wildcards):
+    return int(60 * GRID.packs[wildcards.pack].minutes)
+
+
+localrules:
+    all,
+    variant_grammar,
+    variant_architecture,
+    batch_simulate,
+    batch_pack,
+    grid_config,

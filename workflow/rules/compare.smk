@@ -1,0 +1,36 @@
+# All finished cells -> tables, figures and the report.
+
+
+rule grid_config:
+    output:
+        f"{RESULTS}/config.yaml",
+    log:
+        f"{RESULTS}/logs/compare/config.log",
+    conda:
+        "../envs/seqgra.yaml"
+    params:
+        content=json.dumps(config, indent=1),
+    shell:
+        "cat > {output:q} 2> {log:q} <<'END'\n{params.content}\nEND"
+
+
+rule compare:
+    input:
+        config=f"{RESULTS}/config.yaml",
+        scores=markers("evaluate"),
+        attributions=markers("attribute"),
+    output:
+        f"{RESULTS}/report.html",
+    log:
+        f"{RESULTS}/logs/compare/compare.log",
+    conda:
+        "../envs/seqgra.yaml"
+    resources:
+        mem_mb=lambda w, attempt: 2000 * attempt,
+        runtime=lambda w, attempt: 60 * attempt,
+    params:
+        folder=lambda w, output: str(Path(output[0]).parent),
+        repository=REPOSITORY,
+    shell:
+        "seqgra compare --grid {input.config:q} --library {params.repository:q} "
+        "-o {params.folder:q} > {log:q} 2>&1"

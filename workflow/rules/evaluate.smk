@@ -1,0 +1,19 @@
+# Models + the shared test set -> predictions, curves and metrics.
+
+
+rule evaluate:
+    input:
+        batch=f"{RESULTS}/packs/{{pack}}/evaluate.txt",
+        models=f"{RESULTS}/packs/{{pack}}/train.done",
+    output:
+        touch(f"{RESULTS}/packs/{{pack}}/evaluate.done"),
+    log:
+        f"{RESULTS}/logs/evaluate/{{pack}}.log",
+    priority: priority
+    conda:
+        "../envs/seqgra.yaml"
+    resources:
+        mem_mb=lambda w, attempt: 2000 * attempt,
+        runtime=lambda w, attempt: 60 * attempt,
+    shell:
+        "seqgra evaluate --batch {input.batch:q} > {log:q} 2>&1"

@@ -1,0 +1,34 @@
+# Dataset + architecture -> models, one job a pack of cells.
+
+
+rule batch_pack:
+    output:
+        f"{RESULTS}/packs/{{pack}}/{{stage}}.txt",
+    log:
+        f"{RESULTS}/logs/{{stage}}/{{pack}}.batch.log",
+    conda:
+        "../envs/seqgra.yaml"
+    params:
+        lines=lambda w: GRID.lines(w.stage, w.pack),
+    shell:
+        "cat > {output:q} 2> {log:q} <<'END'\n{params.lines}\nEND"
+
+
+rule train:
+    input:
+        batch=f"{RESULTS}/packs/{{pack}}/train.txt",
+        dataset=lambda w: f"{RESULTS}/packs/{w.pack.split('/')[0]}/simulate.done",
+        architecture=lambda w: GRID.architecture_inputs(w.pack.split("/")[1]),
+    output:
+        touch(f"{RESULTS}/packs/{{pack}}/train.done"),
+    log:
+        f"{RESULTS}/logs/train/{{pack}}.log",
+    priority: priority
+    conda:
+        "../envs/seqgra.yaml"
+    threads: GRID.config.train.threads
+    resources:
+        mem_mb=lambda w, attempt: 2000 * attempt,
+        runtime=lambda w, attempt: GRID.runtime(w.pack, attempt),
+    shell:
+        "seqgra train --batch {input.batch:q} > {log:q} 2>&1"
