@@ -124,7 +124,13 @@ def _train(options: argparse.Namespace) -> str:
 def _evaluate(options: argparse.Namespace) -> str:
     from seqgra.evaluate import evaluate
 
-    return evaluate(options.model, options.dataset, options.output, device=options.device)
+    return evaluate(
+        options.model,
+        options.dataset,
+        options.output,
+        set_size=options.set_size,
+        device=options.device,
+    )
 
 
 def _attribute(options: argparse.Namespace) -> str:
@@ -141,6 +147,7 @@ def _attribute(options: argparse.Namespace) -> str:
         baseline=options.baseline,
         steps=options.steps,
         correct=options.correct,
+        set_size=options.set_size,
         device=options.device,
     )
 
@@ -279,6 +286,10 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_set_size(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--set-size", type=int, help="use the first so many test examples [all]")
+
+
 def _add_simulate(verbs: Verbs) -> None:
     example = "seqgra simulate mc2-dna150-homer -o data/homer --seed 1 --size 10000"
     parser = _add(verbs, "simulate", _simulate, "draw sequences from a grammar", example)
@@ -312,6 +323,7 @@ def _add_evaluate(verbs: Verbs) -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("dataset", type=Path)
     _add_output(parser, "SCORES")
+    _add_set_size(parser)
     _add_device(parser)
 
 
@@ -329,6 +341,7 @@ def _add_attribute(verbs: Verbs) -> None:
         "--baseline", choices=("background", "zeros"), default="background", help="[background]"
     )
     parser.add_argument("--correct", action="store_true", help="gradient correction")
+    _add_set_size(parser)
     _add_device(parser)
 
 

@@ -333,15 +333,19 @@ class Grid:
 
     def _evaluate(self, cell: Cell) -> Iterator[list[object]]:
         inputs = [self.noun("models", cell), self.test_set(cell.grammar)]
-        yield [*inputs, "-o", self.noun("scores", cell), "--device", self.config.train.device]
+        yield [*inputs, "-o", self.noun("scores", cell), *self._test_options()]
 
     def _attribute(self, cell: Cell) -> Iterator[list[object]]:
         plan = self.config.attribution
         for method in plan.methods:
             inputs = [self.noun("models", cell), self.test_set(cell.grammar)]
             options = ["--method", method, "--examples", plan.examples, "--steps", plan.steps]
-            options += ["--device", self.config.train.device]
-            yield [*inputs, "-o", self.noun("attributions", cell) / method, *options]
+            target = self.noun("attributions", cell) / method
+            yield [*inputs, "-o", target, *options, *self._test_options()]
+
+    def _test_options(self) -> list[object]:
+        config = self.config
+        return ["--set-size", config.test.examples, "--device", config.train.device]
 
     def noun(self, kind: str, cell: Cell) -> Path:
         """Return the folder of a cell's noun; `kind` is models, scores or attributions."""

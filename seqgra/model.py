@@ -23,9 +23,12 @@ class AbstractModel(ABC):
     ----------
     conditions
         Names of the C outputs.
+    device
+        What it computes on, in words.
     """
 
     conditions: tuple[str, ...]
+    device: str
 
     @abstractmethod
     def logits(self, x: np.ndarray) -> np.ndarray:
@@ -71,14 +74,20 @@ def backend_module(name: str) -> Any:
     return importlib.import_module(BACKENDS[name])
 
 
-def open_model(folder: Path, device: str = "auto") -> AbstractModel:
+def open_model(
+    folder: Path, device: str = "auto", conditions: tuple[str, ...] | None = None
+) -> AbstractModel:
     """Open a trained model; runs no code from the folder.
 
     Raises
     ------
     InputError
-        If there is no finished model, or its files are damaged.
+        If there is no finished model, its files are damaged, or it has other conditions than those
+        of the dataset it is meant for.
     """
     run = require_run(folder, "train")
     model: AbstractModel = backend_module(run["options"]["backend"]).open_model(folder, run, device)
+    if conditions not in (None, model.conditions):
+        message = f"are {', '.join(model.conditions)}; the dataset's are {', '.join(conditions or ())}"
+        raise bad_input(folder, "conditions", f"{message}: give a dataset of the model's grammar")
     return model

@@ -1,6 +1,7 @@
 """Attribution methods with known answers and against Captum, and the attributions noun."""
 
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 import torch
 from captum.attr import InputXGradient, IntegratedGradients, Saliency
 
+import seqgra.model
 from seqgra import attribute as verb
 from seqgra.alphabet import PADDING, UNKNOWN
 from seqgra.attribute import fixed_examples, gradients
@@ -219,6 +221,8 @@ def test_fixed_examples_of_a_grown_test_set_stay():
 class LinearModel(AbstractModel):
     """Logits are sums of fixed weights at the letters."""
 
+    device = "cpu"
+
     conditions = ("near", "far")
 
     def __init__(self):
@@ -249,16 +253,22 @@ def dataset(tmp_path_factory):
     return folder / "data"
 
 
+def serve(monkeypatch, model):
+    """Let every model folder hold `model`."""
+    backend = SimpleNamespace(open_model=lambda folder, run, device: model)
+    monkeypatch.setattr(seqgra.model, "backend_module", lambda name: backend)
+
+
 @pytest.fixture
 def opened(monkeypatch):
     """Let every model folder hold the same model; return it."""
     model = LinearModel()
-    monkeypatch.setattr(verb, "open_model", lambda folder, device: model)
+    serve(monkeypatch, model)
     return model
 
 
 def trained(folder, status="done"):
-    with claim(folder, Identity("train", 1, {}, {})) as draft:
+    with claim(folder, Identity("train", 1, {}, {"backend": "stub"})) as draft:
         draft.publish(status)
     return folder
 
@@ -352,7 +362,7 @@ def test_only_options_that_change_bits_count(dataset, tmp_path, opened):
 
 
 def test_a_model_without_gradient_is_skipped_with_its_reason(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(verb, "open_model", lambda folder, device: NoGradient())
+    serve(monkeypatch, NoGradient())
     assert run(dataset, tmp_path / "out") == "skipped"
     noun = read_run(tmp_path / "out")
     assert noun["status"] == "skipped" and noun["reason"] == "a forest of trees has no gradient"
@@ -394,5 +404,5 @@ def test_a_damaged_dataset_is_refused(dataset, tmp_path, opened):
 
 def test_a_model_of_other_conditions_is_refused(dataset, tmp_path, opened):
     opened.conditions = ("far", "near")
-    with pytest.raises(InputError, match=r"conditions: are far, near; those of .* near, far"):
+    with pytest.raises(InputError, match=r"conditions: are far, near; the dataset.s are near, far"):
         run(dataset, tmp_path / "out")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score
 
-from seqgra.alphabet import DNA, PADDING, UNKNOWN
+from seqgra.alphabet import DNA, PADDING
 from seqgra.dataset import ELEMENT_COLUMNS, ArrayWriter, open_dataset
 from seqgra.evaluate.recovery import (
     Role,
@@ -30,32 +30,31 @@ SIGNS = pytest.mark.parametrize("signed", [True, False], ids=["signed", "norm"])
 
 
 def drawn(examples=60, positions=24, seed=0, levels=None):
-    """Return (values, x, roles); few `levels` make many ties."""
+    """Return (values, roles); few `levels` make many ties."""
     rng = np.random.default_rng(seed)
     values = rng.normal(size=(examples, 4, positions))
     if levels:
         values = rng.integers(-levels, levels + 1, size=values.shape)
-    x = rng.integers(4, size=(examples, positions)).astype(np.uint8)
-    roles = rng.choice([0, 1, 2], p=[0.6, 0.3, 0.1], size=x.shape).astype(np.uint8)
+    roles = rng.choice([0, 1, 2], p=[0.6, 0.3, 0.1], size=(examples, positions)).astype(np.uint8)
     roles[:, :2] = [Role.GRAMMAR, Role.BACKGROUND]
-    return values.astype(np.float32), x, roles
+    return values.astype(np.float32), roles
 
 
-def position_scores(values, x, signed):
+def position_scores(values, signed):
     """Return the position scores of one example, (A, L) and (L,), by a loop."""
     columns = values.T.astype(np.float64)
     if signed:
-        return np.array([column[code] for column, code in zip(columns, x, strict=True)])
+        return np.array([column.sum() for column in columns])
     return np.array([np.sqrt((column**2).sum()) for column in columns])
 
 
 @SIGNS
 @pytest.mark.parametrize("levels", [None, 2], ids=["no ties", "ties"])
 def test_rank_measures_agree_with_brute_force(signed, levels):
-    values, x, roles = drawn(levels=levels)
-    table = recovery_metrics(values, x, roles, signed=signed)
+    values, roles = drawn(levels=levels)
+    table = recovery_metrics(values, roles, signed=signed)
     for i, row in table.iterrows():
-        s = position_scores(values[i], x[i], signed)
+        s = position_scores(values[i], signed)
         inside, outside = s[roles[i] == Role.GRAMMAR], s[roles[i] == Role.BACKGROUND]
         wins = [(g > b) + (g == b) / 2 for g in inside for b in outside]
         assert row["auroc"] == pytest.approx(np.mean(wins)), i
@@ -69,12 +68,12 @@ def test_rank_measures_agree_with_brute_force(signed, levels):
 
 @pytest.mark.parametrize("levels", [1, 2, 3])
 def test_relevance_rank_is_the_mean_over_orders_of_ties(levels):
-    values, x, roles = drawn(examples=8, positions=6, levels=levels)
+    values, roles = drawn(examples=8, positions=6, levels=levels)
     roles[:, -1] = Role.IGNORED
-    table = recovery_metrics(values, x, roles, signed=True)
+    table = recovery_metrics(values, roles, signed=True)
     for i, found in enumerate(table["relevance_rank"]):
         counted = roles[i] != Role.IGNORED
-        s, grammar = position_scores(values[i], x[i], True)[counted], roles[i][counted] == 1
+        s, grammar = position_scores(values[i], True)[counted], roles[i][counted] == 1
         shares = []
         for order in itertools.permutations(range(len(s))):
             if all(s[a] >= s[b] for a, b in itertools.pairwise(order)):
@@ -93,10 +92,10 @@ def test_chance_average_precision_is_the_mean_over_all_orders(positions):
 
 
 def test_random_attributions_are_at_chance():
-    values, x, _ = drawn(examples=4000, positions=50)
-    roles = np.zeros_like(x)
+    values, roles = drawn(examples=4000, positions=50)
+    roles[:] = 0
     roles[:, :5] = Role.GRAMMAR
-    table = recovery_metrics(values, x, roles, signed=True)
+    table = recovery_metrics(values, roles, signed=True)
     for name in ("auroc_chance_corrected", "ap_chance_corrected"):
         error = table[name].std() / np.sqrt(len(table))
         assert abs(table[name].mean()) < 5 * error, name  # false alarm: 1 in 2 million
@@ -107,7 +106,7 @@ def test_random_attributions_are_at_chance():
 def test_paper_measures_of_a_worked_example():
     values = np.array([[[1.0, 0.0, 0.25, -3, 0.005], [1, -2, 0.25, 0, 0]]], np.float32)
     roles = np.array([[1, 1, 0, 0, 0]], np.uint8)
-    row = recovery_metrics(values, np.zeros((1, 5), np.uint8), roles, signed=True).iloc[0]
+    row = recovery_metrics(values, roles, signed=True).iloc[0]
     soft = np.array([1, 0, 0.25, 0, 0.0025])  # phi = 2, 0, 0.5, 0, 0.005 over its maximum
     precision, recall = soft[:2].sum() / soft.sum(), soft[:2].sum() / 2
     assert row["precision"] == pytest.approx(precision)
@@ -122,19 +121,19 @@ def test_paper_measures_of_a_worked_example():
 
 def test_masses_of_a_worked_example():
     values = np.array([[[3.0, 0, -1, 0], [4, 0, 0, 0]]], np.float32)
-    x, roles = np.array([[0, 1, 0, 1]], np.uint8), np.array([[1, 0, 0, 0]], np.uint8)
-    signed = recovery_metrics(values, x, roles, signed=True).iloc[0]
-    assert signed["relevance_mass"] == pytest.approx(3 / 4)
-    assert signed["relevance_mass_lift"] == pytest.approx(3)
-    norm = recovery_metrics(values, x, roles, signed=False).iloc[0]
+    roles = np.array([[1, 0, 0, 0]], np.uint8)
+    signed = recovery_metrics(values, roles, signed=True).iloc[0]
+    assert signed["relevance_mass"] == pytest.approx(7 / 8)
+    assert signed["relevance_mass_lift"] == pytest.approx(3.5)
+    norm = recovery_metrics(values, roles, signed=False).iloc[0]
     assert norm["relevance_mass"] == pytest.approx(5 / 6)
 
 
 @SIGNS
 def test_perfect_attributions_score_best(signed):
-    _, x, roles = drawn()
+    _, roles = drawn()
     values = np.repeat(roles[:, None, :] == Role.GRAMMAR, 4, axis=1).astype(np.float32)
-    table = recovery_metrics(values, x, roles, signed=signed)
+    table = recovery_metrics(values, roles, signed=signed)
     lift = table.pop("relevance_mass_lift")
     np.testing.assert_allclose(table, 1, atol=1e-12)
     assert (lift > 1).all()
@@ -142,41 +141,34 @@ def test_perfect_attributions_score_best(signed):
 
 @SIGNS
 def test_ignored_positions_might_as_well_not_exist(signed):
-    values, x, roles = drawn()
-    kept = np.delete(np.arange(x.shape[1]), [3, 7, 20])
+    values, roles = drawn()
+    kept = np.delete(np.arange(roles.shape[1]), [3, 7, 20])
     roles[:, [3, 7, 20]] = Role.IGNORED
-    values[:, :, 7], values[:, :, 20], x[:, 3] = 1e6, np.nan, PADDING
-    whole = recovery_metrics(values, x, roles, signed=signed)
-    part = recovery_metrics(values[:, :, kept], x[:, kept], roles[:, kept], signed=signed)
+    values[:, :, 7], values[:, :, 20] = 1e6, np.nan
+    whole = recovery_metrics(values, roles, signed=signed)
+    part = recovery_metrics(values[:, :, kept], roles[:, kept], signed=signed)
     pd.testing.assert_frame_equal(whole, part, rtol=1e-12)
-
-
-def test_an_unknown_letter_contributes_nothing():
-    values = np.ones((1, 4, 3), np.float32)
-    x, roles = np.array([[0, UNKNOWN, 2]], np.uint8), np.array([[1, 0, 0]], np.uint8)
-    row = recovery_metrics(values, x, roles, signed=True).iloc[0]
-    assert row["auroc"] == 0.75 and row["relevance_mass"] == 0.5
 
 
 @SIGNS
 def test_an_example_does_not_depend_on_those_beside_it(signed):
-    values, x, roles = drawn(levels=3)
-    together = recovery_metrics(values, x, roles, signed=signed)
+    values, roles = drawn(levels=3)
+    together = recovery_metrics(values, roles, signed=signed)
     alone = [
-        recovery_metrics(values[i : i + 1], x[i : i + 1], roles[i : i + 1], signed=signed)
-        for i in range(len(x))
+        recovery_metrics(values[i : i + 1], roles[i : i + 1], signed=signed)
+        for i in range(len(roles))
     ]
     pd.testing.assert_frame_equal(together, pd.concat(alone, ignore_index=True), check_exact=True)
 
 
 @pytest.mark.filterwarnings("error")
 def test_measures_are_undefined_where_there_is_nothing_to_measure():
-    values, x, roles = drawn(examples=4)
+    values, roles = drawn(examples=4)
     roles[0] = np.where(roles[0] == Role.GRAMMAR, Role.BACKGROUND, roles[0])
     values[1, 2, 0] = np.inf
     values[2] = 0
     roles[3] = Role.GRAMMAR
-    table = recovery_metrics(values, x, roles, signed=True)
+    table = recovery_metrics(values, roles, signed=True)
     assert table.iloc[:2].isna().all(axis=None), "no grammar position, or not finite"
     blank = table.iloc[2]
     assert set(blank.index[blank.isna()]) == {

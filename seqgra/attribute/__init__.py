@@ -11,7 +11,7 @@ import pandas as pd
 
 from seqgra.attribute import gradients
 from seqgra.dataset import Dataset, open_dataset
-from seqgra.errors import Problem, bad_input, raise_problems
+from seqgra.errors import Problem, raise_problems
 from seqgra.fingerprint import Draft, Identity, claim, require_run
 from seqgra.model import AbstractModel, NotDifferentiable, open_model
 from seqgra.results import Attributions, write_attributions
@@ -114,12 +114,13 @@ def attribute(
         rows = fixed_examples(y, examples, SCORED)
         x = data.x(set_name, set_size)
         plan = _Plan(data, set_name, x, y, rows, method, _settings(used, data), correct, score)
+        trained = open_model(model, device, data.conditions)
         try:
-            result = _attributions(_open_matching(model, data, device), plan)
+            result = _attributions(trained, plan)
         except NotDifferentiable as error:
             return _skip(draft, method, str(error))
         write_attributions(result, draft)
-        draft.publish(method=method, examples=len(rows), device=device)
+        draft.publish(method=method, examples=len(rows), device=trained.device)
     return "done"
 
 
@@ -184,22 +185,6 @@ def _settings(used: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     if "baseline" not in used:
         return used
     return used | {"baseline": _BASELINES[used["baseline"]](dataset)}
-
-
-def _open_matching(folder: Path, dataset: Dataset, device: str) -> AbstractModel:
-    """Open a model of the dataset's conditions.
-
-    Raises
-    ------
-    InputError
-        If the model has other conditions, or cannot be opened.
-    """
-    model = open_model(folder, device)
-    if tuple(model.conditions) != dataset.conditions:
-        there = ", ".join(dataset.conditions)
-        message = f"are {', '.join(model.conditions)}; those of {dataset.folder} are {there}"
-        raise bad_input(folder, "conditions", f"{message}: give a dataset of the model's grammar")
-    return model
 
 
 def _skip(draft: Draft, method: str, reason: str) -> str:

@@ -121,7 +121,9 @@ class PytorchModel(AbstractModel):
         self.module = module.to(device).eval()
         self.recipe = recipe
         self.conditions = tuple(recipe["conditions"])
-        self.device = device
+        self._device = device
+        on_gpu = device.type == "cuda"
+        self.device = torch.cuda.get_device_name(device) if on_gpu else "cpu"
         self._encode = OneHot(len(ALPHABETS[recipe["alphabet"]].letters), device)
 
     def logits(self, x: np.ndarray) -> np.ndarray:
@@ -129,14 +131,14 @@ class PytorchModel(AbstractModel):
         parts = [np.zeros((0, len(self.conditions)), np.float32)]
         with torch.inference_mode():
             for start in range(0, len(x), _BATCH):
-                codes = torch.from_numpy(np.array(x[start : start + _BATCH])).to(self.device)
+                codes = torch.from_numpy(np.array(x[start : start + _BATCH])).to(self._device)
                 parts.append(self.module(self._encode(codes)).cpu().numpy())
         return np.concatenate(parts)
 
     def gradients(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Return the gradient of the centred logit: float32 (N, A, L)."""
-        points = torch.from_numpy(np.ascontiguousarray(inputs)).to(self.device).requires_grad_()
-        chosen = torch.from_numpy(np.asarray(target, np.int64)).to(self.device)
+        points = torch.from_numpy(np.ascontiguousarray(inputs)).to(self._device).requires_grad_()
+        chosen = torch.from_numpy(np.asarray(target, np.int64)).to(self._device)
         logits = self.module(points)
         centred = logits.gather(1, chosen[:, None])[:, 0] - logits.mean(dim=1)
         (gradient,) = torch.autograd.grad(centred.sum(), points)

@@ -101,15 +101,16 @@ def fit(network: Network, data: TrainingData, options: Options, draft: Draft) ->
     state.module.load_state_dict(state.best_weights or state.module.state_dict())
     constant = constant_loss(data.y, data.validation_y, len(recipe["conditions"]))
     status, why = ("diverged", reason) if reason else outcome(state.best_loss, constant)
+    model = PytorchModel(module, recipe, device)
     facts = {
-        "device": str(device) if device.type == "cpu" else torch.cuda.get_device_name(device),
+        "device": model.device,
         "parameters": sum(p.numel() for p in module.parameters() if p.requires_grad),
         "epochs": state.epoch,
         "best_epoch": state.best_epoch,
         "best_validation_loss": state.best_loss if state.best_epoch else None,
         "constant_loss": constant,
     }
-    return Trained(PytorchModel(module, recipe, device), state.history, status, why, facts)
+    return Trained(model, state.history, status, why, facts)
 
 
 class _Tensors:

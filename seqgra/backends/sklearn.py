@@ -42,7 +42,7 @@ class SklearnModel(AbstractModel):
     """
 
     def __init__(self, recipe: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        self.recipe, self.arrays = recipe, arrays
+        self.recipe, self.arrays, self.device = recipe, arrays, "cpu"
         self.conditions = tuple(recipe["conditions"])
 
     def logits(self, x: np.ndarray) -> np.ndarray:

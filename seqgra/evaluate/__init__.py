@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from seqgra.dataset import open_dataset
-from seqgra.errors import bad_input
 from seqgra.evaluate import curves
 from seqgra.fingerprint import Identity, claim, require_run
 from seqgra.model import AbstractModel, open_model
@@ -57,18 +56,12 @@ def evaluate(
     with claim(folder, Identity("evaluate", EVALUATE_VERSION, inputs, options)) as draft:
         if draft.previous:
             return "up to date"
-        trained = open_model(model, device)
-        if tuple(trained.conditions) != data.conditions:
-            there = ", ".join(data.conditions)
-            message = f"are {', '.join(trained.conditions)}; those of {dataset} are {there}"
-            raise bad_input(
-                model, "conditions", f"{message}: give a dataset of the model's grammar"
-            )
+        trained = open_model(model, device, data.conditions)
         data.verify(set_name)
         logits = predict(trained, data.x(set_name, set_size))
         write_scores(curves.score(logits, np.array(y), data.conditions), draft)
         status = str(run["status"])
-        draft.publish(status, examples=len(y), device=device)
+        draft.publish(status, examples=len(y), device=trained.device)
     return status
 
 

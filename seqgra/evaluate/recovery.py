@@ -56,9 +56,8 @@ def recover(
     InputError
         If the set is missing, too small or damaged.
     """
-    x = np.array(dataset.x(set_name)[rows])
     roles = position_roles(dataset, set_name, rows)
-    return recovery_metrics(values, x, roles, signed=signed)
+    return recovery_metrics(values, roles, signed=signed)
 
 
 def position_roles(dataset: Dataset, set_name: str, rows: np.ndarray) -> np.ndarray:
@@ -182,9 +181,7 @@ def column_information(element: Element, letters: str, background: np.ndarray) -
     return np.asarray((columns * np.log2(ratio)).sum(axis=1))
 
 
-def recovery_metrics(
-    values: np.ndarray, x: np.ndarray, roles: np.ndarray, *, signed: bool
-) -> pd.DataFrame:
+def recovery_metrics(values: np.ndarray, roles: np.ndarray, *, signed: bool) -> pd.DataFrame:
     """Return measures of grammar recovery of each example.
 
     With z the attributions, G the grammar positions, K of L positions that are not ignored:
@@ -204,13 +201,12 @@ def recovery_metrics(
     ----------
     values
         float32 (K, A, L): attributions z.
-    x
-        uint8 (K, L): letter codes.
     roles
         uint8 (K, L) of `Role`.
     signed
-        True for contributions: s_l is z at the observed letter. False for sensitivities: s_l is the
-        L2 norm of z over letters.
+        True for contributions: s_l is the sum of z over letters, which is z at the observed letter
+        for gradient x input and stays complete where a baseline gives the other letters a share.
+        False for sensitivities: s_l is the L2 norm of z over letters.
 
     Returns
     -------
@@ -222,7 +218,7 @@ def recovery_metrics(
     counted = grammar | background
     defined = grammar.any(axis=1) & (np.isfinite(values).all(axis=1) | ~counted).all(axis=1)
     values = np.where(counted[:, None, :] & defined[:, None, None], values, 0).astype(np.float64)
-    scores = _observed(values, x) if signed else np.sqrt((values**2).sum(axis=1))
+    scores = values.sum(axis=1) if signed else np.sqrt((values**2).sum(axis=1))
     soft = np.maximum(values, 0).sum(axis=1)
     soft /= np.maximum(soft.max(axis=1, keepdims=True, initial=0), np.finfo(np.float64).tiny)
     hard = (values.max(axis=1) >= THRESHOLD).astype(np.float64)
@@ -257,14 +253,6 @@ def chance_average_precision(relevant: np.ndarray, positions: np.ndarray) -> np.
     harmonic = np.append(0.0, np.cumsum(1 / np.arange(1, positions.max(initial=0) + 1)))[positions]
     others = (relevant - 1) * (positions - harmonic) / np.maximum(positions - 1, 1)
     return np.asarray((others + harmonic) / np.maximum(positions, 1))
-
-
-def _observed(values: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return the values at the observed letters: (K, L), 0 where there is no letter."""
-    letters = values.shape[1]
-    codes = np.minimum(x, letters - 1).astype(np.int64)[:, None, :]
-    observed = np.take_along_axis(values, codes, axis=1)[:, 0, :]
-    return np.where(x < letters, observed, 0)
 
 
 def _agreement(

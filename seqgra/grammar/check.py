@@ -11,6 +11,8 @@ from seqgra.grammar.schema import Grammar, Rule, Spacing
 from seqgra.yamlfile import suggest
 
 _TOLERANCE = 1e-3
+#: Names of averages in tables, which no condition may have.
+RESERVED_NAMES = ("micro", "macro")
 
 
 def problems(grammar: Grammar, file: str) -> list[Problem]:
@@ -104,6 +106,8 @@ def _conditions(grammar: Grammar) -> Found:
         yield "conditions", f"has {len(grammar.conditions)}; a multi-class task needs at least two"
     for name, condition in grammar.conditions.items():
         place = f"conditions.{name}"
+        if name in RESERVED_NAMES:
+            yield place, "is a reserved name; tables use it for averages"
         for number, rule in enumerate(condition.rules):
             yield from _rule(rule, grammar, f"{place}.rules[{number}]")
         total = math.fsum(rule.probability for rule in condition.rules)

@@ -28,7 +28,7 @@ def _integer_law(given: Any) -> IntegerLaw:
         if _is_integer(low) and (high is None or _is_integer(high)):
             return (low, high)
     if isinstance(given, dict) and given and all(map(_is_weighted, given.items())):
-        return {value: float(weight) for value, weight in given.items()}
+        return {int(value): float(weight) for value, weight in given.items()}
     raise ValueError(
         f"is {given!r}; expected a law such as 5, [0, 10], [500, null] or {{8: .1, 9: .9}}"
     )
@@ -39,8 +39,9 @@ def _is_integer(value: Any) -> bool:
 
 
 def _is_weighted(item: tuple[Any, Any]) -> bool:
-    value, weight = item
-    return _is_integer(value) and isinstance(weight, (int, float)) and not isinstance(weight, bool)
+    value, weight = item  # keys are text where a resolved grammar was stored as JSON
+    is_integer = _is_integer(value) or (isinstance(value, str) and value.lstrip("-").isdecimal())
+    return is_integer and isinstance(weight, (int, float)) and not isinstance(weight, bool)
 
 
 def _position(given: Any) -> str | IntegerLaw:

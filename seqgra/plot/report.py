@@ -21,6 +21,14 @@ _TEMPLATE = Path(__file__).with_name("report.html")
 _BUDGET = 3_400_000
 #: Rows of the table of problems; the status table has all.
 _MOST_PROBLEMS = 60
+#: Cell status -> what the table of problems calls it, the worst first.
+_OUTCOMES = {
+    "diverged": "diverged",
+    "collapsed": "collapsed",
+    "missing": "missing",
+    "skipped": "skipped",
+    "done": "without recovery",
+}
 _METRICS = {
     "ap_chance_corrected": "chance-corrected average precision",
     "auroc_chance_corrected": "chance-corrected AUROC",
@@ -164,8 +172,8 @@ def _partial(status: pd.DataFrame) -> str:
     missing = int((status["status"] == "missing").sum())
     if not missing:
         return ""
-    text = f"{missing:,} of {len(status):,} cells are not finished: what follows may still change."
-    return f'<p class="warn"><strong>Not the whole grid.</strong> {text}</p>'
+    text = f"Not finished: {missing:,} of {len(status):,}. What follows may still change."
+    return f'<p class="warn"><strong>Not the whole grid yet.</strong> {text}</p>'
 
 
 def _answer(answer: Answer, content: Content) -> str:
@@ -307,7 +315,7 @@ def _problems(status: pd.DataFrame) -> str:
     wrong = status[(status["status"] != "done") | (status["reason"] != "")]
     if wrong.empty:
         return "<p>Nothing: every cell was trained, evaluated and attributed.</p>"
-    counts = wrong["status"].replace("done", "done, but without some attributions").value_counts()
+    counts = wrong["status"].map(_OUTCOMES).value_counts()
     words = ", ".join(f"{many:,} {name}" for name, many in sorted(counts.items()))
     alike = wrong["reason"].str.replace(r"\d+\.\d+", "#", regex=True)  # but for measured numbers
     groups = wrong.groupby([wrong["grammar"], wrong["label"], wrong["status"], alike])
@@ -315,7 +323,9 @@ def _problems(status: pd.DataFrame) -> str:
     for key, group in groups:
         example = "such as: " if group["reason"].nunique() > 1 else ""
         reason = f"{example}{group['reason'].iloc[0]}"
-        rows.append([*map(str, key[:3]), reason, f"{len(group):,}", _which(group)])
+        outcome = _OUTCOMES[str(key[2])]
+        rows.append([*map(str, key[:2]), outcome, reason, f"{len(group):,}", _which(group)])
+    rows.sort(key=lambda row: [*_OUTCOMES.values()].index(row[2]))  # the worst first
     note = f"Of {len(status):,} cells: {words}. A collapsed run predicts no better than a constant."
     more = len(rows) - _MOST_PROBLEMS
     tail = f"<p>{more:,} more rows: see tables/status.csv.</p>" if more > 0 else ""
@@ -338,7 +348,7 @@ def _run_times(runs: pd.DataFrame) -> str:
     rows = []
     for label, group in groups:
         epochs, parameters = group["epochs"].median(), group["parameters"].max()
-        times = [number(group[stage].mean(), ",.1f") for stage in stages]
+        times = [number(group[stage].mean(), ",.2f") for stage in stages]
         total = number(group[stages].sum().sum() / 60, ",.1f")
         facts = [number(parameters, ",.0f"), number(epochs, ",.0f")]
         rows.append([str(label), str(len(group)), *facts, *times, total])
