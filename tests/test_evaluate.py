@@ -215,7 +215,9 @@ def test_evaluate_scores_another_model_again(dataset, tmp_path, opened):
 
 def test_evaluate_refuses_a_model_of_other_conditions(dataset, tmp_path, opened):
     opened.conditions = ("near", "elsewhere")
-    with pytest.raises(InputError, match=r"conditions: are near, elsewhere; the dataset.s are near, far"):
+    with pytest.raises(
+        InputError, match=r"conditions: are near, elsewhere; the dataset.s are near, far"
+    ):
         verb.evaluate(trained(tmp_path / "model"), dataset, tmp_path / "scores")
     assert read_run(tmp_path / "scores") is None
 

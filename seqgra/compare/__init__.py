@@ -90,28 +90,37 @@ def compare(
         metric=_prefer(RECOVERY_METRIC, tables.recovery["metric"]),
         target=TARGET,
     )
-    overview = draw_overview(drawing)
-    sections = [draw_grammar(drawing, name) for name in sorted({cell.grammar for cell in listed})]
-    _remove_others(drawing.folder, [*overview, *(p for s in sections for p in s.pictures)])
     sizes = _label(summary(tables.scores), labels)
     needed = _label(examples_needed(tables.scores, TARGET), labels)
-    content = Content(
-        answers=answers(sizes, needed, _mean_recovery(drawing)),
-        method=drawing.method,
-        metric=drawing.metric,
-        target=TARGET,
-        sizes=sizes,
-        needed=needed,
-        status=tables.status,
-        runs=tables.runs,
-        overview=overview,
-        sections=sections,
-        config=config_text,
-        command=f"seqgra compare --cells {cells} -o {folder}",
-    )
+    command = f"seqgra compare --cells {cells} -o {folder}"
+    content = _content(drawing, sizes, needed, config_text, command)
     write_atomically(folder / "report.html", report(content))
     log.info("%s: %d cells", folder / "report.html", len(listed))
     return "done"
+
+
+def _content(
+    drawing: Drawing, sizes: pd.DataFrame, needed: pd.DataFrame, config: str, command: str
+) -> Content:
+    """Draw all figures and return what the report says."""
+    overview = draw_overview(drawing)
+    grammars = sorted({cell.grammar for cell in drawing.cells})
+    sections = [draw_grammar(drawing, grammar) for grammar in grammars]
+    _remove_others(drawing.folder, [*overview, *(p for s in sections for p in s.pictures)])
+    return Content(
+        answers=answers(sizes, needed, _mean_recovery(drawing)),
+        method=drawing.method,
+        metric=drawing.metric,
+        target=drawing.target,
+        sizes=sizes,
+        needed=needed,
+        status=drawing.tables.status,
+        runs=drawing.tables.runs,
+        overview=overview,
+        sections=sections,
+        config=config,
+        command=command,
+    )
 
 
 def _read_text(path: Path) -> str:

@@ -11,7 +11,7 @@ from seqgra.errors import InputError, Problem, bad_input, raise_problems
 from seqgra.fingerprint import digest
 from seqgra.grammar import check
 from seqgra.grammar.motifs import read_motifs
-from seqgra.grammar.schema import Element, Grammar, Group
+from seqgra.grammar.schema import Element, Grammar, Group, Rule
 from seqgra.yamlfile import read_yaml, suggest, validate
 
 
@@ -108,7 +108,7 @@ def _fill(draft: Grammar) -> Grammar:
     groups = draft.examples or tuple(Group(conditions=(name,)) for name in draft.conditions)
     conditions = {
         name: condition.model_copy(
-            update={"rules": tuple(_close_gaps(rule, draft.window) for rule in condition.rules)}
+            update={"rules": tuple(_close_ends(rule, draft.window) for rule in condition.rules)}
         )
         for name, condition in draft.conditions.items()
     }
@@ -121,15 +121,18 @@ def _fill(draft: Grammar) -> Grammar:
     return draft.model_copy(update=filled)
 
 
-def _close_gaps(rule: Any, window: int) -> Any:
-    """Replace the open end of a gap law by the window (what does not fit is never drawn)."""
-    closed = tuple(
-        spacing.model_copy(update={"gap": (spacing.gap[0], window)})
-        if isinstance(spacing.gap, tuple) and (spacing.gap[1] is None or spacing.gap[1] > window)
-        else spacing
-        for spacing in rule.spacing
+def _close_ends(rule: Rule, window: int) -> Rule:
+    """Replace open ends of laws by the window; what does not fit is never drawn."""
+    spacing = tuple(s.model_copy(update={"gap": _closed(s.gap, window)}) for s in rule.spacing)
+    return rule.model_copy(
+        update={"position": _closed(rule.position, window), "spacing": spacing}
     )
-    return rule.model_copy(update={"spacing": closed})
+
+
+def _closed(law: Any, window: int) -> Any:
+    if isinstance(law, tuple) and (law[1] is None or law[1] > window):
+        return (law[0], window)
+    return law
 
 
 def _normalised(element: Element) -> Element:

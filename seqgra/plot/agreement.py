@@ -125,7 +125,7 @@ def agreement_grid(panels: Sequence[Panel], title: str) -> Figure:
         rows = math.ceil(len(panels) / columns)
         most = max(len(panel.values) for panel in panels)
         height = min(max(1.5, 0.045 * most), 4.5) + 0.55
-        width = max(6.4, min(_PANEL_WIDTH * columns, 11))
+        width = max(7.4, min(_PANEL_WIDTH * columns, 11))
         figure = new_figure(width, height * rows + 0.95)
         grid = figure.add_gridspec(rows + 1, columns, height_ratios=[height] * rows + [0.16])
         for i, panel in enumerate(panels):
@@ -136,7 +136,7 @@ def agreement_grid(panels: Sequence[Panel], title: str) -> Figure:
             axis.tick_params(labelleft=column == 0)
             if i + columns >= len(panels):
                 axis.set_xlabel("position")
-        _draw_key(figure.add_subplot(grid[rows, :]))
+        _draw_key(figure.add_subplot(grid[rows, :]), width - 1.1)
         figure.suptitle(wrap(title, 80), x=0.01, ha="left", weight="bold")
     return figure
 
@@ -178,14 +178,14 @@ def _short(name: str, most: int = 14) -> str:
     return name if len(name) <= most else f"{name[: most // 2]}…{name[1 - most // 2 :]}"
 
 
-def _draw_key(axis: Axes) -> None:
-    """Draw a ramp from unimportant to important for each role."""
+def _draw_key(axis: Axes, width: float) -> None:
+    """Draw a ramp from unimportant to important for each role, on an axis `width` inches wide."""
     steps = np.linspace(0, 1, 60)[None]
     for i, (role, name) in enumerate(_NAMES.items()):
         ramp = colours(steps, np.full(steps.shape, role, np.uint8))
-        left = 0.21 + 0.27 * i
-        axis.imshow(ramp, extent=(left, left + 0.07, 0, 1), aspect="auto", interpolation="none")
-        axis.text(left + 0.08, 0.45, name, va="center", fontsize=8)
+        left = 1.55 + 1.65 * i
+        axis.imshow(ramp, extent=(left, left + 0.4, 0, 1), aspect="auto", interpolation="none")
+        axis.text(left + 0.46, 0.45, name, va="center", fontsize=8)
     axis.text(0, 0.45, "unimportant to important:", va="center", fontsize=8)
-    axis.set(xlim=(0, 1), ylim=(0, 1))
+    axis.set(xlim=(0, width), ylim=(0, 1))
     axis.axis("off")

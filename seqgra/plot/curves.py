@@ -132,7 +132,7 @@ def _draw_panel(
         runs = panel[panel["label"] == label].dropna(subset=["value"])
         if runs.empty:
             continue
-        shift = math.exp(spread * (i / max(len(labels) - 1, 1) - 0.5))
+        shift = math.exp(spread * (i - (len(labels) - 1) / 2) / max(len(labels) - 1, 1))
         _draw_line(axis, runs.assign(x=runs["size"] * shift), looks[label])
 
 

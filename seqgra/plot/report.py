@@ -335,11 +335,12 @@ def _problems(status: pd.DataFrame) -> str:
 
 
 def _which(group: pd.DataFrame, most: int = 6) -> str:
-    names = [
-        f"{size:,}: s{data}-m{model}"
-        for size, data, model in group[["size", "data_seed", "model_seed"]].itertuples(index=False)
-    ]
-    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if names[most:] else "")
+    by_size: dict[int, list[str]] = {}
+    chosen = group[["size", "data_seed", "model_seed"]]
+    for size, data, model in chosen.head(most).itertuples(index=False):
+        by_size.setdefault(size, []).append(f"s{data}-m{model}")
+    words = "; ".join(f"{size:,}: {', '.join(seeds)}" for size, seeds in by_size.items())
+    return words + (f" and {len(group) - most:,} more" if len(group) > most else "")
 
 
 def _run_times(runs: pd.DataFrame) -> str:

@@ -1,0 +1,38 @@
+"""Small datasets and files that several tests share."""
+
+from pathlib import Path
+
+import pytest
+
+from seqgra.simulate import simulate
+
+REPOSITORY = Path(__file__).parents[1]
+
+TINY = """
+alphabet: DNA
+window: 40
+elements:
+  a: {kmers: {ACGTACGT: 1}}
+  b: {kmers: {GGGGCCCC: 1}}
+conditions:
+  one: {rules: [{elements: [a]}]}
+  two: {rules: [{elements: [b]}]}
+"""
+
+
+@pytest.fixture
+def tiny_grammar(tmp_path) -> Path:
+    """Return the file of a grammar that anything can learn."""
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TINY)
+    return file
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(tmp_path_factory) -> Path:
+    """Return a dataset of the tiny grammar: 700 training, 100 validation, 200 test examples."""
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "tiny.yaml").write_text(TINY)
+    counts = {"training": 700, "validation": 100, "test": 200}
+    simulate(folder / "tiny.yaml", folder / "data", seed=1, counts=counts)
+    return folder / "data"

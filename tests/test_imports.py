@@ -1,0 +1,74 @@
+"""Imports go one way: nouns <- law <- backends and verbs <- grid and command line; no cycles."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "seqgra"
+VERBS = {"simulate", "train", "attribute", "evaluate", "compare"}
+LAYERS = [
+    {"errors", "alphabet", "streams", "fingerprint", "yamlfile", "progress"}
+    | {"grammar", "architecture", "dataset", "model", "results"},
+    {"law"},
+    {"plot", "backends"} | VERBS,
+    {"grid"},
+    {"cli"},
+]
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def part_of(file):
+    relative = file.relative_to(PACKAGE)
+    return relative.parts[0].removesuffix(".py")
+
+
+def imported(file, top_level_only=False):
+    tree = ast.parse(file.read_text())
+    nodes = tree.body if top_level_only else ast.walk(tree)
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("seqgra"):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name.split(".")[1] for name in names)
+        elif isinstance(node, ast.Import):
+            yield from (a.name.split(".")[1] for a in node.names if a.name.startswith("seqgra."))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_imports_go_one_way(file):
+    here = part_of(file)
+    if here == "__init__":
+        return
+    for there in imported(file):
+        assert RANK[there] <= RANK[here], f"{here} must not import {there}"
+        if here in VERBS and there in VERBS:
+            assert here == there, f"verb {here} must not import verb {there}"
+
+
+def test_there_are_no_cycles():
+    graph = {}
+    for file in FILES:
+        graph.setdefault(part_of(file), set()).update(set(imported(file)) - {part_of(file)})
+    cyclic = sorted(name for name in graph if name in reachable(graph, name))
+    assert not cyclic, f"import cycle through {cyclic}"
+
+
+def reachable(graph, start):
+    found, stack = set(), list(graph.get(start, ()))
+    while stack:
+        name = stack.pop()
+        if name not in found:
+            found.add(name)
+            stack += graph.get(name, ())
+    return found
+
+
+@pytest.mark.parametrize(
+    "library", ["torch", "tensorflow", "sklearn", "pandas", "matplotlib", "numba"]
+)
+def test_the_command_line_starts_without_heavy_libraries(library):
+    code = f"import sys, seqgra.cli; sys.exit({library!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,278 @@
+"""The law draws what the grammar says.
+
+Statistical tests use fixed seeds and reject at 1e-6 a test, so that fewer than one in 10,000 wrong
+alarms would arise over all of them if the seeds were ever changed.
+"""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from seqgra.alphabet import ALPHABETS
+from seqgra.errors import InputError
+from seqgra.grammar.load import load_grammar, resolve
+from seqgra.law import maps
+from seqgra.law.elements import best_scores
+from seqgra.law.law import Examples, balanced_order, compile_law, draw_block
+from seqgra.streams import BLOCK, cumulative63, stream
+
+GRAMMARS = Path(__file__).parents[1] / "grammars"
+FALSE_ALARM = 1e-6
+BLOCKS = 12
+
+
+def draw(grammar, blocks=BLOCKS, seed=0):
+    law = compile_law(grammar, "test")
+    parts = [draw_block(law, seed, "training", block) for block in range(blocks)]
+    return law, Examples(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
+def grammar_of(**changes):
+    content = {
+        "alphabet": "DNA",
+        "window": 60,
+        "elements": {
+            "a": {"kmers": {"ACGTAC": 1}},
+            "b": {"kmers": {"TTGGTT": 0.25, "TTGGAA": 0.75}},
+        },
+        "conditions": {"one": {"rules": [{"elements": ["a"]}]}, "two": {}},
+    }
+    return resolve({**content, **changes}, Path("g.yaml"), Path())
+
+
+def rejects(observed, expected_shares):
+    """Tell whether counts contradict the expected shares (chi-square); zero shares must be empty."""
+    observed, shares = np.asarray(observed), np.asarray(expected_shares, float)
+    assert observed[shares == 0].sum() == 0, "something impossible was drawn"
+    observed, shares = observed[shares > 0], shares[shares > 0]
+    if len(shares) == 1:
+        return False
+    return stats.chisquare(observed, shares / shares.sum() * observed.sum()).pvalue < FALSE_ALARM
+
+
+@pytest.mark.parametrize("alphabet", ALPHABETS)
+def test_background_letters_follow_their_distribution(alphabet):
+    letters = ALPHABETS[alphabet].letters
+    weights = np.arange(1, len(letters) + 1)
+    background = dict(zip(letters, (weights / weights.sum()).tolist(), strict=True))
+    conditions = {"one": {}, "two": {}}
+    word = letters[:2]
+    grammar = grammar_of(
+        alphabet=alphabet,
+        background=background,
+        conditions=conditions,
+        elements={"a": {"kmers": {word: 1}}},
+    )
+    _, examples = draw(grammar)
+    counts = np.bincount(examples.x.ravel(), minlength=len(letters))
+    assert counts.sum() > 2_000_000
+    assert not rejects(counts, weights)
+    pairs = examples.x[:, :-1:2].astype(int) * len(letters) + examples.x[:, 1::2]
+    joint = np.bincount(pairs.ravel(), minlength=len(letters) ** 2)
+    assert not rejects(joint, np.outer(weights, weights).ravel()), "neighbours are not independent"
+
+
+def test_a_wrong_background_would_be_noticed():
+    _, examples = draw(grammar_of(conditions={"one": {}, "two": {}}, background="human"))
+    assert rejects(np.bincount(examples.x.ravel()), [0.297, 0.203, 0.203, 0.297])
+
+
+def placed(law, examples, slot):
+    """Return the letters of the element in one slot of the first condition."""
+    width = law.placement.slot_width[slot]
+    rows = (examples.condition == 0) & (examples.starts[:, slot] >= 0)
+    columns = examples.starts[rows, slot][:, None] + np.arange(width)
+    return np.take_along_axis(examples.x[rows], columns, axis=1)
+
+
+def test_columns_of_a_placed_pwm_follow_its_matrix():
+    grammar = load_grammar(GRAMMARS / "mc2-dna150-homer.yaml")
+    law, examples = draw(grammar)
+    letters = placed(law, examples, 0)
+    for column, probabilities in enumerate(grammar.elements["foxa1"].matrix):
+        counts = np.bincount(letters[:, column], minlength=4)
+        assert not rejects(counts, probabilities), f"column {column}"
+
+
+def test_kmers_follow_their_weights():
+    grammar = grammar_of(conditions={"one": {"rules": [{"elements": ["b"]}]}, "two": {}})
+    law, examples = draw(grammar)
+    last = placed(law, examples, 0)[:, -1]
+    assert not rejects([np.sum(last == 3), np.sum(last == 0)], [0.25, 0.75])
+
+
+def test_a_random_position_is_uniform():
+    _, examples = draw(grammar_of())
+    starts = examples.starts[examples.condition == 0, 0]
+    assert not rejects(np.bincount(starts, minlength=55), np.ones(55))
+    assert (examples.starts[examples.condition == 1] == -1).all()
+
+
+@pytest.mark.parametrize(
+    ("position", "expected"),
+    [("start", {0: 1}), ("center", {27: 1}), ("end", {54: 1}), (10, {9: 1})]
+    + [
+        ([3, 5], {2: 1, 3: 1, 4: 1}),
+        ({1: 1, 55: 3}, {0: 1, 54: 3}),
+        ([50, None], dict.fromkeys(range(49, 55), 1)),
+    ],
+    ids=str,
+)
+def test_positions(position, expected):
+    rule = {"elements": ["a"], "position": position}
+    _, examples = draw(grammar_of(conditions={"one": {"rules": [rule]}, "two": {}}))
+    starts = examples.starts[examples.condition == 0, 0]
+    shares = [expected.get(start, 0) for start in range(55)]
+    assert not rejects(np.bincount(starts, minlength=55), shares)
+
+
+def spaced(gap, order="in-order", position="random"):
+    spacing = [{"elements": ["a", "b"], "gap": gap, "order": order}]
+    rule = {"elements": ["a", "b"], "spacing": spacing, "position": position}
+    return grammar_of(conditions={"one": {"rules": [rule]}, "two": {}})
+
+
+@pytest.mark.parametrize(
+    ("gap", "expected"),
+    [([0, 3], {g: 1 for g in range(4)}), ({0: 1, 7: 3}, {0: 1, 7: 3}), (5, {5: 1})]
+    + [([30, None], {g: 1 for g in range(30, 49)}), ({2: 1, 90: 5}, {2: 1})],
+    ids=str,
+)
+def test_gaps_follow_their_law_among_those_that_fit(gap, expected):
+    _, examples = draw(spaced(gap))
+    first, second = examples.starts[examples.condition == 0].T
+    gaps = second - first - 6
+    assert not rejects(np.bincount(gaps, minlength=49), [expected.get(g, 0) for g in range(49)])
+    for chosen in expected:
+        room = 60 - 12 - chosen + 1
+        starts = np.bincount(first[gaps == chosen], minlength=room)
+        assert not rejects(starts, np.ones(room)), f"starts at gap {chosen}"
+
+
+def test_gap_and_position_law_fit_the_window_together():
+    _, examples = draw(spaced([0, None], position={21: 1, 46: 1}))
+    first, second = examples.starts[examples.condition == 0].T
+    gaps = second - first - 6
+    assert not rejects(np.bincount(gaps, minlength=29), np.ones(29)), "every gap that fits at 21"
+    late = first == 45
+    assert (gaps[late] <= 3).all() and not rejects(
+        [late[gaps <= 3].sum(), (~late[gaps <= 3]).sum()], [1, 1]
+    )
+
+
+def test_random_order_swaps_half_of_the_pairs():
+    _, examples = draw(spaced([0, 3], order="random"))
+    first, second = examples.starts[examples.condition == 0].T
+    assert not rejects([np.sum(first < second), np.sum(first > second)], [1, 1])
+
+
+def test_rules_apply_with_their_probability():
+    rules = [{"elements": ["a"], "probability": 0.3}, {"elements": ["b"], "probability": 0.9}]
+    _, examples = draw(grammar_of(conditions={"one": {"rules": rules}, "two": {}}))
+    fired = examples.starts[examples.condition == 0] >= 0
+    joint = np.bincount(fired @ [1, 2], minlength=4)
+    assert not rejects(joint, [0.7 * 0.1, 0.3 * 0.1, 0.7 * 0.9, 0.3 * 0.9])
+
+
+def test_mutually_exclusive_rules():
+    rules = [{"elements": ["a"], "probability": 0.3}, {"elements": ["b"], "probability": 0.5}]
+    condition = {"mode": "mutually-exclusive", "rules": rules}
+    _, examples = draw(grammar_of(conditions={"one": condition, "two": {}}))
+    fired = examples.starts[examples.condition == 0] >= 0
+    assert not rejects(np.bincount(fired @ [1, 2], minlength=4), [0.2, 0.3, 0.5, 0])
+
+
+def test_joint_placement_is_uniform_over_placements_without_overlap():
+    rule = {"elements": ["a", "b"]}
+    grammar = grammar_of(window=20, conditions={"one": {"rules": [rule]}, "two": {}})
+    _, examples = draw(grammar)
+    first, second = examples.starts[examples.condition == 0].T
+    legal = [[abs(i - j) >= 6 for j in range(15)] for i in range(15)]
+    counts = np.bincount(first * 15 + second, minlength=225)
+    assert not rejects(counts, np.ravel(legal)), "no rule goes first"
+
+
+def test_crowded_rules_are_refused_by_name():
+    elements = {name: {"kmers": {"ACGTACGT": 1}} for name in "abcde"}
+    rules = [{"elements": [name]} for name in "abcde"]
+    grammar = grammar_of(
+        window=42, elements=elements, conditions={"one": {"rules": rules}, "two": {}}
+    )
+    with pytest.raises(
+        InputError, match=r"conditions.one: the elements of rules\[0\].*without overlap"
+    ):
+        compile_law(grammar, "g.yaml")
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(0, 200))
+def test_every_prefix_is_as_balanced_as_integers_allow(shares, count):
+    order = balanced_order(shares)
+    groups = order[np.arange(count) % len(order)]
+    for group, share in enumerate(shares):
+        fair = Fraction(share, sum(shares)) * count
+        assert abs(int(np.sum(groups == group)) - fair) < 1
+
+
+@pytest.mark.parametrize("path", sorted(GRAMMARS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_grammar_places_its_elements_whole(path):
+    grammar = load_grammar(path)
+    law, examples = draw(grammar, blocks=1)
+    assert examples.x.shape == (BLOCK, grammar.window) and examples.x.max() < 4
+    ends = []
+    for slot in range(examples.starts.shape[1]):
+        number = np.minimum(
+            law.placement.slots[examples.condition] + slot, len(law.placement.slot_width) - 1
+        )
+        here = examples.starts[:, slot] >= 0
+        ends.append(np.where(here, examples.starts[:, slot] + law.placement.slot_width[number], -1))
+        assert (ends[slot] <= grammar.window).all()
+        for other in range(slot):
+            both = here & (examples.starts[:, other] >= 0)
+            apart = (examples.starts[:, slot] >= ends[other]) | (
+                examples.starts[:, other] >= ends[slot]
+            )
+            assert apart[both].all(), "elements overlap"
+
+
+def test_streams_are_pinned():
+    """A change here changes every dataset: raise STREAM_VERSION and say so in the CHANGELOG."""
+    generator = stream(7, "background", "training", 3)
+    assert generator.random_raw(3).tolist() == [
+        13268538672669800141,
+        4721866779285498872,
+        18148591809126571140,
+    ]
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(1, 2**32 - 1))
+def test_below_is_the_exact_product(word, n):
+    assert int(maps.below(np.uint64(word), np.uint64(n))) == word * n >> 64
+
+
+@given(st.integers(0, 2**64 - 1), st.lists(st.integers(1, 10**6), min_size=1, max_size=8))
+def test_chosen_prefix_is_the_exact_product(word, weights):
+    law = cumulative63(weights)
+    for count in range(1, len(law) + 1):
+        value = word * int(law[count - 1]) >> 64
+        expected = next(i for i in range(count) if value < int(law[i]))
+        assert maps.chosen_prefix(np.uint64(word), law[:count]) == expected
+
+
+def test_best_scores_against_every_place():
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 4, (50, 30)).astype(np.uint8)
+    x[3, 10:] = 255
+    scores = rng.normal(size=(5, 4)).astype(np.float32)
+    found = best_scores(x, scores)
+    for row, best in zip(x, found, strict=True):
+        every = [
+            sum(scores[w, row[s + w]] for w in range(5))
+            for s in range(26)
+            if (row[s : s + 5] < 4).all()
+        ]
+        assert best == pytest.approx(max(every), rel=1e-5)

@@ -1,0 +1,172 @@
+"""Training: learns, repeats itself bit for bit, resumes exactly, reports collapse and divergence."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import yaml
+
+from seqgra.dataset import open_dataset
+from seqgra.errors import InputError
+from seqgra.fingerprint import read_run
+from seqgra.model import open_model
+from seqgra.train import train
+
+QUICK = {"adam": {"learning_rate": 0.01}}
+
+
+def architecture(tmp_path, layers=None, **changes):
+    layers = layers or [
+        {"conv": {"filters": 8, "width": 9, "activation": "relu"}},
+        "global-max-pool",
+    ]
+    content = {"layers": layers, "optimizer": QUICK, "training": {"epochs": 12}, **changes}
+    file = tmp_path / "net.yaml"
+    file.write_text(yaml.safe_dump(content))
+    return str(file)
+
+
+def accuracy(folder, dataset):
+    data = open_dataset(dataset)
+    logits = open_model(folder, "cpu").logits(data.x("test"))
+    return float((logits.argmax(axis=1) == data.y("test").argmax(axis=1)).mean())
+
+
+@pytest.mark.parametrize("name", ["net", "pwm-logistic-regression", "kmer-logistic-regression"])
+def test_learns_what_can_be_learnt(tmp_path, tiny_dataset, name):
+    name = architecture(tmp_path) if name == "net" else name
+    assert train(tiny_dataset, name, tmp_path / "m", size=1000, seed=0, device="cpu") == "done"
+    assert accuracy(tmp_path / "m", tiny_dataset) > 0.97
+
+
+def test_same_seed_same_bits_another_seed_others(tmp_path, tiny_dataset):
+    layers = ["flatten", {"dense": {"units": 4, "activation": "relu"}}, {"dropout": 0.3}]
+    net = architecture(tmp_path, layers, training={"epochs": 2})
+    weights = []
+    for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train(tiny_dataset, net, tmp_path / folder, size=500, seed=seed, device="cpu")
+        weights.append((tmp_path / folder / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1] != weights[2]
+
+
+def test_best_epoch_is_kept_and_history_tells_it(tmp_path, tiny_dataset):
+    plan = {"epochs": 30, "patience": 2}
+    net = architecture(
+        tmp_path, ["flatten"], optimizer={"adam": {"learning_rate": 0.3}}, training=plan
+    )
+    train(tiny_dataset, net, tmp_path / "m", size=500, seed=0, device="cpu")
+    with (tmp_path / "m" / "history.csv").open() as stream:
+        losses = [float(row["validation_loss"]) for row in csv.DictReader(stream)]
+    run = read_run(tmp_path / "m")
+    assert run["best_epoch"] == 1 + int(np.argmin(losses)) and run["epochs"] == len(losses)
+    assert len(losses) == run["best_epoch"] + 2 < 30, "stops after two epochs without progress"
+    data = open_dataset(tiny_dataset)
+    x, y = data.x("validation", 50), data.y("validation", 50).argmax(axis=1)
+    logits = open_model(tmp_path / "m", "cpu").logits(x).astype(float)
+    loss = np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(50), y])
+    assert loss == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_divergence_is_a_result_that_names_epoch_and_rate(tmp_path, tiny_dataset):
+    layers = ["flatten", {"dense": {"units": 20, "activation": "exponential"}}]
+    net = architecture(tmp_path, layers, optimizer={"sgd": {"learning_rate": 1e6}})
+    assert train(tiny_dataset, net, tmp_path / "m", size=500, seed=0, device="cpu") == "diverged"
+    assert "not a number at epoch 1, learning rate 1e+06" in read_run(tmp_path / "m")["reason"]
+    assert open_model(tmp_path / "m", "cpu").logits(np.zeros((3, 40), np.uint8)).shape == (3, 2)
+
+
+def test_collapse_is_a_result(tmp_path, tiny_dataset):
+    net = architecture(tmp_path, optimizer={"sgd": {"learning_rate": 1e-9}}, training={"epochs": 1})
+    status = train(tiny_dataset, net, tmp_path / "m", size=1000, seed=0, device="cpu")
+    assert status == "collapsed" and "constant predictor" in read_run(tmp_path / "m")["reason"]
+
+
+SLOW_NET = ["flatten", {"dense": {"units": 300, "activation": "relu"}}, {"dropout": 0.5}]
+
+
+def test_interrupted_training_resumes_and_ends_like_an_unbroken_one(tmp_path, tiny_dataset):
+    plan = {"epochs": 60, "patience": 60, "batch_size": 2}
+    net = architecture(tmp_path, SLOW_NET, training=plan)
+    program = (
+        "import sys; from seqgra.backends import pytorch_training as p; p._CHECKPOINT_SECONDS = 0\n"
+        "from seqgra.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", program, "train", str(tiny_dataset), net, "--size", "500"]
+    command += ["--device", "cpu", "-o"]
+    broken, whole = tmp_path / "broken", tmp_path / "whole"
+    process = subprocess.Popen([*command, str(broken)], stderr=subprocess.PIPE, text=True)
+    while not list(broken.glob(".checkpoint-*[!l]")):
+        assert process.poll() is None, "ended before its first checkpoint"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 130 and "interrupted" in process.stderr.read()
+    assert read_run(broken) is None
+    resumed = subprocess.run([*command, str(broken)], capture_output=True, text=True, check=True)
+    assert "resuming" in resumed.stderr
+    subprocess.run([*command, str(whole)], capture_output=True, check=True)
+    for name in ("model.safetensors", "model.json"):
+        assert (broken / name).read_bytes() == (whole / name).read_bytes(), name
+    histories = []
+    for folder in (broken, whole):
+        with (folder / "history.csv").open() as stream:
+            histories.append([{**row, "seconds": ""} for row in csv.DictReader(stream)])
+    assert histories[0] == histories[1]
+    assert not list(broken.glob(".checkpoint*"))
+
+
+def test_identity_of_a_model(tmp_path, tiny_dataset):
+    net = architecture(tmp_path, training={"epochs": 1})
+    args = {"size": 300, "seed": 0, "device": "cpu"}
+    train(tiny_dataset, net, tmp_path / "m", **args)
+    assert train(tiny_dataset, net, tmp_path / "m", **args) == "up to date"
+    assert train(tiny_dataset, net, tmp_path / "m", **{**args, "size": 310}) != "up to date"
+    other = architecture(tmp_path, training={"epochs": 2})
+    assert train(tiny_dataset, other, tmp_path / "m", **{**args, "size": 310}) != "up to date"
+
+
+def test_a_damaged_model_is_named(tmp_path, tiny_dataset):
+    net = architecture(tmp_path, training={"epochs": 1})
+    train(tiny_dataset, net, tmp_path / "m", size=300, seed=0, device="cpu")
+    file = tmp_path / "m" / "model.safetensors"
+    damaged = bytearray(file.read_bytes())
+    damaged[-3] ^= 4
+    file.write_bytes(damaged)
+    with pytest.raises(InputError, match=r"model.safetensors: does not match its checksum"):
+        open_model(tmp_path / "m")
+
+
+def test_what_is_missing_is_said(tmp_path, tiny_dataset):
+    net = architecture(tmp_path)
+    with pytest.raises(InputError, match="training: has 700 examples; 1400 are needed"):
+        train(tiny_dataset, net, tmp_path / "m", size=2000, seed=0)
+    with pytest.raises(InputError, match="is not finished"):
+        train(tmp_path / "nowhere", net, tmp_path / "m", size=100, seed=0)
+    with pytest.raises(InputError, match="at least 10 examples"):
+        train(tiny_dataset, net, tmp_path / "m", size=9, seed=0)
+    with pytest.raises(InputError, match="no such backend"):
+        train(tiny_dataset, net, tmp_path / "m", size=100, seed=0, backend="jax")
+
+
+@pytest.mark.skipif(
+    os.environ.get("CUDA_VISIBLE_DEVICES") not in (None, ""), reason="a CUDA device may be present"
+)
+def test_a_missing_gpu_is_said(tmp_path, tiny_dataset):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("a CUDA device is present")
+    with pytest.raises(InputError, match="no CUDA device is available"):
+        train(tiny_dataset, architecture(tmp_path), tmp_path / "m", size=100, seed=0, device="cuda")
+
+
+def test_recipe_holds_no_path(tmp_path, tiny_dataset):
+    train(tiny_dataset, architecture(tmp_path), tmp_path / "m", size=100, seed=0, device="cpu")
+    text = (tmp_path / "m" / "model.json").read_text() + (tmp_path / "m" / "run.json").read_text()
+    assert str(tmp_path) not in text
+    assert json.loads((tmp_path / "m" / "model.json").read_text())["conditions"] == ["one", "two"]
