@@ -23,7 +23,7 @@ demo: $(SETUP)
 	@echo "The report: file://$(CURDIR)/results/demo/report.html"
 
 test: $(SETUP) lint
-	pytest --numprocesses $(CORES)
+	pytest --numprocesses $(CORES) --dist loadfile
 
 lint: $(SETUP)
 	ruff check .

@@ -24,10 +24,10 @@ from seqgra.architecture.load import (
 )
 from seqgra.architecture.schema import Architecture, Baseline, Conv, Dense, Network
 from seqgra.dataset import split_size
-from seqgra.errors import InputError, Problem, raise_problems
-from seqgra.grammar.load import find_grammar, load_grammar, merge, resolve
+from seqgra.errors import InputError, Problem, bad_input, raise_problems
+from seqgra.grammar.load import load_grammar, merge, resolve
 from seqgra.grammar.schema import Grammar
-from seqgra.yamlfile import Strict, read_yaml, validate
+from seqgra.yamlfile import Strict, read_yaml, suggest, validate
 
 #: Attribution methods of the command line; the method module itself is imported only to run one.
 _MOST_LINES = 300
@@ -186,13 +186,9 @@ class Grid:
         for root in self.roots:
             if (file := root / kind / f"{name}.yaml").is_file():
                 return file
-        try:
-            return find_grammar(name, self.roots[-1] / kind)
-        except InputError as error:
-            problem = error.problems[0]
-            raise InputError(
-                Problem(self.file, kind, f"{problem.file}: {problem.message}")
-            ) from None
+        known = sorted({file.stem for root in self.roots for file in (root / kind).glob("*.yaml")})
+        message = f"no {kind}/{name}.yaml; {suggest(name, known)}"
+        raise bad_input(self.file, f"{kind}.{name}", message)
 
     def _shape_problems(self) -> Iterator[Problem]:
         """Every network must fit every window."""
@@ -209,7 +205,6 @@ class Grid:
     def _other_problems(self) -> Iterator[Problem]:
         from seqgra.attribute.gradients import METHODS
         from seqgra.model import BACKENDS
-        from seqgra.yamlfile import suggest
 
         for method in self.config.attribution.methods:
             if method not in METHODS:

@@ -88,6 +88,8 @@ def open_model(
     run = require_run(folder, "train")
     model: AbstractModel = backend_module(run["options"]["backend"]).open_model(folder, run, device)
     if conditions not in (None, model.conditions):
-        message = f"are {', '.join(model.conditions)}; the dataset's are {', '.join(conditions or ())}"
+        message = (
+            f"are {', '.join(model.conditions)}; the dataset's are {', '.join(conditions or ())}"
+        )
         raise bad_input(folder, "conditions", f"{message}: give a dataset of the model's grammar")
     return model

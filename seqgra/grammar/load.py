@@ -124,9 +124,7 @@ def _fill(draft: Grammar) -> Grammar:
 def _close_ends(rule: Rule, window: int) -> Rule:
     """Replace open ends of laws by the window; what does not fit is never drawn."""
     spacing = tuple(s.model_copy(update={"gap": _closed(s.gap, window)}) for s in rule.spacing)
-    return rule.model_copy(
-        update={"position": _closed(rule.position, window), "spacing": spacing}
-    )
+    return rule.model_copy(update={"position": _closed(rule.position, window), "spacing": spacing})
 
 
 def _closed(law: Any, window: int) -> Any:

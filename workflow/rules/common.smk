@@ -1,7 +1,8 @@
 # What all rules share: the checked grid and how its jobs are described.
 
-import json
 from pathlib import Path
+
+import yaml
 
 from seqgra.errors import InputError
 from seqgra.grid import Grid

@@ -9,7 +9,7 @@ rule grid_config:
     conda:
         "../envs/seqgra.yaml"
     params:
-        content=json.dumps(config, indent=1),
+        content=yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100),
     shell:
         "cat > {output:q} 2> {log:q} <<'END'\n{params.content}\nEND"
 

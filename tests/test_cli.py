@@ -1,0 +1,122 @@
+"""The command line: exit codes, one-line errors, batches."""
+
+import errno
+import subprocess
+import sys
+
+import pytest
+
+from seqgra import cli
+
+VERBS = ["simulate", "train", "evaluate", "attribute", "compare", "check", "variant", "list"]
+
+
+def run(*arguments):
+    return cli.main([str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_has_an_example(capsys, verb):
+    with pytest.raises(SystemExit) as stop:
+        run(verb, "--help")
+    assert stop.value.code == 0 and f"example: seqgra {verb}" in capsys.readouterr().out
+
+
+def test_done_then_up_to_date(tmp_path, tiny_grammar, capsys):
+    command = ("simulate", tiny_grammar, "-o", tmp_path / "d", "--size", 100)
+    assert run(*command) == 0 and run(*command) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert f"{tmp_path}/d: done" in first and "up to date" in second
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--size", 5, "--examples", 5], "needs exactly one of --size and --examples"),
+        (["--examples", 5, "--sets", "trainin"], "no such set"),
+        (["--size", 100, "--seed", -1], "is -1; a seed is a whole number from 0"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(
+    tmp_path, tiny_grammar, capsys, arguments, message
+):
+    assert run("simulate", tiny_grammar, "-o", tmp_path / "d", *arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("seqgra: ") and message in line
+    assert not (tmp_path / "d" / "run.json").exists()
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, tiny_grammar, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "training.x.npy")
+
+    run("simulate", tiny_grammar, "-o", tmp_path / "d", "--size", 100)
+    monkeypatch.setattr("seqgra.dataset.ArrayWriter.write", full)
+    assert run("simulate", tiny_grammar, "-o", tmp_path / "d", "--size", 5000) == 2
+    assert "training.x.npy: No space left on device" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert run("simulate", tiny_grammar, "-o", tmp_path / "d", "--size", 100) == 0
+    assert "up to date" in capsys.readouterr().out, "the first dataset is still whole"
+
+
+def test_a_batch_goes_on_after_a_failure_and_returns_1(tmp_path, tiny_grammar, capsys):
+    lines = [
+        "# a comment, then three calls",
+        f"{tiny_grammar} -o {tmp_path}/a --size 100",
+        f"{tiny_grammar} -o {tmp_path}/b --size oops",
+        f"{tiny_grammar} -o '{tmp_path}/with space' --size 50 --seed 9",
+    ]
+    (tmp_path / "batch.txt").write_text("\n".join(lines))
+    assert run("simulate", "--batch", tmp_path / "batch.txt", "--seed", 5) == 1
+    said = capsys.readouterr()
+    assert "line 3: failed" in said.err and "1 of" in said.err
+    assert (tmp_path / "a" / "run.json").exists()
+    assert '"seed": 9' in (tmp_path / "with space" / "run.json").read_text(), "a line's option wins"
+    assert '"seed": 5' in (tmp_path / "a" / "run.json").read_text()
+
+
+def test_check_reads_every_kind_of_file(tmp_path, tiny_grammar, capsys):
+    (tmp_path / "bad.yaml").write_text("layers: [flatten]\nlosss: auto\n")
+    assert run("check", tiny_grammar, tmp_path / "bad.yaml", "config/config.yaml") == 2
+    said = capsys.readouterr()
+    assert f"{tiny_grammar}: ok" in said.out and "config/config.yaml: ok" in said.out
+    assert "bad.yaml: losss: unknown key; did you mean 'loss'?" in said.err
+
+
+def test_variant_writes_a_whole_grammar(tmp_path, tiny_grammar):
+    out = tmp_path / "variant.yaml"
+    assert run("variant", "grammar", tiny_grammar, '{"window": 77}', "-o", out) == 0
+    assert "window: 77" in out.read_text() and run("check", out) == 0
+
+
+def test_from_grammar_to_report_by_hand(tmp_path, tiny_dataset, capsys):
+    model, scores = tmp_path / "model", tmp_path / "scores"
+    assert (
+        run("train", tiny_dataset, "conv10-gmp-fc5", "-o", model, "--size", 100, "--device", "cpu")
+        == 0
+    )
+    assert run("evaluate", model, tiny_dataset, "-o", scores, "--set-size", 50) == 0
+    method = ("--method", "saliency", "--examples", 5)
+    assert run("attribute", model, tiny_dataset, "-o", tmp_path / "saliency", *method) == 0
+    cells = tmp_path / "cells.csv"
+    cells.write_text(
+        "grammar,size,data_seed,architecture,backend,model_seed,model,scores,attributions,test\n"
+        f"tiny,100,1,conv10-gmp-fc5,pytorch,0,{model},{scores},saliency={tmp_path}/saliency,{tiny_dataset}\n"
+    )
+    assert run("compare", "--cells", cells, "-o", tmp_path / "out") == 0
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_a_broken_pipe_of_errors_has_no_traceback(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "seqgra.cli",
+        "train",
+        tmp_path / "no",
+        "fc5",
+        "-o",
+        tmp_path / "m",
+    ]
+    done = subprocess.run([*command, "--size", "100"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr

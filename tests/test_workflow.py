@@ -1,0 +1,155 @@
+"""The grid through real Snakemake: only what is new is computed, and a failure costs one cell."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).parents[1]
+CONFIG = {
+    "name": "t",
+    "grammars": ["tiny"],
+    "architectures": {"fc4": {"training": {"epochs": 2}}, "pwm-logistic-regression": {}},
+    "sizes": [200],
+    "data_seeds": [1],
+    "test": {"examples": 100},
+    "attribution": {"methods": ["gradient-x-input"], "examples": 10},
+}
+GRAMMAR = """
+alphabet: DNA
+window: 30
+elements: {a: {kmers: {ACGTACGT: 1}}, b: {kmers: {GGGGCCCC: 1}}}
+conditions:
+  one: {rules: [{elements: [a]}]}
+  two: {rules: [{elements: [b]}]}
+"""
+
+
+class Run:
+    """A working folder with its own config, and what Snakemake made in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "grammars").mkdir()
+        (folder / "config").mkdir()
+        (folder / "grammars" / "tiny.yaml").write_text(GRAMMAR)
+        self.config = json.loads(json.dumps(CONFIG))
+
+    def snakemake(self, *options, check=True):
+        (self.folder / "config" / "config.yaml").write_text(yaml.safe_dump(self.config))
+        command = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--snakefile",
+            REPOSITORY / "workflow" / "Snakefile",
+        ]
+        command += ["--directory", self.folder, "--cores", "2", *options]
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env={**os.environ, "PATH": path}
+        )
+        assert (done.returncode == 0) == check, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def nouns(self):
+        """Return when each noun was finished, by its folder below the results."""
+        results = self.folder / "results" / "t"
+        runs = results.rglob("run.json")
+        return {str(run.parent.relative_to(results)): run.stat().st_mtime_ns for run in runs}
+
+    def scores(self):
+        return (self.folder / "results" / "t" / "tables" / "scores.csv").read_text()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Return a finished run; the tests below follow one another on it."""
+    run = Run(tmp_path_factory.mktemp("workflow"))
+    run.snakemake()
+    return run
+
+
+def test_every_cell_is_there(run):
+    table = pd.read_csv(run.folder / "results/t/tables/scores.csv")
+    accuracy = table[(table.metric == "roc_auc") & (table.scope == "micro")]
+    assert set(accuracy.architecture) == {"fc4", "pwm-logistic-regression"}
+    assert accuracy.set_index("architecture").value["pwm-logistic-regression"] > 0.99
+    assert len(run.nouns()) == 2 + 2 * 3, "data and test set; model, scores and attributions of two"
+    assert (run.folder / "results" / "t" / "report.html").stat().st_size > 10_000
+
+
+def test_a_second_call_does_nothing(run):
+    before = run.nouns()
+    assert "Nothing to be done" in run.snakemake()
+    assert run.nouns() == before
+
+
+def test_a_new_seed_size_and_grammar_compute_only_what_is_new(run):
+    before, scores = run.nouns(), set(run.scores().splitlines())
+    run.config |= {"data_seeds": [1, 2], "sizes": [200, 300]}
+    run.config["grammars"] = {"tiny": {}, "wide": {"from": "tiny", "window": 35}}
+    run.snakemake()
+    after = run.nouns()
+    grown = {"data/tiny/s1"}
+    assert {name for name, time in before.items() if after[name] != time} == grown
+    cells = 2 * 2 * 2 * 2
+    assert len(after) == 2 * 3 + 3 * cells
+    assert scores < set(run.scores().splitlines()), "the first cells' scores stay as they were"
+
+
+def test_after_a_grammar_edit_what_depends_on_it_runs_again(run):
+    before = run.nouns()
+    file = run.folder / "grammars" / "tiny.yaml"
+    file.write_text(file.read_text() + "# only a comment\n")
+    run.snakemake()
+    assert run.nouns() == before, "a comment changes nothing"
+    file.write_text(file.read_text().replace("GGGGCCCC", "GGGGCCCT"))
+    run.snakemake()
+    after = run.nouns()
+    assert all(after[name] != time for name, time in before.items()), "both grammars hold the k-mer"
+
+
+def test_a_failed_cell_costs_only_itself(run):
+    """A model folder that cannot be made fails; the pack's other seeds and sizes finish."""
+    blocked = run.folder / "results/t/models/tiny/300/fc4/pytorch/s3-m0"
+    blocked.parent.mkdir(parents=True, exist_ok=True)
+    blocked.write_text("in the way")
+    before = run.nouns()
+    run.config["data_seeds"] = [1, 2, 3]
+    said = run.snakemake(check=False)
+    assert "s3-m0: cannot be written" in said
+    after = run.nouns()
+    assert all(after[name] == time for name, time in before.items() if name in after), "seeds lost"
+    assert "models/tiny/200/fc4/pytorch/s3-m0" in after
+    blocked.unlink()
+    run.snakemake()
+    assert "models/tiny/300/fc4/pytorch/s3-m0" in run.nouns()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sizse": [1]}, "config: sizse: unknown key; did you mean 'sizes'?"),
+        ({"grammars": ["tinny"]}, "did you mean 'tiny'?"),
+        ({"architectures": ["conv10q-fc5"]}, "unknown part 'conv10q'"),
+        ({"name": "../outside"}, "use letters, digits"),
+        (
+            {"attribution": {"methods": ["gradiant"]}},
+            "unknown method 'gradiant'; did you mean 'gradient'?",
+        ),
+        ({"grammars": {"tiny": {"window": 5}}}, "elements.a: is 8 wide; the window has 5 letters"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+)
+def test_a_wrong_config_is_refused_before_anything_runs(tmp_path, change, message):
+    run = Run(tmp_path)
+    run.config |= change
+    said = run.snakemake("--dry-run", check=False)
+    assert message in said and "Traceback" not in said
+    assert not (tmp_path / "results").exists()
