@@ -93,7 +93,7 @@ def fit(network: Network, data: TrainingData, options: Options, draft: Draft) ->
     }
     torch.manual_seed(_derived_seed(options.seed, "initial weights"))
     module = build_from_recipe(recipe, network.description or "architecture").to(device)
-    state = State(module, _optimizer(network.optimizer, module))
+    state = State(module, make_optimizer(network.optimizer, module))
     if draft.checkpoint.exists():
         state.restore(draft.checkpoint, device)
         log.warning("resuming %s after epoch %d", draft.folder, state.epoch)
@@ -190,7 +190,8 @@ def _validate(module: nn.Sequential, tensors: _Tensors) -> tuple[float, float]:
     return loss / len(tensors.validation_x), correct / len(tensors.validation_x)
 
 
-def _optimizer(chosen: Optimizer, module: nn.Module) -> torch.optim.Optimizer:
+def make_optimizer(chosen: Optimizer, module: nn.Module) -> torch.optim.Optimizer:
+    """Return the optimiser of a network for its module."""
     if chosen.sgd:
         return torch.optim.SGD(
             module.parameters(),

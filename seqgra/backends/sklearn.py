@@ -15,6 +15,7 @@ from safetensors.numpy import save as save_arrays
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss
+from threadpoolctl import threadpool_limits
 
 from seqgra.alphabet import ALPHABETS
 from seqgra.architecture.schema import Baseline
@@ -108,7 +109,8 @@ def fit(architecture: Baseline, data: TrainingData, options: Options, _draft: Dr
     for number, penalty in enumerate(architecture.penalties):
         started = time.perf_counter()
         model = LogisticRegression(C=penalty, max_iter=_ITERATIONS, random_state=options.seed)
-        with warnings.catch_warnings():  # stopping early regularises too; validation decides
+        # stopping early regularises too; validation decides. More threads would change last bits.
+        with warnings.catch_warnings(), threadpool_limits(options.threads):
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(values, data.y)
         loss = log_loss(data.validation_y, model.predict_proba(validation), labels=conditions)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import re
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
 from seqgra.compare.answers import answers
 from seqgra.compare.figures import (
@@ -77,6 +79,7 @@ def compare(
     """
     listed = read_cells(cells)
     config_text = _read_text(config) if config else ""
+    question = str((yaml.safe_load(config_text) or {}).get("question", ""))
     tables = build_tables(listed)
     write_tables(tables, folder / "tables")
     labels, tables = _labelled(tables)
@@ -94,6 +97,7 @@ def compare(
     needed = _label(examples_needed(tables.scores, TARGET), labels)
     command = f"seqgra compare --cells {cells} -o {folder}"
     content = _content(drawing, sizes, needed, config_text, command)
+    content = dataclasses.replace(content, question=question)
     write_atomically(folder / "report.html", report(content))
     log.info("%s: %d cells", folder / "report.html", len(listed))
     return "done"

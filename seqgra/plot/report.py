@@ -101,8 +101,8 @@ class Content:
         The tables of the same names.
     overview, sections
         Figures of the whole grid, and of each grammar.
-    config, command
-        The grid's config as text, and the command that made the report.
+    config, command, question
+        The grid's config as text, the command that made the report, and what the grid is to answer.
     """
 
     answers: Sequence[Answer]
@@ -117,6 +117,7 @@ class Content:
     sections: Sequence[Section]
     config: str
     command: str
+    question: str = ""
 
 
 def metric_words(metric: str) -> str:
@@ -154,8 +155,9 @@ def _question(content: Content) -> str:
     grammars, labels = content.status["grammar"].nunique(), content.status["label"].nunique()
     sizes = sorted(content.status["size"].unique())
     span = f"{sizes[0]:,} to {sizes[-1]:,}" if len(sizes) > 1 else ", ".join(map(str, sizes))
+    asked = f"{escape(content.question)}</p>\n<p class=\"question\">" if content.question else ""
     return (
-        f"{count(grammars, 'grammar')}, {count(labels, 'architecture')}, dataset sizes of {span} "
+        f"{asked}{count(grammars, 'grammar')}, {count(labels, 'architecture')}, dataset sizes of {span} "
         "examples. How well does each predict, how much data does it need, and does it look at the "
         "positions that carry the grammar?"
     )

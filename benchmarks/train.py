@@ -1,0 +1,116 @@
+"""Training examples per second beside a bare torch loop on the same model, in the same run.
+
+    python benchmarks/train.py [--architecture conv10w-fc5] [--size 4000] [--window 1000] [--device cpu]
+
+The bare loop trains the same module on tensors that are one-hot encoded in memory beforehand, with the
+same optimiser and batches, and does nothing else. Ours draws the order, encodes letters batch by
+batch, adds up the loss, validates, keeps the best weights and writes history. Validation is counted in
+both (the bare loop runs the same forward passes). Figures are medians of interleaved rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from seqgra.architecture.load import architecture_content, resolve_architecture
+from seqgra.architecture.schema import Network
+from seqgra.backends import pytorch, pytorch_training
+from seqgra.dataset import open_dataset, split_size
+from seqgra.fingerprint import Identity, claim
+from seqgra.simulate import simulate
+from seqgra.train import Options, TrainingData
+
+ROUNDS, EPOCHS = 5, 3
+GRAMMARS = {150: "mc2-dna150-homer", 1000: "mc2-dna1000-homer"}
+
+
+def bare_loop(network: Network, data: TrainingData, device: torch.device) -> float:
+    """Return seconds of training on tensors already encoded in memory."""
+    encode = pytorch.OneHot(4, device)
+    tensors = [torch.from_numpy(np.array(a)).to(device) for a in (data.x, data.validation_x)]
+    x, validation = (encode(codes) for codes in tensors)
+    y = torch.from_numpy(data.y).to(device)
+    validation_y = torch.from_numpy(data.validation_y).to(device)
+    module = pytorch.build(network, 4, x.shape[2], 2, "bare").to(device)
+    optimizer = pytorch_training.make_optimizer(network.optimizer, module)
+    synchronise(device)
+    started = time.perf_counter()
+    for _ in range(EPOCHS):
+        module.train()
+        for rows in torch.randperm(len(x), device=device).split(network.training.batch_size):
+            loss = nn.functional.cross_entropy(module(x[rows]), y[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        module.eval()
+        with torch.inference_mode():
+            for start in range(0, len(validation), 512):
+                part = slice(start, start + 512)
+                nn.functional.cross_entropy(module(validation[part]), validation_y[part])
+    synchronise(device)
+    return time.perf_counter() - started
+
+
+def ours(network: Network, data: TrainingData, device: str) -> float:
+    """Return seconds of our training, data transfer, history and best weights included."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        claim(Path(folder), Identity("train", 0)) as draft,
+    ):
+        started = time.perf_counter()
+        pytorch_training.fit(network, data, Options(0, device, 1), draft)
+        return time.perf_counter() - started
+
+
+def synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--architecture", default="conv10w-fc5")
+    parser.add_argument("--size", type=int, default=4000)
+    parser.add_argument("--window", type=int, choices=GRAMMARS, default=1000)
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    content, file = architecture_content(options.architecture)
+    content["training"] = {**content.get("training", {}), "epochs": EPOCHS, "patience": EPOCHS}
+    network = resolve_architecture(content, file)
+    assert isinstance(network, Network)
+    device = pytorch.choose_device(options.device)
+    pytorch.make_deterministic(1)
+    with tempfile.TemporaryDirectory() as folder:
+        counts = split_size(options.size)
+        grammar = Path("grammars") / f"{GRAMMARS[options.window]}.yaml"
+        simulate(grammar, Path(folder), seed=0, counts=counts)
+        dataset = open_dataset(Path(folder))
+        arrays = []
+        for name in ("training", "validation"):
+            arrays += [dataset.x(name), dataset.y(name).argmax(axis=1)]
+        data = TrainingData(*arrays, dataset)
+        ours(network, data, options.device), bare_loop(network, data, device)
+        seconds = {"bare": [], "seqgra": []}
+        for _ in range(ROUNDS):
+            seconds["bare"].append(bare_loop(network, data, device))
+            seconds["seqgra"].append(ours(network, data, options.device))
+    name = torch.cuda.get_device_name() if device.type == "cuda" else "cpu, 1 thread"
+    print(
+        f"{options.architecture}, {options.window} nt, batch {network.training.batch_size}, {name}"
+    )
+    medians = {key: statistics.median(values) for key, values in seconds.items()}
+    for key, value in medians.items():
+        rate = counts["training"] * EPOCHS / value
+        print(f"{key:8} {rate:>9,.0f} examples/s   {medians['bare'] / value:.2f}")
+
+
+if __name__ == "__main__":
+    main()
