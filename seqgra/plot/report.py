@@ -155,7 +155,7 @@ def _question(content: Content) -> str:
     grammars, labels = content.status["grammar"].nunique(), content.status["label"].nunique()
     sizes = sorted(content.status["size"].unique())
     span = f"{sizes[0]:,} to {sizes[-1]:,}" if len(sizes) > 1 else ", ".join(map(str, sizes))
-    asked = f"{escape(content.question)}</p>\n<p class=\"question\">" if content.question else ""
+    asked = f'{escape(content.question)}</p>\n<p class="question">' if content.question else ""
     return (
         f"{asked}{count(grammars, 'grammar')}, {count(labels, 'architecture')}, dataset sizes of {span} "
         "examples. How well does each predict, how much data does it need, and does it look at the "
