@@ -9,6 +9,7 @@ import logging
 import shlex
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from seqgra.errors import InputError, Problem, SeqgraError, bad_input
 #: System errors that the user can mend; they end like wrong input, in one line.
 _USERS_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
+_BATCHED = ("simulate", "train", "evaluate", "attribute")
+_BATCH_HELP = "--batch FILE runs once a line of FILE; each line holds the arguments of one call."
+
 Handler = Callable[[argparse.Namespace], str]
 
 
@@ -26,9 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="seqgra: %(message)s", level=logging.WARNING)
     given = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
+    given = [part for text in given for part in _split_batch(text)]
     if "--batch" in given:
         return _batch(parser, given)
     return _run(parser.parse_args(given))
+
+
+def _split_batch(text: str) -> list[str]:
+    return ["--batch", text.removeprefix("--batch=")] if text.startswith("--batch=") else [text]
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -67,21 +76,25 @@ def _batch(parser: argparse.ArgumentParser, given: list[str]) -> int:
     except OSError as error:
         _complain(f"{file}: cannot be read ({error.strerror})")
         return 2
-    failed = 0
+    failed = calls = 0
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
+        calls += 1
         try:
             code = _run(parser.parse_args([*common, *shlex.split(line)]))
         except SystemExit as stop:
             code = int(stop.code or 0)
+        except Exception:  # a crash of one line is reported in full and costs that line only
+            traceback.print_exc()
+            code = 1
         if code == 130:
             return code
         if code:
             failed += 1
             _complain(f"{file}: line {number}: failed; going on with the next line")
     if failed:
-        _complain(f"{file}: {failed} of {len(lines)} lines failed; the others are done")
+        _complain(f"{file}: {failed} of {calls} calls failed; the others are done")
     return 1 if failed else 0
 
 
@@ -99,7 +112,10 @@ def _simulate(options: argparse.Namespace) -> str:
         raise bad_input("simulate", "", "needs exactly one of --size and --examples")
     if unknown := [name for name in sets if name not in SETS]:
         raise bad_input("--sets", unknown[0], f"no such set; choose from {', '.join(SETS)}")
-    counts = split_size(options.size) if options.size else dict.fromkeys(SETS, options.examples)
+    if options.size is None:
+        counts = dict.fromkeys(SETS, options.examples)
+    else:
+        counts = split_size(options.size)
     grammar = find_grammar(options.grammar)
     return simulate(
         grammar, options.output, seed=options.seed, counts={name: counts[name] for name in sets}
@@ -183,7 +199,7 @@ def _check(options: argparse.Namespace) -> str:
     problems: list[Problem] = []
     for file in options.files:
         try:
-            _check_one(file)
+            _check_one(file, options.library)
         except InputError as error:
             problems += error.problems
         else:
@@ -193,17 +209,21 @@ def _check(options: argparse.Namespace) -> str:
     return ""
 
 
-def _check_one(file: Path) -> None:
+def _check_one(file: Path, library: Path) -> None:
+    from seqgra.architecture.descriptor import looks_like_descriptor
     from seqgra.architecture.load import load_architecture
     from seqgra.grammar.load import load_grammar
     from seqgra.grid import read_grid
     from seqgra.law.law import compile_law
     from seqgra.yamlfile import read_yaml
 
-    content = read_yaml(file) if file.exists() else {}
+    if not file.exists() and looks_like_descriptor(file.name):
+        load_architecture(str(file))
+        return
+    content = read_yaml(file)
     if "grammars" in content:
-        read_grid(file)
-    elif "layers" in content or "features" in content or not file.exists():
+        read_grid(file, (Path(), library))
+    elif "layers" in content or "features" in content:
         load_architecture(str(file))
     else:
         compile_law(load_grammar(file), str(file))
@@ -214,12 +234,18 @@ def _variant(options: argparse.Namespace) -> str:
     from pydantic import BaseModel
 
     from seqgra.fingerprint import write_atomically
+    from seqgra.grammar.load import find_grammar
     from seqgra.grid import architecture_variant, grammar_variant
 
-    changes = json.loads(options.changes)
+    try:
+        changes = json.loads(options.changes)
+    except json.JSONDecodeError as error:
+        raise bad_input("variant", "changes", f"are not JSON ({error})") from None
+    if not isinstance(changes, dict):
+        raise bad_input("variant", "changes", 'must be a JSON mapping, such as {"window": 500}')
     variant: BaseModel
     if options.kind == "grammar":
-        variant = grammar_variant(Path(options.base), changes)
+        variant = grammar_variant(find_grammar(options.base), changes)
     else:
         variant = architecture_variant(options.base, changes, options.output.stem)
     content = variant.model_dump(mode="json", exclude_none=True)
@@ -268,7 +294,7 @@ def _add(
         name,
         help=summary,
         description=summary,
-        epilog=f"example: {example}",
+        epilog=f"example: {example}\n\n{_BATCH_HELP if name in _BATCHED else ''}".rstrip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -277,7 +303,14 @@ def _add(
 
 
 def _add_output(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar=what, help="where to")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar=what,
+        help="what to write (made if missing)",
+    )
 
 
 def _add_device(parser: argparse.ArgumentParser) -> None:
@@ -286,8 +319,24 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _positive(text: str) -> int:
+    """Read an option that counts something."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
+    return int(text)
+
+
+def _natural(text: str) -> int:
+    """Read a seed."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0")
+    return int(text)
+
+
 def _add_set_size(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--set-size", type=int, help="use the first so many test examples [all]")
+    parser.add_argument(
+        "--set-size", type=_positive, help="use the first so many test examples [all]"
+    )
 
 
 def _add_simulate(verbs: Verbs) -> None:
@@ -295,52 +344,72 @@ def _add_simulate(verbs: Verbs) -> None:
     parser = _add(verbs, "simulate", _simulate, "draw sequences from a grammar", example)
     parser.add_argument("grammar", help="YAML file, or the name of one in grammars/")
     _add_output(parser, "DATASET")
-    parser.add_argument("--seed", type=int, default=0, help="data seed [0]")
+    parser.add_argument("--seed", type=_natural, default=0, help="data seed [0]")
     parser.add_argument(
-        "--size", type=int, help="examples in all: 70 / 10 / 20 %% of the three sets"
+        "--size", type=_positive, help="examples in all: 70 / 10 / 20 %% of the three sets"
     )
-    parser.add_argument("--examples", type=int, help="examples in each set, instead of --size")
+    parser.add_argument(
+        "--examples", type=_positive, help="examples in each set, instead of --size"
+    )
     parser.add_argument("--sets", help="which sets, such as training,validation [all]")
 
 
 def _add_train(verbs: Verbs) -> None:
     example = "seqgra train data/homer conv10w-gmp-fc5 -o models/a --size 10000 --seed 1"
     parser = _add(verbs, "train", _train, "train an architecture on a dataset", example)
-    parser.add_argument("dataset", type=Path)
+    parser.add_argument("dataset", type=Path, help="folder made by seqgra simulate")
     parser.add_argument("architecture", help="YAML file, name in architectures/, or descriptor")
     _add_output(parser, "MODEL")
-    parser.add_argument("--size", type=int, required=True, help="examples in all, as for simulate")
-    parser.add_argument("--seed", type=int, default=0, help="model seed [0]")
-    parser.add_argument("--backend", default="pytorch", help="of networks [pytorch]")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads [1]")
+    parser.add_argument(
+        "--size", type=_positive, required=True, help="examples in all: 70 %% train, 10 %% validate"
+    )
+    parser.add_argument("--seed", type=_natural, default=0, help="model seed [0]")
+    parser.add_argument(
+        "--backend", default="pytorch", help="of a network; a baseline names its own [pytorch]"
+    )
+    parser.add_argument(
+        "--threads", type=_positive, default=1, help="CPU threads; part of the identity [1]"
+    )
     _add_device(parser)
 
 
 def _add_evaluate(verbs: Verbs) -> None:
-    example = "seqgra evaluate models/a data/test -o scores/a"
+    example = "seqgra evaluate models/a data/homer -o scores/a"
     summary = "score a model's predictions on the test set of a dataset"
     parser = _add(verbs, "evaluate", _evaluate, summary, example)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("dataset", type=Path)
+    parser.add_argument("model", type=Path, help="folder made by seqgra train")
+    parser.add_argument("dataset", type=Path, help="folder with a test set")
     _add_output(parser, "SCORES")
     _add_set_size(parser)
     _add_device(parser)
 
 
 def _add_attribute(verbs: Verbs) -> None:
-    example = "seqgra attribute models/a data/test -o attributions/a --method integrated-gradients"
+    example = "seqgra attribute models/a data/homer -o attributions/a --method integrated-gradients"
     summary = "attribute predictions to positions and score grammar recovery"
     parser = _add(verbs, "attribute", _attribute, summary, example)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("dataset", type=Path)
+    parser.add_argument("model", type=Path, help="folder made by seqgra train")
+    parser.add_argument("dataset", type=Path, help="folder with a test set")
     _add_output(parser, "ATTRIBUTIONS")
     parser.add_argument("--method", default="integrated-gradients", help="see `seqgra list`")
-    parser.add_argument("--examples", type=int, default=500, help="test examples a condition [500]")
-    parser.add_argument("--steps", type=int, default=100, help="of integrated gradients [100]")
     parser.add_argument(
-        "--baseline", choices=("background", "zeros"), default="background", help="[background]"
+        "--examples",
+        type=_positive,
+        default=500,
+        help="test examples of each condition, at most 2,000 in all [500]",
     )
-    parser.add_argument("--correct", action="store_true", help="gradient correction")
+    parser.add_argument(
+        "--steps", type=_positive, default=100, help="of integrated gradients [100]"
+    )
+    parser.add_argument(
+        "--baseline",
+        choices=("background", "zeros"),
+        default="background",
+        help="where integrated gradients start: mean background letters, or no letters [background]",
+    )
+    parser.add_argument(
+        "--correct", action="store_true", help="remove each gradient's mean over letters"
+    )
     _add_set_size(parser)
     _add_device(parser)
 
@@ -350,25 +419,34 @@ def _add_compare(verbs: Verbs) -> None:
     summary = "gather the finished cells of a grid into tables, figures and a report"
     parser = _add(verbs, "compare", _compare, summary, example)
     parser.add_argument("--grid", type=Path, metavar="CONFIG", help="the grid's config file")
-    parser.add_argument(
-        "--library", type=Path, default=Path(), help="where else to look for grammars/ [.]"
-    )
+    _add_library(parser)
     parser.add_argument(
         "--cells", type=Path, metavar="FILE", help="a cells file, instead of --grid"
     )
     _add_output(parser, "FOLDER")
 
 
+def _add_library(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--library",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="folder that also holds grammars/ and architectures/ [.]",
+    )
+
+
 def _add_small(verbs: Verbs) -> None:
     example = "seqgra check grammars/*.yaml config/config.yaml"
     summary = "check grammar, architecture and config files"
     parser = _add(verbs, "check", _check, summary, example)
-    parser.add_argument("files", type=Path, nargs="+")
+    parser.add_argument("files", type=Path, nargs="+", help="files; descriptors too")
+    _add_library(parser)
     example = "seqgra variant grammar grammars/a.yaml '{\"window\": 500}' -o grammars/a-500.yaml"
     summary = "write a grammar or architecture with some keys changed"
     parser = _add(verbs, "variant", _variant, summary, example)
     parser.add_argument("kind", choices=("grammar", "architecture"))
-    parser.add_argument("base")
+    parser.add_argument("base", help="file or name; an architecture may be a descriptor")
     parser.add_argument("changes", help="JSON; mappings merge, lists replace")
     _add_output(parser, "FILE")
     summary = "list grammars, architectures, attribution methods and backends"

@@ -168,6 +168,9 @@ class Dataset:
         for name, sums in self.content["checksums"].items():
             if name.split(".")[0] in sets:
                 verify_chunks(self.folder / name, sums)
+        run = require_run(self.folder, "simulate")
+        for name in sets:
+            verify_file(self.folder, f"{name}.elements.parquet", run)
 
 
 def open_dataset(folder: Path) -> Dataset:

@@ -29,7 +29,7 @@ from seqgra.grammar.load import load_grammar, merge, resolve
 from seqgra.grammar.schema import Grammar
 from seqgra.yamlfile import Strict, read_yaml, suggest, validate
 
-#: Attribution methods of the command line; the method module itself is imported only to run one.
+#: Cells that one job holds at most, so that its batch file stays a reasonable shell argument.
 _MOST_LINES = 300
 _EPOCHS_EXPECTED = 25
 
@@ -38,6 +38,12 @@ def _path_safe(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", name):
         raise ValueError(f"is {name!r}; use letters, digits, '.', '_', '+' and '-' only")
     return name
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if twice := [value for number, value in enumerate(values) if value in values[:number]]:
+        raise ValueError(f"holds {twice[0]} twice")
+    return values
 
 
 def _entries(given: Any) -> Any:
@@ -53,6 +59,8 @@ Name = Annotated[str, AfterValidator(_path_safe)]
 Entries = Annotated[dict[Name, dict[str, Any]], BeforeValidator(_entries), Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)]
+Size = Annotated[int, Field(ge=10)]
 
 
 class TestSet(Strict):
@@ -90,10 +98,12 @@ class GridConfig(Strict):
     question: str = ""
     grammars: Entries
     architectures: Entries
-    sizes: Annotated[tuple[Annotated[int, Field(ge=10)], ...], Field(min_length=1)]
-    data_seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
-    model_seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
-    backends: Annotated[tuple[str, ...], Field(min_length=1)] = ("pytorch",)
+    sizes: Annotated[tuple[Size, ...], Field(min_length=1), AfterValidator(_distinct)]
+    data_seeds: Seeds = (0,)
+    model_seeds: Seeds = (0,)
+    backends: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_distinct)] = (
+        "pytorch",
+    )
     test: TestSet = TestSet()
     attribution: AttributionPlan = AttributionPlan()
     train: TrainPlan = TrainPlan()
@@ -204,15 +214,16 @@ class Grid:
 
     def _other_problems(self) -> Iterator[Problem]:
         from seqgra.attribute.gradients import METHODS
-        from seqgra.model import BACKENDS
+        from seqgra.model import NETWORK_BACKENDS
 
         for method in self.config.attribution.methods:
             if method not in METHODS:
                 message = f"unknown method {method!r}; {suggest(method, list(METHODS))}"
                 yield Problem(self.file, "attribution.methods", message)
         for backend in self.config.backends:
-            if backend not in BACKENDS:
-                message = f"unknown backend {backend!r}; {suggest(backend, list(BACKENDS))}"
+            if backend not in NETWORK_BACKENDS:
+                advice = suggest(backend, list(NETWORK_BACKENDS))
+                message = f"{backend!r} is no backend of networks; {advice}"
                 yield Problem(self.file, "backends", message)
 
     @property
@@ -229,7 +240,7 @@ class Grid:
             for grammar, name in itertools.product(c.grammars, c.architectures)
             for backend in self._backends(name)
             for size, data_seed, model_seed in itertools.product(
-                sorted(set(c.sizes)), c.data_seeds, c.model_seeds
+                sorted(c.sizes), c.data_seeds, c.model_seeds
             )
         )
 
@@ -289,15 +300,22 @@ class Grid:
 
     def grammar_inputs(self, grammar: str) -> list[str]:
         """Return the files whose change can change a grammar: its own and those of its motifs."""
-        base = self.grammar_files[grammar]
-        content = read_yaml(base).get("elements", {})
-        motifs = {base.parent / e["motif"] for e in content.values() if "motif" in e}
-        return sorted({str(self.grammar_file(grammar)), *map(str, motifs)})
+        return [str(self.grammar_file(grammar)), *self.motif_files(grammar)]
+
+    def motif_files(self, grammar: str) -> list[str]:
+        """Return the motif files that a grammar, with the config's changes, reads."""
+        file = self.grammar_files[grammar]
+        content = merge(read_yaml(file), self.config.grammars[grammar])
+        motifs = {e["motif"] for e in content["elements"].values() if "motif" in e}
+        return sorted(str(file.parent / motif) for motif in motifs)
 
     def architecture_inputs(self, architecture: str) -> list[str]:
-        """Return the file of an architecture; none for a plain descriptor."""
-        file = self.architecture_file(architecture)
-        return [file] if file.endswith(".yaml") else []
+        """Return the file that an architecture is trained from; none for a plain descriptor."""
+        return _files(self.architecture_file(architecture))
+
+    def architecture_sources(self, architecture: str) -> list[str]:
+        """Return the file that a variant of an architecture changes; none for a descriptor."""
+        return _files(self.architecture_base(architecture))
 
     def runtime(self, pack: str, attempt: int) -> int:
         """Return minutes to allow a pack's training."""
@@ -403,6 +421,10 @@ def architecture_variant(base: str, changes: dict[str, Any], name: str) -> Archi
     if "optimizer" in changes:  # exactly one optimiser: a change replaces it
         content["optimizer"] = changes["optimizer"]
     return resolve_architecture(content, f"{file} ({name})" if changes else file)
+
+
+def _files(name: str) -> list[str]:
+    return [name] if name.endswith((".yaml", ".yml")) else []
 
 
 def _add_pack(packs: dict[str, Pack], prefix: str, cells: list[Cell], minutes: float) -> None:

@@ -16,6 +16,10 @@ from seqgra.fingerprint import require_run
 BACKENDS = {"pytorch": "seqgra.backends.pytorch", "sklearn": "seqgra.backends.sklearn"}
 
 
+#: Those that train networks; a baseline's file names its own.
+NETWORK_BACKENDS = ("pytorch",)
+
+
 class AbstractModel(ABC):
     """A trained model: letter codes in, logits out.
 

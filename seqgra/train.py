@@ -14,7 +14,7 @@ from seqgra.architecture.schema import Baseline
 from seqgra.dataset import Dataset, open_dataset, split_size
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, Identity, claim, require_run
-from seqgra.model import AbstractModel, backend_module
+from seqgra.model import NETWORK_BACKENDS, AbstractModel, backend_module
 
 #: Raised whenever the same inputs would give another model.
 TRAIN_VERSION = 1
@@ -117,6 +117,9 @@ def train(
     resolved = load_architecture(architecture)
     if isinstance(resolved, Baseline):
         backend = resolved.backend
+    elif backend not in NETWORK_BACKENDS:
+        message = f"no such backend of networks; choose from {', '.join(NETWORK_BACKENDS)}"
+        raise bad_input(f"--backend {backend}", "", message)
     run = require_run(dataset, "simulate")
     identity = Identity(
         "train",

@@ -165,13 +165,17 @@ class Network(Strict):
 
 
 class Kmers(Strict):
-    """Counts of all k-mers as features."""
+    """Counts of all k-mers as features, at most `MOST_FEATURES` of them."""
 
     k: Annotated[int, Field(ge=1, le=8)] = 5
 
 
 class PwmScan(Strict):
     """Best log-odds score of each of the grammar's elements as features."""
+
+
+#: Features of a baseline at most, so that their dense float32 matrix stays in memory.
+MOST_FEATURES = 65_536
 
 
 class Features(Strict):

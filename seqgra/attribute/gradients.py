@@ -20,8 +20,8 @@ class Method(NamedTuple):
     function
         ``function(gradients, inputs, target, **settings)``, values float32 (N, A, L).
     signed
-        True for contributions to the logit (a position's score is the value at its letter), False
-        for sensitivities (the norm over letters).
+        True for contributions to the logit (a position's score is the sum over letters), False for
+        sensitivities (the norm over letters).
     description, doi
         What it is and where it was published.
     settings

@@ -165,15 +165,18 @@ def _epoch(state: State, network: Network, tensors: _Tensors, seed: int) -> floa
     order = (torch.arange(examples) if order is None else order).to(tensors.x.device)
     total = torch.zeros((), device=tensors.x.device, dtype=torch.float64)
     module.train()
+    normalised = any(isinstance(layer, nn.BatchNorm1d) for layer in module)
+    counted = 0
     for rows in order.split(batch):
-        if len(rows) == 1 and examples > 1:
-            continue  # batch normalisation has no variance of one example
+        if normalised and len(rows) == 1:
+            continue  # one example has no variance to normalise by
+        counted += len(rows)
         loss = nn.functional.cross_entropy(module(tensors.encode(tensors.x[rows])), tensors.y[rows])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         total += loss.detach() * len(rows)
-    return float(total) / examples
+    return float(total) / max(counted, 1)
 
 
 def _validate(module: nn.Sequential, tensors: _Tensors) -> tuple[float, float]:

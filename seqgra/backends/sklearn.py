@@ -18,7 +18,8 @@ from sklearn.metrics import accuracy_score, log_loss
 from threadpoolctl import threadpool_limits
 
 from seqgra.alphabet import ALPHABETS
-from seqgra.architecture.schema import Baseline
+from seqgra.architecture.schema import MOST_FEATURES, Baseline
+from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.grammar.schema import Grammar
 from seqgra.law.elements import best_scores, letter_probabilities
@@ -146,7 +147,11 @@ def _recipe(architecture: Baseline, data: TrainingData) -> dict[str, Any]:
         "conditions": list(data.dataset.conditions),
     }
     if architecture.features.kmers:
-        recipe["k"] = architecture.features.kmers.k
+        k, letters = architecture.features.kmers.k, len(data.dataset.alphabet.letters)
+        if letters**k > MOST_FEATURES:
+            message = f"is {k}: {letters**k:,} features of {letters} letters; use a smaller k"
+            raise bad_input(architecture.description, "features.kmers.k", message)
+        recipe["k"] = k
     else:
         recipe["scores"] = _log_odds(data.dataset.grammar)
     return recipe

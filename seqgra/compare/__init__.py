@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from seqgra.compare.answers import answers
 from seqgra.compare.figures import (
@@ -32,6 +31,7 @@ from seqgra.fingerprint import write_atomically
 from seqgra.plot.page import Picture
 from seqgra.plot.report import Content, report
 from seqgra.plot.style import looks
+from seqgra.yamlfile import read_yaml
 
 #: The PR AUC that counts as having learnt the task.
 TARGET = 0.95
@@ -79,7 +79,7 @@ def compare(
     """
     listed = read_cells(cells)
     config_text = _read_text(config) if config else ""
-    question = str((yaml.safe_load(config_text) or {}).get("question", ""))
+    question = str(read_yaml(config).get("question", "")) if config else ""
     tables = build_tables(listed)
     write_tables(tables, folder / "tables")
     labels, tables = _labelled(tables)
@@ -95,7 +95,8 @@ def compare(
     )
     sizes = _label(summary(tables.scores), labels)
     needed = _label(examples_needed(tables.scores, TARGET), labels)
-    command = f"seqgra compare --cells {cells} -o {folder}"
+    grid = f" --grid {config}" if config else ""
+    command = f"seqgra compare{grid} --cells {cells} -o {folder}"
     content = _content(drawing, sizes, needed, config_text, command)
     content = dataclasses.replace(content, question=question)
     write_atomically(folder / "report.html", report(content))

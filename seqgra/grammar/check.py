@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from fractions import Fraction
 
 from seqgra.alphabet import ALPHABETS, BACKGROUND_PRESETS
 from seqgra.errors import Problem
@@ -11,6 +12,7 @@ from seqgra.grammar.schema import Grammar, Rule, Spacing
 from seqgra.yamlfile import suggest
 
 _TOLERANCE = 1e-3
+_LONGEST_PERIOD = 100_000
 #: Names of averages in tables, which no condition may have.
 RESERVED_NAMES = ("micro", "macro")
 
@@ -76,6 +78,8 @@ def _elements(grammar: Grammar) -> Found:
         place = f"elements.{name}"
         if element.kmers is not None:
             yield from _kmers(element.kmers, letters, f"{place}.kmers")
+        if element.matrix == ():
+            yield f"{place}.matrix", "has no rows"
         for row, probabilities in enumerate(element.matrix or ()):
             where = f"{place}.matrix[{row}]"
             if len(probabilities) != len(letters):
@@ -180,7 +184,9 @@ def _spacing(spacing: Spacing, rule: Rule, grammar: Grammar, place: str) -> Foun
 
 def _lowest_gap(spacing: Spacing) -> int:
     gap = spacing.gap
-    return min(gap) if isinstance(gap, dict) else gap[0]
+    if isinstance(gap, dict):
+        return min((value for value, weight in gap.items() if weight > 0), default=0)
+    return gap[0]
 
 
 def _gap(gap: tuple[int, int | None] | dict[int, float], place: str) -> Found:
@@ -270,6 +276,12 @@ def _examples(grammar: Grammar) -> Found:
                 yield f"{place}.conditions", f"unknown condition {name!r}; {suggest(name, known)}"
         if group.share <= 0:
             yield f"{place}.share", f"is {group.share:g}; a share is above 0"
+    if all(group.share > 0 for group in grammar.examples):
+        shares = [Fraction(str(group.share)) for group in grammar.examples]
+        unit = math.lcm(*(share.denominator for share in shares))
+        if (period := int(sum(shares) * unit)) > _LONGEST_PERIOD:
+            message = f"repeat only after {period:,} examples; use rounder shares, such as 2 and 1"
+            yield "examples", message
     if grammar.examples:
         shown = {name for group in grammar.examples for name in group.conditions}
         for name in known:

@@ -91,11 +91,11 @@ def _read_element(
         motifs = read_motifs(folder / element.motif, ALPHABETS[draft.alphabet].letters)
     except InputError as error:
         found = [Problem(str(file), f"{place}.motif", str(problem)) for problem in error.problems]
-        return Element(matrix=()), found
+        return Element.model_construct(), found
     if element.id not in motifs:
         message = f"no motif {element.id!r} in {element.motif}; {suggest(element.id, list(motifs))}"
-        return Element(matrix=()), [Problem(str(file), f"{place}.id", message)]
-    return Element(matrix=motifs[element.id].matrix), []
+        return Element.model_construct(), [Problem(str(file), f"{place}.id", message)]
+    return _normalised(Element(matrix=motifs[element.id].matrix)), []
 
 
 def _fill(draft: Grammar) -> Grammar:

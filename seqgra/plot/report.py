@@ -370,9 +370,9 @@ def _reproduce(content: Content) -> str:
     items.insert(0, _versions(runs["versions"]))
     listed = "".join(f"<li>{escape(item)}</li>" for item in items if item)
     config = (
-        "<h3>The whole config</h3><p>Save it as <code>config.yaml</code> and run "
-        "<code>snakemake --configfile config.yaml</code>: the same seeds and versions give the "
-        f"same tables and figures.</p><pre>{escape(content.config)}</pre>"
+        "<h3>The whole config</h3><p>Save it as <code>config/config.yaml</code> of an empty folder and "
+        "run <code>snakemake --directory FOLDER</code> from the repository: the same seeds and "
+        f"versions give the same tables and figures.</p><pre>{escape(content.config)}</pre>"
         if content.config
         else ""
     )

@@ -3,7 +3,8 @@
 
 rule variant_grammar:
     input:
-        lambda w: GRID.grammar_files[w.grammar],
+        base=lambda w: GRID.grammar_files[w.grammar],
+        motifs=lambda w: GRID.motif_files(w.grammar),
     output:
         f"{RESULTS}/grammars/{{grammar}}.yaml",
     log:
@@ -13,10 +14,12 @@ rule variant_grammar:
     params:
         changes=lambda w: GRID.variant_changes("grammars", w.grammar),
     shell:
-        "seqgra variant grammar {input:q} {params.changes:q} -o {output:q} > {log:q} 2>&1"
+        "seqgra variant grammar {input.base:q} {params.changes:q} -o {output:q} > {log:q} 2>&1"
 
 
 rule variant_architecture:
+    input:
+        lambda w: GRID.architecture_sources(w.name),
     output:
         f"{RESULTS}/architectures/{{name}}.yaml",
     log:
