@@ -26,7 +26,7 @@ from seqgra.backends import pytorch, pytorch_training
 from seqgra.dataset import open_dataset, split_size
 from seqgra.fingerprint import Identity, claim
 from seqgra.simulate import simulate
-from seqgra.train import Options, TrainingData
+from seqgra.training import Options, TrainingData
 
 ROUNDS, EPOCHS = 5, 3
 GRAMMARS = {150: "mc2-dna150-homer", 1000: "mc2-dna1000-homer"}

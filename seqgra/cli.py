@@ -17,7 +17,17 @@ from seqgra.dataset import SETS, split_size
 from seqgra.errors import InputError, Problem, SeqgraError, bad_input
 
 #: System errors that the user can mend; they end like wrong input, in one line.
-_USERS_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+_USERS_ERRORS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+)
 
 _BATCHED = ("simulate", "train", "evaluate", "attribute")
 _BATCH_HELP = "--batch FILE runs once a line of FILE; each line holds the arguments of one call."
@@ -73,8 +83,8 @@ def _batch(parser: argparse.ArgumentParser, given: list[str]) -> int:
     file, common = Path(given[place + 1]), given[:place] + given[place + 2 :]
     try:
         lines = file.read_text().splitlines()
-    except OSError as error:
-        _complain(f"{file}: cannot be read ({error.strerror})")
+    except (OSError, UnicodeDecodeError) as error:
+        _complain(f"{file}: cannot be read ({error})")
         return 2
     failed = calls = 0
     for number, line in enumerate(lines, 1):
@@ -112,10 +122,7 @@ def _simulate(options: argparse.Namespace) -> str:
         raise bad_input("simulate", "", "needs exactly one of --size and --examples")
     if unknown := [name for name in sets if name not in SETS]:
         raise bad_input("--sets", unknown[0], f"no such set; choose from {', '.join(SETS)}")
-    if options.size is None:
-        counts = dict.fromkeys(SETS, options.examples)
-    else:
-        counts = split_size(options.size)
+    counts = split_size(options.size) if options.size else dict.fromkeys(SETS, options.examples)
     grammar = find_grammar(options.grammar)
     return simulate(
         grammar, options.output, seed=options.seed, counts={name: counts[name] for name in sets}

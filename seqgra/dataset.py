@@ -141,15 +141,17 @@ class Dataset:
     def _count(self, set_name: str, examples: int | None) -> int:
         there = self.counts.get(set_name, 0)
         wanted = there if examples is None else examples
-        if there == 0 or wanted > there:
+        if not 0 < wanted <= there:
             raise bad_input(
-                self.folder, set_name, f"has {there} examples; {wanted} are needed: simulate more"
+                self.folder, set_name, f"has {there} examples; {wanted} are wanted: simulate more"
             )
         return wanted
 
     def _load(self, set_name: str, what: str, examples: int | None) -> np.ndarray:
         name = f"{set_name}.{what}.npy"
         wanted = self._count(set_name, examples)
+        if require_run(self.folder, "simulate")["fingerprint"] != self.fingerprint:
+            raise bad_input(self.folder, "", "was replaced by another dataset meanwhile; run again")
         path = self.folder / name
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -198,7 +200,8 @@ def verify_chunks(path: Path, sums: list[int]) -> None:
         for number, expected in enumerate(sums):
             if zlib.crc32(stream.read(CHUNK)) != expected:
                 place = f"bytes {number * CHUNK} to {(number + 1) * CHUNK}"
-                message = "do not match their checksum (damaged or edited); simulate it again"
+                message = "do not match their checksum (damaged or edited); "
+                message += "delete the folder and simulate it again"
                 raise bad_input(path, place, message)
 
 

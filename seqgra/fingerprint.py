@@ -24,8 +24,16 @@ from typing import Any
 from seqgra.errors import bad_input
 
 RUN_FILE = "run.json"
+#: Version of each verb's results: raised when the same inputs and options give other results, so
+#: that old nouns are made again.
+RESULTS_VERSIONS = {"simulate": 1, "train": 1, "evaluate": 1, "attribute": 1}
 _ASIDE = ".aside-"
 _CHECKPOINT = ".checkpoint-"
+#: The next run.json, while files are being put in place: whoever finds it finishes the job.
+_JOURNAL = ".publish.json"
+_LOCK, _LOCK_TEXT = ".lock", "seqgra locks this folder while it writes\n"
+_REMAKE = "delete its folder and run the same command again"
+_PATIENCE = 40
 _LIBRARIES = ("numpy", "numba", "pandas", "pyarrow", "sklearn", "torch", "matplotlib")
 
 log = logging.getLogger(__name__)
@@ -83,10 +91,10 @@ def read_run(folder: Path) -> dict[str, Any] | None:
     """
     try:
         run: dict[str, Any] = json.loads((folder / RUN_FILE).read_text())
-        whole = all(
+        whole = {"verb", "fingerprint", "status"} <= run.keys() and all(
             (folder / name).stat().st_size == facts["bytes"] for name, facts in run["files"].items()
         )
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return run if whole else None
 
@@ -99,13 +107,22 @@ def require_run(folder: Path, verb: str) -> dict[str, Any]:
     InputError
         If there is no whole noun, or another verb made it.
     """
-    run = read_run(folder)
+    run = read_run(folder) or _read_while_published(folder)
     if run is None:
         state = "has lost or truncated files" if (folder / RUN_FILE).exists() else "is not finished"
         raise bad_input(folder, "", f"{state}; make it (again) with `seqgra {verb}`")
     if run["verb"] != verb:
         raise bad_input(folder, "", f"was made by `seqgra {run['verb']}`; expected `seqgra {verb}`")
     return run
+
+
+def _read_while_published(folder: Path) -> dict[str, Any] | None:
+    """Look again for a moment: another process may just be putting the files in place."""
+    for _ in range(_PATIENCE):
+        if not (folder / _JOURNAL).exists():
+            break
+        time.sleep(0.05)
+    return read_run(folder)
 
 
 def verify_file(folder: Path, name: str, run: Mapping[str, Any]) -> Path:
@@ -121,7 +138,7 @@ def verify_file(folder: Path, name: str, run: Mapping[str, Any]) -> Path:
     if facts is None or not path.exists():
         raise bad_input(path, "", "is missing; make it again")
     if file_sha256(path) != facts["sha256"]:
-        raise bad_input(path, "", "does not match its checksum (damaged or edited); make it again")
+        raise bad_input(path, "", f"does not match its checksum (damaged or edited); {_REMAKE}")
     return path
 
 
@@ -209,13 +226,8 @@ class Draft:
             "cpu_seconds": round(time.process_time() - cpu, 3),
             **facts,
         }
-        old = _listed_files(self.folder)
-        (self.folder / RUN_FILE).unlink(missing_ok=True)
-        for name in self._names:
-            (self.folder / f"{_ASIDE}{name}").replace(self.folder / name)
-        for name in old - files.keys():
-            (self.folder / name).unlink(missing_ok=True)
-        write_atomically(self.folder / RUN_FILE, json.dumps(run, indent=1) + "\n")
+        write_atomically(self.folder / _JOURNAL, json.dumps(run, indent=1) + "\n")
+        _put_in_place(self.folder, run)
         self.checkpoint.unlink(missing_ok=True)
 
     def clean(self) -> None:
@@ -223,16 +235,51 @@ class Draft:
         for leftover in self.folder.glob(f"{_ASIDE}*"):
             leftover.unlink(missing_ok=True)
         for checkpoint in self.folder.glob(f"{_CHECKPOINT}*"):
-            if checkpoint != self.checkpoint:
+            if checkpoint != self.checkpoint or self.previous:
                 checkpoint.unlink(missing_ok=True)
 
 
-def _listed_files(folder: Path) -> set[str]:
+def _put_in_place(folder: Path, run: Mapping[str, Any]) -> None:
+    """Replace the old noun's files by the new ones; doing it twice does no harm."""
+    old = _listed_files(folder, run["verb"])
+    for name in run["files"]:
+        if (aside := folder / f"{_ASIDE}{name}").exists():
+            aside.replace(folder / name)
+    for name in old - run["files"].keys():
+        (folder / name).unlink(missing_ok=True)
+    (folder / _JOURNAL).replace(folder / RUN_FILE)
+
+
+def _finish_publishing(folder: Path, verb: str) -> None:
+    """Finish what a killed writer had begun to put in place (its files were all written)."""
     try:
-        names = json.loads((folder / RUN_FILE).read_text())["files"]
-    except (OSError, json.JSONDecodeError, KeyError):
+        run = json.loads((folder / _JOURNAL).read_text())
+    except (OSError, ValueError):
+        return
+    if run["verb"] == verb:
+        _put_in_place(folder, run)
+
+
+def _listed_files(folder: Path, verb: str) -> set[str]:
+    """Return the plain file names of the noun of this verb in a folder."""
+    try:
+        run = json.loads((folder / RUN_FILE).read_text())
+        names = set(run["files"]) if run["verb"] == verb else set()
+    except (OSError, ValueError, KeyError, TypeError):
         return set()
     return {name for name in names if "/" not in name and not name.startswith(".")}
+
+
+def _refuse_foreign(folder: Path, verb: str) -> None:
+    """Refuse to write into a folder that holds another verb's noun, or files that are not ours."""
+    lock = folder / _LOCK
+    ours = lock.is_file() and lock.read_text(errors="replace") in ("", _LOCK_TEXT)
+    if not ours and any(folder.iterdir()):
+        raise bad_input(folder, "", "holds other files; choose a new or empty folder")
+    run = read_run(folder)
+    if run and run["verb"] != verb:
+        message = f"holds what `seqgra {run['verb']}` made; choose another folder"
+        raise bad_input(folder, "", message)
 
 
 @contextmanager
@@ -249,7 +296,8 @@ def claim(folder: Path, identity: Identity) -> Iterator[Draft]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
+        _refuse_foreign(folder, identity.verb)
+        lock = (folder / _LOCK).open("a")
     except OSError as error:
         raise bad_input(
             folder, "", f"cannot be written ({error.strerror}); choose another folder"
@@ -260,6 +308,13 @@ def claim(folder: Path, identity: Identity) -> Iterator[Draft]:
         except BlockingIOError:
             log.warning("waiting for %s, which another process is writing", folder)
             fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:
+            message = f"cannot be locked ({error.strerror}); use a file system with flock"
+            raise bad_input(folder, "", message) from None
+        if lock.tell() == 0:
+            lock.write(_LOCK_TEXT)
+            lock.flush()
+        _finish_publishing(folder, identity.verb)
         draft = Draft(folder, identity)
         draft.clean()
         try:

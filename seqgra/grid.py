@@ -17,6 +17,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from seqgra.alphabet import ALPHABETS
 from seqgra.architecture.load import (
     architecture_content,
     layer_shapes,
@@ -25,6 +26,8 @@ from seqgra.architecture.load import (
 from seqgra.architecture.schema import Architecture, Baseline, Conv, Dense, Network
 from seqgra.dataset import split_size
 from seqgra.errors import InputError, Problem, bad_input, raise_problems
+from seqgra.fingerprint import RESULTS_VERSIONS
+from seqgra.grammar.check import blocks_of
 from seqgra.grammar.load import load_grammar, merge, resolve
 from seqgra.grammar.schema import Grammar
 from seqgra.yamlfile import Strict, read_yaml, suggest, validate
@@ -173,12 +176,16 @@ class Grid:
         raise_problems(problems)
 
     def _read_grammar(self, name: str, changes: dict[str, Any]) -> None:
-        self.grammar_files[name] = self._find("grammars", changes.get("from", name))
+        self.grammar_files[name] = self._find("grammars", str(changes.get("from", name)))
         self.grammars[name] = (
             grammar_variant(self.grammar_files[name], changes)
             if changes
             else load_grammar(self.grammar_files[name])
         )
+        if any(len(blocks) > 1 for blocks in _blocks(self.grammars[name])):
+            from seqgra.law.law import compile_law
+
+            compile_law(self.grammars[name], f"{self.file}: grammars.{name}")
 
     def _read_architecture(self, name: str, changes: dict[str, Any]) -> None:
         base = self.architecture_base(name)
@@ -207,7 +214,7 @@ class Grid:
         ):
             if isinstance(network, Network):
                 try:
-                    layer_shapes(network, 4, grammar.window, f"{self.file}: architectures.{name}")
+                    layer_shapes(network, 1, grammar.window, f"{self.file}: architectures.{name}")
                 except InputError as error:
                     for problem in error.problems:
                         yield problem._replace(message=f"{problem.message}, grammar {grammar_name}")
@@ -240,13 +247,18 @@ class Grid:
             for grammar, name in itertools.product(c.grammars, c.architectures)
             for backend in self._backends(name)
             for size, data_seed, model_seed in itertools.product(
-                sorted(c.sizes), c.data_seeds, c.model_seeds
+                sorted(c.sizes), c.data_seeds, self._model_seeds(name)
             )
         )
 
     def _backends(self, architecture: str) -> tuple[str, ...]:
         resolved = self.architectures[architecture]
         return (resolved.backend,) if isinstance(resolved, Baseline) else self.config.backends
+
+    def _model_seeds(self, architecture: str) -> tuple[int, ...]:
+        """Return the model seeds: one for a baseline, whose fit has no random part."""
+        baseline = isinstance(self.architectures[architecture], Baseline)
+        return self.config.model_seeds[:1] if baseline else self.config.model_seeds
 
     @cached_property
     def packs(self) -> dict[str, Pack]:
@@ -317,16 +329,27 @@ class Grid:
         """Return the file that a variant of an architecture changes; none for a descriptor."""
         return _files(self.architecture_base(architecture))
 
+    def memory(self, pack: str, attempt: int) -> int:
+        """Return MiB to allow a pack's training: libraries, letters, and features of baselines."""
+        most = max(self.packs[pack].cells, key=lambda cell: cell.size)
+        architecture, grammar = self.architectures[most.architecture], self.grammars[most.grammar]
+        letters = most.size * grammar.window
+        if isinstance(architecture, Baseline) and architecture.features.kmers:
+            k = architecture.features.kmers.k
+            letters += 3 * 4 * most.size * len(ALPHABETS[grammar.alphabet].letters) ** k
+        return (1500 + 2 * letters // 2**20) * attempt
+
     def runtime(self, pack: str, attempt: int) -> int:
         """Return minutes to allow a pack's training."""
         return int(60 + 4 * self.packs[pack].minutes) * attempt
 
     def lines(self, stage: str, name: str) -> str:
         """Return the batch file of a stage: for simulate of a grammar, otherwise of a pack."""
+        head = f"# seqgra {stage}, results version {RESULTS_VERSIONS[stage]}\n"
         if stage == "simulate":
-            return _text(self._simulate(name))
+            return head + _text(self._simulate(name))
         make = {"train": self._train, "evaluate": self._evaluate, "attribute": self._attribute}
-        return _text(line for cell in self.packs[name].cells for line in make[stage](cell))
+        return head + _text(line for cell in self.packs[name].cells for line in make[stage](cell))
 
     def _simulate(self, grammar: str) -> Iterator[list[object]]:
         file, most, test = self.grammar_file(grammar), max(self.config.sizes), self.config.test
@@ -423,6 +446,12 @@ def architecture_variant(base: str, changes: dict[str, Any], name: str) -> Archi
     return resolve_architecture(content, f"{file} ({name})" if changes else file)
 
 
+def _blocks(grammar: Grammar) -> Iterator[list[object]]:
+    """Yield the blocks of each condition; one alone cannot overlap anything."""
+    for condition in grammar.conditions.values():
+        yield [block for rule in condition.rules for block in blocks_of(rule)]
+
+
 def _files(name: str) -> list[str]:
     return [name] if name.endswith((".yaml", ".yml")) else []
 
@@ -434,7 +463,7 @@ def _add_pack(packs: dict[str, Pack], prefix: str, cells: list[Cell], minutes: f
 
 def _multiplications(network: Network, grammar: Grammar) -> int:
     """Return the multiplications of one forward pass of one example, about."""
-    letters = 20 if grammar.alphabet == "protein" else 4
+    letters = len(ALPHABETS[grammar.alphabet].letters)
     shapes = layer_shapes(network, letters, grammar.window, network.description)
     total = 0
     for layer, before, after in zip(network.layers, shapes, shapes[1:], strict=False):

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from seqgra.dataset import Dataset
 from seqgra.errors import bad_input
-from seqgra.fingerprint import require_run
 
 #: Backend name -> module; imported only when used, since some take seconds.
 BACKENDS = {"pytorch": "seqgra.backends.pytorch", "sklearn": "seqgra.backends.sklearn"}
@@ -29,10 +29,14 @@ class AbstractModel(ABC):
         Names of the C outputs.
     device
         What it computes on, in words.
+    alphabet, window
+        Of the sequences it takes.
     """
 
     conditions: tuple[str, ...]
     device: str
+    alphabet: str
+    window: int
 
     @abstractmethod
     def logits(self, x: np.ndarray) -> np.ndarray:
@@ -79,21 +83,36 @@ def backend_module(name: str) -> Any:
 
 
 def open_model(
-    folder: Path, device: str = "auto", conditions: tuple[str, ...] | None = None
+    folder: Path, run: dict[str, Any], dataset: Dataset | None = None, device: str = "auto"
 ) -> AbstractModel:
     """Open a trained model; runs no code from the folder.
+
+    Parameters
+    ----------
+    folder, run
+        The model and its `run.json`, whose checksums its files must match.
+    dataset
+        What it will be applied to.
+    device
+        ``auto``, ``cpu`` or ``cuda``.
 
     Raises
     ------
     InputError
-        If there is no finished model, its files are damaged, or it has other conditions than those
-        of the dataset it is meant for.
+        If its files are damaged, or its conditions, alphabet or window are not the dataset's.
     """
-    run = require_run(folder, "train")
     model: AbstractModel = backend_module(run["options"]["backend"]).open_model(folder, run, device)
-    if conditions not in (None, model.conditions):
-        message = (
-            f"are {', '.join(model.conditions)}; the dataset's are {', '.join(conditions or ())}"
-        )
-        raise bad_input(folder, "conditions", f"{message}: give a dataset of the model's grammar")
+    if dataset is not None:
+        mine = (model.conditions, model.alphabet, model.window)
+        theirs = (dataset.conditions, dataset.alphabet.name, dataset.window)
+        for name, own, other in zip(
+            ("conditions", "alphabet", "window"), mine, theirs, strict=True
+        ):
+            if own != other:
+                message = f"of the model: {_words(own)}; of {dataset.folder}: {_words(other)}"
+                raise bad_input(folder, name, f"{message}; give a dataset of the model's grammar")
     return model
+
+
+def _words(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

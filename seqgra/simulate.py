@@ -12,7 +12,7 @@ import numpy as np
 
 from seqgra.dataset import ELEMENT_COLUMNS, ROLES, SETS, ArrayWriter, ElementWriter, open_dataset
 from seqgra.errors import bad_input
-from seqgra.fingerprint import Draft, Identity, claim
+from seqgra.fingerprint import RESULTS_VERSIONS, Draft, Identity, claim
 from seqgra.grammar.load import grammar_fingerprint, load_grammar
 from seqgra.grammar.schema import Grammar
 from seqgra.progress import Progress
@@ -58,7 +58,10 @@ def simulate(grammar_file: Path, folder: Path, *, seed: int, counts: Mapping[str
         raise bad_input("--seed", "", f"is {seed}; a seed is a whole number from 0")
     grammar = load_grammar(grammar_file)
     identity = Identity(
-        "simulate", STREAM_VERSION, {"grammar": grammar_fingerprint(grammar)}, {"seed": seed}
+        "simulate",
+        RESULTS_VERSIONS["simulate"],
+        {"grammar": grammar_fingerprint(grammar)},
+        {"seed": seed, "stream": STREAM_VERSION},
     )
     with claim(folder, identity) as draft:
         there = open_dataset(folder).counts if draft.previous else {}

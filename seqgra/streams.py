@@ -15,7 +15,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-#: Raised whenever the same law and seed would give other data.
+#: Part of every stream's key: raising it changes every dataset.
 STREAM_VERSION = 1
 #: Examples that share a stream: a block is always drawn whole and cut on writing.
 BLOCK = 4096

@@ -5,69 +5,15 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from seqgra.architecture.load import architecture_fingerprint, load_architecture
-from seqgra.architecture.schema import Baseline
+from seqgra.architecture.load import architecture_fingerprint, layer_shapes, load_architecture
+from seqgra.architecture.schema import Baseline, Network
 from seqgra.dataset import Dataset, open_dataset, split_size
 from seqgra.errors import bad_input
-from seqgra.fingerprint import Draft, Identity, claim, require_run
-from seqgra.model import NETWORK_BACKENDS, AbstractModel, backend_module
-
-#: Raised whenever the same inputs would give another model.
-TRAIN_VERSION = 1
-
-
-class TrainingData(NamedTuple):
-    """What a backend may see of a dataset.
-
-    Attributes
-    ----------
-    x, validation_x
-        uint8 (N, L): letter codes, memory-mapped.
-    y, validation_y
-        int64 (N,): number of the condition.
-    dataset
-        For names and, in informed baselines, the grammar's elements.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    validation_x: np.ndarray
-    validation_y: np.ndarray
-    dataset: Dataset
-
-
-class Options(NamedTuple):
-    """How to train: model seed, device (auto, cpu, cuda) and CPU threads."""
-
-    seed: int
-    device: str
-    threads: int
-
-
-class Trained(NamedTuple):
-    """What a backend returns.
-
-    Attributes
-    ----------
-    model
-        With the best weights.
-    history
-        One row an epoch: epoch, training_loss, validation_loss, validation_accuracy, seconds.
-    status, reason
-        ``done``, ``collapsed`` or ``diverged``, and why.
-    facts
-        What else goes into ``run.json``: parameters, epochs, best_epoch, device.
-    """
-
-    model: AbstractModel
-    history: list[dict[str, float]]
-    status: str
-    reason: str
-    facts: dict[str, Any]
+from seqgra.fingerprint import RESULTS_VERSIONS, Draft, Identity, claim
+from seqgra.model import NETWORK_BACKENDS, backend_module
+from seqgra.training import Options, Trained, TrainingData
 
 
 def train(
@@ -120,17 +66,20 @@ def train(
     elif backend not in NETWORK_BACKENDS:
         message = f"no such backend of networks; choose from {', '.join(NETWORK_BACKENDS)}"
         raise bad_input(f"--backend {backend}", "", message)
-    run = require_run(dataset, "simulate")
+    opened = open_dataset(dataset)
     identity = Identity(
         "train",
-        TRAIN_VERSION,
-        {"dataset": run["fingerprint"], "architecture": architecture_fingerprint(resolved)},
+        RESULTS_VERSIONS["train"],
+        {"dataset": opened.fingerprint, "architecture": architecture_fingerprint(resolved)},
         {"backend": backend, "size": size, "seed": seed, "threads": threads},
     )
     with claim(folder, identity) as draft:
         if draft.previous:
             return "up to date"
-        data = _training_data(open_dataset(dataset), size)
+        data = _training_data(opened, size)
+        if isinstance(resolved, Network):
+            letters = len(opened.alphabet.letters)
+            layer_shapes(resolved, letters, opened.window, architecture)
         module = backend_module(backend)
         trained: Trained = module.fit(resolved, data, Options(seed, device, threads), draft)
         module.save(trained.model, draft)
@@ -160,26 +109,3 @@ def _write_history(draft: Draft, history: list[dict[str, float]]) -> None:
         writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)
-
-
-def constant_loss(training_y: np.ndarray, validation_y: np.ndarray, conditions: int) -> float:
-    """Return the validation loss (nats) of the predictor that always says the training shares.
-
-    A model within 1 % of it has collapsed: it learnt nothing that carries over.
-
-    >>> round(constant_loss(np.array([0, 1, 0, 1]), np.array([0, 1]), 2), 4)
-    0.6931
-    """
-    shares = (np.bincount(training_y, minlength=conditions) + 0.5) / (
-        len(training_y) + conditions / 2
-    )
-    return float(-np.log(shares[validation_y]).mean())
-
-
-def outcome(best_loss: float, constant: float) -> tuple[str, str]:
-    """Return the status of a finished training and its reason."""
-    if best_loss >= 0.99 * constant:
-        return "collapsed", (
-            f"validation loss {best_loss:.4f} is within 1 % of the constant predictor's {constant:.4f}"
-        )
-    return "done", ""

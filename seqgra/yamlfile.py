@@ -10,7 +10,7 @@ import copy
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -183,10 +183,13 @@ def _allowed(model: type[BaseModel], location: Sequence[str | int]) -> list[str]
 def _inner_model(annotation: Any, tag: str | int) -> Any:
     """Return the model inside an annotation such as dict[str, Model], or the one of a tagged union."""
     models = _models(annotation)
-    tagged = [
-        m for m in models if "kind" in m.model_fields and m.model_fields["kind"].default == tag
-    ]
+    tagged = [m for m in models if tag in _tags(m)]
     return tagged[0] if tagged else models[0] if len(models) == 1 else annotation
+
+
+def _tags(model: type[BaseModel]) -> tuple[str, ...]:
+    kind = model.model_fields.get("kind")
+    return get_args(kind.annotation) if kind else ()
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

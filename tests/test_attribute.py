@@ -222,6 +222,7 @@ class LinearModel(AbstractModel):
     """Logits are sums of fixed weights at the letters."""
 
     device = "cpu"
+    alphabet, window = "DNA", 20
 
     conditions = ("near", "far")
 
@@ -404,5 +405,5 @@ def test_a_damaged_dataset_is_refused(dataset, tmp_path, opened):
 
 def test_a_model_of_other_conditions_is_refused(dataset, tmp_path, opened):
     opened.conditions = ("far", "near")
-    with pytest.raises(InputError, match=r"conditions: are far, near; the dataset.s are near, far"):
+    with pytest.raises(InputError, match=r"conditions: of the model: far, near; of .*: near, far"):
         run(dataset, tmp_path / "out")

@@ -143,6 +143,7 @@ class LengthModel(AbstractModel):
     """Counts T against A; remembers how many examples it saw at once."""
 
     device = "cpu"
+    alphabet, window = "DNA", 20
 
     conditions = ("near", "far")
 
@@ -200,11 +201,18 @@ def test_evaluate_scores_the_whole_test_set_once(dataset, tmp_path, opened):
     assert sum(opened.batches) == 100
 
 
-@pytest.mark.parametrize("status", ["collapsed", "diverged"])
-def test_evaluate_passes_the_status_of_the_model_on(dataset, tmp_path, opened, status):
-    model = trained(tmp_path / "model", status)
-    assert verb.evaluate(model, dataset, tmp_path / "scores") == status
-    assert read_run(tmp_path / "scores")["status"] == status
+def test_a_collapsed_model_is_scored_and_marked(dataset, tmp_path, opened):
+    model = trained(tmp_path / "model", "collapsed")
+    assert verb.evaluate(model, dataset, tmp_path / "scores") == "collapsed"
+    assert read_run(tmp_path / "scores")["status"] == "collapsed"
+    assert (tmp_path / "scores" / "scores.json").exists()
+
+
+def test_a_diverged_model_has_no_scores(dataset, tmp_path, opened):
+    model = trained(tmp_path / "model", "diverged")
+    assert verb.evaluate(model, dataset, tmp_path / "scores") == "diverged"
+    assert read_run(tmp_path / "scores")["status"] == "diverged" and not opened.batches
+    assert not (tmp_path / "scores" / "scores.json").exists()
 
 
 def test_evaluate_scores_another_model_again(dataset, tmp_path, opened):
@@ -216,7 +224,7 @@ def test_evaluate_scores_another_model_again(dataset, tmp_path, opened):
 def test_evaluate_refuses_a_model_of_other_conditions(dataset, tmp_path, opened):
     opened.conditions = ("near", "elsewhere")
     with pytest.raises(
-        InputError, match=r"conditions: are near, elsewhere; the dataset.s are near, far"
+        InputError, match=r"conditions: of the model: near, elsewhere; of .*: near, far"
     ):
         verb.evaluate(trained(tmp_path / "model"), dataset, tmp_path / "scores")
     assert read_run(tmp_path / "scores") is None

@@ -144,3 +144,24 @@ def test_every_path_in_a_noun_is_inside_it(tmp_path):
     Path(tmp_path / "victim").write_text("")
     publish(tmp_path / "noun", Identity("train", 3), a="other")
     assert (tmp_path / "victim").exists()
+
+
+def test_folders_that_are_not_ours_are_refused(tmp_path):
+    publish(tmp_path / "model", a="weights")
+    with pytest.raises(InputError, match="holds what `seqgra train` made; choose another folder"):
+        publish(tmp_path / "model", Identity("evaluate", 1), a="scores")
+    assert (tmp_path / "model" / "a").read_text() == "weights"
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("all of it")
+    with pytest.raises(InputError, match="holds other files; choose a new or empty folder"):
+        publish(tmp_path / "mine", **{"thesis.txt": "gone"})
+    assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"files": []}', '{"files": {}}', "\x00"])
+def test_a_damaged_run_json_is_no_noun(tmp_path, text):
+    publish(tmp_path, a="first")
+    (tmp_path / "run.json").write_text(text)
+    assert read_run(tmp_path) is None
+    publish(tmp_path, a="again")
+    assert read_run(tmp_path) is not None

@@ -1,11 +1,14 @@
 """Dataset folders: prefixes, growth, checksums, and agreement of element table and letters."""
 
+import contextlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
-from seqgra.fingerprint import read_run
+from seqgra.fingerprint import Draft, read_run
 from seqgra.simulate import simulate
 from seqgra.streams import BLOCK
 
@@ -110,10 +113,36 @@ def test_a_truncated_dataset_is_made_again(tmp_path, tiny_grammar):
     assert file.read_bytes() == whole
 
 
+@pytest.mark.parametrize("stop", range(1, 6))
+def test_a_writer_killed_while_publishing_loses_nothing(tmp_path, tiny_grammar, monkeypatch, stop):
+    """Stop growth after each rename in turn: the next call finishes the job."""
+    folder = tmp_path / "data"
+    simulate(tiny_grammar, folder, seed=3, counts={"training": 100})
+    real, calls = Path.replace, []
+
+    def dying(self, target):
+        if self.name.startswith(".aside") and not self.name.endswith(".json.tmp"):
+            calls.append(self)
+            if len(calls) == stop + 1:
+                raise KeyboardInterrupt
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", dying)
+    monkeypatch.setattr(Draft, "clean", lambda self: None)  # a killed process cleans nothing up
+    with contextlib.suppress(KeyboardInterrupt):
+        simulate(tiny_grammar, folder, seed=3, counts={"training": 5000})
+    monkeypatch.undo()
+    simulate(tiny_grammar, folder, seed=3, counts={"training": 5000})
+    simulate(tiny_grammar, tmp_path / "once", seed=3, counts={"training": 5000})
+    x, _, table = content(folder)
+    assert np.array_equal(x, content(tmp_path / "once")[0]) and len(table) == 5000
+    open_dataset(folder).verify("training")
+
+
 def test_wrong_wishes(tmp_path, tiny_grammar, tiny_dataset):
     with pytest.raises(InputError, match="--seed"):
         simulate(tiny_grammar, tmp_path / "data", seed=-1, counts={"training": 1})
     with pytest.raises(InputError, match="sets: training, validation, test"):
         simulate(tiny_grammar, tmp_path / "data", seed=0, counts={"trainning": 1})
-    with pytest.raises(InputError, match="test: has 200 examples; 201 are needed"):
+    with pytest.raises(InputError, match="test: has 200 examples; 201 are wanted"):
         open_dataset(tiny_dataset).x("test", 201)

@@ -16,6 +16,7 @@ from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
 from seqgra.fingerprint import read_run
 from seqgra.model import open_model
+from seqgra.simulate import simulate
 from seqgra.train import train
 
 QUICK = {"adam": {"learning_rate": 0.01}}
@@ -32,9 +33,13 @@ def architecture(tmp_path, layers=None, **changes):
     return str(file)
 
 
+def reopen(folder):
+    return open_model(folder, read_run(folder), device="cpu")
+
+
 def accuracy(folder, dataset):
     data = open_dataset(dataset)
-    logits = open_model(folder, "cpu").logits(data.x("test"))
+    logits = reopen(folder).logits(data.x("test"))
     return float((logits.argmax(axis=1) == data.y("test").argmax(axis=1)).mean())
 
 
@@ -68,7 +73,7 @@ def test_best_epoch_is_kept_and_history_tells_it(tmp_path, tiny_dataset):
     assert len(losses) == run["best_epoch"] + 2 < 30, "stops after two epochs without progress"
     data = open_dataset(tiny_dataset)
     x, y = data.x("validation", 50), data.y("validation", 50).argmax(axis=1)
-    logits = open_model(tmp_path / "m", "cpu").logits(x).astype(float)
+    logits = reopen(tmp_path / "m").logits(x).astype(float)
     loss = np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(50), y])
     assert loss == pytest.approx(min(losses), rel=1e-4)
 
@@ -78,13 +83,16 @@ def test_divergence_is_a_result_that_names_epoch_and_rate(tmp_path, tiny_dataset
     net = architecture(tmp_path, layers, optimizer={"sgd": {"learning_rate": 1e6}})
     assert train(tiny_dataset, net, tmp_path / "m", size=500, seed=0, device="cpu") == "diverged"
     assert "not a number at epoch 1, learning rate 1e+06" in read_run(tmp_path / "m")["reason"]
-    assert open_model(tmp_path / "m", "cpu").logits(np.zeros((3, 40), np.uint8)).shape == (3, 2)
+    assert reopen(tmp_path / "m").logits(np.zeros((3, 40), np.uint8)).shape == (3, 2)
 
 
 def test_collapse_is_a_result(tmp_path, tiny_dataset):
     net = architecture(tmp_path, optimizer={"sgd": {"learning_rate": 1e-9}}, training={"epochs": 1})
     status = train(tiny_dataset, net, tmp_path / "m", size=1000, seed=0, device="cpu")
-    assert status == "collapsed" and "constant predictor" in read_run(tmp_path / "m")["reason"]
+    assert (
+        status == "collapsed"
+        and "not 1 % below the constant predictor" in read_run(tmp_path / "m")["reason"]
+    )
 
 
 SLOW_NET = ["flatten", {"dense": {"units": 300, "activation": "relu"}}, {"dropout": 0.5}]
@@ -120,6 +128,34 @@ def test_interrupted_training_resumes_and_ends_like_an_unbroken_one(tmp_path, ti
     assert not list(broken.glob(".checkpoint*"))
 
 
+def test_a_damaged_checkpoint_costs_only_itself(tmp_path, tiny_dataset, caplog):
+    net = architecture(tmp_path, training={"epochs": 1})
+    args = {"size": 300, "seed": 0, "device": "cpu"}
+    train(tiny_dataset, net, tmp_path / "whole", **args)
+    fingerprint = read_run(tmp_path / "whole")["fingerprint"]
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / ".lock").touch()
+    (tmp_path / "m" / f".checkpoint-{fingerprint[:12]}").write_bytes(b"PK half a checkpoint")
+    train(tiny_dataset, net, tmp_path / "m", **args)
+    assert "starting anew" in caplog.text
+    weights = [(tmp_path / folder / "model.safetensors").read_bytes() for folder in ("m", "whole")]
+    assert weights[0] == weights[1] and not list((tmp_path / "m").glob(".checkpoint*"))
+
+
+def test_batches_of_one_example_train_too(tmp_path, tiny_dataset):
+    net = architecture(tmp_path, training={"epochs": 3, "batch_size": 1})
+    assert train(tiny_dataset, net, tmp_path / "m", size=500, seed=0, device="cpu") == "done"
+
+
+def test_a_model_is_refused_data_of_another_window(tmp_path, tiny_dataset, tiny_grammar):
+    tiny_grammar.write_text(tiny_grammar.read_text().replace("window: 40", "window: 41"))
+    simulate(tiny_grammar, tmp_path / "wide", seed=0, counts={"test": 10})
+    net = architecture(tmp_path, training={"epochs": 1})
+    train(tiny_dataset, net, tmp_path / "m", size=300, seed=0, device="cpu")
+    with pytest.raises(InputError, match=r"window: of the model: 40; of .*wide: 41"):
+        open_model(tmp_path / "m", read_run(tmp_path / "m"), open_dataset(tmp_path / "wide"))
+
+
 def test_identity_of_a_model(tmp_path, tiny_dataset):
     net = architecture(tmp_path, training={"epochs": 1})
     args = {"size": 300, "seed": 0, "device": "cpu"}
@@ -138,12 +174,12 @@ def test_a_damaged_model_is_named(tmp_path, tiny_dataset):
     damaged[-3] ^= 4
     file.write_bytes(damaged)
     with pytest.raises(InputError, match=r"model.safetensors: does not match its checksum"):
-        open_model(tmp_path / "m")
+        reopen(tmp_path / "m")
 
 
 def test_what_is_missing_is_said(tmp_path, tiny_dataset):
     net = architecture(tmp_path)
-    with pytest.raises(InputError, match="training: has 700 examples; 1400 are needed"):
+    with pytest.raises(InputError, match="training: has 700 examples; 1400 are wanted"):
         train(tiny_dataset, net, tmp_path / "m", size=2000, seed=0)
     with pytest.raises(InputError, match="is not finished"):
         train(tmp_path / "nowhere", net, tmp_path / "m", size=100, seed=0)

@@ -29,6 +29,16 @@ conditions:
   two: {rules: [{elements: [b]}]}
 """
 
+MOTIF = """MEME version 4
+ALPHABET= ACGT
+MOTIF m
+letter-probability matrix: alength= 4 w= 4
+1 0 0 0
+0 1 0 0
+1 0 0 0
+0 1 0 0
+"""
+
 
 class Run:
     """A working folder with its own config, and what Snakemake made in it."""
@@ -115,8 +125,36 @@ def test_after_a_grammar_edit_what_depends_on_it_runs_again(run):
     assert all(after[name] != time for name, time in before.items()), "both grammars hold the k-mer"
 
 
+def test_variants_follow_their_base(run):
+    """Editing a base architecture or a motif file reaches the variants that are made from it."""
+    before = run.nouns()
+    (run.folder / "grammars" / "m.meme").write_text(MOTIF)
+    grammar = run.folder / "grammars" / "tiny.yaml"
+    grammar.write_text(
+        grammar.read_text().replace("b: {kmers: {GGGGCCCT: 1}}", "b: {motif: m.meme, id: m}")
+    )
+    (run.folder / "architectures").mkdir()
+    base = run.folder / "architectures" / "net.yaml"
+    base.write_text("layers: [flatten]\ntraining: {epochs: 1}\n")
+    run.config["architectures"] = {"small": {"from": "net", "training": {"epochs": 2}}}
+    run.snakemake()
+    first = run.nouns()
+    base.write_text("layers: [flatten, {dense: 3}]\ntraining: {epochs: 1}\n")
+    run.snakemake()
+    second = run.nouns()
+    new = set(first) - set(before)
+    assert new and all(second[name] != first[name] for name in new), "the architecture changed"
+    (run.folder / "grammars" / "m.meme").write_text(MOTIF.replace("1 0 0 0", "0 1 0 0"))
+    run.snakemake()
+    third = run.nouns()
+    assert all(third[f"data/{name}/s1"] != second[f"data/{name}/s1"] for name in ("tiny", "wide"))
+    assert all(third[name] != second[name] for name in new), "the motif changed"
+
+
 def test_a_failed_cell_costs_only_itself(run):
     """A model folder that cannot be made fails; the pack's other seeds and sizes finish."""
+    run.config = json.loads(json.dumps(CONFIG)) | {"sizes": [200, 300], "data_seeds": [1, 2]}
+    run.snakemake()
     blocked = run.folder / "results/t/models/tiny/300/fc4/pytorch/s3-m0"
     blocked.parent.mkdir(parents=True, exist_ok=True)
     blocked.write_text("in the way")
@@ -125,7 +163,7 @@ def test_a_failed_cell_costs_only_itself(run):
     said = run.snakemake(check=False)
     assert "s3-m0: cannot be written" in said
     after = run.nouns()
-    assert all(after[name] == time for name, time in before.items() if name in after), "seeds lost"
+    assert {name: after.get(name) for name in before} == before, "a finished noun was lost"
     assert "models/tiny/200/fc4/pytorch/s3-m0" in after
     blocked.unlink()
     run.snakemake()

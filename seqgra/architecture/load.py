@@ -70,8 +70,13 @@ def resolve_architecture(content: Any, file: str) -> Architecture:
 
 
 def architecture_fingerprint(architecture: Architecture) -> str:
-    """Return the hash of all that can change a trained model (descriptions do not)."""
-    return digest(architecture.model_dump(mode="json", exclude={"description"}))
+    """Return the hash of all that can change a trained model (descriptions do not).
+
+    Defaults are left out, so that a key that a later version adds does not rename every model.
+    """
+    return digest(
+        architecture.model_dump(mode="json", exclude={"description"}, exclude_defaults=True)
+    )
 
 
 class Shape(NamedTuple):

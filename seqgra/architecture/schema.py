@@ -9,14 +9,14 @@ from pydantic import BeforeValidator, Field, model_validator
 from seqgra.yamlfile import Strict
 
 Activation = Literal["none", "relu", "gelu", "sigmoid", "tanh", "softplus", "exponential"]
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=1_000_000)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Conv(Strict):
     """Convolution over positions; padding same keeps the length."""
 
-    kind: Literal["conv"] = "conv"
+    kind: Literal["conv"]
     filters: Positive
     width: Positive
     stride: Positive = 1
@@ -34,7 +34,7 @@ class Conv(Strict):
 class Dense(Strict):
     """Fully connected layer."""
 
-    kind: Literal["dense"] = "dense"
+    kind: Literal["dense"]
     units: Positive
     activation: Activation = "none"
 
@@ -42,27 +42,27 @@ class Dense(Strict):
 class Dropout(Strict):
     """Dropout with the share of values set to zero."""
 
-    kind: Literal["dropout"] = "dropout"
+    kind: Literal["dropout"]
     rate: Rate
 
 
 class BatchNorm(Strict):
     """Batch normalisation over channels (before flatten) or units (after)."""
 
-    kind: Literal["batch-norm"] = "batch-norm"
+    kind: Literal["batch-norm"]
 
 
 class Activate(Strict):
     """An activation by itself, such as the one after batch normalisation."""
 
-    kind: Literal["activation"] = "activation"
+    kind: Literal["activation"]
     function: Activation
 
 
 class MaxPool(Strict):
     """Maximum over windows of positions; stride = width unless given."""
 
-    kind: Literal["max-pool"] = "max-pool"
+    kind: Literal["max-pool"]
     width: Positive
     stride: Positive | None = None
 
@@ -70,13 +70,13 @@ class MaxPool(Strict):
 class GlobalMaxPool(Strict):
     """Maximum over all positions, one value a channel."""
 
-    kind: Literal["global-max-pool"] = "global-max-pool"
+    kind: Literal["global-max-pool"]
 
 
 class Flatten(Strict):
     """All channels and positions as one vector."""
 
-    kind: Literal["flatten"] = "flatten"
+    kind: Literal["flatten"]
 
 
 Layer = Annotated[
@@ -102,7 +102,7 @@ def _layer(item: Any, number: int) -> Any:
         return item
     if len(item) != 1:
         raise ValueError(
-            f"layer {number} must have one key, such as conv; it has {', '.join(item)}"
+            f"layer {number} must have one key, such as conv; it has {', '.join(map(str, item))}"
         )
     ((kind, options),) = item.items()
     if isinstance(options, dict):

@@ -12,12 +12,10 @@ import pandas as pd
 from seqgra.attribute import gradients
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import Problem, raise_problems
-from seqgra.fingerprint import Draft, Identity, claim, require_run
+from seqgra.fingerprint import RESULTS_VERSIONS, Draft, Identity, claim, require_run
 from seqgra.model import AbstractModel, NotDifferentiable, open_model
 from seqgra.results import Attributions, write_attributions
 
-#: Raised whenever the same inputs and options would give other results.
-ATTRIBUTE_VERSION = 1
 #: Examples whose recovery is scored, at most.
 SCORED = 2000
 #: Examples whose attributions are kept for pictures, at most.
@@ -105,7 +103,9 @@ def attribute(
     options = {"method": method, "examples": examples, "correct": correct, **used}
     options |= {"set": set_name, "set_size": len(y)}
     inputs = {"model": run["fingerprint"], "dataset": data.fingerprint}
-    with claim(folder, Identity("attribute", ATTRIBUTE_VERSION, inputs, options)) as draft:
+    with claim(
+        folder, Identity("attribute", RESULTS_VERSIONS["attribute"], inputs, options)
+    ) as draft:
         if draft.previous:
             return "up to date"
         if run["status"] == "diverged":
@@ -114,7 +114,7 @@ def attribute(
         rows = fixed_examples(y, examples, SCORED)
         x = data.x(set_name, set_size)
         plan = _Plan(data, set_name, x, y, rows, method, _settings(used, data), correct, score)
-        trained = open_model(model, device, data.conditions)
+        trained = open_model(model, run, data, device)
         try:
             result = _attributions(trained, plan)
         except NotDifferentiable as error:

@@ -31,6 +31,7 @@ from seqgra.architecture.schema import (
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.model import AbstractModel
+from seqgra.training import Options, Trained, TrainingData
 
 #: Examples per forward pass outside training; fixed, since it can change the last bits.
 _BATCH = 512
@@ -121,6 +122,7 @@ class PytorchModel(AbstractModel):
         self.module = module.to(device).eval()
         self.recipe = recipe
         self.conditions = tuple(recipe["conditions"])
+        self.alphabet, self.window = recipe["alphabet"], recipe["window"]
         self._device = device
         on_gpu = device.type == "cuda"
         self.device = torch.cuda.get_device_name(device) if on_gpu else "cpu"
@@ -179,7 +181,7 @@ def make_deterministic(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def fit(architecture: Network, data: Any, options: Any, draft: Draft) -> Any:
+def fit(architecture: Network, data: TrainingData, options: Options, draft: Draft) -> Trained:
     """Train a network; see `pytorch_training`."""
     from seqgra.backends import pytorch_training
 

@@ -8,6 +8,7 @@ import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from seqgra.backends.pytorch import (
 )
 from seqgra.fingerprint import Draft
 from seqgra.progress import Progress
-from seqgra.train import Options, Trained, TrainingData, constant_loss, outcome
+from seqgra.training import Options, Trained, TrainingData, constant_loss, outcome
 
 log = logging.getLogger(__name__)
 
@@ -55,13 +56,22 @@ class State:
             "best_epoch": self.best_epoch,
             "best_weights": self.best_weights,
             "history": self.history,
+            "device": device_type(self.module),
         }
         torch.save(content, aside)
         aside.replace(path)
 
     def restore(self, path: Path, device: torch.device) -> None:
-        """Continue from a checkpoint."""
+        """Continue from a checkpoint.
+
+        Raises
+        ------
+        ValueError
+            If it was written on another kind of device, whose bits differ.
+        """
         content = torch.load(path, map_location=device, weights_only=True)
+        if content["device"] != device.type:
+            raise ValueError(f"was written on {content['device']}")
         self.module.load_state_dict(content["module"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.epoch, self.best_loss = content["epoch"], content["best_loss"]
@@ -94,9 +104,7 @@ def fit(network: Network, data: TrainingData, options: Options, draft: Draft) ->
     torch.manual_seed(_derived_seed(options.seed, "initial weights"))
     module = build_from_recipe(recipe, network.description or "architecture").to(device)
     state = State(module, make_optimizer(network.optimizer, module))
-    if draft.checkpoint.exists():
-        state.restore(draft.checkpoint, device)
-        log.warning("resuming %s after epoch %d", draft.folder, state.epoch)
+    _resume(state, draft, device)
     reason = _run(state, network, _Tensors(data, device), options, draft)
     state.module.load_state_dict(state.best_weights or state.module.state_dict())
     constant = constant_loss(data.y, data.validation_y, len(recipe["conditions"]))
@@ -111,6 +119,24 @@ def fit(network: Network, data: TrainingData, options: Options, draft: Draft) ->
         "constant_loss": constant,
     }
     return Trained(model, state.history, status, why, facts)
+
+
+def _resume(state: State, draft: Draft, device: torch.device) -> None:
+    """Continue from the draft's checkpoint, if there is a whole one of this device."""
+    if not draft.checkpoint.exists():
+        return
+    try:
+        state.restore(draft.checkpoint, device)
+    except (RuntimeError, ValueError, KeyError, EOFError, UnpicklingError) as error:
+        log.warning("%s: checkpoint %s; starting anew", draft.folder, error)
+        draft.checkpoint.unlink()
+        return
+    log.warning("resuming %s after epoch %d", draft.folder, state.epoch)
+
+
+def device_type(module: nn.Module) -> str:
+    """Return the kind of device that a module's weights are on."""
+    return next(module.parameters()).device.type
 
 
 class _Tensors:

@@ -22,9 +22,9 @@ from seqgra.architecture.schema import MOST_FEATURES, Baseline
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.grammar.schema import Grammar
-from seqgra.law.elements import best_scores, letter_probabilities
+from seqgra.law.elements import best_scores
 from seqgra.model import AbstractModel
-from seqgra.train import Options, Trained, TrainingData, constant_loss, outcome
+from seqgra.training import Options, Trained, TrainingData, constant_loss, outcome
 
 #: Probability added to every letter before a motif column is scored.
 _PSEUDOCOUNT = 0.001
@@ -46,6 +46,7 @@ class SklearnModel(AbstractModel):
     def __init__(self, recipe: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         self.recipe, self.arrays, self.device = recipe, arrays, "cpu"
         self.conditions = tuple(recipe["conditions"])
+        self.alphabet, self.window = recipe["alphabet"], recipe["window"]
 
     def logits(self, x: np.ndarray) -> np.ndarray:
         """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L)."""
@@ -104,7 +105,9 @@ def fit(architecture: Baseline, data: TrainingData, options: Options, _draft: Dr
     values, validation = features(recipe, data.x), features(recipe, data.validation_x)
     mean, scale = values.mean(axis=0), values.std(axis=0)
     scale[scale == 0] = 1
-    values, validation = (values - mean) / scale, (validation - mean) / scale
+    for part in (values, validation):  # in place: features may fill most of the memory
+        part -= mean
+        part /= scale
     conditions = range(len(recipe["conditions"]))
     history, best_loss, best = [], np.inf, None
     for number, penalty in enumerate(architecture.penalties):
@@ -144,6 +147,7 @@ def _recipe(architecture: Baseline, data: TrainingData) -> dict[str, Any]:
     recipe: dict[str, Any] = {
         "architecture": architecture.model_dump(mode="json"),
         "alphabet": data.dataset.alphabet.name,
+        "window": data.dataset.window,
         "conditions": list(data.dataset.conditions),
     }
     if architecture.features.kmers:
@@ -159,11 +163,17 @@ def _recipe(architecture: Baseline, data: TrainingData) -> dict[str, Any]:
 
 def _log_odds(grammar: Grammar) -> dict[str, list[list[float]]]:
     """Return log2 odds of every element against the background: (W, A) by element."""
-    background = np.array(list(grammar.background.values()))
+    letters = ALPHABETS[grammar.alphabet].letters
+    background = np.array([grammar.background[letter] for letter in letters])
     return {
-        name: np.log2((p + _PSEUDOCOUNT) / (1 + _PSEUDOCOUNT * p.shape[1]) / background).tolist()
-        for name, p in zip(grammar.elements, letter_probabilities(grammar), strict=True)
+        name: np.log2(_softened(element.letter_probabilities(letters)) / background).tolist()
+        for name, element in grammar.elements.items()
     }
+
+
+def _softened(probabilities: np.ndarray) -> np.ndarray:
+    """Return probabilities (W, A) with none of them 0."""
+    return (probabilities + _PSEUDOCOUNT) / (1 + _PSEUDOCOUNT * probabilities.shape[1])
 
 
 def _coefficients(model: LogisticRegression) -> dict[str, np.ndarray]:

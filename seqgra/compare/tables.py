@@ -163,7 +163,7 @@ def build_tables(cells: list[Cell]) -> Tables:
         evaluate = _look(cell.scores, train)
         attribute = {method: _look(folder, train) for method, folder in cell.attributions}
         outcome = _outcome(train, evaluate)
-        if evaluate.finished:
+        if evaluate.finished and outcome != "diverged":
             scores += _score_rows(cell, outcome)
         for method, folder in cell.attributions:
             if attribute[method].finished:

@@ -8,12 +8,10 @@ import numpy as np
 
 from seqgra.dataset import open_dataset
 from seqgra.evaluate import curves
-from seqgra.fingerprint import Identity, claim, require_run
+from seqgra.fingerprint import RESULTS_VERSIONS, Identity, claim, require_run
 from seqgra.model import AbstractModel, open_model
 from seqgra.results import write_scores
 
-#: Raised whenever the same inputs and options would give other results.
-EVALUATE_VERSION = 1
 _BATCH = 1024
 
 
@@ -53,10 +51,15 @@ def evaluate(
     y = data.y(set_name, set_size)
     inputs = {"model": run["fingerprint"], "dataset": data.fingerprint}
     options = {"set": set_name, "set_size": len(y)}
-    with claim(folder, Identity("evaluate", EVALUATE_VERSION, inputs, options)) as draft:
+    with claim(
+        folder, Identity("evaluate", RESULTS_VERSIONS["evaluate"], inputs, options)
+    ) as draft:
         if draft.previous:
             return "up to date"
-        trained = open_model(model, device, data.conditions)
+        if run["status"] == "diverged":  # whatever weights are left are no result
+            draft.publish("diverged", reason=run.get("reason", ""))
+            return "diverged"
+        trained = open_model(model, run, data, device)
         data.verify(set_name)
         logits = predict(trained, data.x(set_name, set_size))
         write_scores(curves.score(logits, np.array(y), data.conditions), draft)

@@ -169,13 +169,7 @@ def column_information(element: Element, letters: str, background: np.ndarray) -
     ndarray
         float64 (width,).
     """
-    if element.matrix:
-        columns = np.array(element.matrix)
-    else:
-        columns = np.zeros((element.width, len(letters)))
-        for kmer, weight in (element.kmers or {}).items():
-            for column, letter in enumerate(kmer.upper()):
-                columns[column, letters.index(letter)] += weight
+    columns = element.letter_probabilities(letters)
     columns /= columns.sum(axis=1, keepdims=True)
     ratio = np.where(columns > 0, columns / background, 1.0)
     return np.asarray((columns * np.log2(ratio)).sum(axis=1))

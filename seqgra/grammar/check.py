@@ -13,6 +13,8 @@ from seqgra.yamlfile import suggest
 
 _TOLERANCE = 1e-3
 _LONGEST_PERIOD = 100_000
+#: A block of examples this long takes 400 MB.
+LONGEST_WINDOW = 100_000
 #: Names of averages in tables, which no condition may have.
 RESERVED_NAMES = ("micro", "macro")
 
@@ -35,6 +37,8 @@ Found = Iterator[tuple[str, str]]
 def _window(grammar: Grammar) -> Found:
     if grammar.window < 1:
         yield "window", f"is {grammar.window}; give a positive number of letters"
+    elif grammar.window > LONGEST_WINDOW:
+        yield "window", f"is {grammar.window:,}; at most {LONGEST_WINDOW:,} letters"
 
 
 def _background(grammar: Grammar) -> Found:

@@ -49,10 +49,11 @@ def grammar_fingerprint(grammar: Grammar) -> str:
     """Return the hash of all that gives the law of a resolved grammar (descriptions do not).
 
     The order of conditions, elements and k-mers counts: it is the order of labels and of draws.
+    Defaults are left out, so that a key that a later version adds does not rename every dataset.
     """
-    content = grammar.model_dump(mode="json", exclude={"description": True})
+    content = grammar.model_dump(mode="json", exclude={"description"}, exclude_defaults=True)
     for condition in content["conditions"].values():
-        del condition["description"]
+        condition.pop("description", None)
     return digest(_as_pairs(content))
 
 

@@ -1,19 +1,25 @@
-"""Motif files: position probability matrices in MEME minimal format.
+"""Motif files: position probability matrices by name, from every common layout.
 
-Format: https://meme-suite.org/meme/doc/meme-format.html
+MEME minimal, JASPAR, TRANSFAC, HOMER and HOCOMOCO (pcm, ppm) are told apart by their content
+(`motif_formats`); counts become probabilities.
 """
 
 from __future__ import annotations
 
+import math
 import re
+import stat
 from functools import lru_cache
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 from seqgra.errors import bad_input
+from seqgra.grammar.motif_formats import parse
+from seqgra.grammar.motif_lines import Found, Malformed, shown
 
-_MATRIX = re.compile(r"letter-probability matrix:(?P<facts>.*)", re.IGNORECASE)
 _TOLERANCE = 0.02
+_LARGEST = 100_000_000
 
 
 class Motif(NamedTuple):
@@ -23,8 +29,11 @@ class Motif(NamedTuple):
     matrix: tuple[tuple[float, ...], ...]
 
 
-def read_motifs(path: Path, letters: str) -> dict[str, Motif]:
-    """Return the motifs of a MEME file by name, and by alternative name where that is unambiguous.
+def read_motifs(path: Path, letters: str, pseudocount: float = 0.0) -> dict[str, Motif]:
+    """Return the motifs of a file by name, and by other names where those are unambiguous.
+
+    Other names are alternative names and accessions, and the part before the first '/' of HOMER's
+    long names.
 
     Parameters
     ----------
@@ -32,103 +41,93 @@ def read_motifs(path: Path, letters: str) -> dict[str, Motif]:
         The file.
     letters
         The letters of the alphabet, in order; the file's columns must be these.
+    pseudocount
+        c in p = (n + c / A) / (sum of n + c), for n the counts of A letters at a position, or their
+        probabilities (whose sum is 1).
 
     Raises
     ------
     InputError
         If the file is missing, empty, of another format or alphabet, or holds a bad matrix.
     """
+    if not 0 <= pseudocount < math.inf:
+        raise bad_input(path, "", f"pseudocount is {pseudocount}; expected 0 or more")
     try:
-        stamp = path.stat()
-    except OSError as error:
-        raise bad_input(path, "", f"motif file cannot be read ({error.strerror})") from None
-    return _read(path, letters, stamp.st_mtime_ns)
+        facts = path.stat()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise bad_input(path, "", f"motif file cannot be read ({reason})") from None
+    if not stat.S_ISREG(facts.st_mode):
+        raise bad_input(path, "", "is a folder or device; expected a motif file")
+    if facts.st_size > _LARGEST:
+        raise bad_input(path, "", "is larger than 100 MB; expected a motif file")
+    return _read(path, letters, pseudocount, (facts.st_mtime_ns, facts.st_size, facts.st_ino))
 
 
 @lru_cache(maxsize=32)
-def _read(path: Path, letters: str, _stamp: int) -> dict[str, Motif]:
-    text = path.read_text(encoding="utf-8", errors="replace")
-    if not text.strip():
+def _read(
+    path: Path, letters: str, pseudocount: float, _stamp: tuple[int, ...]
+) -> dict[str, Motif]:
+    lines = re.split(r"\r\n|\n|\r", _text(path))
+    if not any(line.strip() and not line.startswith("#") for line in lines):
         raise bad_input(path, "", "motif file is empty")
-    if not text.lstrip().startswith("MEME version"):
-        raise bad_input(path, "line 1", "is not a MEME file; it must begin with 'MEME version 4'")
-    motifs = _parse(path, text.splitlines(), letters)
+    try:
+        motifs = _by_name(parse(lines, letters, path.stem), letters, pseudocount)
+    except Malformed as error:
+        raise bad_input(path, f"line {error.line}", str(error)) from None
     if not motifs:
         raise bad_input(path, "", "motif file holds no motif")
     return motifs
 
 
-def _parse(path: Path, lines: list[str], letters: str) -> dict[str, Motif]:
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise bad_input(path, "", f"motif file cannot be read ({error.strerror})") from None
+    if content.startswith((b"\x1f\x8b", b"BZh", b"PK\x03\x04", b"\xfd7zXZ")):
+        raise bad_input(path, "", "is a compressed file; unpack it first")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise bad_input(path, "", "is UTF-16 text; save it as UTF-8 or plain text")
+    if re.search(rb"[\x00-\x08\x0e-\x1f]", content):
+        raise bad_input(path, "", "is a binary file; expected a motif file, which is text")
+    return content.decode("utf-8-sig", "replace")
+
+
+def _by_name(found: list[Found], letters: str, pseudocount: float) -> dict[str, Motif]:
     motifs: dict[str, Motif] = {}
-    other_names: dict[str, list[Motif]] = {}
-    names: list[str] = []
-    for number, line in enumerate(lines):
-        word = line.split(None, 1)
-        if line.startswith("ALPHABET="):
-            _check_alphabet(path, number, line, letters)
-        elif word and word[0] == "MOTIF":
-            if names:
-                raise bad_input(path, f"line {number + 1}", f"motif {names[0]} has no matrix")
-            names = line.split()[1:]
-            if not names:
-                raise bad_input(path, f"line {number + 1}", "MOTIF has no name")
-        elif match := _MATRIX.match(line.strip()):
-            if not names:
-                raise bad_input(path, f"line {number + 1}", "matrix without a MOTIF line before it")
-            motif = Motif(names[0], _matrix(path, lines, number, match["facts"], letters))
-            if motif.name in motifs:
-                raise bad_input(path, f"line {number + 1}", f"motif {motif.name} is given twice")
-            motifs[motif.name] = motif
-            for other in names[1:]:
-                other_names.setdefault(other, []).append(motif)
-            names = []
-    if names:
-        raise bad_input(path, f"line {len(lines)}", f"motif {names[0]} has no matrix")
-    unique = {name: found[0] for name, found in other_names.items() if len(found) == 1}
+    others: dict[str, set[str]] = {}
+    for motif in found:
+        name = motif.names[0]
+        if name in motifs:
+            raise Malformed(motif.line, f"motif {shown(name)} is given twice")
+        motifs[name] = Motif(name, _matrix(motif, letters, pseudocount))
+        for other in (*motif.names[1:], *(n.split("/", 1)[0] for n in motif.names)):
+            others.setdefault(other, set()).add(name)
+    unique = {other: motifs[min(names)] for other, names in others.items() if len(names) == 1}
     return unique | motifs
 
 
-def _check_alphabet(path: Path, number: int, line: str, letters: str) -> None:
-    given = line.split("=", 1)[1].strip()
-    named = {"DNA": "ACGT", "RNA": "ACGU", "PROTEIN": "ACDEFGHIKLMNPQRSTVWY"}
-    if named.get(given, given) != letters:
-        raise bad_input(
-            path, f"line {number + 1}", f"alphabet is {given}; the grammar's letters are {letters}"
-        )
+def _matrix(motif: Found, letters: str, pseudocount: float) -> tuple[tuple[float, ...], ...]:
+    sums = [math.fsum(row) for row in motif.rows]
+    are_counts = motif.may_be_counts and not _are_probabilities(motif.rows, sums)
+    for position, total in enumerate(sums):
+        line = motif.lines[position] if motif.lines else motif.line
+        place = "" if motif.lines else f"position {position + 1} "
+        if are_counts and total <= 0:
+            raise Malformed(line, f"{place}sums to 0; expected counts of letters")
+        if not are_counts and abs(total - 1) > _TOLERANCE:
+            message = f"{place}sums to {total:.4g}; expected probabilities that sum to 1"
+            raise Malformed(line, message)
+    if not are_counts and not pseudocount:
+        return motif.rows
+    share = pseudocount / len(letters)
+    rows = zip(motif.rows, sums, strict=True)
+    return tuple(tuple((n + share) / (total + pseudocount) for n in row) for row, total in rows)
 
 
-def _matrix(
-    path: Path, lines: list[str], start: int, facts: str, letters: str
-) -> tuple[tuple[float, ...], ...]:
-    given = re.search(r"\bw=\s*(\d+)", facts)
-    width = int(given[1]) if given else None
-    rows: list[tuple[float, ...]] = []
-    for number in range(start + 1, len(lines)):
-        fields = lines[number].split()
-        if not fields and not rows:
-            continue
-        try:
-            row = tuple(float(field) for field in fields)
-        except ValueError:
-            break
-        if not row or (width is not None and len(rows) == width):
-            break
-        where = f"line {number + 1}"
-        if len(row) != len(letters):
-            raise bad_input(path, where, f"has {len(row)} numbers; expected {len(letters)}")
-        if min(row) < 0:
-            raise bad_input(
-                path,
-                where,
-                "has a negative number; log-odds matrices must be turned into probabilities",
-            )
-        if abs(sum(row) - 1) > _TOLERANCE:
-            raise bad_input(
-                path, where, f"sums to {sum(row):.4g}; expected probabilities that sum to 1"
-            )
-        rows.append(row)
-    if not rows:
-        raise bad_input(path, f"line {start + 1}", "matrix has no rows")
-    if width is not None and len(rows) != width:
-        raise bad_input(path, f"line {start + 1}", f"announces w= {width} rows but has {len(rows)}")
-    return tuple(rows)
+def _are_probabilities(rows: tuple[tuple[float, ...], ...], sums: list[float]) -> bool:
+    """Say whether numbers are meant as probabilities: most sum to 1, or they are parts of 1."""
+    numbers = [number for row in rows for number in row]
+    parts = max(numbers) <= 1 and any(number % 1 for number in numbers)
+    return parts or abs(median(sums) - 1) <= _TOLERANCE

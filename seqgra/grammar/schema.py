@@ -7,8 +7,10 @@ downstream code never asks whether something is None.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from seqgra.yamlfile import Strict
@@ -41,7 +43,8 @@ def _is_integer(value: Any) -> bool:
 def _is_weighted(item: tuple[Any, Any]) -> bool:
     value, weight = item  # keys are text where a resolved grammar was stored as JSON
     is_integer = _is_integer(value) or (isinstance(value, str) and value.lstrip("-").isdecimal())
-    return is_integer and isinstance(weight, (int, float)) and not isinstance(weight, bool)
+    is_number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
+    return is_integer and is_number and math.isfinite(weight)
 
 
 def _position(given: Any) -> str | IntegerLaw:
@@ -117,6 +120,18 @@ class Element(Strict):
     def width(self) -> int:
         """Letters that the element covers (resolved elements only)."""
         return len(self.matrix) if self.matrix else len(next(iter(self.kmers or {"": 1.0})))
+
+    def letter_probabilities(self, letters: str) -> np.ndarray:
+        """Return the probability of each letter in each column: float64 (W, A).
+
+        The columns of k-mers are their weighted letter frequencies.
+        """
+        if self.matrix:
+            return np.array(self.matrix)
+        columns = np.zeros((self.width, len(letters)))
+        for kmer, weight in (self.kmers or {}).items():
+            columns[np.arange(self.width), [letters.index(letter) for letter in kmer]] += weight
+        return columns
 
 
 class Group(Strict):

@@ -102,22 +102,6 @@ def paste(
                 used += 1
 
 
-def letter_probabilities(grammar: Grammar) -> list[np.ndarray]:
-    """Return each element's letter probabilities by column: float64 (W_e, A).
-
-    A k-mer element gives the columns of its weighted k-mers.
-    """
-    alphabet = ALPHABETS[grammar.alphabet]
-    eye = np.eye(len(alphabet.letters))
-    result = []
-    for element in grammar.elements.values():
-        if element.kmers:
-            result.append(sum(p * eye[alphabet.encode(k)] for k, p in element.kmers.items()))
-        else:
-            result.append(np.array(element.matrix))
-    return result
-
-
 @numba.njit(cache=True, nogil=True)
 def best_scores(x: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return the best score of a matrix over all places of each sequence.

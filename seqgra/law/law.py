@@ -134,17 +134,17 @@ def _crowded(law: placement.Placement, grammar: Grammar, file: str) -> list[Prob
     blocks = max(int(np.diff(law.blocks).max()), 1)
     for number, name in enumerate(grammar.conditions):
         rule_of = law.block_rule[law.blocks[number] : law.blocks[number + 1]]
-        together = [[rule] for rule in set(rule_of.tolist())]
-        if not law.exclusive[number]:
-            together = [sorted(set(rule_of.tolist()))]
-        for rules in together:
+        rules = grammar.conditions[name].rules
+        possible = [rule for rule in set(rule_of.tolist()) if rules[rule].probability > 0]
+        together = [[rule] for rule in possible] if law.exclusive[number] else [sorted(possible)]
+        for placed in together:
             fires = np.zeros(blocks, bool)
-            fires[: rule_of.size] = np.isin(rule_of, rules)
+            fires[: rule_of.size] = np.isin(rule_of, placed)
             if fires.sum() < 2:
                 continue
             share = placement.acceptance(law, number, fires, _ACCEPTANCE_DRAWS)
             if share < placement.LEAST_ACCEPTANCE:
-                named = ", ".join(f"rules[{rule}]" for rule in rules)
+                named = ", ".join(f"rules[{rule}]" for rule in placed)
                 message = (
                     f"the elements of {named} fit into {grammar.window} letters without overlap in "
                     f"{share:.2%} of draws; widen the window or place fewer elements"

@@ -109,7 +109,9 @@ class _Tables:
             return {}
         room = self.grammar.window - min(starts, default=0)
         room -= sum(self.grammar.elements[name].width for name in names)
-        return {gap: weight for gap, weight in _table(spacing.gap).items() if gap <= room}
+        fitting = {gap: weight for gap, weight in _table(spacing.gap).items() if gap <= room}
+        assert fitting, "a checked grammar has a gap that fits"
+        return fitting
 
     def _add_law(self, table: dict[int, float]) -> tuple[int, int]:
         first = len(self.values)

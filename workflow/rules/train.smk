@@ -28,7 +28,7 @@ rule train:
         "../envs/seqgra.yaml"
     threads: GRID.config.train.threads
     resources:
-        mem_mb=lambda w, attempt: 2000 * attempt,
+        mem_mb=lambda w, attempt: GRID.memory(w.pack, attempt),
         runtime=lambda w, attempt: GRID.runtime(w.pack, attempt),
     shell:
         "seqgra train --batch {input.batch:q} > {log:q} 2>&1"

@@ -1,0 +1,218 @@
+"""Motif files of every layout give the same matrices; each invalid one the message beside it."""
+
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from seqgra.alphabet import DNA, PROTEIN, RNA
+from seqgra.errors import InputError
+from seqgra.grammar.consensus import consensus_matrix
+from seqgra.grammar.motifs import read_motifs
+
+HERE = Path(__file__).parent / "motifs"
+VALID = sorted(path for path in HERE.iterdir() if path.is_file())
+INVALID = sorted(p for p in (HERE / "invalid").iterdir() if p.suffix != ".expected")
+DATABASES = Path(__file__).parents[2] / "shared" / "data" / "motifs"
+
+ONE = ((0.5, 0.25, 0.25, 0.0), (0.0, 1.0, 0.0, 0.0), (0.125, 0.125, 0.25, 0.5))
+TWO = ((0.0, 1.0, 0.0, 0.0), (0.75, 0.0, 0.25, 0.0))
+
+
+def by_name(path):
+    return path.name
+
+
+def letters_of(path):
+    return {"rna.meme": "ACGU", "protein.meme": PROTEIN.letters}.get(path.name, "ACGT")
+
+
+def say(path, letters="ACGT", **options):
+    with pytest.raises(InputError) as caught:
+        read_motifs(path, letters, **options)
+    return str(caught.value).removeprefix(f"{path}: ")
+
+
+@pytest.mark.parametrize(
+    ("file", "one", "two"),
+    [
+        ("four.meme", ["MA0001.1", "ONE"], ["TWO(Zf)/cells/Homer", "TWO(Zf)", "CA"]),
+        ("five.meme", ["MA0001.1", "ONE"], ["TWO(Zf)/cells/Homer", "TWO(Zf)", "CA"]),
+        ("windows.meme", ["MA0001.1", "ONE"], ["TWO(Zf)/cells/Homer", "TWO(Zf)", "CA"]),
+        ("rna.meme", ["MA0001.1", "ONE"], ["TWO(Zf)/cells/Homer", "TWO(Zf)", "CA"]),
+        ("discovery.meme", [], ["CA", "MEME-1"]),
+        ("brackets.jaspar", ["MA0001.1", "ONE"], ["MA0002.1", "TWO::THREE"]),
+        ("raw.jaspar", ["MA0001.1", "ONE"], ["MA0002.1", "TWO::THREE"]),
+        ("lettered.pfm", ["MA0001.1", "ONE"], []),
+        ("HEADLESS.pfm", ["HEADLESS"], []),
+        ("two.transfac", ["M00001", "V$ONE_01", "One", "the first"], ["TWO"]),
+        ("two.homer", ["ONE(Zf)/cells-ChIP-Seq(GSE1)/Homer", "ONE(Zf)", "NCT"], ["1-CA", "CA"]),
+        ("core.pcm", ["ONE_HUMAN.H11MO.0.A"], ["TWO_HUMAN.H11MO.0.B"]),
+        ("core.ppm", ["ONE_HUMAN.H11MO.0.A"], []),
+    ],
+)
+def test_every_layout_gives_the_same_matrices_under_every_name(file, one, two):
+    motifs = read_motifs(HERE / file, letters_of(HERE / file))
+    for names, matrix in ((one, ONE), (two, TWO)):
+        for name in names:
+            np.testing.assert_allclose(motifs[name].matrix, matrix, atol=0.0025, err_msg=name)
+    extra = {"SQUARE"} if file == "raw.jaspar" else set()
+    assert set(motifs) == {*one, *two} | extra
+
+
+def test_square_matrices_are_told_by_their_sums_or_header():
+    by_letter = read_motifs(HERE / "raw.jaspar", "ACGT")["SQUARE"].matrix
+    assert by_letter[0] == (1, 0, 0, 0)
+    assert (
+        read_motifs(HERE / "four-wide.homer", "ACGT")["Four"].matrix == ((0.4, 0.2, 0.2, 0.2),) * 4
+    )
+
+
+def test_protein_motifs():
+    motif = read_motifs(HERE / "protein.meme", PROTEIN.letters)["kinase"]
+    assert [row.index(1) for row in motif.matrix] == [0, 19]
+
+
+def test_pseudocount_is_added_to_counts_and_mixed_into_probabilities():
+    counts = read_motifs(HERE / "core.pcm", "ACGT", 4)["TWO_HUMAN.H11MO.0.B"].matrix
+    assert counts[1] == pytest.approx((31 / 44, 1 / 44, 11 / 44, 1 / 44))
+    shares = read_motifs(HERE / "core.ppm", "ACGT", 1)["ONE_HUMAN.H11MO.0.A"].matrix
+    assert shares[1] == pytest.approx((0.125, 0.625, 0.125, 0.125))
+    assert "pseudocount is -1" in say(HERE / "core.ppm", pseudocount=-1)
+    assert "pseudocount is nan" in say(HERE / "core.ppm", pseudocount=float("nan"))
+
+
+def test_other_names_of_two_motifs_are_left_out(tmp_path):
+    file = tmp_path / "m.jaspar"
+    rows = "A [ 1 ]\nC [ 1 ]\nG [ 1 ]\nT [ 1 ]\n"
+    file.write_text(f">one same\n{rows}>two same\n{rows}>three one\n{rows}")
+    motifs = read_motifs(file, "ACGT")
+    assert sorted(motifs) == ["one", "three", "two"]
+    assert motifs["one"].name == "one"
+
+
+@pytest.mark.parametrize("path", INVALID, ids=by_name)
+def test_invalid_file_says_what_is_wrong(path):
+    assert say(path) == Path(f"{path}.expected").read_text().strip()
+
+
+@pytest.mark.parametrize("path", VALID, ids=by_name)
+def test_file_of_another_alphabet_is_refused(path):
+    letters = "ACGU" if letters_of(path) == "ACGT" else "ACGT"
+    if path.name in ("HEADLESS.pfm", "raw.jaspar", "core.pcm", "core.ppm"):
+        letters = PROTEIN.letters  # no letters in these files: only their number can tell
+    message = say(path, letters)
+    assert letters in message or message.endswith("expected 20")
+
+
+def test_files_that_are_none(tmp_path):
+    assert say(tmp_path) == "is a folder or device; expected a motif file"
+    assert say(tmp_path / "none") == "motif file cannot be read (No such file or directory)"
+    assert say(Path("a\0b")).startswith("motif file cannot be read (")
+    (tmp_path / "empty").touch()
+    assert say(tmp_path / "empty") == "motif file is empty"
+    assert say(HERE / "four.meme" / "below").startswith("motif file cannot be read (")
+
+
+@st.composite
+def damaged(draw):
+    """Return the bytes of a valid file after a few random accidents."""
+    content = draw(st.sampled_from([path.read_bytes() for path in VALID]))
+    for _ in range(draw(st.integers(1, 3))):
+        kind = draw(st.sampled_from(["cut", "flip", "shuffle", "drop", "repeat", "splice", "word"]))
+        at = draw(st.integers(0, max(0, len(content) - 1)))
+        lines = content.splitlines(keepends=True)
+        line = draw(st.integers(0, max(0, len(lines) - 1)))
+        if kind == "cut":
+            content = content[:at]
+        elif kind == "flip":
+            content = content[:at] + bytes([draw(st.integers(0, 255))]) + content[at + 1 :]
+        elif kind == "shuffle":
+            content = b"".join(draw(st.permutations(lines)))
+        elif kind == "drop":
+            content = b"".join(lines[:line] + lines[line + 1 :])
+        elif kind == "repeat":
+            content = b"".join(lines[: line + 1] + lines[line:])
+        elif kind == "splice":
+            other = draw(st.sampled_from(VALID)).read_bytes()
+            content = content[:at] + other[draw(st.integers(0, len(other))) :]
+        else:
+            words = ["nan", "-1", "1e999", "inf", "٣", "\x85", ">", "//", "MOTIF", "w= " + "9" * 99]
+            content = content[:at] + draw(st.sampled_from(words)).encode() + content[at:]
+    return content
+
+
+@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@given(content=damaged(), letters=st.sampled_from(["ACGT", "ACGU", PROTEIN.letters]))
+def test_damaged_files_are_read_or_refused_in_one_line(tmp_path_factory, content, letters):
+    file = tmp_path_factory.getbasetemp() / "damaged"
+    file.write_bytes(content)
+    try:
+        motifs = read_motifs(file, letters)
+    except InputError as error:
+        assert len(str(error).splitlines()) == 1
+        assert re.match(r".*damaged: (line [1-9]\d*: )?\S", str(error))
+    else:
+        for motif in motifs.values():
+            matrix = np.array(motif.matrix)
+            assert matrix.shape == (len(motif.matrix), len(letters))
+            assert (matrix >= 0).all()
+            np.testing.assert_allclose(matrix.sum(axis=1), 1, atol=0.0201)
+
+
+@pytest.mark.parametrize(
+    ("file", "count", "name", "width"),
+    [
+        ("homer-v4.10.meme", 436, "AP-1(bZIP)", 10),
+        ("hocomoco-v11-human-core.meme", 401, "AHR_HUMAN.H11MO.0.B", 9),
+        ("jaspar2024-core-vertebrates.meme", 879, "Runx1", 9),
+        ("homer-seqgra.meme", 58, "Bcl11a(Zf)", 12),
+        ("sox2-pou5f1-and-test-factors.meme", 43, "SOX2_HUMAN.H11MO.0.A", 13),
+        ("protein-seqgra.meme", 2, "PLK1_kinase", 4),
+    ],
+)
+def test_whole_databases_read_in_a_moment(file, count, name, width):
+    path = DATABASES / file
+    if not path.exists():
+        pytest.skip(f"the database {file} is not beside the repository")
+    started = time.process_time()
+    motifs = read_motifs(path, PROTEIN.letters if "protein" in file else "ACGT")
+    assert time.process_time() - started < 1
+    assert len({motif.name for motif in motifs.values()}) == count
+    assert len(motifs[name].matrix) == width
+
+
+@pytest.mark.parametrize(
+    ("consensus", "alphabet", "letters"),
+    [
+        ("CANNTG", DNA, ["C", "A", "ACGT", "ACGT", "T", "G"]),
+        ("RYSWKM", DNA, ["AG", "CT", "CG", "AT", "GT", "AC"]),
+        ("bdhv", DNA, ["CGT", "AGT", "ACT", "ACG"]),
+        ("UYN", RNA, ["U", "CU", "ACGU"]),
+        ("SXBZJ", PROTEIN, ["S", PROTEIN.letters, "DN", "EQ", "IL"]),
+    ],
+)
+def test_consensus_is_uniform_over_what_its_letters_stand_for(consensus, alphabet, letters):
+    for row, allowed in zip(consensus_matrix(consensus, alphabet), letters, strict=True):
+        expected = [(own in allowed) / len(allowed) for own in alphabet.letters]
+        assert row == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("consensus", "alphabet", "said"),
+    [
+        ("CAU", DNA, "'U' stands for no DNA letter; allowed: A C G T R"),
+        ("CAT", RNA, "'T' stands for no RNA letter; allowed: A C G U R"),
+        ("AO", PROTEIN, "'O' stands for no protein letter"),
+        ("A-C", DNA, "'-' stands for no DNA letter"),
+        ("ß", PROTEIN, "'ß' stands for no protein letter"),
+        ("", DNA, "consensus is empty"),
+    ],
+)
+def test_consensus_of_foreign_letters_is_refused(consensus, alphabet, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        consensus_matrix(consensus, alphabet)
