@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ from seqgra.streams import BLOCK, STREAM_VERSION
 
 if TYPE_CHECKING:  # the law compiles; a dataset that is up to date needs none of it
     from seqgra.law.law import Examples, Law
+
+log = logging.getLogger(__name__)
 
 
 def simulate(grammar_file: Path, folder: Path, *, seed: int, counts: Mapping[str, int]) -> str:
@@ -120,7 +123,7 @@ def _write_set(
     elements = ElementWriter(draft.aside(f"{name}.elements.parquet"))
     progress = Progress(f"simulate {draft.folder} {name}", count)
     labels = np.eye(law.conditions, dtype=np.uint8)
-    kept = there // BLOCK
+    kept, unchanged = there // BLOCK, 0
     if kept:
         _copy_blocks(draft.folder, name, kept, x, y, elements)
         progress.advance(kept * BLOCK)
@@ -130,9 +133,12 @@ def _write_set(
         x.write(examples.x[:rows])
         y.write(labels[examples.condition[:rows]])
         elements.write(_element_columns(law, examples, rows, block * BLOCK))
+        unchanged += int(examples.unchanged[:rows].sum())
         progress.advance(rows)
     progress.close()
     elements.close()
+    if unchanged:
+        log.warning("%s: %d shuffles of %s equal their source", draft.folder, unchanged, name)
     return {f"{name}.x.npy": x.close(), f"{name}.y.npy": y.close()}
 
 

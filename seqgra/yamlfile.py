@@ -26,6 +26,8 @@ class Strict(BaseModel):
 
 
 Model = TypeVar("Model", bound=BaseModel)
+#: Names listed in advice at most.
+_MOST_LISTED = 20
 
 
 class _Loader(yaml.SafeLoader):
@@ -154,7 +156,10 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], file: str) -> Problem
 
 def _suggest(given: str, allowed: list[str]) -> str:
     close = difflib.get_close_matches(given, allowed, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(allowed)}"
+    if close:
+        return f"did you mean {close[0]!r}?"
+    listed = allowed if len(allowed) <= _MOST_LISTED else [*allowed[:_MOST_LISTED], "..."]
+    return f"allowed: {', '.join(listed)}"
 
 
 def suggest(given: str, allowed: Sequence[str]) -> str:

@@ -276,3 +276,68 @@ def test_best_scores_against_every_place():
             if (row[s : s + 5] < 4).all()
         ]
         assert best == pytest.approx(max(every), rel=1e-5)
+
+
+def test_shuffled_negatives_keep_words_and_lose_elements():
+    examples = [{"conditions": ["one"]}, {"conditions": ["two"], "shuffle": 2}]
+    elements = {"a": {"kmers": {"ACGTACGTACGTACGT": 1}}}
+    _, drawn = draw(grammar_of(elements=elements, examples=examples))
+    positive, negative = drawn.x[drawn.condition == 0], drawn.x[drawn.condition == 1]
+    assert len(positive) == len(negative) and (drawn.starts[drawn.condition == 1] == -1).all()
+    counts = [
+        np.bincount((x[:, :-1].astype(int) * 4 + x[:, 1:]).ravel(), minlength=16)
+        for x in (positive, negative)
+    ]
+    spread = np.sqrt(counts[0])  # words of one sequence depend on one another: allow ten times that
+    assert (np.abs(counts[0] - counts[1]) < 10 * spread).all()
+    word = "ACGTACGTACGTACGT"
+    found = [sum(word in ALPHABETS["DNA"].decode(row) for row in x) for x in (positive, negative)]
+    assert found[0] == len(positive) and found[1] < 0.01 * len(negative)
+    assert not drawn.unchanged[drawn.condition == 0].any()
+
+
+def test_a_shuffle_that_must_equal_its_source_is_reported():
+    examples = [{"conditions": ["one"]}, {"conditions": ["two"], "shuffle": 6}]
+    elements = {"a": {"kmers": {"ACGT": 1}}}
+    _, drawn = draw(grammar_of(window=7, elements=elements, examples=examples), blocks=1)
+    assert drawn.unchanged[drawn.condition == 1].mean() > 0.99
+
+
+def test_sites_stay_in_their_band_of_affinity():
+    matrix = [
+        [0.7, 0.1, 0.1, 0.1],
+        [0.1, 0.6, 0.2, 0.1],
+        [0.25, 0.25, 0.4, 0.1],
+        [0.1, 0.1, 0.1, 0.7],
+    ]
+    mean = []
+    for band in ({"max": 0.2}, {}, {"min": 0.8}):
+        elements = {"a": {"matrix": matrix, "affinity": band}}
+        law, drawn = draw(grammar_of(elements=elements))
+        letters = placed(law, drawn, 0)
+        scores = sum(np.log2(np.array(matrix)[w, letters[:, w]]) for w in range(4))
+        mean.append((scores.mean(), scores.min(), scores.max()))
+    assert mean[0][0] < mean[1][0] < mean[2][0]
+    assert mean[0][2] < mean[2][1], "the weakest fifth lies below the strongest"
+
+
+@pytest.mark.parametrize(
+    ("gap", "expected"),
+    [
+        (["0%", "10%"], {g: 1 for g in range(7)}),
+        (
+            {"normal": {"center": 10, "sd": 2}},
+            {g: np.exp(-((g - 10) ** 2) / 8) for g in range(2, 19)},
+        ),
+        (
+            {"helical": {"period": 10.5, "range": [0, 40], "tolerance": 1}},
+            {g: 1 for g in (0, 1, 10, 11, 20, 21, 22, 31, 32)},
+        ),
+    ],
+    ids=str,
+)
+def test_named_gap_laws(gap, expected):
+    _, examples = draw(spaced(gap))
+    first, second = examples.starts[examples.condition == 0].T
+    counts = np.bincount(second - first - 6, minlength=49)
+    assert not rejects(counts, [expected.get(g, 0) for g in range(49)])

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from seqgra.alphabet import ALPHABETS, BACKGROUND_PRESETS
 from seqgra.errors import Problem
+from seqgra.grammar.laws import lowest
 from seqgra.grammar.schema import Grammar, Rule, Spacing
 from seqgra.yamlfile import suggest
 
@@ -173,42 +174,18 @@ def _spacing(spacing: Spacing, rule: Rule, grammar: Grammar, place: str) -> Foun
             )
     if first == second:
         yield f"{place}.elements", f"ties {first!r} to itself"
-    yield from _gap(spacing.gap, f"{place}.gap")
-    lowest = _lowest_gap(spacing)
-    if all(name in grammar.elements for name in spacing.elements) and lowest >= 0:
+    least = lowest(spacing.gap)
+    if least < 0:
+        yield f"{place}.gap", f"is {least}; a gap is at least 0"
+    elif all(name in grammar.elements for name in spacing.elements):
         widths = [grammar.elements[name].width for name in spacing.elements]
-        span = sum(widths) + lowest
+        span = sum(widths) + least
         if span > grammar.window >= 1:
             yield (
                 f"{place}.gap",
-                f"does not fit: {first} ({widths[0]}) + gap {lowest} + {second} ({widths[1]}) "
+                f"does not fit: {first} ({widths[0]}) + gap {least} + {second} ({widths[1]}) "
                 f"= {span} letters; the window has {grammar.window}",
             )
-
-
-def _lowest_gap(spacing: Spacing) -> int:
-    gap = spacing.gap
-    if isinstance(gap, dict):
-        return min((value for value, weight in gap.items() if weight > 0), default=0)
-    return gap[0]
-
-
-def _gap(gap: tuple[int, int | None] | dict[int, float], place: str) -> Found:
-    if isinstance(gap, dict):
-        yield from _weights(gap, place)
-        values = list(gap)
-    else:
-        low, high = gap
-        values = [low]
-        if high is not None and high < low:
-            yield place, f"is [{low}, {high}]; the second number must not be below the first"
-    if min(values) < 0:
-        yield place, f"is {min(values)}; a gap is at least 0"
-
-
-def _weights(law: dict[int, float], place: str) -> Found:
-    if any(weight < 0 for weight in law.values()) or math.fsum(law.values()) <= 0:
-        yield place, "needs weights that are not negative and not all 0"
 
 
 def _position(rule: Rule, grammar: Grammar, place: str) -> Found:
@@ -217,37 +194,21 @@ def _position(rule: Rule, grammar: Grammar, place: str) -> Found:
         return
     fixed = not isinstance(position, tuple) or position[0] == position[1]
     if len(blocks) > 1 and fixed and not isinstance(position, dict):
-        yield (
-            place,
-            (
-                f"puts {len(blocks)} separate blocks at one place, where they overlap; tie the elements "
-                "by a spacing or use position: random"
-            ),
-        )
+        message = f"puts {len(blocks)} separate blocks at one place, where they overlap; tie the "
+        yield place, f"{message}elements by a spacing or use position: random"
     if isinstance(position, str):
         return
-    if isinstance(position, dict):
-        yield from _weights(position, place)
-        starts = [start for start, weight in position.items() if weight > 0]
-    else:
-        low, high = position
-        starts = [low]
-        if high is not None and high < low:
-            yield place, f"is [{low}, {high}]; the second number must not be below the first"
-    if starts and min(starts) < 1:
-        yield place, f"is {min(starts)}; positions count from 1"
-    elif starts:
-        for names, spacing in blocks:
-            span = sum(grammar.elements[name].width for name in names)
-            span += _lowest_gap(spacing) if spacing else 0
-            if min(starts) - 1 + span > grammar.window >= 1:
-                yield (
-                    place,
-                    (
-                        f"{min(starts)} leaves {grammar.window - min(starts) + 1} letters of the window's "
-                        f"{grammar.window}; {' + '.join(names)} needs {span}"
-                    ),
-                )
+    first = lowest(position)
+    if first < 1:
+        yield place, f"is {first}; positions count from 1"
+        return
+    for names, spacing in blocks:
+        span = sum(grammar.elements[name].width for name in names)
+        span += lowest(spacing.gap) if spacing else 0
+        left = grammar.window - first + 1
+        if span > left and grammar.window >= 1:
+            needs = f"{' + '.join(names)} needs {span}"
+            yield place, f"{first} leaves {left} letters of the window's {grammar.window}; {needs}"
 
 
 def blocks_of(rule: Rule) -> list[tuple[tuple[str, ...], Spacing | None]]:
@@ -278,8 +239,18 @@ def _examples(grammar: Grammar) -> Found:
         for name in group.conditions:
             if name not in grammar.conditions:
                 yield f"{place}.conditions", f"unknown condition {name!r}; {suggest(name, known)}"
+        shuffled = group.shuffle is not None
+        if shuffled and any(
+            c in grammar.conditions and grammar.conditions[c].rules for c in group.conditions
+        ):
+            yield (
+                f"{place}.shuffle",
+                "goes with a condition without rules; its examples are shuffles",
+            )
         if group.share <= 0:
             yield f"{place}.share", f"is {group.share:g}; a share is above 0"
+    if grammar.examples and all(group.shuffle is not None for group in grammar.examples):
+        yield "examples", "are all shuffled; one group must be drawn from its rules"
     if all(group.share > 0 for group in grammar.examples):
         shares = [Fraction(str(group.share)) for group in grammar.examples]
         unit = math.lcm(*(share.denominator for share in shares))

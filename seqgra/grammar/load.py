@@ -10,8 +10,10 @@ from seqgra.alphabet import ALPHABETS, BACKGROUND_PRESETS
 from seqgra.errors import InputError, Problem, bad_input, raise_problems
 from seqgra.fingerprint import digest
 from seqgra.grammar import check
+from seqgra.grammar.consensus import consensus_matrix
+from seqgra.grammar.laws import resolve_law
 from seqgra.grammar.motifs import read_motifs
-from seqgra.grammar.schema import Element, Grammar, Group, Rule
+from seqgra.grammar.schema import Condition, Element, Grammar, Group
 from seqgra.yamlfile import read_yaml, suggest, validate
 
 
@@ -39,7 +41,9 @@ def resolve(content: Any, file: Path, folder: Path) -> Grammar:
     for name, element in draft.elements.items():
         elements[name], found = _read_element(element, name, draft, file, folder)
         problems += found
-    draft = draft.model_copy(update={"elements": elements})
+    conditions, found = _resolve_laws(draft, str(file), folder)
+    problems += found
+    draft = draft.model_copy(update={"elements": elements, "conditions": conditions})
     problems += check.problems(draft, str(file))
     raise_problems(problems)
     return _fill(draft)
@@ -84,19 +88,30 @@ def find_grammar(name: str, folder: Path = Path("grammars")) -> Path:
 def _read_element(
     element: Element, name: str, draft: Grammar, file: Path, folder: Path
 ) -> tuple[Element, list[Problem]]:
-    """Return the element with its motif read in; width 0 and a problem where that fails."""
-    if element.motif is None or element.id is None:
-        return element, []
-    place = f"elements.{name}"
+    """Return the element with its matrix; width 0 and a problem where it cannot be had."""
+    place, alphabet = f"elements.{name}", ALPHABETS[draft.alphabet]
     try:
-        motifs = read_motifs(folder / element.motif, ALPHABETS[draft.alphabet].letters)
+        if element.consensus is not None:
+            matrix = consensus_matrix(element.consensus, alphabet)
+        elif element.motif is not None:
+            motifs = read_motifs(folder / element.motif, alphabet.letters, element.pseudocount)
+            if element.id not in motifs:
+                advice = suggest(str(element.id), list(motifs))
+                problem = Problem(
+                    str(file),
+                    f"{place}.id",
+                    f"no motif {element.id!r} in {element.motif}; {advice}",
+                )
+                return Element.model_construct(), [problem]
+            matrix = motifs[str(element.id)].matrix
+        else:
+            return element, []
+    except ValueError as error:
+        return Element.model_construct(), [Problem(str(file), f"{place}.consensus", str(error))]
     except InputError as error:
         found = [Problem(str(file), f"{place}.motif", str(problem)) for problem in error.problems]
         return Element.model_construct(), found
-    if element.id not in motifs:
-        message = f"no motif {element.id!r} in {element.motif}; {suggest(element.id, list(motifs))}"
-        return Element.model_construct(), [Problem(str(file), f"{place}.id", message)]
-    return _normalised(Element(matrix=motifs[element.id].matrix)), []
+    return _normalised(Element(matrix=matrix, affinity=element.affinity)), []
 
 
 def _fill(draft: Grammar) -> Grammar:
@@ -107,38 +122,52 @@ def _fill(draft: Grammar) -> Grammar:
         background = dict(zip(letters, BACKGROUND_PRESETS[background][draft.alphabet], strict=True))
     elements = {name: _normalised(element) for name, element in draft.elements.items()}
     groups = draft.examples or tuple(Group(conditions=(name,)) for name in draft.conditions)
-    conditions = {
-        name: condition.model_copy(
-            update={"rules": tuple(_close_ends(rule, draft.window) for rule in condition.rules)}
-        )
-        for name, condition in draft.conditions.items()
-    }
     filled = {
         "background": _distribution({letter: background[letter] for letter in letters}),
         "elements": elements,
-        "conditions": conditions,
         "examples": groups,
     }
     return draft.model_copy(update=filled)
 
 
-def _close_ends(rule: Rule, window: int) -> Rule:
-    """Replace open ends of laws by the window; what does not fit is never drawn."""
-    spacing = tuple(s.model_copy(update={"gap": _closed(s.gap, window)}) for s in rule.spacing)
-    return rule.model_copy(update={"position": _closed(rule.position, window), "spacing": spacing})
+def _resolve_laws(
+    draft: Grammar, file: str, folder: Path
+) -> tuple[dict[str, Condition], list[Problem]]:
+    """Return the conditions with every law resolved; a law that cannot be becomes 0, with a problem."""
+    problems: list[Problem] = []
+    window = max(draft.window, 1)
 
+    def resolved(law: Any, place: str) -> Any:
+        if isinstance(law, str):
+            return law
+        try:
+            return resolve_law(law, window, folder)
+        except ValueError as error:
+            problems.append(Problem(file, place, str(error)))
+        except InputError as error:
+            problems.extend(Problem(file, place, str(found)) for found in error.problems)
+        return (1, 1)
 
-def _closed(law: Any, window: int) -> Any:
-    if isinstance(law, tuple) and (law[1] is None or law[1] > window):
-        return (law[0], window)
-    return law
+    conditions = {}
+    for name, condition in draft.conditions.items():
+        rules = []
+        for number, rule in enumerate(condition.rules):
+            place = f"conditions.{name}.rules[{number}]"
+            spacing = tuple(
+                item.model_copy(update={"gap": resolved(item.gap, f"{place}.spacing[{k}].gap")})
+                for k, item in enumerate(rule.spacing)
+            )
+            position = resolved(rule.position, f"{place}.position")
+            rules.append(rule.model_copy(update={"spacing": spacing, "position": position}))
+        conditions[name] = condition.model_copy(update={"rules": tuple(rules)})
+    return conditions, problems
 
 
 def _normalised(element: Element) -> Element:
     if element.kmers:
         return Element(kmers=_distribution(element.kmers))
-    matrix = element.matrix or ()
-    return Element(matrix=tuple(tuple(p / math.fsum(row) for p in row) for row in matrix))
+    matrix = tuple(tuple(p / math.fsum(row) for p in row) for row in element.matrix or ())
+    return Element(matrix=matrix, affinity=element.affinity)
 
 
 def _distribution(weights: dict[str, float]) -> dict[str, float]:

@@ -7,47 +7,16 @@ downstream code never asks whether something is None.
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
+from seqgra.grammar.laws import parse_law
 from seqgra.yamlfile import Strict
 
-#: Uniform law [lowest, highest] (highest None: to the end of the window) or {value: weight}.
-IntegerLaw = tuple[int, int | None] | dict[int, float]
 
-
-def _integer_law(given: Any) -> IntegerLaw:
-    """Turn ``5``, ``[0, 10]``, ``[500, null]`` or ``{8: .1, 9: .9}`` into an `IntegerLaw`."""
-    if isinstance(given, bool):
-        raise ValueError(f"is {given}; expected a law such as 5, [0, 10] or {{8: .1, 9: .9}}")
-    if isinstance(given, int):
-        return (given, given)
-    if isinstance(given, (list, tuple)) and len(given) == 2:
-        low, high = given
-        if _is_integer(low) and (high is None or _is_integer(high)):
-            return (low, high)
-    if isinstance(given, dict) and given and all(map(_is_weighted, given.items())):
-        return {int(value): float(weight) for value, weight in given.items()}
-    raise ValueError(
-        f"is {given!r}; expected a law such as 5, [0, 10], [500, null] or {{8: .1, 9: .9}}"
-    )
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_weighted(item: tuple[Any, Any]) -> bool:
-    value, weight = item  # keys are text where a resolved grammar was stored as JSON
-    is_integer = _is_integer(value) or (isinstance(value, str) and value.lstrip("-").isdecimal())
-    is_number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
-    return is_integer and is_number and math.isfinite(weight)
-
-
-def _position(given: Any) -> str | IntegerLaw:
+def _position(given: Any) -> Any:
     """Turn a block position into a word or a law of 1-based starts."""
     if isinstance(given, str):
         if given in ("random", "start", "center", "end"):
@@ -55,7 +24,7 @@ def _position(given: Any) -> str | IntegerLaw:
         raise ValueError(
             f"is {given!r}; expected random, start, center, end, a 1-based number or a law of them"
         )
-    return _integer_law(given)
+    return parse_law(given)
 
 
 def _background(given: Any) -> str | dict[str, float]:
@@ -71,11 +40,15 @@ def _background(given: Any) -> str | dict[str, float]:
     )
 
 
+_ELEMENT_KINDS = ("motif", "matrix", "consensus", "kmers")
+_NARROWEST_BAND = 1e-6
+
+
 class Spacing(Strict):
     """The gap, in letters, between two elements of a rule, and their order."""
 
     elements: tuple[str, str]
-    gap: Annotated[Any, BeforeValidator(_integer_law)]
+    gap: Annotated[Any, BeforeValidator(parse_law)]
     order: Literal["in-order", "random"] = "in-order"
 
 
@@ -99,21 +72,41 @@ class Condition(Strict):
     rules: tuple[Rule, ...] = ()
 
 
+class Affinity(Strict):
+    """A band of affinities: sites whose score lies between two quantiles of the motif's own scores."""
+
+    min: Annotated[float, Field(ge=0, le=1)] = 0.0
+    max: Annotated[float, Field(ge=0, le=1)] = 1.0
+
+    @model_validator(mode="after")
+    def _is_band(self) -> Affinity:
+        if self.max - self.min < _NARROWEST_BAND:
+            raise ValueError(f"is {self.min:g} to {self.max:g}; max must be above min")
+        return self
+
+
 class Element(Strict):
-    """A sequence element: exactly one of a motif in a file, a matrix, or weighted k-mers."""
+    """A sequence element: one of a motif in a file, a matrix, an IUPAC consensus, weighted k-mers."""
 
     motif: str | None = None
     id: str | None = None
+    pseudocount: Annotated[float, Field(ge=0)] = 0.0
     matrix: tuple[tuple[float, ...], ...] | None = None
+    consensus: str | None = None
     kmers: dict[str, float] | None = None
+    affinity: Affinity | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Element:
-        given = [k for k in ("motif", "matrix", "kmers") if getattr(self, k) is not None]
+        given = [k for k in _ELEMENT_KINDS if getattr(self, k) is not None]
         if len(given) != 1:
-            raise ValueError("needs exactly one of motif, matrix, kmers")
+            raise ValueError(f"needs exactly one of {', '.join(_ELEMENT_KINDS)}")
         if (self.id is not None) != (self.motif is not None):
             raise ValueError("motif (a file) and id (the motif's name in it) belong together")
+        if self.pseudocount and self.motif is None:
+            raise ValueError("pseudocount goes with motif only")
+        if self.affinity and self.kmers is not None:
+            raise ValueError("affinity goes with matrices; weigh the kmers instead")
         return self
 
     @property
@@ -135,10 +128,15 @@ class Element(Strict):
 
 
 class Group(Strict):
-    """A group of examples: the conditions that its examples show, and its share of each set."""
+    """A group of examples: the conditions that its examples show, and its share of each set.
+
+    With `shuffle` k, its examples are shuffles, keeping all k-mer counts, of freshly drawn examples of
+    the groups without.
+    """
 
     conditions: tuple[str, ...]
     share: float = 1.0
+    shuffle: Annotated[int, Field(ge=1, le=6)] | None = None
 
 
 class Grammar(Strict):

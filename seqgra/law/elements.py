@@ -9,6 +9,7 @@ import numpy as np
 
 from seqgra.alphabet import ALPHABETS
 from seqgra.grammar.schema import Grammar
+from seqgra.law.affinity import AffinityBand, AffinityBands, compile_band, draw_stacked, stack_bands
 from seqgra.law.maps import chosen
 from seqgra.streams import cumulative63
 
@@ -28,6 +29,10 @@ class Elements(NamedTuple):
         uint64 (K,): scale-63 law of the k-mers within their element.
     kmer_range
         int32 (E, 2): first and end of the element's k-mers; empty for a PWM.
+    band_of
+        int32 (E,): number of the element's affinity band, -1 for none.
+    bands
+        The affinity bands.
     """
 
     width: np.ndarray
@@ -35,6 +40,8 @@ class Elements(NamedTuple):
     kmers: np.ndarray
     kmer_law: np.ndarray
     kmer_range: np.ndarray
+    band_of: np.ndarray
+    bands: AffinityBands
 
 
 def compile_elements(grammar: Grammar) -> Elements:
@@ -45,6 +52,9 @@ def compile_elements(grammar: Grammar) -> Elements:
     columns = np.zeros((len(elements), width.max(), len(alphabet.letters)), np.uint64)
     kmers: list[np.ndarray] = []
     laws, ranges = [np.zeros(0, np.uint64)], []
+    background = np.array([grammar.background[letter] for letter in alphabet.letters])
+    band_of: list[int] = []
+    bands: list[AffinityBand] = []
     for number, element in enumerate(elements):
         first = len(kmers)
         if element.kmers:
@@ -53,10 +63,23 @@ def compile_elements(grammar: Grammar) -> Elements:
         for column, probabilities in enumerate(element.matrix or ()):
             columns[number, column] = cumulative63(probabilities)
         ranges.append((first, len(kmers)))
+        band_of.append(-1)
+        if element.affinity:
+            band_of[-1] = len(bands)
+            matrix, low, high = np.array(element.matrix), element.affinity.min, element.affinity.max
+            bands.append(compile_band(matrix, background, low, high))
     table = np.zeros((len(kmers), width.max()), np.uint8)
     for row, kmer in enumerate(kmers):
         table[row, : len(kmer)] = kmer
-    return Elements(width, columns, table, np.concatenate(laws), np.array(ranges, np.int32))
+    return Elements(
+        width,
+        columns,
+        table,
+        np.concatenate(laws),
+        np.array(ranges, np.int32),
+        np.array(band_of, np.int32),
+        stack_bands(bands, len(alphabet.letters)),
+    )
 
 
 def words_needed(law: Elements) -> np.ndarray:
@@ -96,6 +119,11 @@ def paste(
             used += 1
             for w in range(law.width[e]):
                 row[position + w] = kmer[w]
+        elif law.band_of[e] >= 0:
+            width = law.width[e]
+            site = row[position : position + width]
+            draw_stacked(law.bands, law.band_of[e], raw[used : used + width], site)
+            used += width
         else:
             for w in range(law.width[e]):
                 row[position + w] = chosen(raw[used], law.columns[e, w])

@@ -11,7 +11,9 @@ import numpy as np
 from seqgra.errors import Problem, raise_problems
 from seqgra.grammar.schema import Grammar
 from seqgra.law import background, elements, placement
-from seqgra.streams import BLOCK, stream, words
+from seqgra.law.pcg import generator_state
+from seqgra.law.shuffle import shuffle_rows
+from seqgra.streams import BLOCK, cumulative63, stream, words
 
 _ACCEPTANCE_DRAWS = 20_000
 
@@ -28,7 +30,11 @@ class Law(NamedTuple):
     background, elements, placement
         The parts.
     groups
-        int32 (P,): condition of example i is groups[i mod P], every prefix as balanced as can be.
+        int32 (P,): group of example i is groups[i mod P], every prefix as balanced as can be.
+    group_condition, group_shuffle
+        int32 (G,): condition that a group shows; k of its k-mer-preserving shuffles, 0 for none.
+    sources, source_law
+        int32, uint64 (K,): groups that shuffles are made of and the scale-63 law of their shares.
     """
 
     window: int
@@ -37,6 +43,10 @@ class Law(NamedTuple):
     elements: elements.Elements
     placement: placement.Placement
     groups: np.ndarray
+    group_condition: np.ndarray
+    group_shuffle: np.ndarray
+    sources: np.ndarray
+    source_law: np.ndarray
 
 
 class Examples(NamedTuple):
@@ -47,14 +57,17 @@ class Examples(NamedTuple):
     x
         uint8 (N, L): letter codes.
     condition
-        int32 (N,): number of the condition that generated each example.
+        int32 (N,): number of the condition that each example shows.
     starts
         int32 (N, S): first position of the element in each slot of the condition, -1 if none.
+    unchanged
+        bool (N,): the example is a shuffle that equals its source.
     """
 
     x: np.ndarray
     condition: np.ndarray
     starts: np.ndarray
+    unchanged: np.ndarray
 
 
 def compile_law(grammar: Grammar, file: str) -> Law:
@@ -65,15 +78,20 @@ def compile_law(grammar: Grammar, file: str) -> Law:
     InputError
         If the elements of a condition can hardly be placed without overlap; `file` names the grammar.
     """
-    names = list(grammar.conditions)
-    group_conditions = np.array([names.index(g.conditions[0]) for g in grammar.examples], np.int32)
+    names, groups = list(grammar.conditions), grammar.examples
+    shuffle = np.array([group.shuffle or 0 for group in groups], np.int32)
+    sources = np.flatnonzero(shuffle == 0)
     law = Law(
         grammar.window,
         len(names),
         background.compile_background(grammar),
         elements.compile_elements(grammar),
         placement.compile_placement(grammar),
-        group_conditions[balanced_order([group.share for group in grammar.examples])],
+        balanced_order([group.share for group in groups]).astype(np.int32),
+        np.array([names.index(group.conditions[0]) for group in groups], np.int32),
+        shuffle,
+        sources.astype(np.int32),
+        cumulative63([groups[g].share for g in sources]),
     )
     raise_problems(_crowded(law.placement, grammar, file))
     return law
@@ -108,7 +126,9 @@ def draw_block(law: Law, seed: int, set_name: str, block: int) -> Examples:
     They depend on the law, the seed, the set and the block alone.
     """
     first = block * BLOCK
-    condition = law.groups[np.arange(first, first + BLOCK) % law.groups.size]
+    group = law.groups[np.arange(first, first + BLOCK) % law.groups.size]
+    source = _sources(law, group, stream(seed, "shuffle source", set_name, block))
+    condition = law.group_condition[source]
     x = np.empty((BLOCK, law.window), np.uint8)
     background.sample(law.background, stream(seed, "background", set_name, block), x)
     fires, swaps = placement.draw_rules(
@@ -122,7 +142,32 @@ def draw_block(law: Law, seed: int, set_name: str, block: int) -> Examples:
     count = int(elements.words_needed(law.elements)[element].sum())
     raw = words(stream(seed, "letters", set_name, block), count)
     elements.paste(law.elements, x, example, element, starts[example, slot], raw)
-    return Examples(x, condition, starts)
+    unchanged = _shuffle(law, group, x, seed, set_name, block)
+    starts[law.group_shuffle[group] > 0] = -1
+    return Examples(x, law.group_condition[group], starts, unchanged)
+
+
+def _sources(law: Law, group: np.ndarray, generator: np.random.PCG64) -> np.ndarray:
+    """Return the group each example is drawn from: its own, or for a shuffle one without: (N,)."""
+    shuffled = law.group_shuffle[group] > 0
+    if not shuffled.any():
+        return group
+    raw = words(generator, group.size) >> np.uint64(1)
+    drawn = law.sources[np.searchsorted(law.source_law, raw, side="right")]
+    return np.where(shuffled, drawn, group)
+
+
+def _shuffle(
+    law: Law, group: np.ndarray, x: np.ndarray, seed: int, set_name: str, block: int
+) -> np.ndarray:
+    """Shuffle the examples of shuffled groups in place; return which equal their source: bool (N,)."""
+    unchanged = np.zeros(group.size, bool)
+    wanted = law.group_shuffle[group]
+    for k in np.unique(wanted[wanted > 0]).tolist():
+        rows = np.flatnonzero(wanted == k)
+        state = generator_state(stream(seed, f"shuffle {k}", set_name, block))
+        unchanged[rows] = shuffle_rows(x, rows, law.background.probabilities.size, k, state)
+    return unchanged
 
 
 def _crowded(law: placement.Placement, grammar: Grammar, file: str) -> list[Problem]:

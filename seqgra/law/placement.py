@@ -14,6 +14,7 @@ import numba
 import numpy as np
 
 from seqgra.grammar.check import blocks_of
+from seqgra.grammar.laws import table
 from seqgra.grammar.schema import Condition, Grammar, Rule, Spacing
 from seqgra.law.maps import below, chosen_prefix
 from seqgra.streams import cumulative63, words
@@ -97,10 +98,10 @@ class _Tables:
                 width = self.grammar.elements[name].width
                 self.slots.append((self.numbers[name], width, number))
             swaps = int(spacing is not None and spacing.order == "random")
-            kind, table = _start_law(rule)
+            kind, starts = _start_law(rule)
             self.blocks.append((first, number, len(names), kind, swaps))
-            self.gap_ranges.append(self._add_law(self._fitting_gaps(names, spacing, table)))
-            self.start_ranges.append(self._add_law(table))
+            self.gap_ranges.append(self._add_law(self._fitting_gaps(names, spacing, starts)))
+            self.start_ranges.append(self._add_law(starts))
 
     def _fitting_gaps(
         self, names: tuple[str, ...], spacing: Spacing | None, starts: dict[int, float]
@@ -109,15 +110,15 @@ class _Tables:
             return {}
         room = self.grammar.window - min(starts, default=0)
         room -= sum(self.grammar.elements[name].width for name in names)
-        fitting = {gap: weight for gap, weight in _table(spacing.gap).items() if gap <= room}
+        fitting = {gap: weight for gap, weight in table(spacing.gap).items() if gap <= room}
         assert fitting, "a checked grammar has a gap that fits"
         return fitting
 
-    def _add_law(self, table: dict[int, float]) -> tuple[int, int]:
+    def _add_law(self, weights: dict[int, float]) -> tuple[int, int]:
         first = len(self.values)
-        if table:
-            self.values += table
-            self.law += cumulative63(table.values()).tolist()
+        if weights:
+            self.values += weights
+            self.law += cumulative63(weights.values()).tolist()
         return first, len(self.values)
 
 
@@ -170,14 +171,7 @@ def _start_law(rule: Rule) -> tuple[int, dict[int, float]]:
         return TABLE, {0: 1.0}
     if isinstance(rule.position, str):
         return {"random": UNIFORM, "center": CENTER, "end": END}[rule.position], {}
-    return TABLE, {start - 1: weight for start, weight in _table(rule.position).items()}
-
-
-def _table(law: tuple[int, int] | dict[int, float]) -> dict[int, float]:
-    """Return an integer law as ascending values with positive weights."""
-    if isinstance(law, dict):
-        return {value: law[value] for value in sorted(law) if law[value] > 0}
-    return dict.fromkeys(range(law[0], law[1] + 1), 1.0)
+    return TABLE, {start - 1: weight for start, weight in table(rule.position).items()}
 
 
 def draw_rules(

@@ -1,0 +1,203 @@
+"""Integer laws (gaps, positions, copies, window lengths): one syntax for all.
+
+    5                                          exactly 5
+    [0, 10]  [500, null]  [0%, 10%]            uniform; null: to the end; shares of the window
+    {8: .1, 9: .9}                             weights
+    {normal: {center: 20, sd: 3}}              discretised normal within 4 sd
+    {helical: {period: 10.5, range: [0, 60], tolerance: 1}}   uniform near multiples of a period
+    {file: table.tsv}                          two columns: value, weight
+
+A resolved law is (lowest, highest), uniform, or {value: weight} with ascending values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from seqgra.errors import bad_input
+
+Law = tuple[int, int] | dict[int, float]
+EXPECTED = "expected a law such as 5, [0, 10], [500, null], [0%, 10%] or {8: .1, 9: .9}"
+_NAMED = {
+    "normal": ({"center", "sd"}, set()),
+    "helical": ({"period", "range"}, {"tolerance", "phase"}),
+}
+
+
+def parse_law(given: Any) -> Any:
+    """Return `given` in a uniform shape, or refuse what is no law.
+
+    >>> parse_law(5), parse_law([0, None]), parse_law({"8": 0.1, 9: 0.9})
+    ((5, 5), (0, None), {8: 0.1, 9: 0.9})
+
+    Raises
+    ------
+    ValueError
+        Saying what is expected.
+    """
+    if _is_integer(given):
+        return (given, given)
+    if isinstance(given, (list, tuple)) and len(given) == 2:
+        low, high = given
+        if _is_bound(low) and (high is None or _is_bound(high)):
+            return (low, high)
+    if isinstance(given, dict) and given:
+        if set(given) & {"normal", "helical", "file"}:
+            return _parse_named(given)
+        if all(map(_is_weighted, given.items())):
+            return {int(value): float(weight) for value, weight in given.items()}
+    raise ValueError(f"is {given!r}; {EXPECTED}")
+
+
+def _parse_named(given: dict[str, Any]) -> dict[str, Any]:
+    ((name, options),) = given.items() if len(given) == 1 else (("", None),)
+    if name == "file" and isinstance(options, str):
+        return given
+    needed, optional = _NAMED.get(name, (set(), set()))
+    if not isinstance(options, dict) or not needed <= set(options) <= needed | optional:
+        keys = ", ".join([*sorted(needed), *(f"[{key}]" for key in sorted(optional))])
+        raise ValueError(
+            f"is {given!r}; expected one of normal, helical, file; {name} takes {keys}"
+        )
+    numbers = [v for v in options.values() if not isinstance(v, (list, tuple))]
+    if not all(isinstance(v, (int, float)) and math.isfinite(v) for v in numbers):
+        raise ValueError(f"is {given!r}; its values must be numbers")
+    return given
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_bound(value: Any) -> bool:
+    return _is_integer(value) or (isinstance(value, str) and _share(value) is not None)
+
+
+def _is_weighted(item: tuple[Any, Any]) -> bool:
+    value, weight = item  # keys are text where a resolved grammar was stored as JSON
+    is_integer = _is_integer(value) or (isinstance(value, str) and value.lstrip("-").isdecimal())
+    is_number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
+    return is_integer and is_number and math.isfinite(weight)
+
+
+def _share(text: str) -> float | None:
+    try:
+        return float(text.removesuffix("%")) / 100 if text.endswith("%") else None
+    except ValueError:
+        return None
+
+
+def resolve_law(law: Any, window: int, folder: Path) -> Law:
+    """Return the resolved form of a parsed law.
+
+    Parameters
+    ----------
+    law
+        What `parse_law` returned.
+    window
+        Longest example: shares refer to it, and open ends stop there.
+    folder
+        Where tables are.
+
+    Raises
+    ------
+    InputError
+        If a table cannot be read.
+    ValueError
+        If the law is empty or negative somewhere it cannot be.
+    """
+    if isinstance(law, tuple):
+        low, high = law
+        return _uniform(low, high, window)
+    if "normal" in law:
+        law = _normal(**law["normal"])
+    elif "helical" in law:
+        law = _helical(window=window, **law["helical"])
+    elif "file" in law:
+        law = _table(folder / law["file"])
+    if any(weight < 0 for weight in law.values()) or not math.fsum(law.values()) > 0:
+        raise ValueError("needs weights that are not negative and not all 0")
+    return {value: law[value] for value in sorted(law) if law[value] > 0}
+
+
+def _uniform(low: int | str, high: int | str | None, window: int) -> Law:
+    first = low if isinstance(low, int) else round((_share(low) or 0) * window)
+    if high is None:
+        last = window
+    elif isinstance(high, str):
+        last = round((_share(high) or 0) * window)
+    else:
+        last = high
+    if high is not None and last < first:
+        raise ValueError(f"is [{low}, {high}]; the second number must not be below the first")
+    return (first, max(first, min(last, window)))
+
+
+def _normal(center: float, sd: float) -> dict[int, float]:
+    if sd <= 0:
+        raise ValueError(f"has sd {sd}; give a number above 0")
+    reach = range(math.ceil(center - 4 * sd), math.floor(center + 4 * sd) + 1)
+    return {value: math.exp(-((value - center) ** 2) / (2 * sd**2)) for value in reach}
+
+
+def _helical(
+    period: float, range: list[Any], window: int, tolerance: float = 1.0, phase: float = 0.0
+) -> dict[int, float]:
+    low, high = resolve_law(parse_law(range), window, Path())
+    if period <= 0:
+        raise ValueError(f"has period {period}; give a number of letters above 0")
+    law = {value: 1.0 for value in _between(low, high) if _off(value - phase, period) <= tolerance}
+    if not law:
+        raise ValueError("holds no value; widen range or tolerance")
+    return law
+
+
+def _between(low: int, high: int) -> Iterator[int]:
+    yield from range(low, high + 1)
+
+
+def _off(value: float, period: float) -> float:
+    """Return how far `value` is from the nearest multiple of `period`."""
+    return abs(value - period * round(value / period))
+
+
+def _table(path: Path) -> dict[int, float]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise bad_input(path, "", f"law table cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise bad_input(path, "", "law table is not text") from None
+    law: dict[int, float] = {}
+    for number, line in enumerate(lines, 1):
+        fields = line.split()
+        if (
+            not fields
+            or line.startswith("#")
+            or (number == 1 and not fields[0].lstrip("-").isdigit())
+        ):
+            continue
+        try:
+            value, weight = fields
+            law[int(value)] = float(weight)
+        except ValueError:
+            message = f"is {line!r}; expected a whole number and a weight"
+            raise bad_input(path, f"line {number}", message) from None
+    if not law:
+        raise bad_input(path, "", "law table holds no rows")
+    return law
+
+
+def lowest(law: Law) -> int:
+    """Return the smallest value of a resolved law."""
+    return law[0] if isinstance(law, tuple) else min(law)
+
+
+def table(law: Law) -> dict[int, float]:
+    """Return a resolved law as ascending values with positive weights."""
+    if isinstance(law, dict):
+        return law
+    return dict.fromkeys(range(law[0], law[1] + 1), 1.0)
