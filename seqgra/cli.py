@@ -30,7 +30,10 @@ _USERS_ERRORS = (
 )
 
 _BATCHED = ("simulate", "train", "evaluate", "attribute")
-_BATCH_HELP = "--batch FILE runs once a line of FILE; each line holds the arguments of one call."
+_BATCH_HELP = (
+    "--batch FILE runs once a line of FILE; each line holds the arguments of one call.\n"
+    "--done FILE, with --batch, lists what was made with its fingerprints once all is done."
+)
 
 Handler = Callable[[argparse.Namespace], str]
 
@@ -77,22 +80,24 @@ def _batch(parser: argparse.ArgumentParser, given: list[str]) -> int:
 
     Options beside --batch hold for every line; a line's own options win.
     """
-    place = given.index("--batch")
-    if place == 0 or place + 1 == len(given):
+    if given[0] == "--batch":
         parser.error("--batch FILE follows a command: seqgra train --batch FILE")
-    file, common = Path(given[place + 1]), given[:place] + given[place + 2 :]
+    file, done = _take(parser, given, "--batch"), _take(parser, given, "--done")
+    assert file is not None
     try:
         lines = file.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         _complain(f"{file}: cannot be read ({error})")
         return 2
     failed = calls = 0
+    made: list[Path] = []
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
         calls += 1
         try:
-            code = _run(parser.parse_args([*common, *shlex.split(line)]))
+            options = parser.parse_args([*given, *shlex.split(line)])
+            code = _run(options)
         except SystemExit as stop:
             code = int(stop.code or 0)
         except Exception:  # a crash of one line is reported in full and costs that line only
@@ -103,9 +108,33 @@ def _batch(parser: argparse.ArgumentParser, given: list[str]) -> int:
         if code:
             failed += 1
             _complain(f"{file}: line {number}: failed; going on with the next line")
+        else:
+            made.append(options.output)
     if failed:
         _complain(f"{file}: {failed} of {calls} calls failed; the others are done")
+    elif done:
+        _write_done(done, made)
     return 1 if failed else 0
+
+
+def _take(parser: argparse.ArgumentParser, given: list[str], option: str) -> Path | None:
+    """Remove an option and its value from `given` and return the value."""
+    if option not in given:
+        return None
+    place = given.index(option)
+    if place + 1 == len(given):
+        parser.error(f"{option} needs a file")
+    value = Path(given[place + 1])
+    del given[place : place + 2]
+    return value
+
+
+def _write_done(file: Path, nouns: list[Path]) -> None:
+    """Write the fingerprint of every noun of a batch: the file changes only if one of them does."""
+    from seqgra.fingerprint import read_run, write_atomically
+
+    lines = [f"{(read_run(noun) or {}).get('fingerprint')}  {noun}\n" for noun in nouns]
+    write_atomically(file, "".join(lines))
 
 
 def _complain(message: str) -> None:

@@ -65,13 +65,21 @@ def test_a_batch_goes_on_after_a_failure_and_returns_1(tmp_path, tiny_grammar, c
         f"{tiny_grammar} -o {tmp_path}/b --size oops",
         f"{tiny_grammar} -o '{tmp_path}/with space' --size 50 --seed 9",
     ]
-    (tmp_path / "batch.txt").write_text("\n".join(lines))
-    assert run("simulate", "--batch", tmp_path / "batch.txt", "--seed", 5) == 1
+    batch, done = tmp_path / "batch.txt", tmp_path / "done"
+    batch.write_text("\n".join(lines))
+    assert run("simulate", "--batch", batch, "--seed", 5, "--done", done) == 1
+    assert not done.exists()
     said = capsys.readouterr()
     assert "line 3: failed" in said.err and "1 of" in said.err
     assert (tmp_path / "a" / "run.json").exists()
     assert '"seed": 9' in (tmp_path / "with space" / "run.json").read_text(), "a line's option wins"
     assert '"seed": 5' in (tmp_path / "a" / "run.json").read_text()
+    batch.write_text("\n".join([lines[1], lines[3]]))
+    assert run("simulate", f"--batch={batch}", "--seed", 5, "--done", done) == 0
+    assert [line.split("  ")[1] for line in done.read_text().splitlines()] == [
+        f"{tmp_path}/a",
+        f"{tmp_path}/with space",
+    ]
 
 
 def test_check_reads_every_kind_of_file(tmp_path, tiny_grammar, capsys):

@@ -6,7 +6,7 @@ rule attribute:
         batch=f"{RESULTS}/packs/{{pack}}/attribute.txt",
         models=f"{RESULTS}/packs/{{pack}}/train.done",
     output:
-        touch(f"{RESULTS}/packs/{{pack}}/attribute.done"),
+        f"{RESULTS}/packs/{{pack}}/attribute.done",
     log:
         f"{RESULTS}/logs/attribute/{{pack}}.log",
     priority: priority
@@ -16,4 +16,4 @@ rule attribute:
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=lambda w, attempt: 120 * attempt,
     shell:
-        "seqgra attribute --batch {input.batch:q} > {log:q} 2>&1"
+        "seqgra attribute --batch {input.batch:q} --done {output:q} > {log:q} 2>&1"

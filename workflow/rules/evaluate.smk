@@ -6,7 +6,7 @@ rule evaluate:
         batch=f"{RESULTS}/packs/{{pack}}/evaluate.txt",
         models=f"{RESULTS}/packs/{{pack}}/train.done",
     output:
-        touch(f"{RESULTS}/packs/{{pack}}/evaluate.done"),
+        f"{RESULTS}/packs/{{pack}}/evaluate.done",
     log:
         f"{RESULTS}/logs/evaluate/{{pack}}.log",
     priority: priority
@@ -16,4 +16,4 @@ rule evaluate:
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     shell:
-        "seqgra evaluate --batch {input.batch:q} > {log:q} 2>&1"
+        "seqgra evaluate --batch {input.batch:q} --done {output:q} > {log:q} 2>&1"

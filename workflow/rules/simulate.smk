@@ -19,7 +19,7 @@ rule simulate:
         batch=f"{RESULTS}/packs/{{grammar}}/simulate.txt",
         grammar=lambda w: GRID.grammar_inputs(w.grammar),
     output:
-        touch(f"{RESULTS}/packs/{{grammar}}/simulate.done"),
+        f"{RESULTS}/packs/{{grammar}}/simulate.done",
     log:
         f"{RESULTS}/logs/simulate/{{grammar}}.log",
     priority: 1000000
@@ -29,4 +29,4 @@ rule simulate:
         mem_mb=lambda w, attempt: 1000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     shell:
-        "seqgra simulate --batch {input.batch:q} > {log:q} 2>&1"
+        "seqgra simulate --batch {input.batch:q} --done {output:q} > {log:q} 2>&1"

@@ -20,7 +20,7 @@ rule train:
         dataset=lambda w: f"{RESULTS}/packs/{w.pack.split('/')[0]}/simulate.done",
         architecture=lambda w: GRID.architecture_inputs(w.pack.split("/")[1]),
     output:
-        touch(f"{RESULTS}/packs/{{pack}}/train.done"),
+        f"{RESULTS}/packs/{{pack}}/train.done",
     log:
         f"{RESULTS}/logs/train/{{pack}}.log",
     priority: priority
@@ -31,4 +31,4 @@ rule train:
         mem_mb=lambda w, attempt: GRID.memory(w.pack, attempt),
         runtime=lambda w, attempt: GRID.runtime(w.pack, attempt),
     shell:
-        "seqgra train --batch {input.batch:q} > {log:q} 2>&1"
+        "seqgra train --batch {input.batch:q} --done {output:q} > {log:q} 2>&1"
