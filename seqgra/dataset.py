@@ -44,7 +44,7 @@ ELEMENT_COLUMNS = {
     "role": "int8",  # index in ROLES
     "intact": "bool",  # False where a later element overwrote letters of this one
 }
-ROLES = ("grammar", "confounder")
+ROLES = ("grammar", "confounder", "common")
 _BLOCKS_PER_ROW_GROUP = 16
 
 

@@ -27,7 +27,8 @@ from seqgra.architecture.schema import Architecture, Baseline, Conv, Dense, Netw
 from seqgra.dataset import split_size
 from seqgra.errors import InputError, Problem, bad_input, raise_problems
 from seqgra.fingerprint import RESULTS_VERSIONS
-from seqgra.grammar.check import blocks_of
+from seqgra.grammar.blocks import blocks_of
+from seqgra.grammar.laws import highest
 from seqgra.grammar.load import load_grammar, merge, resolve
 from seqgra.grammar.schema import Grammar
 from seqgra.yamlfile import Strict, read_yaml, suggest, validate
@@ -182,7 +183,7 @@ class Grid:
             if changes
             else load_grammar(self.grammar_files[name])
         )
-        if any(len(blocks) > 1 for blocks in _blocks(self.grammars[name])):
+        if any(_blocks(self.grammars[name])):
             from seqgra.law.law import compile_law
 
             compile_law(self.grammars[name], f"{self.file}: grammars.{name}")
@@ -446,10 +447,12 @@ def architecture_variant(base: str, changes: dict[str, Any], name: str) -> Archi
     return resolve_architecture(content, f"{file} ({name})" if changes else file)
 
 
-def _blocks(grammar: Grammar) -> Iterator[list[object]]:
-    """Yield the blocks of each condition; one alone cannot overlap anything."""
+def _blocks(grammar: Grammar) -> Iterator[bool]:
+    """Tell of each condition whether its elements might not fit beside one another."""
     for condition in grammar.conditions.values():
-        yield [block for rule in condition.rules for block in blocks_of(rule)]
+        rules = (*condition.rules, *grammar.common.rules)
+        blocks = [block for rule in rules for block in blocks_of(rule) * highest(rule.copies)]
+        yield len(blocks) > 1 or any(len(block.slots) > 2 for block in blocks)
 
 
 def _files(name: str) -> list[str]:

@@ -164,19 +164,19 @@ def _element_columns(
     law: Law, examples: Examples, rows: int, first_example: int
 ) -> dict[str, np.ndarray]:
     """Return the element table of the first `rows` examples of a block."""
-    starts = examples.starts[:rows]
-    example, slot = np.nonzero(starts >= 0)
-    condition = examples.condition[example]
-    number = law.placement.slots[condition] + slot
-    start = starts[example, slot]
+    placed = examples.placed
+    example, slot = np.nonzero(placed.start[:rows] >= 0)
+    number = law.placement.conditions[examples.condition[example], 0] + slot
+    element, start = placed.element[example, slot], placed.start[example, slot]
+    rule, condition = law.placement.slots[number, 0], law.placement.slots[number, 1]
     return {
         "example": example + first_example,
-        "element": law.placement.slot_element[number],
+        "element": element,
         "condition": condition,
-        "rule": law.placement.slot_rule[number],
+        "rule": rule,
         "start": start,
-        "end": start + law.placement.slot_width[number],
-        "strand": np.ones(start.size, np.int8),
-        "role": np.zeros(start.size, np.int8),
-        "intact": np.ones(start.size, bool),
+        "end": start + law.placement.width[element],
+        "strand": placed.strand[example, slot],
+        "role": np.where(condition < 0, ROLES.index("common"), ROLES.index("grammar")),
+        "intact": placed.intact[example, slot],
     }

@@ -41,7 +41,7 @@ def test_all_problems_are_reported_at_once():
         "windw",
         "elements.pwm.matrix[0]",
         "conditions.pairs.rules[0].probability",
-        "conditions.pairs.rules[1].elements[0]",
+        "conditions.pairs.rules[1].elements.fiel",
     ]
 
 

@@ -19,6 +19,7 @@ from seqgra.grammar.load import load_grammar, resolve
 from seqgra.law import maps
 from seqgra.law.elements import best_scores
 from seqgra.law.law import Examples, balanced_order, compile_law, draw_block
+from seqgra.law.placement import Placed
 from seqgra.streams import BLOCK, cumulative63, stream
 
 GRAMMARS = Path(__file__).parents[1] / "grammars"
@@ -29,7 +30,12 @@ BLOCKS = 12
 def draw(grammar, blocks=BLOCKS, seed=0):
     law = compile_law(grammar, "test")
     parts = [draw_block(law, seed, "training", block) for block in range(blocks)]
-    return law, Examples(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    joined = [np.concatenate(arrays) for arrays in zip(*(p.placed for p in parts), strict=True)]
+    x, condition, unchanged = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("x", "condition", "unchanged")
+    )
+    return law, Examples(x, condition, Placed(*joined), unchanged)
 
 
 def grammar_of(**changes):
@@ -84,9 +90,9 @@ def test_a_wrong_background_would_be_noticed():
 
 def placed(law, examples, slot):
     """Return the letters of the element in one slot of the first condition."""
-    width = law.placement.slot_width[slot]
-    rows = (examples.condition == 0) & (examples.starts[:, slot] >= 0)
-    columns = examples.starts[rows, slot][:, None] + np.arange(width)
+    width = law.placement.width[examples.placed.element[0, slot]]
+    rows = (examples.condition == 0) & (examples.placed.start[:, slot] >= 0)
+    columns = examples.placed.start[rows, slot][:, None] + np.arange(width)
     return np.take_along_axis(examples.x[rows], columns, axis=1)
 
 
@@ -108,9 +114,9 @@ def test_kmers_follow_their_weights():
 
 def test_a_random_position_is_uniform():
     _, examples = draw(grammar_of())
-    starts = examples.starts[examples.condition == 0, 0]
+    starts = examples.placed.start[examples.condition == 0, 0]
     assert not rejects(np.bincount(starts, minlength=55), np.ones(55))
-    assert (examples.starts[examples.condition == 1] == -1).all()
+    assert (examples.placed.start[examples.condition == 1] == -1).all()
 
 
 @pytest.mark.parametrize(
@@ -126,7 +132,7 @@ def test_a_random_position_is_uniform():
 def test_positions(position, expected):
     rule = {"elements": ["a"], "position": position}
     _, examples = draw(grammar_of(conditions={"one": {"rules": [rule]}, "two": {}}))
-    starts = examples.starts[examples.condition == 0, 0]
+    starts = examples.placed.start[examples.condition == 0, 0]
     shares = [expected.get(start, 0) for start in range(55)]
     assert not rejects(np.bincount(starts, minlength=55), shares)
 
@@ -145,7 +151,7 @@ def spaced(gap, order="in-order", position="random"):
 )
 def test_gaps_follow_their_law_among_those_that_fit(gap, expected):
     _, examples = draw(spaced(gap))
-    first, second = examples.starts[examples.condition == 0].T
+    first, second = examples.placed.start[examples.condition == 0].T
     gaps = second - first - 6
     assert not rejects(np.bincount(gaps, minlength=49), [expected.get(g, 0) for g in range(49)])
     for chosen in expected:
@@ -156,7 +162,7 @@ def test_gaps_follow_their_law_among_those_that_fit(gap, expected):
 
 def test_gap_and_position_law_fit_the_window_together():
     _, examples = draw(spaced([0, None], position={21: 1, 46: 1}))
-    first, second = examples.starts[examples.condition == 0].T
+    first, second = examples.placed.start[examples.condition == 0].T
     gaps = second - first - 6
     assert not rejects(np.bincount(gaps, minlength=29), np.ones(29)), "every gap that fits at 21"
     late = first == 45
@@ -167,14 +173,14 @@ def test_gap_and_position_law_fit_the_window_together():
 
 def test_random_order_swaps_half_of_the_pairs():
     _, examples = draw(spaced([0, 3], order="random"))
-    first, second = examples.starts[examples.condition == 0].T
+    first, second = examples.placed.start[examples.condition == 0].T
     assert not rejects([np.sum(first < second), np.sum(first > second)], [1, 1])
 
 
 def test_rules_apply_with_their_probability():
     rules = [{"elements": ["a"], "probability": 0.3}, {"elements": ["b"], "probability": 0.9}]
     _, examples = draw(grammar_of(conditions={"one": {"rules": rules}, "two": {}}))
-    fired = examples.starts[examples.condition == 0] >= 0
+    fired = examples.placed.start[examples.condition == 0] >= 0
     joint = np.bincount(fired @ [1, 2], minlength=4)
     assert not rejects(joint, [0.7 * 0.1, 0.3 * 0.1, 0.7 * 0.9, 0.3 * 0.9])
 
@@ -183,7 +189,7 @@ def test_mutually_exclusive_rules():
     rules = [{"elements": ["a"], "probability": 0.3}, {"elements": ["b"], "probability": 0.5}]
     condition = {"mode": "mutually-exclusive", "rules": rules}
     _, examples = draw(grammar_of(conditions={"one": condition, "two": {}}))
-    fired = examples.starts[examples.condition == 0] >= 0
+    fired = examples.placed.start[examples.condition == 0] >= 0
     assert not rejects(np.bincount(fired @ [1, 2], minlength=4), [0.2, 0.3, 0.5, 0])
 
 
@@ -191,7 +197,7 @@ def test_joint_placement_is_uniform_over_placements_without_overlap():
     rule = {"elements": ["a", "b"]}
     grammar = grammar_of(window=20, conditions={"one": {"rules": [rule]}, "two": {}})
     _, examples = draw(grammar)
-    first, second = examples.starts[examples.condition == 0].T
+    first, second = examples.placed.start[examples.condition == 0].T
     legal = [[abs(i - j) >= 6 for j in range(15)] for i in range(15)]
     counts = np.bincount(first * 15 + second, minlength=225)
     assert not rejects(counts, np.ravel(legal)), "no rule goes first"
@@ -224,17 +230,21 @@ def test_every_shipped_grammar_places_its_elements_whole(path):
     law, examples = draw(grammar, blocks=1)
     assert examples.x.shape == (BLOCK, grammar.window) and examples.x.max() < 4
     ends = []
-    for slot in range(examples.starts.shape[1]):
-        number = np.minimum(
-            law.placement.slots[examples.condition] + slot, len(law.placement.slot_width) - 1
+    for slot in range(examples.placed.start.shape[1]):
+        here = examples.placed.start[:, slot] >= 0
+        ends.append(
+            np.where(
+                here,
+                examples.placed.start[:, slot]
+                + law.placement.width[examples.placed.element[:, slot]],
+                -1,
+            )
         )
-        here = examples.starts[:, slot] >= 0
-        ends.append(np.where(here, examples.starts[:, slot] + law.placement.slot_width[number], -1))
         assert (ends[slot] <= grammar.window).all()
         for other in range(slot):
-            both = here & (examples.starts[:, other] >= 0)
-            apart = (examples.starts[:, slot] >= ends[other]) | (
-                examples.starts[:, other] >= ends[slot]
+            both = here & (examples.placed.start[:, other] >= 0)
+            apart = (examples.placed.start[:, slot] >= ends[other]) | (
+                examples.placed.start[:, other] >= ends[slot]
             )
             assert apart[both].all(), "elements overlap"
 
@@ -283,7 +293,7 @@ def test_shuffled_negatives_keep_words_and_lose_elements():
     elements = {"a": {"kmers": {"ACGTACGTACGTACGT": 1}}}
     _, drawn = draw(grammar_of(elements=elements, examples=examples))
     positive, negative = drawn.x[drawn.condition == 0], drawn.x[drawn.condition == 1]
-    assert len(positive) == len(negative) and (drawn.starts[drawn.condition == 1] == -1).all()
+    assert len(positive) == len(negative) and (drawn.placed.start[drawn.condition == 1] == -1).all()
     counts = [
         np.bincount((x[:, :-1].astype(int) * 4 + x[:, 1:]).ravel(), minlength=16)
         for x in (positive, negative)
@@ -338,6 +348,125 @@ def test_sites_stay_in_their_band_of_affinity():
 )
 def test_named_gap_laws(gap, expected):
     _, examples = draw(spaced(gap))
-    first, second = examples.starts[examples.condition == 0].T
+    first, second = examples.placed.start[examples.condition == 0].T
     counts = np.bincount(second - first - 6, minlength=49)
     assert not rejects(counts, [expected.get(g, 0) for g in range(49)])
+
+
+def rule_grammar(*rules, **changes):
+    return grammar_of(conditions={"one": {"rules": list(rules)}, "two": {}}, **changes)
+
+
+def test_chains_follow_both_gap_laws_among_those_that_fit_together():
+    spacing = [
+        {"elements": ["x", "y"], "gap": [0, 20]},
+        {"elements": ["y", "z"], "gap": [5, 40]},
+    ]
+    rule = {"elements": {"x": "a", "y": "b", "z": "a"}, "spacing": spacing}
+    _, examples = draw(rule_grammar(rule))
+    x, y, z = examples.placed.start[examples.condition == 0].T
+    one, two = y - x - 6, z - y - 6
+    legal = [[g + h + 18 <= 60 and h >= 5 for h in range(41)] for g in range(21)]
+    joint = np.bincount(one * 41 + two, minlength=21 * 41)
+    assert not rejects(joint, np.ravel(legal))
+    room = 60 - 18 - one - two + 1
+    share = (x + np.random.default_rng(0).random(x.size)) / room
+    assert not rejects(np.histogram(share, bins=10, range=(0, 1))[0], np.ones(10)), "uniform start"
+
+
+def test_a_star_of_spacings_may_lie_on_both_sides():
+    spacing = [{"elements": ["y", "x"], "gap": 3}, {"elements": ["y", "z"], "gap": 12}]
+    rule = {"elements": {"x": "a", "y": "b", "z": "a"}, "spacing": spacing}
+    grammar = rule_grammar(rule)
+    _, examples = draw(grammar, blocks=1)
+    x, y, z = (examples.placed.start[examples.condition == 0].T)[[1, 0, 2]]
+    assert (x - y == 9).all() and (z - y == 18).all(), "both lie after y, without overlap"
+
+
+def test_a_block_that_always_overlaps_itself_is_refused():
+    spacing = [{"elements": ["y", "x"], "gap": 3}, {"elements": ["y", "z"], "gap": 4}]
+    rule = {"elements": {"x": "a", "y": "b", "z": "a"}, "spacing": spacing}
+    with pytest.raises(InputError, match=r"the elements of rules\[0\] fit .* in 0.00% of draws"):
+        compile_law(rule_grammar(rule), "g.yaml")
+    compile_law(rule_grammar(rule, overlap="allow"), "g.yaml")
+
+
+def test_copies_follow_their_law():
+    _, examples = draw(rule_grammar({"elements": ["a"], "copies": {0: 1, 1: 2, 3: 1}}))
+    copies = (examples.placed.start[examples.condition == 0] >= 0).sum(axis=1)
+    assert not rejects(np.bincount(copies, minlength=4), [1, 2, 0, 1])
+
+
+def test_a_slot_draws_its_element():
+    rule = {"elements": {"x": {"a": 0.8, "b": 0.2}}}
+    _, examples = draw(rule_grammar(rule))
+    element = examples.placed.element[examples.condition == 0, 0]
+    assert not rejects(np.bincount(element, minlength=2), [0.8, 0.2])
+
+
+def found_words(grammar, *slots):
+    """Return the letters at each slot of the first condition's examples."""
+    _, examples = draw(grammar, blocks=2)
+    decode = ALPHABETS["DNA"].decode
+    rows = np.flatnonzero((examples.condition == 0) & (examples.placed.start >= 0).all(axis=1))
+    return [
+        [decode(examples.x[i, s : s + 6]) for s in examples.placed.start[i, list(slots)]]
+        for i in rows
+    ], examples.placed.start[rows][:, list(slots)]
+
+
+SENSE, ANTISENSE = "AACCGT", "ACGGTT"
+
+
+@pytest.mark.parametrize(
+    ("strand", "orientation", "expected"),
+    [
+        ("+", "same", {(SENSE, SENSE): 1}),
+        ("-", "same", {(ANTISENSE, ANTISENSE): 1}),
+        ("random", "same", {(SENSE, SENSE): 1, (ANTISENSE, ANTISENSE): 1}),
+        ("random", "convergent", {(SENSE, ANTISENSE): 1}),
+        ("+", "divergent", {(ANTISENSE, SENSE): 1}),
+        ("+", "any", {(p, q): 1 for p in (SENSE, ANTISENSE) for q in (SENSE, ANTISENSE)}),
+    ],
+)
+def test_strands_and_orientations(strand, orientation, expected):
+    spacing = [{"elements": ["x", "y"], "gap": [2, 4]}]
+    rule = {"elements": {"x": "a", "y": "a"}, "spacing": spacing, "strand": strand}
+    grammar = rule_grammar(
+        {**rule, "orientation": orientation},
+        elements={"a": {"kmers": {SENSE: 1}}, "b": {"kmers": {"GG": 1}}},
+    )
+    words, starts = found_words(grammar, 0, 1)
+    left_to_right = [
+        tuple(pair if x < y else pair[::-1]) for pair, (x, y) in zip(words, starts, strict=True)
+    ]
+    seen = {pair: left_to_right.count(pair) for pair in set(left_to_right)}
+    assert set(seen) == set(expected)
+    assert not rejects([seen[pair] for pair in expected], list(expected.values()))
+
+
+def test_a_reversed_pair_lies_the_other_way_round():
+    elements = {"a": {"kmers": {"AACCGT": 1}}, "b": {"kmers": {"GGGGGA": 1}}}
+    rule = {"elements": ["a", "b"], "spacing": [{"elements": ["a", "b"], "gap": 3}], "strand": "-"}
+    words, starts = found_words(rule_grammar(rule, elements=elements), 0, 1)
+    assert set(map(tuple, words)) == {("ACGGTT", "TCCCCC")}
+    assert (starts[:, 0] - starts[:, 1] == 9).all()
+
+
+def test_common_rules_are_decoys_of_every_condition():
+    common = {"rules": [{"elements": ["b"], "probability": 0.5}]}
+    _, examples = draw(rule_grammar({"elements": ["a"]}, common=common))
+    for condition, slot in ((0, 1), (1, 0)):
+        placed_here = examples.placed.start[examples.condition == condition, slot] >= 0
+        assert not rejects([placed_here.sum(), (~placed_here).sum()], [1, 1])
+
+
+def test_overlap_may_be_allowed_and_is_marked():
+    rule = {"elements": ["a", "b"]}
+    grammar = rule_grammar(rule, window=12, overlap="allow")
+    _, examples = draw(grammar)
+    first, second = examples.placed.start[examples.condition == 0].T
+    joint = np.bincount(first * 7 + second, minlength=49)
+    assert not rejects(joint, np.ones(49)), "independent of one another"
+    intact = examples.placed.intact[examples.condition == 0]
+    assert (intact[:, 0] == (np.abs(first - second) >= 6)).all() and intact[:, 1].all()

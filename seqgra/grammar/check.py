@@ -8,12 +8,14 @@ from fractions import Fraction
 
 from seqgra.alphabet import ALPHABETS, BACKGROUND_PRESETS
 from seqgra.errors import Problem
-from seqgra.grammar.laws import lowest
+from seqgra.grammar.blocks import blocks_of, least_span
+from seqgra.grammar.laws import highest, lowest
 from seqgra.grammar.schema import Grammar, Rule, Spacing
 from seqgra.yamlfile import suggest
 
 _TOLERANCE = 1e-3
 _LONGEST_PERIOD = 100_000
+_MOST_COPIES = 20
 #: A block of examples this long takes 400 MB.
 LONGEST_WINDOW = 100_000
 #: Names of averages in tables, which no condition may have.
@@ -113,6 +115,8 @@ def _kmers(kmers: dict[str, float], letters: str, place: str) -> Found:
 def _conditions(grammar: Grammar) -> Found:
     if len(grammar.conditions) < 2:
         yield "conditions", f"has {len(grammar.conditions)}; a multi-class task needs at least two"
+    for number, rule in enumerate(grammar.common.rules):
+        yield from _rule(rule, grammar, f"common.rules[{number}]")
     for name, condition in grammar.conditions.items():
         place = f"conditions.{name}"
         if name in RESERVED_NAMES:
@@ -121,24 +125,27 @@ def _conditions(grammar: Grammar) -> Found:
             yield from _rule(rule, grammar, f"{place}.rules[{number}]")
         total = math.fsum(rule.probability for rule in condition.rules)
         if condition.mode == "mutually-exclusive" and total > 1 + _TOLERANCE:
-            yield (
-                f"{place}.rules",
-                f"probabilities sum to {total:.6g}; at most 1 when mutually exclusive",
-            )
-        if condition.mode == "sequential":
-            yield from _room(condition.rules, grammar, f"{place}.rules")
+            message = f"probabilities sum to {total:.6g}; at most 1 when mutually exclusive"
+            yield f"{place}.rules", message
+        if condition.mode == "sequential" and grammar.overlap == "forbid":
+            rules = (*condition.rules, *grammar.common.rules)
+            yield from _room(rules, grammar, f"{place}.rules")
 
 
 def _room(rules: tuple[Rule, ...], grammar: Grammar, place: str) -> Found:
     widths = [
-        grammar.elements[name].width
+        _widest(choice, grammar) * highest(rule.copies)
         for rule in rules
         if rule.probability > 0
-        for name in rule.elements
-        if name in grammar.elements
+        for choice in rule.elements.values()
     ]
-    if len(rules) > 1 and sum(widths) > grammar.window >= 1:
+    if len(widths) > 1 and sum(widths) > grammar.window >= 1 and len(rules) > 1:
         yield place, f"need {sum(widths)} letters together; the window has {grammar.window}"
+
+
+def _widest(choice: dict[str, float], grammar: Grammar) -> int:
+    """Return the width of the widest element that a slot may hold."""
+    return max((grammar.elements[e].width for e in choice if e in grammar.elements), default=0)
 
 
 def _rule(rule: Rule, grammar: Grammar, place: str) -> Found:
@@ -147,40 +154,60 @@ def _rule(rule: Rule, grammar: Grammar, place: str) -> Found:
     if not rule.elements:
         yield f"{place}.elements", "is empty; name at least one element"
     known = list(grammar.elements)
-    for number, name in enumerate(rule.elements):
-        if name not in grammar.elements:
-            yield f"{place}.elements[{number}]", f"unknown element {name!r}; {suggest(name, known)}"
-        elif name in rule.elements[:number]:
-            yield f"{place}.elements[{number}]", f"{name!r} is named twice in one rule"
-    tied: set[str] = set()
-    for number, spacing in enumerate(rule.spacing):
-        where = f"{place}.spacing[{number}]"
-        yield from _spacing(spacing, rule, grammar, where)
-        if tied & set(spacing.elements):
-            yield f"{where}.elements", "an element may stand in one spacing of a rule only"
-        tied |= set(spacing.elements)
-    if all(name in grammar.elements for name in rule.elements):
+    for slot, choice in rule.elements.items():
+        where = f"{place}.elements.{slot}"
+        if any(weight < 0 for weight in choice.values()) or not sum(choice.values()) > 0:
+            yield where, "needs weights that are not negative and not all 0"
+        for name in choice:
+            if name not in grammar.elements:
+                yield where, f"unknown element {name!r}; {suggest(name, known)}"
+    if lowest(rule.copies) < 0 or highest(rule.copies) > _MOST_COPIES:
+        yield f"{place}.copies", f"lie between 0 and {_MOST_COPIES}"
+    yield from _strands(rule, grammar, place)
+    yield from _spacings(rule, grammar, place)
+    if all(name in grammar.elements for choice in rule.elements.values() for name in choice):
         yield from _position(rule, grammar, f"{place}.position")
+
+
+def _strands(rule: Rule, grammar: Grammar, place: str) -> Found:
+    if grammar.alphabet != "DNA":
+        for key, default in (("strand", "+"), ("orientation", "same")):
+            if getattr(rule, key) != default:
+                yield f"{place}.{key}", f"goes with DNA only; {grammar.alphabet} has one strand"
+    if rule.orientation in ("convergent", "divergent"):
+        for block in blocks_of(rule):
+            if len(block.slots) != 2:
+                message = f"{rule.orientation} is about two elements tied by a spacing"
+                yield f"{place}.orientation", message
+                return
+
+
+def _spacings(rule: Rule, grammar: Grammar, place: str) -> Found:
+    for number, spacing in enumerate(rule.spacing):
+        yield from _spacing(spacing, rule, grammar, f"{place}.spacing[{number}]")
+    edges = sum(len(block.edges) for block in blocks_of(rule))
+    known = all(name in rule.elements for spacing in rule.spacing for name in spacing.elements)
+    apart = all(len(set(spacing.elements)) == 2 for spacing in rule.spacing)
+    if known and apart and edges < len(rule.spacing):
+        yield f"{place}.spacing", "ties elements in a circle; leave one spacing out"
 
 
 def _spacing(spacing: Spacing, rule: Rule, grammar: Grammar, place: str) -> Found:
     first, second = spacing.elements
     for number, name in enumerate(spacing.elements):
         if name not in rule.elements:
-            advice = suggest(name, rule.elements)
-            yield (
-                f"{place}.elements[{number}]",
-                f"{name!r} is not among the rule's elements; {advice}",
-            )
+            advice = suggest(name, list(rule.elements))
+            message = f"{name!r} is not among the rule's elements; {advice}"
+            yield f"{place}.elements[{number}]", message
     if first == second:
         yield f"{place}.elements", f"ties {first!r} to itself"
     least = lowest(spacing.gap)
     if least < 0:
         yield f"{place}.gap", f"is {least}; a gap is at least 0"
-    elif all(name in grammar.elements for name in spacing.elements):
-        widths = [grammar.elements[name].width for name in spacing.elements]
+    elif first in rule.elements and second in rule.elements:
+        widths = [_widest(rule.elements[name], grammar) for name in spacing.elements]
         span = sum(widths) + least
-        if span > grammar.window >= 1:
+        if span > grammar.window >= 1 and min(widths) > 0:
             yield (
                 f"{place}.gap",
                 f"does not fit: {first} ({widths[0]}) + gap {least} + {second} ({widths[1]}) "
@@ -190,44 +217,24 @@ def _spacing(spacing: Spacing, rule: Rule, grammar: Grammar, place: str) -> Foun
 
 def _position(rule: Rule, grammar: Grammar, place: str) -> Found:
     position, blocks = rule.position, blocks_of(rule)
-    if position == "random":
-        return
+    placed = len(blocks) * highest(rule.copies)
+    first = 1 if isinstance(position, str) else lowest(position)
     fixed = not isinstance(position, tuple) or position[0] == position[1]
-    if len(blocks) > 1 and fixed and not isinstance(position, dict):
-        message = f"puts {len(blocks)} separate blocks at one place, where they overlap; tie the "
+    fixed &= position != "random" and not isinstance(position, dict)
+    if placed > 1 and fixed and grammar.overlap == "forbid":
+        message = f"puts {placed} separate blocks at one place, where they overlap; tie the "
         yield place, f"{message}elements by a spacing or use position: random"
-    if isinstance(position, str):
-        return
-    first = lowest(position)
     if first < 1:
         yield place, f"is {first}; positions count from 1"
         return
-    for names, spacing in blocks:
-        span = sum(grammar.elements[name].width for name in names)
-        span += lowest(spacing.gap) if spacing else 0
+    for block in blocks:
+        widths = [_widest(rule.elements[slot], grammar) for slot in block.slots]
+        span = least_span(block, widths, [lowest(edge.spacing.gap) for edge in block.edges])
         left = grammar.window - first + 1
-        if span > left and grammar.window >= 1:
-            needs = f"{' + '.join(names)} needs {span}"
+        told = first == 1 and len(block.slots) < 3  # an element or a gap that fits nowhere
+        if span > left and grammar.window >= 1 and not told:
+            needs = f"{' + '.join(block.slots)} needs {span}"
             yield place, f"{first} leaves {left} letters of the window's {grammar.window}; {needs}"
-
-
-def blocks_of(rule: Rule) -> list[tuple[tuple[str, ...], Spacing | None]]:
-    """Return the blocks of a rule: each its element names in order, and the spacing that ties them.
-
-    >>> rule = Rule.model_validate({"elements": ["a", "b", "c"],
-    ...                             "spacing": [{"elements": ["c", "a"], "gap": [0, 5]}]})
-    >>> [names for names, _ in blocks_of(rule)]
-    [('c', 'a'), ('b',)]
-    """
-    blocks: list[tuple[tuple[str, ...], Spacing | None]] = []
-    tied = {name: spacing for spacing in rule.spacing for name in spacing.elements}
-    for name in rule.elements:
-        spacing = tied.get(name)
-        if spacing is None:
-            blocks.append(((name,), None))
-        elif all(spacing is not other for _, other in blocks):
-            blocks.append((spacing.elements, spacing))
-    return blocks
 
 
 def _examples(grammar: Grammar) -> Found:

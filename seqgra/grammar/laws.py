@@ -196,6 +196,11 @@ def lowest(law: Law) -> int:
     return law[0] if isinstance(law, tuple) else min(law)
 
 
+def highest(law: Law) -> int:
+    """Return the largest value of a resolved law."""
+    return law[1] if isinstance(law, tuple) else max(law)
+
+
 def table(law: Law) -> dict[int, float]:
     """Return a resolved law as ascending values with positive weights."""
     if isinstance(law, dict):

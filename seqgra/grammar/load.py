@@ -13,7 +13,7 @@ from seqgra.grammar import check
 from seqgra.grammar.consensus import consensus_matrix
 from seqgra.grammar.laws import resolve_law
 from seqgra.grammar.motifs import read_motifs
-from seqgra.grammar.schema import Condition, Element, Grammar, Group
+from seqgra.grammar.schema import Element, Grammar, Group, Rule
 from seqgra.yamlfile import read_yaml, suggest, validate
 
 
@@ -41,9 +41,9 @@ def resolve(content: Any, file: Path, folder: Path) -> Grammar:
     for name, element in draft.elements.items():
         elements[name], found = _read_element(element, name, draft, file, folder)
         problems += found
-    conditions, found = _resolve_laws(draft, str(file), folder)
+    rules, found = _resolve_laws(draft, str(file), folder)
     problems += found
-    draft = draft.model_copy(update={"elements": elements, "conditions": conditions})
+    draft = draft.model_copy(update={"elements": elements, **rules})
     problems += check.problems(draft, str(file))
     raise_problems(problems)
     return _fill(draft)
@@ -130,10 +130,8 @@ def _fill(draft: Grammar) -> Grammar:
     return draft.model_copy(update=filled)
 
 
-def _resolve_laws(
-    draft: Grammar, file: str, folder: Path
-) -> tuple[dict[str, Condition], list[Problem]]:
-    """Return the conditions with every law resolved; a law that cannot be becomes 0, with a problem."""
+def _resolve_laws(draft: Grammar, file: str, folder: Path) -> tuple[dict[str, Any], list[Problem]]:
+    """Return conditions and common rules with every law resolved; a wrong one becomes 1, with a problem."""
     problems: list[Problem] = []
     window = max(draft.window, 1)
 
@@ -148,19 +146,27 @@ def _resolve_laws(
             problems.extend(Problem(file, place, str(found)) for found in error.problems)
         return (1, 1)
 
-    conditions = {}
-    for name, condition in draft.conditions.items():
-        rules = []
-        for number, rule in enumerate(condition.rules):
-            place = f"conditions.{name}.rules[{number}]"
-            spacing = tuple(
-                item.model_copy(update={"gap": resolved(item.gap, f"{place}.spacing[{k}].gap")})
-                for k, item in enumerate(rule.spacing)
-            )
-            position = resolved(rule.position, f"{place}.position")
-            rules.append(rule.model_copy(update={"spacing": spacing, "position": position}))
-        conditions[name] = condition.model_copy(update={"rules": tuple(rules)})
-    return conditions, problems
+    def resolved_rule(rule: Rule, place: str) -> Rule:
+        spacing = tuple(
+            item.model_copy(update={"gap": resolved(item.gap, f"{place}.spacing[{k}].gap")})
+            for k, item in enumerate(rule.spacing)
+        )
+        laws = {
+            key: resolved(getattr(rule, key), f"{place}.{key}") for key in ("position", "copies")
+        }
+        return rule.model_copy(update={"spacing": spacing, **laws})
+
+    def resolved_rules(rules: tuple[Rule, ...], place: str) -> dict[str, Any]:
+        return {
+            "rules": tuple(resolved_rule(r, f"{place}.rules[{n}]") for n, r in enumerate(rules))
+        }
+
+    conditions = {
+        name: condition.model_copy(update=resolved_rules(condition.rules, f"conditions.{name}"))
+        for name, condition in draft.conditions.items()
+    }
+    common = draft.common.model_copy(update=resolved_rules(draft.common.rules, "common"))
+    return {"conditions": conditions, "common": common}, problems
 
 
 def _normalised(element: Element) -> Element:

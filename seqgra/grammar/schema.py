@@ -27,6 +27,25 @@ def _position(given: Any) -> Any:
     return parse_law(given)
 
 
+def _slots(given: Any) -> Any:
+    """Turn ``[a, b]``, ``{x: a, y: a}`` or ``{x: {a: .6, b: .4}}`` into {slot: {element: weight}}."""
+    if isinstance(given, (list, tuple)) and all(isinstance(name, str) for name in given):
+        if twice := [name for number, name in enumerate(given) if name in given[:number]]:
+            name = twice[0]
+            raise ValueError(
+                f"names {name!r} twice; give aliases, {{first: {name}, second: {name}}}"
+            )
+        return {name: {name: 1.0} for name in given}
+    if isinstance(given, dict) and all(
+        isinstance(choice, (str, dict)) for choice in given.values()
+    ):
+        return {
+            str(slot): {choice: 1.0} if isinstance(choice, str) else choice
+            for slot, choice in given.items()
+        }
+    raise ValueError("expected a list of elements, or aliases such as {x: foxa1, y: foxa1}")
+
+
 def _background(given: Any) -> str | dict[str, float]:
     if isinstance(given, str):
         return given
@@ -55,12 +74,16 @@ class Spacing(Strict):
 class Rule(Strict):
     """Elements that are placed together, with one probability.
 
-    Elements tied by a spacing form one block; every other element is a block of its own.
+    `elements` names slots and the element, or weighted elements, of each. Slots tied by a spacing form
+    one block; every other slot is a block of its own.
     """
 
-    elements: tuple[str, ...]
+    elements: Annotated[dict[str, dict[str, float]], BeforeValidator(_slots)]
     position: Annotated[Any, BeforeValidator(_position)] = "random"
     probability: float = 1.0
+    copies: Annotated[Any, BeforeValidator(parse_law)] = (1, 1)
+    strand: Literal["+", "-", "random"] = "+"
+    orientation: Literal["same", "convergent", "divergent", "any"] = "same"
     spacing: tuple[Spacing, ...] = ()
 
 
@@ -69,6 +92,12 @@ class Condition(Strict):
 
     description: str = ""
     mode: Literal["sequential", "mutually-exclusive"] = "sequential"
+    rules: tuple[Rule, ...] = ()
+
+
+class Common(Strict):
+    """Rules of every condition: decoys, which tell nothing."""
+
     rules: tuple[Rule, ...] = ()
 
 
@@ -148,7 +177,9 @@ class Grammar(Strict):
     window: int
     background: Annotated[Any, BeforeValidator(_background)] = "uniform"
     elements: dict[str, Element]
+    common: Common = Common()
     conditions: dict[str, Condition]
+    overlap: Literal["forbid", "allow"] = "forbid"
     examples: tuple[Group, ...] = Field(default=())
 
     @property

@@ -95,6 +95,7 @@ def paste(
     example: np.ndarray,
     element: np.ndarray,
     start: np.ndarray,
+    strand: np.ndarray,
     raw: np.ndarray,
 ) -> None:
     """Draw and write M placed elements into `x` (uint8 (N, L)), in place.
@@ -105,8 +106,8 @@ def paste(
         The elements.
     x
         Letter codes.
-    example, element, start
-        int (M,): row of `x`, number of the element, first position.
+    example, element, start, strand
+        int (M,): row of `x`, number of the element, first position, -1 for the reverse strand (DNA).
     raw
         uint64: `words_needed` words for each placed element, one after another.
     """
@@ -128,6 +129,16 @@ def paste(
             for w in range(law.width[e]):
                 row[position + w] = chosen(raw[used], law.columns[e, w])
                 used += 1
+        if strand[m] < 0:
+            _reverse_complement(row[position : position + law.width[e]])
+
+
+@numba.njit
+def _reverse_complement(site: np.ndarray) -> None:
+    """Turn DNA codes (uint8 (W,)) into those of the other strand, in place: A 0 - T 3, C 1 - G 2."""
+    last = site.size - 1
+    for w in range((last + 2) // 2):
+        site[w], site[last - w] = 3 - site[last - w], 3 - site[w]
 
 
 @numba.njit(cache=True, nogil=True)

@@ -58,15 +58,15 @@ class Examples(NamedTuple):
         uint8 (N, L): letter codes.
     condition
         int32 (N,): number of the condition that each example shows.
-    starts
-        int32 (N, S): first position of the element in each slot of the condition, -1 if none.
+    placed
+        The elements, by slot of the condition.
     unchanged
         bool (N,): the example is a shuffle that equals its source.
     """
 
     x: np.ndarray
     condition: np.ndarray
-    starts: np.ndarray
+    placed: placement.Placed
     unchanged: np.ndarray
 
 
@@ -131,20 +131,28 @@ def draw_block(law: Law, seed: int, set_name: str, block: int) -> Examples:
     condition = law.group_condition[source]
     x = np.empty((BLOCK, law.window), np.uint8)
     background.sample(law.background, stream(seed, "background", set_name, block), x)
-    fires, swaps = placement.draw_rules(
-        law.placement, condition, stream(seed, "rules", set_name, block)
+    placed = placement.draw_placements(
+        law.placement,
+        condition,
+        stream(seed, "rules", set_name, block),
+        stream(seed, "placement", set_name, block),
     )
-    starts = placement.draw_starts(
-        law.placement, condition, fires, swaps, stream(seed, "placement", set_name, block)
-    )
-    example, slot = np.nonzero(starts >= 0)
-    element = law.placement.slot_element[law.placement.slots[condition[example]] + slot]
-    count = int(elements.words_needed(law.elements)[element].sum())
+    example, slot = np.nonzero(placed.start >= 0)
+    chosen = (example, slot)
+    count = int(elements.words_needed(law.elements)[placed.element[chosen]].sum())
     raw = words(stream(seed, "letters", set_name, block), count)
-    elements.paste(law.elements, x, example, element, starts[example, slot], raw)
+    elements.paste(
+        law.elements,
+        x,
+        example,
+        placed.element[chosen],
+        placed.start[chosen],
+        placed.strand[chosen],
+        raw,
+    )
     unchanged = _shuffle(law, group, x, seed, set_name, block)
-    starts[law.group_shuffle[group] > 0] = -1
-    return Examples(x, law.group_condition[group], starts, unchanged)
+    placed.start[law.group_shuffle[group] > 0] = -1
+    return Examples(x, law.group_condition[group], placed, unchanged)
 
 
 def _sources(law: Law, group: np.ndarray, generator: np.random.PCG64) -> np.ndarray:
@@ -175,21 +183,24 @@ def _crowded(law: placement.Placement, grammar: Grammar, file: str) -> list[Prob
 
     All rules together are the most crowded case; of mutually exclusive ones, each by itself.
     """
-    problems = []
-    blocks = max(int(np.diff(law.blocks).max()), 1)
-    for number, name in enumerate(grammar.conditions):
-        rule_of = law.block_rule[law.blocks[number] : law.blocks[number + 1]]
-        rules = grammar.conditions[name].rules
-        possible = [rule for rule in set(rule_of.tolist()) if rules[rule].probability > 0]
-        together = [[rule] for rule in possible] if law.exclusive[number] else [sorted(possible)]
+    problems: list[Problem] = []
+    common = [(f"common.rules[{n}]", rule) for n, rule in enumerate(grammar.common.rules)]
+    for number, (name, condition) in enumerate(grammar.conditions.items()):
+        rules = [(f"rules[{n}]", rule) for n, rule in enumerate(condition.rules)] + common
+        blocks = law.blocks[law.conditions[number, 1] : law.conditions[number + 1, 1]]
+        rule_of, slots_of = blocks[:, 0], blocks[:, 3] - blocks[:, 2]
+        possible = [n for n, (_, rule) in enumerate(rules) if rule.probability > 0]
+        together = [possible]
+        if exclusive := int(law.exclusive[number]):
+            always = [n for n in possible if n >= exclusive]
+            together = [[n, *always] for n in possible if n < exclusive]
         for placed in together:
-            fires = np.zeros(blocks, bool)
-            fires[: rule_of.size] = np.isin(rule_of, placed)
-            if fires.sum() < 2:
-                continue
+            fires = np.isin(rule_of, placed)
+            if fires.sum() < 2 and slots_of[fires].sum() < 3:
+                continue  # nothing to overlap, and its gap is drawn among those that fit
             share = placement.acceptance(law, number, fires, _ACCEPTANCE_DRAWS)
             if share < placement.LEAST_ACCEPTANCE:
-                named = ", ".join(f"rules[{rule}]" for rule in placed)
+                named = ", ".join(rules[n][0] for n in placed)
                 message = (
                     f"the elements of {named} fit into {grammar.window} letters without overlap in "
                     f"{share:.2%} of draws; widen the window or place fewer elements"
