@@ -48,7 +48,7 @@ def main() -> None:
     def raw() -> None:
         generator = stream(0, "raw", "benchmark", 0)
         for _ in range(letters // buffer.size):
-            background.sample(law.background, generator, buffer)
+            background.sample_letters(law.background.tables[0], generator, buffer)
 
     def draw() -> None:
         for block in range(blocks):

@@ -44,6 +44,8 @@ class Alphabet(NamedTuple):
 DNA = Alphabet("DNA", "ACGT", "N")
 RNA = Alphabet("RNA", "ACGU", "N")
 PROTEIN = Alphabet("protein", "ACDEFGHIKLMNPQRSTVWY", "X")
+#: The sets of a dataset.
+SETS = ("training", "validation", "test")
 ALPHABETS = {alphabet.name: alphabet for alphabet in (DNA, RNA, PROTEIN)}
 
 #: Letter distributions that a grammar may name (human: Piovesan et al. 2019,

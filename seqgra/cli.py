@@ -13,7 +13,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from seqgra.dataset import SETS, split_size
+from seqgra.alphabet import SETS
+from seqgra.dataset import split_size
 from seqgra.errors import InputError, Problem, SeqgraError, bad_input
 
 #: System errors that the user can mend; they end like wrong input, in one line.

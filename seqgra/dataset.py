@@ -29,7 +29,6 @@ from seqgra.grammar.schema import Grammar
 if TYPE_CHECKING:
     import pandas as pd
 
-SETS = ("training", "validation", "test")
 #: Bytes that one checksum covers.
 CHUNK = 4 << 20
 #: Columns of the element table; positions are 0-based, end exclusive.

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqgra.dataset import ELEMENT_COLUMNS, ROLES, SETS, ArrayWriter, ElementWriter, open_dataset
+from seqgra.alphabet import SETS
+from seqgra.dataset import ELEMENT_COLUMNS, ROLES, ArrayWriter, ElementWriter, open_dataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import RESULTS_VERSIONS, Draft, Identity, claim
 from seqgra.grammar.load import grammar_fingerprint, load_grammar

@@ -470,3 +470,62 @@ def test_overlap_may_be_allowed_and_is_marked():
     assert not rejects(joint, np.ones(49)), "independent of one another"
     intact = examples.placed.intact[examples.condition == 0]
     assert (intact[:, 0] == (np.abs(first - second) >= 6)).all() and intact[:, 1].all()
+
+
+def background_grammar(background, **changes):
+    return grammar_of(conditions={"one": {}, "two": {}}, background=background, **changes)
+
+
+def test_gc_content_is_drawn_for_each_example():
+    _, examples = draw(background_grammar({"gc": {"mean": 0.4, "sd": 0.1}}, window=400))
+    gc = ((examples.x == 1) | (examples.x == 2)).mean(axis=1)
+    assert gc.mean() == pytest.approx(0.4, abs=0.004)
+    within = 0.4 * 0.6 / 400  # binomial spread at one GC content, in variance
+    assert gc.var() == pytest.approx(0.1**2 + within, rel=0.05)
+    counts = np.bincount(examples.x.ravel())
+    assert not rejects(counts[[0, 3]], [1, 1]) and not rejects(counts[[1, 2]], [1, 1])
+
+
+def test_markov_chain_follows_the_words_of_its_fasta(tmp_path):
+    rng = np.random.default_rng(0)
+    table = rng.dirichlet(np.ones(4), size=16)
+    codes = [0, 1]
+    for _ in range(200_000):
+        codes.append(rng.choice(4, p=table[codes[-2] * 4 + codes[-1]]))
+    text = ALPHABETS["DNA"].decode(np.array(codes, np.uint8))
+    (tmp_path / "f.fa").write_text(f">one\n{text[:90000]}\nNNN\n{text[90000:]}\n>two\nac\n")
+    grammar = resolve(
+        {
+            "window": 50,
+            "background": {"markov": {"order": 2, "fasta": "f.fa"}},
+            "elements": {"a": {"kmers": {"ACGT": 1}}},
+            "conditions": {"one": {}, "two": {}},
+        },
+        Path("g.yaml"),
+        tmp_path,
+    )
+    fitted = np.array(grammar.background.markov.table)
+    assert np.abs(fitted - table).max() < 0.02
+    _, examples = draw(grammar)
+    x = examples.x.astype(int)
+    initial = np.bincount(x[:, 0] * 4 + x[:, 1], minlength=16)
+    assert not rejects(initial, grammar.background.markov.initial)
+    for position in (2, 25, 49):
+        context = x[:, position - 2] * 4 + x[:, position - 1]
+        for c in range(16):
+            counts = np.bincount(x[context == c, position], minlength=4)
+            assert not rejects(counts, fitted[c]), f"position {position}, context {c}"
+
+
+def test_backgrounds_of_conditions_and_sets():
+    rich, poor = {"A": 0.1, "C": 0.4, "G": 0.4, "T": 0.1}, {"A": 0.4, "C": 0.1, "G": 0.1, "T": 0.4}
+    training = {"by-condition": {"one": rich, "two": poor}}
+    grammar = background_grammar(
+        {"by-set": {"training": training, "validation": poor, "test": "uniform"}}
+    )
+    law, examples = draw(grammar)
+    for condition, shares in ((0, rich), (1, poor)):
+        counts = np.bincount(examples.x[examples.condition == condition].ravel())
+        assert not rejects(counts, list(shares.values()))
+    test = draw_block(law, 0, "test", 0)
+    assert not rejects(np.bincount(test.x.ravel()), np.ones(4))

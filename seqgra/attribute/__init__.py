@@ -169,8 +169,7 @@ def _problems(method: str, examples: int, baseline: str, steps: int) -> list[Pro
 
 def _background_letters(dataset: Dataset) -> np.ndarray:
     """Return the letter probabilities of the dataset's background: float32 (A,)."""
-    background = dataset.grammar.background
-    return np.array([background[letter] for letter in dataset.alphabet.letters], np.float32)
+    return dataset.grammar.letter_distribution().astype(np.float32)
 
 
 def _no_letters(dataset: Dataset) -> np.ndarray:

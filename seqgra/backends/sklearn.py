@@ -164,7 +164,7 @@ def _recipe(architecture: Baseline, data: TrainingData) -> dict[str, Any]:
 def _log_odds(grammar: Grammar) -> dict[str, list[list[float]]]:
     """Return log2 odds of every element against the background: (W, A) by element."""
     letters = ALPHABETS[grammar.alphabet].letters
-    background = np.array([grammar.background[letter] for letter in letters])
+    background = grammar.letter_distribution()
     return {
         name: np.log2(_softened(element.letter_probabilities(letters)) / background).tolist()
         for name, element in grammar.elements.items()

@@ -144,7 +144,7 @@ class _Placed(NamedTuple):
 def _information(grammar: Grammar) -> np.ndarray:
     """Return the bits of each column of each element: float64 (E, W), 0 beyond an element's end."""
     letters = ALPHABETS[grammar.alphabet].letters
-    background = np.array([grammar.background[letter] for letter in letters])
+    background = grammar.letter_distribution()
     elements = list(grammar.elements.values())
     bits = np.zeros((len(elements), max(element.width for element in elements)))
     for number, element in enumerate(elements):

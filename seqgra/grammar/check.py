@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator
 from fractions import Fraction
 
-from seqgra.alphabet import ALPHABETS, BACKGROUND_PRESETS
+from seqgra.alphabet import ALPHABETS, SETS
 from seqgra.errors import Problem
+from seqgra.grammar import backgrounds
 from seqgra.grammar.blocks import blocks_of, least_span
 from seqgra.grammar.laws import highest, lowest
 from seqgra.grammar.schema import Grammar, Rule, Spacing
@@ -45,28 +46,8 @@ def _window(grammar: Grammar) -> Found:
 
 
 def _background(grammar: Grammar) -> Found:
-    background, letters = grammar.background, ALPHABETS[grammar.alphabet].letters
-    if isinstance(background, str):
-        known = [name for name, by in BACKGROUND_PRESETS.items() if grammar.alphabet in by]
-        if background not in known:
-            yield (
-                "background",
-                f"no preset {background!r} for {grammar.alphabet}; {suggest(background, known)}",
-            )
-        return
-    yield from _letters(background, letters, "background")
-    yield from _sums_to_one(background.values(), "background")
-    for letter, probability in background.items():
-        if probability == 0 and letter in letters:
-            yield f"background.{letter}", "is 0; every letter needs a probability above 0"
-
-
-def _letters(distribution: dict[str, float], letters: str, place: str) -> Found:
-    for letter in distribution:
-        if letter not in letters or len(letter) != 1:
-            yield f"{place}.{letter}", f"is no letter of the alphabet {letters}"
-    if missing := [letter for letter in letters if letter not in distribution]:
-        yield place, f"has no probability for {', '.join(missing)}"
+    alphabet, conditions = ALPHABETS[grammar.alphabet], list(grammar.conditions)
+    yield from backgrounds.problems(grammar.background, alphabet, conditions, SETS, "background")
 
 
 def _sums_to_one(values: object, place: str) -> Found:

@@ -6,10 +6,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-from seqgra.alphabet import ALPHABETS, BACKGROUND_PRESETS
+from seqgra.alphabet import ALPHABETS
 from seqgra.errors import InputError, Problem, bad_input, raise_problems
 from seqgra.fingerprint import digest
 from seqgra.grammar import check
+from seqgra.grammar.backgrounds import resolve_background
 from seqgra.grammar.consensus import consensus_matrix
 from seqgra.grammar.laws import resolve_law
 from seqgra.grammar.motifs import read_motifs
@@ -46,7 +47,11 @@ def resolve(content: Any, file: Path, folder: Path) -> Grammar:
     draft = draft.model_copy(update={"elements": elements, **rules})
     problems += check.problems(draft, str(file))
     raise_problems(problems)
-    return _fill(draft)
+    try:
+        return _fill(draft, folder)
+    except InputError as error:
+        told = (Problem(str(file), "background", str(problem)) for problem in error.problems)
+        raise InputError(*told) from None
 
 
 def grammar_fingerprint(grammar: Grammar) -> str:
@@ -114,16 +119,12 @@ def _read_element(
     return _normalised(Element(matrix=matrix, affinity=element.affinity)), []
 
 
-def _fill(draft: Grammar) -> Grammar:
+def _fill(draft: Grammar, folder: Path) -> Grammar:
     """Return the grammar with distributions normalised and defaults filled."""
-    letters = ALPHABETS[draft.alphabet].letters
-    background = draft.background
-    if isinstance(background, str):
-        background = dict(zip(letters, BACKGROUND_PRESETS[background][draft.alphabet], strict=True))
     elements = {name: _normalised(element) for name, element in draft.elements.items()}
     groups = draft.examples or tuple(Group(conditions=(name,)) for name in draft.conditions)
     filled = {
-        "background": _distribution({letter: background[letter] for letter in letters}),
+        "background": resolve_background(draft.background, ALPHABETS[draft.alphabet], folder),
         "elements": elements,
         "examples": groups,
     }

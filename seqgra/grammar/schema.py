@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
+from seqgra.alphabet import ALPHABETS
+from seqgra.grammar.backgrounds import Background, SomeBackground
 from seqgra.grammar.laws import parse_law
 from seqgra.yamlfile import Strict
 
@@ -44,19 +46,6 @@ def _slots(given: Any) -> Any:
             for slot, choice in given.items()
         }
     raise ValueError("expected a list of elements, or aliases such as {x: foxa1, y: foxa1}")
-
-
-def _background(given: Any) -> str | dict[str, float]:
-    if isinstance(given, str):
-        return given
-    if isinstance(given, dict) and all(
-        isinstance(key, str) and isinstance(p, (int, float)) and not isinstance(p, bool)
-        for key, p in given.items()
-    ):
-        return {key: float(p) for key, p in given.items()}
-    raise ValueError(
-        "expected the name of a preset or one probability a letter, {A: .3, C: .2, ...}"
-    )
 
 
 _ELEMENT_KINDS = ("motif", "matrix", "consensus", "kmers")
@@ -175,14 +164,13 @@ class Grammar(Strict):
     alphabet: Literal["DNA", "RNA", "protein"] = "DNA"
     task: Literal["multi-class"] = "multi-class"
     window: int
-    background: Annotated[Any, BeforeValidator(_background)] = "uniform"
+    background: SomeBackground = Background(preset="uniform")
     elements: dict[str, Element]
     common: Common = Common()
     conditions: dict[str, Condition]
     overlap: Literal["forbid", "allow"] = "forbid"
     examples: tuple[Group, ...] = Field(default=())
 
-    @property
-    def condition_names(self) -> tuple[str, ...]:
-        """Names of the conditions, in the order of the label columns."""
-        return tuple(self.conditions)
+    def letter_distribution(self) -> np.ndarray:
+        """Return the background's overall letter distribution: float64 (A,) (resolved grammars only)."""
+        return self.background.distribution(ALPHABETS[self.alphabet])

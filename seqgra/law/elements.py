@@ -52,7 +52,7 @@ def compile_elements(grammar: Grammar) -> Elements:
     columns = np.zeros((len(elements), width.max(), len(alphabet.letters)), np.uint64)
     kmers: list[np.ndarray] = []
     laws, ranges = [np.zeros(0, np.uint64)], []
-    background = np.array([grammar.background[letter] for letter in alphabet.letters])
+    background = grammar.letter_distribution()
     band_of: list[int] = []
     bands: list[AffinityBand] = []
     for number, element in enumerate(elements):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seqgra.alphabet import SETS
 from seqgra.errors import Problem, raise_problems
 from seqgra.grammar.schema import Grammar
 from seqgra.law import background, elements, placement
@@ -84,7 +85,7 @@ def compile_law(grammar: Grammar, file: str) -> Law:
     law = Law(
         grammar.window,
         len(names),
-        background.compile_background(grammar),
+        background.compile_background(grammar, SETS),
         elements.compile_elements(grammar),
         placement.compile_placement(grammar),
         balanced_order([group.share for group in groups]).astype(np.int32),
@@ -130,7 +131,13 @@ def draw_block(law: Law, seed: int, set_name: str, block: int) -> Examples:
     source = _sources(law, group, stream(seed, "shuffle source", set_name, block))
     condition = law.group_condition[source]
     x = np.empty((BLOCK, law.window), np.uint8)
-    background.sample(law.background, stream(seed, "background", set_name, block), x)
+    background.sample(
+        law.background,
+        law.background.law_of[SETS.index(set_name), condition],
+        stream(seed, "background", set_name, block),
+        stream(seed, "background choice", set_name, block),
+        x,
+    )
     placed = placement.draw_placements(
         law.placement,
         condition,
@@ -174,7 +181,7 @@ def _shuffle(
     for k in np.unique(wanted[wanted > 0]).tolist():
         rows = np.flatnonzero(wanted == k)
         state = generator_state(stream(seed, f"shuffle {k}", set_name, block))
-        unchanged[rows] = shuffle_rows(x, rows, law.background.probabilities.size, k, state)
+        unchanged[rows] = shuffle_rows(x, rows, law.background.letters, k, state)
     return unchanged
 
 

@@ -1,0 +1,251 @@
+"""Backgrounds: what a user may write, and the resolved form.
+
+human                                              preset
+{A: .3, C: .2, G: .2, T: .3}                       one distribution of letters
+{gc: {mean: .45, sd: .06}}                         a GC content of its own for each example
+{markov: {order: 2, fasta: f.fa}}                  order-k Markov chain, fitted from a FASTA file
+{by-condition: {near: ..., far: ...}}              any of these for each condition
+{by-set: {training: ..., validation: ..., test: ...}}   any of these for each set
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BeforeValidator, Field, model_validator
+
+from seqgra.alphabet import BACKGROUND_PRESETS, Alphabet
+from seqgra.errors import bad_input
+from seqgra.yamlfile import Strict, suggest
+
+_KINDS = ("preset", "letters", "gc", "markov", "by_condition", "by_set")
+#: Grid on which the GC contents of examples lie.
+GC_STEP = 0.01
+
+
+class Gc(Strict):
+    """Normal law of each example's GC content, truncated to 4 sd and to 0.01 .. 0.99."""
+
+    mean: Annotated[float, Field(gt=0, lt=1)]
+    sd: Annotated[float, Field(gt=0, le=0.5)]
+
+    def law(self) -> dict[float, float]:
+        """Return GC contents on a grid of `GC_STEP` with their weights."""
+        low = max(0.01, self.mean - 4 * self.sd)
+        high = min(0.99, self.mean + 4 * self.sd)
+        steps = range(math.ceil(low / GC_STEP), math.floor(high / GC_STEP) + 1)
+        contents = [step * GC_STEP for step in steps] or [self.mean]
+        return {gc: math.exp(-((gc - self.mean) ** 2) / (2 * self.sd**2)) for gc in contents}
+
+
+class Markov(Strict):
+    """Order-k Markov chain: fitted from `fasta`, or given by its tables once resolved.
+
+    Attributes
+    ----------
+    initial
+        A**k probabilities of the first k letters, in alphabetical order.
+    table
+        A**k rows of A probabilities of the next letter.
+    """
+
+    order: Annotated[int, Field(ge=1, le=6)]
+    fasta: str | None = None
+    pseudocount: Annotated[float, Field(ge=0)] = 1.0
+    initial: tuple[float, ...] | None = None
+    table: tuple[tuple[float, ...], ...] | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Markov:
+        if (self.fasta is None) == (self.table is None) or (self.table is None) != (
+            self.initial is None
+        ):
+            raise ValueError("needs fasta, the file to fit to")
+        return self
+
+
+class Background(Strict):
+    """Exactly one kind of background."""
+
+    preset: str | None = None
+    letters: dict[str, float] | None = None
+    gc: Gc | None = None
+    markov: Markov | None = None
+    by_condition: dict[str, SomeBackground] | None = None
+    by_set: dict[str, SomeBackground] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Background:
+        if sum(getattr(self, kind) is not None for kind in _KINDS) != 1:
+            raise ValueError(f"expected one of {', '.join(_KINDS[2:])}, a preset or letters")
+        return self
+
+    def of(self, condition: str, set_name: str) -> Background:
+        """Return the background of one condition in one set."""
+        chosen = self
+        while chosen.by_condition or chosen.by_set:
+            if chosen.by_condition:
+                chosen = chosen.by_condition[condition]
+            else:
+                assert chosen.by_set is not None
+                chosen = chosen.by_set[set_name]
+        return chosen
+
+    def distribution(self, alphabet: Alphabet) -> np.ndarray:
+        """Return the overall letter distribution: float64 (A,); branches count equally."""
+        if self.letters:
+            return np.array([self.letters[letter] for letter in alphabet.letters])
+        if self.gc:
+            law = self.gc.law()
+            mean = math.fsum(gc * w for gc, w in law.items()) / math.fsum(law.values())
+            return gc_letters(mean)
+        if self.markov:
+            words = np.array(self.markov.initial).reshape(
+                (len(alphabet.letters),) * self.markov.order
+            )
+            return np.asarray(words.sum(axis=tuple(range(1, self.markov.order))))
+        branches = list((self.by_condition or self.by_set or {}).values())
+        return np.mean([branch.distribution(alphabet) for branch in branches], axis=0)
+
+
+def gc_letters(gc: float) -> np.ndarray:
+    """Return the distribution of A, C, G, T (U) at a GC content: float64 (4,)."""
+    return np.array([1 - gc, gc, gc, 1 - gc]) / 2
+
+
+def parse_background(given: Any) -> Any:
+    """Turn a preset's name or a distribution of letters into the one form of `Background`."""
+    if isinstance(given, Background):
+        return given
+    if isinstance(given, str):
+        return {"preset": given}
+    if not isinstance(given, dict) or not given:
+        raise ValueError(
+            "expected a preset, letters {A: .3, ...}, gc, markov, by-condition or by-set"
+        )
+    if all(isinstance(key, str) and len(key) == 1 for key in given):
+        return {"letters": given}
+    return {str(key).replace("-", "_"): value for key, value in given.items()}
+
+
+SomeBackground = Annotated[Background, BeforeValidator(parse_background)]
+Background.model_rebuild()
+
+
+def problems(
+    background: Background,
+    alphabet: Alphabet,
+    conditions: list[str],
+    sets: tuple[str, ...],
+    place: str,
+) -> list[tuple[str, str]]:
+    """Return (place, message) of everything wrong with a background."""
+    if background.preset is not None:
+        known = [name for name, by in BACKGROUND_PRESETS.items() if alphabet.name in by]
+        if background.preset not in known:
+            advice = suggest(background.preset, known)
+            return [(place, f"no preset {background.preset!r} for {alphabet.name}; {advice}")]
+        return []
+    if background.letters is not None:
+        return _letter_problems(background.letters, alphabet.letters, place)
+    if background.gc is not None and alphabet.name == "protein":
+        return [(place, "gc goes with DNA and RNA")]
+    found = []
+    for kind, names in (("by_condition", conditions), ("by_set", sets)):
+        branches = getattr(background, kind) or {}
+        where = f"{place}.{kind.replace('_', '-')}"
+        if branches and (missing := [name for name in names if name not in branches]):
+            found.append((where, f"has no background for {', '.join(missing)}"))
+        for name, branch in branches.items():
+            if name not in names:
+                found.append((f"{where}.{name}", f"is unknown; {suggest(name, list(names))}"))
+            found += problems(branch, alphabet, conditions, sets, f"{where}.{name}")
+    return found
+
+
+def _letter_problems(given: dict[str, float], letters: str, place: str) -> list[tuple[str, str]]:
+    found = [
+        (f"{place}.{letter}", f"is no letter of the alphabet {letters}")
+        for letter in given
+        if letter not in letters
+    ]
+    if missing := [letter for letter in letters if letter not in given]:
+        found.append((place, f"has no probability for {', '.join(missing)}"))
+    total = math.fsum(given.values())
+    if any(not 0 <= p <= 1 for p in given.values()):
+        found.append((place, "holds a number outside 0 to 1"))
+    elif abs(total - 1) > 1e-3:
+        found.append((place, f"sums to {total:.6g}; probabilities must sum to 1"))
+    for letter, probability in given.items():
+        if probability == 0 and letter in letters:
+            found.append((f"{place}.{letter}", "is 0; every letter needs a probability above 0"))
+    return found
+
+
+def resolve_background(background: Background, alphabet: Alphabet, folder: Path) -> Background:
+    """Return a checked background with presets looked up and Markov chains fitted.
+
+    Raises
+    ------
+    InputError
+        If a FASTA file cannot be read or holds too little.
+    """
+    if background.preset is not None:
+        values = BACKGROUND_PRESETS[background.preset][alphabet.name]
+        return Background(letters=dict(zip(alphabet.letters, values, strict=True)))
+    if background.letters is not None:
+        total = math.fsum(background.letters.values())
+        return Background(letters={c: background.letters[c] / total for c in alphabet.letters})
+    if background.markov is not None and background.markov.fasta is not None:
+        return Background(markov=fit_markov(background.markov, alphabet, folder))
+    for kind in ("by_condition", "by_set"):
+        if branches := getattr(background, kind):
+            resolved = {n: resolve_background(b, alphabet, folder) for n, b in branches.items()}
+            return Background(**{kind: resolved})
+    return background
+
+
+def fit_markov(markov: Markov, alphabet: Alphabet, folder: Path) -> Markov:
+    """Return the chain of maximal posterior: word counts of a FASTA file plus `pseudocount` each.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or has no word of order + 1 known letters.
+    """
+    path, k, letters = folder / str(markov.fasta), markov.order, len(alphabet.letters)
+    counts = np.zeros(letters ** (k + 1))
+    powers = letters ** np.arange(k, -1, -1)
+    for sequence in _fasta_sequences(path):
+        codes = alphabet.encode(sequence).astype(np.int64)
+        if codes.size > k:
+            words = np.lib.stride_tricks.sliding_window_view(codes, k + 1)
+            words = words[(words < letters).all(axis=1)]
+            counts += np.bincount(words @ powers, minlength=counts.size)
+    if counts.sum() == 0:
+        raise bad_input(path, "", f"holds no {k + 1} letters of {alphabet.letters} in a row")
+    rows = counts.reshape(-1, letters) + markov.pseudocount
+    if (rows.sum(axis=1) == 0).any() or (rows == 0).any():
+        raise bad_input(path, "", "lacks some words of letters; use a pseudocount above 0")
+    initial = rows.sum(axis=1) / rows.sum()
+    table = rows / rows.sum(axis=1, keepdims=True)
+    return Markov(order=k, initial=tuple(initial.tolist()), table=tuple(map(tuple, table.tolist())))
+
+
+def _fasta_sequences(path: Path) -> list[str]:
+    try:
+        data = path.read_bytes()
+        packed = data.startswith(b"\x1f\x8b")  # gzip and bgzip
+        text = (gzip.decompress(data) if packed else data).decode("ascii")
+    except (OSError, UnicodeDecodeError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or "it is damaged, or not text"
+        raise bad_input(path, "", f"FASTA file cannot be read ({reason})") from None
+    if not text.lstrip().startswith(">"):
+        raise bad_input(path, "line 1", "is not FASTA; a record begins with '>'")
+    records = text.lstrip()[1:].split("\n>")
+    return ["".join(record.split("\n")[1:]).replace("\r", "").strip() for record in records]
