@@ -291,7 +291,7 @@ def test_grammar_positions_of_simulated_examples_hold_the_elements(tmp_path):
 def test_grammar_positions_of_simulated_motifs_are_the_informative_columns(tmp_path):
     simulate(GRAMMARS / "toy4-pwm-pairs.yaml", tmp_path / "data", seed=0, counts={"test": 40})
     data = open_dataset(tmp_path / "data")
-    background = np.array(list(data.grammar.background.values()))
+    background = data.grammar.letter_distribution()
     bits = [column_information(e, DNA.letters, background) for e in data.grammar.elements.values()]
     table = data.elements("test").groupby("example")["element"]
     informative = table.apply(lambda numbers: sum((bits[n] >= 0.1).sum() for n in numbers))
