@@ -1,0 +1,157 @@
+"""Command line: one thin subcommand a verb; reads nouns, calls one function, writes one noun."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import logging
+import shlex
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from seqgra.cli.tools import add_tools
+from seqgra.cli.verbs import (
+    add_attribute,
+    add_compare,
+    add_evaluate,
+    add_simulate,
+    add_train,
+)
+from seqgra.errors import SeqgraError
+
+#: System errors that the user can mend; they end like wrong input, in one line.
+_USERS_ERRORS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return 0 (done), 1 (failed), 2 (the input is wrong) or 130 (interrupted)."""
+    logging.basicConfig(format="seqgra: %(message)s", level=logging.WARNING)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser()
+    given = [part for text in given for part in _split_batch(text)]
+    if "--batch" in given:
+        return _batch(parser, given)
+    return _run(parser.parse_args(given))
+
+
+def _split_batch(text: str) -> list[str]:
+    return ["--batch", text.removeprefix("--batch=")] if text.startswith("--batch=") else [text]
+
+
+def _run(options: argparse.Namespace) -> int:
+    """Run one parsed command and report it in one line."""
+    started = time.perf_counter()
+    try:
+        said = options.handler(options)
+    except SeqgraError as error:
+        _complain(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _complain("interrupted; the same command goes on from here")
+        return 130
+    except OSError as error:
+        if error.errno not in _USERS_ERRORS:
+            raise
+        _complain(f"{error.filename or 'writing'}: {error.strerror}; nothing finished was lost")
+        return 2
+    if said:
+        target = f"{options.output}: " if getattr(options, "output", None) else ""
+        print(f"{target}{said} ({time.perf_counter() - started:.1f} s)", flush=True)
+    return 0
+
+
+def _batch(parser: argparse.ArgumentParser, given: list[str]) -> int:
+    """Run a verb once a line of a file; go on after a failure and return 1 at the end.
+
+    Options beside --batch hold for every line; a line's own options win.
+    """
+    if given[0] == "--batch":
+        parser.error("--batch FILE follows a command: seqgra train --batch FILE")
+    file, done = _take(parser, given, "--batch"), _take(parser, given, "--done")
+    assert file is not None
+    try:
+        lines = file.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        _complain(f"{file}: cannot be read ({error})")
+        return 2
+    failed = calls = 0
+    made: list[Path] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        calls += 1
+        try:
+            options = parser.parse_args([*given, *shlex.split(line)])
+            code = _run(options)
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        except Exception:  # a crash of one line is reported in full and costs that line only
+            traceback.print_exc()
+            code = 1
+        if code == 130:
+            return code
+        if code:
+            failed += 1
+            _complain(f"{file}: line {number}: failed; going on with the next line")
+        else:
+            made.append(options.output)
+    if failed:
+        _complain(f"{file}: {failed} of {calls} calls failed; the others are done")
+    elif done:
+        _write_done(done, made)
+    return 1 if failed else 0
+
+
+def _take(parser: argparse.ArgumentParser, given: list[str], option: str) -> Path | None:
+    """Remove an option and its value from `given` and return the value."""
+    if option not in given:
+        return None
+    place = given.index(option)
+    if place + 1 == len(given):
+        parser.error(f"{option} needs a file")
+    value = Path(given[place + 1])
+    del given[place : place + 2]
+    return value
+
+
+def _write_done(file: Path, nouns: list[Path]) -> None:
+    """Write the fingerprint of every noun of a batch: the file changes only if one of them does."""
+    from seqgra.fingerprint import read_run, write_atomically
+
+    lines = [f"{(read_run(noun) or {}).get('fingerprint')}  {noun}\n" for noun in nouns]
+    write_atomically(file, "".join(lines))
+
+
+def _complain(message: str) -> None:
+    for line in message.splitlines():
+        print(f"seqgra: {line}", file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="seqgra",
+        description="Which neural network architecture for my sequences, and why?",
+        epilog="Every command that writes skips what is up to date and resumes what was interrupted. "
+        "With --batch FILE it runs once a line of FILE, each line holding the arguments of one call.",
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+    add_simulate(verbs)
+    add_train(verbs)
+    add_evaluate(verbs)
+    add_attribute(verbs)
+    add_compare(verbs)
+    add_tools(verbs)
+    return parser

@@ -1,0 +1,7 @@
+"""``python -m seqgra.cli``: the command line."""
+
+import sys
+
+from seqgra.cli import main
+
+sys.exit(main())

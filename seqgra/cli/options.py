@@ -1,0 +1,83 @@
+"""What subcommands share: how one is added, and options that several take."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+_BATCHED = ("simulate", "train", "evaluate", "attribute")
+_BATCH_HELP = (
+    "--batch FILE runs once a line of FILE; each line holds the arguments of one call.\n"
+    "--done FILE, with --batch, lists what was made with its fingerprints once all is done."
+)
+
+Handler = Callable[[argparse.Namespace], str]
+Verbs = argparse._SubParsersAction
+
+
+def add_verb(
+    verbs: Verbs, name: str, handler: Handler, summary: str, example: str
+) -> argparse.ArgumentParser:
+    """Add a subcommand, whose `handler` returns what to say at the end."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        epilog=f"example: {example}\n\n{_BATCH_HELP if name in _BATCHED else ''}".rstrip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(handler=handler)
+    return parser
+
+
+def add_output(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add -o: what the command writes."""
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar=what,
+        help="what to write (made if missing)",
+    )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add --device."""
+    parser.add_argument(
+        "--device", default="auto", help="auto (CUDA where there is one), cpu or cuda [auto]"
+    )
+
+
+def positive(text: str) -> int:
+    """Read an option that counts something."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
+    return int(text)
+
+
+def natural(text: str) -> int:
+    """Read a seed."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0")
+    return int(text)
+
+
+def add_set_size(parser: argparse.ArgumentParser) -> None:
+    """Add --set-size."""
+    parser.add_argument(
+        "--set-size", type=positive, help="use the first so many test examples [all]"
+    )
+
+
+def add_library(parser: argparse.ArgumentParser) -> None:
+    """Add --library."""
+    parser.add_argument(
+        "--library",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="folder that also holds grammars/ and architectures/ [.]",
+    )

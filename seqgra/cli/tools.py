@@ -1,0 +1,101 @@
+"""Subcommands that look and convert: check, variant, list."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from seqgra.cli.options import Verbs, add_library, add_output, add_verb
+from seqgra.errors import InputError, Problem, bad_input
+
+
+def add_tools(verbs: Verbs) -> None:
+    """Add the subcommands of this module."""
+    example = "seqgra check grammars/*.yaml config/config.yaml"
+    summary = "check grammar, architecture and config files"
+    parser = add_verb(verbs, "check", _check, summary, example)
+    parser.add_argument("files", type=Path, nargs="+", help="files; descriptors too")
+    add_library(parser)
+    example = "seqgra variant grammar grammars/a.yaml '{\"window\": 500}' -o grammars/a-500.yaml"
+    summary = "write a grammar or architecture with some keys changed"
+    parser = add_verb(verbs, "variant", _variant, summary, example)
+    parser.add_argument("kind", choices=("grammar", "architecture"))
+    parser.add_argument("base", help="file or name; an architecture may be a descriptor")
+    parser.add_argument("changes", help="JSON; mappings merge, lists replace")
+    add_output(parser, "FILE")
+    summary = "list grammars, architectures, attribution methods and backends"
+    add_verb(verbs, "list", _list, summary, "seqgra list")
+
+
+def _check(options: argparse.Namespace) -> str:
+    """Check files of any kind; a grammar has elements, a config has grammars."""
+    problems: list[Problem] = []
+    for file in options.files:
+        try:
+            _check_one(file, options.library)
+        except InputError as error:
+            problems += error.problems
+        else:
+            print(f"{file}: ok")
+    if problems:
+        raise InputError(*problems)
+    return ""
+
+
+def _check_one(file: Path, library: Path) -> None:
+    from seqgra.architecture.descriptor import looks_like_descriptor
+    from seqgra.architecture.load import load_architecture
+    from seqgra.grammar.load import load_grammar
+    from seqgra.grid import read_grid
+    from seqgra.law.law import compile_law
+    from seqgra.yamlfile import read_yaml
+
+    if not file.exists() and looks_like_descriptor(file.name):
+        load_architecture(str(file))
+        return
+    content = read_yaml(file)
+    if "grammars" in content:
+        read_grid(file, (Path(), library))
+    elif "layers" in content or "features" in content:
+        load_architecture(str(file))
+    else:
+        compile_law(load_grammar(file), str(file))
+
+
+def _variant(options: argparse.Namespace) -> str:
+    import yaml
+    from pydantic import BaseModel
+
+    from seqgra.fingerprint import write_atomically
+    from seqgra.grammar.load import find_grammar
+    from seqgra.grid import architecture_variant, grammar_variant
+
+    try:
+        changes = json.loads(options.changes)
+    except json.JSONDecodeError as error:
+        raise bad_input("variant", "changes", f"are not JSON ({error})") from None
+    if not isinstance(changes, dict):
+        raise bad_input("variant", "changes", 'must be a JSON mapping, such as {"window": 500}')
+    variant: BaseModel
+    if options.kind == "grammar":
+        variant = grammar_variant(find_grammar(options.base), changes)
+    else:
+        variant = architecture_variant(options.base, changes, options.output.stem)
+    content = variant.model_dump(mode="json", exclude_none=True)
+    write_atomically(options.output, yaml.safe_dump(content, sort_keys=False))
+    return "done"
+
+
+def _list(options: argparse.Namespace) -> str:
+    from seqgra.attribute.gradients import METHODS
+    from seqgra.model import BACKENDS
+    from seqgra.yamlfile import read_yaml
+
+    for kind in ("grammars", "architectures"):
+        print(f"{kind}:")
+        for file in sorted(Path(kind).glob("*.yaml")):
+            print(f"  {file.stem:45} {read_yaml(file).get('description', '')}")
+    print("attribution methods:", ", ".join(METHODS))
+    print("backends:", ", ".join(BACKENDS))
+    return ""

@@ -1,0 +1,196 @@
+"""Subcommands that make nouns: simulate, train, evaluate, attribute, compare."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from seqgra.alphabet import SETS
+from seqgra.cli.options import (
+    Verbs,
+    add_device,
+    add_library,
+    add_output,
+    add_set_size,
+    add_verb,
+    natural,
+    positive,
+)
+from seqgra.dataset import split_size
+from seqgra.errors import bad_input
+
+
+def add_simulate(verbs: Verbs) -> None:
+    """Add ``seqgra simulate``."""
+    example = "seqgra simulate mc2-dna150-homer -o data/homer --seed 1 --size 10000"
+    parser = add_verb(verbs, "simulate", _simulate, "draw sequences from a grammar", example)
+    parser.add_argument("grammar", help="YAML file, or the name of one in grammars/")
+    add_output(parser, "DATASET")
+    parser.add_argument("--seed", type=natural, default=0, help="data seed [0]")
+    parser.add_argument(
+        "--size", type=positive, help="examples in all: 70 / 10 / 20 %% of the three sets"
+    )
+    parser.add_argument("--examples", type=positive, help="examples in each set, instead of --size")
+    parser.add_argument("--sets", help="which sets, such as training,validation [all]")
+
+
+def _simulate(options: argparse.Namespace) -> str:
+    from seqgra.grammar.load import find_grammar
+    from seqgra.simulate import simulate
+
+    sets = options.sets.split(",") if options.sets else list(SETS)
+    if (options.size is None) == (options.examples is None):
+        raise bad_input("simulate", "", "needs exactly one of --size and --examples")
+    if unknown := [name for name in sets if name not in SETS]:
+        raise bad_input("--sets", unknown[0], f"no such set; choose from {', '.join(SETS)}")
+    counts = split_size(options.size) if options.size else dict.fromkeys(SETS, options.examples)
+    grammar = find_grammar(options.grammar)
+    return simulate(
+        grammar, options.output, seed=options.seed, counts={name: counts[name] for name in sets}
+    )
+
+
+def add_train(verbs: Verbs) -> None:
+    """Add ``seqgra train``."""
+    example = "seqgra train data/homer conv10w-gmp-fc5 -o models/a --size 10000 --seed 1"
+    parser = add_verb(verbs, "train", _train, "train an architecture on a dataset", example)
+    parser.add_argument("dataset", type=Path, help="folder made by seqgra simulate")
+    parser.add_argument("architecture", help="YAML file, name in architectures/, or descriptor")
+    add_output(parser, "MODEL")
+    parser.add_argument(
+        "--size", type=positive, required=True, help="examples in all: 70 %% train, 10 %% validate"
+    )
+    parser.add_argument("--seed", type=natural, default=0, help="model seed [0]")
+    parser.add_argument(
+        "--backend", default="pytorch", help="of a network; a baseline names its own [pytorch]"
+    )
+    parser.add_argument(
+        "--threads", type=positive, default=1, help="CPU threads; part of the identity [1]"
+    )
+    add_device(parser)
+
+
+def _train(options: argparse.Namespace) -> str:
+    from seqgra.train import train
+
+    return train(
+        options.dataset,
+        options.architecture,
+        options.output,
+        size=options.size,
+        seed=options.seed,
+        backend=options.backend,
+        device=options.device,
+        threads=options.threads,
+    )
+
+
+def add_evaluate(verbs: Verbs) -> None:
+    """Add ``seqgra evaluate``."""
+    example = "seqgra evaluate models/a data/homer -o scores/a"
+    summary = "score a model's predictions on the test set of a dataset"
+    parser = add_verb(verbs, "evaluate", _evaluate, summary, example)
+    parser.add_argument("model", type=Path, help="folder made by seqgra train")
+    parser.add_argument("dataset", type=Path, help="folder with a test set")
+    add_output(parser, "SCORES")
+    add_set_size(parser)
+    add_device(parser)
+
+
+def _evaluate(options: argparse.Namespace) -> str:
+    from seqgra.evaluate import evaluate
+
+    return evaluate(
+        options.model,
+        options.dataset,
+        options.output,
+        set_size=options.set_size,
+        device=options.device,
+    )
+
+
+def add_attribute(verbs: Verbs) -> None:
+    """Add ``seqgra attribute``."""
+    example = "seqgra attribute models/a data/homer -o attributions/a --method integrated-gradients"
+    summary = "attribute predictions to positions and score grammar recovery"
+    parser = add_verb(verbs, "attribute", _attribute, summary, example)
+    parser.add_argument("model", type=Path, help="folder made by seqgra train")
+    parser.add_argument("dataset", type=Path, help="folder with a test set")
+    add_output(parser, "ATTRIBUTIONS")
+    parser.add_argument("--method", default="integrated-gradients", help="see `seqgra list`")
+    parser.add_argument(
+        "--examples",
+        type=positive,
+        default=500,
+        help="test examples of each condition, at most 2,000 in all [500]",
+    )
+    parser.add_argument("--steps", type=positive, default=100, help="of integrated gradients [100]")
+    parser.add_argument(
+        "--baseline",
+        choices=("background", "zeros"),
+        default="background",
+        help="where integrated gradients start: mean background letters, or no letters [background]",
+    )
+    parser.add_argument(
+        "--correct", action="store_true", help="remove each gradient's mean over letters"
+    )
+    add_set_size(parser)
+    add_device(parser)
+
+
+def _attribute(options: argparse.Namespace) -> str:
+    from seqgra.attribute import attribute
+    from seqgra.evaluate.recovery import recover
+
+    return attribute(
+        options.model,
+        options.dataset,
+        options.output,
+        method=options.method,
+        score=recover,
+        examples=options.examples,
+        baseline=options.baseline,
+        steps=options.steps,
+        correct=options.correct,
+        set_size=options.set_size,
+        device=options.device,
+    )
+
+
+def add_compare(verbs: Verbs) -> None:
+    """Add ``seqgra compare``."""
+    example = "seqgra compare --grid config/config.yaml -o results/demo"
+    summary = "gather the finished cells of a grid into tables, figures and a report"
+    parser = add_verb(verbs, "compare", _compare, summary, example)
+    parser.add_argument("--grid", type=Path, metavar="CONFIG", help="the grid's config file")
+    add_library(parser)
+    parser.add_argument(
+        "--cells", type=Path, metavar="FILE", help="a cells file, instead of --grid"
+    )
+    add_output(parser, "FOLDER")
+
+
+def _compare(options: argparse.Namespace) -> str:
+    from seqgra.compare import compare
+    from seqgra.evaluate.recovery import position_roles
+
+    cells = options.cells or _write_cells(options.grid, options.library, options.output)
+    return compare(cells, options.output, config=options.grid, roles=position_roles)
+
+
+def _write_cells(config: Path | None, library: Path, folder: Path) -> Path:
+    import csv
+    import io
+
+    from seqgra.fingerprint import write_atomically
+    from seqgra.grid import read_grid
+
+    if config is None:
+        raise bad_input("compare", "", "needs --grid CONFIG or --cells FILE")
+    rows = list(read_grid(config, (Path(), library)).cell_rows())
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(folder / "cells.csv", text.getvalue())
+    return folder / "cells.csv"
