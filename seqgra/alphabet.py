@@ -48,9 +48,19 @@ PROTEIN = Alphabet("protein", "ACDEFGHIKLMNPQRSTVWY", "X")
 SETS = ("training", "validation", "test")
 ALPHABETS = {alphabet.name: alphabet for alphabet in (DNA, RNA, PROTEIN)}
 
-#: Letter distributions that a grammar may name (human: Piovesan et al. 2019,
+#: Residues of the human proteome, in the alphabet's order, as in the published protein grammar.
+_HUMAN_PROTEOME = (
+    *(0.06994481, 0.02318113, 0.04716508, 0.06864024, 0.03803312, 0.06623181, 0.02599097),
+    *(0.04435524, 0.05639739, 0.1005519, 0.02217762, 0.03612644, 0.0613146, 0.04656297),
+    *(0.0569995, 0.0812845, 0.0532865, 0.06101355, 0.01324636, 0.02749624),
+)
+#: Letter distributions that a grammar may name (human nucleotides: Piovesan et al. 2019,
 #: doi:10.1186/s13104-019-4137-z).
 BACKGROUND_PRESETS: dict[str, dict[str, tuple[float, ...]]] = {
     "uniform": {name: (1 / len(a.letters),) * len(a.letters) for name, a in ALPHABETS.items()},
-    "human": {name: (0.29565, 0.20435, 0.20435, 0.29565) for name in ("DNA", "RNA")},
+    "human": {
+        "DNA": (0.29565, 0.20435, 0.20435, 0.29565),
+        "RNA": (0.29565, 0.20435, 0.20435, 0.29565),
+        "protein": _HUMAN_PROTEOME,
+    },
 }

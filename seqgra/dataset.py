@@ -2,7 +2,8 @@
 
     dataset.json               grammar, names behind the codes, counts, checksums
     training.x.npy             uint8 (N, L): letter codes, see `alphabet`
-    training.y.npy             uint8 (N, C): one-hot conditions
+    training.y.npy             uint8 (N, C): recorded labels, one-hot or multi-hot
+    training.y_true.npy        the same without label noise, in sets that have noise
     training.elements.parquet  one row a placed element
 
 Example i of a set never depends on how many there are, so a smaller dataset is the first rows of a
@@ -43,7 +44,6 @@ ELEMENT_COLUMNS = {
     "role": "int8",  # index in ROLES
     "intact": "bool",  # False where a later element overwrote letters of this one
 }
-ROLES = ("grammar", "confounder", "common")
 _BLOCKS_PER_ROW_GROUP = 16
 
 
@@ -91,6 +91,11 @@ class Dataset:
         return tuple(self.content["conditions"])
 
     @property
+    def task(self) -> str:
+        """``multi-class``: one condition an example; ``multi-label``: any number."""
+        return str(self.content["task"])
+
+    @property
     def window(self) -> int:
         """Length L of the (longest) examples."""
         return int(self.content["window"])
@@ -111,7 +116,7 @@ class Dataset:
         return self._load(set_name, "x", examples)
 
     def y(self, set_name: str, examples: int | None = None) -> np.ndarray:
-        """Return the conditions of the first examples of a set: uint8 (N, C), memory-mapped.
+        """Return the recorded labels of the first examples of a set: uint8 (N, C), memory-mapped.
 
         Raises
         ------
@@ -119,6 +124,17 @@ class Dataset:
             If the set is missing, too small or damaged.
         """
         return self._load(set_name, "y", examples)
+
+    def y_true(self, set_name: str, examples: int | None = None) -> np.ndarray:
+        """Return the conditions that the examples were drawn from, as `y`; they differ by label noise.
+
+        Raises
+        ------
+        InputError
+            If the set is missing, too small or damaged.
+        """
+        noisy = f"{set_name}.y_true.npy" in self.content["checksums"]
+        return self._load(set_name, "y_true" if noisy else "y", examples)
 
     def elements(self, set_name: str, examples: int | None = None) -> pd.DataFrame:
         """Return the placed elements of the first examples of a set (see `ELEMENT_COLUMNS`).

@@ -215,7 +215,7 @@ class Grid:
         ):
             if isinstance(network, Network):
                 try:
-                    layer_shapes(network, 1, grammar.window, f"{self.file}: architectures.{name}")
+                    layer_shapes(network, 1, grammar.longest, f"{self.file}: architectures.{name}")
                 except InputError as error:
                     for problem in error.problems:
                         yield problem._replace(message=f"{problem.message}, grammar {grammar_name}")
@@ -334,7 +334,7 @@ class Grid:
         """Return MiB to allow a pack's training: libraries, letters, and features of baselines."""
         most = max(self.packs[pack].cells, key=lambda cell: cell.size)
         architecture, grammar = self.architectures[most.architecture], self.grammars[most.grammar]
-        letters = most.size * grammar.window
+        letters = most.size * grammar.longest
         if isinstance(architecture, Baseline) and architecture.features.kmers:
             k = architecture.features.kmers.k
             letters += 3 * 4 * most.size * len(ALPHABETS[grammar.alphabet].letters) ** k
@@ -467,7 +467,7 @@ def _add_pack(packs: dict[str, Pack], prefix: str, cells: list[Cell], minutes: f
 def _multiplications(network: Network, grammar: Grammar) -> int:
     """Return the multiplications of one forward pass of one example, about."""
     letters = len(ALPHABETS[grammar.alphabet].letters)
-    shapes = layer_shapes(network, letters, grammar.window, network.description)
+    shapes = layer_shapes(network, letters, grammar.longest, network.description)
     total = 0
     for layer, before, after in zip(network.layers, shapes, shapes[1:], strict=False):
         if isinstance(layer, Conv):

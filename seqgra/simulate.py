@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqgra.alphabet import SETS
-from seqgra.dataset import ELEMENT_COLUMNS, ROLES, ArrayWriter, ElementWriter, open_dataset
+from seqgra.dataset import ELEMENT_COLUMNS, ArrayWriter, ElementWriter, open_dataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import RESULTS_VERSIONS, Draft, Identity, claim
+from seqgra.grammar.combinations import ROLES
 from seqgra.grammar.load import grammar_fingerprint, load_grammar
 from seqgra.grammar.schema import Grammar
 from seqgra.progress import Progress
@@ -94,7 +95,8 @@ def _content(
     return {
         "grammar_id": name,
         "alphabet": grammar.alphabet,
-        "window": grammar.window,
+        "task": grammar.task,
+        "window": grammar.longest,
         "conditions": list(grammar.conditions),
         "elements": list(grammar.elements),
         "roles": list(ROLES),

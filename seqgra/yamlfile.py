@@ -181,7 +181,8 @@ def _allowed(model: type[BaseModel], location: Sequence[str | int]) -> list[str]
             current = current.model_fields[str(part)].annotation
         current = _inner_model(current, part)
     if isinstance(current, type) and issubclass(current, BaseModel):
-        return [name for name in current.model_fields if name != "kind"]
+        fields = current.model_fields
+        return [field.alias or name for name, field in fields.items() if name != "kind"]
     return []
 
 

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from seqgra.alphabet import ALPHABETS, PADDING
-from seqgra.dataset import ROLES, Dataset
+from seqgra.dataset import Dataset
+from seqgra.grammar.combinations import ROLES
 from seqgra.grammar.schema import Element, Grammar
 
 #: Bits below which a column of an element counts neither way.

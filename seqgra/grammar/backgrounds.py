@@ -4,26 +4,26 @@ human                                              preset
 {A: .3, C: .2, G: .2, T: .3}                       one distribution of letters
 {gc: {mean: .45, sd: .06}}                         a GC content of its own for each example
 {markov: {order: 2, fasta: f.fa}}                  order-k Markov chain, fitted from a FASTA file
+{fasta: genome.fa}                                 stretches of the records of a FASTA file
 {by-condition: {near: ..., far: ...}}              any of these for each condition
 {by-set: {training: ..., validation: ..., test: ...}}   any of these for each set
 """
 
 from __future__ import annotations
 
-import gzip
 import math
-import zlib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from seqgra.alphabet import BACKGROUND_PRESETS, Alphabet
 from seqgra.errors import bad_input
+from seqgra.grammar.fasta import content_hash, read_fasta
 from seqgra.yamlfile import Strict, suggest
 
-_KINDS = ("preset", "letters", "gc", "markov", "by_condition", "by_set")
+_KINDS = ("preset", "letters", "gc", "markov", "fasta", "by_condition", "by_set")
 #: Grid on which the GC contents of examples lie.
 GC_STEP = 0.01
 
@@ -69,6 +69,33 @@ class Markov(Strict):
         return self
 
 
+class Pool(Strict):
+    """Stretches of a FASTA file, each start equally likely.
+
+    Attributes
+    ----------
+    file
+        The FASTA file.
+    split
+        What goes to one set as a whole, so that no region serves two: a record, a chromosome (records
+        named chr1:100-200 belong to chr1), or a stretch (70, 10 and 20 % of each record).
+    strand
+        ``random``: either strand, with probability 1/2.
+    sha256, letters
+        The file's hash and letter distribution, in alphabetical order, once resolved.
+    """
+
+    file: str
+    split: Literal["record", "chromosome", "stretch"] = "record"
+    strand: Literal["+", "random"] = "+"
+    sha256: str | None = None
+    letters: tuple[float, ...] | None = None
+
+
+def _pool(given: Any) -> Any:
+    return {"file": given} if isinstance(given, str) else given
+
+
 class Background(Strict):
     """Exactly one kind of background."""
 
@@ -76,6 +103,7 @@ class Background(Strict):
     letters: dict[str, float] | None = None
     gc: Gc | None = None
     markov: Markov | None = None
+    fasta: Annotated[Pool | None, BeforeValidator(_pool)] = None
     by_condition: dict[str, SomeBackground] | None = None
     by_set: dict[str, SomeBackground] | None = None
 
@@ -96,6 +124,12 @@ class Background(Strict):
                 chosen = chosen.by_set[set_name]
         return chosen
 
+    def pools(self) -> list[Pool]:
+        """Return the pools of all branches."""
+        branches = (self.by_condition or self.by_set or {}).values()
+        inner = [pool for branch in branches for pool in branch.pools()]
+        return [self.fasta] if self.fasta else inner
+
     def distribution(self, alphabet: Alphabet) -> np.ndarray:
         """Return the overall letter distribution: float64 (A,); branches count equally."""
         if self.letters:
@@ -109,6 +143,8 @@ class Background(Strict):
                 (len(alphabet.letters),) * self.markov.order
             )
             return np.asarray(words.sum(axis=tuple(range(1, self.markov.order))))
+        if self.fasta:
+            return np.array(self.fasta.letters)
         branches = list((self.by_condition or self.by_set or {}).values())
         return np.mean([branch.distribution(alphabet) for branch in branches], axis=0)
 
@@ -126,7 +162,7 @@ def parse_background(given: Any) -> Any:
         return {"preset": given}
     if not isinstance(given, dict) or not given:
         raise ValueError(
-            "expected a preset, letters {A: .3, ...}, gc, markov, by-condition or by-set"
+            "expected a preset, letters {A: .3, ...}, gc, markov, fasta, by-condition or by-set"
         )
     if all(isinstance(key, str) and len(key) == 1 for key in given):
         return {"letters": given}
@@ -155,6 +191,12 @@ def problems(
         return _letter_problems(background.letters, alphabet.letters, place)
     if background.gc is not None and alphabet.name == "protein":
         return [(place, "gc goes with DNA and RNA")]
+    if (
+        background.fasta is not None
+        and background.fasta.strand == "random"
+        and alphabet.name != "DNA"
+    ):
+        return [(f"{place}.fasta.strand", f"goes with DNA only; {alphabet.name} has one strand")]
     found = []
     for kind, names in (("by_condition", conditions), ("by_set", sets)):
         branches = getattr(background, kind) or {}
@@ -203,11 +245,29 @@ def resolve_background(background: Background, alphabet: Alphabet, folder: Path)
         return Background(letters={c: background.letters[c] / total for c in alphabet.letters})
     if background.markov is not None and background.markov.fasta is not None:
         return Background(markov=fit_markov(background.markov, alphabet, folder))
+    if background.fasta is not None:
+        return Background(fasta=_resolve_pool(background.fasta, alphabet, folder))
     for kind in ("by_condition", "by_set"):
         if branches := getattr(background, kind):
             resolved = {n: resolve_background(b, alphabet, folder) for n, b in branches.items()}
             return Background(**{kind: resolved})
     return background
+
+
+def _resolve_pool(pool: Pool, alphabet: Alphabet, folder: Path) -> Pool:
+    path = (folder / pool.file).resolve()
+    counts = np.zeros(len(alphabet.letters))
+    for _, sequence in read_fasta(path):
+        codes = alphabet.encode(sequence)
+        counts += np.bincount(codes[codes < counts.size], minlength=counts.size)
+    if not counts.all():
+        raise bad_input(path, "", f"does not hold all letters {alphabet.letters}")
+    if pool.strand == "random":
+        counts = counts + counts[::-1]
+    letters = tuple((counts / counts.sum()).tolist())
+    return pool.model_copy(
+        update={"file": str(path), "sha256": content_hash(path), "letters": letters}
+    )
 
 
 def fit_markov(markov: Markov, alphabet: Alphabet, folder: Path) -> Markov:
@@ -221,7 +281,7 @@ def fit_markov(markov: Markov, alphabet: Alphabet, folder: Path) -> Markov:
     path, k, letters = folder / str(markov.fasta), markov.order, len(alphabet.letters)
     counts = np.zeros(letters ** (k + 1))
     powers = letters ** np.arange(k, -1, -1)
-    for sequence in _fasta_sequences(path):
+    for _, sequence in read_fasta(path):
         codes = alphabet.encode(sequence).astype(np.int64)
         if codes.size > k:
             words = np.lib.stride_tricks.sliding_window_view(codes, k + 1)
@@ -235,17 +295,3 @@ def fit_markov(markov: Markov, alphabet: Alphabet, folder: Path) -> Markov:
     initial = rows.sum(axis=1) / rows.sum()
     table = rows / rows.sum(axis=1, keepdims=True)
     return Markov(order=k, initial=tuple(initial.tolist()), table=tuple(map(tuple, table.tolist())))
-
-
-def _fasta_sequences(path: Path) -> list[str]:
-    try:
-        data = path.read_bytes()
-        packed = data.startswith(b"\x1f\x8b")  # gzip and bgzip
-        text = (gzip.decompress(data) if packed else data).decode("ascii")
-    except (OSError, UnicodeDecodeError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or "it is damaged, or not text"
-        raise bad_input(path, "", f"FASTA file cannot be read ({reason})") from None
-    if not text.lstrip().startswith(">"):
-        raise bad_input(path, "line 1", "is not FASTA; a record begins with '>'")
-    records = text.lstrip()[1:].split("\n>")
-    return ["".join(record.split("\n")[1:]).replace("\r", "").strip() for record in records]

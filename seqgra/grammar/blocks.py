@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from seqgra.grammar.schema import Rule, Spacing
+from seqgra.grammar.schema import Arrangement, Spacing
 
 
 class Edge(NamedTuple):
@@ -23,13 +23,13 @@ class Block(NamedTuple):
     edges: tuple[Edge, ...]
 
 
-def blocks_of(rule: Rule) -> list[Block]:
+def blocks_of(rule: Arrangement) -> list[Block]:
     """Return the blocks of a rule.
 
     A block starts with the first element of its first spacing. Spacings that close a circle are left
     out (`check` refuses them).
 
-    >>> rule = Rule.model_validate({"elements": ["a", "b", "c", "d"],
+    >>> rule = Arrangement.model_validate({"elements": ["a", "b", "c", "d"],
     ...     "spacing": [{"elements": ["c", "a"], "gap": 5}, {"elements": ["d", "c"], "gap": 3}]})
     >>> [block.slots for block in blocks_of(rule)]
     [('c', 'a', 'd'), ('b',)]
@@ -47,7 +47,7 @@ def blocks_of(rule: Rule) -> list[Block]:
     return blocks
 
 
-def _tied(rule: Rule, name: str) -> set[str]:
+def _tied(rule: Arrangement, name: str) -> set[str]:
     """Return the slots that spacings tie to `name`, directly or through others."""
     tied = {name}
     for _ in rule.spacing:
@@ -57,7 +57,7 @@ def _tied(rule: Rule, name: str) -> set[str]:
     return tied
 
 
-def _grow(rule: Rule, first: str) -> Block:
+def _grow(rule: Arrangement, first: str) -> Block:
     slots, left = [first], list(rule.spacing)
     edges: list[Edge] = []
     while True:

@@ -10,8 +10,9 @@ from seqgra.alphabet import ALPHABETS, SETS
 from seqgra.errors import Problem
 from seqgra.grammar import backgrounds
 from seqgra.grammar.blocks import blocks_of, least_span
+from seqgra.grammar.combinations import applied_rules
 from seqgra.grammar.laws import highest, lowest
-from seqgra.grammar.schema import Grammar, Rule, Spacing
+from seqgra.grammar.schema import NONE, Arrangement, Grammar, Spacing
 from seqgra.yamlfile import suggest
 
 _TOLERANCE = 1e-3
@@ -30,7 +31,10 @@ def problems(grammar: Grammar, file: str) -> list[Problem]:
         *_background(grammar),
         *_elements(grammar),
         *_conditions(grammar),
+        *_confounders(grammar),
+        *_noise(grammar),
         *_examples(grammar),
+        *_rooms(grammar),
     ]
     return [Problem(file, place, message) for place, message in found]
 
@@ -39,10 +43,10 @@ Found = Iterator[tuple[str, str]]
 
 
 def _window(grammar: Grammar) -> Found:
-    if grammar.window < 1:
-        yield "window", f"is {grammar.window}; give a positive number of letters"
-    elif grammar.window > LONGEST_WINDOW:
-        yield "window", f"is {grammar.window:,}; at most {LONGEST_WINDOW:,} letters"
+    if grammar.shortest < 1:
+        yield "window", f"is {grammar.shortest}; give a positive number of letters"
+    elif grammar.longest > LONGEST_WINDOW:
+        yield "window", f"is {grammar.longest:,}; at most {LONGEST_WINDOW:,} letters"
 
 
 def _background(grammar: Grammar) -> Found:
@@ -77,8 +81,8 @@ def _elements(grammar: Grammar) -> Found:
                 )
             else:
                 yield from _sums_to_one(probabilities, where)
-        if 1 <= grammar.window < element.width:
-            yield place, f"is {element.width} wide; the window has {grammar.window} letters"
+        if 1 <= grammar.shortest < element.width:
+            yield place, f"is {element.width} wide; the window has {grammar.shortest} letters"
 
 
 def _kmers(kmers: dict[str, float], letters: str, place: str) -> Found:
@@ -94,34 +98,89 @@ def _kmers(kmers: dict[str, float], letters: str, place: str) -> Found:
 
 
 def _conditions(grammar: Grammar) -> Found:
-    if len(grammar.conditions) < 2:
-        yield "conditions", f"has {len(grammar.conditions)}; a multi-class task needs at least two"
+    least = 2 if grammar.task == "multi-class" else 1
+    if len(grammar.conditions) < least:
+        count, words = len(grammar.conditions), ("", "one", "two")
+        yield "conditions", f"has {count}; a {grammar.task} task needs at least {words[least]}"
     for number, rule in enumerate(grammar.common.rules):
         yield from _rule(rule, grammar, f"common.rules[{number}]")
+        yield from _probability(rule.probability, f"common.rules[{number}].probability")
     for name, condition in grammar.conditions.items():
         place = f"conditions.{name}"
         if name in RESERVED_NAMES:
             yield place, "is a reserved name; tables use it for averages"
+        if name == NONE and grammar.task == "multi-label":
+            yield place, "is a reserved name; it stands for examples that show no condition"
         for number, rule in enumerate(condition.rules):
             yield from _rule(rule, grammar, f"{place}.rules[{number}]")
+            yield from _probability(rule.probability, f"{place}.rules[{number}].probability")
         total = math.fsum(rule.probability for rule in condition.rules)
         if condition.mode == "mutually-exclusive" and total > 1 + _TOLERANCE:
             message = f"probabilities sum to {total:.6g}; at most 1 when mutually exclusive"
             yield f"{place}.rules", message
-        if condition.mode == "sequential" and grammar.overlap == "forbid":
-            rules = (*condition.rules, *grammar.common.rules)
-            yield from _room(rules, grammar, f"{place}.rules")
 
 
-def _room(rules: tuple[Rule, ...], grammar: Grammar, place: str) -> Found:
-    widths = [
-        _widest(choice, grammar) * highest(rule.copies)
-        for rule in rules
-        if rule.probability > 0
-        for choice in rule.elements.values()
-    ]
-    if len(widths) > 1 and sum(widths) > grammar.window >= 1 and len(rules) > 1:
-        yield place, f"need {sum(widths)} letters together; the window has {grammar.window}"
+def _probability(value: float, place: str) -> Found:
+    if not 0 <= value <= 1:
+        yield place, f"is {value:g}; a probability lies between 0 and 1"
+
+
+def _confounders(grammar: Grammar) -> Found:
+    for number, confounder in enumerate(grammar.confounders):
+        place = f"confounders[{number}]"
+        yield from _rule(confounder, grammar, place)
+        for key in ("probability", *SETS):
+            chances = getattr(confounder, key)
+            if isinstance(chances, dict):
+                yield from _by_condition(chances, grammar, f"{place}.{key}", none=True)
+            elif chances is not None:
+                yield from _probability(chances, f"{place}.{key}")
+
+
+def _noise(grammar: Grammar) -> Found:
+    if grammar.noise is not None:
+        yield from _by_condition(grammar.noise.labels, grammar, "noise.labels")
+        if not grammar.noise.sets:
+            yield "noise.sets", f"is empty; choose from {', '.join(SETS)}"
+
+
+def _by_condition(
+    values: dict[str, float], grammar: Grammar, place: str, none: bool = False
+) -> Found:
+    """Look for unknown conditions and for numbers that are no probabilities."""
+    known = list(grammar.conditions)
+    if none and grammar.task == "multi-label":
+        known.append(NONE)
+    for name, value in values.items():
+        if name not in known:
+            yield f"{place}.{name}", f"unknown condition; {suggest(name, known)}"
+        yield from _probability(value, f"{place}.{name}")
+
+
+def _rooms(grammar: Grammar) -> Found:
+    """Look for combinations of conditions whose elements cannot all lie in the window."""
+    known = all(name in grammar.conditions for g in grammar.examples for name in g.conditions)
+    if grammar.overlap == "allow" or not known:
+        return
+    shown = grammar.combinations or tuple((name,) for name in grammar.conditions)
+    for conditions in shown:
+        sure = [
+            applied.rule
+            for applied in applied_rules(grammar, conditions)
+            if not applied.exclusive and max(applied.chances) > 0
+        ]
+        widths = [
+            _widest(choice, grammar) * highest(rule.copies)
+            for rule in sure
+            if rule.k_of is None and not any(lowest(s.gap) < 0 for s in rule.spacing)
+            for choice in rule.elements.values()
+        ]
+        if len(sure) > 1 and sum(widths) > grammar.shortest >= 1:
+            place = f"conditions.{' + '.join(conditions)}.rules"
+            yield (
+                place,
+                f"need {sum(widths)} letters together; the window has {grammar.shortest}",
+            )
 
 
 def _widest(choice: dict[str, float], grammar: Grammar) -> int:
@@ -129,9 +188,7 @@ def _widest(choice: dict[str, float], grammar: Grammar) -> int:
     return max((grammar.elements[e].width for e in choice if e in grammar.elements), default=0)
 
 
-def _rule(rule: Rule, grammar: Grammar, place: str) -> Found:
-    if not 0 <= rule.probability <= 1:
-        yield f"{place}.probability", f"is {rule.probability:g}; a probability lies between 0 and 1"
+def _rule(rule: Arrangement, grammar: Grammar, place: str) -> Found:
     if not rule.elements:
         yield f"{place}.elements", "is empty; name at least one element"
     known = list(grammar.elements)
@@ -144,13 +201,24 @@ def _rule(rule: Rule, grammar: Grammar, place: str) -> Found:
                 yield where, f"unknown element {name!r}; {suggest(name, known)}"
     if lowest(rule.copies) < 0 or highest(rule.copies) > _MOST_COPIES:
         yield f"{place}.copies", f"lie between 0 and {_MOST_COPIES}"
+    if rule.k_of is not None:
+        yield from _k_of(rule, place)
     yield from _strands(rule, grammar, place)
     yield from _spacings(rule, grammar, place)
     if all(name in grammar.elements for choice in rule.elements.values() for name in choice):
         yield from _position(rule, grammar, f"{place}.position")
 
 
-def _strands(rule: Rule, grammar: Grammar, place: str) -> Found:
+def _k_of(rule: Arrangement, place: str) -> Found:
+    few, many = lowest(rule.k_of), highest(rule.k_of)
+    if few < 0 or many > len(rule.elements):
+        wrong = few if few < 0 else many
+        yield f"{place}.k-of", f"is {wrong}; the rule has {len(rule.elements)} elements"
+    if rule.spacing:
+        yield f"{place}.k-of", "goes with elements that no spacing ties"
+
+
+def _strands(rule: Arrangement, grammar: Grammar, place: str) -> Found:
     if grammar.alphabet != "DNA":
         for key, default in (("strand", "+"), ("orientation", "same")):
             if getattr(rule, key) != default:
@@ -163,7 +231,7 @@ def _strands(rule: Rule, grammar: Grammar, place: str) -> Found:
                 return
 
 
-def _spacings(rule: Rule, grammar: Grammar, place: str) -> Found:
+def _spacings(rule: Arrangement, grammar: Grammar, place: str) -> Found:
     for number, spacing in enumerate(rule.spacing):
         yield from _spacing(spacing, rule, grammar, f"{place}.spacing[{number}]")
     edges = sum(len(block.edges) for block in blocks_of(rule))
@@ -173,7 +241,7 @@ def _spacings(rule: Rule, grammar: Grammar, place: str) -> Found:
         yield f"{place}.spacing", "ties elements in a circle; leave one spacing out"
 
 
-def _spacing(spacing: Spacing, rule: Rule, grammar: Grammar, place: str) -> Found:
+def _spacing(spacing: Spacing, rule: Arrangement, grammar: Grammar, place: str) -> Found:
     first, second = spacing.elements
     for number, name in enumerate(spacing.elements):
         if name not in rule.elements:
@@ -183,20 +251,38 @@ def _spacing(spacing: Spacing, rule: Rule, grammar: Grammar, place: str) -> Foun
     if first == second:
         yield f"{place}.elements", f"ties {first!r} to itself"
     least = lowest(spacing.gap)
-    if least < 0:
-        yield f"{place}.gap", f"is {least}; a gap is at least 0"
-    elif first in rule.elements and second in rule.elements:
+    if first in rule.elements and second in rule.elements:
         widths = [_widest(rule.elements[name], grammar) for name in spacing.elements]
+        if least < 0 < min(widths):
+            yield from _overlap(spacing, rule, grammar, place)
         span = sum(widths) + least
-        if span > grammar.window >= 1 and min(widths) > 0:
+        if span > grammar.shortest >= 1 and min(widths) > 0:
             yield (
                 f"{place}.gap",
                 f"does not fit: {first} ({widths[0]}) + gap {least} + {second} ({widths[1]}) "
-                f"= {span} letters; the window has {grammar.window}",
+                f"= {span} letters; the window has {grammar.shortest}",
             )
 
 
-def _position(rule: Rule, grammar: Grammar, place: str) -> Found:
+def _overlap(spacing: Spacing, rule: Arrangement, grammar: Grammar, place: str) -> Found:
+    """Look for what cannot share columns as a negative gap asks."""
+    chosen = [
+        [e for e in rule.elements[name] if e in grammar.elements] for name in spacing.elements
+    ]
+    narrowest = min(grammar.elements[e].width for names in chosen for e in names)
+    least = lowest(spacing.gap)
+    if least <= -narrowest:
+        message = f"is {least}; elements {narrowest} wide can share {narrowest - 1} letters at most"
+        yield f"{place}.gap", message
+    for name in (e for names in chosen for e in names):
+        element = grammar.elements[name]
+        if spacing.shared == "product" and (element.kmers or element.affinity):
+            kind = "k-mers" if element.kmers else "an affinity band"
+            message = f"product needs independent columns, and {name} has {kind}; use first or last"
+            yield f"{place}.shared", message
+
+
+def _position(rule: Arrangement, grammar: Grammar, place: str) -> Found:
     position, blocks = rule.position, blocks_of(rule)
     placed = len(blocks) * highest(rule.copies)
     first = 1 if isinstance(position, str) else lowest(position)
@@ -211,19 +297,24 @@ def _position(rule: Rule, grammar: Grammar, place: str) -> Found:
     for block in blocks:
         widths = [_widest(rule.elements[slot], grammar) for slot in block.slots]
         span = least_span(block, widths, [lowest(edge.spacing.gap) for edge in block.edges])
-        left = grammar.window - first + 1
+        left = grammar.shortest - first + 1
         told = first == 1 and len(block.slots) < 3  # an element or a gap that fits nowhere
-        if span > left and grammar.window >= 1 and not told:
+        if span > left and grammar.shortest >= 1 and not told:
             needs = f"{' + '.join(block.slots)} needs {span}"
-            yield place, f"{first} leaves {left} letters of the window's {grammar.window}; {needs}"
+            yield (
+                place,
+                f"{first} leaves {left} letters of the window's {grammar.shortest}; {needs}",
+            )
 
 
 def _examples(grammar: Grammar) -> Found:
     known = list(grammar.conditions)
     for number, group in enumerate(grammar.examples):
         place = f"examples[{number}]"
-        if len(group.conditions) != 1:
+        if len(group.conditions) != 1 and grammar.task == "multi-class":
             yield f"{place}.conditions", "a multi-class example shows exactly one condition"
+        if len(set(group.conditions)) < len(group.conditions):
+            yield f"{place}.conditions", "name a condition twice"
         for name in group.conditions:
             if name not in grammar.conditions:
                 yield f"{place}.conditions", f"unknown condition {name!r}; {suggest(name, known)}"
@@ -233,7 +324,7 @@ def _examples(grammar: Grammar) -> Found:
         ):
             yield (
                 f"{place}.shuffle",
-                "goes with a condition without rules; its examples are shuffles",
+                "goes with conditions without rules; its examples are shuffles",
             )
         if group.share <= 0:
             yield f"{place}.share", f"is {group.share:g}; a share is above 0"

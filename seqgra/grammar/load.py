@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from seqgra.alphabet import ALPHABETS
 from seqgra.errors import InputError, Problem, bad_input, raise_problems
@@ -12,10 +12,13 @@ from seqgra.fingerprint import digest
 from seqgra.grammar import check
 from seqgra.grammar.backgrounds import resolve_background
 from seqgra.grammar.consensus import consensus_matrix
-from seqgra.grammar.laws import resolve_law
+from seqgra.grammar.laws import highest, resolve_law
 from seqgra.grammar.motifs import read_motifs
-from seqgra.grammar.schema import Element, Grammar, Group, Rule
+from seqgra.grammar.pools import read_pool
+from seqgra.grammar.schema import Arrangement, Element, Grammar, Group
 from seqgra.yamlfile import read_yaml, suggest, validate
+
+Placing = TypeVar("Placing", bound=Arrangement)
 
 
 def load_grammar(path: Path) -> Grammar:
@@ -63,7 +66,15 @@ def grammar_fingerprint(grammar: Grammar) -> str:
     content = grammar.model_dump(mode="json", exclude={"description"}, exclude_defaults=True)
     for condition in content["conditions"].values():
         condition.pop("description", None)
-    return digest(_as_pairs(content))
+    return digest(_as_pairs(_without_paths(content)))
+
+
+def _without_paths(value: Any) -> Any:
+    """Leave out the names of files whose content is known by its hash."""
+    if isinstance(value, dict):
+        hashed = "sha256" in value
+        return {k: _without_paths(v) for k, v in value.items() if not (hashed and k == "file")}
+    return [_without_paths(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _as_pairs(value: Any) -> Any:
@@ -123,8 +134,12 @@ def _fill(draft: Grammar, folder: Path) -> Grammar:
     """Return the grammar with distributions normalised and defaults filled."""
     elements = {name: _normalised(element) for name, element in draft.elements.items()}
     groups = draft.examples or tuple(Group(conditions=(name,)) for name in draft.conditions)
+    alphabet = ALPHABETS[draft.alphabet]
+    background = resolve_background(draft.background, alphabet, folder)
+    for pool in background.pools():
+        read_pool(pool, alphabet, draft.longest)
     filled = {
-        "background": resolve_background(draft.background, ALPHABETS[draft.alphabet], folder),
+        "background": background,
         "elements": elements,
         "examples": groups,
     }
@@ -132,12 +147,11 @@ def _fill(draft: Grammar, folder: Path) -> Grammar:
 
 
 def _resolve_laws(draft: Grammar, file: str, folder: Path) -> tuple[dict[str, Any], list[Problem]]:
-    """Return conditions and common rules with every law resolved; a wrong one becomes 1, with a problem."""
+    """Return window and rules with every law resolved; a wrong one becomes 1, with a problem."""
     problems: list[Problem] = []
-    window = max(draft.window, 1)
 
-    def resolved(law: Any, place: str) -> Any:
-        if isinstance(law, str):
+    def resolved(law: Any, place: str, window: int) -> Any:
+        if law is None or isinstance(law, str):
             return law
         try:
             return resolve_law(law, window, folder)
@@ -147,27 +161,44 @@ def _resolve_laws(draft: Grammar, file: str, folder: Path) -> tuple[dict[str, An
             problems.extend(Problem(file, place, str(found)) for found in error.problems)
         return (1, 1)
 
-    def resolved_rule(rule: Rule, place: str) -> Rule:
+    window = resolved(draft.window, "window", check.LONGEST_WINDOW + 1)
+    if problems:
+        window = (check.LONGEST_WINDOW, check.LONGEST_WINDOW)
+    longest = max(highest(window), 1)
+
+    def resolved_rule(rule: Placing, place: str) -> Placing:
         spacing = tuple(
-            item.model_copy(update={"gap": resolved(item.gap, f"{place}.spacing[{k}].gap")})
+            item.model_copy(
+                update={"gap": resolved(item.gap, f"{place}.spacing[{k}].gap", longest)}
+            )
             for k, item in enumerate(rule.spacing)
         )
         laws = {
-            key: resolved(getattr(rule, key), f"{place}.{key}") for key in ("position", "copies")
+            key: resolved(getattr(rule, field), f"{place}.{key}", longest)
+            for key, field in (("position", "position"), ("copies", "copies"), ("k-of", "k_of"))
         }
+        laws["k_of"] = laws.pop("k-of")
         return rule.model_copy(update={"spacing": spacing, **laws})
 
-    def resolved_rules(rules: tuple[Rule, ...], place: str) -> dict[str, Any]:
-        return {
-            "rules": tuple(resolved_rule(r, f"{place}.rules[{n}]") for n, r in enumerate(rules))
-        }
+    def resolved_rules(rules: tuple[Placing, ...], place: str) -> tuple[Placing, ...]:
+        return tuple(resolved_rule(rule, f"{place}[{n}]") for n, rule in enumerate(rules))
 
     conditions = {
-        name: condition.model_copy(update=resolved_rules(condition.rules, f"conditions.{name}"))
+        name: condition.model_copy(
+            update={"rules": resolved_rules(condition.rules, f"conditions.{name}.rules")}
+        )
         for name, condition in draft.conditions.items()
     }
-    common = draft.common.model_copy(update=resolved_rules(draft.common.rules, "common"))
-    return {"conditions": conditions, "common": common}, problems
+    common = draft.common.model_copy(
+        update={"rules": resolved_rules(draft.common.rules, "common.rules")}
+    )
+    confounders = resolved_rules(draft.confounders, "confounders")
+    return {
+        "window": window,
+        "conditions": conditions,
+        "common": common,
+        "confounders": confounders,
+    }, problems
 
 
 def _normalised(element: Element) -> Element:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from seqgra.alphabet import ALPHABETS
 from seqgra.grammar.backgrounds import Background, SomeBackground
-from seqgra.grammar.laws import parse_law
+from seqgra.grammar.laws import highest, lowest, parse_law
 from seqgra.yamlfile import Strict
 
 
@@ -48,32 +48,93 @@ def _slots(given: Any) -> Any:
     raise ValueError("expected a list of elements, or aliases such as {x: foxa1, y: foxa1}")
 
 
+def _law_or_none(given: Any) -> Any:
+    return None if given is None else parse_law(given)
+
+
+#: Chance of a confounder, or one for each condition.
+Chances = float | dict[str, float]
+#: Stands for examples that show no condition.
+NONE = "none"
 _ELEMENT_KINDS = ("motif", "matrix", "consensus", "kmers")
 _NARROWEST_BAND = 1e-6
 
 
 class Spacing(Strict):
-    """The gap, in letters, between two elements of a rule, and their order."""
+    """The gap, in letters, between two elements of a rule, and their order.
+
+    With a negative gap the two share columns, whose letters follow the product of their laws over the
+    background's, or the law of the element named first or last.
+    """
 
     elements: tuple[str, str]
     gap: Annotated[Any, BeforeValidator(parse_law)]
     order: Literal["in-order", "random"] = "in-order"
+    shared: Literal["product", "first", "last"] = "product"
 
 
-class Rule(Strict):
-    """Elements that are placed together, with one probability.
+class Arrangement(Strict):
+    """Elements that are placed together.
 
     `elements` names slots and the element, or weighted elements, of each. Slots tied by a spacing form
-    one block; every other slot is a block of its own.
+    one block; every other slot is a block of its own. `k_of` is the law of how many of the slots are
+    placed, None for all.
     """
 
+    model_config = ConfigDict(populate_by_name=True)
+
     elements: Annotated[dict[str, dict[str, float]], BeforeValidator(_slots)]
+    k_of: Annotated[Any, BeforeValidator(_law_or_none)] = Field(default=None, alias="k-of")
     position: Annotated[Any, BeforeValidator(_position)] = "random"
-    probability: float = 1.0
     copies: Annotated[Any, BeforeValidator(parse_law)] = (1, 1)
     strand: Literal["+", "-", "random"] = "+"
     orientation: Literal["same", "convergent", "divergent", "any"] = "same"
     spacing: tuple[Spacing, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _any_of(cls, given: Any) -> Any:
+        """Turn ``any-of: {a: .6, b: .4}`` into one slot with these choices."""
+        if not isinstance(given, dict) or "any-of" not in given:
+            return given
+        if "elements" in given:
+            raise ValueError("has elements and any-of; give one of them")
+        rest = {key: value for key, value in given.items() if key != "any-of"}
+        choices = given["any-of"]
+        if isinstance(choices, (list, tuple)):
+            choices = dict.fromkeys(choices, 1.0)
+        return {**rest, "elements": {"any": choices}}
+
+
+class Rule(Arrangement):
+    """An arrangement that applies to a condition's examples, with one probability."""
+
+    probability: float = 1.0
+
+
+class Confounder(Arrangement):
+    """An arrangement whose chance depends on the conditions that an example shows, and on the set.
+
+    Attributes
+    ----------
+    probability
+        One chance for all, or one for each condition; `NONE` is that of examples that show no condition.
+    training, validation, test
+        What holds instead in one set.
+    """
+
+    probability: Chances
+    training: Chances | None = None
+    validation: Chances | None = None
+    test: Chances | None = None
+
+    def chance(self, shown: tuple[str, ...], set_name: str) -> float:
+        """Return the chance in examples of a set that show these conditions: the highest of theirs."""
+        chances = getattr(self, set_name)
+        chances = self.probability if chances is None else chances
+        if isinstance(chances, float):
+            return chances
+        return max(chances.get(name, 0.0) for name in shown or (NONE,))
 
 
 class Condition(Strict):
@@ -145,6 +206,17 @@ class Element(Strict):
         return columns
 
 
+class Noise(Strict):
+    """Wrong labels: the chance of each condition that its label is recorded wrongly, in some sets.
+
+    In a multi-class task a wrong label is one of the others, uniformly; in a multi-label task each
+    condition's label is flipped by itself.
+    """
+
+    labels: dict[str, float]
+    sets: tuple[Literal["training", "validation", "test"], ...] = ("training", "validation")
+
+
 class Group(Strict):
     """A group of examples: the conditions that its examples show, and its share of each set.
 
@@ -162,14 +234,33 @@ class Grammar(Strict):
 
     description: str = ""
     alphabet: Literal["DNA", "RNA", "protein"] = "DNA"
-    task: Literal["multi-class"] = "multi-class"
-    window: int
+    task: Literal["multi-class", "multi-label"] = "multi-class"
+    window: Annotated[Any, BeforeValidator(parse_law)]
     background: SomeBackground = Background(preset="uniform")
     elements: dict[str, Element]
     common: Common = Common()
     conditions: dict[str, Condition]
     overlap: Literal["forbid", "allow"] = "forbid"
     examples: tuple[Group, ...] = Field(default=())
+    confounders: tuple[Confounder, ...] = ()
+    noise: Noise | None = None
+
+    @property
+    def longest(self) -> int:
+        """Length of the longest examples: the arrays' width (resolved grammars only)."""
+        return highest(self.window)
+
+    @property
+    def shortest(self) -> int:
+        """Length of the shortest examples (resolved grammars only)."""
+        return lowest(self.window)
+
+    @property
+    def combinations(self) -> tuple[tuple[str, ...], ...]:
+        """The distinct combinations of conditions that examples show, each in the conditions' order."""
+        order = list(self.conditions)
+        shown = [tuple(sorted(group.conditions, key=order.index)) for group in self.examples]
+        return tuple(dict.fromkeys(shown))
 
     def letter_distribution(self) -> np.ndarray:
         """Return the background's overall letter distribution: float64 (A,) (resolved grammars only)."""

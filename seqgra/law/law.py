@@ -83,7 +83,7 @@ def compile_law(grammar: Grammar, file: str) -> Law:
     shuffle = np.array([group.shuffle or 0 for group in groups], np.int32)
     sources = np.flatnonzero(shuffle == 0)
     law = Law(
-        grammar.window,
+        grammar.longest,
         len(names),
         background.compile_background(grammar, SETS),
         elements.compile_elements(grammar),
@@ -209,7 +209,7 @@ def _crowded(law: placement.Placement, grammar: Grammar, file: str) -> list[Prob
             if share < placement.LEAST_ACCEPTANCE:
                 named = ", ".join(rules[n][0] for n in placed)
                 message = (
-                    f"the elements of {named} fit into {grammar.window} letters without overlap in "
+                    f"the elements of {named} fit into {grammar.longest} letters without overlap in "
                     f"{share:.2%} of draws; widen the window or place fewer elements"
                 )
                 problems.append(Problem(file, f"conditions.{name}", message))

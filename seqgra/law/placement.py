@@ -176,7 +176,7 @@ def compile_placement(grammar: Grammar) -> Placement:
     for number, condition in enumerate(grammar.conditions.values()):
         tables.add_condition(number, condition, grammar.common.rules)
     return Placement(
-        window=grammar.window,
+        window=grammar.longest,
         overlap=grammar.overlap == "allow",
         conditions=np.array(tables.conditions, np.int32),
         slots=np.array(tables.slots, np.int32).reshape(-1, 4),

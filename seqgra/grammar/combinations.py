@@ -1,0 +1,63 @@
+"""Which rules concern an example, given the conditions it shows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from seqgra.alphabet import SETS
+from seqgra.grammar.schema import Arrangement, Grammar
+
+#: What an element in a sequence is there for.
+ROLES = ("grammar", "confounder", "common")
+
+
+class Applied(NamedTuple):
+    """A rule of a combination of conditions.
+
+    Attributes
+    ----------
+    place
+        Where it stands in the grammar file.
+    rule
+        The arrangement.
+    role
+        One of `ROLES`.
+    condition
+        Number of the condition that owns it, -1 for a common rule or a confounder.
+    number
+        Counted within its condition, the common rules or the confounders.
+    chances
+        Probability in each set of `SETS`.
+    exclusive
+        Whether at most one of its condition's rules applies.
+    """
+
+    place: str
+    rule: Arrangement
+    role: str
+    condition: int
+    number: int
+    chances: tuple[float, ...]
+    exclusive: bool
+
+
+def applied_rules(grammar: Grammar, shown: tuple[str, ...]) -> list[Applied]:
+    """Return the rules of examples that show these conditions, in the order in which they are drawn.
+
+    Those of the conditions come first, in the conditions' order, then common ones, then confounders.
+    """
+    found = []
+    for number, (name, condition) in enumerate(grammar.conditions.items()):
+        if name in shown:
+            exclusive = condition.mode == "mutually-exclusive"
+            for n, rule in enumerate(condition.rules):
+                place, chances = f"conditions.{name}.rules[{n}]", (rule.probability,) * len(SETS)
+                found.append(Applied(place, rule, "grammar", number, n, chances, exclusive))
+    for n, rule in enumerate(grammar.common.rules):
+        chances = (rule.probability,) * len(SETS)
+        found.append(Applied(f"common.rules[{n}]", rule, "common", -1, n, chances, False))
+    for n, confounder in enumerate(grammar.confounders):
+        chances = tuple(confounder.chance(shown, name) for name in SETS)
+        place = f"confounders[{n}]"
+        found.append(Applied(place, confounder, "confounder", -1, n, chances, False))
+    return found
