@@ -109,77 +109,94 @@ def _content(
 
 
 def _keep_set(draft: Draft, name: str) -> dict[str, list[int]]:
-    for suffix in ("x.npy", "y.npy", "elements.parquet"):
-        draft.keep(f"{name}.{suffix}")
     old = open_dataset(draft.folder).content["checksums"]
-    return {file: sums for file, sums in old.items() if file.startswith(f"{name}.")}
+    kept = {file: sums for file, sums in old.items() if file.startswith(f"{name}.")}
+    for file in (*kept, f"{name}.elements.parquet"):
+        draft.keep(file)
+    return kept
+
+
+class _SetWriter:
+    """Writes the files of a set block by block."""
+
+    def __init__(self, draft: Draft, law: Law, name: str, count: int) -> None:
+        shapes = {"x": (count, law.window), "y": (count, law.conditions)}
+        if name in law.noise.sets:
+            shapes["y_true"] = (count, law.conditions)
+        self.arrays = {
+            f"{name}.{what}.npy": ArrayWriter(draft.aside(f"{name}.{what}.npy"), shape)
+            for what, shape in shapes.items()
+        }
+        self.elements = ElementWriter(draft.aside(f"{name}.elements.parquet"))
+
+    def write(self, arrays: list[np.ndarray], elements: Mapping[str, np.ndarray]) -> None:
+        """Append rows of x, y and, with noise, y_true, and their rows of the element table."""
+        for writer, rows in zip(self.arrays.values(), arrays, strict=False):
+            writer.write(np.ascontiguousarray(rows))
+        self.elements.write(elements)
+
+    def close(self) -> dict[str, list[int]]:
+        """Finish the files and return the checksums of the arrays."""
+        self.elements.close()
+        return {name: writer.close() for name, writer in self.arrays.items()}
 
 
 def _write_set(
     draft: Draft, law: Law, seed: int, name: str, count: int, there: int
 ) -> dict[str, list[int]]:
-    """Write the three files of a set, copying the whole blocks that are there already."""
+    """Write the files of a set, copying the whole blocks that are there already."""
     from seqgra.law.law import draw_block
 
-    x = ArrayWriter(draft.aside(f"{name}.x.npy"), (count, law.window))
-    y = ArrayWriter(draft.aside(f"{name}.y.npy"), (count, law.conditions))
-    elements = ElementWriter(draft.aside(f"{name}.elements.parquet"))
+    writer = _SetWriter(draft, law, name, count)
     progress = Progress(f"simulate {draft.folder} {name}", count)
-    labels = np.eye(law.conditions, dtype=np.uint8)
     kept, unchanged = there // BLOCK, 0
     if kept:
-        _copy_blocks(draft.folder, name, kept, x, y, elements)
+        _copy_blocks(draft.folder, name, kept, writer)
         progress.advance(kept * BLOCK)
     for block in range(kept, -(-count // BLOCK)):
-        examples = draw_block(law, seed, name, block)
+        drawn = draw_block(law, seed, name, block)
         rows = min(BLOCK, count - block * BLOCK)
-        x.write(examples.x[:rows])
-        y.write(labels[examples.condition[:rows]])
-        elements.write(_element_columns(law, examples, rows, block * BLOCK))
-        unchanged += int(examples.unchanged[:rows].sum())
+        arrays = [array[:rows] for array in (drawn.x, drawn.y, drawn.y_true)]
+        writer.write(arrays, _element_columns(law, drawn, rows, block * BLOCK))
+        unchanged += int(drawn.unchanged[:rows].sum())
         progress.advance(rows)
     progress.close()
-    elements.close()
     if unchanged:
         log.warning("%s: %d shuffles of %s equal their source", draft.folder, unchanged, name)
-    return {f"{name}.x.npy": x.close(), f"{name}.y.npy": y.close()}
+    return writer.close()
 
 
-def _copy_blocks(
-    folder: Path, name: str, blocks: int, x: ArrayWriter, y: ArrayWriter, elements: ElementWriter
-) -> None:
+def _copy_blocks(folder: Path, name: str, blocks: int, writer: _SetWriter) -> None:
     """Copy whole blocks of the present dataset, after checking that they are undamaged."""
     old = open_dataset(folder)
     old.verify(name)
-    old_x, old_y = old.x(name), old.y(name)
-    for block in range(blocks):
-        rows = slice(block * BLOCK, (block + 1) * BLOCK)
-        x.write(np.ascontiguousarray(old_x[rows]))
-        y.write(np.ascontiguousarray(old_y[rows]))
+    arrays = [old.x(name), old.y(name), old.y_true(name)]
     table = old.elements(name, blocks * BLOCK)
     edges = np.searchsorted(table["example"].to_numpy(), np.arange(blocks + 1) * BLOCK)
-    for first, end in itertools.pairwise(edges):
+    for block, (first, end) in enumerate(itertools.pairwise(edges)):
+        rows = slice(block * BLOCK, (block + 1) * BLOCK)
         part = table.iloc[first:end]
-        elements.write({column: part[column].to_numpy() for column in ELEMENT_COLUMNS})
+        columns = {column: part[column].to_numpy() for column in ELEMENT_COLUMNS}
+        writer.write([array[rows] for array in arrays], columns)
 
 
 def _element_columns(
-    law: Law, examples: Examples, rows: int, first_example: int
+    law: Law, drawn: Examples, rows: int, first_example: int
 ) -> dict[str, np.ndarray]:
     """Return the element table of the first `rows` examples of a block."""
-    placed = examples.placed
+    placed = drawn.placed
     example, slot = np.nonzero(placed.start[:rows] >= 0)
-    number = law.placement.conditions[examples.condition[example], 0] + slot
+    first = law.placement.combinations["slot"][drawn.combination[example]]
+    described = law.placement.slots[first + slot]
     element, start = placed.element[example, slot], placed.start[example, slot]
-    rule, condition = law.placement.slots[number, 0], law.placement.slots[number, 1]
     return {
         "example": example + first_example,
         "element": element,
-        "condition": condition,
-        "rule": rule,
+        "condition": described["condition"],
+        "rule": described["rule"],
         "start": start,
         "end": start + law.placement.width[element],
         "strand": placed.strand[example, slot],
-        "role": np.where(condition < 0, ROLES.index("common"), ROLES.index("grammar")),
+        "role": described["role"],
         "intact": placed.intact[example, slot],
     }

@@ -3,8 +3,12 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from seqgra.simulate import simulate
+
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -31,11 +31,12 @@ def draw(grammar, blocks=BLOCKS, seed=0):
     law = compile_law(grammar, "test")
     parts = [draw_block(law, seed, "training", block) for block in range(blocks)]
     joined = [np.concatenate(arrays) for arrays in zip(*(p.placed for p in parts), strict=True)]
-    x, condition, unchanged = (
-        np.concatenate([getattr(part, name) for part in parts])
-        for name in ("x", "condition", "unchanged")
-    )
-    return law, Examples(x, condition, Placed(*joined), unchanged)
+    arrays = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in Examples._fields
+        if name != "placed"
+    }
+    return law, Examples(**arrays, placed=Placed(*joined))
 
 
 def grammar_of(**changes):
@@ -91,7 +92,7 @@ def test_a_wrong_background_would_be_noticed():
 def placed(law, examples, slot):
     """Return the letters of the element in one slot of the first condition."""
     width = law.placement.width[examples.placed.element[0, slot]]
-    rows = (examples.condition == 0) & (examples.placed.start[:, slot] >= 0)
+    rows = (examples.combination == 0) & (examples.placed.start[:, slot] >= 0)
     columns = examples.placed.start[rows, slot][:, None] + np.arange(width)
     return np.take_along_axis(examples.x[rows], columns, axis=1)
 
@@ -114,9 +115,9 @@ def test_kmers_follow_their_weights():
 
 def test_a_random_position_is_uniform():
     _, examples = draw(grammar_of())
-    starts = examples.placed.start[examples.condition == 0, 0]
+    starts = examples.placed.start[examples.combination == 0, 0]
     assert not rejects(np.bincount(starts, minlength=55), np.ones(55))
-    assert (examples.placed.start[examples.condition == 1] == -1).all()
+    assert (examples.placed.start[examples.combination == 1] == -1).all()
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ def test_a_random_position_is_uniform():
 def test_positions(position, expected):
     rule = {"elements": ["a"], "position": position}
     _, examples = draw(grammar_of(conditions={"one": {"rules": [rule]}, "two": {}}))
-    starts = examples.placed.start[examples.condition == 0, 0]
+    starts = examples.placed.start[examples.combination == 0, 0]
     shares = [expected.get(start, 0) for start in range(55)]
     assert not rejects(np.bincount(starts, minlength=55), shares)
 
@@ -151,7 +152,7 @@ def spaced(gap, order="in-order", position="random"):
 )
 def test_gaps_follow_their_law_among_those_that_fit(gap, expected):
     _, examples = draw(spaced(gap))
-    first, second = examples.placed.start[examples.condition == 0].T
+    first, second = examples.placed.start[examples.combination == 0].T
     gaps = second - first - 6
     assert not rejects(np.bincount(gaps, minlength=49), [expected.get(g, 0) for g in range(49)])
     for chosen in expected:
@@ -162,7 +163,7 @@ def test_gaps_follow_their_law_among_those_that_fit(gap, expected):
 
 def test_gap_and_position_law_fit_the_window_together():
     _, examples = draw(spaced([0, None], position={21: 1, 46: 1}))
-    first, second = examples.placed.start[examples.condition == 0].T
+    first, second = examples.placed.start[examples.combination == 0].T
     gaps = second - first - 6
     assert not rejects(np.bincount(gaps, minlength=29), np.ones(29)), "every gap that fits at 21"
     late = first == 45
@@ -173,14 +174,14 @@ def test_gap_and_position_law_fit_the_window_together():
 
 def test_random_order_swaps_half_of_the_pairs():
     _, examples = draw(spaced([0, 3], order="random"))
-    first, second = examples.placed.start[examples.condition == 0].T
+    first, second = examples.placed.start[examples.combination == 0].T
     assert not rejects([np.sum(first < second), np.sum(first > second)], [1, 1])
 
 
 def test_rules_apply_with_their_probability():
     rules = [{"elements": ["a"], "probability": 0.3}, {"elements": ["b"], "probability": 0.9}]
     _, examples = draw(grammar_of(conditions={"one": {"rules": rules}, "two": {}}))
-    fired = examples.placed.start[examples.condition == 0] >= 0
+    fired = examples.placed.start[examples.combination == 0] >= 0
     joint = np.bincount(fired @ [1, 2], minlength=4)
     assert not rejects(joint, [0.7 * 0.1, 0.3 * 0.1, 0.7 * 0.9, 0.3 * 0.9])
 
@@ -189,7 +190,7 @@ def test_mutually_exclusive_rules():
     rules = [{"elements": ["a"], "probability": 0.3}, {"elements": ["b"], "probability": 0.5}]
     condition = {"mode": "mutually-exclusive", "rules": rules}
     _, examples = draw(grammar_of(conditions={"one": condition, "two": {}}))
-    fired = examples.placed.start[examples.condition == 0] >= 0
+    fired = examples.placed.start[examples.combination == 0] >= 0
     assert not rejects(np.bincount(fired @ [1, 2], minlength=4), [0.2, 0.3, 0.5, 0])
 
 
@@ -197,7 +198,7 @@ def test_joint_placement_is_uniform_over_placements_without_overlap():
     rule = {"elements": ["a", "b"]}
     grammar = grammar_of(window=20, conditions={"one": {"rules": [rule]}, "two": {}})
     _, examples = draw(grammar)
-    first, second = examples.placed.start[examples.condition == 0].T
+    first, second = examples.placed.start[examples.combination == 0].T
     legal = [[abs(i - j) >= 6 for j in range(15)] for i in range(15)]
     counts = np.bincount(first * 15 + second, minlength=225)
     assert not rejects(counts, np.ravel(legal)), "no rule goes first"
@@ -228,7 +229,7 @@ def test_every_prefix_is_as_balanced_as_integers_allow(shares, count):
 def test_every_shipped_grammar_places_its_elements_whole(path):
     grammar = load_grammar(path)
     law, examples = draw(grammar, blocks=1)
-    assert examples.x.shape == (BLOCK, grammar.window) and examples.x.max() < 4
+    assert examples.x.shape == (BLOCK, grammar.longest) and examples.x.max() < 4
     ends = []
     for slot in range(examples.placed.start.shape[1]):
         here = examples.placed.start[:, slot] >= 0
@@ -240,7 +241,7 @@ def test_every_shipped_grammar_places_its_elements_whole(path):
                 -1,
             )
         )
-        assert (ends[slot] <= grammar.window).all()
+        assert (ends[slot] <= grammar.longest).all()
         for other in range(slot):
             both = here & (examples.placed.start[:, other] >= 0)
             apart = (examples.placed.start[:, slot] >= ends[other]) | (
@@ -292,8 +293,10 @@ def test_shuffled_negatives_keep_words_and_lose_elements():
     examples = [{"conditions": ["one"]}, {"conditions": ["two"], "shuffle": 2}]
     elements = {"a": {"kmers": {"ACGTACGTACGTACGT": 1}}}
     _, drawn = draw(grammar_of(elements=elements, examples=examples))
-    positive, negative = drawn.x[drawn.condition == 0], drawn.x[drawn.condition == 1]
-    assert len(positive) == len(negative) and (drawn.placed.start[drawn.condition == 1] == -1).all()
+    positive, negative = drawn.x[drawn.combination == 0], drawn.x[drawn.combination == 1]
+    assert (
+        len(positive) == len(negative) and (drawn.placed.start[drawn.combination == 1] == -1).all()
+    )
     counts = [
         np.bincount((x[:, :-1].astype(int) * 4 + x[:, 1:]).ravel(), minlength=16)
         for x in (positive, negative)
@@ -303,14 +306,14 @@ def test_shuffled_negatives_keep_words_and_lose_elements():
     word = "ACGTACGTACGTACGT"
     found = [sum(word in ALPHABETS["DNA"].decode(row) for row in x) for x in (positive, negative)]
     assert found[0] == len(positive) and found[1] < 0.01 * len(negative)
-    assert not drawn.unchanged[drawn.condition == 0].any()
+    assert not drawn.unchanged[drawn.combination == 0].any()
 
 
 def test_a_shuffle_that_must_equal_its_source_is_reported():
     examples = [{"conditions": ["one"]}, {"conditions": ["two"], "shuffle": 6}]
     elements = {"a": {"kmers": {"ACGT": 1}}}
     _, drawn = draw(grammar_of(window=7, elements=elements, examples=examples), blocks=1)
-    assert drawn.unchanged[drawn.condition == 1].mean() > 0.99
+    assert drawn.unchanged[drawn.combination == 1].mean() > 0.99
 
 
 def test_sites_stay_in_their_band_of_affinity():
@@ -348,7 +351,7 @@ def test_sites_stay_in_their_band_of_affinity():
 )
 def test_named_gap_laws(gap, expected):
     _, examples = draw(spaced(gap))
-    first, second = examples.placed.start[examples.condition == 0].T
+    first, second = examples.placed.start[examples.combination == 0].T
     counts = np.bincount(second - first - 6, minlength=49)
     assert not rejects(counts, [expected.get(g, 0) for g in range(49)])
 
@@ -364,7 +367,7 @@ def test_chains_follow_both_gap_laws_among_those_that_fit_together():
     ]
     rule = {"elements": {"x": "a", "y": "b", "z": "a"}, "spacing": spacing}
     _, examples = draw(rule_grammar(rule))
-    x, y, z = examples.placed.start[examples.condition == 0].T
+    x, y, z = examples.placed.start[examples.combination == 0].T
     one, two = y - x - 6, z - y - 6
     legal = [[g + h + 18 <= 60 and h >= 5 for h in range(41)] for g in range(21)]
     joint = np.bincount(one * 41 + two, minlength=21 * 41)
@@ -379,7 +382,7 @@ def test_a_star_of_spacings_may_lie_on_both_sides():
     rule = {"elements": {"x": "a", "y": "b", "z": "a"}, "spacing": spacing}
     grammar = rule_grammar(rule)
     _, examples = draw(grammar, blocks=1)
-    x, y, z = (examples.placed.start[examples.condition == 0].T)[[1, 0, 2]]
+    x, y, z = (examples.placed.start[examples.combination == 0].T)[[1, 0, 2]]
     assert (x - y == 9).all() and (z - y == 18).all(), "both lie after y, without overlap"
 
 
@@ -393,14 +396,14 @@ def test_a_block_that_always_overlaps_itself_is_refused():
 
 def test_copies_follow_their_law():
     _, examples = draw(rule_grammar({"elements": ["a"], "copies": {0: 1, 1: 2, 3: 1}}))
-    copies = (examples.placed.start[examples.condition == 0] >= 0).sum(axis=1)
+    copies = (examples.placed.start[examples.combination == 0] >= 0).sum(axis=1)
     assert not rejects(np.bincount(copies, minlength=4), [1, 2, 0, 1])
 
 
 def test_a_slot_draws_its_element():
     rule = {"elements": {"x": {"a": 0.8, "b": 0.2}}}
     _, examples = draw(rule_grammar(rule))
-    element = examples.placed.element[examples.condition == 0, 0]
+    element = examples.placed.element[examples.combination == 0, 0]
     assert not rejects(np.bincount(element, minlength=2), [0.8, 0.2])
 
 
@@ -408,7 +411,7 @@ def found_words(grammar, *slots):
     """Return the letters at each slot of the first condition's examples."""
     _, examples = draw(grammar, blocks=2)
     decode = ALPHABETS["DNA"].decode
-    rows = np.flatnonzero((examples.condition == 0) & (examples.placed.start >= 0).all(axis=1))
+    rows = np.flatnonzero((examples.combination == 0) & (examples.placed.start >= 0).all(axis=1))
     return [
         [decode(examples.x[i, s : s + 6]) for s in examples.placed.start[i, list(slots)]]
         for i in rows
@@ -457,7 +460,7 @@ def test_common_rules_are_decoys_of_every_condition():
     common = {"rules": [{"elements": ["b"], "probability": 0.5}]}
     _, examples = draw(rule_grammar({"elements": ["a"]}, common=common))
     for condition, slot in ((0, 1), (1, 0)):
-        placed_here = examples.placed.start[examples.condition == condition, slot] >= 0
+        placed_here = examples.placed.start[examples.combination == condition, slot] >= 0
         assert not rejects([placed_here.sum(), (~placed_here).sum()], [1, 1])
 
 
@@ -465,10 +468,10 @@ def test_overlap_may_be_allowed_and_is_marked():
     rule = {"elements": ["a", "b"]}
     grammar = rule_grammar(rule, window=12, overlap="allow")
     _, examples = draw(grammar)
-    first, second = examples.placed.start[examples.condition == 0].T
+    first, second = examples.placed.start[examples.combination == 0].T
     joint = np.bincount(first * 7 + second, minlength=49)
     assert not rejects(joint, np.ones(49)), "independent of one another"
-    intact = examples.placed.intact[examples.condition == 0]
+    intact = examples.placed.intact[examples.combination == 0]
     assert (intact[:, 0] == (np.abs(first - second) >= 6)).all() and intact[:, 1].all()
 
 
@@ -525,7 +528,7 @@ def test_backgrounds_of_conditions_and_sets():
     )
     law, examples = draw(grammar)
     for condition, shares in ((0, rich), (1, poor)):
-        counts = np.bincount(examples.x[examples.condition == condition].ravel())
+        counts = np.bincount(examples.x[examples.combination == condition].ravel())
         assert not rejects(counts, list(shares.values()))
     test = draw_block(law, 0, "test", 0)
     assert not rejects(np.bincount(test.x.ravel()), np.ones(4))

@@ -1,4 +1,4 @@
-"""Background: letters drawn independently, with a GC content of each example, or by a Markov chain."""
+"""Background: independent letters, with a GC content of each example, a Markov chain, or real stretches."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from seqgra.alphabet import ALPHABETS
+from seqgra.alphabet import ALPHABETS, Alphabet
 from seqgra.grammar import backgrounds
+from seqgra.grammar.pools import Stretches, read_pool
 from seqgra.grammar.schema import Grammar
-from seqgra.law.maps import chosen_prefix
+from seqgra.law.maps import below, chosen_prefix
 from seqgra.streams import cumulative63
 
+#: Stands for the order of a law that copies stretches of real sequence.
+POOL = -1
 #: Letters drawn at a time, so that words and letters stay in the cache.
 _CHUNK = 1 << 16
 
@@ -39,9 +42,16 @@ class Background(NamedTuple):
         example (its GC content); a single row means no choice.
     order
         int32 (D,): 0, or the order of a Markov chain, whose tables follow one another by context and
-        whose `choices` are its first letters.
+        whose `choices` are its first letters; `POOL` for stretches of real sequence, whose `choices` are
+        runs of known letters.
     choice_law
-        uint64 (K,): scale-63 laws.
+        uint64 (K,): scale-63 laws; for runs, how many windows start in them and those before.
+    pool
+        uint8 (M,): letter codes of all pools.
+    run
+        int64 (K,): where in `pool` a run begins.
+    both_strands
+        bool (D,): a stretch may be read on either strand.
     """
 
     letters: int
@@ -51,36 +61,85 @@ class Background(NamedTuple):
     choices: np.ndarray
     order: np.ndarray
     choice_law: np.ndarray
+    pool: np.ndarray
+    run: np.ndarray
+    both_strands: np.ndarray
+
+
+class _Tables:
+    """Collects the tables while `compile_background` walks through the laws."""
+
+    def __init__(self, alphabet: Alphabet, window: int) -> None:
+        self.alphabet, self.window = alphabet, window
+        self.tables: list[list[int]] = []
+        self.first: list[int] = []
+        self.choices: list[tuple[int, int]] = []
+        self.order: list[int] = []
+        self.both_strands: list[bool] = []
+        self.choice_law: list[int] = []
+        self.run: list[int] = []
+        self.pools: dict[tuple[str, str], tuple[Stretches, int]] = {}
+
+    def add(self, law: backgrounds.Background, set_name: str) -> None:
+        self.first.append(len(self.tables))
+        begin = len(self.choice_law)
+        if law.fasta:
+            self._add_pool(law.fasta, set_name)
+        else:
+            rows, weights = _rows(law, self.alphabet.letters)
+            self.tables += [_thresholds(row) for row in rows]
+            self.choice_law += cumulative63(weights).tolist()
+            self.run += [0] * len(weights)
+        self.choices.append((begin, len(self.choice_law)))
+        order = law.markov.order if law.markov else 0
+        self.order.append(POOL if law.fasta else order)
+        self.both_strands.append(law.fasta is not None and law.fasta.strand == "random")
+
+    def _add_pool(self, pool: backgrounds.Pool, set_name: str) -> None:
+        key = (pool.file, pool.split)
+        if key not in self.pools:
+            offset = sum(stretches.codes.size for stretches, _ in self.pools.values())
+            self.pools[key] = (read_pool(pool, self.alphabet, self.window), offset)
+        stretches, offset = self.pools[key]
+        self.choice_law += np.cumsum(stretches.starts[set_name]).tolist()
+        self.run += (stretches.first[set_name] + offset).tolist()
+
+    def letters(self) -> np.ndarray:
+        parts = [np.zeros(0, np.uint8), *(stretches.codes for stretches, _ in self.pools.values())]
+        return np.concatenate(parts)
 
 
 def compile_background(grammar: Grammar, sets: Sequence[str]) -> Background:
-    """Return the background laws of a resolved grammar; `sets` orders `Background.law_of`."""
+    """Return the background laws of a resolved grammar; `sets` orders `Background.law_of`.
+
+    Raises
+    ------
+    InputError
+        If a FASTA file cannot be read or has changed.
+    """
     alphabet = ALPHABETS[grammar.alphabet]
-    distinct: list[backgrounds.Background] = []
+    tables = _Tables(alphabet, grammar.longest)
+    distinct: list[tuple[backgrounds.Background, str]] = []
     law_of = np.zeros((len(sets), len(grammar.conditions)), np.int32)
     for s, set_name in enumerate(sets):
         for c, condition in enumerate(grammar.conditions):
             law = grammar.background.of(condition, set_name)
-            if law not in distinct:
-                distinct.append(law)
-            law_of[s, c] = distinct.index(law)
-    tables: list[list[int]] = []
-    first, choices = [], []
-    choice_law: list[int] = []
-    for law in distinct:
-        rows, weights = _rows(law, alphabet.letters)
-        first.append(len(tables))
-        choices.append((len(choice_law), len(choice_law) + len(weights)))
-        tables += [_thresholds(row) for row in rows]
-        choice_law += cumulative63(weights).tolist()
+            key = (law, set_name if law.fasta else "")
+            if key not in distinct:
+                distinct.append(key)
+                tables.add(law, set_name)
+            law_of[s, c] = distinct.index(key)
     return Background(
         letters=len(alphabet.letters),
         law_of=law_of,
-        tables=np.array(tables, np.uint32).reshape(len(tables), -1),
-        first=np.array(first, np.int32),
-        choices=np.array(choices, np.int32),
-        order=np.array([law.markov.order if law.markov else 0 for law in distinct], np.int32),
-        choice_law=np.array(choice_law, np.uint64),
+        tables=np.array(tables.tables, np.uint32).reshape(-1, len(alphabet.letters) - 1),
+        first=np.array(tables.first, np.int32),
+        choices=np.array(tables.choices, np.int32),
+        order=np.array(tables.order, np.int32),
+        choice_law=np.array(tables.choice_law, np.uint64),
+        pool=tables.letters(),
+        run=np.array(tables.run, np.int64),
+        both_strands=np.array(tables.both_strands, bool),
     )
 
 
@@ -126,7 +185,7 @@ def sample(
     out
         Gets the letters.
     """
-    if law.tables.shape[0] == 1:
+    if law.tables.shape[0] == 1 and law.order.size == 1:
         sample_letters(law.tables[0], letters, out.reshape(-1))
         return
     picks = choices.random_raw(which.size)
@@ -174,6 +233,9 @@ def _rows_of_laws(
     for n in range(out.shape[0]):
         d = which[n]
         low, high = law.choices[d, 0], law.choices[d, 1]
+        if law.order[d] == POOL:
+            _stretch(law, low, high, law.both_strands[d], picks[n], out[n])
+            continue
         pick = 0
         if high - low > 1:
             pick = chosen_prefix(picks[n], law.choice_law[low:high])
@@ -181,6 +243,23 @@ def _rows_of_laws(
             _letters(raw[n], law.tables[law.first[d] + pick], out[n])
         else:
             _chain(law, d, pick, raw[n], out[n])
+
+
+@numba.njit
+def _stretch(
+    law: Background, low: int, high: int, both_strands: bool, word: np.uint64, out: np.ndarray
+) -> None:
+    """Copy the stretch that `word` picks; its last bit picks the strand."""
+    place = below(word, law.choice_law[high - 1])
+    run = low + np.searchsorted(law.choice_law[low:high], place, side="right")
+    before = law.choice_law[run - 1] if run > low else np.uint64(0)
+    first = law.run[run] + np.int64(place - before)
+    if both_strands and word & np.uint64(1):
+        last = first + out.size - 1
+        for position in range(out.size):
+            out[position] = law.letters - 1 - law.pool[last - position]
+    else:
+        out[:] = law.pool[first : first + out.size]
 
 
 @numba.njit

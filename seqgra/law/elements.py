@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numba
 import numpy as np
 
 from seqgra.alphabet import ALPHABETS
-from seqgra.grammar.schema import Grammar
+from seqgra.grammar.combinations import applied_rules
+from seqgra.grammar.laws import table
+from seqgra.grammar.schema import Arrangement, Grammar, Spacing
 from seqgra.law.affinity import AffinityBand, AffinityBands, compile_band, draw_stacked, stack_bands
 from seqgra.law.maps import chosen
+from seqgra.law.pcg import fill_words, next_word
+from seqgra.law.placement import Placed
+from seqgra.law.tables import PRODUCT, Placement
 from seqgra.streams import cumulative63
 
 
@@ -23,6 +29,10 @@ class Elements(NamedTuple):
         int32 (E,).
     columns
         uint64 (E, W, A): scale-63 law of each column of a PWM (unused rows of k-mer elements: 0).
+    probabilities
+        float64 (E, W, A): of each letter in each column of a PWM.
+    inverse_background
+        float64 (A,): one over the overall letter distribution of the background.
     kmers
         uint8 (K, W): codes of the k-mers, element after element.
     kmer_law
@@ -37,6 +47,8 @@ class Elements(NamedTuple):
 
     width: np.ndarray
     columns: np.ndarray
+    probabilities: np.ndarray
+    inverse_background: np.ndarray
     kmers: np.ndarray
     kmer_law: np.ndarray
     kmer_range: np.ndarray
@@ -50,6 +62,7 @@ def compile_elements(grammar: Grammar) -> Elements:
     elements = list(grammar.elements.values())
     width = np.array([element.width for element in elements], np.int32)
     columns = np.zeros((len(elements), width.max(), len(alphabet.letters)), np.uint64)
+    probabilities = np.zeros(columns.shape)
     kmers: list[np.ndarray] = []
     laws, ranges = [np.zeros(0, np.uint64)], []
     background = grammar.letter_distribution()
@@ -60,8 +73,9 @@ def compile_elements(grammar: Grammar) -> Elements:
         if element.kmers:
             kmers += [alphabet.encode(kmer) for kmer in element.kmers]
             laws.append(cumulative63(element.kmers.values()))
-        for column, probabilities in enumerate(element.matrix or ()):
-            columns[number, column] = cumulative63(probabilities)
+        for column, chances in enumerate(element.matrix or ()):
+            columns[number, column] = cumulative63(chances)
+            probabilities[number, column] = chances
         ranges.append((first, len(kmers)))
         band_of.append(-1)
         if element.affinity:
@@ -74,6 +88,8 @@ def compile_elements(grammar: Grammar) -> Elements:
     return Elements(
         width,
         columns,
+        probabilities,
+        1 / background,
         table,
         np.concatenate(laws),
         np.array(ranges, np.int32),
@@ -82,55 +98,142 @@ def compile_elements(grammar: Grammar) -> Elements:
     )
 
 
-def words_needed(law: Elements) -> np.ndarray:
-    """Return how many words one copy of each element takes: int64 (E,)."""
-    is_kmer = law.kmer_range[:, 1] > law.kmer_range[:, 0]
-    return np.where(is_kmer, 1, law.width).astype(np.int64)
+def disagreements(grammar: Grammar) -> Iterator[tuple[str, str]]:
+    """Yield (place, message) of spacings whose shared columns no letter can fill.
+
+    Elements of one strand are compared, as they stand in the file.
+    """
+    background = grammar.letter_distribution()
+    for shown in grammar.combinations:
+        for applied in applied_rules(grammar, shown):
+            for n, spacing in enumerate(applied.rule.spacing):
+                if spacing.shared == "product":
+                    place = f"{applied.place}.spacing[{n}]"
+                    yield from _impossible(grammar, applied.rule, spacing, background, place)
 
 
-@numba.njit(cache=True)
+def _impossible(
+    grammar: Grammar, rule: Arrangement, spacing: Spacing, background: np.ndarray, place: str
+) -> Iterator[tuple[str, str]]:
+    letters = ALPHABETS[grammar.alphabet].letters
+    for gap in (gap for gap in table(spacing.gap) if gap < 0):
+        for first in rule.elements[spacing.elements[0]]:
+            for second in rule.elements[spacing.elements[1]]:
+                left = grammar.elements[first].letter_probabilities(letters)[gap:]
+                right = grammar.elements[second].letter_probabilities(letters)[:-gap]
+                if not (left * right / background).sum(axis=1).all():
+                    message = f"no letter suits both {first} and {second} at gap {gap}"
+                    yield f"{place}.gap", f"{message}; use shared: first or last"
+
+
+@numba.njit(cache=True, nogil=True)
 def paste(
     law: Elements,
+    placement: Placement,
+    combination: np.ndarray,
+    placed: Placed,
+    state: np.ndarray,
     x: np.ndarray,
-    example: np.ndarray,
-    element: np.ndarray,
-    start: np.ndarray,
-    strand: np.ndarray,
-    raw: np.ndarray,
 ) -> None:
-    """Draw and write M placed elements into `x` (uint8 (N, L)), in place.
+    """Draw and write the placed elements of N examples into `x` (uint8 (N, L)), in place.
 
     Parameters
     ----------
-    law
-        The elements.
+    law, placement
+        The elements, and the tables that say which of them share columns.
+    combination
+        int32 (N,): number of each example's combination of conditions.
+    placed
+        Where the elements lie.
+    state
+        uint64 (4,): random stream (`pcg.generator_state`), advanced in place.
     x
         Letter codes.
-    example, element, start, strand
-        int (M,): row of `x`, number of the element, first position, -1 for the reverse strand (DNA).
-    raw
-        uint64: `words_needed` words for each placed element, one after another.
     """
-    used = 0
-    for m in range(example.size):
-        row, e, position = x[example[m]], element[m], start[m]
-        first, end = law.kmer_range[e]
-        if end > first:
-            kmer = law.kmers[first + chosen(raw[used], law.kmer_law[first:end])]
-            used += 1
-            for w in range(law.width[e]):
-                row[position + w] = kmer[w]
-        elif law.band_of[e] >= 0:
-            width = law.width[e]
-            site = row[position : position + width]
-            draw_stacked(law.bands, law.band_of[e], raw[used : used + width], site)
-            used += width
-        else:
-            for w in range(law.width[e]):
-                row[position + w] = chosen(raw[used], law.columns[e, w])
-                used += 1
-        if strand[m] < 0:
-            _reverse_complement(row[position : position + law.width[e]])
+    widest = law.columns.shape[1]
+    raw, product = np.empty(widest, np.uint64), np.empty(law.columns.shape[2])
+    for n in range(combination.size):
+        first = placement.combinations[combination[n]].slot
+        slots = placement.combinations[combination[n] + 1].slot - first
+        for turn in range(slots):
+            s = placement.slots[first + turn].paste
+            if placed.start[n, s] >= 0:
+                end = placed.start[n, s] + law.width[placed.element[n, s]]
+                site = x[n, placed.start[n, s] : end]
+                _write(law, placed.element[n, s], placed.strand[n, s], raw, state, site)
+        for s in range(slots):
+            slot = placement.slots[first + s]
+            if slot.tied < 0 or placed.start[n, s] < 0:
+                continue
+            if placement.edges[slot.edge].shared == PRODUCT:
+                _share(law, placed, n, s, slot.tied, product, state, x[n])
+
+
+@numba.njit
+def _write(
+    law: Elements, e: int, strand: int, raw: np.ndarray, state: np.ndarray, site: np.ndarray
+) -> None:
+    """Draw element e into `site` (uint8 (W,))."""
+    first, end = law.kmer_range[e]
+    if end > first:
+        kmer = law.kmers[first + chosen(next_word(state), law.kmer_law[first:end])]
+        for w in range(site.size):
+            site[w] = kmer[w]
+    elif law.band_of[e] >= 0:
+        fill_words(state, raw[: site.size])
+        draw_stacked(law.bands, law.band_of[e], raw[: site.size], site)
+    else:
+        for w in range(site.size):
+            site[w] = chosen(next_word(state), law.columns[e, w])
+    if strand < 0:
+        _reverse_complement(site)
+
+
+@numba.njit
+def _share(
+    law: Elements,
+    placed: Placed,
+    n: int,
+    s: int,
+    t: int,
+    product: np.ndarray,
+    state: np.ndarray,
+    row: np.ndarray,
+) -> None:
+    """Draw the columns that slots s and t of example n share from the product of their laws."""
+    first = max(placed.start[n, s], placed.start[n, t])
+    end = min(
+        placed.start[n, s] + law.width[placed.element[n, s]],
+        placed.start[n, t] + law.width[placed.element[n, t]],
+    )
+    for position in range(first, end):
+        product[:] = law.inverse_background
+        _multiply_column(law, placed, n, s, position, product)
+        _multiply_column(law, placed, n, t, position, product)
+        total = 0.0
+        for letter in range(product.size):
+            total += product[letter]
+        left = np.float64(next_word(state) >> np.uint64(11)) * 2.0**-53 * total
+        letter = 0
+        while letter < product.size - 1 and left >= product[letter]:
+            left -= product[letter]
+            letter += 1
+        row[position] = letter
+
+
+@numba.njit
+def _multiply_column(
+    law: Elements, placed: Placed, n: int, s: int, position: int, product: np.ndarray
+) -> None:
+    """Multiply `product` (float64 (A,)) by the letter probabilities of slot s at a position."""
+    e, column = placed.element[n, s], position - placed.start[n, s]
+    if placed.strand[n, s] > 0:
+        for letter in range(product.size):
+            product[letter] *= law.probabilities[e, column, letter]
+    else:
+        column = law.width[e] - 1 - column
+        for letter in range(product.size):
+            product[letter] *= law.probabilities[e, column, product.size - 1 - letter]
 
 
 @numba.njit

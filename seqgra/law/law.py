@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
+import numba
 import numpy as np
 
-from seqgra.alphabet import SETS
+from seqgra.alphabet import PADDING, SETS
 from seqgra.errors import Problem, raise_problems
+from seqgra.grammar.combinations import Applied, applied_rules
+from seqgra.grammar.laws import highest, table
 from seqgra.grammar.schema import Grammar
-from seqgra.law import background, elements, placement
+from seqgra.law import background, elements, noise, placement, tables
+from seqgra.law.maps import below
 from seqgra.law.pcg import generator_state
 from seqgra.law.shuffle import shuffle_rows
 from seqgra.streams import BLOCK, cumulative63, stream, words
 
 _ACCEPTANCE_DRAWS = 20_000
+#: Ways in which mutually exclusive rules can meet that are tried for a combination of conditions.
+_MOST_MEETINGS = 64
 
 
 class Law(NamedTuple):
@@ -25,27 +33,38 @@ class Law(NamedTuple):
     Attributes
     ----------
     window
-        Length of the examples.
+        Length of the longest examples: L.
     conditions
         Number of conditions C.
-    background, elements, placement
+    lengths, length_law
+        int32, uint64 (K,): lengths of examples and their scale-63 law.
+    background, elements, placement, noise
         The parts.
     groups
         int32 (P,): group of example i is groups[i mod P], every prefix as balanced as can be.
-    group_condition, group_shuffle
-        int32 (G,): condition that a group shows; k of its k-mer-preserving shuffles, 0 for none.
+    group_combination, group_shuffle
+        int32 (G,): combination that a group shows; k of its k-mer-preserving shuffles, 0 for none.
+    labels
+        uint8 (K, C): conditions of each combination.
+    backgrounds
+        int32 (K, C + 1): how many conditions lend a combination their background, and which.
     sources, source_law
         int32, uint64 (K,): groups that shuffles are made of and the scale-63 law of their shares.
     """
 
     window: int
     conditions: int
+    lengths: np.ndarray
+    length_law: np.ndarray
     background: background.Background
     elements: elements.Elements
-    placement: placement.Placement
+    placement: tables.Placement
+    noise: noise.Noise
     groups: np.ndarray
-    group_condition: np.ndarray
+    group_combination: np.ndarray
     group_shuffle: np.ndarray
+    labels: np.ndarray
+    backgrounds: np.ndarray
     sources: np.ndarray
     source_law: np.ndarray
 
@@ -56,17 +75,21 @@ class Examples(NamedTuple):
     Attributes
     ----------
     x
-        uint8 (N, L): letter codes.
-    condition
-        int32 (N,): number of the condition that each example shows.
+        uint8 (N, L): letter codes, `PADDING` beyond the end of shorter ones.
+    y, y_true
+        uint8 (N, C): recorded labels, and the conditions that each example shows.
+    combination
+        int32 (N,): number of the combination that each example was drawn from.
     placed
-        The elements, by slot of the condition.
+        The elements, by slot of the combination.
     unchanged
         bool (N,): the example is a shuffle that equals its source.
     """
 
     x: np.ndarray
-    condition: np.ndarray
+    y: np.ndarray
+    y_true: np.ndarray
+    combination: np.ndarray
     placed: placement.Placed
     unchanged: np.ndarray
 
@@ -77,25 +100,45 @@ def compile_law(grammar: Grammar, file: str) -> Law:
     Raises
     ------
     InputError
-        If the elements of a condition can hardly be placed without overlap; `file` names the grammar.
+        If the elements of a combination of conditions can hardly be placed without overlap, or cannot
+        share columns; `file` names the grammar. Also if a FASTA pool cannot be read.
     """
-    names, groups = list(grammar.conditions), grammar.examples
+    groups, combinations = grammar.examples, grammar.combinations
+    raise_problems([Problem(file, *found) for found in elements.disagreements(grammar)])
     shuffle = np.array([group.shuffle or 0 for group in groups], np.int32)
     sources = np.flatnonzero(shuffle == 0)
+    shown = [set(combination) for combination in combinations]
+    lengths = table(grammar.window)
     law = Law(
         grammar.longest,
-        len(names),
+        len(grammar.conditions),
+        np.array(list(lengths), np.int32),
+        cumulative63(lengths.values()),
         background.compile_background(grammar, SETS),
         elements.compile_elements(grammar),
-        placement.compile_placement(grammar),
+        tables.compile_placement(grammar),
+        noise.compile_noise(grammar),
         balanced_order([group.share for group in groups]).astype(np.int32),
-        np.array([names.index(group.conditions[0]) for group in groups], np.int32),
+        np.array([shown.index(set(group.conditions)) for group in groups], np.int32),
         shuffle,
+        np.array([[name in part for name in grammar.conditions] for part in shown], np.uint8),
+        _lenders(grammar),
         sources.astype(np.int32),
         cumulative63([groups[g].share for g in sources]),
     )
     raise_problems(_crowded(law.placement, grammar, file))
     return law
+
+
+def _lenders(grammar: Grammar) -> np.ndarray:
+    """Return `Law.backgrounds`: a combination's own conditions; all of them where it shows none."""
+    names = list(grammar.conditions)
+    rows = np.zeros((len(grammar.combinations), len(names) + 1), np.int32)
+    for row, shown in zip(rows, grammar.combinations, strict=True):
+        lenders = [names.index(name) for name in shown or names]
+        row[0] = len(lenders)
+        row[1 : len(lenders) + 1] = lenders
+    return rows
 
 
 def balanced_order(shares: list[float]) -> np.ndarray:
@@ -126,40 +169,32 @@ def draw_block(law: Law, seed: int, set_name: str, block: int) -> Examples:
 
     They depend on the law, the seed, the set and the block alone.
     """
-    first = block * BLOCK
+
+    def of(stage: str) -> np.random.PCG64:
+        return stream(seed, stage, set_name, block)
+
+    first, set_number = block * BLOCK, SETS.index(set_name)
     group = law.groups[np.arange(first, first + BLOCK) % law.groups.size]
-    source = _sources(law, group, stream(seed, "shuffle source", set_name, block))
-    condition = law.group_condition[source]
+    combination = law.group_combination[_sources(law, group, of("shuffle source"))]
+    length = _lengths(law, of("length"))
     x = np.empty((BLOCK, law.window), np.uint8)
-    background.sample(
-        law.background,
-        law.background.law_of[SETS.index(set_name), condition],
-        stream(seed, "background", set_name, block),
-        stream(seed, "background choice", set_name, block),
-        x,
-    )
+    lender = _lender(law, combination, of("background condition"))
+    which = law.background.law_of[set_number, lender]
+    background.sample(law.background, which, of("background"), of("background choice"), x)
+    _pad(x, length)
     placed = placement.draw_placements(
-        law.placement,
-        condition,
-        stream(seed, "rules", set_name, block),
-        stream(seed, "placement", set_name, block),
+        law.placement, set_number, combination, length, of("rules"), of("placement")
     )
-    example, slot = np.nonzero(placed.start >= 0)
-    chosen = (example, slot)
-    count = int(elements.words_needed(law.elements)[placed.element[chosen]].sum())
-    raw = words(stream(seed, "letters", set_name, block), count)
-    elements.paste(
-        law.elements,
-        x,
-        example,
-        placed.element[chosen],
-        placed.start[chosen],
-        placed.strand[chosen],
-        raw,
-    )
-    unchanged = _shuffle(law, group, x, seed, set_name, block)
-    placed.start[law.group_shuffle[group] > 0] = -1
-    return Examples(x, law.group_condition[group], placed, unchanged)
+    letters = generator_state(of("letters"))
+    elements.paste(law.elements, law.placement, combination, placed, letters, x)
+    unchanged = np.zeros(BLOCK, bool)
+    if law.group_shuffle.any():
+        unchanged = _shuffle(law, group, x, seed, set_name, block)
+        placed.start[law.group_shuffle[group] > 0] = -1
+        combination = law.group_combination[group]
+    y_true = law.labels[combination]
+    y = noise.sample(law.noise, set_name, y_true, of("noise"))
+    return Examples(x, y, y_true, combination, placed, unchanged)
 
 
 def _sources(law: Law, group: np.ndarray, generator: np.random.PCG64) -> np.ndarray:
@@ -170,6 +205,37 @@ def _sources(law: Law, group: np.ndarray, generator: np.random.PCG64) -> np.ndar
     raw = words(generator, group.size) >> np.uint64(1)
     drawn = law.sources[np.searchsorted(law.source_law, raw, side="right")]
     return np.where(shuffled, drawn, group)
+
+
+def _lengths(law: Law, generator: np.random.PCG64) -> np.ndarray:
+    """Return the length of each example of a block: int32 (N,)."""
+    if law.lengths.size == 1:
+        return np.full(BLOCK, law.window, np.int32)
+    raw = words(generator, BLOCK) >> np.uint64(1)
+    return law.lengths[np.searchsorted(law.length_law, raw, side="right")]
+
+
+def _lender(law: Law, combination: np.ndarray, generator: np.random.PCG64) -> np.ndarray:
+    """Return the condition whose background each example has: int32 (N,)."""
+    if (law.backgrounds[:, 0] == 1).all():
+        return law.backgrounds[combination, 1]
+    raw = words(generator, combination.size)
+    return law.backgrounds[combination, 1 + _below(raw, law.backgrounds[combination, 0])]
+
+
+@numba.njit(cache=True)
+def _below(raw: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """Return a whole number from 0 to n - 1 for each raw word (uint64 (N,)): int64 (N,)."""
+    numbers = np.empty(raw.size, np.int64)
+    for i in range(raw.size):
+        numbers[i] = below(raw[i], np.uint64(n[i]))
+    return numbers
+
+
+def _pad(x: np.ndarray, length: np.ndarray) -> None:
+    """Write `PADDING` beyond the end of each row, in place."""
+    if length.min() < x.shape[1]:
+        x[np.arange(x.shape[1]) >= length[:, None]] = PADDING
 
 
 def _shuffle(
@@ -185,32 +251,55 @@ def _shuffle(
     return unchanged
 
 
-def _crowded(law: placement.Placement, grammar: Grammar, file: str) -> list[Problem]:
-    """Name the conditions whose rules can hardly be placed without overlap.
+def _crowded(law: tables.Placement, grammar: Grammar, file: str) -> list[Problem]:
+    """Name the combinations of conditions whose rules can hardly be placed without overlap.
 
-    All rules together are the most crowded case; of mutually exclusive ones, each by itself.
+    All rules together, with most copies, in the shortest window are the most crowded case; of mutually
+    exclusive ones, one at a time.
     """
     problems: list[Problem] = []
-    common = [(f"common.rules[{n}]", rule) for n, rule in enumerate(grammar.common.rules)]
-    for number, (name, condition) in enumerate(grammar.conditions.items()):
-        rules = [(f"rules[{n}]", rule) for n, rule in enumerate(condition.rules)] + common
-        blocks = law.blocks[law.conditions[number, 1] : law.conditions[number + 1, 1]]
-        rule_of, slots_of = blocks[:, 0], blocks[:, 3] - blocks[:, 2]
-        possible = [n for n, (_, rule) in enumerate(rules) if rule.probability > 0]
-        together = [possible]
-        if exclusive := int(law.exclusive[number]):
-            always = [n for n in possible if n >= exclusive]
-            together = [[n, *always] for n in possible if n < exclusive]
-        for placed in together:
-            fires = np.isin(rule_of, placed)
-            if fires.sum() < 2 and slots_of[fires].sum() < 3:
-                continue  # nothing to overlap, and its gap is drawn among those that fit
-            share = placement.acceptance(law, number, fires, _ACCEPTANCE_DRAWS)
+    combinations = grammar.combinations
+    for number, shown in enumerate(combinations):
+        if any(set(shown) < set(other) for other in combinations):
+            continue
+        rules = applied_rules(grammar, shown)
+        for together in itertools.islice(_meetings(rules), _MOST_MEETINGS):
+            if _slots(rules, together) < 2:
+                continue  # nothing to overlap
+            applies = np.isin(np.arange(len(rules)), together)
+            share = placement.acceptance(law, number, applies, grammar.shortest, _ACCEPTANCE_DRAWS)
             if share < placement.LEAST_ACCEPTANCE:
-                named = ", ".join(rules[n][0] for n in placed)
+                named = ", ".join(_short(rules[n].place, shown) for n in together)
                 message = (
-                    f"the elements of {named} fit into {grammar.longest} letters without overlap in "
+                    f"the elements of {named} fit into {grammar.shortest} letters without overlap in "
                     f"{share:.2%} of draws; widen the window or place fewer elements"
                 )
-                problems.append(Problem(file, f"conditions.{name}", message))
+                problems.append(Problem(file, f"conditions.{' + '.join(shown)}", message))
     return problems
+
+
+def _meetings(rules: list[Applied]) -> Iterator[list[int]]:
+    """Yield the sets of rules, by number, that can apply together and hold all that they can."""
+    possible = [n for n, applied in enumerate(rules) if max(applied.chances) > 0]
+    runs: dict[int, list[int]] = {}
+    for n in possible:
+        if rules[n].exclusive:
+            runs.setdefault(rules[n].condition, []).append(n)
+    always = [n for n in possible if not rules[n].exclusive]
+    for chosen in itertools.product(*runs.values()):
+        yield sorted([*chosen, *always])
+
+
+def _slots(rules: list[Applied], together: list[int]) -> int:
+    """Return how many elements these rules place at most."""
+    found = 0
+    for n in together:
+        rule = rules[n].rule
+        slots = len(rule.elements) if rule.k_of is None else highest(rule.k_of)
+        found += slots * highest(rule.copies)
+    return found
+
+
+def _short(place: str, shown: tuple[str, ...]) -> str:
+    """Return a rule's place without its condition where there is only one."""
+    return place.removeprefix(f"conditions.{shown[0]}.") if len(shown) == 1 else place
