@@ -11,55 +11,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from law_tools import draw, grammar_of, rejects, rule_grammar
 
 from seqgra.alphabet import ALPHABETS
 from seqgra.errors import InputError
 from seqgra.grammar.load import load_grammar, resolve
 from seqgra.law import maps
 from seqgra.law.elements import best_scores
-from seqgra.law.law import Examples, balanced_order, compile_law, draw_block
-from seqgra.law.placement import Placed
+from seqgra.law.law import balanced_order, compile_law, draw_block
 from seqgra.streams import BLOCK, cumulative63, stream
 
 GRAMMARS = Path(__file__).parents[1] / "grammars"
-FALSE_ALARM = 1e-6
-BLOCKS = 12
-
-
-def draw(grammar, blocks=BLOCKS, seed=0):
-    law = compile_law(grammar, "test")
-    parts = [draw_block(law, seed, "training", block) for block in range(blocks)]
-    joined = [np.concatenate(arrays) for arrays in zip(*(p.placed for p in parts), strict=True)]
-    arrays = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in Examples._fields
-        if name != "placed"
-    }
-    return law, Examples(**arrays, placed=Placed(*joined))
-
-
-def grammar_of(**changes):
-    content = {
-        "alphabet": "DNA",
-        "window": 60,
-        "elements": {
-            "a": {"kmers": {"ACGTAC": 1}},
-            "b": {"kmers": {"TTGGTT": 0.25, "TTGGAA": 0.75}},
-        },
-        "conditions": {"one": {"rules": [{"elements": ["a"]}]}, "two": {}},
-    }
-    return resolve({**content, **changes}, Path("g.yaml"), Path())
-
-
-def rejects(observed, expected_shares):
-    """Tell whether counts contradict the expected shares (chi-square); zero shares must be empty."""
-    observed, shares = np.asarray(observed), np.asarray(expected_shares, float)
-    assert observed[shares == 0].sum() == 0, "something impossible was drawn"
-    observed, shares = observed[shares > 0], shares[shares > 0]
-    if len(shares) == 1:
-        return False
-    return stats.chisquare(observed, shares / shares.sum() * observed.sum()).pvalue < FALSE_ALARM
 
 
 @pytest.mark.parametrize("alphabet", ALPHABETS)
@@ -354,10 +316,6 @@ def test_named_gap_laws(gap, expected):
     first, second = examples.placed.start[examples.combination == 0].T
     counts = np.bincount(second - first - 6, minlength=49)
     assert not rejects(counts, [expected.get(g, 0) for g in range(49)])
-
-
-def rule_grammar(*rules, **changes):
-    return grammar_of(conditions={"one": {"rules": list(rules)}, "two": {}}, **changes)
 
 
 def test_chains_follow_both_gap_laws_among_those_that_fit_together():
