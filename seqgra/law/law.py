@@ -22,7 +22,7 @@ from seqgra.law.pcg import generator_state
 from seqgra.law.shuffle import shuffle_rows
 from seqgra.streams import BLOCK, cumulative63, stream, words
 
-_ACCEPTANCE_DRAWS = 20_000
+_ACCEPTANCE_CHOICES = 2_000
 #: Ways in which mutually exclusive rules can meet that are tried for a combination of conditions.
 _MOST_MEETINGS = 64
 
@@ -267,7 +267,9 @@ def _crowded(law: tables.Placement, grammar: Grammar, file: str) -> list[Problem
             if _slots(rules, together) < 2:
                 continue  # nothing to overlap
             applies = np.isin(np.arange(len(rules)), together)
-            share = placement.acceptance(law, number, applies, grammar.shortest, _ACCEPTANCE_DRAWS)
+            share = placement.acceptance(
+                law, number, applies, grammar.shortest, _ACCEPTANCE_CHOICES
+            )
             if share < placement.LEAST_ACCEPTANCE:
                 named = ", ".join(_short(rules[n].place, shown) for n in together)
                 message = (

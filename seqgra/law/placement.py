@@ -21,6 +21,8 @@ from seqgra.law.tables import ALL, BY_LAW, CENTER, END, Placement
 
 #: Share of joint placements without overlap below which a rule set is refused.
 LEAST_ACCEPTANCE = 1e-3
+#: Placements after which a choice of elements, orders and strands is taken to overlap always.
+_PATIENCE = 100_000
 
 
 class Placed(NamedTuple):
@@ -92,9 +94,9 @@ def draw_placements(
 
 
 def acceptance(
-    law: Placement, combination: int, applies: np.ndarray, length: int, draws: int
+    law: Placement, combination: int, applies: np.ndarray, length: int, choices: int
 ) -> float:
-    """Return the share of draws in which rules fit and do not overlap (or may).
+    """Return the share of placements that fit and do not overlap (or may); 0 if a choice never does.
 
     Parameters
     ----------
@@ -106,11 +108,12 @@ def acceptance(
         bool (R,): which of its rules apply, each with its most copies and slots.
     length
         Letters of the example.
-    draws
-        How many.
+    choices
+        How often elements, orders and strands are drawn, each time placed until it fits, `_PATIENCE`
+        times at most.
     """
     state = generator_state(np.random.PCG64(0))
-    return float(_acceptance(law, combination, applies, length, draws, state))
+    return float(_acceptance(law, combination, applies, length, choices, state))
 
 
 @numba.njit(cache=True)
@@ -119,15 +122,15 @@ def _acceptance(
     combination: int,
     applies: np.ndarray,
     length: int,
-    draws: int,
+    choices: int,
     state: np.ndarray,
 ) -> float:
     first = law.combinations[combination].slot
     slots = law.combinations[combination + 1].slot - first
     start, element = np.full(slots, -1, np.int32), np.zeros(slots, np.int32)
     strand, scratch = np.ones(slots, np.int8), _make_scratch(law)
-    accepted = 0
-    for _ in range(draws):
+    placements = 0
+    for _ in range(choices):
         start[:] = -1
         blocks = 0
         block = law.combinations[combination].block
@@ -141,9 +144,35 @@ def _acceptance(
                 blocks = _choose_blocks(block, record.blocks, most, state, scratch, blocks)
                 block += record.blocks
         _choose_elements(law, first, blocks, state, element, strand, scratch)
-        fits = _place(law, first, blocks, length, state, start, element, scratch)
-        accepted += fits and (law.overlap or not _overlapping(law, first, slots, start, element))
-    return accepted / draws
+        tried = _place_apart(
+            law, first, slots, blocks, length, state, start, element, scratch, _PATIENCE
+        )
+        if tried == 0:
+            return 0.0
+        placements += tried
+    return choices / placements
+
+
+@numba.njit
+def _place_apart(
+    law: Placement,
+    first_slot: int,
+    slots: int,
+    blocks: int,
+    length: int,
+    state: np.ndarray,
+    start: np.ndarray,
+    element: np.ndarray,
+    scratch: _Scratch,
+    most: int,
+) -> int:
+    """Draw places until nothing overlaps that may not; return how often, 0 after `most` in vain."""
+    for tried in range(1, most + 1):
+        if _place(law, first_slot, blocks, length, state, start, element, scratch):
+            free = law.overlap or slots == 1
+            if free or not _overlapping(law, first_slot, slots, start, element):
+                return tried
+    return 0
 
 
 @numba.njit(cache=True, nogil=True)
@@ -164,14 +193,10 @@ def _draw(
         start, element = placed.start[i], placed.element[i]
         blocks = _choose_rules(law, set_number, c, once, scratch)
         _choose_elements(law, first, blocks, once, element, placed.strand[i], scratch)
-        while True:
-            if not _place(law, first, blocks, length[i], again, start, element, scratch):
-                continue
-            if law.overlap:
-                _mark_overwritten(law, first, slots, start, element, placed.intact[i])
-                break
-            if slots == 1 or not _overlapping(law, first, slots, start, element):
-                break
+        most = np.iinfo(np.int64).max
+        _place_apart(law, first, slots, blocks, length[i], again, start, element, scratch, most)
+        if law.overlap:
+            _mark_overwritten(law, first, slots, start, element, placed.intact[i])
 
 
 @numba.njit
