@@ -1,7 +1,7 @@
 """Golden hashes: the first examples of every shipped grammar, so that no change of the data goes unnoticed.
 
-    python tests/test_golden.py             compare, without pytest
-    python tests/test_golden.py --update    after a wanted change, which CHANGELOG.md must name
+python tests/test_golden.py             compare, without pytest
+python tests/test_golden.py --update    after a wanted change, which CHANGELOG.md must name
 """
 
 import hashlib
@@ -76,7 +76,9 @@ def main(arguments: list[str]) -> int:
             GOLDEN.write_text(json.dumps(new, indent=1) + "\n")
             print(f"{len(new)} grammars written to {GOLDEN.name}")
             return 0
-        found = [line for name in sorted(SHIPPED) for line in differences(name, Path(folder) / name)]
+        found = [
+            line for name in sorted(SHIPPED) for line in differences(name, Path(folder) / name)
+        ]
     print(*found, sep="\n", end="\n" if found else "")
     print(f"numpy {np.__version__}: {len(SHIPPED)} grammars, {len(found)} differences")
     return 1 if found else 0
