@@ -17,19 +17,58 @@ from seqgra.grammar.motifs import read_motifs
 GRAMMARS = Path(__file__).parents[1] / "grammars"
 FACTS = Path(__file__).parents[2] / "shared" / "data" / "motifs"
 
-HOMER = """
-FOXA1:AR(Forkhead,NR)  Bcl11a(Zf)  Brachyury(T-box)  CEBP:CEBP(bZIP)  Chop(bZIP)  CHR(?)
-CTCF-SatelliteElement(Zf?)  Mouse_Recombination_Hotspot(Zf)  RAR:RXR(NR),DR5  DUX(Homeobox)
-E2F7(E2F)  EBNA1(EBV-virus)  ERE(NR),IR3  ETS:E-box(ETS,bHLH)  EWS:ERG-fusion(ETS)  Foxh1(Forkhead)
-FXR(NR),IR1  GATA3(Zf),DR4  GATA3(Zf),DR8  GATA(Zf),IR4  GATA:SCL(Zf,bHLH)  Gfi1b(Zf)  GRHL2(CP2)
-Hand2(bHLH)  HINFP(Zf)  HOXB13(Homeobox)  LRF(Zf)  LXRE(NR),DR4  NF1:FOXA1(CTF,Forkhead)
-NFAT:AP1(RHD,bZIP)  NFAT(RHD)  NFY(CCAAT)  Nur77(NR)  Oct2(POU,Homeobox)
-Oct4:Sox17(POU,Homeobox,HMG)  OCT4-SOX2-TCF-NANOG(POU,Homeobox,HMG)  p53(p53)
-PAX3:FKHR-fusion(Paired,Homeobox)  PAX5(Paired,Homeobox),condensed  PAX6(Paired,Homeobox)
-Pax7(Paired,Homeobox),longest  Pax7(Paired,Homeobox)  Pax8(Paired,Homeobox)
-Pitx1:Ebox(Homeobox,bHLH)  PRDM10(Zf)  PRDM14(Zf)  PRDM15(Zf)  PRDM9(Zf)  PSE(SNAPc)
-RBPJ:Ebox(?,bHLH)
-""".split()
+HOMER = [
+    "FOXA1:AR(Forkhead,NR)",
+    "Bcl11a(Zf)",
+    "Brachyury(T-box)",
+    "CEBP:CEBP(bZIP)",
+    "Chop(bZIP)",
+    "CHR(?)",
+    "CTCF-SatelliteElement(Zf?)",
+    "Mouse_Recombination_Hotspot(Zf)",
+    "RAR:RXR(NR),DR5",
+    "DUX(Homeobox)",
+    "E2F7(E2F)",
+    "EBNA1(EBV-virus)",
+    "ERE(NR),IR3",
+    "ETS:E-box(ETS,bHLH)",
+    "EWS:ERG-fusion(ETS)",
+    "Foxh1(Forkhead)",
+    "FXR(NR),IR1",
+    "GATA3(Zf),DR4",
+    "GATA3(Zf),DR8",
+    "GATA(Zf),IR4",
+    "GATA:SCL(Zf,bHLH)",
+    "Gfi1b(Zf)",
+    "GRHL2(CP2)",
+    "Hand2(bHLH)",
+    "HINFP(Zf)",
+    "HOXB13(Homeobox)",
+    "LRF(Zf)",
+    "LXRE(NR),DR4",
+    "NF1:FOXA1(CTF,Forkhead)",
+    "NFAT:AP1(RHD,bZIP)",
+    "NFAT(RHD)",
+    "NFY(CCAAT)",
+    "Nur77(NR)",
+    "Oct2(POU,Homeobox)",
+    "Oct4:Sox17(POU,Homeobox,HMG)",
+    "OCT4-SOX2-TCF-NANOG(POU,Homeobox,HMG)",
+    "p53(p53)",
+    "PAX3:FKHR-fusion(Paired,Homeobox)",
+    "PAX5(Paired,Homeobox),condensed",
+    "PAX6(Paired,Homeobox)",
+    "Pax7(Paired,Homeobox),longest",
+    "Pax7(Paired,Homeobox)",
+    "Pax8(Paired,Homeobox)",
+    "Pitx1:Ebox(Homeobox,bHLH)",
+    "PRDM10(Zf)",
+    "PRDM14(Zf)",
+    "PRDM15(Zf)",
+    "PRDM9(Zf)",
+    "PSE(SNAPc)",
+    "RBPJ:Ebox(?,bHLH)",
+]
 FIXED = [(unit * 20)[:20] for unit in ("A", "C", "G", "T", "AC", "CG", "GT", "TA")]
 KMERS = [
     {"ACGTACGT": 0.4, "ACGTACGG": 0.4, "ACGTAGGT": 0.1, "AGGTACGT": 0.1},
@@ -86,8 +125,7 @@ RULES = {
     "mc20-dna1000-homer-interaction-spacing": spacing(10),
     "mc50-dna1000-homer-interaction-spacing": spacing(25),
     "mc8-dna150-fixed-exact-variable-p": [
-        Said((i,), None, 65, p)
-        for i, p in enumerate((1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.05, 0.01), 1)
+        Said((i,), None, 65, p) for i, p in enumerate((1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.05, 0.01), 1)
     ],
     "ml4-dna150-kmers-condition-dependent-dist": [
         Said((1, 2), (1, 2, 0, 20, "in-order")),
@@ -261,7 +299,27 @@ def test_counts_of_sox2_and_pou5f1_are_hocomocos():
         assert np.allclose(motif.matrix, rows / rows.sum(axis=1, keepdims=True))
 
 
-@pytest.mark.parametrize(("name", "gap"), [("sox2-pou5f1", (0, 3)), ("sox2-pou5f1-overlap", (-5, -5))])
+def test_every_grammar_and_motif_file_is_documented():
+    table = (GRAMMARS.parent / "docs" / "grammars.md").read_text()
+    rows = [line.split("|") for line in table.splitlines() if line.startswith("| `")]
+    facts = {row[1].strip().strip("`"): [cell.strip() for cell in row[2:]] for row in rows}
+    files = {file.stem: load_grammar(file) for file in GRAMMARS.glob("*.yaml")}
+    assert set(facts) == set(files)
+    for name, grammar in files.items():
+        if name.startswith("hard-"):
+            assert (len(grammar.conditions), grammar.window) == (2, (1000, 1000))
+            continue
+        low, high = grammar.window
+        window = str(low) if low == high else f"{low} to {high}"
+        assert facts[name][:3] == [grammar.task, str(len(grammar.conditions)), window]
+    sources = (GRAMMARS / "motifs" / "README.md").read_text()
+    for file in (GRAMMARS / "motifs").iterdir():
+        assert file.name == "README.md" or f"| `{file.name}` |" in sources
+
+
+@pytest.mark.parametrize(
+    ("name", "gap"), [("sox2-pou5f1", (0, 3)), ("sox2-pou5f1-overlap", (-5, -5))]
+)
 def test_sox2_lies_before_pou5f1(name, gap):
     grammar = shipped(name)
     (rule,) = grammar.conditions["both"].rules
