@@ -6,6 +6,7 @@ sequence) and `UNKNOWN` (a letter such as N).
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -48,7 +49,8 @@ PROTEIN = Alphabet("protein", "ACDEFGHIKLMNPQRSTVWY", "X")
 SETS = ("training", "validation", "test")
 ALPHABETS = {alphabet.name: alphabet for alphabet in (DNA, RNA, PROTEIN)}
 
-#: Residues of the human proteome, in the alphabet's order, as in the published protein grammar.
+#: Residues of the human proteome, in the alphabet's order, as in the published protein grammar;
+#: rounded, so that they sum to 0.99999997.
 _HUMAN_PROTEOME = (
     *(0.06994481, 0.02318113, 0.04716508, 0.06864024, 0.03803312, 0.06623181, 0.02599097),
     *(0.04435524, 0.05639739, 0.1005519, 0.02217762, 0.03612644, 0.0613146, 0.04656297),
@@ -61,6 +63,6 @@ BACKGROUND_PRESETS: dict[str, dict[str, tuple[float, ...]]] = {
     "human": {
         "DNA": (0.29565, 0.20435, 0.20435, 0.29565),
         "RNA": (0.29565, 0.20435, 0.20435, 0.29565),
-        "protein": _HUMAN_PROTEOME,
+        "protein": tuple(share / math.fsum(_HUMAN_PROTEOME) for share in _HUMAN_PROTEOME),
     },
 }
