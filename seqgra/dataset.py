@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -153,6 +153,49 @@ class Dataset:
         except (OSError, ValueError) as error:
             raise bad_input(path, "", f"cannot be read ({error}); simulate it again") from None
 
+    def element_blocks(
+        self, set_name: str, examples: int | None = None, rows: int = 1 << 14
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Yield the elements of each `rows` examples, in order; memory does not grow with their number.
+
+        Yields
+        ------
+        dict of str to array (M,)
+            One array for each of `ELEMENT_COLUMNS`; `example` counts from the start of the set.
+
+        Raises
+        ------
+        InputError
+            If the set is missing, too small or damaged.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        examples = self._count(set_name, examples)
+        path = self.folder / f"{set_name}.elements.parquet"
+        left = {name: np.empty(0, kind) for name, kind in ELEMENT_COLUMNS.items()}
+        first = 0
+        try:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(1 << 16, columns=list(ELEMENT_COLUMNS)):
+                    for name, values in left.items():
+                        new = batch.column(name).to_numpy(zero_copy_only=False)
+                        left[name] = np.concatenate([values, new])
+                    known = int(left["example"][-1]) if left["example"].size else 0
+                    while first + rows <= min(
+                        known, examples
+                    ):  # all of these rows' elements are here
+                        block, left = _cut(left, first + rows)
+                        yield block
+                        first += rows
+                    if known >= examples:
+                        break
+        except (OSError, pa.ArrowInvalid) as error:
+            raise bad_input(path, "", f"cannot be read ({error}); simulate it again") from None
+        for end in range(first + rows, examples + rows, rows):
+            block, left = _cut(left, min(end, examples))
+            yield block
+
     def _count(self, set_name: str, examples: int | None) -> int:
         there = self.counts.get(set_name, 0)
         wanted = there if examples is None else examples
@@ -218,6 +261,15 @@ def verify_chunks(path: Path, sums: list[int]) -> None:
                 message = "do not match their checksum (damaged or edited); "
                 message += "delete the folder and simulate it again"
                 raise bad_input(path, place, message)
+
+
+def _cut(
+    columns: dict[str, np.ndarray], end: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Split element columns before example `end`."""
+    at = int(np.searchsorted(columns["example"], end))
+    before = {name: values[:at] for name, values in columns.items()}
+    return before, {name: values[at:] for name, values in columns.items()}
 
 
 class ArrayWriter:
