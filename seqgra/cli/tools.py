@@ -1,13 +1,19 @@
-"""Subcommands that look and convert: check, variant, list."""
+"""Subcommands that look and convert: check, variant, list, import-xml, export."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from seqgra.cli.options import Verbs, add_library, add_output, add_verb
+from seqgra.alphabet import SETS
+from seqgra.cli.options import Verbs, add_library, add_output, add_verb, positive
+from seqgra.dataset import split_size
 from seqgra.errors import InputError, Problem, bad_input
+
+if TYPE_CHECKING:
+    from seqgra.grammar.legacy import Imported
 
 
 def add_tools(verbs: Verbs) -> None:
@@ -26,6 +32,34 @@ def add_tools(verbs: Verbs) -> None:
     add_output(parser, "FILE")
     summary = "list grammars, architectures, attribution methods and backends"
     add_verb(verbs, "list", _list, summary, "seqgra list")
+    _add_import_xml(verbs)
+    _add_export(verbs)
+
+
+def _add_import_xml(verbs: Verbs) -> None:
+    example = "seqgra import-xml mc2-dna1000-homer-100k-s1.xml -o grammars/mc2-homer.yaml"
+    summary = "turn a published XML data definition into a grammar file"
+    parser = add_verb(verbs, "import-xml", _import_xml, summary, example)
+    parser.add_argument("file", type=Path, metavar="FILE.xml", help="the data definition")
+    add_output(parser, "GRAMMAR.yaml")
+
+
+def _add_export(verbs: Verbs) -> None:
+    example = "seqgra export data/homer -o homer-tsv --format tsv"
+    summary = "write a dataset for other tools: TSV, FASTA and BED, or Parquet"
+    parser = add_verb(verbs, "export", _export, summary, example)
+    parser.add_argument("dataset", type=Path, help="folder made by seqgra simulate")
+    add_output(parser, "FOLDER")
+    parser.add_argument(
+        "--format",
+        required=True,
+        choices=("tsv", "fasta-bed", "parquet"),
+        help="tsv: the published system's two files a set",
+    )
+    parser.add_argument("--sets", help="which sets, such as training,test [all it has]")
+    parser.add_argument(
+        "--examples", type=positive, help="the first so many examples of each set [all]"
+    )
 
 
 def _check(options: argparse.Namespace) -> str:
@@ -99,3 +133,48 @@ def _list(options: argparse.Namespace) -> str:
     print("attribution methods:", ", ".join(METHODS))
     print("backends:", ", ".join(BACKENDS))
     return ""
+
+
+def _import_xml(options: argparse.Namespace) -> str:
+    from seqgra.fingerprint import write_atomically
+    from seqgra.grammar.legacy import import_definition
+    from seqgra.grammar.legacy_yaml import as_yaml, comment_lines
+
+    if options.output.suffix != ".yaml":
+        raise bad_input(options.output, "", "a grammar file is named ....yaml")
+    imported = import_definition(options.file)
+    name, output = options.file.name, options.output
+    calls = _simulate_calls(output.name, imported)
+    write_atomically(output, as_yaml(imported, name, calls))
+    for line in comment_lines(imported, name, _simulate_calls(str(output), imported)):
+        print(line)
+    return "done"
+
+
+def _simulate_calls(grammar: str, imported: Imported) -> list[str]:
+    """Return the command lines that simulate sets of the definition's sizes."""
+    counts = imported.counts
+    call = f"seqgra simulate {grammar} -o data/{Path(grammar).stem}"
+    call += "" if imported.seed is None else f" --seed {imported.seed}"
+    total = sum(counts.values())
+    if counts == split_size(total):
+        return [f"{call} --size {total}"]
+    by_count: dict[int, list[str]] = {}
+    for name, count in counts.items():
+        by_count.setdefault(count, []).append(name)
+    return [f"{call} --sets {','.join(sets)} --examples {n}" for n, sets in by_count.items()]
+
+
+def _export(options: argparse.Namespace) -> str:
+    from seqgra.export import export
+
+    sets = tuple(options.sets.split(",")) if options.sets else None
+    if unknown := [name for name in sets or () if name not in SETS]:
+        raise bad_input("--sets", unknown[0], f"no such set; choose from {', '.join(SETS)}")
+    return export(
+        options.dataset,
+        options.output,
+        form=options.format,
+        sets=sets,
+        examples=options.examples,
+    )
