@@ -205,7 +205,9 @@ def _rule(rule: Arrangement, grammar: Grammar, place: str) -> Found:
         yield from _k_of(rule, place)
     yield from _strands(rule, grammar, place)
     yield from _spacings(rule, grammar, place)
-    if all(name in grammar.elements for choice in rule.elements.values() for name in choice):
+    known_slots = all(slot in rule.elements for s in rule.spacing for slot in s.elements)
+    known_elements = all(e in grammar.elements for c in rule.elements.values() for e in c)
+    if known_slots and known_elements:
         yield from _position(rule, grammar, f"{place}.position")
 
 
