@@ -231,10 +231,7 @@ def _rule(reader: Reader, node: Node, place: str) -> dict[str, Any]:
         reader.identifier(ref, "sid")
         for ref in reader.items(node, "sequenceelementrefs", "sequenceelementref")
     ]
-    slots: dict[str, str] = {}
-    for name in names:
-        copies = sum(element == name for element in slots.values())
-        slots[f"{name}-{copies + 1}" if copies else name] = name
+    slots = _slots(names)
     rule: dict[str, Any] = {"elements": slots if len(set(names)) < len(names) else names}
     where = reader.child(node, "position")
     position: int | str | None = where.text if where else "random"
@@ -257,15 +254,31 @@ def _rule(reader: Reader, node: Node, place: str) -> dict[str, Any]:
     return rule
 
 
+def _slots(names: list[str]) -> dict[str, str]:
+    """Return the element of each slot; one that is named again gets an alias.
+
+    >>> _slots(["a", "b", "a"])
+    {'a': 'a', 'b': 'b', 'a-2': 'a'}
+    """
+    slots: dict[str, str] = {}
+    for name in names:
+        slot, number = name, 1
+        while slot in slots or (number > 1 and slot in names):
+            number += 1
+            slot = f"{name}-{number}"
+        slots[slot] = name
+    return slots
+
+
 def _spacing(reader: Reader, node: Node, slots: dict[str, str], place: str) -> dict[str, Any]:
     reader.lines[place] = node.line
     first, second = (reader.identifier(node, key) for key in ("sid1", "sid2"))
-    if first == second and f"{first}-2" in slots:
-        second = f"{first}-2"
+    again = {name: [s for s, n in slots.items() if n == name][1:] for name in (first, second)}
+    if first == second and again[first]:
+        second = again[first][0]
     else:
-        for name in (first, second):
-            if f"{name}-2" in slots:
-                reader.note(node, f"the rule has {name} more than once; the spacing ties the first")
+        for name in [name for name, others in again.items() if others]:
+            reader.note(node, f"the rule has {name} more than once; the spacing ties the first")
     least, most = (
         reader.integer(node, reader.attribute(node, key)) for key in ("mindistance", "maxdistance")
     )

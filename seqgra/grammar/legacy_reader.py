@@ -69,7 +69,7 @@ class Reader:
 
     def note(self, node: Node, message: str) -> None:
         """Add a note on a node."""
-        self.notes.append(f"line {node.line}: {message}")
+        self.notes.append(f"XML line {node.line}: {message}")
 
     def raise_problems(self) -> None:
         """Raise all problems, in the file's order.

@@ -46,6 +46,11 @@ class _Builder:
         self.parser.CharacterDataHandler = self._characters
         self.parser.StartDoctypeDeclHandler = self._doctype
 
+    @property
+    def innermost(self) -> Node | None:
+        """The innermost open node."""
+        return self._open[-1] if len(self._open) > 1 else None
+
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         line = self.parser.CurrentLineNumber
         if len(self._open) > _DEEPEST:
@@ -87,7 +92,10 @@ def read_xml(path: Path) -> Node:
         builder.parser.Parse(content, True)
     except expat.ExpatError as error:
         place = f"line {error.lineno}, column {error.offset + 1}"
-        raise bad_input(path, place, f"is not XML: {expat.ErrorString(error.code)}") from None
+        message = f"is not XML: {expat.ErrorString(error.code)}"
+        if innermost := builder.innermost:
+            message += f"; <{innermost.tag}> of line {innermost.line} is open here"
+        raise bad_input(path, place, message) from None
     except (LookupError, ValueError) as error:  # an encoding that cannot be decoded
         raise bad_input(path, "line 1", f"is not XML: {error}") from None
     return builder.top.children[0]
