@@ -177,7 +177,7 @@ class Dataset:
         first = 0
         try:
             with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(1 << 16, columns=list(ELEMENT_COLUMNS)):
+                for batch in file.iter_batches(4 * rows, columns=list(ELEMENT_COLUMNS)):
                     for name, values in left.items():
                         new = batch.column(name).to_numpy(zero_copy_only=False)
                         left[name] = np.concatenate([values, new])
