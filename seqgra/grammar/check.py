@@ -286,7 +286,8 @@ def _overlap(spacing: Spacing, rule: Arrangement, grammar: Grammar, place: str) 
 
 def _position(rule: Arrangement, grammar: Grammar, place: str) -> Found:
     position, blocks = rule.position, blocks_of(rule)
-    placed = len(blocks) * highest(rule.copies)
+    placed = len(blocks) if rule.k_of is None else min(highest(rule.k_of), len(blocks))
+    placed *= highest(rule.copies)
     first = 1 if isinstance(position, str) else lowest(position)
     fixed = not isinstance(position, tuple) or position[0] == position[1]
     fixed &= position != "random" and not isinstance(position, dict)
