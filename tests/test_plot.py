@@ -7,9 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import rgb_to_hsv
+from sklearn import metrics
 
-from seqgra.plot.agreement import Panel, agreement, agreement_grid, colours, importance
-from seqgra.plot.curves import Curves, Measure, against_size, roc_pr
+from seqgra.plot.agreement import (
+    CONFOUNDER_ROLE,
+    PADDING_ROLE,
+    Panel,
+    agreement,
+    agreement_grid,
+    colours,
+    importance,
+)
+from seqgra.plot.curves import Curves, Measure, against_size, mean_curves, roc_pr
 from seqgra.plot.page import Picture, figure
 from seqgra.plot.style import looks, save
 
@@ -38,7 +47,11 @@ def test_importance_is_positive_attribution_over_its_maximum():
     assert importance(values).tolist() == [[1, 0.5, 0], [0, 0, 0]]
 
 
-@pytest.mark.parametrize(("role", "hue"), [(0, 0.0), (1, 0.4)], ids=["background", "grammar"])
+@pytest.mark.parametrize(
+    ("role", "hue"),
+    [(0, 0.0), (1, 0.4), (CONFOUNDER_ROLE, 0.61)],
+    ids=["background", "grammar", "confounder"],
+)
 def test_hue_is_the_role_and_darkness_the_importance(role, hue):
     steps = np.linspace(0, 1, 21)[None]
     rgb = colours(steps, np.full(steps.shape, role, np.uint8))[0]
@@ -50,6 +63,23 @@ def test_hue_is_the_role_and_darkness_the_importance(role, hue):
 def test_ignored_positions_are_grey():
     rgb = colours(np.array([[0, 0.3, 1.0]]), np.full((1, 3), 2, np.uint8))
     assert np.ptp(rgb, axis=-1).max() < 0.01
+
+
+def test_padding_is_blank():
+    steps = np.linspace(0, 1, 5)[None]
+    assert (colours(steps, np.full(steps.shape, PADDING_ROLE, np.uint8)) == 1).all()
+
+
+@pytest.mark.parametrize("confounders", [False, True])
+def test_the_key_names_confounders_where_there_are_any(confounders):
+    some = panel()
+    some.roles[2, 3:9], some.roles[:, 30:] = CONFOUNDER_ROLE if confounders else 0, PADDING_ROLE
+    drawn = agreement(some.values, some.roles, some.conditions, "title")
+    drawn.draw_without_rendering()
+    texts = drawn.axes[-1].texts
+    assert ("confounder position" in [text.get_text() for text in texts]) == confounders
+    boxes = sorted((text.get_window_extent() for text in texts), key=lambda box: box.x0)
+    assert all(a.x1 < b.x0 for a, b in pairwise(boxes)) and boxes[-1].x1 < drawn.bbox.x1
 
 
 def test_looks_are_stable_distinct_and_never_green_or_red():
@@ -118,6 +148,36 @@ def test_roc_pr_draws_both_curves_of_each_architecture():
     assert right[-1].tolist() == [1, 0]
     assert 400 < len(left) < 1200, "thinned"
     assert "(0.900, 0.800)" in drawn.legends[0].get_texts()[0].get_text()
+
+
+def test_a_constant_prediction_is_marked_in_each_panel():
+    table = runs(2, 1).assign(chance=lambda t: np.where(t["grammar"] == "grammar-0", 0.3, 0.45))
+    drawn = against_size(table, looks_of(table), MEASURE)
+    for axis, chance in zip(drawn.axes, (0.3, 0.45), strict=True):
+        levels = [line.get_ydata()[0] for line in axis.lines if len(line.get_ydata()) == 2]
+        assert levels == [0.95, chance]
+        assert axis.get_ylim()[0] < 0.3
+    assert "constant prediction" in [text.get_text() for text in drawn.legends[0].get_texts()]
+
+
+def test_areas_below_mean_curves_are_mean_areas():
+    rng = np.random.default_rng(0)
+    y = rng.random((1500, 3)) < [0.6, 0.3, 0.1]
+    scores = (rng.normal(size=y.shape) + y * [0.5, 1, 3]).round(1)
+    parts, areas = [], {"roc": [], "pr": []}
+    for c in range(3):
+        false, true, _ = metrics.roc_curve(y[:, c], scores[:, c], drop_intermediate=False)
+        precision, recall, _ = metrics.precision_recall_curve(y[:, c], scores[:, c])
+        for kind, x, height in (("roc", false, true), ("pr", recall[::-1], precision[::-1])):
+            parts.append(pd.DataFrame({"curve": kind, "scope": f"c{c}", "x": x, "y": height}))
+        areas["roc"].append(metrics.roc_auc_score(y[:, c], scores[:, c]))
+        areas["pr"].append(metrics.average_precision_score(y[:, c], scores[:, c]))
+    table = mean_curves(pd.concat(parts))
+    for kind, expected in areas.items():
+        xy = table.loc[table["curve"] == kind, ["x", "y"]].to_numpy()
+        assert xy[[0, -1], 0].tolist() == [0, 1] and (np.diff(xy[:, 0]) >= 0).all()
+        assert np.trapezoid(xy[:, 1], xy[:, 0]) == pytest.approx(np.mean(expected), abs=2e-3), kind
+    assert table.iloc[0].tolist() in (["pr", 0, 1], ["roc", 0, 0])
 
 
 def panel(title="fc10", length=40):

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from seqgra.plot.style import (
     BACKGROUND,
+    CONFOUNDER,
     FAINT,
     GRAMMAR,
     IGNORED,
@@ -24,10 +25,12 @@ from seqgra.plot.style import (
 )
 
 #: Codes of the roles of positions.
-BACKGROUND_ROLE, GRAMMAR_ROLE, IGNORED_ROLE = 0, 1, 2
+BACKGROUND_ROLE, GRAMMAR_ROLE, IGNORED_ROLE, CONFOUNDER_ROLE, PADDING_ROLE = range(5)
+#: Roles in the key, which names confounders only where there are any; padding is blank.
 _NAMES = {
     GRAMMAR_ROLE: "grammar position",
     BACKGROUND_ROLE: "background position",
+    CONFOUNDER_ROLE: "confounder position",
     IGNORED_ROLE: "not counted",
 }
 #: Colour at importance 0, 0.5 and 1 of each role: about equally light, so that hue tells the role.
@@ -36,6 +39,8 @@ _RAMPS = np.array(
         [to_rgb(end) for end in ("#fdf3f1", BACKGROUND, "#4a0d06")],
         [to_rgb(end) for end in ("#d9f0e2", GRAMMAR, "#02331c")],
         [to_rgb(end) for end in ("#efefef", IGNORED, "#2e2e2e")],
+        [to_rgb(end) for end in ("#e2eaf8", CONFOUNDER, "#0b1f47")],
+        [to_rgb("white")] * 3,
     ]
 )
 _PANEL_WIDTH = 3.3
@@ -51,9 +56,9 @@ class Panel(NamedTuple):
     values
         float (K, A, L): attributions.
     roles
-        uint8 (K, L): 0 background, 1 grammar, 2 ignored.
+        uint8 (K, L): 0 background, 1 grammar, 2 ignored, 3 confounder, 4 padding.
     conditions
-        Name of the condition of each of the K examples.
+        Name of the condition that each of the K attributions explains.
     """
 
     title: str
@@ -125,7 +130,8 @@ def agreement_grid(panels: Sequence[Panel], title: str) -> Figure:
         rows = math.ceil(len(panels) / columns)
         most = max(len(panel.values) for panel in panels)
         height = min(max(1.5, 0.045 * most), 4.5) + 0.55
-        width = max(7.4, min(_PANEL_WIDTH * columns, 11))
+        keys = _key_roles(panels)
+        width = max(2.45 + 1.65 * len(keys), min(_PANEL_WIDTH * columns, 11))
         figure = new_figure(width, height * rows + 0.95)
         grid = figure.add_gridspec(rows + 1, columns, height_ratios=[height] * rows + [0.16])
         for i, panel in enumerate(panels):
@@ -136,7 +142,7 @@ def agreement_grid(panels: Sequence[Panel], title: str) -> Figure:
             axis.tick_params(labelleft=column == 0)
             if i + columns >= len(panels):
                 axis.set_xlabel("position")
-        _draw_key(figure.add_subplot(grid[rows, :]), width - 1.1)
+        _draw_key(figure.add_subplot(grid[rows, :]), width - 1.1, keys)
         figure.suptitle(wrap(title, 80), x=0.01, ha="left", weight="bold")
     return figure
 
@@ -178,14 +184,20 @@ def _short(name: str, most: int = 14) -> str:
     return name if len(name) <= most else f"{name[: most // 2]}…{name[1 - most // 2 :]}"
 
 
-def _draw_key(axis: Axes, width: float) -> None:
+def _key_roles(panels: Sequence[Panel]) -> list[int]:
+    """Return the roles in the key."""
+    confounders = any((panel.roles == CONFOUNDER_ROLE).any() for panel in panels)
+    return [role for role in _NAMES if role != CONFOUNDER_ROLE or confounders]
+
+
+def _draw_key(axis: Axes, width: float, roles: Sequence[int]) -> None:
     """Draw a ramp from unimportant to important for each role, on an axis `width` inches wide."""
     steps = np.linspace(0, 1, 60)[None]
-    for i, (role, name) in enumerate(_NAMES.items()):
+    for i, role in enumerate(roles):
         ramp = colours(steps, np.full(steps.shape, role, np.uint8))
         left = 1.55 + 1.65 * i
         axis.imshow(ramp, extent=(left, left + 0.4, 0, 1), aspect="auto", interpolation="none")
-        axis.text(left + 0.46, 0.45, name, va="center", fontsize=8)
+        axis.text(left + 0.46, 0.45, _NAMES[role], va="center", fontsize=8)
     axis.text(0, 0.45, "unimportant to important:", va="center", fontsize=8)
     axis.set(xlim=(0, width), ylim=(0, 1))
     axis.axis("off")

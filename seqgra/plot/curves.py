@@ -27,6 +27,8 @@ from seqgra.plot.style import (
 _PANEL = (3.3, 2.7)
 #: Share of the smallest step between sizes over which architectures are spread sideways.
 _SPREAD = 0.24
+#: How the value of a constant prediction is drawn.
+_CHANCE: Any = (0, (7, 2, 1, 2))
 #: Curves are drawn with at most about this many points a side.
 _RESOLUTION = 500
 
@@ -77,7 +79,8 @@ def against_size(runs: pd.DataFrame, looks: Mapping[str, Look], measure: Measure
     Parameters
     ----------
     runs
-        One row a run: grammar, label, size, value and status (``collapsed`` gets an open symbol).
+        One row a run: grammar, label, size, value and status (``collapsed`` gets an open symbol);
+        optionally chance, the value of a constant prediction, the same for all runs of a grammar.
     looks
         How each label is drawn.
     measure
@@ -110,7 +113,7 @@ def against_size(runs: pd.DataFrame, looks: Mapping[str, Look], measure: Measure
                 axis.set_ylabel(measure.label)
             if i + columns >= len(grammars):
                 axis.set_xlabel("dataset size (examples, log scale)")
-        _value_axis(axes[0], runs["value"], measure)
+        _value_axis(axes[0], runs[[*runs.columns.intersection(["value", "chance"])]], measure)
         figure.suptitle(wrap(measure.title, int(width * 12)), x=0.01, ha="left", weight="bold")
         figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
     return figure
@@ -126,6 +129,8 @@ def _draw_panel(
 ) -> None:
     if measure.line is not None:
         axis.axhline(measure.line, color=FAINT, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
+    if "chance" in panel:
+        axis.axhline(panel["chance"].iloc[0], color=FAINT, linewidth=1, linestyle=_CHANCE, zorder=1)
     steps = np.diff(np.log(sizes))
     spread = _SPREAD * (steps.min() if len(steps) else 0.7)
     for i, label in enumerate(labels):
@@ -183,8 +188,8 @@ def _size_axis(axis: Axes, sizes: np.ndarray, width: float) -> None:
     axis.minorticks_off()
 
 
-def _value_axis(axis: Axes, values: pd.Series, measure: Measure) -> None:
-    low, high = values.min(), max(values.max(), measure.line or 0)
+def _value_axis(axis: Axes, values: pd.DataFrame, measure: Measure) -> None:
+    low, high = values.min().min(), max(values.max().max(), measure.line or 0)
     if measure.floor is not None:
         low = min(low, measure.floor)
     low = math.floor(low * 20) / 20
@@ -202,6 +207,9 @@ def _notes(runs: pd.DataFrame, measure: Measure) -> list[Line2D]:
         notes.append(Line2D([], [], **grey, ms=5.5, mfc="white", label="open: collapsed run"))
     if measure.line is not None:
         line = Line2D([], [], color=FAINT, ls=(0, (1, 2)), lw=1, label=measure.line_label)
+        notes.append(line)
+    if "chance" in runs:
+        line = Line2D([], [], color=FAINT, ls=_CHANCE, lw=1, label="constant prediction")
         notes.append(line)
     return notes
 
@@ -233,7 +241,48 @@ def _legend(
     return _Legend(handles, rows, math.ceil(len(handles) / rows))
 
 
-def roc_pr(curves: Mapping[str, Curves], looks: Mapping[str, Look], title: str) -> Figure:
+def mean_curves(curves: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean over scopes of ROC curves at each false positive rate, of PR at each recall.
+
+    The areas below them are the means of the areas.
+
+    Parameters
+    ----------
+    curves
+        Columns curve (roc or pr), scope, x, y; x ascends from 0 to 1 in each.
+
+    Returns
+    -------
+    DataFrame
+        Columns curve, x, y.
+    """
+    grid, parts = np.linspace(0, 1, 2 * _RESOLUTION + 1), []
+    for kind, table in curves.groupby("curve"):
+        of_kind = _roc_at if kind == "roc" else _precision_at
+        points = [part[["x", "y"]].to_numpy(np.float64) for _, part in table.groupby("scope")]
+        y = np.mean([of_kind(xy[:, 0], xy[:, 1], grid) for xy in points], axis=0)
+        if kind == "roc":
+            parts.append(pd.DataFrame({"curve": kind, "x": [0.0], "y": [0.0]}))
+        parts.append(pd.DataFrame({"curve": kind, "x": grid, "y": y}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _roc_at(x: np.ndarray, y: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Return the highest true positive rate at each false positive rate."""
+    return np.interp(grid, x, y)
+
+
+def _precision_at(x: np.ndarray, y: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Return the precision at the first threshold that reaches each recall."""
+    return np.asarray(y[np.searchsorted(x, grid)])
+
+
+def roc_pr(
+    curves: Mapping[str, Curves],
+    looks: Mapping[str, Look],
+    title: str,
+    chance: float | None = None,
+) -> Figure:
     """Draw ROC curves (left) and precision-recall curves (right), one line an architecture.
 
     Parameters
@@ -244,6 +293,8 @@ def roc_pr(curves: Mapping[str, Curves], looks: Mapping[str, Look], title: str) 
         How each label is drawn.
     title
         Title of the figure.
+    chance
+        PR AUC of a constant prediction, to mark.
     """
     with styled():
         labels = [name for name in looks if name in curves]
@@ -257,6 +308,8 @@ def roc_pr(curves: Mapping[str, Curves], looks: Mapping[str, Look], title: str) 
                 x, y = _thinned(table[table["curve"] == kind])
                 axis.plot(x, y, color=looks[label].color, linestyle=looks[label].line, lw=1.5)
         left.plot([0, 1], [0, 1], color=FAINT, lw=1, ls=(0, (1, 2)), zorder=1)
+        if chance is not None:
+            right.axhline(chance, color=FAINT, lw=1, ls=(0, (1, 2)), zorder=1)
         left.set(title="ROC", xlabel="false positive rate", ylabel="true positive rate")
         right.set(title="precision and recall", xlabel="recall", ylabel="precision")
         for axis in (left, right):

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 #: Hues of the roles of positions; no architecture is drawn in green or red.
 GRAMMAR, BACKGROUND, IGNORED = "#1a8a54", "#cb4335", "#8a8a8a"
+CONFOUNDER = "#2f6fd0"
 INK, FAINT = "#222222", "#8c8c8c"
 #: Backends that are no networks, drawn dashed and grey.
 BASELINES = frozenset({"sklearn"})
