@@ -28,9 +28,15 @@ class Scores(NamedTuple):
     ----------
     examples
         Test examples N.
+    task
+        ``multi-class`` or ``multi-label``.
+    headline
+        The scope to compare models by: micro, or macro in multi-label and unbalanced tasks.
     metrics
         ``metrics[metric][scope]``: metric is one of roc_auc, pr_auc, accuracy, log_loss; scope is
         micro, macro or the name of a condition. NaN where a metric is not defined.
+    chance
+        The same of the constant prediction: each condition's share of these examples.
     curves
         Columns curve (roc or pr), scope, x, y: false positive rate and true positive rate, or recall
         and precision.
@@ -39,7 +45,10 @@ class Scores(NamedTuple):
     """
 
     examples: int
+    task: str
+    headline: str
     metrics: dict[str, dict[str, float]]
+    chance: dict[str, dict[str, float]]
     curves: pd.DataFrame
     predictions: np.ndarray
 
@@ -47,15 +56,17 @@ class Scores(NamedTuple):
 class Attributions(NamedTuple):
     """Grammar recovery of one model by one attribution method, on the fixed test examples.
 
+    In a multi-label task an example has an explanation for each of its labels that was chosen.
+
     Attributes
     ----------
     method
         Name of the attribution method.
     recovery
-        One row an example: example (row of the test set), condition (name), correct (bool), and one
-        float column a metric; NaN where a metric is not defined.
-    pictured
-        int64 (K,): the rows of the test set that `values` hold.
+        One row an explanation: example (row of the test set), condition (name of the one explained),
+        correct (bool), and one float column a metric; NaN where a metric is not defined.
+    pictured, explained
+        int64 (K,): the rows of the test set, and the numbers of the conditions, that `values` explain.
     values
         float32 (K, A, L): attributions of the pictured examples, padded positions 0.
     """
@@ -63,6 +74,15 @@ class Attributions(NamedTuple):
     method: str
     recovery: pd.DataFrame
     pictured: np.ndarray
+    explained: np.ndarray
+    values: np.ndarray
+
+
+class Pictured(NamedTuple):
+    """Attributions kept for pictures; see `Attributions` for the arrays."""
+
+    rows: np.ndarray
+    explained: np.ndarray
     values: np.ndarray
 
 
@@ -72,29 +92,36 @@ RECOVERY_KEYS = ("example", "condition", "correct")
 
 def write_scores(scores: Scores, draft: Draft) -> None:
     """Write the files of a scores noun; the caller publishes them."""
-    content = {"examples": scores.examples, "metrics": _json_ready(scores.metrics)}
+    content = {
+        "examples": scores.examples,
+        "task": scores.task,
+        "headline": scores.headline,
+        "metrics": _json_ready(scores.metrics),
+        "chance": _json_ready(scores.chance),
+    }
     draft.aside("scores.json").write_text(json.dumps(content, indent=1) + "\n")
     scores.curves.to_parquet(draft.aside("curves.parquet"), index=False)
     _save_array(draft.aside("predictions.npy"), scores.predictions)
 
 
 def read_scores(folder: Path) -> dict[str, Any]:
-    """Return the content of ``scores.json``: examples and metrics (None where not defined).
+    """Return the content of ``scores.json``: `Scores` without arrays (None where not defined).
 
     Raises
     ------
     InputError
         If the file cannot be read.
     """
-    return _read_json(folder / "scores.json")
+    return _read_json(folder / "scores.json", ("metrics", "chance", "headline", "task"))
 
 
 def write_attributions(result: Attributions, draft: Draft) -> None:
     """Write the files of an attributions noun; the caller publishes them."""
     content = {
         "method": result.method,
-        "examples": len(result.recovery),
+        **count_explanations(result.recovery),
         "pictured": result.pictured.tolist(),
+        "explained": result.explained.tolist(),
         "recovery": _json_ready(summarise_recovery(result.recovery)),
     }
     draft.aside("recovery.json").write_text(json.dumps(content, indent=1) + "\n")
@@ -103,20 +130,45 @@ def write_attributions(result: Attributions, draft: Draft) -> None:
 
 
 def read_recovery(folder: Path) -> dict[str, Any]:
-    """Return the content of ``recovery.json``; ``recovery[metric][scope]`` holds means over examples.
+    """Return the content of ``recovery.json``.
+
+    ``recovery[metric][scope]`` holds means over explanations, ``examples[scope]`` and
+    ``left_out[scope]`` how many have values and how many do not.
 
     Raises
     ------
     InputError
         If the file cannot be read.
     """
-    return _read_json(folder / "recovery.json")
+    return _read_json(folder / "recovery.json", ("recovery", "examples", "left_out", "explained"))
 
 
-def read_pictured(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pictured rows of the test set, int64 (K,), and their attributions (K, A, L)."""
-    rows = np.array(read_recovery(folder)["pictured"], np.int64)
-    return rows, np.load(folder / "attributions.npy", allow_pickle=False)
+def read_pictured(folder: Path) -> Pictured:
+    """Return the attributions that were kept for pictures.
+
+    Raises
+    ------
+    InputError
+        If ``recovery.json`` cannot be read.
+    """
+    content = read_recovery(folder)
+    rows, explained = (np.array(content[name], np.int64) for name in ("pictured", "explained"))
+    values = np.load(folder / "attributions.npy", allow_pickle=False)
+    return Pictured(rows, explained, values)
+
+
+def count_explanations(recovery: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Return how many explanations have values (examples) and how many do not (left_out), by scope.
+
+    One without a grammar position, or whose attribution is not finite, has none.
+    """
+    has_values = recovery.drop(columns=[*RECOVERY_KEYS]).notna().any(axis=1)
+    counts = {}
+    for name, chosen in (("examples", has_values), ("left_out", ~has_values)):
+        by_condition = chosen.groupby(recovery["condition"], sort=False).sum()
+        rest = {str(condition): int(count) for condition, count in by_condition.items()}
+        counts[name] = {MACRO: int(chosen.sum()), **rest}
+    return counts
 
 
 def summarise_recovery(recovery: pd.DataFrame) -> dict[str, dict[str, float]]:
@@ -143,9 +195,12 @@ def _save_array(path: Path, array: np.ndarray) -> None:
         np.save(stream, array)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text())
     except (OSError, json.JSONDecodeError) as error:
         raise bad_input(path, "", f"cannot be read ({error}); make it again") from None
+    if lacking := [key for key in keys if key not in content]:
+        message = f"lacks {', '.join(lacking)}: it is of an earlier version; make it again"
+        raise bad_input(path, "", message)
     return content

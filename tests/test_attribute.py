@@ -12,7 +12,7 @@ from captum.attr import InputXGradient, IntegratedGradients, Saliency
 import seqgra.model
 from seqgra import attribute as verb
 from seqgra.alphabet import PADDING, UNKNOWN
-from seqgra.attribute import fixed_examples, gradients
+from seqgra.attribute import fixed_explanations, gradients
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
 from seqgra.evaluate.recovery import recover
@@ -28,6 +28,16 @@ background: {A: .4, C: .3, G: .2, T: .1}
 elements: {box: {kmers: {ACGTAC: 1}}, hat: {kmers: {TTTTGG: 1}}}
 conditions: {near: {rules: [{elements: [box]}]}, far: {rules: [{elements: [hat]}]}}
 """
+MULTI_LABEL = """
+task: multi-label
+window: [14, 20]
+background: {A: .4, C: .3, G: .2, T: .1}
+elements: {box: {kmers: {ACGTAC: 1}}, hat: {kmers: {TTTTGG: 1}}}
+conditions: {near: {rules: [{elements: [box], probability: .9}]}, far: {rules: [{elements: [hat]}]}}
+examples: [{conditions: [near]}, {conditions: [near, far]}, {conditions: []}]
+noise: {labels: {near: .2, far: .2}, sets: [test]}
+"""
+NOISY = GRAMMAR + "noise: {labels: {near: .3, far: .3}, sets: [test]}\n"
 SETTINGS = {"baseline": np.full(A, 0.25, np.float32), "steps": 20}
 
 
@@ -202,27 +212,40 @@ def test_correction_removes_what_points_off_the_simplex():
     np.testing.assert_allclose(product, gradients.correct(WEIGHTS[target]) * inputs)
 
 
-def test_fixed_examples_are_balanced_and_first():
+def test_fixed_explanations_are_balanced_and_first():
     y = np.eye(3, dtype=np.uint8)[np.random.default_rng(0).choice(3, p=[0.6, 0.3, 0.1], size=500)]
-    rows = fixed_examples(y, 20, most=2000)
+    rows, conditions = fixed_explanations(y, 20, most=2000)
+    np.testing.assert_array_equal(conditions, y[rows].argmax(axis=1))
     assert (np.diff(rows) > 0).all() and y[rows].sum(axis=0).tolist() == [20] * 3
     for c in range(3):
         np.testing.assert_array_equal(rows[y[rows, c] == 1], np.flatnonzero(y[:, c])[:20])
-    assert y[fixed_examples(y, 20, most=50)].sum(axis=0).tolist() == [17, 17, 16]
+    assert y[fixed_explanations(y, 20, most=50).rows].sum(axis=0).tolist() == [17, 17, 16]
     scarce = int(y[:, 2].sum())
-    assert y[fixed_examples(y, 100, most=2000)].sum(axis=0).tolist() == [100, 100, scarce]
+    assert y[fixed_explanations(y, 100, most=2000).rows].sum(axis=0).tolist() == [100, 100, scarce]
 
 
-def test_fixed_examples_of_a_grown_test_set_stay():
+def test_fixed_explanations_of_a_grown_test_set_stay():
     y = np.eye(3, dtype=np.uint8)[np.arange(300) % 3]
-    np.testing.assert_array_equal(fixed_examples(y[:90], 20, 50), fixed_examples(y, 20, 50))
+    few, many = (fixed_explanations(part, 20, 50) for part in (y[:90], y))
+    np.testing.assert_array_equal(few, many)
+
+
+def test_each_label_of_an_example_is_explained_and_no_other():
+    y = (np.random.default_rng(0).random((500, 3)) < [0.5, 0.3, 0.05]).astype(np.uint8)
+    whole = fixed_explanations(y, 500)
+    np.testing.assert_array_equal(np.stack(whole, 1), np.argwhere(y))
+    rows, conditions = fixed_explanations(y, 40)
+    for c in range(3):
+        np.testing.assert_array_equal(rows[conditions == c], np.flatnonzero(y[:, c])[:40])
+    dealt = fixed_explanations(y, 40, most=50).conditions
+    assert np.bincount(dealt).tolist() == [17, 17, 16]
 
 
 class LinearModel(AbstractModel):
     """Logits are sums of fixed weights at the letters."""
 
     device = "cpu"
-    alphabet, window = "DNA", 20
+    alphabet, window, task = "DNA", 20, "multi-class"
 
     conditions = ("near", "far")
 
@@ -236,6 +259,8 @@ class LinearModel(AbstractModel):
         return np.stack([(hot * w).sum(axis=(1, 2)) for w in self.weights], axis=1)
 
     def gradients(self, inputs, target):
+        if self.task == "multi-label":
+            return self.weights[target]
         return (self.weights - self.weights.mean(axis=0))[target]
 
 
@@ -286,17 +311,18 @@ def test_attribute_writes_recovery_and_pictures(dataset, tmp_path, opened):
     assert run(dataset, tmp_path / "out", examples=60) == "done"
     data = open_dataset(dataset)
     y, table = data.y("test"), pd.read_parquet(tmp_path / "out" / "recovery.parquet")
-    rows = fixed_examples(y, 60)
-    x, target = np.array(data.x("test")[rows]), y[rows].argmax(axis=1)
+    rows, target = fixed_explanations(y, 60)
+    x = np.array(data.x("test")[rows])
     assert table["example"].tolist() == rows.tolist() and len(rows) == 120
     assert table["condition"].tolist() == np.array(data.conditions)[target].tolist()
     logits = opened.logits(x)
     assert table["correct"].tolist() == (logits.argmax(axis=1) == target).tolist()
     inputs = gradients.one_hot(x, 4)
     values = opened.gradients(inputs, target) * inputs
-    expected = recover(data, "test", rows, values, True)
+    expected = recover(data, "test", rows, target, values, True)
     pd.testing.assert_frame_equal(table[list(expected)], expected)
-    pictured, kept = read_pictured(tmp_path / "out")
+    pictured, explained, kept = read_pictured(tmp_path / "out")
+    np.testing.assert_array_equal(explained, y[pictured].argmax(axis=1))
     assert y[pictured].sum(axis=0).tolist() == [25, 25]
     np.testing.assert_array_equal(kept, values[np.isin(rows, pictured)])
     macro = read_recovery(tmp_path / "out")["recovery"]["auroc"]["macro"]
@@ -321,7 +347,8 @@ def test_batches_change_no_bit_of_the_noun(dataset, tmp_path, opened, monkeypatc
 def test_score_sees_the_kind_of_the_method_and_one_batch(dataset, tmp_path, opened, monkeypatch):
     seen = []
 
-    def score(data, set_name, rows, values, signed):
+    def score(data, set_name, rows, explained, values, signed):
+        np.testing.assert_array_equal(explained, data.y(set_name)[rows].argmax(axis=1))
         seen.append((set_name, len(rows), values.shape, signed))
         return pd.DataFrame({"metric": np.zeros(len(rows))})
 
@@ -336,15 +363,15 @@ def test_integrated_gradients_start_at_the_background(dataset, tmp_path, opened)
     for baseline, start in starts.items():
         out = tmp_path / baseline
         run(dataset, out, method="integrated-gradients", baseline=baseline, steps=2)
-        rows, values = read_pictured(out)
+        rows, explained, values = read_pictured(out)
         inputs = gradients.one_hot(np.array(data.x("test")[rows]), 4)
-        weights = opened.gradients(inputs, data.y("test")[rows].argmax(axis=1))
+        weights = opened.gradients(inputs, explained)
         np.testing.assert_allclose(values, weights * (inputs - start[:, None]), atol=1e-6)
 
 
 def test_correction_reaches_the_method(dataset, tmp_path, opened):
     run(dataset, tmp_path / "out", method="gradient", correct=True)
-    _, values = read_pictured(tmp_path / "out")
+    values = read_pictured(tmp_path / "out").values
     np.testing.assert_allclose(values.sum(axis=1), 0, atol=1e-6)
 
 
@@ -407,3 +434,68 @@ def test_a_model_of_other_conditions_is_refused(dataset, tmp_path, opened):
     opened.conditions = ("far", "near")
     with pytest.raises(InputError, match=r"conditions: of the model: far, near; of .*: near, far"):
         run(dataset, tmp_path / "out")
+
+
+def simulated(tmp_path, grammar, examples=300):
+    (tmp_path / "grammar.yaml").write_text(grammar)
+    simulate(tmp_path / "grammar.yaml", tmp_path / "data", seed=0, counts={"test": examples})
+    return open_dataset(tmp_path / "data")
+
+
+@pytest.mark.parametrize("method", gradients.METHODS)
+def test_multi_label_examples_are_explained_label_by_label(tmp_path, opened, monkeypatch, method):
+    monkeypatch.setattr(opened, "task", "multi-label")
+    monkeypatch.setattr(verb, "_BATCH", 64)
+    data, out = simulated(tmp_path, MULTI_LABEL), tmp_path / "out"
+    assert run(data.folder, out, method=method, examples=80, steps=3) == "done"
+    true, table = data.y_true("test"), pd.read_parquet(out / "recovery.parquet")
+    pairs = [
+        (row, name) for row in range(300) for c, name in enumerate(data.conditions) if true[row, c]
+    ]
+    chosen = [[pair for pair in pairs if pair[1] == name][:80] for name in data.conditions]
+    found = list(table[["example", "condition"]].itertuples(index=False, name=None))
+    assert found == sorted([*chosen[0], *chosen[1]], key=pairs.index)
+    assert len({row for row, _ in found}) < len(found) == 160, "some have two labels"
+    rows, explained, values = read_pictured(out)
+    assert true[rows, explained].all() and np.bincount(explained).tolist() == [25, 25]
+    x = np.array(data.x("test")[rows])
+    assert (x == PADDING).any() and not values.transpose(0, 2, 1)[x == PADDING].any()
+    if method == "gradient":
+        expected = opened.weights[explained] * (x != PADDING)[:, None, :]
+        np.testing.assert_array_equal(values, expected)
+    own = opened.logits(np.array(data.x("test")))[table["example"]]
+    own = own[np.arange(160), [data.conditions.index(name) for name in table["condition"]]]
+    assert table["correct"].tolist() == (own > 0).tolist()
+    content, empty = read_recovery(out), table["auroc"].isna()
+    by_condition = empty.groupby(table["condition"]).sum()
+    assert 0 < by_condition["near"] < 20 and by_condition["far"] == 0
+    assert content["left_out"] == {"macro": by_condition["near"], **by_condition}
+    left = 160 - by_condition["near"]
+    assert content["examples"] == {"macro": left, "near": left - 80, "far": 80}
+
+
+def test_what_is_explained_is_the_true_condition_where_labels_are_noisy(tmp_path, opened):
+    data = simulated(tmp_path, NOISY)
+    run(data.folder, tmp_path / "out", examples=150)
+    table = pd.read_parquet(tmp_path / "out" / "recovery.parquet")
+    names = np.array(data.conditions)
+    true, recorded = (y("test")[table["example"]].argmax(axis=1) for y in (data.y_true, data.y))
+    assert table["condition"].tolist() == names[true].tolist() and (true != recorded).any()
+    assert table["auroc"].notna().all(), "every example has the element of its true condition"
+
+
+def test_padding_stays_empty_when_gradients_are_corrected(tmp_path, opened):
+    data = simulated(tmp_path, MULTI_LABEL)
+    for method in gradients.METHODS:
+        run(data.folder, tmp_path / method, method=method, correct=True, steps=2, examples=9)
+        rows, _, values = read_pictured(tmp_path / method)
+        padding = np.array(data.x("test")[rows]) == PADDING
+        assert padding.any() and not values.transpose(0, 2, 1)[padding].any(), method
+
+
+def test_a_set_without_any_label_is_refused(tmp_path, opened, monkeypatch):
+    data = simulated(tmp_path, MULTI_LABEL, examples=1)
+    nothing = np.zeros((1, 2), np.uint8)
+    monkeypatch.setattr(type(data), "y_true", lambda *_: nothing)
+    with pytest.raises(InputError, match="no example shows a condition"):
+        run(data.folder, tmp_path / "out")

@@ -9,8 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from seqgra.attribute import fixed_explanations
+from seqgra.attribute.gradients import one_hot
 from seqgra.compare import compare
 from seqgra.compare.answers import answers
+from seqgra.compare.facts import grammar_facts
 from seqgra.compare.tables import (
     CELL_COLUMNS,
     KEYS,
@@ -19,16 +22,21 @@ from seqgra.compare.tables import (
     read_cells,
     summary,
 )
+from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
-from seqgra.fingerprint import Identity, claim
+from seqgra.evaluate.curves import score
+from seqgra.evaluate.recovery import position_roles, recover
+from seqgra.fingerprint import Identity, claim, read_run
+from seqgra.grammar.load import load_grammar
 from seqgra.results import Attributions, Scores, write_attributions, write_scores
+from seqgra.simulate import simulate
 
 METHOD = "integrated-gradients"
 CONDITIONS = ("near", "far")
 LENGTH = 30
 
 
-def roles(dataset, set_name, rows):
+def roles(dataset, set_name, rows, explained):
     """Positions 5 to 9 are grammar."""
     found = np.zeros((len(rows), LENGTH), np.uint8)
     found[:, 5:10] = 1
@@ -37,9 +45,15 @@ def roles(dataset, set_name, rows):
 
 def write_test_set(folder, description="a <b>bold</b> grammar"):
     """Write a dataset folder with four examples."""
-    checks = {"grammar": {"description": description}, "conditions": CONDITIONS}
     content = {
-        **checks,
+        "grammar": {
+            "description": description,
+            "window": LENGTH,
+            "elements": {"box": {"kmers": {"ACGTA": 1}}},
+            "conditions": {name: {} for name in CONDITIONS},
+        },
+        "conditions": CONDITIONS,
+        "task": "multi-class",
         "alphabet": "DNA",
         "window": LENGTH,
         "counts": {"test": 4},
@@ -82,7 +96,9 @@ def _scores(pr_auc):
     ]
     curves = pd.DataFrame(points, columns=["curve", "scope", "x", "y"])
     metrics = {"pr_auc": by_scope, "roc_auc": by_scope}
-    return Scores(4, metrics, curves, np.zeros((4, 2), np.float32))
+    chance = {metric: dict.fromkeys(by_scope, 0.5) for metric in metrics}
+    logits = np.zeros((4, 2), np.float32)
+    return Scores(4, "multi-class", "micro", metrics, chance, curves, logits)
 
 
 def _attributions(recovery):
@@ -90,7 +106,7 @@ def _attributions(recovery):
     table["ap_chance_corrected"] = recovery
     values = np.zeros((4, 4, LENGTH), np.float32)
     values[:, 0, 5:10] = 1
-    return Attributions(METHOD, table, np.arange(4), values)
+    return Attributions(METHOD, table, np.arange(4), np.array([0, 1, 0, 1]), values)
 
 
 def write_cells(root, keys):
@@ -143,7 +159,7 @@ def grid(tmp_path_factory):
 def test_scores_are_tidy_and_hold_the_known_values(grid):
     scores = build_tables(read_cells(grid)).scores
     assert list(scores.columns) == [
-        *KEYS, "training_examples", "status", "metric", "scope", "value",
+        *KEYS, "training_examples", "status", "metric", "scope", "value", "chance", "headline",
     ]  # fmt: skip
     assert len(scores) == 11 * 2 * 4, "11 evaluated cells x 2 metrics x 4 scopes"
     found = scores[(scores["metric"] == "pr_auc") & (scores["scope"] == "micro")]
@@ -237,7 +253,13 @@ def test_a_tie_goes_to_the_architecture_that_needs_fewer_examples():
     ]  # fmt: skip
     names = ["grammar", "architecture", "backend", "size", "value"]
     scores = pd.DataFrame(rows, columns=names).assign(
-        metric="pr_auc", scope="micro", status="done", training_examples=1, data_seed=0
+        metric="pr_auc",
+        scope="micro",
+        status="done",
+        training_examples=1,
+        data_seed=0,
+        headline=True,
+        chance=0.5,
     )
     sizes, needed = (
         table.assign(label=table["architecture"])
@@ -323,7 +345,8 @@ def test_the_report_answers_first_and_loads_nothing(built):
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)" in page, "the config is quoted, escaped"
     assert "a &lt;b&gt;bold&lt;/b&gt; grammar" in page
-    answer = page.index("Use <strong>pool</strong>: mean PR AUC <strong>0.960</strong>")
+    words = "Use <strong>pool</strong>: mean PR AUC <strong>0.960</strong> at 2,000 examples (a "
+    answer = page.index(f"{words}constant prediction: 0.500).")
     assert answer < page.index("<figure>")
     assert "It needs 2,000 examples to reach 0.95 (2 of 2 runs reach it there)." in page
     assert "Without a network: kmer reaches 0.750." in page
@@ -353,3 +376,120 @@ def test_architectures_with_two_backends_are_told_apart(tmp_path):
 def test_a_missing_config_is_the_users_error(grid, tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         compare(grid, tmp_path / "out", config=tmp_path / "no.yaml", roles=roles)
+
+
+MULTI_LABEL = """
+description: two motifs, shown or not
+task: multi-label
+window: [24, 30]
+elements: {a: {kmers: {ACGTAC: 1}}, b: {kmers: {TTGGTT: 1}}, c: {kmers: {CCCCC: 1}}}
+conditions: {near: {rules: [{elements: [a]}]}, far: {rules: [{elements: [b], probability: .5}]}}
+examples: [{conditions: [near], share: 2}, {conditions: [near, far]}, {conditions: []}]
+confounders: [{elements: [c], probability: {near: 1, none: 0}, test: 0.5}]
+noise: {labels: {near: .1, far: 0}}
+"""
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    """Return the folder of a comparison of one multi-label cell, its scores and its recovery."""
+    root = tmp_path_factory.mktemp("labelled")
+    (root / "grammar.yaml").write_text(MULTI_LABEL)
+    simulate(root / "grammar.yaml", root / "data" / "ml", seed=0, counts={"test": 200})
+    data, cell = open_dataset(root / "data" / "ml"), key("ml", 1000, "pool", 0)
+    y = data.y("test")
+    logits = np.random.default_rng(0).normal(size=y.shape).astype(np.float32) + 2 * y
+    scores = score(logits, y, data.conditions, "multi-label")
+    rows, explained = fixed_explanations(data.y_true("test"), 40)
+    values = one_hot(data.x("test")[rows], 4)
+    recovery = recover(data, "test", rows, explained, values, True)
+    keys = {"example": rows, "condition": np.array(data.conditions)[explained], "correct": True}
+    recovery = pd.concat([pd.DataFrame(keys), recovery], axis=1)
+    write_cell(root, cell, 0.9)
+    path = "/".join(map(str, cell))
+    inputs = {"model": read_run(root / "models" / path)["fingerprint"]}
+    with claim(root / "scores" / path, Identity("evaluate", 2, inputs)) as draft:
+        write_scores(scores, draft)
+        draft.publish()
+    with claim(root / "attributions" / path, Identity("attribute", 2, inputs)) as draft:
+        write_attributions(Attributions(METHOD, recovery, rows, explained, values), draft)
+        draft.publish()
+    compare(write_cells(root, [cell]), root / "out", config=None, roles=position_roles)
+    return root / "out", scores, recovery
+
+
+def test_a_multi_label_grammar_is_judged_by_macro_beside_its_chance(labelled):
+    out, scores, _ = labelled
+    table = pd.read_csv(out / "tables" / "scores.csv")
+    assert table.groupby("scope")["headline"].all().to_dict() == {
+        "micro": False, "macro": True, "near": False, "far": False,
+    }  # fmt: skip
+    for row in table.itertuples():
+        assert row.value == pytest.approx(scores.metrics[row.metric][row.scope])
+        assert row.chance == pytest.approx(scores.chance[row.metric][row.scope])
+    page = (out / "report.html").read_text(encoding="utf-8")
+    value, chance = (part["pr_auc"]["macro"] for part in (scores.metrics, scores.chance))
+    assert chance == pytest.approx((0.75 + 0.25) / 2)
+    words = f"Use <strong>pool</strong>: mean macro PR AUC <strong>{value:.3f}</strong> at 1,000 "
+    assert f"{words}examples (a constant prediction: {chance:.3f})." in page
+    assert "Macro PR AUC 0.95 is not reached" in page
+    assert "Mean PR AUC (macro) over runs" in page and f"prediction has {chance:.3f}." in page
+    assert "Macro PR AUC is the mean over conditions" in page
+
+
+def test_a_report_tells_of_labels_lengths_noise_and_confounders(labelled):
+    out, _, recovery = labelled
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert (
+        "Multi-label: an example shows up to 2 of the 2 conditions; some show none. Each label is "
+        "predicted and explained by itself. Sequences have 24 to 30 letters. Labels are wrong in "
+        "training and validation: 10 % of near; the test set is clean. Confounders (c) go with "
+        "conditions but do not make them, and are drawn otherwise in the test set."
+    ) in page
+    means = recovery.groupby("condition")[["confounder_share", "confounder_share_lift"]].mean()
+    share, lift = means.mean()
+    assert f"<td>{share:.3f}</td><td>{lift:.2f}</td>" in page
+    assert "blue: part of a confounder" in page and "each row is a label of a test example" in page
+    left_out = int(recovery["auroc"].isna().sum())
+    assert left_out > 0
+    assert (
+        f"on {80 - left_out:,} explanations of test examples that all models share ({left_out} "
+        in page
+    )
+    table = pd.read_csv(out / "tables" / "recovery.csv").query("metric == 'auroc'")
+    counts = table.set_index("scope")[["examples", "left_out"]]
+    assert counts.loc["far"].tolist() == [40 - left_out, left_out]
+    assert counts.loc["near"].tolist() == [40, 0]
+    assert counts.loc["macro"].tolist() == [80 - left_out, left_out]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            "noise: {labels: {one: 0.2}, sets: [test]}",
+            "wrong in test: 20 % of one; scores are against",
+        ),
+        ("confounders: [{elements: [a], probability: 0.5}]", "are drawn alike in all sets"),
+        ("noise: {labels: {one: 0}}", ""),
+    ],
+)
+def test_facts_of_a_grammar(tiny_grammar, change, words):
+    assert grammar_facts(load_grammar(tiny_grammar)) == ""
+    tiny_grammar.write_text(tiny_grammar.read_text() + change)
+    facts = grammar_facts(load_grammar(tiny_grammar))
+    assert words in facts and bool(words) == bool(facts)
+
+
+def test_grammars_of_both_kinds_share_a_figure(labelled, grid, tmp_path):
+    rows = [path.read_text().splitlines() for path in (grid, labelled[0].with_name("cells.csv"))]
+    (tmp_path / "cells.csv").write_text("\n".join([*rows[0], *rows[1][1:]]) + "\n")
+
+    def both(dataset, set_name, rows, explained):
+        own = position_roles if dataset.task == "multi-label" else roles
+        return own(dataset, set_name, rows, explained)
+
+    compare(tmp_path / "cells.csv", tmp_path / "out", config=None, roles=both)
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "all conditions pooled; in multi-label and unbalanced tasks macro" in page
+    assert "mean PR AUC <strong>" in page and "mean macro PR AUC <strong>" in page

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy.special import softmax
+from scipy.special import expit, softmax
+from scipy.stats import entropy
 from sklearn import metrics as oracle
 
 import seqgra.model
@@ -23,6 +24,24 @@ GRAMMAR = """
 window: 20
 elements: {box: {kmers: {ACGT: 1}}, hat: {kmers: {TTTT: 1}}}
 conditions: {near: {rules: [{elements: [box]}]}, far: {rules: [{elements: [hat]}]}}
+"""
+
+
+def drawn_labels(examples=400, seed=0, decimals=8):
+    """Return multi-label logits that tell something, and labels, some of them none; c is rare."""
+    rng = np.random.default_rng(seed)
+    y = (rng.random((examples, 3)) < [0.7, 0.4, 0.1]).astype(np.uint8)
+    logits = rng.normal(size=y.shape) + 2.0 * y - 1
+    return logits.round(decimals).astype(np.float32), y
+
+
+MULTI_LABEL = """
+task: multi-label
+window: 20
+elements: {box: {kmers: {ACGT: 1}}, hat: {kmers: {TTTT: 1}}}
+conditions: {near: {rules: [{elements: [box]}]}, far: {rules: [{elements: [hat]}]}}
+examples: [{conditions: [near]}, {conditions: [near, far]}, {conditions: []}]
+noise: {labels: {near: .1, far: .2}, sets: [test]}
 """
 
 
@@ -139,6 +158,110 @@ def test_thinning_keeps_the_teeth_of_few_positives():
     assert area == pytest.approx(scores.metrics["pr_auc"]["few"], abs=1e-6)
 
 
+@pytest.mark.parametrize("decimals", [0, 8], ids=["ties", "no ties"])
+def test_multi_label_scores_agree_with_scikit_learn(decimals):
+    logits, y = drawn_labels(decimals=decimals)
+    logits64 = logits.astype(np.float64)
+    p, ours = expit(logits64), curves.score(logits, y, NAMES, "multi-label").metrics
+    areas = {"roc_auc": oracle.roc_auc_score, "pr_auc": oracle.average_precision_score}
+    for metric, function in areas.items():
+        for average in ("micro", "macro"):
+            expected = function(y, p, average=average)
+            assert ours[metric][average] == pytest.approx(expected, abs=1e-12), metric
+        for number, name in enumerate(NAMES):
+            expected = function(y[:, number], p[:, number])
+            assert ours[metric][name] == pytest.approx(expected, abs=1e-12), (metric, name)
+    chosen = (p > 0.5).astype(int)
+    assert ours["accuracy"]["micro"] == oracle.accuracy_score(y, chosen), "of whole label sets"
+    assert ours["accuracy"]["macro"] == pytest.approx(1 - oracle.hamming_loss(y, chosen))
+    for number, name in enumerate(NAMES):
+        expected = oracle.accuracy_score(y[:, number], chosen[:, number])
+        assert ours["accuracy"][name] == pytest.approx(expected)
+        expected = oracle.log_loss(y[:, number], p[:, number], labels=[0, 1])
+        assert ours["log_loss"][name] == pytest.approx(expected, abs=1e-12), name
+    every = oracle.log_loss(y.ravel(), p.ravel())
+    assert ours["log_loss"]["micro"] == pytest.approx(every, abs=1e-12)
+    assert ours["log_loss"]["macro"] == pytest.approx(every, abs=1e-12)
+
+
+@pytest.mark.filterwarnings("error")
+def test_multi_label_logits_far_from_zero_keep_their_order_and_loss():
+    y = np.array([[1, 0], [0, 1], [1, 0], [0, 0]], np.uint8)
+    logits = np.array([[90, -1e4], [60, 3e38], [120, -90], [50, -1e4]], np.float32)
+    ours = curves.score(logits, y, ("a", "b"), "multi-label").metrics
+    assert ours["roc_auc"]["a"] == 1, "all four probabilities round to 1"
+    assert ours["log_loss"]["a"] == pytest.approx((60 + 50) / 4)
+    assert ours["log_loss"]["b"] == pytest.approx(np.exp(-90) / 4)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_label_that_no_example_or_every_one_has_has_no_areas():
+    logits, y = drawn_labels()
+    y[:, 2], y[:, 1] = 0, 1
+    ours = curves.score(logits, y, NAMES, "multi-label").metrics
+    undefined = {scope for scope, value in ours["roc_auc"].items() if np.isnan(value)}
+    assert undefined == {"b", "c", "macro"}
+    assert np.isnan(ours["pr_auc"]["c"]) and ours["pr_auc"]["b"] == 1
+    assert all(
+        np.isfinite(list(ours[metric].values())).all() for metric in ("accuracy", "log_loss")
+    )
+
+
+def test_a_multi_class_example_with_two_conditions_is_refused():
+    logits, y = drawn_labels()
+    with pytest.raises(ValueError, match="exactly one condition"):
+        curves.score(logits, y, NAMES)
+
+
+def test_chance_is_what_the_shares_of_the_conditions_score():
+    logits, y = drawn_labels(examples=1000)
+    scores = curves.score(logits, y, NAMES, "multi-label")
+    shares = y.mean(axis=0)
+    constant = np.broadcast_to(np.log(shares / (1 - shares)), y.shape)
+    again = curves.score(constant.astype(np.float64), y, NAMES, "multi-label").metrics
+    for metric, by_scope in scores.chance.items():
+        assert by_scope == pytest.approx(again[metric]), metric
+    assert scores.chance["roc_auc"]["macro"] == 0.5
+    assert scores.chance["roc_auc"]["micro"] > 0.6, "the frequent label ranks above the rare one"
+    for share, name in zip(shares, NAMES, strict=True):
+        assert scores.chance["pr_auc"][name] == pytest.approx(share)
+        assert scores.chance["log_loss"][name] == pytest.approx(entropy([share, 1 - share]))
+
+
+def test_chance_of_a_multi_class_task():
+    y = labels(np.repeat([0, 1, 2], [500, 300, 200]))
+    chance = curves.score(drawn(1000)[0], y, NAMES).chance
+    assert chance["log_loss"]["micro"] == pytest.approx(entropy([0.5, 0.3, 0.2]))
+    assert chance["accuracy"] == pytest.approx(
+        {"micro": 0.5, "macro": 1 / 3, "a": 1, "b": 0, "c": 0}
+    )
+    assert [chance["pr_auc"][name] for name in NAMES] == pytest.approx([0.5, 0.3, 0.2])
+    even = curves.score(*drawn(999), NAMES).chance
+    assert even["roc_auc"]["macro"] == 0.5
+
+
+def test_equal_probabilities_share_a_hit():
+    y = labels([0, 1, 2])
+    ours = curves.score(np.array([[5, 5, 0], [1, 1, 1], [0, 0, 3]], np.float32), y, NAMES).metrics
+    assert list(ours["accuracy"].values()) == pytest.approx(
+        [(1 / 2 + 1 / 3 + 1) / 3] * 2 + [1 / 2, 1 / 3, 1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("counts", "task", "scope"),
+    [
+        ((100, 100, 91), "multi-class", "micro"),
+        ((100, 100, 89), "multi-class", "macro"),
+        ((2, 1, 1), "multi-class", "micro"),
+        ((100, 100, 100), "multi-label", "macro"),
+    ],
+)
+def test_the_headline_is_macro_where_conditions_are_uneven(counts, task, scope):
+    y = labels(np.repeat([0, 1, 2], counts))
+    assert curves.score(drawn(len(y))[0], y, NAMES, task).headline == scope
+
+
 class LengthModel(AbstractModel):
     """Counts T against A; remembers how many examples it saw at once."""
 
@@ -191,14 +314,39 @@ def test_evaluate_scores_the_whole_test_set_once(dataset, tmp_path, opened):
     logits = np.load(tmp_path / "scores" / "predictions.npy")
     np.testing.assert_array_equal(logits, opened.logits(np.array(data.x("test"))))
     content = read_scores(tmp_path / "scores")
-    expected = curves.score(logits, data.y("test"), data.conditions).metrics
-    assert content == {"examples": 2500, "metrics": expected}
+    expected = curves.score(logits, data.y("test"), data.conditions)
+    assert content == {
+        "examples": 2500,
+        "task": "multi-class",
+        "headline": "micro",
+        "metrics": expected.metrics,
+        "chance": expected.chance,
+    }
     opened.batches.clear()
     assert verb.evaluate(model, dataset, tmp_path / "scores") == "up to date"
     assert verb.evaluate(model, dataset, tmp_path / "scores", set_size=2500) == "up to date"
     assert not opened.batches
     assert verb.evaluate(model, dataset, tmp_path / "scores", set_size=100) == "done"
     assert sum(opened.batches) == 100
+
+
+def test_a_multi_label_set_is_scored_by_its_recorded_labels(tmp_path, opened):
+    (tmp_path / "grammar.yaml").write_text(MULTI_LABEL)
+    simulate(tmp_path / "grammar.yaml", tmp_path / "data", seed=0, counts={"test": 300})
+    data = open_dataset(tmp_path / "data")
+    y = data.y("test")
+    assert (y != data.y_true("test")).any() and {0, 1, 2} <= set(y.sum(axis=1))
+    verb.evaluate(trained(tmp_path / "model"), tmp_path / "data", tmp_path / "scores")
+    content = read_scores(tmp_path / "scores")
+    expected = curves.score(opened.logits(data.x("test")), y, data.conditions, "multi-label")
+    assert content["metrics"] == expected.metrics and content["chance"] == expected.chance
+    assert (content["task"], content["headline"]) == ("multi-label", "macro")
+
+
+def test_scores_of_an_earlier_version_are_refused(tmp_path):
+    (tmp_path / "scores.json").write_text('{"examples": 9, "metrics": {}}')
+    with pytest.raises(InputError, match=r"lacks chance, headline, task: .* make it again"):
+        read_scores(tmp_path)
 
 
 def test_a_collapsed_model_is_scored_and_marked(dataset, tmp_path, opened):

@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from seqgra.alphabet import DNA, PADDING
+from seqgra.attribute import gradients
 from seqgra.dataset import ELEMENT_COLUMNS, ArrayWriter, open_dataset
 from seqgra.evaluate.recovery import (
     Role,
@@ -35,7 +36,7 @@ def drawn(examples=60, positions=24, seed=0, levels=None):
     values = rng.normal(size=(examples, 4, positions))
     if levels:
         values = rng.integers(-levels, levels + 1, size=values.shape)
-    roles = rng.choice([0, 1, 2], p=[0.6, 0.3, 0.1], size=(examples, positions)).astype(np.uint8)
+    roles = rng.choice(3, p=[0.6, 0.3, 0.1], size=(examples, positions)).astype(np.uint8)
     roles[:, :2] = [Role.GRAMMAR, Role.BACKGROUND]
     return values.astype(np.float32), roles
 
@@ -130,6 +131,35 @@ def test_masses_of_a_worked_example():
 
 
 @SIGNS
+def test_confounder_share_agrees_with_brute_force(signed):
+    values, roles = drawn()
+    roles[np.random.default_rng(1).random(roles.shape) < 0.2] = Role.CONFOUNDER
+    roles[:, :3] = [Role.GRAMMAR, Role.BACKGROUND, Role.CONFOUNDER]
+    roles[:, -3:] = Role.PADDING
+    roles[0] = np.where(roles[0] == Role.CONFOUNDER, Role.BACKGROUND, roles[0])
+    table = recovery_metrics(values, roles, signed=signed, confounders=True)
+    assert table.iloc[0][["confounder_share", "confounder_share_lift"]].isna().all()
+    for i in range(1, len(roles)):
+        size = abs(position_scores(values[i], signed))
+        inside = [s for s, role in zip(size, roles[i], strict=True) if role == Role.CONFOUNDER]
+        counted = [s for s, role in zip(size, roles[i], strict=True) if role in (0, 1, 3)]
+        share = sum(inside) / sum(counted)
+        assert table["confounder_share"][i] == pytest.approx(share), i
+        lift = share / (len(inside) / len(counted))
+        assert table["confounder_share_lift"][i] == pytest.approx(lift), i
+
+
+@SIGNS
+def test_other_measures_take_confounders_for_background(signed):
+    values, roles = drawn()
+    as_confounder = np.where(roles == Role.BACKGROUND, Role.CONFOUNDER, roles)
+    pd.testing.assert_frame_equal(
+        recovery_metrics(values, roles, signed=signed),
+        recovery_metrics(values, as_confounder, signed=signed),
+    )
+
+
+@SIGNS
 def test_perfect_attributions_score_best(signed):
     _, roles = drawn()
     values = np.repeat(roles[:, None, :] == Role.GRAMMAR, 4, axis=1).astype(np.float32)
@@ -140,10 +170,11 @@ def test_perfect_attributions_score_best(signed):
 
 
 @SIGNS
-def test_ignored_positions_might_as_well_not_exist(signed):
+@pytest.mark.parametrize("role", [Role.IGNORED, Role.PADDING])
+def test_positions_outside_might_as_well_not_exist(signed, role):
     values, roles = drawn()
     kept = np.delete(np.arange(roles.shape[1]), [3, 7, 20])
-    roles[:, [3, 7, 20]] = Role.IGNORED
+    roles[:, [3, 7, 20]] = role
     values[:, :, 7], values[:, :, 20] = 1e6, np.nan
     whole = recovery_metrics(values, roles, signed=signed)
     part = recovery_metrics(values[:, :, kept], roles[:, kept], signed=signed)
@@ -210,27 +241,31 @@ PLACED = [
     (3, 1, 1, 6, 1, 0, True),
     (4, 0, 0, 0, 1, 0, False),
     (4, 0, 0, 3, 1, 0, True),
-    (5, 0, 0, 1, 1, 1, True),
+    (5, 0, -1, 1, 1, 1, True),
     (6, 1, 1, 8, -1, 0, True),
+    (8, 0, -1, 0, -1, 1, True),
+    (8, 0, -1, 5, 1, 1, False),
+    (8, 1, -1, 9, 1, 2, True),
 ]
-#: Roles by hand: . background, G grammar, - ignored. The last two columns of pwm (of 0 and 0.01
-#: bits) and the first of box (0 bits) tell nothing.
+#: Roles by hand: . background, G grammar, - ignored, C confounder, blank padding. The last two columns
+#: of pwm (of 0 and 0.01 bits) and the first of box (0 bits) tell nothing.
 EXPECTED = [
     "..GG--......",
     "..--GG......",
     "-GG.........",
     "GG--..---...",
     "---GG--.....",
-    "............",
-    "........GG--",
-    "..........--",
+    ".CC.........",
+    "........GG- ",
+    "..........  ",
+    "..CC........",
 ]
-CONDITIONS = [0, 0, 1, 0, 0, 0, 1, 1]
+CONDITIONS = [0, 0, 1, 0, 0, 0, 1, 1, 0]
 
 
 @pytest.fixture(scope="module")
 def by_hand(tmp_path_factory):
-    """Return a dataset of eight examples whose elements are in `PLACED`."""
+    """Return a dataset of nine examples whose elements are in `PLACED`."""
     folder = tmp_path_factory.mktemp("recovery")
     (folder / "grammar.yaml").write_text(SMALL)
     grammar = load_grammar(folder / "grammar.yaml")
@@ -242,7 +277,7 @@ def by_hand(tmp_path_factory):
 
 def write_by_hand(draft, grammar: Grammar):
     x = np.zeros((len(EXPECTED), WINDOW), np.uint8)
-    x[6:, 11] = x[7, 10] = PADDING
+    x[6:8, 11] = x[7, 10] = PADDING
     for name, rows in (("x", x), ("y", np.eye(2, dtype=np.uint8)[CONDITIONS])):
         writer = ArrayWriter(draft.aside(f"test.{name}.npy"), rows.shape)
         writer.write(rows)
@@ -259,30 +294,39 @@ def write_by_hand(draft, grammar: Grammar):
 
 @pytest.mark.parametrize(
     "rows",
-    [[0, 1, 2, 3, 4, 5, 6, 7], [7, 4, 1], [2], [5]],
-    ids=["all", "any order", "one", "confounder"],
+    [[0, 1, 2, 3, 4, 5, 6, 7, 8], [7, 4, 1], [2], [5], [3, 3, 0, 3]],
+    ids=["all", "any order", "one", "confounder", "again"],
 )
 def test_roles_of_placed_elements(by_hand, rows):
-    roles = position_roles(by_hand, "test", np.array(rows))
+    roles = position_roles(by_hand, "test", np.array(rows), np.array(CONDITIONS)[rows])
     assert roles.dtype == np.uint8
-    drawing = ["".join(".G-"[role] for role in row) for row in roles]
-    assert drawing == [EXPECTED[row] for row in rows]
+    assert drawn_roles(roles) == [EXPECTED[row] for row in rows]
+
+
+def drawn_roles(roles):
+    return ["".join(".G-C "[role] for role in row) for row in roles]
+
+
+def test_roles_depend_on_the_condition_explained(by_hand):
+    roles = position_roles(by_hand, "test", np.array([3, 3, 4]), np.array([0, 1, 1]))
+    assert drawn_roles(roles) == ["GG--..---...", "----..-GG...", "-------....."]
 
 
 def test_recover_joins_roles_and_measures(by_hand):
     rows = np.array([4, 0, 5])
     values = np.zeros((3, 4, WINDOW), np.float32)
     values[0, 0, [3, 4]] = values[1, 0, [2, 9]] = 1
-    table = recover(by_hand, "test", rows, values, True)
+    table = recover(by_hand, "test", rows, np.zeros(3, int), values, True)
     assert table["relevance_mass"][:2].tolist() == [1, 0.5]
     assert table.iloc[2].isna().all(), "example 5 has no grammar position"
+    assert "confounder_share" not in table, "the grammar has no confounders"
 
 
 def test_grammar_positions_of_simulated_examples_hold_the_elements(tmp_path):
     simulate(GRAMMARS / "toy1-kmer-center.yaml", tmp_path / "data", seed=0, counts={"test": 40})
     data = open_dataset(tmp_path / "data")
-    roles = position_roles(data, "test", np.arange(40))
     x, condition = data.x("test"), data.y("test").argmax(axis=1)
+    roles = position_roles(data, "test", np.arange(40), condition)
     kmers = [next(iter(element.kmers)) for element in data.grammar.elements.values()]
     for i in range(40):
         assert data.alphabet.decode(x[i][roles[i] == Role.GRAMMAR]) == kmers[condition[i]], i
@@ -296,6 +340,39 @@ def test_grammar_positions_of_simulated_motifs_are_the_informative_columns(tmp_p
     table = data.elements("test").groupby("example")["element"]
     informative = table.apply(lambda numbers: sum((bits[n] >= 0.1).sum() for n in numbers))
     widths = table.apply(lambda numbers: sum(bits[n].size for n in numbers))
-    roles = position_roles(data, "test", np.arange(40))
+    condition = data.y("test").argmax(axis=1)
+    roles = position_roles(data, "test", np.arange(40), condition)
     assert ((roles == Role.GRAMMAR).sum(axis=1) == informative).all()
     assert ((roles != Role.BACKGROUND).sum(axis=1) == widths).all()
+
+
+MULTI_LABEL = """
+task: multi-label
+window: [30, 40]
+elements: {a: {kmers: {ACGTAC: 1}}, b: {kmers: {TTGGTT: 1}}, c: {kmers: {CCCCC: 1}}}
+conditions: {one: {rules: [{elements: [a]}]}, two: {rules: [{elements: [b]}]}}
+examples: [{conditions: [one]}, {conditions: [one, two]}, {conditions: []}]
+confounders: [{elements: [c], probability: {one: 1, none: 0}}]
+noise: {labels: {one: .3, two: .3}, sets: [test]}
+"""
+
+
+def test_roles_of_simulated_multi_label_examples(tmp_path):
+    (tmp_path / "grammar.yaml").write_text(MULTI_LABEL)
+    simulate(tmp_path / "grammar.yaml", tmp_path / "data", seed=0, counts={"test": 60})
+    data = open_dataset(tmp_path / "data")
+    rows, explained = np.nonzero(data.y_true("test"))
+    x, roles = data.x("test")[rows], position_roles(data, "test", rows, explained)
+    for i, row in enumerate(rows):
+        letters = {role: data.alphabet.decode(x[i][roles[i] == role]) for role in Role}
+        assert letters[Role.GRAMMAR] == ["ACGTAC", "TTGGTT"][explained[i]]
+        assert letters[Role.CONFOUNDER] == "CCCCC"
+        other = {"one": "TTGGTT", "two": "ACGTAC"}[data.conditions[explained[i]]]
+        assert letters[Role.IGNORED] == (other if data.y_true("test")[row].sum() == 2 else "")
+    np.testing.assert_array_equal(roles == Role.PADDING, x == PADDING)
+    assert (x == PADDING).any() and (data.y("test") != data.y_true("test")).any()
+    values = gradients.one_hot(x, 4) * (1 + (roles == Role.CONFOUNDER))[:, None, :]
+    table = recover(data, "test", rows, explained, values.astype(np.float32), True)
+    length = (x != PADDING).sum(axis=1) - (roles == Role.IGNORED).sum(axis=1)
+    np.testing.assert_allclose(table["confounder_share"], 10 / (length + 5))
+    np.testing.assert_allclose(table["confounder_share_lift"], 2 * length / (length + 5))

@@ -11,7 +11,7 @@ import pandas as pd
 
 from seqgra.attribute import gradients
 from seqgra.dataset import Dataset, open_dataset
-from seqgra.errors import Problem, raise_problems
+from seqgra.errors import Problem, bad_input, raise_problems
 from seqgra.fingerprint import RESULTS_VERSIONS, Draft, Identity, claim, require_run
 from seqgra.model import AbstractModel, NotDifferentiable, open_model
 from seqgra.results import Attributions, write_attributions
@@ -22,21 +22,37 @@ SCORED = 2000
 PICTURED = 50
 _BATCH = 256
 
-#: (dataset, set name, rows int64 (K,), values float32 (K, A, L), signed) -> one row an example.
-Score = Callable[[Dataset, str, np.ndarray, np.ndarray, bool], pd.DataFrame]
+#: (dataset, set name, rows int64 (K,), conditions explained int64 (K,), values float32 (K, A, L),
+#: signed) -> one row an explanation.
+Score = Callable[[Dataset, str, np.ndarray, np.ndarray, np.ndarray, bool], pd.DataFrame]
+
+
+class Explanations(NamedTuple):
+    """What is explained: conditions of examples.
+
+    Attributes
+    ----------
+    rows
+        int64 (K,): rows of the set, ascending; a row with several labels may come several times.
+    conditions
+        int64 (K,): number of the condition explained.
+    """
+
+    rows: np.ndarray
+    conditions: np.ndarray
+
+    def part(self, chosen: np.ndarray | slice) -> Explanations:
+        """Return some of them."""
+        return Explanations(self.rows[chosen], self.conditions[chosen])
 
 
 class _Plan(NamedTuple):
-    """What to explain and how.
-
-    The examples are `rows`, int64 (K,), of `x` and `y`, uint8 (N, L) and (N, C).
-    """
+    """What to explain and how; the rows are of `x`, uint8 (N, L)."""
 
     dataset: Dataset
     set_name: str
     x: np.ndarray
-    y: np.ndarray
-    rows: np.ndarray
+    wanted: Explanations
     method: str
     settings: dict[str, Any]
     correct: bool
@@ -60,7 +76,9 @@ def attribute(
 ) -> str:
     """Explain a model on the fixed examples of a dataset and write an attributions noun.
 
-    What is explained is the logit of the condition that generated the example, less the mean logit.
+    What is explained: in a multi-class task the logit of the condition that generated the example, less
+    the mean logit (so that of the true one where labels are noisy); in a multi-label task the logit of
+    each label that the example truly has, by itself, so that an example without labels has none.
 
     Parameters
     ----------
@@ -71,9 +89,9 @@ def attribute(
     method
         A name in `gradients.METHODS`.
     score
-        Measures of grammar recovery; it sees the attributions of one batch of examples at a time.
+        Measures of grammar recovery; it sees the attributions of one batch at a time.
     examples
-        Examples of each condition, at most (see `fixed_examples`).
+        Examples of each condition, at most (see `fixed_explanations`).
     baseline, steps
         Where the path of integrated gradients starts (mean background letters, or no letters) and
         how many points it has.
@@ -92,12 +110,12 @@ def attribute(
     Raises
     ------
     InputError
-        If an option is wrong, the model or the dataset is missing or damaged, or their conditions
-        differ.
+        If an option is wrong, the model or the dataset is missing or damaged, their conditions
+        differ, or no example shows a condition.
     """
     raise_problems(_problems(method, examples, baseline, steps))
     run, data = require_run(model, "train"), open_dataset(dataset)
-    y = data.y(set_name, set_size)
+    y = data.y_true(set_name, set_size)
     settings = {"baseline": baseline, "steps": steps}
     used = {name: settings[name] for name in gradients.METHODS[method].settings}
     options = {"method": method, "examples": examples, "correct": correct, **used}
@@ -111,44 +129,49 @@ def attribute(
         if run["status"] == "diverged":
             return _skip(draft, method, "training diverged")
         data.verify(set_name)
-        rows = fixed_examples(y, examples, SCORED)
+        wanted = fixed_explanations(y, examples, SCORED)
+        if not wanted.rows.size:
+            raise bad_input(dataset, set_name, "no example shows a condition; simulate more")
         x = data.x(set_name, set_size)
-        plan = _Plan(data, set_name, x, y, rows, method, _settings(used, data), correct, score)
+        plan = _Plan(data, set_name, x, wanted, method, _settings(used, data), correct, score)
         trained = open_model(model, run, data, device)
         try:
             result = _attributions(trained, plan)
         except NotDifferentiable as error:
             return _skip(draft, method, str(error))
         write_attributions(result, draft)
-        draft.publish(method=method, examples=len(rows), device=trained.device)
+        draft.publish(method=method, examples=len(wanted.rows), device=trained.device)
     return "done"
 
 
-def fixed_examples(y: np.ndarray, per_condition: int, most: int = SCORED) -> np.ndarray:
-    """Return the examples that every model of a dataset is explained on.
+def fixed_explanations(y: np.ndarray, per_condition: int, most: int = SCORED) -> Explanations:
+    """Return the examples, and conditions of theirs, that every model of a dataset is explained on.
 
-    The first examples of each condition, at most `per_condition` of each and `most` in all, dealt
-    out evenly: no condition gets another one before all that have one left got theirs.
+    The first examples of each condition, at most `per_condition` of each and `most` explanations in
+    all, dealt out evenly: no condition gets another one before all that have one left got theirs.
 
     Parameters
     ----------
     y
-        uint8 (N, C), one-hot.
+        uint8 (N, C), one-hot, or multi-hot: then an example counts for each of its labels.
     per_condition, most
-        Examples of a condition and in all, at most.
+        Explanations of a condition and in all, at most.
 
     Returns
     -------
-    ndarray
-        int64 (K,): rows of `y`, ascending.
+    Explanations
+        Ascending, first by example.
 
-    >>> fixed_examples(np.eye(2, dtype=np.uint8)[[0, 0, 0, 1, 1]], 2, most=3).tolist()
+    >>> fixed_explanations(np.eye(2, dtype=np.uint8)[[0, 0, 0, 1, 1]], 2, most=3).rows.tolist()
     [0, 1, 3]
+    >>> [part.tolist() for part in fixed_explanations(np.array([[1, 1], [0, 0], [0, 1]]), 2)]
+    [[0, 0, 2], [0, 1, 1]]
     """
     example, condition = np.nonzero(y)
     turn = np.cumsum(y, axis=0, dtype=np.int64)[example, condition]
     order = np.lexsort((condition, turn))
-    return np.sort(example[order[turn[order] <= per_condition][:most]])
+    chosen = np.sort(order[turn[order] <= per_condition][:most])
+    return Explanations(example[chosen], condition[chosen])
 
 
 def _problems(method: str, examples: int, baseline: str, steps: int) -> list[Problem]:
@@ -193,43 +216,51 @@ def _skip(draft: Draft, method: str, reason: str) -> str:
 
 
 def _attributions(model: AbstractModel, plan: _Plan) -> Attributions:
-    """Explain the examples batch by batch, keeping scores and the values of a few.
+    """Explain batch by batch, keeping scores and the values of a few.
 
     Raises
     ------
     NotDifferentiable
         If the model has no gradient.
     """
-    pictured = plan.rows[fixed_examples(plan.y[plan.rows], PICTURED, PICTURED)]
+    one_hot = np.eye(len(plan.dataset.conditions), dtype=np.uint8)[plan.wanted.conditions]
+    pictured = fixed_explanations(one_hot, PICTURED, PICTURED).rows
     tables, kept = [], []
-    for first in range(0, len(plan.rows), _BATCH):
-        rows = plan.rows[first : first + _BATCH]
-        table, values = _explain(model, plan, rows)
+    for first in range(0, len(plan.wanted.rows), _BATCH):
+        part = slice(first, first + _BATCH)
+        table, values = _explain(model, plan, plan.wanted.part(part))
         tables.append(table)
-        kept.append(values[np.isin(rows, pictured)])
+        kept.append(values[pictured[(pictured >= first) & (pictured < first + _BATCH)] - first])
     recovery = pd.concat(tables, ignore_index=True)
-    return Attributions(plan.method, recovery, pictured, np.concatenate(kept))
+    return Attributions(plan.method, recovery, *plan.wanted.part(pictured), np.concatenate(kept))
 
 
 def _explain(
-    model: AbstractModel, plan: _Plan, rows: np.ndarray
+    model: AbstractModel, plan: _Plan, wanted: Explanations
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return the recovery table (see `Attributions`) and the attributions of some rows."""
-    x, target = np.array(plan.x[rows]), np.array(plan.y[rows]).argmax(axis=1)
-    inputs = gradients.one_hot(x, len(plan.dataset.alphabet.letters))
+    """Return the recovery table (see `Attributions`) and the attributions of some explanations."""
+    (rows, target), dataset = wanted, plan.dataset
+    x = np.array(plan.x[rows])
+    inputs = gradients.one_hot(x, len(dataset.alphabet.letters))
     function = gradients.corrected(model.gradients) if plan.correct else model.gradients
     method = gradients.METHODS[plan.method]
     values = method.function(function, inputs, target, **plan.settings)
-    metrics = plan.score(plan.dataset, plan.set_name, rows, values, method.signed)
-    names = np.array(plan.dataset.conditions)[target]
-    keys = {"example": rows, "condition": names, "correct": _is_correct(model.logits(x), target)}
+    metrics = plan.score(dataset, plan.set_name, rows, target, values, method.signed)
+    names = np.array(dataset.conditions)[target]
+    correct = _is_correct(model.logits(x), target, dataset.task)
+    keys = {"example": rows, "condition": names, "correct": correct}
     return pd.concat([pd.DataFrame(keys), metrics.reset_index(drop=True)], axis=1), values
 
 
-def _is_correct(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return where the target's probability is above one half (so it is the largest): bool (N,)."""
+def _is_correct(logits: np.ndarray, target: np.ndarray, task: str) -> np.ndarray:
+    """Return where the target's probability is above one half: bool (N,).
+
+    In a multi-class task it is then the largest; in a multi-label task its logit is above 0.
+    """
     logits = logits.astype(np.float64)
-    relative = logits - logits[np.arange(len(target)), target][:, None]
+    own = logits[np.arange(len(target)), target]
+    if task == "multi-label":
+        return own > 0
     with np.errstate(over="ignore"):
-        odds_against = np.exp(relative).sum(axis=1)
+        odds_against = np.exp(logits - own[:, None]).sum(axis=1)
     return odds_against < 2

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 #: (inputs float32 (N, A, L), target int64 (N,)) -> float32 (N, A, L), gradient of the explained
-#: logit of the target with respect to the input.
+#: logit of the target with respect to the input: the model knows whether it is the centred one
+#: (multi-class) or the label's own (multi-label).
 Gradients = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 

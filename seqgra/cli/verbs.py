@@ -122,7 +122,7 @@ def add_attribute(verbs: Verbs) -> None:
         "--examples",
         type=positive,
         default=500,
-        help="test examples of each condition, at most 2,000 in all [500]",
+        help="test examples explained of each condition, at most 2,000 in all [500]",
     )
     parser.add_argument("--steps", type=positive, default=100, help="of integrated gradients [100]")
     parser.add_argument(

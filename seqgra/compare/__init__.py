@@ -62,8 +62,8 @@ def compare(
     config
         The grid's config file, quoted in the report.
     roles
-        ``roles(dataset, set_name, rows)`` -> uint8 (K, L): what each position of test examples is:
-        0 background, 1 grammar, 2 ignored.
+        ``roles(dataset, set_name, rows, explained)`` -> uint8 (K, L): what each position of test
+        examples is to the condition explained (see `plot.agreement.Panel`).
     method
         The attribution method shown; the first one there is where no cell has it.
 

@@ -56,6 +56,8 @@ def _answer(
         baseline=row["backend"] in BASELINES,
         size=int(row["size"]),
         training_examples=int(row["training_examples"]),
+        scope=str(row["scope"]),
+        chance=float(row["chance"]),
         mean=float(row["mean"]),
         low=float(row["min"]),
         high=float(row["max"]),

@@ -11,18 +11,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from seqgra.compare.tables import KEYS, Cell, Tables
+from seqgra.compare.facts import grammar_facts
+from seqgra.compare.tables import KEYS, Cell, Tables, headlines
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.fingerprint import read_run
+from seqgra.grammar.schema import Grammar
 from seqgra.plot.agreement import Panel, agreement_grid
-from seqgra.plot.curves import Curves, Measure, against_size, roc_pr
+from seqgra.plot.curves import Curves, Measure, against_size, mean_curves, roc_pr
 from seqgra.plot.page import Picture
 from seqgra.plot.report import Section, metric_words
 from seqgra.plot.style import Look, compact, save
 from seqgra.results import MACRO, MICRO, read_pictured
 
-#: ``roles(dataset, set_name, rows)`` -> uint8 (K, L): 0 background, 1 grammar, 2 ignored.
-Roles = Callable[[Dataset, str, np.ndarray], np.ndarray]
+#: ``roles(dataset, set_name, rows, explained)`` -> uint8 (K, L), see `plot.agreement.Panel`.
+Roles = Callable[[Dataset, str, np.ndarray, np.ndarray], np.ndarray]
 #: Recovery shown by default, where attributions hold it.
 RECOVERY_METRIC = "ap_chance_corrected"
 
@@ -61,13 +63,16 @@ class Drawing(NamedTuple):
 def draw_overview(drawing: Drawing) -> list[Picture]:
     """Draw PR AUC and recovery against dataset size; figures without data are left out."""
     scores, recovery = drawing.tables.scores, drawing.tables.recovery
-    shown = scores[(scores["metric"] == "pr_auc") & (scores["scope"] == MICRO)].dropna()
+    shown = headlines(scores)
     pictures = []
     if len(shown):
+        scopes = sorted(shown["scope"].unique())
         line = f"PR AUC {drawing.target:g}"
         title = "Prediction: PR AUC on the test set against dataset size"
-        measure = Measure("PR AUC (micro)", title, None, drawing.target, line)
-        stem = _save(drawing, "pr-auc", against_size(shown, drawing.looks, measure))
+        label = f"PR AUC ({scopes[0]})" if len(scopes) == 1 else "PR AUC"
+        measure = Measure(label, title, None, drawing.target, line)
+        named = shown if len(scopes) == 1 else _scope_named(shown)
+        stem = _save(drawing, "pr-auc", against_size(named, drawing.looks, measure))
         pictures.append(Picture(stem, title, _score_caption(shown, drawing.target)))
     shown = recovery_runs(recovery, drawing.method, drawing.metric)
     if len(shown):
@@ -83,6 +88,11 @@ def draw_overview(drawing: Drawing) -> list[Picture]:
     return pictures
 
 
+def _scope_named(shown: pd.DataFrame) -> pd.DataFrame:
+    """Name the scope beside each grammar, where they differ."""
+    return shown.assign(grammar=shown["grammar"] + " (" + shown["scope"] + ")")
+
+
 def recovery_runs(recovery: pd.DataFrame, method: str, metric: str) -> pd.DataFrame:
     """Return the rows of one method and metric, averaged over conditions, that have a value."""
     chosen = (recovery["method"] == method) & (recovery["metric"] == metric)
@@ -93,31 +103,64 @@ def draw_grammar(drawing: Drawing, grammar: str) -> Section:
     """Draw the figures of one grammar at its largest size with scores, of each first seed."""
     cells = [cell for cell in drawing.cells if cell.grammar == grammar]
     pictures = [_draw_roc_pr(drawing, grammar), _draw_agreement(drawing, grammar, cells)]
-    return Section(grammar, _description(cells[0].test), [p for p in pictures if p is not None])
+    described = _grammar(cells[0].test)
+    return Section(
+        grammar,
+        described.description if described else "",
+        grammar_facts(described) if described else "",
+        [p for p in pictures if p is not None],
+        _confounding(drawing, grammar),
+    )
+
+
+def _confounding(drawing: Drawing, grammar: str) -> pd.DataFrame:
+    """Return the mean share of importance on confounders at the largest size (see `Section`)."""
+    recovery = drawing.tables.recovery
+    means = {}
+    for name in ("share", "share_lift"):
+        shown = recovery_runs(recovery, drawing.method, f"confounder_{name}")
+        shown = shown[shown["grammar"] == grammar]
+        shown = shown[shown["size"] == shown["size"].max()]
+        means[name.removeprefix("share_")] = shown.groupby("label")["value"].mean()
+    return pd.DataFrame(means).reset_index()
 
 
 def _draw_roc_pr(drawing: Drawing, grammar: str) -> Picture | None:
     scores = drawing.tables.scores
-    micro = scores[(scores["grammar"] == grammar) & (scores["scope"] == MICRO)]
-    areas = micro[micro["metric"].isin(["roc_auc", "pr_auc"])].dropna()
+    areas = scores[(scores["grammar"] == grammar) & scores["headline"]]
+    areas = areas[areas["metric"].isin(["roc_auc", "pr_auc"])].dropna(subset=["value"])
     if areas.empty:
         return None
-    size = int(areas["size"].max())
+    size, scope = int(areas["size"].max()), str(areas["scope"].iloc[0])
+    chance = float(areas.loc[areas["metric"] == "pr_auc", "chance"].iloc[0])
     areas = areas[areas["size"] == size].pivot(index=list(KEYS), columns="metric", values="value")
     curves = {}
     for cell, label in _first_seeds(drawing, areas.index, size):
-        only = [("scope", "==", MICRO)]
-        table = pd.read_parquet(cell.scores / "curves.parquet", filters=only)
         area: Any = areas.loc[[cell.key]].iloc[0]
+        table = _curves(cell.scores / "curves.parquet", scope)
         curves[label] = Curves(table, float(area["roc_auc"]), float(area["pr_auc"]))
-    title = f"{grammar}: ROC and precision-recall curves at {compact(size)} examples"
-    stem = _save(drawing, f"roc-pr-{_file_name(grammar)}", roc_pr(curves, drawing.looks, title))
+    title = f"{grammar}: ROC and precision-recall curves ({scope}) at {compact(size)} examples"
+    drawn = roc_pr(curves, drawing.looks, title, chance)
+    stem = _save(drawing, f"roc-pr-{_file_name(grammar)}", drawn)
+    averaged = (
+        "all conditions pooled (micro)"
+        if scope == MICRO
+        else "the mean of the conditions' curves at each false positive rate and recall (macro)"
+    )
     caption = (
         f"ROC (left) and precision-recall curves (right) on the test set of {grammar}, trained at "
-        f"dataset size {size:,}; one run an architecture (its first seed), all conditions pooled "
-        "(micro). Areas of these runs stand in the legend; baselines are dashed and grey."
+        f"dataset size {size:,}; one run an architecture (its first seed), {averaged}. Areas of these "
+        "runs stand in the legend; baselines are dashed and grey. Dotted: a constant prediction "
+        f"(PR AUC {chance:.3f})."
     )
     return Picture(stem, title, caption)
+
+
+def _curves(path: Path, scope: str) -> pd.DataFrame:
+    """Return the pooled curves, or the mean of all conditions' own."""
+    operator = "==" if scope == MICRO else "!="
+    table = pd.read_parquet(path, filters=[("scope", operator, MICRO)])
+    return table if scope == MICRO else mean_curves(table)
 
 
 def _draw_agreement(drawing: Drawing, grammar: str, cells: list[Cell]) -> Picture | None:
@@ -134,25 +177,26 @@ def _draw_agreement(drawing: Drawing, grammar: str, cells: list[Cell]) -> Pictur
     ]
     title = f"{grammar}: grammar agreement ({drawing.method}) at {compact(size)} examples"
     stem = _save(drawing, f"agreement-{_file_name(grammar)}", agreement_grid(panels, title))
+    row = "a label of a test example" if dataset.task == "multi-label" else "a test example"
+    blue = ", blue: part of a confounder" if dataset.grammar.confounders else ""
     caption = (
-        f"Grammar agreement on {grammar}: each row is a test example, grouped by condition, each "
-        "column a position. Hue tells what the position is (green: part of the grammar, red: "
-        "background, grey: not counted), darkness how important it is to the network by "
-        f"{drawing.method}. A network that uses the grammar is dark where it is green and pale "
-        f"where it is red. Dataset size {size:,}, first seed of each architecture."
+        f"Grammar agreement on {grammar}: each row is {row}, grouped by condition, each column a "
+        f"position. Hue tells what the position is (green: part of the grammar, red: background{blue}, "
+        "grey: not counted, such as elements of other conditions, blank: beyond the end), darkness how "
+        f"important it is to the network by {drawing.method}. A network that uses the grammar is dark "
+        f"where it is green and pale where it is red. Dataset size {size:,}, first seed of each "
+        "architecture."
     )
     return Picture(stem, title, caption)
 
 
 def _panel(drawing: Drawing, dataset: Dataset, cell: Cell, label: str, status: str) -> Panel:
-    rows, values = read_pictured(dict(cell.attributions)[drawing.method])
-    labels = np.asarray(dataset.y("test"))[rows].astype(bool)
-    names = np.array(dataset.conditions)
-    conditions = [" + ".join(names[row]) or "none" for row in labels]
-    order = np.lexsort((rows, *(~labels).T[::-1]))  # by condition, the first one first
+    rows, explained, values = read_pictured(dict(cell.attributions)[drawing.method])
+    order = np.lexsort((rows, explained))
     title = label if status == "done" else f"{label} ({status})"
-    roles = drawing.roles(dataset, "test", rows)
-    return Panel(title, values[order], roles[order], [conditions[i] for i in order])
+    roles = drawing.roles(dataset, "test", rows, explained)
+    names = [dataset.conditions[number] for number in explained[order]]
+    return Panel(title, values[order], roles[order], names)
 
 
 def _first_seeds(drawing: Drawing, finished: pd.Index, size: int) -> list[tuple[Cell, str]]:
@@ -165,11 +209,9 @@ def _first_seeds(drawing: Drawing, finished: pd.Index, size: int) -> list[tuple[
     return [(cell, label) for label, cell in found.items()]
 
 
-def _description(test: Path) -> str:
-    if read_run(test) is None:
-        return ""
-    grammar = open_dataset(test).content.get("grammar", {})
-    return str(grammar.get("description", ""))
+def _grammar(test: Path) -> Grammar | None:
+    """Return the grammar of a test set, None where it is not simulated yet."""
+    return open_dataset(test).grammar if read_run(test) else None
 
 
 def _save(drawing: Drawing, name: str, figure: Figure) -> Path:
@@ -185,22 +227,34 @@ def _file_name(grammar: str) -> str:
 def _score_caption(shown: pd.DataFrame, target: float) -> str:
     largest = shown["size"].max()
     return (
-        "Area under the precision-recall curve (average precision, all conditions pooled) on each "
+        f"Area under the precision-recall curve (average precision, {_scope_words(shown)}) on each "
         f"grammar's test set, against dataset size up to {largest:,} examples (70 % of it trains). "
         "Lines are means over seeds, whiskers reach from the smallest to the largest run, dots are "
         "single runs; architectures are set a little apart sideways. Open symbols are collapsed "
         "runs, which count in the means. Baselines without a network are dashed and grey. The "
-        f"dotted line is {target:g}."
+        f"dotted line is {target:g}, the dash-dotted one a constant prediction, the shares of the "
+        "conditions."
     )
 
 
+def _scope_words(shown: pd.DataFrame) -> str:
+    """Say whether conditions are pooled or averaged, and where."""
+    words = {MICRO: "micro: all conditions pooled", MACRO: "macro: the mean over conditions"}
+    scopes = sorted(shown["scope"].unique(), reverse=True)
+    if len(scopes) == 1:
+        return words[scopes[0]]
+    why = "in multi-label and unbalanced tasks"
+    return f"{words[MICRO]}; {why} {words[MACRO]}"
+
+
 def _recovery_caption(drawing: Drawing, shown: pd.DataFrame) -> str:
-    examples = int(shown["examples"].max())
+    examples, left_out = int(shown["examples"].max()), int(shown["left_out"].max())
+    without = f" ({left_out:,} more have no grammar position)" if left_out else ""
     return (
         "How well feature importance points at the positions that carry the grammar: "
         f"{metric_words(drawing.metric)} of {drawing.method}, mean over conditions, on "
-        f"{examples:,} test examples that all models share. 1: every grammar position ranks above "
-        "every background position; 0: no better than chance. Lines, whiskers, dots and "
-        "open symbols as in the figure above. Even a perfect classifier stays below 1 where sites "
-        "are weak."
+        f"{examples:,} explanations of test examples that all models share{without}. 1: every "
+        "grammar position ranks above every background position; 0: no better than chance. Lines, "
+        "whiskers, dots and open symbols as in the figure above. Even a perfect classifier stays "
+        "below 1 where sites are weak."
     )

@@ -16,7 +16,7 @@ import pandas as pd
 from seqgra.dataset import split_size
 from seqgra.errors import Problem, bad_input, raise_problems
 from seqgra.fingerprint import read_run, write_atomically
-from seqgra.results import MICRO, read_recovery, read_scores
+from seqgra.results import read_recovery, read_scores
 
 #: What names a cell, in the order that tables are sorted by.
 KEYS = ("grammar", "size", "data_seed", "architecture", "backend", "model_seed")
@@ -24,8 +24,8 @@ KEYS = ("grammar", "size", "data_seed", "architecture", "backend", "model_seed")
 CELL_COLUMNS = (*KEYS, "model", "scores", "attributions", "test")
 _INTEGERS = ("size", "data_seed", "model_seed")
 #: Columns of each table, without the keys.
-SCORES = ("training_examples", "status", "metric", "scope", "value")
-RECOVERY = ("method", "examples", "metric", "scope", "value")
+SCORES = ("training_examples", "status", "metric", "scope", "value", "chance", "headline")
+RECOVERY = ("method", "examples", "left_out", "metric", "scope", "value")
 STATUS = ("train", "evaluate", "attribute", "status", "reason")
 RUNS = (
     "train_seconds",
@@ -66,9 +66,11 @@ class Tables(NamedTuple):
     Attributes
     ----------
     scores
-        One row a (cell, metric, scope); value float64, NaN where a metric is not defined.
+        One row a (cell, metric, scope); value and chance (of a constant prediction) float64, NaN where
+        a metric is not defined; headline, bool: whether models are compared by this scope.
     recovery
-        One row a (cell, attribution method, metric, scope).
+        One row a (cell, attribution method, metric, scope); examples: explanations with values,
+        left_out: those without.
     status
         One row a cell: the outcome of each stage, of the cell, and why it is not ``done``.
     runs
@@ -172,7 +174,7 @@ def build_tables(cells: list[Cell]) -> Tables:
         runs.append((*cell.key, *_run_row(train, evaluate, attribute)))
     return Tables(
         _frame(scores, SCORES, ("training_examples",), sort=("metric", "scope")),
-        _frame(recovery, RECOVERY, ("examples",), sort=("method", "metric", "scope")),
+        _frame(recovery, RECOVERY, ("examples", "left_out"), sort=("method", "metric", "scope")),
         _frame(status, STATUS),
         _frame(runs, RUNS),
     )
@@ -219,14 +221,35 @@ def _status_row(
 
 def _score_rows(cell: Cell, outcome: str) -> list[tuple[Any, ...]]:
     facts = (*cell.key, split_size(cell.size)["training"], outcome)
-    metrics = read_scores(cell.scores)["metrics"]
-    return [(*facts, metric, *item) for metric in metrics for item in metrics[metric].items()]
+    content = read_scores(cell.scores)
+    return [
+        (
+            *facts,
+            metric,
+            scope,
+            value,
+            content["chance"][metric][scope],
+            scope == content["headline"],
+        )
+        for metric, by_scope in content["metrics"].items()
+        for scope, value in by_scope.items()
+    ]
 
 
 def _recovery_rows(cell: Cell, method: str, folder: Path) -> list[tuple[Any, ...]]:
     content = read_recovery(folder)
-    facts, metrics = (*cell.key, method, content["examples"]), content["recovery"]
-    return [(*facts, metric, *item) for metric in metrics for item in metrics[metric].items()]
+    return [
+        (
+            *cell.key,
+            method,
+            *(content[n][scope] for n in ("examples", "left_out")),
+            metric,
+            scope,
+            value,
+        )
+        for metric, by_scope in content["recovery"].items()
+        for scope, value in by_scope.items()
+    ]
 
 
 def _run_row(train: _Stage, evaluate: _Stage, attribute: Mapping[str, _Stage]) -> tuple[Any, ...]:
@@ -254,7 +277,8 @@ def _frame(
     """Return rows as a sorted frame whose column types do not depend on what the rows hold."""
     frame = pd.DataFrame(rows, columns=[*KEYS, *columns])
     types = dict.fromkeys((*_INTEGERS, *integers), "int64")
-    types |= dict.fromkeys(frame.columns.intersection(["value", *RUNS[:3]]), "float64")
+    types |= dict.fromkeys(frame.columns.intersection(["value", "chance", *RUNS[:3]]), "float64")
+    types |= dict.fromkeys(frame.columns.intersection(["headline"]), "bool")
     types |= dict.fromkeys(frame.columns.intersection(["epochs", "parameters", "threads"]), "Int64")
     texts = dict.fromkeys(frame.columns.difference(list(types)), "str")
     frame = frame.astype({**types, **texts})
@@ -271,28 +295,35 @@ def write_tables(tables: Tables, folder: Path) -> None:
         aside.replace(folder / f"{name}.parquet")
 
 
-def summary(scores: pd.DataFrame, metric: str = "pr_auc", scope: str = MICRO) -> pd.DataFrame:
-    """Summarise a metric over seeds.
+def headlines(scores: pd.DataFrame, metric: str = "pr_auc") -> pd.DataFrame:
+    """Return the rows of a metric, with a value, by which models are compared: micro or macro."""
+    chosen = scores[(scores["metric"] == metric) & scores["headline"]]
+    return chosen.dropna(subset=["value"])
+
+
+def summary(scores: pd.DataFrame, metric: str = "pr_auc") -> pd.DataFrame:
+    """Summarise a metric, of the headline scope, over seeds.
 
     Parameters
     ----------
     scores
         `Tables.scores`.
-    metric, scope
+    metric
         Which value to summarise.
 
     Returns
     -------
     DataFrame
-        One row a (grammar, architecture, backend, size): training_examples; mean, min and max over
-        runs, float64; n, the runs with a value; collapsed, how many of them collapsed. Collapsed
-        runs count in all of these.
+        One row a (grammar, architecture, backend, size): training_examples; scope, micro or macro;
+        chance, the value of a constant prediction; mean, min and max over runs, float64; n, the runs
+        with a value; collapsed, how many of them collapsed. Collapsed runs count in all of these.
     """
-    chosen = scores[(scores["metric"] == metric) & (scores["scope"] == scope)]
-    chosen = chosen.dropna(subset=["value"]).assign(collapsed=lambda t: t["status"] == "collapsed")
+    chosen = headlines(scores, metric).assign(collapsed=lambda t: t["status"] == "collapsed")
     keys = ["grammar", "architecture", "backend", "size"]
     return chosen.groupby(keys, as_index=False).agg(
         training_examples=("training_examples", "first"),
+        scope=("scope", "first"),
+        chance=("chance", "first"),
         mean=("value", "mean"),
         min=("value", "min"),
         max=("value", "max"),
@@ -302,9 +333,9 @@ def summary(scores: pd.DataFrame, metric: str = "pr_auc", scope: str = MICRO) ->
 
 
 def examples_needed(
-    scores: pd.DataFrame, target: float = 0.95, metric: str = "pr_auc", scope: str = MICRO
+    scores: pd.DataFrame, target: float = 0.95, metric: str = "pr_auc"
 ) -> pd.DataFrame:
-    """Return the smallest grid size at which the mean over runs reaches a target.
+    """Return the smallest grid size at which the mean over runs, of the headline, reaches a target.
 
     It is a point on the grid, not an estimate between sizes, and comes without an interval: a few
     seeds carry none.
@@ -315,7 +346,7 @@ def examples_needed(
         `Tables.scores`.
     target
         The value to reach.
-    metric, scope
+    metric
         Which value must reach it.
 
     Returns
@@ -326,8 +357,7 @@ def examples_needed(
         reach the target by themselves; n, the runs there; stays, whether the mean also reaches it
         at every larger size.
     """
-    sizes = summary(scores, metric, scope)
-    values = scores[(scores["metric"] == metric) & (scores["scope"] == scope)]
+    sizes, values = summary(scores, metric), headlines(scores, metric)
     columns = ["grammar", "architecture", "backend"]
     reaching = values[values["value"] >= target].groupby([*columns, "size"]).size()
     rows = []

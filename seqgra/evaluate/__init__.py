@@ -26,6 +26,8 @@ def evaluate(
 ) -> str:
     """Score a model's predictions on a dataset and write a scores noun.
 
+    They are compared with the recorded labels, which in a set with label noise are partly wrong.
+
     Parameters
     ----------
     model, dataset
@@ -62,7 +64,7 @@ def evaluate(
         trained = open_model(model, run, data, device)
         data.verify(set_name)
         logits = predict(trained, data.x(set_name, set_size))
-        write_scores(curves.score(logits, np.array(y), data.conditions), draft)
+        write_scores(curves.score(logits, np.array(y), data.conditions, data.task), draft)
         status = str(run["status"])
         draft.publish(status, examples=len(y), device=trained.device)
     return status

@@ -11,8 +11,11 @@ import pandas as pd
 from seqgra.results import MACRO, MICRO, Scores
 
 METRICS = ("roc_auc", "pr_auc", "accuracy", "log_loss")
+MULTI_CLASS, MULTI_LABEL = "multi-class", "multi-label"
 #: Points kept of a curve, at most.
 POINTS = 200
+#: A constant prediction gives no condition less, so that its logits are finite.
+_LEAST_SHARE = 1e-12
 
 
 class Ranking(NamedTuple):
@@ -28,42 +31,109 @@ class Ranking(NamedTuple):
     negatives: np.ndarray
 
 
-def score(logits: np.ndarray, y: np.ndarray, conditions: Sequence[str]) -> Scores:
-    """Return the predictive performance of `logits`.
+def score(
+    logits: np.ndarray, y: np.ndarray, conditions: Sequence[str], task: str = MULTI_CLASS
+) -> Scores:
+    """Return the predictive performance of `logits`, and that of a constant prediction.
 
     Micro pools one-vs-rest over all N * C probabilities, macro is the mean over all conditions.
-    Accuracy and log loss of a condition are its recall and the mean -log p of its own examples.
+
+    Multi-class: p is the softmax. Accuracy is the share of examples whose condition has the highest p
+    (equals share it), log loss the mean of -log p of the example's condition; of a condition, both are
+    over its own examples (its recall).
+
+    Multi-label: p is the sigmoid of each label's logit. An example is right where p > 1/2 tells all its
+    labels (micro), or this one (of a condition); log loss is the mean over labels of
+    -y log p - (1 - y) log(1 - p), over all examples.
+
     Logits that are not finite (a diverged model) give NaN metrics and no curves.
 
     Parameters
     ----------
     logits
-        float32 (N, C), N at least 1.
+        float32 (N, C), N at least 1; of a multi-label task, log odds of each label.
     y
-        uint8 (N, C), one-hot.
+        uint8 (N, C), one-hot or multi-hot.
     conditions
         Names of the C conditions.
+    task
+        ``multi-class`` or ``multi-label``.
 
     Returns
     -------
     Scores
-        NaN where a metric is not defined, as for a condition without examples and then for macro.
+        NaN where a metric is not defined, as the areas of a condition without examples and then
+        macro.
+
+    Raises
+    ------
+    ValueError
+        If an example of a multi-class task has no condition or several.
     """
-    if not np.isfinite(logits).all():
-        undefined = dict.fromkeys((MICRO, MACRO, *conditions), np.nan)
-        metrics = {metric: dict(undefined) for metric in METRICS}
-        return Scores(len(y), metrics, _curves({}), logits)
     true = y.astype(bool)
-    log_p = log_softmax(logits)
-    rankings = _rankings(np.exp(log_p), true, conditions)
-    hits = log_p.argmax(axis=1) == true.argmax(axis=1)
+    if task == MULTI_CLASS and (true.sum(axis=1) != 1).any():
+        raise ValueError("an example of a multi-class task has exactly one condition")
+    rankings: dict[str, Ranking] = {}
+    metrics = {metric: dict.fromkeys((MICRO, MACRO, *conditions), np.nan) for metric in METRICS}
+    if np.isfinite(logits).all():
+        metrics, rankings = _performance(logits.astype(np.float64), true, conditions, task)
+    constant = np.broadcast_to(_constant_logits(true, task), true.shape)
+    chance, _ = _performance(constant, true, conditions, task)
+    return Scores(
+        examples=len(y),
+        task=task,
+        headline=headline(true, task),
+        metrics=metrics,
+        chance=chance,
+        curves=_curves(rankings),
+        predictions=logits,
+    )
+
+
+def headline(y: np.ndarray, task: str) -> str:
+    """Return the scope that stands for the whole: micro, or macro where micro flatters.
+
+    Macro for multi-label tasks, and where the conditions' examples, bool (N, C), differ in number by
+    more than a tenth of the most (and more than one): there the micro areas of a constant prediction
+    are far above those of a coin.
+
+    >>> headline(np.eye(3, dtype=bool)[[0, 0, 1, 2]], MULTI_CLASS)
+    'micro'
+    >>> headline(np.eye(3, dtype=bool)[[0, 0, 0, 1, 2]], MULTI_CLASS)
+    'macro'
+    """
+    counts = np.asarray(y).sum(axis=0, dtype=np.int64)
+    unbalanced = np.ptp(counts) > max(1, counts.max() / 10)
+    return MACRO if task == MULTI_LABEL or unbalanced else MICRO
+
+
+def _constant_logits(true: np.ndarray, task: str) -> np.ndarray:
+    """Return the logits of each condition's share of the examples: float64 (C,)."""
+    shares = true.mean(axis=0).clip(_LEAST_SHARE, 1 - _LEAST_SHARE)
+    return np.log(shares) - (np.log1p(-shares) if task == MULTI_LABEL else 0.0)
+
+
+def _performance(
+    logits: np.ndarray, true: np.ndarray, conditions: Sequence[str], task: str
+) -> tuple[dict[str, dict[str, float]], dict[str, Ranking]]:
+    """Return the metrics and rankings of finite logits, float64 (N, C)."""
+    if task == MULTI_LABEL:
+        ranked = logits  # the order of the probabilities, which round to 1 where logits are high
+        accuracy, log_loss = _label_means(logits, true, conditions)
+    else:
+        log_p = log_softmax(logits)
+        ranked = np.exp(log_p)
+        best = log_p == log_p.max(axis=1, keepdims=True)
+        accuracy = _means(best[true] / best.sum(axis=1), true, conditions)
+        log_loss = _means(-log_p[true], true, conditions)
+    rankings = _rankings(ranked, true, conditions)
     metrics = {
         "roc_auc": _with_macro({scope: roc_auc(found) for scope, found in rankings.items()}),
         "pr_auc": _with_macro({scope: average_precision(r) for scope, r in rankings.items()}),
-        "accuracy": _with_macro(_means(hits, true, conditions)),
-        "log_loss": _with_macro(_means(-log_p[true], true, conditions)),
+        "accuracy": _with_macro(accuracy),
+        "log_loss": _with_macro(log_loss),
     }
-    return Scores(len(y), metrics, _curves(rankings), logits)
+    return metrics, rankings
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
@@ -112,11 +182,11 @@ def _precision(ranking: Ranking) -> np.ndarray:
 
 
 def _rankings(
-    probabilities: np.ndarray, true: np.ndarray, conditions: Sequence[str]
+    scores: np.ndarray, true: np.ndarray, conditions: Sequence[str]
 ) -> dict[str, Ranking]:
-    rankings = {MICRO: rank(probabilities.ravel(), true.ravel())}
+    rankings = {MICRO: rank(scores.ravel(), true.ravel())}
     for number, name in enumerate(conditions):
-        rankings[name] = rank(probabilities[:, number], true[:, number])
+        rankings[name] = rank(scores[:, number], true[:, number])
     return rankings
 
 
@@ -126,6 +196,20 @@ def _means(values: np.ndarray, true: np.ndarray, conditions: Sequence[str]) -> d
         means = (values.astype(np.float64) @ true) / true.sum(axis=0)
     by_condition = zip(conditions, means.tolist(), strict=True)
     return {MICRO: float(values.mean()), **dict(by_condition)}
+
+
+def _label_means(
+    logits: np.ndarray, true: np.ndarray, conditions: Sequence[str]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return (accuracy, log loss) of multi-label logits, over all examples and for each label."""
+    right = (logits > 0) == true
+    losses = np.logaddexp(0.0, np.where(true, -logits, logits))
+    accuracies = dict(zip(conditions, right.mean(axis=0).tolist(), strict=True))
+    log_losses = dict(zip(conditions, losses.mean(axis=0).tolist(), strict=True))
+    return (
+        {MICRO: float(right.all(axis=1).mean()), **accuracies},
+        {MICRO: float(losses.mean()), **log_losses},
+    )
 
 
 def _with_macro(by_scope: Mapping[str, float]) -> dict[str, float]:

@@ -1,6 +1,6 @@
-"""Grammar recovery: how well attributions point at what encodes an example's condition.
+"""Grammar recovery: how well attributions point at what encodes the condition explained.
 
-Every measure compares grammar with background positions; ignored positions are left out
+Every measure compares grammar with background positions; ignored positions and padding are left out
 everywhere, as if the sequence did not have them.
 """
 
@@ -24,15 +24,22 @@ THRESHOLD = 0.01
 
 
 class Role(IntEnum):
-    """What a position is to the condition of its example."""
+    """What a position is to the condition that is explained."""
 
     BACKGROUND = 0
     GRAMMAR = 1
     IGNORED = 2
+    CONFOUNDER = 3
+    PADDING = 4
 
 
 def recover(
-    dataset: Dataset, set_name: str, rows: np.ndarray, values: np.ndarray, signed: bool
+    dataset: Dataset,
+    set_name: str,
+    rows: np.ndarray,
+    explained: np.ndarray,
+    values: np.ndarray,
+    signed: bool,
 ) -> pd.DataFrame:
     """Return the grammar recovery of the attributions of some examples of a dataset.
 
@@ -41,40 +48,49 @@ def recover(
     dataset, set_name
         Where the examples are.
     rows
-        int64 (K,): distinct rows of the set.
+        int64 (K,): rows of the set; a row may come again with another condition.
+    explained
+        int64 (K,): number of the condition that is explained.
     values
-        float32 (K, A, L): their attributions.
+        float32 (K, A, L): the attributions.
     signed
         See `recovery_metrics`.
 
     Returns
     -------
     DataFrame
-        One row an example, one float column a metric.
+        One row an explanation, one float column a metric.
 
     Raises
     ------
     InputError
         If the set is missing, too small or damaged.
     """
-    roles = position_roles(dataset, set_name, rows)
-    return recovery_metrics(values, roles, signed=signed)
+    roles = position_roles(dataset, set_name, rows, explained)
+    confounders = len(dataset.grammar.confounders) > 0
+    return recovery_metrics(values, roles, signed=signed, confounders=confounders)
 
 
-def position_roles(dataset: Dataset, set_name: str, rows: np.ndarray) -> np.ndarray:
-    """Return what each position is to the condition of its example.
+def position_roles(
+    dataset: Dataset, set_name: str, rows: np.ndarray, explained: np.ndarray
+) -> np.ndarray:
+    """Return what each position is to the condition that is explained.
 
-    Grammar: informative columns of intact grammar elements of the example's own condition. Ignored:
-    columns of them below `LEAST_INFORMATION`, grammar elements of other conditions or with
-    overwritten letters, and padding. Background: the rest, confounders among it. Where elements
-    overlap, grammar wins over ignored.
+    Grammar: informative columns of intact elements that a rule of this condition placed. Confounder:
+    informative columns of intact elements of confounders. Ignored: all other columns of elements that
+    a rule of any condition placed: those below `LEAST_INFORMATION`, those of other conditions (which
+    may well speak against this one), and those of overwritten elements. Padding: beyond the
+    sequence's end. Background: the rest, decoys among it. Where elements overlap, grammar wins over
+    confounder, and confounder over ignored.
 
     Parameters
     ----------
     dataset, set_name
         Where the examples are.
     rows
-        int64 (K,): distinct rows of the set.
+        int64 (K,): rows of the set; a row may come again with another condition.
+    explained
+        int64 (K,): number of the condition that is explained.
 
     Returns
     -------
@@ -87,59 +103,76 @@ def position_roles(dataset: Dataset, set_name: str, rows: np.ndarray) -> np.ndar
         If the set is missing, too small or damaged.
     """
     examples = int(rows.max(initial=-1)) + 1
-    x = np.array(dataset.x(set_name)[rows])
-    own = np.array(dataset.y(set_name)[rows]).argmax(axis=1)
-    place = np.full(examples, -1)
-    place[rows] = np.arange(rows.size)
-    table = dataset.elements(set_name, examples)
-    table = table[(table["role"] == ROLES.index("grammar")) & table["example"].isin(rows)]
-    elements = _Placed.of(table, place)
-    bits = _information(dataset.grammar)[elements.element, elements.column]
-    is_grammar = elements.intact & (elements.condition == own[elements.row])
-    is_grammar &= bits >= LEAST_INFORMATION
+    x = np.asarray(dataset.x(set_name)[rows])
+    wanted = pd.DataFrame({"example": rows, "row": np.arange(rows.size), "explained": explained})
+    letters = _Letters.of(dataset.elements(set_name, examples).merge(wanted, on="example"))
+    informative = letters.bits(_information(dataset.grammar)) >= LEAST_INFORMATION
+    told = letters.intact & informative
+    of_rule = letters.role == ROLES.index("grammar")
     roles = np.full(x.shape, Role.BACKGROUND, np.uint8)
-    roles[elements.row, elements.position] = Role.IGNORED
-    roles[elements.row[is_grammar], elements.position[is_grammar]] = Role.GRAMMAR
-    roles[x == PADDING] = Role.IGNORED
+    for role, chosen in (
+        (Role.IGNORED, of_rule),
+        (Role.CONFOUNDER, told & (letters.role == ROLES.index("confounder"))),
+        (Role.GRAMMAR, told & of_rule & (letters.condition == letters.explained)),
+    ):
+        roles[letters.row[chosen], letters.position[chosen]] = role
+    roles[x == PADDING] = Role.PADDING
     return roles
 
 
-class _Placed(NamedTuple):
-    """Columns of placed elements, one entry a letter: M letters in all.
+class _Letters(NamedTuple):
+    """Letters of placed elements, one entry a letter and explanation: M in all.
+
+    Arrays are int64 (M,), `intact` is bool (M,).
 
     Attributes
     ----------
     row, position
-        int64 (M,): where the letter is.
+        Number of the explanation, and where in the sequence the letter is.
     element, column
-        int64 (M,): number of the element, and its column there, counted along the element's strand.
-    condition, intact
-        int64, bool (M,): of the placed element.
+        Number of the element, and its column there, counted along the element's strand.
+    role, condition, explained
+        Of the placed element: index in `ROLES`, and the condition that owns it; and the condition
+        that is explained.
+    intact
+        Whether no letter of the placed element was overwritten.
     """
 
     row: np.ndarray
     position: np.ndarray
     element: np.ndarray
     column: np.ndarray
+    role: np.ndarray
     condition: np.ndarray
+    explained: np.ndarray
     intact: np.ndarray
 
     @classmethod
-    def of(cls, table: pd.DataFrame, place: np.ndarray) -> _Placed:
-        """Return the letters of a table of placed elements; `place` maps an example to its row."""
+    def of(cls, table: pd.DataFrame) -> _Letters:
+        """Return the letters of a table of placed elements with columns row and explained."""
         start = table["start"].to_numpy(np.int64)
         width = table["end"].to_numpy(np.int64) - start
         each = np.repeat(np.arange(width.size), width)
         offset = np.arange(each.size) - np.repeat(np.cumsum(width) - width, width)
         reverse = table["strand"].to_numpy()[each] < 0
+        row, element, role, condition, explained = (
+            table[name].to_numpy(np.int64)[each]
+            for name in ("row", "element", "role", "condition", "explained")
+        )
         return cls(
-            place[table["example"].to_numpy()[each]],
+            row,
             start[each] + offset,
-            table["element"].to_numpy(np.int64)[each],
+            element,
             np.where(reverse, width[each] - 1 - offset, offset),
-            table["condition"].to_numpy(np.int64)[each],
+            role,
+            condition,
+            explained,
             table["intact"].to_numpy(bool)[each],
         )
+
+    def bits(self, information: np.ndarray) -> np.ndarray:
+        """Return the entry of `information`, float64 (E, W), of each letter: float64 (M,)."""
+        return np.asarray(information[self.element, self.column])
 
 
 def _information(grammar: Grammar) -> np.ndarray:
@@ -176,10 +209,13 @@ def column_information(element: Element, letters: str, background: np.ndarray) -
     return np.asarray((columns * np.log2(ratio)).sum(axis=1))
 
 
-def recovery_metrics(values: np.ndarray, roles: np.ndarray, *, signed: bool) -> pd.DataFrame:
-    """Return measures of grammar recovery of each example.
+def recovery_metrics(
+    values: np.ndarray, roles: np.ndarray, *, signed: bool, confounders: bool = False
+) -> pd.DataFrame:
+    """Return measures of grammar recovery of each explanation.
 
-    With z the attributions, G the grammar positions, K of L positions that are not ignored:
+    With z the attributions, G the grammar positions, K of the L positions that are neither ignored nor
+    padding (confounder positions count as background, except in their own share):
 
     - paper (threshold-free): ``precision``, ``recall``, ``specificity`` and ``f1`` of
       phi_l = sum_a max(0, z_la), divided by its maximum, as a soft set of important positions;
@@ -187,7 +223,9 @@ def recovery_metrics(values: np.ndarray, roles: np.ndarray, *, signed: bool) -> 
     - localisation by the position score s: ``auroc``, ``ap`` (average precision) and both
       ``_chance_corrected`` (0 expected of a random order, 1 at best);
     - ``relevance_mass``, the share of sum |s| on G, its ``_lift`` over K / L, and
-      ``relevance_rank``, the share of G among the K highest s (doi:10.1016/j.inffus.2021.11.008).
+      ``relevance_rank``, the share of G among the K highest s (doi:10.1016/j.inffus.2021.11.008);
+    - with `confounders`: ``confounder_share`` of sum |s| on the M confounder positions, and its
+      ``_lift`` over M / L, where there are any.
 
     Equal scores are counted as the mean over their orders (auroc, relevance_rank) or as one step
     (ap).
@@ -202,14 +240,17 @@ def recovery_metrics(values: np.ndarray, roles: np.ndarray, *, signed: bool) -> 
         True for contributions: s_l is the sum of z over letters, which is z at the observed letter
         for gradient x input and stays complete where a baseline gives the other letters a share.
         False for sensitivities: s_l is the L2 norm of z over letters.
+    confounders
+        Whether the grammar has confounders.
 
     Returns
     -------
     DataFrame
-        One row an example, one float64 column a metric. NaN where a metric is not defined; a whole
-        row where an example has no grammar position or an attribution that is not finite.
+        One row an explanation, one float64 column a metric. NaN where a metric is not defined; a
+        whole row where there is no grammar position or an attribution that is not finite.
     """
-    grammar, background = roles == Role.GRAMMAR, roles == Role.BACKGROUND
+    grammar, confounder = roles == Role.GRAMMAR, roles == Role.CONFOUNDER
+    background = (roles == Role.BACKGROUND) | confounder
     counted = grammar | background
     defined = grammar.any(axis=1) & (np.isfinite(values).all(axis=1) | ~counted).all(axis=1)
     values = np.where(counted[:, None, :] & defined[:, None, None], values, 0).astype(np.float64)
@@ -222,6 +263,8 @@ def recovery_metrics(values: np.ndarray, roles: np.ndarray, *, signed: bool) -> 
         thresholded = _agreement(hard, grammar, background)
         metrics |= {f"{name}_thresholded": metric for name, metric in thresholded.items()}
         metrics |= _localisation(scores, grammar, background)
+        if confounders:
+            metrics |= _confounding(np.abs(scores), confounder, counted)
     return pd.DataFrame({name: np.where(defined, m, np.nan) for name, m in metrics.items()})
 
 
@@ -281,6 +324,18 @@ def _localisation(
         "relevance_mass": mass,
         "relevance_mass_lift": mass * positions / relevant,
         "relevance_rank": top,
+    }
+
+
+def _confounding(
+    size: np.ndarray, confounder: np.ndarray, counted: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the share of relevance, float64 (K, L), on confounders; NaN where there are none."""
+    share = (size * confounder).sum(axis=1) / (size * counted).sum(axis=1)
+    positions = confounder.sum(axis=1)
+    return {
+        "confounder_share": np.where(positions > 0, share, np.nan),
+        "confounder_share_lift": share * counted.sum(axis=1) / positions,
     }
 
 

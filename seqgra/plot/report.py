@@ -10,11 +10,13 @@ from html import escape
 from importlib import metadata
 from pathlib import Path
 from string import Template
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
-from seqgra.plot.page import Picture, count, figure, number, table, thousands
+from seqgra.plot.grammar_tables import confounder_table, heat_table
+from seqgra.plot.page import Picture, count, figure, number, table
+from seqgra.results import MACRO, MICRO
 
 _TEMPLATE = Path(__file__).with_name("report.html")
 #: Bytes of all embedded figures together, so that the page stays easy to mail.
@@ -36,11 +38,25 @@ _METRICS = {
 
 
 class Section(NamedTuple):
-    """What the report shows of one grammar besides its numbers."""
+    """What the report shows of one grammar besides its numbers.
+
+    Attributes
+    ----------
+    grammar, description
+        Its name, and what its file says of it.
+    facts
+        What a reader must know to read the numbers: several labels, noise, confounders, lengths.
+    pictures
+        Its figures.
+    confounding
+        Mean share of importance on confounders: columns label, share, lift; empty without any.
+    """
 
     grammar: str
     description: str
+    facts: str
     pictures: Sequence[Picture]
+    confounding: pd.DataFrame
 
 
 class Answer(NamedTuple):
@@ -52,6 +68,8 @@ class Answer(NamedTuple):
         The grammar, the architecture to use, and whether that is no network.
     size, training_examples
         The largest size with scores.
+    scope, chance
+        The scope of its PR AUC, micro or macro, and that of a constant prediction.
     mean, low, high, runs, collapsed
         PR AUC there over runs, and how many runs collapsed.
     needed, reached, reached_of, stays
@@ -70,6 +88,8 @@ class Answer(NamedTuple):
     baseline: bool
     size: int
     training_examples: int
+    scope: str
+    chance: float
     mean: float
     low: float
     high: float
@@ -181,8 +201,8 @@ def _partial(status: pd.DataFrame) -> str:
 def _answer(answer: Answer, content: Content) -> str:
     kind = " (a baseline: no network needed)" if answer.baseline else ""
     pick = (
-        f"Use <strong>{escape(answer.label)}</strong>{kind}: mean PR AUC "
-        f"<strong>{answer.mean:.3f}</strong> at {answer.size:,} examples."
+        f"Use <strong>{escape(answer.label)}</strong>{kind}: mean {_pr_auc(answer.scope)} "
+        f"<strong>{answer.mean:.3f}</strong> at {answer.size:,} examples{_against(answer.chance)}."
     )
     lines = [_needed_words(answer, content.target), _recovery_words(answer, content)]
     if answer.collapsed:
@@ -200,10 +220,20 @@ def _answer(answer: Answer, content: Content) -> str:
     )
 
 
+def _pr_auc(scope: str) -> str:
+    return "PR AUC" if scope == MICRO else f"{scope} PR AUC"
+
+
+def _against(chance: float) -> str:
+    return "" if math.isnan(chance) else f" (a constant prediction: {chance:.3f})"
+
+
 def _needed_words(answer: Answer, target: float) -> str:
     runs = f"{answer.reached} of {count(answer.reached_of, 'run')}"
     if answer.needed is None:
-        return f"PR AUC {target:g} is not reached by {answer.size:,} examples ({runs} reach it)."
+        measure = "Macro PR AUC" if answer.scope == MACRO else "PR AUC"
+        by = f"by {answer.size:,} examples ({runs} reach it)"
+        return f"{measure} {target:g} is not reached {by}."
     words = f"It needs {answer.needed:,} examples to reach {target:g} ({runs} reach it there)"
     return f"{words}." if answer.stays else f"{words}, but falls below it again at a larger size."
 
@@ -228,12 +258,18 @@ def _caution(content: Content) -> str:
         if content.overview[1:]
         else ""
     )
+    averaged = (
+        " Macro PR AUC is the mean over conditions: in multi-label and unbalanced tasks pooling all "
+        "conditions (micro) flatters."
+        if any(answer.scope == MACRO for answer in content.answers)
+        else ""
+    )
     return (
         f'<p class="soft"><strong>Read with care.</strong> Each value is the mean of {seeds} that '
         "differ in their seeds. So few carry no confidence interval: ranges go from the smallest "
         "to the largest run, and a difference smaller than they are may be chance. Examples needed "
         "is the smallest size of the grid that reaches the target, and counts the whole dataset "
-        f"(70 % of it trains).{escape(recovery)}</p>"
+        f"(70 % of it trains).{averaged}{escape(recovery)}</p>"
     )
 
 
@@ -245,6 +281,7 @@ def _answer_table(content: Content) -> str:
         "use",
         "at size",
         "PR AUC",
+        "constant",
         "range",
         "runs",
         f"needs for {content.target:g}",
@@ -254,7 +291,8 @@ def _answer_table(content: Content) -> str:
             answer.grammar,
             answer.label,
             f"{answer.size:,}",
-            f"{answer.mean:.3f}",
+            f"{answer.mean:.3f}{'' if answer.scope == MICRO else f' ({answer.scope})'}",
+            number(answer.chance, ".3f"),
             f"{answer.low:.3f} to {answer.high:.3f}",
             str(answer.runs),
             f"{answer.needed:,}" if answer.needed else f"> {answer.size:,}",
@@ -270,46 +308,11 @@ def _section(place: int, section: Section, content: Content, share: int) -> str:
     sizes = content.sizes[content.sizes["grammar"] == section.grammar]
     needed = content.needed[content.needed["grammar"] == section.grammar]
     figures = "\n".join(figure(picture, share) for picture in section.pictures)
+    facts = f'<p class="soft">{escape(section.facts)}</p>' if section.facts else ""
     return (
-        f'<section id="grammar-{place}"><h2>{escape(section.grammar)}</h2>{described}'
-        f"{_heat_table(sizes, needed, content.target)}{figures}</section>"
-    )
-
-
-def _heat_table(sizes: pd.DataFrame, needed: pd.DataFrame, target: float) -> str:
-    if sizes.empty:
-        return "<p>No cell of this grammar has scores yet.</p>"
-    columns, cells = sorted(sizes["size"].unique()), sizes.set_index(["label", "size"])
-    low = math.floor(sizes["mean"].min() * 10) / 10
-    wants = needed.set_index("label")["needed"]
-    rows = []
-    for label in sorted(sizes["label"].unique()):
-        tinted = [_heat_cell(cells, (label, size), low) for size in columns]
-        want = f"<td>{escape(thousands(str(wants[label])))}</td>"
-        rows.append(
-            f'<tr><th scope="row" class="text">{escape(label)}</th>{"".join(tinted)}{want}</tr>'
-        )
-    heads = "".join(f'<th scope="col">{size:,}</th>' for size in columns)
-    caption = "Mean PR AUC over runs, by architecture and dataset size; darker is better."
-    if sizes["collapsed"].any():
-        caption += " ○: so many of the runs collapsed (they count in the mean)."
-    return (
-        f'<div class="scroll" tabindex="0"><table><caption>{caption}</caption><thead><tr>'
-        f'<th scope="col" class="text">architecture</th>{heads}<th scope="col">needs for {target:g}'
-        f"</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
-def _heat_cell(cells: pd.DataFrame, key: tuple[str, int], low: float) -> str:
-    if key not in cells.index:
-        return "<td>–</td>"
-    row: Any = cells.loc[key]
-    strength = 0.55 * (row["mean"] - low) / (1 - low) if low < 1 else 0.55
-    mark = f" ○{int(row['collapsed'])}" if row["collapsed"] else ""
-    hint = f"{row['min']:.3f} to {row['max']:.3f}, {count(int(row['n']), 'run')}"
-    return (
-        f'<td style="background: rgba(31, 111, 180, {strength:.2f})" title="{hint}">'
-        f"{row['mean']:.3f}{mark}</td>"
+        f'<section id="grammar-{place}"><h2>{escape(section.grammar)}</h2>{described}{facts}'
+        f"{heat_table(sizes, needed, content.target)}{figures}"
+        f"{confounder_table(section.confounding, content.method)}</section>"
     )
 
 
