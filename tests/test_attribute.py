@@ -444,7 +444,7 @@ def simulated(tmp_path, grammar, examples=300):
 
 @pytest.mark.parametrize("method", gradients.METHODS)
 def test_multi_label_examples_are_explained_label_by_label(tmp_path, opened, monkeypatch, method):
-    monkeypatch.setattr(opened, "task", "multi-label")
+    opened.task = "multi-label"
     monkeypatch.setattr(verb, "_BATCH", 64)
     data, out = simulated(tmp_path, MULTI_LABEL), tmp_path / "out"
     assert run(data.folder, out, method=method, examples=80, steps=3) == "done"
@@ -485,6 +485,7 @@ def test_what_is_explained_is_the_true_condition_where_labels_are_noisy(tmp_path
 
 
 def test_padding_stays_empty_when_gradients_are_corrected(tmp_path, opened):
+    opened.task = "multi-label"
     data = simulated(tmp_path, MULTI_LABEL)
     for method in gradients.METHODS:
         run(data.folder, tmp_path / method, method=method, correct=True, steps=2, examples=9)

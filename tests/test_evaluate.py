@@ -331,6 +331,7 @@ def test_evaluate_scores_the_whole_test_set_once(dataset, tmp_path, opened):
 
 
 def test_a_multi_label_set_is_scored_by_its_recorded_labels(tmp_path, opened):
+    opened.task = "multi-label"
     (tmp_path / "grammar.yaml").write_text(MULTI_LABEL)
     simulate(tmp_path / "grammar.yaml", tmp_path / "data", seed=0, counts={"test": 300})
     data = open_dataset(tmp_path / "data")
