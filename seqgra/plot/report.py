@@ -252,7 +252,9 @@ def _caution(content: Content) -> str:
     if not content.answers:
         return ""
     runs = sorted({answer.runs for answer in content.answers})
-    seeds = count(runs[0], "run") if len(runs) == 1 else f"{runs[0]} to {runs[-1]} runs"
+    seeds = f"{runs[0]:,} runs" if len(runs) == 1 else f"{runs[0]} to {runs[-1]} runs"
+    each = f"Each value is the mean of {seeds} that differ in their seeds"
+    each = "Each value is that of a single run" if runs[-1] == 1 else each
     recovery = (
         f" Recovery: {metric_words(content.metric)} of {content.method}, mean over conditions."
         if content.overview[1:]
@@ -265,8 +267,8 @@ def _caution(content: Content) -> str:
         else ""
     )
     return (
-        f'<p class="soft"><strong>Read with care.</strong> Each value is the mean of {seeds} that '
-        "differ in their seeds. So few carry no confidence interval: ranges go from the smallest "
+        f'<p class="soft"><strong>Read with care.</strong> {each}. So few carry no confidence '
+        "interval: ranges go from the smallest "
         "to the largest run, and a difference smaller than they are may be chance. Examples needed "
         "is the smallest size of the grid that reaches the target, and counts the whole dataset "
         f"(70 % of it trains).{averaged}{escape(recovery)}</p>"
