@@ -18,12 +18,9 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from seqgra.alphabet import ALPHABETS
-from seqgra.architecture.load import (
-    architecture_content,
-    layer_shapes,
-    resolve_architecture,
-)
-from seqgra.architecture.schema import Architecture, Baseline, Conv, Dense, Network
+from seqgra.architecture.load import architecture_content, resolve_architecture
+from seqgra.architecture.schema import Architecture, Baseline, Network
+from seqgra.architecture.shapes import check_fit, count_multiplications
 from seqgra.dataset import split_size
 from seqgra.errors import InputError, Problem, bad_input, raise_problems
 from seqgra.fingerprint import RESULTS_VERSIONS
@@ -214,8 +211,9 @@ class Grid:
             self.architectures.items(), self.grammars.items()
         ):
             if isinstance(network, Network):
+                file = f"{self.file}: architectures.{name}"
                 try:
-                    layer_shapes(network, 1, grammar.longest, f"{self.file}: architectures.{name}")
+                    check_fit(network, grammar.alphabet, grammar.longest, grammar.task, file)
                 except InputError as error:
                     for problem in error.problems:
                         yield problem._replace(message=f"{problem.message}, grammar {grammar_name}")
@@ -287,7 +285,10 @@ class Grid:
         network = self.architectures[cell.architecture]
         if isinstance(network, Baseline):
             return cell.size * 2e-4 / 60
-        per_example = 3e-5 + 1.5e-10 * _multiplications(network, self.grammars[cell.grammar])
+        grammar = self.grammars[cell.grammar]
+        letters = len(ALPHABETS[grammar.alphabet].letters)
+        products = count_multiplications(network, letters, grammar.longest)
+        per_example = 3e-5 + 1.5e-10 * products
         epochs = min(network.training.epochs, _EPOCHS_EXPECTED)
         return split_size(cell.size)["training"] * epochs * per_example / 60
 
@@ -462,19 +463,6 @@ def _files(name: str) -> list[str]:
 def _add_pack(packs: dict[str, Pack], prefix: str, cells: list[Cell], minutes: float) -> None:
     name = f"{prefix}/n{cells[0].size}"
     packs[name] = Pack(name, tuple(cells), minutes)
-
-
-def _multiplications(network: Network, grammar: Grammar) -> int:
-    """Return the multiplications of one forward pass of one example, about."""
-    letters = len(ALPHABETS[grammar.alphabet].letters)
-    shapes = layer_shapes(network, letters, grammar.longest, network.description)
-    total = 0
-    for layer, before, after in zip(network.layers, shapes, shapes[1:], strict=False):
-        if isinstance(layer, Conv):
-            total += layer.filters * before.channels * layer.width * after.length
-        elif isinstance(layer, Dense):
-            total += layer.units * before.channels
-    return total
 
 
 def _text(lines: Iterator[list[object]]) -> str:

@@ -13,11 +13,20 @@ from seqgra.dataset import Dataset
 from seqgra.errors import bad_input
 
 #: Backend name -> module; imported only when used, since some take seconds.
-BACKENDS = {"pytorch": "seqgra.backends.pytorch", "sklearn": "seqgra.backends.sklearn"}
-
-
+BACKENDS = {
+    "pytorch": "seqgra.backends.pytorch",
+    "tensorflow": "seqgra.backends.tensorflow",
+    "sklearn": "seqgra.backends.sklearn",
+}
 #: Those that train networks; a baseline's file names its own.
-NETWORK_BACKENDS = ("pytorch",)
+NETWORK_BACKENDS = ("pytorch", "tensorflow")
+
+MULTI_CLASS, MULTI_LABEL = "multi-class", "multi-label"
+
+
+def task_of(dataset: Dataset) -> str:
+    """Return the task of a dataset: ``multi-class`` or ``multi-label``."""
+    return str(dataset.content.get("task", MULTI_CLASS))
 
 
 class AbstractModel(ABC):
@@ -31,19 +40,24 @@ class AbstractModel(ABC):
         What it computes on, in words.
     alphabet, window
         Of the sequences it takes.
+    task
+        ``multi-class`` (softmax over conditions) or ``multi-label`` (a sigmoid each).
     """
 
     conditions: tuple[str, ...]
     device: str
     alphabet: str
     window: int
+    task: str = MULTI_CLASS
 
     @abstractmethod
     def logits(self, x: np.ndarray) -> np.ndarray:
         """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L)."""
 
     def gradients(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """Return the gradient of the centred logit f_y - mean_c f_c with respect to the input.
+        """Return the gradient of the explained quantity with respect to the input.
+
+        Multi-class: the centred logit f_y - mean_c f_c. Multi-label: the label's logit f_y.
 
         Parameters
         ----------
@@ -99,14 +113,14 @@ def open_model(
     Raises
     ------
     InputError
-        If its files are damaged, or its conditions, alphabet or window are not the dataset's.
+        If its files are damaged, or its conditions, alphabet, window or task are not the dataset's.
     """
     model: AbstractModel = backend_module(run["options"]["backend"]).open_model(folder, run, device)
     if dataset is not None:
-        mine = (model.conditions, model.alphabet, model.window)
-        theirs = (dataset.conditions, dataset.alphabet.name, dataset.window)
+        mine = (model.conditions, model.alphabet, model.window, model.task)
+        theirs = (dataset.conditions, dataset.alphabet.name, dataset.window, task_of(dataset))
         for name, own, other in zip(
-            ("conditions", "alphabet", "window"), mine, theirs, strict=True
+            ("conditions", "alphabet", "window", "task"), mine, theirs, strict=True
         ):
             if own != other:
                 message = f"of the model: {_words(own)}; of {dataset.folder}: {_words(other)}"

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seqgra.architecture.load import architecture_fingerprint, layer_shapes, load_architecture
+from seqgra.architecture.custom import require_permission
+from seqgra.architecture.load import architecture_fingerprint, load_architecture
 from seqgra.architecture.schema import Baseline, Network
+from seqgra.architecture.shapes import check_fit
 from seqgra.dataset import Dataset, open_dataset, split_size
 from seqgra.errors import bad_input
 from seqgra.fingerprint import RESULTS_VERSIONS, Draft, Identity, claim
-from seqgra.model import NETWORK_BACKENDS, backend_module
+from seqgra.model import NETWORK_BACKENDS, backend_module, task_of
 from seqgra.training import Options, Trained, TrainingData
 
 
@@ -67,6 +69,8 @@ def train(
         message = f"no such backend of networks; choose from {', '.join(NETWORK_BACKENDS)}"
         raise bad_input(f"--backend {backend}", "", message)
     opened = open_dataset(dataset)
+    if isinstance(resolved, Network):
+        _check(resolved, opened, architecture)
     identity = Identity(
         "train",
         RESULTS_VERSIONS["train"],
@@ -77,9 +81,6 @@ def train(
         if draft.previous:
             return "up to date"
         data = _training_data(opened, size)
-        if isinstance(resolved, Network):
-            letters = len(opened.alphabet.letters)
-            layer_shapes(resolved, letters, opened.window, architecture)
         module = backend_module(backend)
         trained: Trained = module.fit(resolved, data, Options(seed, device, threads), draft)
         module.save(trained.model, draft)
@@ -89,6 +90,12 @@ def train(
     return trained.status
 
 
+def _check(network: Network, dataset: Dataset, file: str) -> None:
+    if network.module:
+        require_permission(file)
+    check_fit(network, dataset.alphabet.name, dataset.window, task_of(dataset), file)
+
+
 def _training_data(dataset: Dataset, size: int) -> TrainingData:
     counts = split_size(size)
     if counts["validation"] < 1:
@@ -96,16 +103,15 @@ def _training_data(dataset: Dataset, size: int) -> TrainingData:
     dataset.verify("training", "validation")
     return TrainingData(
         dataset.x("training", counts["training"]),
-        dataset.y("training", counts["training"]).argmax(axis=1),
+        dataset.y("training", counts["training"]),
         dataset.x("validation", counts["validation"]),
-        dataset.y("validation", counts["validation"]).argmax(axis=1),
+        dataset.y("validation", counts["validation"]),
         dataset,
     )
 
 
 def _write_history(draft: Draft, history: list[dict[str, float]]) -> None:
     with draft.aside("history.csv").open("w", newline="") as stream:
-        columns = ["epoch", "training_loss", "validation_loss", "validation_accuracy", "seconds"]
-        writer = csv.DictWriter(stream, columns, lineterminator="\n")
+        writer = csv.DictWriter(stream, list(history[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)

@@ -1,4 +1,4 @@
-"""What a backend gets to train on, and what it gives back."""
+"""What a backend gets to train on and gives back, and how every backend scores its predictions."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from seqgra.architecture.schema import Network
 from seqgra.dataset import Dataset
-from seqgra.model import AbstractModel
+from seqgra.model import MULTI_LABEL, AbstractModel, task_of
 
 
 class TrainingData(NamedTuple):
@@ -18,7 +19,7 @@ class TrainingData(NamedTuple):
     x, validation_x
         uint8 (N, L): letter codes, memory-mapped.
     y, validation_y
-        int64 (N,): number of the condition.
+        uint8 (N, C): recorded conditions, one-hot (multi-class) or multi-hot (multi-label).
     dataset
         For names and, in informed baselines, the grammar's elements.
     """
@@ -28,6 +29,11 @@ class TrainingData(NamedTuple):
     validation_x: np.ndarray
     validation_y: np.ndarray
     dataset: Dataset
+
+    @property
+    def task(self) -> str:
+        """``multi-class`` or ``multi-label``."""
+        return task_of(self.dataset)
 
 
 class Options(NamedTuple):
@@ -46,7 +52,8 @@ class Trained(NamedTuple):
     model
         With the best weights.
     history
-        One row an epoch: epoch, training_loss, validation_loss, validation_accuracy, seconds.
+        One row an epoch: epoch, learning_rate, training_loss, validation_loss, validation_accuracy,
+        seconds, and the monitored metric if it is another.
     status, reason
         ``done``, ``collapsed`` or ``diverged``, and why.
     facts
@@ -60,18 +67,160 @@ class Trained(NamedTuple):
     facts: dict[str, Any]
 
 
-def constant_loss(training_y: np.ndarray, validation_y: np.ndarray, conditions: int) -> float:
+def recipe_of(network: Network, data: TrainingData) -> dict[str, Any]:
+    """Return what a network is built from, JSON-like: architecture, alphabet, window, conditions, task."""
+    recipe: dict[str, Any] = {
+        "architecture": network.model_dump(mode="json"),
+        "alphabet": data.dataset.alphabet.name,
+        "window": data.dataset.window,
+        "conditions": list(data.dataset.conditions),
+        "task": data.task,
+    }
+    return {**recipe, "source": network.source} if network.module else recipe
+
+
+def balanced_weights(y: np.ndarray, task: str) -> np.ndarray:
+    """Return the weight of each condition in a loss that all conditions share evenly: float32 (C,).
+
+    Multi-class: N / (C N_c), of the examples of condition c. Multi-label: (N - N_c) / N_c, of the
+    positives of label c. A condition without examples counts as one with half an example.
+
+    >>> balanced_weights(np.array([[1, 0], [1, 0], [1, 0], [0, 1]]), "multi-class").round(3).tolist()
+    [0.667, 2.0]
+    """
+    examples, conditions = y.shape
+    counts = np.maximum(y.sum(axis=0, dtype=float), 0.5)
+    if task == MULTI_LABEL:
+        return (np.maximum(examples - counts, 0.5) / counts).astype(np.float32)
+    return (examples / (conditions * counts)).astype(np.float32)
+
+
+def mean_loss(
+    logits: np.ndarray, y: np.ndarray, task: str, weights: np.ndarray | None = None
+) -> float:
+    """Return the loss in nats: the mean over examples, and over labels of a multi-label task.
+
+    Parameters
+    ----------
+    logits
+        (N, C).
+    y
+        uint8 (N, C).
+    task
+        Multi-class: cross-entropy of the softmax, -w_y log p_y. Multi-label: binary cross-entropy
+        of each label, -w_c y log p - (1 - y) log(1 - p).
+    weights
+        (C,) of `balanced_weights`, or None for ones.
+
+    >>> round(mean_loss(np.array([[2.0, 0.0]]), np.array([[1, 0]]), "multi-class"), 4)
+    0.1269
+    """
+    z = np.asarray(logits, float)
+    w = np.ones(z.shape[1]) if weights is None else np.asarray(weights, float)
+    if task == MULTI_LABEL:
+        return float((w * y * np.logaddexp(0, -z) + (1.0 - y) * np.logaddexp(0, z)).mean())
+    top = z.max(axis=1, keepdims=True)
+    log_p = z - top - np.log(np.exp(z - top).sum(axis=1, keepdims=True))
+    return float(-(w * y * log_p).sum(axis=1).mean())
+
+
+def constant_loss(
+    training_y: np.ndarray, validation_y: np.ndarray, task: str, weights: np.ndarray | None = None
+) -> float:
     """Return the validation loss (nats) of the predictor that always says the training shares.
 
-    A model that is not 1 % better has collapsed: it learnt nothing that carries over.
+    A model that is not 1 % better has collapsed: it learnt nothing that carries over. Shares are
+    counted from half an example of each condition on. With `weights` (see `mean_loss`) they are
+    those that minimise the weighted loss.
 
-    >>> round(constant_loss(np.array([0, 1, 0, 1]), np.array([0, 1]), 2), 4)
-    0.6931
+    >>> y = np.array([[1, 0], [0, 1]])
+    >>> round(constant_loss(y, y, "multi-class"), 4), round(constant_loss(y, y, "multi-label"), 4)
+    (0.6931, 0.6931)
     """
-    shares = (np.bincount(training_y, minlength=conditions) + 0.5) / (
-        len(training_y) + conditions / 2
-    )
-    return float(-np.log(shares[validation_y]).mean())
+    examples, conditions = training_y.shape
+    w = np.ones(conditions) if weights is None else np.asarray(weights, float)
+    positives = w * (training_y.sum(axis=0, dtype=float) + 0.5)
+    if task == MULTI_LABEL:
+        negatives = examples - training_y.sum(axis=0, dtype=float) + 0.5
+        logits = np.log(positives / negatives)
+    else:
+        logits = np.log(positives)
+    return mean_loss(np.broadcast_to(logits, validation_y.shape), validation_y, task, weights)
+
+
+def accuracy(logits: np.ndarray, y: np.ndarray, task: str) -> float:
+    """Return the share of right answers: the largest logit's condition, or each label at p > 1/2."""
+    if task == MULTI_LABEL:
+        return float(((logits > 0) == (y > 0)).mean())
+    return float((logits.argmax(axis=1) == y.argmax(axis=1)).mean())
+
+
+def macro_auc(scores: np.ndarray, y: np.ndarray, kind: str) -> float:
+    """Return the mean over conditions of ROC AUC (``roc-auc``) or average precision (``pr-auc``).
+
+    Ties count as half. A condition that all examples have, or none, is left out; 0.5 if all are.
+
+    Parameters
+    ----------
+    scores
+        (N, C), such as probabilities.
+    y
+        (N, C), 0 or 1.
+    kind
+        Which of the two.
+    """
+    curve = _roc_auc if kind == "roc-auc" else _average_precision
+    both = [c for c in range(y.shape[1]) if 0 < y[:, c].sum() < len(y)]
+    values = [curve(np.asarray(scores[:, c], float), y[:, c] > 0) for c in both]
+    return float(np.mean(values)) if values else 0.5
+
+
+def _roc_auc(score: np.ndarray, positive: np.ndarray) -> float:
+    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(count) - (count - 1) / 2)[place]  # mean rank of ties, from 1
+    n = positive.sum()
+    return float((rank[positive].sum() - n * (n + 1) / 2) / (n * (len(score) - n)))
+
+
+def _average_precision(score: np.ndarray, positive: np.ndarray) -> float:
+    order = np.argsort(-score, kind="stable")
+    score, positive = score[order], positive[order]
+    ends = np.flatnonzero(np.append(score[1:] != score[:-1], True))
+    found = np.cumsum(positive)[ends]
+    return float((np.diff(found, prepend=0) * found / (ends + 1)).sum() / positive.sum())
+
+
+def probabilities(logits: np.ndarray, task: str) -> np.ndarray:
+    """Return float64 (N, C): the softmax of multi-class logits, the sigmoid of multi-label ones.
+
+    >>> probabilities(np.array([[0.0, 0.0]]), "multi-class").tolist()
+    [[0.5, 0.5]]
+    """
+    z = np.asarray(logits, float)
+    if task == MULTI_LABEL:
+        return np.exp(-np.logaddexp(0, -z))
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    return np.asarray(p / p.sum(axis=1, keepdims=True))
+
+
+def validation_row(
+    logits: np.ndarray, y: np.ndarray, task: str, monitor: str, weights: np.ndarray | None
+) -> dict[str, float]:
+    """Return the validation columns of a history row."""
+    row = {
+        "validation_loss": mean_loss(logits, y, task, weights),
+        "validation_accuracy": accuracy(logits, y, task),
+    }
+    if monitor in ("roc-auc", "pr-auc"):
+        scores = probabilities(logits, task)
+        row[f"validation_{monitor.replace('-', '_')}"] = macro_auc(scores, y, monitor)
+    return row
+
+
+def badness(row: dict[str, float], monitor: str) -> float:
+    """Return the monitored metric of a history row so that lower is better."""
+    value = row[f"validation_{monitor.replace('-', '_')}"]
+    return value if monitor == "loss" else -value
 
 
 def outcome(best_loss: float, constant: float) -> tuple[str, str]:

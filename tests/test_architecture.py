@@ -6,12 +6,12 @@ import pytest
 
 from seqgra.architecture.load import (
     architecture_fingerprint,
-    count_parameters,
-    layer_shapes,
     load_architecture,
     resolve_architecture,
 )
-from seqgra.backends.pytorch import build
+from seqgra.architecture.optimizers import Optimizer
+from seqgra.architecture.shapes import count_parameters, layer_shapes
+from seqgra.backends.pytorch_layers import build
 from seqgra.errors import InputError
 
 SHIPPED = sorted((Path(__file__).parents[1] / "architectures").glob("*.yaml"))
@@ -72,7 +72,7 @@ LAYERS = [{"conv": {"filters": 10, "width": 21}}, "flatten", {"dense": 5}]
         ),
         (
             {"layers": LAYERS, "optimizer": {"sgd": {}, "adam": {}}},
-            ["optimizer: needs exactly one of sgd, adam"],
+            ["optimizer: needs exactly one of " + ", ".join(Optimizer.model_fields)],
         ),
         (
             {"layers": LAYERS, "training": {"batch_size": 0}},

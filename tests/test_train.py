@@ -102,7 +102,7 @@ def test_interrupted_training_resumes_and_ends_like_an_unbroken_one(tmp_path, ti
     plan = {"epochs": 60, "patience": 60, "batch_size": 2}
     net = architecture(tmp_path, SLOW_NET, training=plan)
     program = (
-        "import sys; from seqgra.backends import pytorch_training as p; p._CHECKPOINT_SECONDS = 0\n"
+        "import sys; from seqgra.backends import loop; loop._CHECKPOINT_SECONDS = 0\n"
         "from seqgra.cli import main; sys.exit(main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", program, "train", str(tiny_dataset), net, "--size", "500"]

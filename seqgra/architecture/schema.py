@@ -4,164 +4,99 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
+from seqgra.architecture.layers import Layer, Positive, read_layers
+from seqgra.architecture.optimizers import Optimizer, Schedule, Sgd
 from seqgra.yamlfile import Strict
 
-Activation = Literal["none", "relu", "gelu", "sigmoid", "tanh", "softplus", "exponential"]
-Positive = Annotated[int, Field(ge=1, le=1_000_000)]
-Rate = Annotated[float, Field(ge=0, lt=1)]
+#: What an epoch may be judged by, on the validation set.
+Monitor = Literal["loss", "accuracy", "roc-auc", "pr-auc"]
 
 
-class Conv(Strict):
-    """Convolution over positions; padding same keeps the length."""
+class Augment(Strict):
+    """Changes of training sequences, drawn anew in every epoch."""
 
-    kind: Literal["conv"]
-    filters: Positive
-    width: Positive
-    stride: Positive = 1
-    dilation: Positive = 1
-    padding: Literal["same", "valid"] = "same"
-    activation: Activation = "none"
-
-    @model_validator(mode="after")
-    def _same_needs_stride_one(self) -> Conv:
-        if self.padding == "same" and self.stride > 1:
-            raise ValueError("padding: same needs stride 1; use padding: valid")
-        return self
-
-
-class Dense(Strict):
-    """Fully connected layer."""
-
-    kind: Literal["dense"]
-    units: Positive
-    activation: Activation = "none"
-
-
-class Dropout(Strict):
-    """Dropout with the share of values set to zero."""
-
-    kind: Literal["dropout"]
-    rate: Rate
-
-
-class BatchNorm(Strict):
-    """Batch normalisation over channels (before flatten) or units (after)."""
-
-    kind: Literal["batch-norm"]
-
-
-class Activate(Strict):
-    """An activation by itself, such as the one after batch normalisation."""
-
-    kind: Literal["activation"]
-    function: Activation
-
-
-class MaxPool(Strict):
-    """Maximum over windows of positions; stride = width unless given."""
-
-    kind: Literal["max-pool"]
-    width: Positive
-    stride: Positive | None = None
-
-
-class GlobalMaxPool(Strict):
-    """Maximum over all positions, one value a channel."""
-
-    kind: Literal["global-max-pool"]
-
-
-class Flatten(Strict):
-    """All channels and positions as one vector."""
-
-    kind: Literal["flatten"]
-
-
-Layer = Annotated[
-    Conv | Dense | Dropout | BatchNorm | Activate | MaxPool | GlobalMaxPool | Flatten,
-    Field(discriminator="kind"),
-]
-
-#: Layers that may be written with one number or word: `dropout: 0.3`.
-_SHORT = {"dropout": "rate", "dense": "units", "activation": "function", "max-pool": "width"}
-
-
-def _layers(given: Any) -> Any:
-    """Turn ``flatten`` and ``conv: {...}`` into ``{kind: ...}`` mappings."""
-    if not isinstance(given, (list, tuple)):
-        return given
-    return [_layer(item, number) for number, item in enumerate(given)]
-
-
-def _layer(item: Any, number: int) -> Any:
-    if isinstance(item, str):
-        return {"kind": item}
-    if not isinstance(item, dict) or "kind" in item:
-        return item
-    if len(item) != 1:
-        raise ValueError(
-            f"layer {number} must have one key, such as conv; it has {', '.join(map(str, item))}"
-        )
-    ((kind, options),) = item.items()
-    if isinstance(options, dict):
-        return {"kind": kind, **options}
-    return {"kind": kind} if options is None else {"kind": kind, _SHORT.get(kind, "value"): options}
-
-
-class Sgd(Strict):
-    """Stochastic gradient descent."""
-
-    learning_rate: Annotated[float, Field(gt=0)] = 0.001
-    momentum: Rate = 0.9
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-
-
-class Adam(Strict):
-    """Adam (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980)."""
-
-    learning_rate: Annotated[float, Field(gt=0)] = 0.001
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-
-
-class Optimizer(Strict):
-    """Exactly one optimiser with its parameters."""
-
-    sgd: Sgd | None = None
-    adam: Adam | None = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Optimizer:
-        if (self.sgd is None) == (self.adam is None):
-            raise ValueError("needs exactly one of sgd, adam")
-        return self
-
-    @property
-    def learning_rate(self) -> float:
-        """The initial learning rate."""
-        chosen = self.sgd or self.adam
-        assert chosen is not None
-        return chosen.learning_rate
+    #: Reverse-complement each sequence with probability 1/2.
+    reverse_complement: bool = False
+    #: Move each sequence by a uniform number of positions in +-shift; what is freed is no letter.
+    shift: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 
 
 class Training(Strict):
-    """How long and in what portions to train; the epoch of lowest validation loss is kept."""
+    """How long and in what portions to train; the best epoch on the validation set is kept."""
 
     batch_size: Positive = 32
     epochs: Positive = 100
     patience: Positive = 10
     shuffle: bool = True
+    monitor: Monitor = "loss"
+    class_weights: Literal["none", "balanced"] = "none"
+    #: Largest norm of all gradients together; larger ones are scaled down.
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
+    #: Largest size of each gradient; larger ones are cut.
+    clip_value: Annotated[float, Field(gt=0)] | None = None
+    augment: Augment = Augment()
+    precision: Literal["float32", "bfloat16"] = "float32"
+    compile: bool = False
+
+    @model_validator(mode="after")
+    def _one_clip(self) -> Training:
+        if self.clip_norm is not None and self.clip_value is not None:
+            raise ValueError("needs at most one of clip_norm, clip_value")
+        return self
+
+
+class Predict(Strict):
+    """How predictions are made."""
+
+    #: Average the logits of a sequence and of its reverse complement.
+    reverse_complement: bool = False
+
+
+def _module(text: str) -> str:
+    file, _, name = text.rpartition(":")
+    if not file.endswith(".py") or not name.isidentifier():
+        raise ValueError(f"is {text!r}; expected FILE.py:NAME, such as architectures/my.py:MyModel")
+    return text
 
 
 class Network(Strict):
-    """A neural network: layers before the implied output layer, and how to train it."""
+    """A neural network: layers before the implied output layer, and how to train it.
+
+    Instead of layers, `module` may name a class of the user's own (see `architecture.custom`).
+    """
 
     description: str = ""
-    layers: Annotated[tuple[Layer, ...], BeforeValidator(_layers)]
-    loss: Literal["auto", "cross-entropy"] = "auto"
+    layers: Annotated[tuple[Layer, ...], BeforeValidator(read_layers)] = ()
+    module: Annotated[str, AfterValidator(_module)] | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    loss: Literal["auto", "cross-entropy", "bce"] = "auto"
     optimizer: Optimizer = Optimizer(sgd=Sgd())
+    schedule: Schedule = Schedule()
     training: Training = Training()
+    predict: Predict = Predict()
+    #: Text of the file that `module` names; part of the fingerprint, never of a YAML file.
+    _source: str = PrivateAttr("")
+
+    @model_validator(mode="after")
+    def _layers_or_module(self) -> Network:
+        if (not self.layers) == (self.module is None):
+            raise ValueError("needs exactly one of layers, module")
+        if self.options and self.module is None:
+            raise ValueError("options are those of a module; there is none")
+        return self
+
+    @property
+    def source(self) -> str:
+        """Text of the file that `module` names."""
+        return self._source
+
+    def with_source(self, text: str) -> Network:
+        """Return the network with the text of its module's file."""
+        network = self.model_copy()
+        network._source = text
+        return network
 
 
 class Kmers(Strict):

@@ -1,10 +1,9 @@
-"""PyTorch backend: layers -> module, trained module -> model, files of a model."""
+"""PyTorch backend: trained module -> model, files of a model."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,96 +14,17 @@ from safetensors.torch import save as save_weights
 from torch import nn
 
 from seqgra.alphabet import ALPHABETS
-from seqgra.architecture.load import Shape, layer_shapes, resolve_architecture
-from seqgra.architecture.schema import (
-    Activate,
-    BatchNorm,
-    Conv,
-    Dense,
-    Dropout,
-    Flatten,
-    GlobalMaxPool,
-    Layer,
-    MaxPool,
-    Network,
-)
+from seqgra.architecture.custom import load_class
+from seqgra.architecture.load import resolve_architecture
+from seqgra.architecture.schema import Network
+from seqgra.backends.pytorch_layers import Recurrent, StrandAverage, build
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, verify_file
-from seqgra.model import AbstractModel
+from seqgra.model import MULTI_CLASS, MULTI_LABEL, AbstractModel
 from seqgra.training import Options, Trained, TrainingData
 
 #: Examples per forward pass outside training; fixed, since it can change the last bits.
-_BATCH = 512
-_ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
-    "gelu": nn.GELU,
-    "sigmoid": nn.Sigmoid,
-    "tanh": nn.Tanh,
-    "softplus": nn.Softplus,
-}
-
-
-class Exponential(nn.Module):
-    """The activation exp(x), which makes first-layer filters read as motifs."""
-
-    def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """Return exp of `values`."""
-        return values.exp()
-
-
-def build(network: Network, letters: int, window: int, outputs: int, file: str) -> nn.Sequential:
-    """Return the network as a module from one-hot float32 (N, A, L) to logits (N, C).
-
-    Weights and biases start uniform in +-1/sqrt(fan in). Every activation is a module of its own and
-    global pooling is an `nn.MaxPool1d` over all positions, so that attribution hooks are exact.
-
-    Raises
-    ------
-    InputError
-        If a layer cannot work on what it gets.
-    """
-    shapes = layer_shapes(network, letters, window, file)
-    modules: list[nn.Module] = []
-    for layer, shape in zip(network.layers, shapes, strict=False):
-        modules += _modules(layer, shape)
-    return nn.Sequential(*modules, nn.Linear(shapes[-1].channels, outputs))
-
-
-def _modules(layer: Layer, shape: Shape) -> Iterator[nn.Module]:
-    match layer:
-        case Conv():
-            yield nn.Conv1d(
-                shape.channels,
-                layer.filters,
-                layer.width,
-                stride=layer.stride,
-                dilation=layer.dilation,
-                padding="same" if layer.padding == "same" else 0,
-            )
-            yield from _activation(layer.activation)
-        case Dense():
-            yield nn.Linear(shape.channels, layer.units)
-            yield from _activation(layer.activation)
-        case Dropout():
-            yield nn.Dropout(layer.rate)
-        case BatchNorm():
-            yield nn.BatchNorm1d(shape.channels)
-        case Activate():
-            yield from _activation(layer.function)
-        case MaxPool():
-            yield nn.MaxPool1d(layer.width, layer.stride or layer.width)
-        case GlobalMaxPool():
-            yield nn.MaxPool1d(shape.length)
-            yield nn.Flatten()
-        case Flatten():
-            yield nn.Flatten()
-
-
-def _activation(name: str) -> Iterator[nn.Module]:
-    if name == "exponential":
-        yield Exponential()
-    elif name != "none":
-        yield _ACTIVATIONS[name]()
+BATCH = 512
 
 
 class PytorchModel(AbstractModel):
@@ -113,37 +33,47 @@ class PytorchModel(AbstractModel):
     Attributes
     ----------
     module
-        In evaluation mode.
+        From one-hot float32 (N, A, L) to logits (N, C), in evaluation mode. A network that averages
+        strands is wrapped in a `StrandAverage`; otherwise it is an `nn.Sequential` of plain modules.
+    network
+        The module without that wrapping.
     recipe
-        JSON-like: architecture, alphabet, window, conditions.
+        JSON-like: architecture, alphabet, window, conditions, task.
     """
 
-    def __init__(self, module: nn.Sequential, recipe: dict[str, Any], device: torch.device) -> None:
-        self.module = module.to(device).eval()
+    def __init__(self, network: nn.Module, recipe: dict[str, Any], device: torch.device) -> None:
+        self.network = network.to(device).eval()
+        self.module = predicting(self.network, recipe).eval()
         self.recipe = recipe
         self.conditions = tuple(recipe["conditions"])
         self.alphabet, self.window = recipe["alphabet"], recipe["window"]
+        self.task = recipe.get("task", MULTI_CLASS)
         self._device = device
         on_gpu = device.type == "cuda"
         self.device = torch.cuda.get_device_name(device) if on_gpu else "cpu"
         self._encode = OneHot(len(ALPHABETS[recipe["alphabet"]].letters), device)
+        # cuDNN has no backward pass of recurrent layers in evaluation mode
+        self._cudnn = not any(isinstance(m, (Recurrent, nn.RNNBase)) for m in network.modules())
 
     def logits(self, x: np.ndarray) -> np.ndarray:
         """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L)."""
         parts = [np.zeros((0, len(self.conditions)), np.float32)]
         with torch.inference_mode():
-            for start in range(0, len(x), _BATCH):
-                codes = torch.from_numpy(np.array(x[start : start + _BATCH])).to(self._device)
+            for start in range(0, len(x), BATCH):
+                codes = torch.from_numpy(np.array(x[start : start + BATCH])).to(self._device)
                 parts.append(self.module(self._encode(codes)).cpu().numpy())
         return np.concatenate(parts)
 
     def gradients(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """Return the gradient of the centred logit: float32 (N, A, L)."""
+        """Return the gradient of the explained quantity: float32 (N, A, L)."""
         points = torch.from_numpy(np.ascontiguousarray(inputs)).to(self._device).requires_grad_()
         chosen = torch.from_numpy(np.asarray(target, np.int64)).to(self._device)
-        logits = self.module(points)
-        centred = logits.gather(1, chosen[:, None])[:, 0] - logits.mean(dim=1)
-        (gradient,) = torch.autograd.grad(centred.sum(), points)
+        with torch.backends.cudnn.flags(enabled=self._cudnn, deterministic=True, benchmark=False):
+            logits = self.module(points)
+            explained = logits.gather(1, chosen[:, None])[:, 0]
+            if self.task != MULTI_LABEL:
+                explained = explained - logits.mean(dim=1)
+            (gradient,) = torch.autograd.grad(explained.sum(), points)
         return gradient.cpu().numpy()
 
 
@@ -156,6 +86,12 @@ class OneHot:
     def __call__(self, codes: torch.Tensor) -> torch.Tensor:
         """Encode a batch on the device it is on."""
         return (codes[:, None, :] == self._letters).float()
+
+
+def predicting(network: nn.Module, recipe: dict[str, Any]) -> nn.Module:
+    """Return the module that predicts: the network itself, or the average over both strands."""
+    both = recipe["architecture"].get("predict", {}).get("reverse_complement", False)
+    return StrandAverage(network) if both else network
 
 
 def choose_device(name: str) -> torch.device:
@@ -191,17 +127,17 @@ def fit(architecture: Network, data: TrainingData, options: Options, draft: Draf
 def save(model: PytorchModel, draft: Draft) -> None:
     """Write the files of a model noun; the caller publishes them."""
     draft.aside("model.json").write_text(json.dumps(model.recipe, indent=1) + "\n")
-    state = {name: values.cpu().contiguous() for name, values in model.module.state_dict().items()}
+    state = {name: values.cpu().contiguous() for name, values in model.network.state_dict().items()}
     draft.aside("model.safetensors").write_bytes(save_weights(state))
 
 
 def open_model(folder: Path, run: dict[str, Any], device: str) -> PytorchModel:
-    """Open a finished model folder; nothing in it is run.
+    """Open a finished model folder; nothing in it is run, but for a custom module that is allowed.
 
     Raises
     ------
     InputError
-        If a file is missing or damaged.
+        If a file is missing or damaged, or a custom module is not allowed.
     """
     recipe = json.loads(verify_file(folder, "model.json", run).read_text())
     weights = load_weights(verify_file(folder, "model.safetensors", run).read_bytes())
@@ -211,9 +147,39 @@ def open_model(folder: Path, run: dict[str, Any], device: str) -> PytorchModel:
     return PytorchModel(module, recipe, choose_device(device))
 
 
-def build_from_recipe(recipe: dict[str, Any], file: str) -> nn.Sequential:
-    """Return the untrained module of a recipe (see `PytorchModel`)."""
-    network = resolve_architecture(recipe["architecture"], file)
+def build_from_recipe(recipe: dict[str, Any], file: str) -> nn.Module:
+    """Return the untrained module of a recipe (see `PytorchModel`).
+
+    Raises
+    ------
+    InputError
+        If a custom module is not allowed or fails.
+    """
+    network = resolve_architecture(recipe["architecture"], file, recipe.get("source", ""))
     assert isinstance(network, Network)
-    letters = len(ALPHABETS[recipe["alphabet"]].letters)
-    return build(network, letters, recipe["window"], len(recipe["conditions"]), file)
+    letters, outputs = len(ALPHABETS[recipe["alphabet"]].letters), len(recipe["conditions"])
+    if network.module is None:
+        return build(network, letters, recipe["window"], outputs, file)
+    return _build_custom(network, letters, recipe["window"], outputs, file)
+
+
+def _build_custom(
+    network: Network, letters: int, window: int, outputs: int, file: str
+) -> nn.Module:
+    """Make the user's module and try it on two sequences."""
+    assert network.module is not None
+    made = load_class(network, file)
+    try:
+        module = made(letters=letters, window=window, outputs=outputs, **network.options)
+        if not isinstance(module, nn.Module):
+            raise TypeError("it is no torch.nn.Module")
+        module.eval()
+        with torch.inference_mode():
+            shape = tuple(module(torch.zeros(2, letters, window)).shape)
+    except Exception as error:
+        message = f"cannot be used with letters={letters}, window={window}, outputs={outputs}"
+        raise bad_input(network.module, "", f"{message}: {error!r}") from error
+    if shape != (2, outputs):
+        message = f"gives an output of shape {shape}; expected (2, {outputs}) for two sequences"
+        raise bad_input(network.module, "", message)
+    return module

@@ -1,243 +1,261 @@
-"""Training loop of the PyTorch backend: early stopping, best weights, checkpoints, exact resume."""
+"""Training of the PyTorch backend: one epoch, its optimiser, loss and augmentation."""
 
 from __future__ import annotations
 
-import hashlib
-import logging
-import math
-import time
-from dataclasses import dataclass, field
-from pathlib import Path
-from pickle import UnpicklingError
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from seqgra.architecture.schema import Network, Optimizer
+from seqgra.alphabet import PADDING, UNKNOWN
+from seqgra.architecture.optimizers import (
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Optimizer,
+    RmsProp,
+    Sgd,
+)
+from seqgra.architecture.schema import Augment, Network, Training
+from seqgra.backends.loop import Arrays, Trainee, derived_seed, loss_weights, run
 from seqgra.backends.pytorch import (
+    BATCH,
     OneHot,
     PytorchModel,
     build_from_recipe,
     choose_device,
     make_deterministic,
+    predicting,
 )
 from seqgra.fingerprint import Draft
-from seqgra.progress import Progress
-from seqgra.training import Options, Trained, TrainingData, constant_loss, outcome
+from seqgra.model import MULTI_LABEL
+from seqgra.training import Options, Trained, TrainingData, recipe_of
 
-log = logging.getLogger(__name__)
-
-_CHECKPOINT_SECONDS = 5.0
-_VALIDATION_BATCH = 512
-
-
-@dataclass
-class State:
-    """Everything that a checkpoint must hold to go on as if nothing had happened."""
-
-    module: nn.Sequential
-    optimizer: torch.optim.Optimizer
-    epoch: int = 0
-    best_loss: float = math.inf
-    best_epoch: int = 0
-    best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
-    history: list[dict[str, float]] = field(default_factory=list)
-
-    def save(self, path: Path) -> None:
-        """Write a checkpoint, whole or not at all."""
-        aside = path.with_name(path.name + ".partial")
-        content = {
-            "module": self.module.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "epoch": self.epoch,
-            "best_loss": self.best_loss,
-            "best_epoch": self.best_epoch,
-            "best_weights": self.best_weights,
-            "history": self.history,
-            "device": device_type(self.module),
-        }
-        torch.save(content, aside)
-        aside.replace(path)
-
-    def restore(self, path: Path, device: torch.device) -> None:
-        """Continue from a checkpoint.
-
-        Raises
-        ------
-        ValueError
-            If it was written on another kind of device, whose bits differ.
-        """
-        content = torch.load(path, map_location=device, weights_only=True)
-        if content["device"] != device.type:
-            raise ValueError(f"was written on {content['device']}")
-        self.module.load_state_dict(content["module"])
-        self.optimizer.load_state_dict(content["optimizer"])
-        self.epoch, self.best_loss = content["epoch"], content["best_loss"]
-        self.best_epoch, self.best_weights = content["best_epoch"], content["best_weights"]
-        self.history = content["history"]
-
-    def keep_best(self, loss: float) -> None:
-        """Remember the weights of the epoch with the lowest validation loss."""
-        if loss < self.best_loss:
-            self.best_loss, self.best_epoch = loss, self.epoch
-            self.best_weights = {k: v.clone() for k, v in self.module.state_dict().items()}
+#: Share of a GPU's free memory that the letters of a dataset may take.
+_SHARE_OF_GPU = 0.5
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def fit(network: Network, data: TrainingData, options: Options, draft: Draft) -> Trained:
-    """Train a network until its validation loss has not fallen for `patience` epochs.
+    """Train a network until its monitored metric has not improved for `patience` epochs.
 
     Raises
     ------
     InputError
-        If a layer does not fit the window, or the device is missing.
+        If a layer does not fit the window, the device is missing, or custom code is not allowed.
     """
     device = choose_device(options.device)
     make_deterministic(options.threads)
-    recipe: dict[str, Any] = {
-        "architecture": network.model_dump(mode="json"),
-        "alphabet": data.dataset.alphabet.name,
-        "window": data.dataset.window,
-        "conditions": list(data.dataset.conditions),
-    }
-    torch.manual_seed(_derived_seed(options.seed, "initial weights"))
+    recipe = recipe_of(network, data)
+    torch.manual_seed(derived_seed(options.seed, "initial weights"))
     module = build_from_recipe(recipe, network.description or "architecture").to(device)
-    state = State(module, make_optimizer(network.optimizer, module))
-    _resume(state, draft, device)
-    reason = _run(state, network, _Tensors(data, device), options, draft)
-    state.module.load_state_dict(state.best_weights or state.module.state_dict())
-    constant = constant_loss(data.y, data.validation_y, len(recipe["conditions"]))
-    status, why = ("diverged", reason) if reason else outcome(state.best_loss, constant)
+    trainee = PytorchTrainee(module, recipe, network, data, options.seed, device)
+    state, status, reason, facts = run(trainee, network, data, draft)
     model = PytorchModel(module, recipe, device)
-    facts = {
-        "device": model.device,
-        "parameters": sum(p.numel() for p in module.parameters() if p.requires_grad),
-        "epochs": state.epoch,
-        "best_epoch": state.best_epoch,
-        "best_validation_loss": state.best_loss if state.best_epoch else None,
-        "constant_loss": constant,
-    }
-    return Trained(model, state.history, status, why, facts)
+    parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    facts = {"device": model.device, "parameters": parameters, **facts}
+    return Trained(model, state.history, status, reason, facts)
 
 
-def _resume(state: State, draft: Draft, device: torch.device) -> None:
-    """Continue from the draft's checkpoint, if there is a whole one of this device."""
-    if not draft.checkpoint.exists():
-        return
-    try:
-        state.restore(draft.checkpoint, device)
-    except (RuntimeError, ValueError, KeyError, EOFError, UnpicklingError) as error:
-        log.warning("%s: checkpoint %s; starting anew", draft.folder, error)
-        draft.checkpoint.unlink()
-        return
-    log.warning("resuming %s after epoch %d", draft.folder, state.epoch)
+class PytorchTrainee(Trainee):
+    """A module with its optimiser and data.
 
+    Letters stay uint8, on the device if they fit, and become one-hot batch by batch.
+    """
 
-def device_type(module: nn.Module) -> str:
-    """Return the kind of device that a module's weights are on."""
-    return next(module.parameters()).device.type
-
-
-class _Tensors:
-    """Letter codes (uint8) and conditions on the device; one-hot is made batch by batch."""
-
-    def __init__(self, data: TrainingData, device: torch.device) -> None:
-        self.x, self.validation_x = (
-            torch.from_numpy(np.array(x)).to(device) for x in (data.x, data.validation_x)
+    def __init__(
+        self,
+        module: nn.Module,
+        recipe: dict[str, Any],
+        network: Network,
+        data: TrainingData,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self.device, self._on = device.type, device
+        self._module, self._plan, self._seed = module, network.training, seed
+        self._predicting = predicting(module, recipe)
+        self._optimizer = make_optimizer(network.optimizer, module)
+        self._encode = OneHot(len(data.dataset.alphabet.letters), device)
+        self._letters = len(data.dataset.alphabet.letters)
+        there = device if _fits(data, device) else torch.device("cpu")
+        self._x, self._validation_x = (
+            torch.from_numpy(np.array(x)).to(there) for x in (data.x, data.validation_x)
         )
-        self.y, self.validation_y = (
-            torch.from_numpy(y).to(device) for y in (data.y, data.validation_y)
-        )
-        self.encode = OneHot(len(data.dataset.alphabet.letters), device)
+        self._y = torch.from_numpy(_targets(data)).to(device)
+        self._loss = make_loss(data.task, loss_weights(network, data), device)
+        self._forward = torch.compile(module) if self._plan.compile else module
 
+    def train_epoch(self, epoch: int, rate: float) -> float:
+        """Train one epoch; its order, augmentation and dropout depend on seed and epoch alone."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        order = self._order(epoch)
+        draws = torch.Generator().manual_seed(derived_seed(self._seed, f"augmentation {epoch}"))
+        torch.manual_seed(derived_seed(self._seed, f"dropout {epoch}"))
+        total = torch.zeros((), device=self._on, dtype=torch.float64)
+        self._module.train()
+        normalised = any(isinstance(m, nn.BatchNorm1d) for m in self._module.modules())
+        augmented = self._plan.augment != Augment()
+        counted = 0
+        for rows in order.split(self._plan.batch_size):
+            if normalised and len(rows) == 1:
+                continue  # one example has no variance to normalise by
+            counted += len(rows)
+            codes = self._x[rows.to(self._x.device)]
+            if augmented:
+                codes = augment(codes, self._plan.augment, self._letters, draws)
+            total += self._step(codes.to(self._on), self._y[rows]) * len(rows)
+        return float(total) / max(counted, 1)
 
-def _run(state: State, network: Network, tensors: _Tensors, options: Options, draft: Draft) -> str:
-    """Train epoch by epoch; return why it diverged, or nothing."""
-    plan = network.training
-    progress = Progress(f"train {draft.folder}", plan.epochs)
-    progress.advance(state.epoch)
-    saved = time.monotonic()
-    while state.epoch < plan.epochs and state.epoch - state.best_epoch < plan.patience:
-        started = time.perf_counter()
-        state.epoch += 1
-        training_loss = _epoch(state, network, tensors, options.seed)
-        loss, accuracy = _validate(state.module, tensors)
-        row = {"epoch": state.epoch, "training_loss": training_loss, "validation_loss": loss}
-        row |= {"validation_accuracy": accuracy, "seconds": time.perf_counter() - started}
-        state.history.append(
-            {k: float(f"{v:.7g}") for k, v in row.items()} | {"epoch": state.epoch}
-        )
-        if not math.isfinite(training_loss) or not math.isfinite(loss):
-            progress.close()
-            rate = network.optimizer.learning_rate
-            return f"the loss is not a number at epoch {state.epoch}, learning rate {rate:g}"
-        state.keep_best(loss)
-        progress.advance(1, f"validation loss {loss:.4f}")
-        if time.monotonic() - saved > _CHECKPOINT_SECONDS:
-            state.save(draft.checkpoint)
-            saved = time.monotonic()
-    progress.close()
-    return ""
+    def _order(self, epoch: int) -> torch.Tensor:
+        examples = len(self._x)
+        generator = torch.Generator().manual_seed(derived_seed(self._seed, f"order {epoch}"))
+        if not self._plan.shuffle:
+            return torch.arange(examples, device=self._on)
+        return torch.randperm(examples, generator=generator).to(self._on)
 
-
-def _epoch(state: State, network: Network, tensors: _Tensors, seed: int) -> float:
-    """Train one epoch; its order and dropout depend on the seed and the epoch's number alone."""
-    module, optimizer = state.module, state.optimizer
-    examples, batch = len(tensors.x), network.training.batch_size
-    generator = torch.Generator().manual_seed(_derived_seed(seed, f"order {state.epoch}"))
-    order = torch.randperm(examples, generator=generator) if network.training.shuffle else None
-    torch.manual_seed(_derived_seed(seed, f"dropout {state.epoch}"))
-    order = (torch.arange(examples) if order is None else order).to(tensors.x.device)
-    total = torch.zeros((), device=tensors.x.device, dtype=torch.float64)
-    module.train()
-    normalised = any(isinstance(layer, nn.BatchNorm1d) for layer in module)
-    counted = 0
-    for rows in order.split(batch):
-        if normalised and len(rows) == 1:
-            continue  # one example has no variance to normalise by
-        counted += len(rows)
-        loss = nn.functional.cross_entropy(module(tensors.encode(tensors.x[rows])), tensors.y[rows])
-        optimizer.zero_grad()
+    def _step(self, codes: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Learn from one batch; return its mean loss."""
+        with torch.autocast(self._on.type, torch.bfloat16, self._plan.precision == "bfloat16"):
+            logits = self._forward(self._encode(codes))
+        loss = self._loss(logits.float(), y)
+        self._optimizer.zero_grad()
         loss.backward()
-        optimizer.step()
-        total += loss.detach() * len(rows)
-    return float(total) / max(counted, 1)
+        clip_gradients(self._module, self._plan)
+        self._optimizer.step()
+        return loss.detach()
+
+    def validation_logits(self) -> np.ndarray:
+        """Return float32 (N, C) logits of the validation set."""
+        self._module.eval()
+        parts = []
+        with torch.inference_mode():
+            for codes in self._validation_x.split(BATCH):
+                parts.append(self._predicting(self._encode(codes.to(self._on))).cpu().numpy())
+        return np.concatenate(parts)
+
+    def weights(self) -> Arrays:
+        """Return copies of the module's state."""
+        state = self._module.state_dict()
+        return {name: values.cpu().numpy().copy() for name, values in state.items()}
+
+    def optimizer_state(self) -> Arrays:
+        """Return copies of the tensors that the optimiser keeps for each weight."""
+        state = self._optimizer.state_dict()["state"]
+        return {
+            f"{number}.{name}": values.cpu().numpy().copy()
+            for number, kept in state.items()
+            for name, values in kept.items()
+            if values is not None
+        }
+
+    def restore(self, weights: Arrays, optimizer_state: Arrays | None = None) -> None:
+        """Take over weights, and the optimiser's state if given."""
+        self._module.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
+        if optimizer_state is None:
+            return
+        kept: dict[int, dict[str, torch.Tensor]] = {}
+        for key, values in optimizer_state.items():
+            number, _, name = key.partition(".")
+            kept.setdefault(int(number), {})[name] = torch.from_numpy(values)
+        groups = self._optimizer.state_dict()["param_groups"]
+        self._optimizer.load_state_dict({"state": kept, "param_groups": groups})
 
 
-def _validate(module: nn.Sequential, tensors: _Tensors) -> tuple[float, float]:
-    """Return mean cross-entropy (nats) and accuracy on the validation set."""
-    module.eval()
-    loss, correct = 0.0, 0
-    with torch.inference_mode():
-        for start in range(0, len(tensors.validation_x), _VALIDATION_BATCH):
-            rows = slice(start, start + _VALIDATION_BATCH)
-            logits = module(tensors.encode(tensors.validation_x[rows]))
-            y = tensors.validation_y[rows]
-            loss += float(nn.functional.cross_entropy(logits, y, reduction="sum"))
-            correct += int((logits.argmax(dim=1) == y).sum())
-    return loss / len(tensors.validation_x), correct / len(tensors.validation_x)
+def _fits(data: TrainingData, device: torch.device) -> bool:
+    """Tell whether the letters fit beside a model on a device."""
+    if device.type == "cpu":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return data.x.nbytes + data.validation_x.nbytes <= _SHARE_OF_GPU * free
+
+
+def _targets(data: TrainingData) -> np.ndarray:
+    """Return what the loss compares with: int64 (N,) conditions, or float32 (N, C) labels."""
+    if data.task == MULTI_LABEL:
+        return np.asarray(data.y, np.float32)
+    return np.asarray(data.y).argmax(axis=1)
+
+
+def make_loss(task: str, weights: np.ndarray | None, device: torch.device) -> Loss:
+    """Return the mean loss of a batch of logits, as `training.mean_loss` defines it."""
+    w = None if weights is None else torch.from_numpy(weights).to(device)
+    if task == MULTI_LABEL:
+        return nn.BCEWithLogitsLoss(pos_weight=w)
+    if w is None:
+        return nn.functional.cross_entropy
+
+    def weighted(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return (w[y] * nn.functional.cross_entropy(logits, y, reduction="none")).mean()
+
+    return weighted
+
+
+def clip_gradients(module: nn.Module, plan: Training) -> None:
+    """Limit the gradients of a module as the plan says."""
+    if plan.clip_norm is not None:
+        nn.utils.clip_grad_norm_(module.parameters(), plan.clip_norm)
+    if plan.clip_value is not None:
+        nn.utils.clip_grad_value_(module.parameters(), plan.clip_value)
+
+
+def augment(
+    codes: torch.Tensor, how: Augment, letters: int, generator: torch.Generator
+) -> torch.Tensor:
+    """Return letter codes uint8 (N, L), each sequence turned around or moved at random.
+
+    The end of a shorter sequence stays padding; positions that a shift frees are unknown letters.
+    """
+    examples, window = codes.shape
+    lengths = (codes != PADDING).sum(dim=1, keepdim=True)
+    places = torch.arange(window, device=codes.device).expand(examples, -1)
+    inside = places < lengths
+    if how.reverse_complement:
+        turned = torch.rand(examples, 1, generator=generator).to(codes.device) < 0.5
+        turned = turned & inside
+        codes = codes.gather(1, torch.where(turned, lengths - 1 - places, places))
+        codes = torch.where(turned & (codes < letters), letters - 1 - codes, codes)
+    if how.shift:
+        by = torch.randint(-how.shift, how.shift + 1, (examples, 1), generator=generator)
+        source = places - by.to(codes.device)
+        kept = inside & (source >= 0) & (source < lengths)
+        moved = codes.gather(1, source.clamp(0, window - 1))
+        freed = torch.where(inside, UNKNOWN, PADDING).to(codes.dtype)
+        codes = torch.where(kept, moved, freed)
+    return codes
 
 
 def make_optimizer(chosen: Optimizer, module: nn.Module) -> torch.optim.Optimizer:
-    """Return the optimiser of a network for its module."""
-    if chosen.sgd:
-        return torch.optim.SGD(
-            module.parameters(),
-            lr=chosen.sgd.learning_rate,
-            momentum=chosen.sgd.momentum,
-            weight_decay=chosen.sgd.weight_decay,
-            fused=True,
-        )
-    assert chosen.adam is not None
-    return torch.optim.Adam(
-        module.parameters(),
-        lr=chosen.adam.learning_rate,
-        weight_decay=chosen.adam.weight_decay,
-        fused=True,
-    )
-
-
-def _derived_seed(seed: int, purpose: str) -> int:
-    text = f"seqgra model {seed}|{purpose}".encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=7).digest(), "little")
+    """Return the optimiser of a network for its module's trainable weights."""
+    weights = [p for p in module.parameters() if p.requires_grad]
+    s = chosen.settings
+    shared: dict[str, Any] = {"lr": s.learning_rate, "weight_decay": s.weight_decay}
+    match s:
+        case Sgd():
+            return torch.optim.SGD(
+                weights, momentum=s.momentum, nesterov=s.nesterov, fused=True, **shared
+            )
+        case Adam():
+            betas = (s.beta1, s.beta2)
+            return torch.optim.Adam(weights, betas=betas, eps=s.epsilon, fused=True, **shared)
+        case AdamW():
+            betas = (s.beta1, s.beta2)
+            return torch.optim.AdamW(weights, betas=betas, eps=s.epsilon, fused=True, **shared)
+        case RmsProp():
+            return torch.optim.RMSprop(
+                weights, alpha=s.decay, eps=s.epsilon, momentum=s.momentum, **shared
+            )
+        case Adagrad():
+            start = s.initial_accumulator
+            return torch.optim.Adagrad(
+                weights, eps=s.epsilon, initial_accumulator_value=start, **shared
+            )
+        case Adadelta():
+            return torch.optim.Adadelta(weights, rho=s.decay, eps=s.epsilon, **shared)
+        case Adamax():
+            return torch.optim.Adamax(weights, betas=(s.beta1, s.beta2), eps=s.epsilon, **shared)

@@ -14,7 +14,6 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, log_loss
 from threadpoolctl import threadpool_limits
 
 from seqgra.alphabet import ALPHABETS
@@ -23,22 +22,34 @@ from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.grammar.schema import Grammar
 from seqgra.law.elements import best_scores
-from seqgra.model import AbstractModel
-from seqgra.training import Options, Trained, TrainingData, constant_loss, outcome
+from seqgra.model import MULTI_CLASS, MULTI_LABEL, AbstractModel
+from seqgra.training import (
+    Options,
+    Trained,
+    TrainingData,
+    accuracy,
+    constant_loss,
+    mean_loss,
+    outcome,
+)
 
 #: Probability added to every letter before a motif column is scored.
 _PSEUDOCOUNT = 0.001
 _ITERATIONS = 300
 _CHUNK = 8192
+#: Logit of a condition that no training example has.
+_NEVER = -30.0
 
 
 class SklearnModel(AbstractModel):
-    """Standardised features and the coefficients of a multinomial logistic regression.
+    """Standardised features and the coefficients of a logistic regression.
+
+    Multinomial for a multi-class task; one regression a label for a multi-label one.
 
     Attributes
     ----------
     recipe
-        JSON-like: features (k, or the motifs' score matrices), alphabet, conditions.
+        JSON-like: features (k, or the motifs' score matrices), alphabet, conditions, task.
     arrays
         mean, scale float32 (F,); coefficients float32 (C, F); intercepts float32 (C,).
     """
@@ -47,6 +58,7 @@ class SklearnModel(AbstractModel):
         self.recipe, self.arrays, self.device = recipe, arrays, "cpu"
         self.conditions = tuple(recipe["conditions"])
         self.alphabet, self.window = recipe["alphabet"], recipe["window"]
+        self.task = recipe.get("task", MULTI_CLASS)
 
     def logits(self, x: np.ndarray) -> np.ndarray:
         """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L)."""
@@ -54,8 +66,13 @@ class SklearnModel(AbstractModel):
         parts = [np.zeros((0, len(self.conditions)), np.float32)]
         for start in range(0, len(x), _CHUNK):
             values = features(self.recipe, x[start : start + _CHUNK])
-            parts.append((values - a["mean"]) / a["scale"] @ a["coefficients"].T + a["intercepts"])
+            parts.append(linear((values - a["mean"]) / a["scale"], a))
         return np.concatenate(parts)
+
+
+def linear(values: np.ndarray, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """Return float32 (N, C) logits of standardised features (N, F)."""
+    return np.asarray(values @ arrays["coefficients"].T + arrays["intercepts"], np.float32)
 
 
 def features(recipe: dict[str, Any], x: np.ndarray) -> np.ndarray:
@@ -108,39 +125,73 @@ def fit(architecture: Baseline, data: TrainingData, options: Options, _draft: Dr
     for part in (values, validation):  # in place: features may fill most of the memory
         part -= mean
         part /= scale
-    conditions = range(len(recipe["conditions"]))
-    history, best_loss, best = [], np.inf, None
+    y, validation_y = np.asarray(data.y), np.asarray(data.validation_y)
+    history, best_loss, best_penalty = [], np.inf, architecture.penalties[0]
+    best: dict[str, np.ndarray] = {}
     for number, penalty in enumerate(architecture.penalties):
         started = time.perf_counter()
-        model = LogisticRegression(C=penalty, max_iter=_ITERATIONS, random_state=options.seed)
-        # stopping early regularises too; validation decides. More threads would change last bits.
-        with warnings.catch_warnings(), threadpool_limits(options.threads):
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(values, data.y)
-        loss = log_loss(data.validation_y, model.predict_proba(validation), labels=conditions)
+        fitted = _regression(values, y, data.task, penalty, options)
+        logits = linear(validation, fitted)
+        loss = mean_loss(logits, validation_y, data.task)
         history.append(
             {
                 "epoch": number + 1,
-                "training_loss": log_loss(data.y, model.predict_proba(values), labels=conditions),
+                "training_loss": mean_loss(linear(values, fitted), y, data.task),
                 "validation_loss": loss,
-                "validation_accuracy": accuracy_score(data.validation_y, model.predict(validation)),
+                "validation_accuracy": accuracy(logits, validation_y, data.task),
                 "seconds": round(time.perf_counter() - started, 4),
             }
         )
         if loss < best_loss:
-            best_loss, best = loss, model
-    assert best is not None
-    arrays = {"mean": mean, "scale": scale, **_coefficients(best)}
-    constant = constant_loss(data.y, data.validation_y, len(conditions))
+            best_loss, best_penalty, best = loss, penalty, fitted
+    arrays = {"mean": mean, "scale": scale, **best}
+    constant = constant_loss(y, validation_y, data.task)
     facts = {
         "device": "cpu",
         "parameters": int(arrays["coefficients"].size + arrays["intercepts"].size),
         "epochs": len(history),
         "best_validation_loss": float(best_loss),
         "constant_loss": constant,
-        "penalty": best.C,
+        "penalty": best_penalty,
     }
     return Trained(SklearnModel(recipe, arrays), history, *outcome(best_loss, constant), facts)
+
+
+def _regression(
+    values: np.ndarray, y: np.ndarray, task: str, penalty: float, options: Options
+) -> dict[str, np.ndarray]:
+    """Fit one multinomial regression, or one regression for each label; return its coefficients."""
+    # stopping early regularises too; validation decides. More threads would change last bits.
+    with warnings.catch_warnings(), threadpool_limits(options.threads):
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        if task != MULTI_LABEL:
+            return _coefficients(_fitted(values, y.argmax(axis=1), penalty, options), y.shape[1])
+        parts = [_label(values, column, penalty, options) for column in y.T]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _fitted(
+    values: np.ndarray, y: np.ndarray, penalty: float, options: Options
+) -> LogisticRegression:
+    model = LogisticRegression(C=penalty, max_iter=_ITERATIONS, random_state=options.seed)
+    return model.fit(values, y)
+
+
+def _label(
+    values: np.ndarray, y: np.ndarray, penalty: float, options: Options
+) -> dict[str, np.ndarray]:
+    """Fit one label; one that all examples share, or none has, gets the constant log-odds."""
+    if 0 < y.sum() < len(y):
+        model = _fitted(values, y, penalty, options)
+        return {
+            "coefficients": model.coef_.astype(np.float32),
+            "intercepts": model.intercept_.astype(np.float32),
+        }
+    odds = (y.sum() + 0.5) / (len(y) - y.sum() + 0.5)
+    return {
+        "coefficients": np.zeros((1, values.shape[1]), np.float32),
+        "intercepts": np.log([odds]).astype(np.float32),
+    }
 
 
 def _recipe(architecture: Baseline, data: TrainingData) -> dict[str, Any]:
@@ -149,6 +200,7 @@ def _recipe(architecture: Baseline, data: TrainingData) -> dict[str, Any]:
         "alphabet": data.dataset.alphabet.name,
         "window": data.dataset.window,
         "conditions": list(data.dataset.conditions),
+        "task": data.task,
     }
     if architecture.features.kmers:
         k, letters = architecture.features.kmers.k, len(data.dataset.alphabet.letters)
@@ -176,16 +228,23 @@ def _softened(probabilities: np.ndarray) -> np.ndarray:
     return (probabilities + _PSEUDOCOUNT) / (1 + _PSEUDOCOUNT * probabilities.shape[1])
 
 
-def _coefficients(model: LogisticRegression) -> dict[str, np.ndarray]:
-    """Return coefficients (C, F) and intercepts (C,); scikit-learn keeps one row for two classes."""
+def _coefficients(model: LogisticRegression, conditions: int) -> dict[str, np.ndarray]:
+    """Return coefficients (C, F) and intercepts (C,).
+
+    scikit-learn keeps one row for two conditions, and none for a condition without examples: that
+    one gets a logit far below all others.
+    """
     coefficients, intercepts = model.coef_, model.intercept_
     if len(coefficients) == 1:
         coefficients = np.concatenate([np.zeros_like(coefficients), coefficients])
         intercepts = np.concatenate([np.zeros_like(intercepts), intercepts])
-    return {
-        "coefficients": coefficients.astype(np.float32),
-        "intercepts": intercepts.astype(np.float32),
+    arrays = {
+        "coefficients": np.zeros((conditions, coefficients.shape[1]), np.float32),
+        "intercepts": np.full(conditions, _NEVER, np.float32),
     }
+    arrays["coefficients"][model.classes_] = coefficients
+    arrays["intercepts"][model.classes_] = intercepts
+    return arrays
 
 
 def save(model: SklearnModel, draft: Draft) -> None:

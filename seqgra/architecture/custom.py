@@ -1,0 +1,82 @@
+"""Network classes of the user's own: found by file, run only where the user allows it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from seqgra.architecture.schema import Network
+from seqgra.errors import bad_input
+from seqgra.fingerprint import digest
+
+_ALLOWED: ContextVar[bool] = ContextVar("custom code is allowed", default=False)
+
+
+@contextmanager
+def custom_code(allowed: bool) -> Iterator[None]:
+    """Allow, or not, to run code of the user's own inside the block."""
+    token = _ALLOWED.set(allowed or _ALLOWED.get())
+    try:
+        yield
+    finally:
+        _ALLOWED.reset(token)
+
+
+def read_source(network: Network, file: str) -> Network:
+    """Return the network with the text of its module's file, which is read but not run.
+
+    The file is looked for from the working folder, then beside the architecture file.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    """
+    if network.module is None:
+        return network
+    name = Path(network.module.rpartition(":")[0])
+    for path in (name, Path(file).parent / name, Path(file).parent.parent / name):
+        if path.is_file():
+            return network.with_source(path.read_text(encoding="utf-8"))
+    raise bad_input(file, "module", f"there is no file {name}")
+
+
+def require_permission(file: str) -> None:
+    """Refuse to go on unless custom code is allowed.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+    """
+    if not _ALLOWED.get():
+        message = "runs code of your own; allow it with --allow-custom-code, or in a config with "
+        raise bad_input(file, "module", message + "train.allow_custom_code: true")
+
+
+def load_class(network: Network, file: str) -> Any:
+    """Run the text of the module's file and return the class (or function) that `module` names.
+
+    Raises
+    ------
+    InputError
+        If custom code is not allowed, fails, or has no such name.
+    """
+    require_permission(file)
+    assert network.module is not None
+    path, _, name = network.module.rpartition(":")
+    module = ModuleType(f"seqgra_custom_{digest(network.source)}")
+    sys.modules[module.__name__] = module  # some decorators look their module up
+    try:
+        exec(compile(network.source, path, "exec"), module.__dict__)  # noqa: S102 (allowed above)
+    except Exception as error:
+        raise bad_input(path, "", f"fails when it is run: {error!r}") from error
+    found = getattr(module, name, None)
+    if not callable(found):
+        raise bad_input(path, "", f"holds no class {name}")
+    return found
