@@ -1,0 +1,265 @@
+"""TensorFlow backend (Keras 3): trained model, its files, and its PyTorch twin."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import zipfile
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from seqgra.alphabet import ALPHABETS
+from seqgra.architecture.custom import load_class
+from seqgra.architecture.load import resolve_architecture
+from seqgra.architecture.schema import Network
+from seqgra.backends import pytorch
+from seqgra.backends.tensorflow_layers import Builder, give_to_torch, keras, take_from_torch
+from seqgra.errors import bad_input
+from seqgra.fingerprint import Draft, verify_file
+from seqgra.model import MULTI_CLASS, MULTI_LABEL, AbstractModel
+from seqgra.training import Options, Trained, TrainingData
+
+import tensorflow as tf  # isort: skip (Keras has to choose its backend first)
+
+#: Examples per forward pass outside training; fixed, since it can change the last bits.
+BATCH = 512
+#: Time stamp of everything in a .keras file, so that equal models have equal bytes.
+_NO_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+class KerasModel(AbstractModel):
+    """A trained Keras model with what is needed to build it again.
+
+    Attributes
+    ----------
+    network
+        Keras model from one-hot float32 (N, L, A) to logits (N, C).
+    weighted
+        Its layers that hold weights, in order; empty for a custom one.
+    recipe
+        JSON-like: architecture, alphabet, window, conditions, task.
+    """
+
+    def __init__(self, network: Any, weighted: list[Any], recipe: dict[str, Any]) -> None:
+        self.network, self.weighted, self.recipe = network, weighted, recipe
+        self.conditions = tuple(recipe["conditions"])
+        self.alphabet, self.window = recipe["alphabet"], recipe["window"]
+        self.task = recipe.get("task", MULTI_CLASS)
+        self.device = "gpu" if tf.config.get_visible_devices("GPU") else "cpu"
+        self.predict = predictor(network, recipe)
+
+    def logits(self, x: np.ndarray) -> np.ndarray:
+        """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L)."""
+        parts = [np.zeros((0, len(self.conditions)), np.float32)]
+        for start in range(0, len(x), BATCH):
+            parts.append(self.predict(np.array(x[start : start + BATCH])).numpy())
+        return np.concatenate(parts)
+
+    def gradients(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Return the gradient of the explained quantity: float32 (N, A, L)."""
+        points = tf.constant(np.asarray(inputs, np.float32).transpose(0, 2, 1))
+        with tf.GradientTape() as tape:
+            tape.watch(points)
+            logits = averaged(self.network, self.recipe, points)
+            explained = tf.gather(logits, np.asarray(target, np.int64), axis=1, batch_dims=1)
+            if self.task != MULTI_LABEL:
+                explained = explained - tf.reduce_mean(logits, axis=1)
+        return np.asarray(tape.gradient(explained, points).numpy().transpose(0, 2, 1))
+
+    @cached_property
+    def twin(self) -> pytorch.PytorchModel:
+        """The PyTorch model with the same weights, on the CPU.
+
+        Raises
+        ------
+        NotImplementedError
+            If the model is a custom module, which has no twin.
+        """
+        return to_pytorch(self)
+
+    @property
+    def module(self) -> nn.Module:
+        """The module of the twin, for attribution methods that work on PyTorch modules."""
+        return self.twin.module
+
+
+def predictor(network: Any, recipe: dict[str, Any]) -> Any:
+    """Return a compiled function from letter codes uint8 (N, L) to logits (N, C)."""
+    letters = len(ALPHABETS[recipe["alphabet"]].letters)
+    signature = [tf.TensorSpec((None, recipe["window"]), tf.uint8)]
+
+    def predict(codes: Any) -> Any:
+        return averaged(network, recipe, encode(codes, letters))
+
+    return tf.function(predict, input_signature=signature)
+
+
+def encode(codes: Any, letters: int) -> Any:
+    """Return one-hot float32 (N, L, A) of letter codes; padding and unknown letters all zero."""
+    return tf.one_hot(tf.cast(codes, tf.int32), letters)
+
+
+def averaged(network: Any, recipe: dict[str, Any], points: Any) -> Any:
+    """Return logits of one-hot (N, L, A), averaged over both strands if the architecture says so."""
+    logits = network(points, training=False)
+    if recipe["architecture"].get("predict", {}).get("reverse_complement", False):
+        return (logits + network(tf.reverse(points, [1, 2]), training=False)) / 2
+    return logits
+
+
+def make_deterministic(threads: int) -> None:
+    """Let the same seed, threads and library versions give the same bits.
+
+    Raises
+    ------
+    InputError
+        If TensorFlow already runs with another number of threads in this process.
+    """
+    pytorch.make_deterministic(threads)
+    tf.config.experimental.enable_op_determinism()
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:  # it cannot be changed once TensorFlow has begun to work
+        running = tf.config.threading.get_intra_op_parallelism_threads()
+        if running != threads:
+            message = f"is {threads}, but TensorFlow already runs with {running} in this process"
+            raise bad_input("--threads", "", f"{message}; use separate processes") from None
+
+
+def choose_device(name: str) -> None:
+    """Hide GPUs for ``cpu``; ask for one for ``cuda``.
+
+    Raises
+    ------
+    InputError
+        If CUDA is asked for and TensorFlow sees none.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise bad_input("--device", "", f"is {name!r}; choose auto, cpu or cuda")
+    devices = tf.config.list_physical_devices("GPU")
+    if name == "cuda" and not devices:
+        message = "no CUDA device is available to TensorFlow here; use auto or cpu"
+        raise bad_input("--device", "cuda", message)
+    if name == "cpu" and devices:
+        tf.config.set_visible_devices([], "GPU")
+
+
+def fit(architecture: Network, data: TrainingData, options: Options, draft: Draft) -> Trained:
+    """Train a network; see `tensorflow_training`."""
+    from seqgra.backends import tensorflow_training
+
+    return tensorflow_training.fit(architecture, data, options, draft)
+
+
+def save(model: KerasModel, draft: Draft) -> None:
+    """Write the files of a model noun; the caller publishes them."""
+    draft.aside("model.json").write_text(json.dumps(model.recipe, indent=1) + "\n")
+    with tempfile.TemporaryDirectory(dir=draft.folder, prefix=".aside-") as folder:
+        file = Path(folder) / "model.keras"
+        model.network.save(file)
+        _without_times(file, draft.aside("model.keras"))
+
+
+def _without_times(file: Path, target: Path) -> None:
+    """Copy a .keras file, a zip, without the times in it."""
+    with zipfile.ZipFile(file) as given, zipfile.ZipFile(target, "w") as written:
+        for name in sorted(given.namelist()):
+            content = given.read(name)
+            if name == "metadata.json":
+                content = json.dumps({**json.loads(content), "date_saved": ""}).encode()
+            written.writestr(zipfile.ZipInfo(name, _NO_TIME), content)
+
+
+def open_model(folder: Path, run: dict[str, Any], device: str) -> KerasModel:
+    """Open a finished model folder; nothing in it is run, but for a custom module that is allowed.
+
+    The model is built from its architecture; only the weights are read from ``model.keras``.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged, or a custom module is not allowed.
+    """
+    recipe = json.loads(verify_file(folder, "model.json", run).read_text())
+    file = verify_file(folder, "model.keras", run)
+    choose_device(device)
+    make_deterministic(run.get("threads", 1))
+    network, weighted = build_from_recipe(recipe, str(folder))
+    with tempfile.TemporaryDirectory() as copy:  # Keras leaves a lock beside some files
+        network.load_weights(shutil.copy(file, Path(copy) / "model.keras"))
+    return KerasModel(network, weighted, recipe)
+
+
+def build_from_recipe(recipe: dict[str, Any], file: str) -> tuple[Any, list[Any]]:
+    """Return the untrained Keras model of a recipe, and its layers that hold weights.
+
+    Raises
+    ------
+    InputError
+        If a custom module is not allowed or fails.
+    """
+    network = resolve_architecture(recipe["architecture"], file, recipe.get("source", ""))
+    assert isinstance(network, Network)
+    letters, outputs = len(ALPHABETS[recipe["alphabet"]].letters), len(recipe["conditions"])
+    if network.module:
+        return _build_custom(network, letters, recipe["window"], outputs, file), []
+    builder = Builder()
+    model = builder.build(network, letters, recipe["window"], outputs, file)
+    return model, builder.weighted
+
+
+def _build_custom(network: Network, letters: int, window: int, outputs: int, file: str) -> Any:
+    """Make the user's Keras model and try it on two sequences."""
+    assert network.module is not None
+    made = load_class(network, file)
+    try:
+        model = made(letters=letters, window=window, outputs=outputs, **network.options)
+        if not isinstance(model, keras.Model):
+            raise TypeError("it is no keras.Model")
+        shape = tuple(model(np.zeros((2, window, letters), np.float32), training=False).shape)
+    except Exception as error:
+        message = f"cannot be used with letters={letters}, window={window}, outputs={outputs}"
+        raise bad_input(network.module, "", f"{message}: {error!r}") from error
+    if shape != (2, outputs):
+        message = f"gives an output of shape {shape}; expected (2, {outputs}) for two sequences"
+        raise bad_input(network.module, "", message)
+    return model
+
+
+def to_pytorch(model: KerasModel) -> pytorch.PytorchModel:
+    """Return the PyTorch model of the same architecture with the same weights, on the CPU.
+
+    Raises
+    ------
+    NotImplementedError
+        If the model is a custom module, which has no twin.
+    """
+    module = _twin_module(model.recipe)
+    give_to_torch(model.weighted, module)
+    return pytorch.PytorchModel(module, model.recipe, pytorch.choose_device("cpu"))
+
+
+def from_pytorch(model: pytorch.PytorchModel) -> KerasModel:
+    """Return the Keras model of the same architecture with the same weights.
+
+    Raises
+    ------
+    NotImplementedError
+        If the model is a custom module, which has no twin.
+    """
+    _twin_module(model.recipe)
+    network, weighted = build_from_recipe(model.recipe, "architecture")
+    take_from_torch(weighted, model.network)
+    return KerasModel(network, weighted, model.recipe)
+
+
+def _twin_module(recipe: dict[str, Any]) -> nn.Module:
+    if recipe["architecture"].get("module"):
+        raise NotImplementedError("a custom module has no twin in the other library")
+    return pytorch.build_from_recipe(recipe, "architecture")
