@@ -18,9 +18,10 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from seqgra.alphabet import ALPHABETS
+from seqgra.architecture.custom import module_file
 from seqgra.architecture.load import architecture_content, resolve_architecture
 from seqgra.architecture.schema import Architecture, Baseline, Network
-from seqgra.architecture.shapes import check_fit, count_multiplications
+from seqgra.architecture.shapes import check_fit, count_multiplications, count_parameters
 from seqgra.dataset import split_size
 from seqgra.errors import InputError, Problem, bad_input, raise_problems
 from seqgra.fingerprint import RESULTS_VERSIONS
@@ -33,6 +34,8 @@ from seqgra.yamlfile import Strict, read_yaml, suggest, validate
 #: Cells that one job holds at most, so that its batch file stays a reasonable shell argument.
 _MOST_LINES = 300
 _EPOCHS_EXPECTED = 25
+#: Weights, gradients, two of the optimiser, the best epoch's, and a checkpoint of all in writing.
+_COPIES_OF_WEIGHTS = 10
 
 
 def _path_safe(name: str) -> str:
@@ -80,10 +83,11 @@ class AttributionPlan(Strict):
 
 
 class TrainPlan(Strict):
-    """Where to train."""
+    """Where to train, and whether architectures may run code of the user's own."""
 
     device: Annotated[str, Field(pattern="^(auto|cpu|cuda)$")] = "auto"
     threads: Count = 1
+    allow_custom_code: bool = False
 
 
 class PackPlan(Strict):
@@ -212,8 +216,9 @@ class Grid:
         ):
             if isinstance(network, Network):
                 file = f"{self.file}: architectures.{name}"
+                setting = (grammar.alphabet, grammar.longest, grammar.task)
                 try:
-                    check_fit(network, grammar.alphabet, grammar.longest, grammar.task, file)
+                    check_fit(network, *setting, file, self.config.backends)
                 except InputError as error:
                     for problem in error.problems:
                         yield problem._replace(message=f"{problem.message}, grammar {grammar_name}")
@@ -226,11 +231,22 @@ class Grid:
             if method not in METHODS:
                 message = f"unknown method {method!r}; {suggest(method, list(METHODS))}"
                 yield Problem(self.file, "attribution.methods", message)
+        for name in self._custom() if not self.config.train.allow_custom_code else ():
+            message = "runs code of your own; allow it with train.allow_custom_code: true"
+            yield Problem(self.file, f"architectures.{name}.module", message)
         for backend in self.config.backends:
             if backend not in NETWORK_BACKENDS:
                 advice = suggest(backend, list(NETWORK_BACKENDS))
                 message = f"{backend!r} is no backend of networks; {advice}"
                 yield Problem(self.file, "backends", message)
+
+    def _custom(self) -> list[str]:
+        """Return the architectures that run code of the user's own."""
+        known = self.architectures.items()
+        return [name for name, a in known if isinstance(a, Network) and a.module]
+
+    def _code_option(self, cell: Cell) -> list[object]:
+        return ["--allow-custom-code"] if cell.architecture in self._custom() else []
 
     @property
     def folder(self) -> Path:
@@ -324,21 +340,31 @@ class Grid:
         return sorted(str(file.parent / motif) for motif in motifs)
 
     def architecture_inputs(self, architecture: str) -> list[str]:
-        """Return the file that an architecture is trained from; none for a plain descriptor."""
-        return _files(self.architecture_file(architecture))
+        """Return the files that an architecture is trained from; none for a plain descriptor."""
+        return _files(self.architecture_file(architecture)) + self._modules(architecture)
+
+    def _modules(self, architecture: str) -> list[str]:
+        network = self.architectures[architecture]
+        if not isinstance(network, Network) or not network.module:
+            return []
+        return [str(module_file(network, self.architecture_base(architecture)))]
 
     def architecture_sources(self, architecture: str) -> list[str]:
         """Return the file that a variant of an architecture changes; none for a descriptor."""
         return _files(self.architecture_base(architecture))
 
     def memory(self, pack: str, attempt: int) -> int:
-        """Return MiB to allow a pack's training: libraries, letters, and features of baselines."""
+        """Return MiB to allow a pack's training: libraries, letters, weights, features of baselines."""
         most = max(self.packs[pack].cells, key=lambda cell: cell.size)
         architecture, grammar = self.architectures[most.architecture], self.grammars[most.grammar]
         letters = most.size * grammar.longest
         if isinstance(architecture, Baseline) and architecture.features.kmers:
             k = architecture.features.kmers.k
             letters += 3 * 4 * most.size * len(ALPHABETS[grammar.alphabet].letters) ** k
+        if isinstance(architecture, Network) and architecture.layers:
+            size = len(ALPHABETS[grammar.alphabet].letters), grammar.longest
+            weights = count_parameters(architecture, *size, len(grammar.conditions))
+            letters += _COPIES_OF_WEIGHTS * 4 * weights // 2
         return (1500 + 2 * letters // 2**20) * attempt
 
     def runtime(self, pack: str, attempt: int) -> int:
@@ -366,12 +392,13 @@ class Grid:
         dataset, plan = self.dataset(cell.grammar, cell.data_seed), self.config.train
         options = ["--size", cell.size, "--seed", cell.model_seed, "--backend", cell.backend]
         options += ["--device", plan.device, "--threads", plan.threads]
+        options += self._code_option(cell)
         target = self.noun("models", cell)
         yield [dataset, self.architecture_file(cell.architecture), "-o", target, *options]
 
     def _evaluate(self, cell: Cell) -> Iterator[list[object]]:
         inputs = [self.noun("models", cell), self.test_set(cell.grammar)]
-        yield [*inputs, "-o", self.noun("scores", cell), *self._test_options()]
+        yield [*inputs, "-o", self.noun("scores", cell), *self._test_options(cell)]
 
     def _attribute(self, cell: Cell) -> Iterator[list[object]]:
         plan = self.config.attribution
@@ -379,11 +406,12 @@ class Grid:
             inputs = [self.noun("models", cell), self.test_set(cell.grammar)]
             options = ["--method", method, "--examples", plan.examples, "--steps", plan.steps]
             target = self.noun("attributions", cell) / method
-            yield [*inputs, "-o", target, *options, *self._test_options()]
+            yield [*inputs, "-o", target, *options, *self._test_options(cell)]
 
-    def _test_options(self) -> list[object]:
+    def _test_options(self, cell: Cell) -> list[object]:
         config = self.config
-        return ["--set-size", config.test.examples, "--device", config.train.device]
+        options = ["--set-size", config.test.examples, "--device", config.train.device]
+        return options + self._code_option(cell)
 
     def noun(self, kind: str, cell: Cell) -> Path:
         """Return the folder of a cell's noun; `kind` is models, scores or attributions."""

@@ -46,7 +46,7 @@ def train(
     seed
         Model seed.
     backend
-        ``pytorch``; an architecture file that names its own backend overrides this.
+        ``pytorch`` or ``tensorflow``; an architecture file that names its own backend overrides this.
     device
         ``auto``, ``cpu`` or ``cuda``.
     threads
@@ -70,7 +70,10 @@ def train(
         raise bad_input(f"--backend {backend}", "", message)
     opened = open_dataset(dataset)
     if isinstance(resolved, Network):
-        _check(resolved, opened, architecture)
+        if resolved.module:
+            require_permission(architecture)
+        setting = (opened.alphabet.name, opened.window, task_of(opened))
+        check_fit(resolved, *setting, architecture, (backend,))
     identity = Identity(
         "train",
         RESULTS_VERSIONS["train"],
@@ -88,12 +91,6 @@ def train(
         facts: Mapping[str, Any] = {**trained.facts, "threads": threads, "reason": trained.reason}
         draft.publish(trained.status, **facts)
     return trained.status
-
-
-def _check(network: Network, dataset: Dataset, file: str) -> None:
-    if network.module:
-        require_permission(file)
-    check_fit(network, dataset.alphabet.name, dataset.window, task_of(dataset), file)
 
 
 def _training_data(dataset: Dataset, size: int) -> TrainingData:

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from seqgra.architecture.schema import Network
 from seqgra.errors import bad_input
 from seqgra.fingerprint import digest
+
+if TYPE_CHECKING:  # the command line imports this module, and should start without pydantic
+    from seqgra.architecture.schema import Network
 
 _ALLOWED: ContextVar[bool] = ContextVar("custom code is allowed", default=False)
 
@@ -27,10 +29,24 @@ def custom_code(allowed: bool) -> Iterator[None]:
         _ALLOWED.reset(token)
 
 
+def module_file(network: Network, file: str) -> Path:
+    """Return the file that `module` names, looked for from the working folder, then near `file`.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    """
+    assert network.module is not None
+    name = Path(network.module.rpartition(":")[0])
+    for path in (name, Path(file).parent / name, Path(file).parent.parent / name):
+        if path.is_file():
+            return path
+    raise bad_input(file, "module", f"there is no file {name}")
+
+
 def read_source(network: Network, file: str) -> Network:
     """Return the network with the text of its module's file, which is read but not run.
-
-    The file is looked for from the working folder, then beside the architecture file.
 
     Raises
     ------
@@ -39,11 +55,7 @@ def read_source(network: Network, file: str) -> Network:
     """
     if network.module is None:
         return network
-    name = Path(network.module.rpartition(":")[0])
-    for path in (name, Path(file).parent / name, Path(file).parent.parent / name):
-        if path.is_file():
-            return network.with_source(path.read_text(encoding="utf-8"))
-    raise bad_input(file, "module", f"there is no file {name}")
+    return network.with_source(module_file(network, file).read_text(encoding="utf-8"))
 
 
 def require_permission(file: str) -> None:

@@ -141,8 +141,15 @@ def _length_after_conv(layer: Conv, length: int) -> int:
     return (padded - reach) // layer.stride + 1
 
 
-def check_fit(network: Network, alphabet: str, window: int, task: str, file: str) -> None:
-    """Refuse a network that cannot work on sequences of an alphabet and window, or on a task.
+def check_fit(
+    network: Network,
+    alphabet: str,
+    window: int,
+    task: str,
+    file: str,
+    backends: Iterable[str] = ("pytorch",),
+) -> None:
+    """Refuse a network that cannot work on an alphabet, a window, a task, or with a backend.
 
     Raises
     ------
@@ -153,6 +160,12 @@ def check_fit(network: Network, alphabet: str, window: int, task: str, file: str
     if (network.loss, task) in {("cross-entropy", "multi-label"), ("bce", "multi-class")}:
         message = f"is {network.loss}, which does not suit a {task} task; use auto"
         problems.append(Problem(file, "loss", message))
+    if "tensorflow" in backends:
+        plan = network.training
+        for key, value in (("precision", plan.precision), ("compile", plan.compile)):
+            if value not in ("float32", False):
+                message = f"is {value}, which only the backend pytorch knows"
+                problems.append(Problem(file, f"training.{key}", message))
     if alphabet not in STRANDED:
         for place in strand_keys(network):
             message = f"{alphabet} has no complement; set it to false"

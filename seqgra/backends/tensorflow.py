@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 import zipfile
@@ -30,6 +31,8 @@ import tensorflow as tf  # isort: skip (Keras has to choose its backend first)
 BATCH = 512
 #: Time stamp of everything in a .keras file, so that equal models have equal bytes.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
+
+tf.get_logger().setLevel("ERROR")  # it warns of every model that a process traces anew
 
 
 class KerasModel(AbstractModel):
@@ -167,13 +170,25 @@ def save(model: KerasModel, draft: Draft) -> None:
 
 
 def _without_times(file: Path, target: Path) -> None:
-    """Copy a .keras file, a zip, without the times in it."""
+    """Copy a .keras file, a zip, without times and memory addresses, so that it repeats itself."""
     with zipfile.ZipFile(file) as given, zipfile.ZipFile(target, "w") as written:
         for name in sorted(given.namelist()):
             content = given.read(name)
             if name == "metadata.json":
                 content = json.dumps({**json.loads(content), "date_saved": ""}).encode()
+            elif name == "config.json":
+                content = _with_numbered_objects(content.decode()).encode()
             written.writestr(zipfile.ZipInfo(name, _NO_TIME), content)
+
+
+def _with_numbered_objects(config: str) -> str:
+    """Replace the ids of shared objects, which are memory addresses, by 1, 2, ..."""
+    numbers: dict[str, int] = {}
+
+    def numbered(found: re.Match[str]) -> str:
+        return f"{found[1]}{numbers.setdefault(found[2], len(numbers) + 1)}"
+
+    return re.sub(r'("shared_object_id": )(\d+)', numbered, config)
 
 
 def open_model(folder: Path, run: dict[str, Any], device: str) -> KerasModel:

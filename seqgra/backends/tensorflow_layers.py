@@ -84,9 +84,13 @@ class Builder:
             If a layer cannot work on what it gets.
         """
         layer_shapes(network, letters, window, file)
+        keras.utils.clear_session(
+            free_memory=False
+        )  # counts names from 1, whatever was built before
         inputs = keras.Input((window, letters), name="letters")
         hidden = self._through(network.layers, inputs)
-        return keras.Model(inputs, self._add(keras.layers.Dense, hidden, outputs))
+        output = self._add(keras.layers.Dense, hidden, outputs)
+        return keras.Model(inputs, output, name="network")
 
     def _through(self, layers: tuple[Layer, ...], values: Any) -> Any:
         for layer in layers:
@@ -110,7 +114,7 @@ class Builder:
             case Dense():
                 return self._activate(layer.activation, self._add(k.Dense, values, layer.units))
             case Dropout():
-                return self._add(k.Dropout, values, layer.rate)
+                return self._dropout(layer.rate, values)
             case BatchNorm():
                 options = {"momentum": 1 - layer.momentum, "epsilon": layer.epsilon}
                 return self._add(k.BatchNormalization, values, **options)
@@ -137,6 +141,10 @@ class Builder:
                 changed = self._through(layer.layers, values)
                 return self._activate(layer.activation, self._add(k.Add, [changed, values]))
 
+    def _dropout(self, rate: float, values: Any) -> Any:
+        """Add dropout with a fixed seed, which training replaces in every epoch."""
+        return self._add(keras.layers.Dropout, values, rate, seed=self._count)
+
     def _activate(self, name: str, values: Any) -> Any:
         if name == "none":
             return values
@@ -157,7 +165,7 @@ class Builder:
         kind = keras.layers.LSTM if isinstance(layer, Lstm) else keras.layers.GRU
         for number in range(layer.layers):
             if number and layer.dropout:
-                values = self._add(keras.layers.Dropout, values, layer.dropout)
+                values = self._dropout(layer.dropout, values)
             last = number == layer.layers - 1 and layer.output == "last"
             if layer.bidirectional:
                 cell = kind(layer.units, return_sequences=not last)
@@ -177,7 +185,7 @@ class Builder:
         dense = keras.layers.Dense
         query, key, value = (heads(self._add(dense, values, channels)) for _ in range(3))
         scores = keras.ops.matmul(query, keras.ops.transpose(key, (0, 1, 3, 2))) / width**0.5
-        weights = self._add(keras.layers.Dropout, keras.ops.softmax(scores), layer.dropout)
+        weights = self._dropout(layer.dropout, keras.ops.softmax(scores))
         mixed = keras.ops.transpose(keras.ops.matmul(weights, value), (0, 2, 1, 3))
         return self._add(dense, keras.ops.reshape(mixed, (-1, length, channels)), channels)
 

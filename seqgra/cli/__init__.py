@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from seqgra.architecture.custom import custom_code
 from seqgra.cli.tools import add_tools
 from seqgra.cli.verbs import (
     add_attribute,
@@ -55,7 +56,8 @@ def _run(options: argparse.Namespace) -> int:
     """Run one parsed command and report it in one line."""
     started = time.perf_counter()
     try:
-        said = options.handler(options)
+        with custom_code(getattr(options, "allow_custom_code", False)):
+            said = options.handler(options)
     except SeqgraError as error:
         _complain(str(error))
         return error.exit_code

@@ -51,6 +51,15 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_custom_code(parser: argparse.ArgumentParser) -> None:
+    """Add --allow-custom-code."""
+    parser.add_argument(
+        "--allow-custom-code",
+        action="store_true",
+        help="run the Python file that an architecture's key module names",
+    )
+
+
 def positive(text: str) -> int:
     """Read an option that counts something."""
     if not text.isdecimal() or int(text) < 1:

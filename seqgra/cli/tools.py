@@ -91,7 +91,7 @@ def _check_one(file: Path, library: Path) -> None:
     content = read_yaml(file)
     if "grammars" in content:
         read_grid(file, (Path(), library))
-    elif "layers" in content or "features" in content:
+    elif content.keys() & {"layers", "features", "module"}:
         load_architecture(str(file))
     else:
         compile_law(load_grammar(file), str(file))

@@ -8,6 +8,7 @@ from pathlib import Path
 from seqgra.alphabet import SETS
 from seqgra.cli.options import (
     Verbs,
+    add_custom_code,
     add_device,
     add_library,
     add_output,
@@ -62,12 +63,15 @@ def add_train(verbs: Verbs) -> None:
     )
     parser.add_argument("--seed", type=natural, default=0, help="model seed [0]")
     parser.add_argument(
-        "--backend", default="pytorch", help="of a network; a baseline names its own [pytorch]"
+        "--backend",
+        default="pytorch",
+        help="of a network: pytorch or tensorflow; a baseline names its own [pytorch]",
     )
     parser.add_argument(
         "--threads", type=positive, default=1, help="CPU threads; part of the identity [1]"
     )
     add_device(parser)
+    add_custom_code(parser)
 
 
 def _train(options: argparse.Namespace) -> str:
@@ -95,6 +99,7 @@ def add_evaluate(verbs: Verbs) -> None:
     add_output(parser, "SCORES")
     add_set_size(parser)
     add_device(parser)
+    add_custom_code(parser)
 
 
 def _evaluate(options: argparse.Namespace) -> str:
@@ -136,6 +141,7 @@ def add_attribute(verbs: Verbs) -> None:
     )
     add_set_size(parser)
     add_device(parser)
+    add_custom_code(parser)
 
 
 def _attribute(options: argparse.Namespace) -> str:

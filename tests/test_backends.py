@@ -1,0 +1,476 @@
+"""Contracts of every backend: what networks, optimisers and losses mean, and that twins agree."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from seqgra.alphabet import DNA
+from seqgra.architecture.layers import Residual
+from seqgra.architecture.load import load_architecture, resolve_architecture
+from seqgra.architecture.optimizers import Optimizer
+from seqgra.architecture.schema import Augment, Network
+from seqgra.architecture.shapes import count_parameters
+from seqgra.backends import loop, pytorch, pytorch_training
+from seqgra.backends.pytorch_layers import StrandAverage, build
+from seqgra.fingerprint import Identity, claim, read_run
+from seqgra.model import NETWORK_BACKENDS, backend_module, open_model
+from seqgra.train import train
+from seqgra.training import (
+    Options,
+    balanced_weights,
+    constant_loss,
+    macro_auc,
+    mean_loss,
+    probabilities,
+)
+
+SHIPPED = sorted((Path(__file__).parents[1] / "architectures").glob("*.yaml"))
+NETWORKS = [path for path in SHIPPED if "backend:" not in path.read_text()]
+#: Largest difference of outputs between twins.
+CLOSE = 1e-4
+
+#: Every layer of the language.
+EVERYTHING = [
+    {"conv": {"filters": 3, "width": 5, "reverse_complement": True, "activation": "silu"}},
+    {"conv": {"filters": 6, "width": 4, "dilation": 2, "activation": "exponential"}},
+    "layer-norm",
+    {"lstm": {"units": 4, "layers": 2, "bidirectional": True, "dropout": 0.2}},
+    {"residual": ["layer-norm", {"attention": {"heads": 2, "dropout": 0.1}}]},
+    {"conv": {"filters": 5, "width": 3, "stride": 2, "padding": "valid", "activation": "elu"}},
+    {"batch-norm": {"momentum": 0.2, "epsilon": 1e-3}},
+    {"residual": {"layers": [{"conv": {"filters": 5, "width": 1}}], "activation": "leaky-relu"}},
+    {"average-pool": {"width": 3, "stride": 2}},
+    {"gru": {"units": 6, "bidirectional": True}},
+    {"conv": {"filters": 4, "width": 3, "padding": 4, "activation": "gelu"}},
+    {"max-pool": 2},
+    {"gru": {"units": 5, "layers": 2, "bidirectional": True, "output": "last"}},
+    "layer-norm",
+    {"dense": {"units": 4, "activation": "tanh"}},
+    {"dense": {"units": 4, "activation": "softplus"}},
+    {"dense": {"units": 4, "activation": "sigmoid"}},
+    {"dropout": 0.1},
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Fix the threads before TensorFlow first works; it cannot be changed afterwards."""
+    from seqgra.backends import tensorflow
+
+    tensorflow.make_deterministic(1)
+
+
+def recipe_of(content, window=60, task="multi-class", conditions=("a", "b")):
+    network = content if isinstance(content, Network) else resolve_architecture(content, "a.yaml")
+    return {
+        "architecture": network.model_dump(mode="json"),
+        "alphabet": "DNA",
+        "window": window,
+        "conditions": list(conditions),
+        "task": task,
+    }
+
+
+def random_model(recipe):
+    """Return a PyTorch model whose normalisations are no identities."""
+    torch.manual_seed(1)
+    module = pytorch.build_from_recipe(recipe, "a.yaml")
+    for part in module.modules():
+        if isinstance(part, torch.nn.BatchNorm1d):
+            torch.nn.init.normal_(part.running_mean)
+            torch.nn.init.uniform_(part.running_var, 0.5, 2)
+        if isinstance(part, (torch.nn.BatchNorm1d, torch.nn.LayerNorm)):
+            torch.nn.init.uniform_(part.weight, 0.5, 2)
+    return pytorch.PytorchModel(module, recipe, torch.device("cpu"))
+
+
+def letters(rows, window, seed=0):
+    """Return letter codes with padding and an unknown letter in some rows."""
+    x = np.random.default_rng(seed).integers(0, 4, (rows, window)).astype(np.uint8)
+    x[1, window - 7 :] = 255
+    x[2, 5] = 254
+    return x
+
+
+def one_hot(x):
+    return (x[:, None, :] == np.arange(4)[None, :, None]).astype(np.float32)
+
+
+def twins_agree(model, window):
+    from seqgra.backends import tensorflow
+
+    x, target = letters(3, window), np.array([0, 1, 1])
+    twin = tensorflow.from_pytorch(model)
+    assert np.abs(model.logits(x) - twin.logits(x)).max() < CLOSE
+    gradients = model.gradients(one_hot(x), target), twin.gradients(one_hot(x), target)
+    assert np.abs(gradients[0] - gradients[1]).max() < CLOSE
+    for array in twin.network.trainable_variables:  # so that nothing but the way back explains it
+        array.assign(array * 1.01)
+    back = tensorflow.to_pytorch(twin)
+    assert np.abs(back.logits(x) - twin.logits(x)).max() < CLOSE
+    assert np.abs(back.logits(x) - model.logits(x)).max() > 0
+    return twin
+
+
+@pytest.mark.parametrize("path", NETWORKS, ids=lambda path: path.stem)
+def test_every_shipped_network_has_a_twin_with_the_same_outputs(path):
+    network = load_architecture(str(path))
+    twin = twins_agree(random_model(recipe_of(network, 500)), 500)
+    parameters = sum(int(np.prod(w.shape)) for w in twin.network.trainable_variables)
+    assert parameters == count_parameters(network, 4, 500, 2)
+
+
+@pytest.mark.parametrize(("task", "both_strands"), [("multi-class", False), ("multi-label", True)])
+def test_every_layer_means_the_same_in_both_backends(task, both_strands):
+    content = {"layers": EVERYTHING, "predict": {"reverse_complement": both_strands}}
+    network = resolve_architecture(content, "a.yaml")
+    model = random_model(recipe_of(network, 60, task))
+    twin = twins_agree(model, 60)
+    own = sum(p.numel() for p in model.network.parameters() if p.requires_grad)
+    theirs = sum(int(np.prod(w.shape)) for w in twin.network.trainable_variables)
+    assert own == theirs == count_parameters(network, 4, 60, 2)
+
+
+@pytest.mark.parametrize("output", ["positions", "last"])
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_recurrent_layers_agree(kind, output, bidirectional):
+    options = {"units": 3, "layers": 2, "output": output, "bidirectional": bidirectional}
+    layers = [{kind: options}] + (["flatten"] if output == "positions" else [])
+    twins_agree(random_model(recipe_of({"layers": layers}, 20)), 20)
+
+
+@pytest.mark.parametrize("task", ["multi-class", "multi-label"])
+def test_gradients_match_differences_of_the_explained_quantity(task):
+    layers = [{"conv": {"filters": 4, "width": 5, "activation": "tanh"}}, "flatten", {"dense": 3}]
+    model = random_model(recipe_of({"layers": layers}, 20, task))
+    model.module.double()
+    inputs, target = one_hot(letters(3, 20)).astype(float), np.array([0, 1, 1])
+
+    def explained(points):
+        logits = model.module(torch.from_numpy(points)).detach().numpy()
+        centre = logits.mean(axis=1) if task == "multi-class" else 0
+        return logits[np.arange(3), target] - centre
+
+    step = np.zeros_like(inputs)
+    step[:, 2, 7] = 1e-4
+    slope = (explained(inputs + step) - explained(inputs - step)) / 2e-4
+    np.testing.assert_allclose(model.gradients(inputs, target)[:, 2, 7], slope, rtol=1e-5)
+
+
+def test_a_shared_convolution_turns_with_its_input():
+    layers = [
+        {"conv": {"filters": 3, "width": 5, "reverse_complement": True, "activation": "relu"}},
+        {"conv": {"filters": 2, "width": 4, "padding": "valid", "reverse_complement": True}},
+        "global-max-pool",
+    ]
+    module = build(resolve_architecture({"layers": layers}, ""), 4, 30, 2, "")[:3].eval()
+    x = torch.from_numpy(one_hot(letters(3, 30)))
+    forward, turned = module(x), module(x.flip(1, 2))
+    assert torch.allclose(forward.flip(1, 2), turned, atol=1e-6) and forward.shape == (3, 4, 27)
+    assert not torch.allclose(forward, turned, atol=1e-3)
+
+
+def test_strand_average_does_not_depend_on_the_strand():
+    recipe = recipe_of({"layers": ["flatten"], "predict": {"reverse_complement": True}}, 30)
+    model = random_model(recipe)
+    assert isinstance(model.module, StrandAverage)
+    x = letters(1000, 30)[3:]
+    np.testing.assert_allclose(model.logits(x), model.logits(3 - x[:, ::-1]), atol=1e-6)
+
+
+OPTIMIZERS = {
+    "sgd": {"sgd": {"learning_rate": 0.1, "weight_decay": 0.01}},
+    "nesterov": {"sgd": {"learning_rate": 0.1, "nesterov": True}},
+    "adam": {"adam": {"beta1": 0.8, "weight_decay": 0.01}},
+    "adamw": {"adamw": {"learning_rate": 0.01, "weight_decay": 0.1}},
+    "rmsprop": {"rmsprop": {"momentum": 0.5}},
+    "adagrad": {"adagrad": {"initial_accumulator": 0.1}},
+    "adadelta": {"adadelta": {"decay": 0.8}},
+    "adamax": {"adamax": {}},
+}
+
+
+def test_every_optimiser_is_compared():
+    assert {next(iter(o)) for o in OPTIMIZERS.values()} == set(Optimizer.model_fields)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimisers_take_the_same_steps_in_both_backends(name):
+    from seqgra.backends import tensorflow_training as tft
+    from seqgra.backends.tensorflow_layers import keras
+
+    chosen = Optimizer.model_validate(OPTIMIZERS[name])
+    start = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    gradients = np.random.default_rng(1).normal(size=(6, 3, 4)).astype(np.float32)
+    module = torch.nn.Linear(4, 3, bias=False)
+    module.weight.data = torch.from_numpy(start.copy())
+    own = pytorch_training.make_optimizer(chosen, module)
+    variable = keras.Variable(start)
+    theirs, decay = tft.make_optimizer(chosen), tft._coupled_decay(chosen)
+    for gradient in gradients:
+        module.weight.grad = torch.from_numpy(gradient.copy())
+        own.step()
+        theirs.apply([gradient + decay * variable.numpy()], [variable])
+    moved = module.weight.detach().numpy()
+    np.testing.assert_allclose(moved, variable.numpy(), atol=2e-5)
+    assert np.abs(moved - start).max() > 1e-3
+
+
+def labels(task, rows=60, conditions=3, seed=0):
+    rng = np.random.default_rng(seed)
+    if task == "multi-label":
+        return (rng.random((rows, conditions)) < [0.1, 0.3, 0.6]).astype(np.uint8)
+    return np.eye(conditions, dtype=np.uint8)[rng.choice(conditions, rows, p=[0.6, 0.3, 0.1])]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("task", ["multi-class", "multi-label"])
+def test_one_loss_in_three_places(task, weighted):
+    from seqgra.backends import tensorflow_training as tft
+
+    y = labels(task)
+    logits = np.random.default_rng(3).normal(size=y.shape).astype(np.float32) * 3
+    weights = balanced_weights(y, task) if weighted else None
+    target = y.astype(np.float32) if task == "multi-label" else y.argmax(axis=1)
+    own = pytorch_training.make_loss(task, weights, torch.device("cpu"))
+    torch_loss = float(own(torch.from_numpy(logits), torch.from_numpy(target)))
+    keras_loss = float(tft.make_loss(task, weights)(logits, target))
+    expected = mean_loss(logits, y, task, weights)
+    assert torch_loss == pytest.approx(expected, rel=1e-5)
+    assert keras_loss == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("task", ["multi-class", "multi-label"])
+def test_no_constant_beats_the_constant_predictor(task):
+    from scipy.optimize import minimize
+
+    y = labels(task, 3000)
+    weights = balanced_weights(y, task)
+    for w in (None, weights):
+        found = minimize(
+            lambda z, w=w: mean_loss(np.broadcast_to(z, y.shape), y, task, w), np.zeros(3)
+        )
+        assert constant_loss(y, y, task, w) == pytest.approx(found.fun, abs=1e-4)
+
+
+def test_balanced_weights_by_hand():
+    y = np.repeat(np.eye(2, dtype=np.uint8), [30, 10], axis=0)
+    assert balanced_weights(y, "multi-class").tolist() == pytest.approx([40 / 60, 40 / 20])
+    assert balanced_weights(y, "multi-label").tolist() == pytest.approx([10 / 30, 30 / 10])
+
+
+@pytest.mark.parametrize("kind", ["roc-auc", "pr-auc"])
+def test_monitored_curves_match_scikit_learn(kind):
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    y = labels("multi-label", 200)
+    scores = np.random.default_rng(5).integers(0, 20, y.shape) / 20 + 0.2 * y  # with many ties
+    oracle = roc_auc_score if kind == "roc-auc" else average_precision_score
+    assert macro_auc(scores, y, kind) == pytest.approx(oracle(y, scores, average="macro"))
+
+
+def test_probabilities_of_both_tasks():
+    logits = np.array([[1000.0, 0.0], [-2.0, -2.0]])
+    assert probabilities(logits, "multi-class").tolist() == [[1, 0], [0.5, 0.5]]
+    sigmoid = 1 / (1 + np.exp(2.0))
+    assert probabilities(logits, "multi-label")[1] == pytest.approx([sigmoid, sigmoid])
+
+
+def test_augmentation_turns_or_moves_within_each_sequence():
+    x = torch.from_numpy(letters(200, 12))
+    how = Augment(reverse_complement=True)
+    turned = pytorch_training.augment(x, how, 4, torch.Generator().manual_seed(0))
+    kinds = set()
+    for before, after in zip(x.numpy(), turned.numpy(), strict=True):
+        inside = before[before != 255]
+        partner = np.where(inside < 4, 3 - inside, inside)[::-1]
+        partner = np.concatenate([partner, np.full(12 - len(inside), 255)])
+        assert (after == before).all() or (after == partner).all()
+        kinds.add(bool((after == before).all()))
+    assert kinds == {True, False}
+    moved = pytorch_training.augment(x, Augment(shift=2), 4, torch.Generator().manual_seed(0))
+    for before, after in zip(x.numpy(), moved.numpy(), strict=True):
+        inside = before[before != 255]
+        n = len(inside)
+        shifts = []
+        for by in range(-2, 3):
+            row = np.full(12, 255)
+            row[:n] = 254
+            row[max(by, 0) : n + min(by, 0)] = inside[max(-by, 0) : n - max(by, 0)]
+            shifts.append(bool((after == row).all()))
+        assert any(shifts)
+
+
+def data_of(folder, task=None):
+    from seqgra.dataset import open_dataset
+    from seqgra.training import TrainingData
+
+    dataset = open_dataset(folder)
+    if task:
+        object.__setattr__(dataset, "content", {**dataset.content, "task": task})
+    arrays = []
+    for name, count in (("training", 300), ("validation", 100)):
+        arrays += [dataset.x(name, count), dataset.y(name, count)]
+    return TrainingData(*arrays, dataset)
+
+
+NET = [
+    {"conv": {"filters": 8, "width": 9, "activation": "relu"}},
+    "batch-norm",
+    "global-max-pool",
+    {"dropout": 0.1},
+]
+
+
+def fit(backend, content, data, folder, seed=0):
+    network = resolve_architecture(content, "a.yaml")
+    folder.mkdir(exist_ok=True)
+    with claim(folder, Identity("train", 0, {}, {"seed": seed})) as draft:
+        return backend_module(backend).fit(network, data, Options(seed, "cpu", 1), draft)
+
+
+@pytest.mark.parametrize("backend", NETWORK_BACKENDS)
+def test_training_repeats_itself_and_its_model_opens_the_same(backend, tmp_path, tiny_dataset):
+    file = tmp_path / "net.yaml"
+    content = {"layers": NET, "optimizer": {"adam": {"learning_rate": 0.01}}}
+    file.write_text(yaml.safe_dump({**content, "training": {"epochs": 2}}))
+    options = {"size": 300, "backend": backend, "device": "cpu"}
+    written = []
+    for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train(tiny_dataset, str(file), tmp_path / folder, seed=seed, **options)
+        names = set(read_run(tmp_path / folder)["files"]) - {"history.csv", "model.json"}
+        written.append([(tmp_path / folder / name).read_bytes() for name in sorted(names)])
+    assert written[0] == written[1] != written[2]
+    run = read_run(tmp_path / "a")
+    model = open_model(tmp_path / "a", run, device="cpu")
+    again = open_model(tmp_path / "a", run, device="cpu")
+    x = letters(1030, 40)
+    np.testing.assert_array_equal(model.logits(x), again.logits(x))
+    assert model.logits(x[:0]).shape == (0, 2)
+    assert model.task == "multi-class" and run["parameters"] == 8 * 37 + 16 + 18
+
+
+@pytest.mark.parametrize("backend", NETWORK_BACKENDS)
+def test_both_backends_learn_the_same_from_the_same_start(backend, tmp_path, tiny_dataset):
+    layers = [{"conv": {"filters": 6, "width": 9, "activation": "relu"}}, "global-max-pool"]
+    plan = {"epochs": 3, "clip_norm": 0.5, "class_weights": "balanced"}
+    content = {"layers": layers, "optimizer": {"adam": {"learning_rate": 0.01}}, "training": plan}
+    trained = fit(backend, content, data_of(tiny_dataset), tmp_path / "m")
+    x = letters(50, 40)
+    reference = fit("pytorch", content, data_of(tiny_dataset), tmp_path / "r")
+    np.testing.assert_allclose(trained.model.logits(x), reference.model.logits(x), atol=2e-3)
+    losses = [row["training_loss"] for row in reference.history]
+    assert [row["training_loss"] for row in trained.history] == pytest.approx(losses, rel=1e-3)
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("backend", NETWORK_BACKENDS)
+def test_a_training_killed_within_an_epoch_ends_like_an_unbroken_one(
+    backend, tmp_path, tiny_dataset, monkeypatch
+):
+    content = {
+        "layers": NET,
+        "optimizer": {"rmsprop": {"learning_rate": 0.003, "momentum": 0.5}},
+        "schedule": {"warmup": 1, "plateau": {"patience": 1}},
+        "training": {"epochs": 5, "augment": {"reverse_complement": True, "shift": 1}},
+    }
+    monkeypatch.setattr(loop, "_CHECKPOINT_SECONDS", -1)
+    data = data_of(tiny_dataset)
+    whole = fit(backend, content, data, tmp_path / "whole")
+    steps = []
+
+    def validation_row(*args):
+        steps.append(1)
+        if len(steps) == 3:
+            raise Killed
+        return real(*args)
+
+    real = loop.validation_row
+    monkeypatch.setattr(loop, "validation_row", validation_row)
+    with pytest.raises(Killed):
+        fit(backend, content, data, tmp_path / "broken")
+    assert len(list((tmp_path / "broken").glob(".checkpoint-*"))) == 1
+    resumed = fit(backend, content, data, tmp_path / "broken")
+    assert len(steps) == 3 + 3, "goes on after the second of five epochs"
+    x = letters(20, 40)
+    np.testing.assert_array_equal(resumed.model.logits(x), whole.model.logits(x))
+    for own, other in zip(resumed.history, whole.history, strict=True):
+        assert {**own, "seconds": 0} == {**other, "seconds": 0}
+
+
+@pytest.mark.parametrize("backend", NETWORK_BACKENDS)
+def test_labels_are_learnt_one_by_one(backend, tmp_path, tiny_dataset):
+    data = data_of(tiny_dataset, "multi-label")
+    both = np.asarray(data.y).copy()
+    both[:, 1] = data.y[:, 1] | (np.arange(300) % 2 == 0)  # half of the first have both
+    plan = {"epochs": 15, "monitor": "pr-auc"}
+    content = {"layers": NET, "optimizer": {"adam": {"learning_rate": 0.01}}, "training": plan}
+    trained = fit(backend, content, data._replace(y=both), tmp_path / "m")
+    assert trained.model.task == "multi-label" and trained.status == "done"
+    x, y = data.validation_x, data.validation_y
+    p = probabilities(trained.model.logits(x), "multi-label")
+    assert macro_auc(p[:, :1], y[:, :1], "roc-auc") > 0.97
+    noted = [row["validation_pr_auc"] for row in trained.history]
+    assert trained.facts["best_epoch"] == 1 + int(np.argmax(noted))
+    model_json = json.dumps(trained.model.recipe)
+    assert '"task": "multi-label"' in model_json
+
+
+@pytest.mark.parametrize("name", ["pwm-logistic-regression", "kmer-logistic-regression"])
+def test_baselines_learn_labels_one_by_one(name, tmp_path, tiny_dataset):
+    data = data_of(tiny_dataset, "multi-label")
+    y = np.concatenate([data.y, np.ones((300, 1), np.uint8)], axis=1)
+    validation_y = np.concatenate([data.validation_y, np.ones((100, 1), np.uint8)], axis=1)
+    content = {**data.dataset.content, "conditions": ["one", "two", "always"]}
+    object.__setattr__(data.dataset, "content", content)
+    data = data._replace(y=y, validation_y=validation_y)
+    with claim(tmp_path / "m", Identity("train", 0)) as draft:
+        module = backend_module("sklearn")
+        trained = module.fit(load_architecture(name), data, Options(0, "cpu", 1), draft)
+    p = probabilities(trained.model.logits(data.validation_x), "multi-label")
+    assert macro_auc(p[:, :2], validation_y[:, :2], "roc-auc") > 0.97
+    assert (p[:, 2] > 0.99).all() and trained.status == "done"
+
+
+def test_clipping_bounds_the_step(tmp_path):
+    module = torch.nn.Linear(4, 3)
+    for plan, largest in (({"clip_norm": 0.5}, 0.5), ({"clip_value": 0.01}, 0.01 * 15**0.5)):
+        training = resolve_architecture({"layers": ["flatten"], "training": plan}, "").training
+        for p in module.parameters():
+            p.grad = torch.full_like(p, 7.0)
+        pytorch_training.clip_gradients(module, training)
+        norm = torch.cat([p.grad.ravel() for p in module.parameters()]).norm()
+        assert float(norm) == pytest.approx(largest, rel=1e-4)
+
+
+def test_bfloat16_trains_and_differs(tmp_path, tiny_dataset):
+    logits = []
+    for precision in ("float32", "bfloat16"):
+        plan = {"epochs": 2, "precision": precision}
+        trained = fit("pytorch", {"layers": NET, "training": plan}, data_of(tiny_dataset), tmp_path)
+        logits.append(trained.model.logits(letters(20, 40)))
+    assert 0 < np.abs(logits[0] - logits[1]).max() < 0.1
+
+
+def test_residual_blocks_add_their_input():
+    layers = [{"residual": [{"conv": {"filters": 4, "width": 1}}]}, "flatten"]
+    network = resolve_architecture({"layers": layers}, "")
+    assert isinstance(network.layers[0], Residual)
+    module = build(network, 4, 9, 2, "")
+    x = torch.from_numpy(one_hot(letters(3, 9)))
+    torch.nn.init.zeros_(module[0].body[0].weight)
+    torch.nn.init.zeros_(module[0].body[0].bias)
+    assert torch.equal(module[0](x), x)
+
+
+def test_reference_letters_are_in_complementary_order():
+    """Reverse complements by flipping channels need this order of letters."""
+    assert DNA.letters == "ACGT"
