@@ -1,20 +1,26 @@
 """Architectures: descriptors, files, shapes, parameter counts and what is refused."""
 
+import itertools
 from pathlib import Path
 
 import pytest
+import torch
 
+from seqgra.architecture.descriptor import parse_descriptor
 from seqgra.architecture.load import (
     architecture_fingerprint,
     load_architecture,
     resolve_architecture,
 )
 from seqgra.architecture.optimizers import Optimizer
-from seqgra.architecture.shapes import count_parameters, layer_shapes
+from seqgra.architecture.schema import Network
+from seqgra.architecture.shapes import check_fit, count_parameters, layer_shapes
 from seqgra.backends.pytorch_layers import build
 from seqgra.errors import InputError
+from seqgra.grid import Grid
 
-SHIPPED = sorted((Path(__file__).parents[1] / "architectures").glob("*.yaml"))
+ARCHITECTURES = Path(__file__).parents[1] / "architectures"
+SHIPPED = sorted(ARCHITECTURES.glob("*.yaml"))
 
 #: Descriptor and its trainable parameters at 1000 nt and two classes, counted by hand.
 DESCRIPTORS = {
@@ -75,6 +81,36 @@ LAYERS = [{"conv": {"filters": 10, "width": 21}}, "flatten", {"dense": 5}]
             ["optimizer: needs exactly one of " + ", ".join(Optimizer.model_fields)],
         ),
         (
+            {"layers": [{"residual": [{"conv": {"filter": 2, "width": 3, "filters": 4}}]}]},
+            ["layers[0].residual.layers[0].conv.filter: unknown key; did you mean 'filters'?"],
+        ),
+        (
+            {"layers": [{"conv": {"filters": 2, "width": 4, "reverse_complement": True}}]},
+            ["layers[0].conv: reverse_complement with padding: same needs an odd width"],
+        ),
+        (
+            {"layers": [{"conv": {"filters": 2, "width": 4, "padding": "sane"}}]},
+            [
+                "layers[0].conv.padding: is 'sane'; expected same, valid or a number of positions "
+                "for each side"
+            ],
+        ),
+        (
+            {"layers": LAYERS, "schedule": {"step": {}, "cosine": {}}},
+            ["schedule: needs at most one of step, exponential, cosine, plateau"],
+        ),
+        (
+            {"layers": LAYERS, "training": {"clip_norm": 1, "clip_value": 1}},
+            ["training: needs at most one of clip_norm, clip_value"],
+        ),
+        ({"description": "empty"}, ["needs exactly one of layers, module"]),
+        (
+            {"module": "my.py"},
+            [
+                "module: is 'my.py'; expected FILE.py:NAME, such as architectures/my.py:MyModel",
+            ],
+        ),
+        (
             {"layers": LAYERS, "training": {"batch_size": 0}},
             ["training.batch_size: is 0; should be greater than or equal to 1"],
         ),
@@ -103,6 +139,21 @@ def test_bad_files(content, messages):
         ([{"dense": 5}], "layers[0].dense: needs one vector"),
         (["flatten", {"conv": {"filters": 3, "width": 3}}], "layers[1].conv: needs positions"),
         ([{"conv": {"filters": 3, "width": 3}}], "layers: ends without flatten or global-max-pool"),
+        (
+            [{"conv": {"filters": 3, "width": 37, "padding": 3}}],
+            "layers[0].conv: reaches over 37 positions, but only 36 are left",
+        ),
+        ([{"average-pool": 31}], "layers[0].average-pool: is 31 wide"),
+        ([{"attention": 3}], "layers[0].attention: its 3 heads cannot share 4 channels evenly"),
+        (["flatten", {"lstm": 3}], "layers[1].lstm: needs positions"),
+        (
+            [{"max-pool": 2}, {"residual": ["batch-norm", {"max-pool": 16}]}],
+            "layers[1].residual.layers[1].max-pool: is 16 wide, but only 15 positions are left",
+        ),
+        (
+            [{"residual": [{"conv": {"filters": 6, "width": 3}}]}],
+            "layers[0].residual: its layers turn 4 channels x 30 positions into 6 channels x 30",
+        ),
     ],
     ids=str,
 )
@@ -113,8 +164,105 @@ def test_layers_that_cannot_work_are_named(layers, message):
     assert str(caught.value).startswith(f"a.yaml: {message}")
 
 
+@pytest.mark.parametrize(
+    ("content", "setting", "message"),
+    [
+        (
+            {"loss": "bce"},
+            ("DNA", "multi-class"),
+            "loss: is bce, which does not suit a multi-class",
+        ),
+        (
+            {"loss": "cross-entropy"},
+            ("DNA", "multi-label"),
+            "loss: is cross-entropy, which does not",
+        ),
+        (
+            {"training": {"augment": {"reverse_complement": True}}},
+            ("protein", "multi-class"),
+            "training.augment.reverse_complement: protein has no complement",
+        ),
+        (
+            {"predict": {"reverse_complement": True}},
+            ("protein", "multi-class"),
+            "predict.reverse_complement: protein has no complement",
+        ),
+        (
+            {
+                "layers": [
+                    {"conv": {"filters": 2, "width": 3, "reverse_complement": True}},
+                    "flatten",
+                ]
+            },
+            ("protein", "multi-class"),
+            "layers[0].conv.reverse_complement: protein has no complement",
+        ),
+    ],
+    ids=str,
+)
+def test_what_does_not_suit_a_dataset_is_refused(content, setting, message):
+    network = resolve_architecture({"layers": LAYERS, **content}, "a.yaml")
+    alphabet, task = setting
+    with pytest.raises(InputError) as caught:
+        check_fit(network, alphabet, 30, task, "a.yaml")
+    assert str(caught.value).startswith(f"a.yaml: {message}")
+    if task == "multi-label" or alphabet == "protein":
+        check_fit(network, "DNA", 30, "multi-class", "a.yaml")
+
+
+def test_options_that_tensorflow_lacks_are_refused():
+    plan = {"precision": "bfloat16", "compile": True}
+    network = resolve_architecture({"layers": LAYERS, "training": plan}, "a.yaml")
+    check_fit(network, "DNA", 30, "multi-class", "a.yaml")
+    with pytest.raises(InputError, match="precision: is bfloat16") as caught:
+        check_fit(network, "DNA", 30, "multi-class", "a.yaml", ("pytorch", "tensorflow"))
+    assert len(caught.value.problems) == 2
+
+
+def rates(schedule, epochs, past=()):
+    network = resolve_architecture({"layers": LAYERS, "schedule": schedule}, "a.yaml")
+    return [network.schedule.factor(e, epochs, past[: e - 1]) for e in range(1, epochs + 1)]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "oracle"),
+    [
+        (
+            {"step": {"epochs": 3, "factor": 0.1}},
+            lambda o: torch.optim.lr_scheduler.StepLR(o, 3, 0.1),
+        ),
+        (
+            {"exponential": {"factor": 0.8}},
+            lambda o: torch.optim.lr_scheduler.ExponentialLR(o, 0.8),
+        ),
+        (
+            {"cosine": {"final": 0.1}},
+            lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 9, eta_min=0.1),
+        ),
+    ],
+    ids=str,
+)
+def test_schedules_match_those_of_torch(schedule, oracle):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler, expected = oracle(optimizer), []
+    for _ in range(10):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert rates(schedule, 10) == pytest.approx(expected)
+
+
+def test_the_rate_falls_after_plateaus():
+    losses = [5, 4, 4, 4, 3, 3, 3, 3]
+    plateau = {"plateau": {"factor": 0.5, "patience": 2}}
+    assert rates(plateau, 9, losses) == [1, 1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25]
+
+
+def test_rates_rise_while_warming_up():
+    assert rates({"warmup": 3}, 6) == [0.25, 0.5, 0.75, 1, 1, 1]
+
+
 def test_shapes_agree_with_torch():
-    import torch
 
     layers = [
         {"conv": {"filters": 6, "width": 5, "padding": "valid", "stride": 2, "activation": "gelu"}},
@@ -139,6 +287,136 @@ def test_fingerprint_ignores_words_and_heeds_numbers():
     assert architecture_fingerprint(slower) != base
 
 
+#: Trainable parameters of the shipped networks at 1000 nt and two classes, counted by hand from the
+#: published layers: weights and biases of each layer, scale and shift of each normalisation.
+PUBLISHED = {
+    "basset": 300 * (4 * 19 + 1)
+    + 600
+    + 200 * (300 * 11 + 1)
+    + 400
+    + 200 * (200 * 7 + 1)
+    + 400
+    + 1000 * 3601
+    + 1000 * 1001
+    + 2 * 1001,
+    "deepsea": 320 * (4 * 8 + 1)
+    + 480 * (320 * 8 + 1)
+    + 960 * (480 * 8 + 1)
+    + 925 * (53 * 960 + 1)
+    + 2 * 926,
+    # a gate of an LSTM: 320 units x (inputs + 320 + 1); 4 gates, 2 directions
+    "danq": 320 * (4 * 26 + 1)
+    + 8 * 320 * (320 + 321)
+    + 8 * 320 * (640 + 321)
+    + 925 * (75 * 640 + 1)
+    + 2 * 926,
+    "chromdragonn": 48 * (4 * 3 + 1)
+    + 96
+    + 64 * (48 * 3 + 1)
+    + 128
+    + 2 * 2 * (64 * (64 * 3 + 1) + 128)
+    + 128 * (64 * 3 + 1)
+    + 256
+    + 2 * 2 * (128 * (128 * 7 + 1) + 256)
+    + 200 * (128 * 1 + 1)
+    + 400
+    + 2 * (200 * (200 * 7 + 1) + 2 * 200 * (200 * 3 + 1) + 3 * 400)
+    + 2 * 2 * (200 * (200 * 7 + 1) + 400)
+    + 200 * (200 * 7 + 1)
+    + 400
+    + 1000 * 4201
+    + 2000
+    + 1000 * 1001
+    + 2000
+    + 2 * 1001,
+    "deepbind": 16 * (4 * 24 + 1) + 32 * 17 + 2 * 33,
+    "fc": 5 * 4001 + 2 * 6,
+    "conv-gmp-fc": 10 * (4 * 11 + 1) + 5 * 11 + 2 * 6,
+    "conv10w-fc5": 10 * 85 + 5 * 10_001 + 2 * 6,
+    "conv10w-fc5-do03": 10 * 85 + 5 * 10_001 + 2 * 6,
+    "conv10w-do03-fc5-do03": 10 * 85 + 5 * 10_001 + 2 * 6,
+    "conv10w-bn10-fc5": 10 * 85 + 20 + 5 * 10_001 + 2 * 6,
+    "conv10w-bn10-fc5-bn5": 10 * 85 + 20 + 5 * 10_001 + 10 + 2 * 6,
+    "conv10w-bn10-fc5-do03": 10 * 85 + 20 + 5 * 10_001 + 2 * 6,
+}
+
+
+def test_every_shipped_network_is_counted():
+    networks = {path.stem for path in SHIPPED if isinstance(load_architecture(str(path)), Network)}
+    assert networks == PUBLISHED.keys()
+
+
+@pytest.mark.parametrize(("name", "parameters"), PUBLISHED.items(), ids=PUBLISHED)
+def test_shipped_networks_have_the_published_parameters(name, parameters):
+    network = load_architecture(name, ARCHITECTURES)
+    assert count_parameters(network, 4, 1000, 2) == parameters
+    with torch.device("meta"):
+        module = build(network, 4, 1000, 2, name)
+    assert sum(p.numel() for p in module.parameters() if p.requires_grad) == parameters
+
+
+def test_sizes_that_the_paper_states():
+    assert PUBLISHED["basset"] > 4e6 and PUBLISHED["deepsea"] > 6e6
+    # over 20 million as published with RNA input; the layers that read DNA alone have 8.2 million
+    assert 8e6 < PUBLISHED["chromdragonn"] < 20e6
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if name.startswith("conv10w")])
+def test_a_shipped_file_is_what_its_name_says_as_a_descriptor(name):
+    described = resolve_architecture(parse_descriptor(name), name)
+    shipped = load_architecture(name, ARCHITECTURES)
+    assert architecture_fingerprint(shipped) == architecture_fingerprint(described)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_one_file_serves_every_alphabet_window_and_task(name):
+    network = load_architecture(name, ARCHITECTURES)
+    for alphabet, task in itertools.product(
+        ("DNA", "RNA", "protein"), ("multi-class", "multi-label")
+    ):
+        check_fit(network, alphabet, 600, task, name)
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_files_are_valid_and_described(path):
     assert load_architecture(str(path)).description
+
+
+def grid_of(tmp_path, tiny_grammar, architectures, **changes):
+    (tmp_path / "grammars").mkdir()
+    tiny_grammar.rename(tmp_path / "grammars" / "tiny.yaml")
+    content = {"name": "t", "grammars": ["tiny"], "architectures": architectures, "sizes": [100]}
+    return Grid({**content, **changes}, "config.yaml", (tmp_path, ARCHITECTURES.parent))
+
+
+def test_the_grid_refuses_what_does_not_fit_before_anything_is_simulated(tmp_path, tiny_grammar):
+    with pytest.raises(InputError) as caught:
+        grid_of(tmp_path, tiny_grammar, ["conv10w-fc5", "deepsea", "basset"])
+    where = "(window of 40 letters), grammar tiny"
+    assert str(caught.value).splitlines() == [
+        "config.yaml: architectures.deepsea: layers[4].max-pool: is 4 wide, but only 1 positions "
+        f"are left {where}",
+        "config.yaml: architectures.basset: layers[4].conv: reaches over 11 positions, but only 7 "
+        f"are left {where}",
+    ]
+
+
+def test_the_grid_runs_custom_code_only_where_the_config_allows_it(tmp_path, tiny_grammar):
+    (tmp_path / "architectures").mkdir()
+    (tmp_path / "architectures" / "mine.py").write_text("raise SystemExit\n")
+    (tmp_path / "architectures" / "mine.yaml").write_text("module: architectures/mine.py:Mine\n")
+    with pytest.raises(InputError, match=r"architectures\.mine\.module: runs code of your own"):
+        grid_of(tmp_path, tiny_grammar, ["mine", "fc10"])
+    tiny_grammar = tmp_path / "grammars" / "tiny.yaml"
+    tiny_grammar.rename(tmp_path / "tiny.yaml")
+    (tmp_path / "grammars").rmdir()
+    allowed = {"train": {"allow_custom_code": True}}
+    grid = grid_of(tmp_path, tmp_path / "tiny.yaml", ["mine", "fc10"], **allowed)
+    assert [Path(file).name for file in grid.architecture_inputs("mine")] == [
+        "mine.yaml",
+        "mine.py",
+    ]
+    for stage in ("train", "evaluate", "attribute"):
+        lines = {name: grid.lines(stage, name) for name in grid.packs}
+        flagged = {name for name, text in lines.items() if "--allow-custom-code" in text}
+        assert flagged == {name for name in lines if "/mine/" in name}

@@ -9,6 +9,7 @@ import torch
 import yaml
 
 from seqgra.alphabet import DNA
+from seqgra.architecture.custom import custom_code
 from seqgra.architecture.layers import Residual
 from seqgra.architecture.load import load_architecture, resolve_architecture
 from seqgra.architecture.optimizers import Optimizer
@@ -16,6 +17,7 @@ from seqgra.architecture.schema import Augment, Network
 from seqgra.architecture.shapes import count_parameters
 from seqgra.backends import loop, pytorch, pytorch_training
 from seqgra.backends.pytorch_layers import StrandAverage, build
+from seqgra.errors import InputError
 from seqgra.fingerprint import Identity, claim, read_run
 from seqgra.model import NETWORK_BACKENDS, backend_module, open_model
 from seqgra.train import train
@@ -474,3 +476,31 @@ def test_residual_blocks_add_their_input():
 def test_reference_letters_are_in_complementary_order():
     """Reverse complements by flipping channels need this order of letters."""
     assert DNA.letters == "ACGT"
+
+
+KERAS = """
+import keras
+def Mine(letters, window, outputs):
+    inputs = keras.Input((window, letters))
+    hidden = keras.layers.Conv1D(8, 9, activation="relu")(inputs)
+    hidden = keras.layers.Dropout(0.1)(keras.layers.GlobalMaxPooling1D()(hidden))
+    return keras.Model(inputs, keras.layers.Dense(outputs)(hidden))
+"""
+
+
+def test_a_custom_keras_model_trains_and_opens_where_it_is_allowed(tmp_path, tiny_dataset):
+    (tmp_path / "mine.py").write_text(KERAS)
+    content = {"module": "mine.py:Mine", "optimizer": {"adam": {"learning_rate": 0.01}}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**content, "training": {"epochs": 10}}))
+    options = {"size": 500, "seed": 0, "backend": "tensorflow", "device": "cpu"}
+    with custom_code(True):
+        status = train(tiny_dataset, str(tmp_path / "mine.yaml"), tmp_path / "m", **options)
+        model = open_model(tmp_path / "m", read_run(tmp_path / "m"), device="cpu")
+    assert status == "done"
+    data = data_of(tiny_dataset)
+    right = model.logits(data.validation_x).argmax(axis=1) == data.validation_y.argmax(axis=1)
+    assert right.mean() > 0.95
+    with pytest.raises(NotImplementedError, match="no twin"):
+        model.twin  # noqa: B018
+    with pytest.raises(InputError, match="allow it with --allow-custom-code"):
+        open_model(tmp_path / "m", read_run(tmp_path / "m"), device="cpu")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
+from seqgra.cli import main
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
 from seqgra.fingerprint import read_run
@@ -126,6 +127,120 @@ def test_interrupted_training_resumes_and_ends_like_an_unbroken_one(tmp_path, ti
             histories.append([{**row, "seconds": ""} for row in csv.DictReader(stream)])
     assert histories[0] == histories[1]
     assert not list(broken.glob(".checkpoint*"))
+
+
+KILLED = """
+import os, sys
+from seqgra.backends import loop
+from seqgra.cli import main
+loop._CHECKPOINT_SECONDS = -1
+real, calls = loop.{name}, []
+def killed(*args):
+    calls.append(1)
+    if len(calls) == 3:
+        {dying}
+        os.kill(os.getpid(), 9)
+    return real(*args)
+loop.{name} = killed
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "dying"),
+    [
+        ("validation_row", "pass"),  # in the third epoch
+        (
+            "_write",
+            "open(str(args[0]) + '.partial', 'wb').write(args[1][:999])",
+        ),  # half a checkpoint
+        ("_write", "open(args[0], 'wb').write(args[1][:999])"),  # as if renaming were not atomic
+    ],
+    ids=["within an epoch", "writing a checkpoint", "leaving half a checkpoint"],
+)
+def test_a_killed_training_ends_like_an_unbroken_one(tmp_path, tiny_dataset, name, dying):
+    net = architecture(tmp_path, SLOW_NET, training={"epochs": 4})
+    command = ["train", str(tiny_dataset), net, "--size", "500", "--device", "cpu", "-o"]
+    program = KILLED.format(name=name, dying=dying)
+    broken = [sys.executable, "-c", program, *command, str(tmp_path / "broken")]
+    assert subprocess.run(broken, check=False, capture_output=True).returncode == -signal.SIGKILL
+    assert read_run(tmp_path / "broken") is None
+    assert main([*command, str(tmp_path / "broken")]) == 0
+    assert main([*command, str(tmp_path / "whole")]) == 0
+    weights = [(tmp_path / f / "model.safetensors").read_bytes() for f in ("broken", "whole")]
+    assert weights[0] == weights[1] and not list((tmp_path / "broken").glob(".checkpoint*"))
+
+
+CUSTOM = """
+import torch
+from pathlib import Path
+Path({marker!r}).touch()
+class Mine(torch.nn.Sequential):
+    def __init__(self, letters, window, outputs, units=3):
+        super().__init__(
+            torch.nn.Flatten(), torch.nn.Linear(letters * window, units), torch.nn.ReLU(),
+            torch.nn.Linear(units, outputs + {extra}),
+        )
+"""
+
+
+def custom_architecture(tmp_path, extra=0):
+    marker = tmp_path / "was-run"
+    (tmp_path / "mine.py").write_text(CUSTOM.format(marker=str(marker), extra=extra))
+    content = {"module": "mine.py:Mine", "options": {"units": 8}, "optimizer": QUICK}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**content, "training": {"epochs": 3}}))
+    return str(tmp_path / "mine.yaml"), marker
+
+
+def test_custom_code_runs_only_where_it_is_allowed(tmp_path, tiny_dataset, capsys):
+    net, marker = custom_architecture(tmp_path)
+    model = str(tmp_path / "m")
+    command = ["train", str(tiny_dataset), net, "-o", model, "--size", "500", "--device", "cpu"]
+    assert main(command) == 2 and main(["check", net]) == 0
+    said = capsys.readouterr().err
+    assert "module: runs code of your own; allow it with --allow-custom-code" in said
+    assert len(said.splitlines()) == 1 and not marker.exists()
+    assert main([*command, "--allow-custom-code"]) == 0 and marker.exists()
+    marker.unlink()
+    run = read_run(tmp_path / "m")
+    assert run["parameters"] == (160 * 8 + 8) + (8 * 2 + 2)
+    scores = ["evaluate", model, str(tiny_dataset), "-o", str(tmp_path / "s"), "--device", "cpu"]
+    assert main(scores) == 2 and not marker.exists()
+    assert main([*scores, "--allow-custom-code"]) == 0 and marker.exists()
+    changed = (tmp_path / "mine.py").read_text().replace("ReLU", "Tanh")
+    (tmp_path / "mine.py").write_text(changed)
+    assert main([*command, "--allow-custom-code"]) == 0
+    assert read_run(tmp_path / "m")["fingerprint"] != run["fingerprint"], "the code is an input"
+
+
+def test_a_custom_module_of_the_wrong_shape_is_refused(tmp_path, tiny_dataset, capsys):
+    net, _ = custom_architecture(tmp_path, extra=1)
+    command = ["train", str(tiny_dataset), net, "-o", str(tmp_path / "m"), "--size", "500"]
+    assert main([*command, "--allow-custom-code", "--device", "cpu"]) == 2
+    assert "gives an output of shape (2, 3); expected (2, 2)" in capsys.readouterr().err
+
+
+def test_a_missing_module_is_said(tmp_path, tiny_dataset):
+    net, _ = custom_architecture(tmp_path)
+    (tmp_path / "mine.py").unlink()
+    with pytest.raises(InputError, match=r"mine\.yaml: module: there is no file mine\.py"):
+        train(tiny_dataset, net, tmp_path / "m", size=100, seed=0)
+
+
+def test_history_names_the_rate_and_the_monitored_metric(tmp_path, tiny_dataset):
+    plan = {"epochs": 3, "monitor": "roc-auc"}
+    net = architecture(tmp_path, training=plan, schedule={"exponential": {"factor": 0.5}})
+    train(tiny_dataset, net, tmp_path / "m", size=300, seed=0, device="cpu")
+    with (tmp_path / "m" / "history.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [float(row["learning_rate"]) for row in rows] == [0.01, 0.005, 0.0025]
+    scores = [float(row["validation_roc_auc"]) for row in rows]
+    assert read_run(tmp_path / "m")["best_epoch"] == 1 + int(np.argmax(scores))
+
+
+def test_a_network_that_does_not_suit_the_task_is_refused(tmp_path, tiny_dataset):
+    with pytest.raises(InputError, match="loss: is bce, which does not suit a multi-class task"):
+        train(tiny_dataset, architecture(tmp_path, loss="bce"), tmp_path / "m", size=100, seed=0)
 
 
 def test_a_damaged_checkpoint_costs_only_itself(tmp_path, tiny_dataset, caplog):
