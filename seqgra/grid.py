@@ -471,8 +471,8 @@ def architecture_variant(base: str, changes: dict[str, Any], name: str) -> Archi
     """
     content, file = architecture_content(base)
     content = merge(content, {k: v for k, v in changes.items() if k != "from"})
-    if "optimizer" in changes:  # exactly one optimiser: a change replaces it
-        content["optimizer"] = changes["optimizer"]
+    for key in {"optimizer", "schedule"} & changes.keys():  # a choice of one: a change replaces it
+        content[key] = changes[key]
     return resolve_architecture(content, f"{file} ({name})" if changes else file)
 
 

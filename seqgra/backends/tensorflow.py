@@ -28,7 +28,7 @@ from seqgra.training import Options, Trained, TrainingData
 import tensorflow as tf  # isort: skip (Keras has to choose its backend first)
 
 #: Examples per forward pass outside training; fixed, since it can change the last bits.
-BATCH = 512
+BATCH = 128
 #: Time stamp of everything in a .keras file, so that equal models have equal bytes.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 
