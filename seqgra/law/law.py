@@ -251,13 +251,30 @@ def _shuffle(
     return unchanged
 
 
-def _crowded(law: tables.Placement, grammar: Grammar, file: str) -> list[Problem]:
-    """Name the combinations of conditions whose rules can hardly be placed without overlap.
+class Acceptance(NamedTuple):
+    """How often the elements of some rules, placed together, do not overlap.
+
+    Attributes
+    ----------
+    shown
+        The combination of conditions.
+    places
+        Where the rules stand in the file.
+    share
+        Of the draws of `placement.acceptance`.
+    """
+
+    shown: tuple[str, ...]
+    places: tuple[str, ...]
+    share: float
+
+
+def acceptances(law: tables.Placement, grammar: Grammar) -> Iterator[Acceptance]:
+    """Yield the shares of placements without overlap, where there are two elements at least.
 
     All rules together, with most copies, in the shortest window are the most crowded case; of mutually
-    exclusive ones, one at a time.
+    exclusive ones, one at a time. Combinations that another one includes are left out.
     """
-    problems: list[Problem] = []
     combinations = grammar.combinations
     for number, shown in enumerate(combinations):
         if any(set(shown) < set(other) for other in combinations):
@@ -270,13 +287,20 @@ def _crowded(law: tables.Placement, grammar: Grammar, file: str) -> list[Problem
             share = placement.acceptance(
                 law, number, applies, grammar.shortest, _ACCEPTANCE_CHOICES
             )
-            if share < placement.LEAST_ACCEPTANCE:
-                named = ", ".join(_short(rules[n].place, shown) for n in together)
-                message = (
-                    f"the elements of {named} fit into {grammar.shortest} letters without overlap in "
-                    f"{share:.2%} of draws; widen the window or place fewer elements"
-                )
-                problems.append(Problem(file, f"conditions.{' + '.join(shown)}", message))
+            yield Acceptance(shown, tuple(rules[n].place for n in together), share)
+
+
+def _crowded(law: tables.Placement, grammar: Grammar, file: str) -> list[Problem]:
+    """Name the combinations of conditions whose rules can hardly be placed without overlap."""
+    problems: list[Problem] = []
+    for shown, places, share in acceptances(law, grammar):
+        if share < placement.LEAST_ACCEPTANCE:
+            named = ", ".join(_short(place, shown) for place in places)
+            message = (
+                f"the elements of {named} fit into {grammar.shortest} letters without overlap in "
+                f"{share:.2%} of draws; widen the window or place fewer elements"
+            )
+            problems.append(Problem(file, f"conditions.{' + '.join(shown)}", message))
     return problems
 
 
