@@ -10,7 +10,7 @@ from seqgra import cli
 from seqgra.grammar.load import load_grammar
 
 VERBS = ["simulate", "train", "evaluate", "attribute", "compare", "check", "variant", "list"]
-VERBS += ["import-xml", "export"]
+VERBS += ["describe", "import-xml", "export"]
 
 
 def run(*arguments):

@@ -1,4 +1,4 @@
-"""Subcommands that look and convert: check, variant, list, import-xml, export."""
+"""Subcommands that look and convert: check, variant, describe, list, import-xml, export."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqgra.alphabet import SETS
-from seqgra.cli.options import Verbs, add_library, add_output, add_verb, positive
+from seqgra.cli.options import Verbs, add_library, add_output, add_verb, natural, positive
 from seqgra.dataset import split_size
 from seqgra.errors import InputError, Problem, bad_input
 
@@ -30,6 +30,30 @@ def add_tools(verbs: Verbs) -> None:
     parser.add_argument("base", help="file or name; an architecture may be a descriptor")
     parser.add_argument("changes", help="JSON; mappings merge, lists replace")
     add_output(parser, "FILE")
+    example = "seqgra describe mc2-dna150-order -o described/order"
+    summary = "describe a grammar in words, numbers and pictures"
+    parser = add_verb(verbs, "describe", _describe, summary, example)
+    parser.add_argument("grammar", help="YAML file, or the name of one in grammars/")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="also write description.md, tables and figures here",
+    )
+    parser.add_argument(
+        "--dataset",
+        type=Path,
+        help="folder made by seqgra simulate: show where elements lie in it [simulates examples]",
+    )
+    parser.add_argument(
+        "--examples",
+        type=positive,
+        help="how many examples to look at [all of DATASET; else 2,000, or 200 a group if more]",
+    )
+    parser.add_argument(
+        "--seed", type=natural, default=0, help="of simulated examples and sampled sites [0]"
+    )
     summary = "list grammars, architectures, attribution methods and backends"
     add_verb(verbs, "list", _list, summary, "seqgra list")
     _add_import_xml(verbs)
@@ -119,6 +143,21 @@ def _variant(options: argparse.Namespace) -> str:
     content = variant.model_dump(mode="json", exclude_none=True)
     write_atomically(options.output, yaml.safe_dump(content, sort_keys=False))
     return "done"
+
+
+def _describe(options: argparse.Namespace) -> str:
+    from seqgra.describe import describe
+    from seqgra.grammar.load import find_grammar
+
+    text = describe(
+        find_grammar(options.grammar),
+        options.output,
+        dataset=options.dataset,
+        examples=options.examples,
+        seed=options.seed,
+    )
+    print(text)
+    return "done" if options.output else ""
 
 
 def _list(options: argparse.Namespace) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
 
 #: Hues of the roles of positions; no architecture is drawn in green or red.
 GRAMMAR, BACKGROUND, IGNORED = "#1a8a54", "#cb4335", "#8a8a8a"
@@ -22,6 +26,9 @@ _COLOURS = ("#1f6fb4", "#e08a00", "#7b4fa3", "#56b4e9", "#8a5a2b", "#d673b0", "#
 _GREYS = ("#4d4d4d", "#8f8f8f", "#b0b0b0")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h", "<", ">", "p", "d")
 _LINES: tuple[Any, ...] = ("-", (0, (6, 1.2, 1, 1.2)), (0, (1, 1)))
+
+#: Heat maps: from nothing to much.
+PALE_TO_DARK = LinearSegmentedColormap.from_list("pale-to-dark", ("#f5f8fc", "#6fa8d6", "#0b2a52"))
 
 #: Text is drawn as paths, so that a figure looks the same wherever it is opened.
 _RC: Any = {
@@ -56,6 +63,7 @@ _RC: Any = {
     "ytick.labelcolor": INK,
     "ytick.labelsize": 8,
 }
+_FONT = FontProperties(family="DejaVu Sans")
 #: Metadata that would differ between two equal runs, by format.
 _NO_DATES: dict[str, dict[str, Any]] = {
     "svg": {"Date": None},
@@ -104,12 +112,37 @@ def looks(backends: Mapping[str, str]) -> dict[str, Look]:
     return found
 
 
+def settle(figure: Figure) -> Figure:
+    """Space the parts of a drawn figure once, not again for each format, and return it."""
+    with styled():
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
+
+
+def element_colours(names: Iterable[str]) -> dict[str, str]:
+    """Return the colour of each sequence element, again from the start where there are many.
+
+    >>> element_colours(["tata"])
+    {'tata': '#1f6fb4'}
+    """
+    return {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(names)}
+
+
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure, sizes in inches, that spaces its parts by itself.
 
     Call it, and draw, inside `styled`.
     """
     return Figure(figsize=(width, height), layout="constrained")
+
+
+@lru_cache(maxsize=4096)
+def text_width(text: str, size: float = 8.0) -> float:
+    """Return the width of a text's longest line in the font of all figures, in inches."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    points = (TextPath((0, 0), line, size=size, prop=_FONT).get_extents().width for line in lines)
+    return float(max(points, default=0.0)) / 72
 
 
 def columns_for(panels: int) -> int:
