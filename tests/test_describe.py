@@ -562,9 +562,9 @@ def test_boxes_point_where_elements_do(every_key):
     assert [tie.label for tie in far[0].chains[0].ties] == ["0–40, every 10.5", "≥ 40 %"]
     assert groups["some"].rules[0].before == "1–2 of"
     assert "test: near 50 %" in groups["confounders"].rules[0].chance
-    protein = load_grammar(VALID[1])
+    protein = load_grammar(REPOSITORY / "tests" / "grammars" / "valid" / "protein.yaml")
     boxes = rule_groups(protein, protein)[0].rules[0].chains[0].boxes
-    assert VALID[1].stem == "protein" and [box.direction for box in boxes] == [0]
+    assert [box.direction for box in boxes] == [0]
 
 
 def test_a_reversed_block_is_mirrored():

@@ -153,7 +153,7 @@ def _key_text(groups: Sequence[RuleGroup]) -> str:
         told.append("two tips: either strand")
     if any(len(box.choices) > 1 for box in boxes):
         told.append("stacked boxes: one of them")
-    if ties:
+    if any(not tie.shared for tie in ties):
         told.append("line: letters between two elements")
     if any(tie.random and not tie.shared and abs(tie.one - tie.two) == 1 for tie in ties):
         told.append("double arrow: either order")
