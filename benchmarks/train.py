@@ -38,7 +38,7 @@ def bare_loop(network: Network, data: TrainingData, device: torch.device) -> flo
     """Return seconds of training on tensors already encoded in memory."""
     encode = pytorch.OneHot(4, device)
     tensors = [torch.from_numpy(np.array(a)).to(device) for a in (data.x, data.validation_x)]
-    x, validation = (encode(codes) for codes in tensors)
+    x, validation = (encode(codes).clone() for codes in tensors)
     y = torch.from_numpy(data.y.argmax(axis=1)).to(device)
     validation_y = torch.from_numpy(data.validation_y.argmax(axis=1)).to(device)
     module = pytorch_layers.build(network, 4, x.shape[2], 2, "bare").to(device)

@@ -160,6 +160,10 @@ def check_fit(
     if (network.loss, task) in {("cross-entropy", "multi-label"), ("bce", "multi-class")}:
         message = f"is {network.loss}, which does not suit a {task} task; use auto"
         problems.append(Problem(file, "loss", message))
+    normalised = any(isinstance(layer, BatchNorm) for _, layer in _walk(network.layers, "layers"))
+    if normalised and network.training.batch_size == 1:
+        message = "is 1, but batch-norm needs at least 2"
+        problems.append(Problem(file, "training.batch_size", message))
     if "tensorflow" in backends:
         plan = network.training
         for key, value in (("precision", plan.precision), ("compile", plan.compile)):

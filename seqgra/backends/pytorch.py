@@ -78,18 +78,25 @@ class PytorchModel(AbstractModel):
 
 
 class OneHot:
-    """Letter codes uint8 (N, L) -> one-hot float32 (N, A, L); padding and unknown letters all zero."""
+    """Letter codes uint8 (N, L) -> one-hot float32 (N, A, L); padding and unknown letters all zero.
+
+    What it returns is overwritten by the next call: fresh memory for every batch would take longer
+    than the encoding.
+    """
 
     def __init__(self, letters: int, device: torch.device) -> None:
         self._letters = torch.arange(letters, dtype=torch.uint8, device=device)[None, :, None]
+        self._buffer = torch.empty((0, letters, 0), device=device)
 
     def __call__(self, codes: torch.Tensor) -> torch.Tensor:
         """Encode a batch on the device it is on."""
         examples, window = codes.shape
-        size = (examples, self._letters.shape[1], window)
-        encoded = torch.empty(size, device=codes.device)
+        if len(self._buffer) < examples or self._buffer.shape[2] != window:
+            size = (examples, self._letters.shape[1], window)
+            with torch.inference_mode(False):  # training may use it next
+                self._buffer = torch.empty(size, device=codes.device)
         # comparing straight into floats takes a tenth of the time of comparing, then converting
-        return torch.eq(codes[:, None, :], self._letters, out=encoded)
+        return torch.eq(codes[:, None, :], self._letters, out=self._buffer[:examples])
 
 
 def predicting(network: nn.Module, recipe: dict[str, Any]) -> nn.Module:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,7 @@ from seqgra.backends.pytorch import (
     make_deterministic,
     predicting,
 )
+from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft
 from seqgra.model import MULTI_LABEL
 from seqgra.training import Options, Trained, TrainingData, recipe_of
@@ -88,6 +91,10 @@ class PytorchTrainee(Trainee):
         )
         self._y = torch.from_numpy(_targets(data)).to(device)
         self._loss = make_loss(data.task, loss_weights(network, data), device)
+        mixed = network.training.precision == "bfloat16"
+        self._precision: Callable[[], AbstractContextManager[None]] = (
+            partial(torch.autocast, device.type, torch.bfloat16) if mixed else nullcontext
+        )
         self._forward = torch.compile(module) if self._plan.compile else module
 
     def train_epoch(self, epoch: int, rate: float) -> float:
@@ -97,20 +104,21 @@ class PytorchTrainee(Trainee):
         order = self._order(epoch)
         draws = torch.Generator().manual_seed(derived_seed(self._seed, f"augmentation {epoch}"))
         torch.manual_seed(derived_seed(self._seed, f"dropout {epoch}"))
-        total = torch.zeros((), device=self._on, dtype=torch.float64)
         self._module.train()
         normalised = any(isinstance(m, nn.BatchNorm1d) for m in self._module.modules())
         augmented = self._plan.augment != Augment()
-        counted = 0
+        losses, counts = [], []
         for rows in order.split(self._plan.batch_size):
             if normalised and len(rows) == 1:
                 continue  # one example has no variance to normalise by
-            counted += len(rows)
             codes = self._x[rows.to(self._x.device)]
             if augmented:
                 codes = augment(codes, self._plan.augment, self._letters, draws)
-            total += self._step(codes.to(self._on), self._y[rows]) * len(rows)
-        return float(total) / max(counted, 1)
+            losses.append(self._step(codes.to(self._on), self._y[rows]))
+            counts.append(len(rows))
+        if not losses:
+            raise bad_input("training.batch_size", "", "is 1, but batch-norm needs at least 2")
+        return float(np.average(torch.stack(losses).double().cpu().numpy(), weights=counts))
 
     def _order(self, epoch: int) -> torch.Tensor:
         examples = len(self._x)
@@ -121,7 +129,7 @@ class PytorchTrainee(Trainee):
 
     def _step(self, codes: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Learn from one batch; return its mean loss."""
-        with torch.autocast(self._on.type, torch.bfloat16, self._plan.precision == "bfloat16"):
+        with self._precision():
             logits = self._forward(self._encode(codes))
         loss = self._loss(logits.float(), y)
         self._optimizer.zero_grad()

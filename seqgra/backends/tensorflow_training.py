@@ -32,6 +32,7 @@ from seqgra.backends.tensorflow import (
     tf,
 )
 from seqgra.backends.tensorflow_layers import keras, take_from_torch
+from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft
 from seqgra.model import MULTI_LABEL
 from seqgra.training import Options, Trained, TrainingData, recipe_of
@@ -98,7 +99,9 @@ class TensorflowTrainee(Trainee):
             if plan.augment != Augment():
                 codes = augment(torch.from_numpy(codes), plan.augment, self._letters, draws).numpy()
             total += float(self._step(codes, self._y[rows.numpy()])) * len(rows)
-        return total / max(counted, 1)
+        if not counted:
+            raise bad_input("training.batch_size", "", "is 1, but batch-norm needs at least 2")
+        return total / counted
 
     def _order(self, epoch: int) -> torch.Tensor:
         """Return the order of an epoch: the same as the PyTorch backend's."""
