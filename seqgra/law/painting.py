@@ -1,0 +1,99 @@
+"""Painting: whose letters stand in each column where elements of one block overlap."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from seqgra.grammar.blocks import Block, Edge
+from seqgra.law.sites import SiteTable
+
+
+class Placing(NamedTuple):
+    """What is drawn for a block once: elements, orders, reversal and strands (by slot)."""
+
+    elements: tuple[str, ...]
+    after: tuple[bool, ...]
+    reverse: bool
+    strands: tuple[int, ...]
+
+
+def written_order(block: Block) -> list[int]:
+    """Return the slots of a block in the order in which they are written: who overwrites comes later."""
+    after: dict[int, set[int]] = {n: set() for n in range(len(block.slots))}
+    for edge in block.edges:
+        winner, loser = (edge.child, edge.parent)
+        if _parent_wins(edge):
+            winner, loser = loser, winner
+        after[winner].add(loser)
+    order: list[int] = []
+    while len(order) < len(after):  # edges form a tree, so there is always a next one
+        order.append(next(n for n in after if n not in order and after[n] <= set(order)))
+    return order
+
+
+def _parent_wins(edge: Edge) -> bool:
+    """Tell whether shared columns show the letters of the slot that the edge starts from."""
+    kind = edge.spacing.shared
+    return kind != "product" and (kind == "first") == edge.after
+
+
+def painted(
+    sites: SiteTable, block: Block, placing: Placing, starts: np.ndarray, overlap: bool
+) -> tuple[list[int], list[int]] | None:
+    """Return the parts that show in a configuration and their offsets; None if it may not be.
+
+    Parameters
+    ----------
+    sites
+        Gets the parts.
+    block, placing
+        What is placed.
+    starts
+        int64 (S,): first letter of each slot.
+    overlap
+        Whether elements that no spacing ties may overlap.
+    """
+    first = starts.tolist()
+    ends = [s + sites.width(e) for s, e in zip(first, placing.elements, strict=True)]
+    tied = {frozenset((edge.parent, edge.child)) for edge in block.edges}
+    for s in range(len(first)):
+        for t in range(s):
+            apart = ends[s] <= first[t] or ends[t] <= first[s]
+            if not (apart or overlap or frozenset((s, t)) in tied):
+                return None
+    owner: dict[int, tuple[str, int]] = {}
+    order = written_order(block)
+    for slot in order:
+        owner |= {column: ("slot", slot) for column in range(first[slot], ends[slot])}
+    products = sorted(
+        (edge for edge in block.edges if edge.spacing.shared == "product"), key=lambda e: e.child
+    )
+    for edge in products:
+        both = range(
+            max(first[edge.parent], first[edge.child]), min(ends[edge.parent], ends[edge.child])
+        )
+        owner |= {column: ("edge", edge.child) for column in both}
+    parts, offsets = [], []
+    for slot in order:
+        shown = tuple(owner[c] == ("slot", slot) for c in range(first[slot], ends[slot]))
+        if any(shown):
+            parts.append(sites.part(placing.elements[slot], placing.strands[slot], shown))
+            offsets.append(first[slot])
+    for edge in products:
+        for column in sorted(c for c, who in owner.items() if who == ("edge", edge.child)):
+            parts.append(sites.shared(_product(sites, placing, edge, first, column)))
+            offsets.append(column)
+    return parts, offsets
+
+
+def _product(
+    sites: SiteTable, placing: Placing, edge: Edge, first: list[int], column: int
+) -> np.ndarray:
+    """Return the letter law of a column that two elements share: p1 p2 / b, float64 (1, A)."""
+    law = 1 / sites.background
+    for slot in (edge.parent, edge.child):
+        columns = sites.columns(placing.elements[slot], placing.strands[slot])
+        law = law * columns[column - first[slot]]
+    return np.asarray(law / law.sum())[None]

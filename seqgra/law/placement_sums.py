@@ -1,0 +1,286 @@
+"""Sums over all placements of an example's blocks, for every scenario, over one background."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from seqgra.errors import bad_input
+from seqgra.law.grounds import Ground, cluster_ratios, ground_logs
+from seqgra.law.layouts import Layout, Scenario
+from seqgra.law.meetings import Row, drawn_log, met_logs
+from seqgra.law.sites import Sites, part_logs
+from seqgra.law.sums import (
+    Lay,
+    beside_single,
+    block_logs,
+    make_lay,
+    packed_all,
+    scale,
+    single_rows,
+    two_blocks,
+)
+from seqgra.law.terrain import bridge_tables, cut_into_clusters
+
+#: Pairs of placements of two blocks up to which all are tried.
+MOST_PAIRS = 4_000_000
+#: States of `packed` beyond which scenarios are summed one by one.
+_MOST_STATES = 256
+
+Mark = Callable[[str, str], None]
+
+
+class Ratios:
+    """Sequences of one length and the log probabilities of all parts in them."""
+
+    def __init__(self, sites: Sites, x: np.ndarray) -> None:
+        self.x = x
+        self.logs = np.empty((len(x), sites.part_site.size, x.shape[1]))
+        part_logs(sites, x, self.logs)
+
+
+class Reach:
+    """Layouts over one background in examples of one length.
+
+    Attributes
+    ----------
+    ground
+        The background.
+    lays
+        Layout number -> arrays.
+    """
+
+    def __init__(
+        self,
+        ground: Ground,
+        sites: Sites,
+        layouts: dict[int, Layout],
+        length: int,
+        overlap: bool,
+        mark: Mark,
+    ) -> None:
+        self.ground, self.sites, self.overlap, self._mark = ground, sites, overlap, mark
+        self.length = length
+        terrain = cut_into_clusters(layouts, sites, ground.order)
+        self._tables, self._clusters = bridge_tables(ground, terrain)
+        self.lays: dict[int, Lay] = {}
+        self.shown = {}
+        for number, layout in layouts.items():
+            self.lays[number] = make_lay(layout, *terrain.cut[number], length)
+            kept = make_lay(layout, *terrain.shown[number], length)
+            self.shown[number] = terrain.shown[number]._replace(
+                parts=kept.clusters, places=kept.places
+            )
+        flat = np.ones((1, self._clusters.width.size, length))
+        letters = np.zeros((1, length), np.uint8)
+        blank = ground._replace(order=0)
+        self._flat = Over(self, blank, letters, flat, np.zeros(flat.shape[:2]), None)
+        self._sums: dict[Scenario, tuple[float, float]] = {}
+
+    def over(self, ratios: Ratios) -> Over:
+        """Return the sums over the placements in some sequences.
+
+        Raises
+        ------
+        InputError
+            If a sequence has unknown letters and the background is a chain.
+        """
+        x = ratios.x
+        if self.ground.order and x.size and x.max() >= self.ground.letters:
+            message = "has unknown letters, which a Markov background cannot have"
+            raise bad_input("bayes-optimal", "dataset", message)
+        chains = np.empty(x.shape)
+        for row, chain in zip(x, chains, strict=True):
+            ground_logs(self.ground, row, chain)
+        logs = np.empty((len(x), self._clusters.width.size, x.shape[1]))
+        cluster_ratios(self.sites, self.ground, self._clusters, self._tables, x, ratios.logs, logs)
+        top = np.empty(logs.shape[:2])
+        scale(logs, top)
+        return Over(self, self.ground, x, logs, top, chains)
+
+    def prior(self, scenario: Scenario) -> tuple[float, float]:
+        """Return log Z of a scenario, the sum with every ratio 1, and its standard error."""
+        if scenario not in self._sums:
+            if self.overlap:
+                alone = [self._flat.block(number)[0] for number in scenario]
+                self._sums[scenario] = (float(sum(alone)), 0.0)
+            else:
+                logs, errors = self._flat.scenario(scenario)
+                self._sums[scenario] = (float(logs[0]), float(errors[0]))
+        return self._sums[scenario]
+
+    def single(self, scenario: Iterable[int]) -> bool:
+        """Tell whether all blocks of a scenario are single elements."""
+        return all(self.lays[number].offsets.shape[1] == 1 for number in scenario)
+
+    def estimate(self, note: str) -> None:
+        """Note that something is estimated."""
+        self._mark("estimate", note)
+
+
+class Over:
+    """Sums over the placements in N sequences of one length, each computed once.
+
+    Attributes
+    ----------
+    background
+        float64 (N,): log probability of the letters as background.
+    """
+
+    def __init__(
+        self,
+        reach: Reach,
+        ground: Ground,
+        x: np.ndarray,
+        ratios: np.ndarray,
+        top: np.ndarray,
+        chains: np.ndarray | None,
+    ) -> None:
+        self._reach, self._ground, self._x = reach, ground, x
+        self._ratios, self._top = ratios, top
+        self._chains = np.zeros(x.shape) if chains is None else chains
+        self.background = self._chains.sum(axis=1)
+        self._prior = chains is None
+        self._blocks: dict[int, np.ndarray] = {}
+        self._rows: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._known: dict[Scenario, tuple[np.ndarray, np.ndarray]] = {}
+
+    def ratio(self, scenarios: dict[Scenario, float]) -> tuple[np.ndarray, np.ndarray]:
+        """Return log E[numerator / Z] over scenarios, and its standard error: float64 (N,) both."""
+        if not self._reach.overlap and self._ground.order == 0:
+            self._pack([s for s in scenarios if len(s) > 1 and self._reach.single(s)])
+        logs = np.full(len(self._x), -np.inf)
+        variance = np.zeros(len(self._x))
+        for scenario, chance in scenarios.items():
+            numerator, error = self.scenario(scenario)
+            sums, sums_error = self._reach.prior(scenario)
+            part = np.log(chance) + numerator - sums
+            total = np.logaddexp(logs, part)
+            safe = np.where(total > -np.inf, total, 0.0)
+            variance = np.exp(2 * (logs - safe)) * variance
+            variance += np.exp(2 * (part - safe)) * (error**2 + sums_error**2)
+            logs = total
+        return logs, np.sqrt(variance)
+
+    def scenario(self, scenario: Scenario) -> tuple[np.ndarray, np.ndarray]:
+        """Return the log sum over the placements of a scenario's blocks and its standard error."""
+        if scenario not in self._known:
+            self._known[scenario] = self._scenario(scenario)
+        return self._known[scenario]
+
+    def _scenario(self, scenario: Scenario) -> tuple[np.ndarray, np.ndarray]:
+        exact = np.zeros(len(self._x))
+        if len(scenario) == 0:
+            return np.zeros(len(self._x)), exact
+        if len(scenario) == 1:
+            return self.block(scenario[0]), exact
+        meet = self._ground.order > 0 or (self._reach.overlap and not self._prior)
+        if self._reach.single(scenario) and not meet:
+            self._pack([scenario])
+            return self._known[scenario]
+        if len(scenario) == 2 and self._pairs(scenario, meet) <= MOST_PAIRS:
+            return self._two(scenario, meet), exact
+        self._reach.estimate(
+            "three or more blocks, or two of many placements: drawn, se of log < 0.01"
+        )
+        return self._drawn(scenario)
+
+    def _pairs(self, scenario: Scenario, meet: bool) -> float:
+        """Return how many pairs of placements `_two` tries."""
+        counts = [
+            (lay.fit.last - lay.fit.first + 1).sum() * lay.chance.size
+            for lay in (self._reach.lays[number] for number in scenario)
+        ]
+        if not meet and any(self._reach.single([number]) for number in scenario):
+            return 0
+        return float(np.prod(counts))
+
+    def block(self, number: int) -> np.ndarray:
+        """Return the log sum over the placements of one block: float64 (N,)."""
+        if number not in self._blocks:
+            lay = self._reach.lays[number]
+            self._blocks[number] = block_logs(lay, self._ratios, self._top)
+        return self._blocks[number]
+
+    def _row(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        if number not in self._rows:
+            rows, scales = np.empty(self._x.shape), np.empty(len(self._x))
+            lay = self._reach.lays[number]
+            if lay.fit.weight.size == 0:
+                rows[:], scales[:] = 0, 0
+            else:
+                single_rows(lay, self._ratios, self._top, rows, scales)
+            self._rows[number] = rows, scales
+        return self._rows[number]
+
+    def _pack(self, scenarios: list[Scenario]) -> None:
+        """Sum over the placements of single elements, for many scenarios at once where that is cheap."""
+        missing = [scenario for scenario in scenarios if scenario not in self._known]
+        if not missing:
+            return
+        kinds = sorted({number for scenario in missing for number in scenario})
+        most = np.array([max(s.count(number) for s in missing) for number in kinds], np.int64)
+        states = np.prod(most + 1.0)
+        if states > _MOST_STATES and len(missing) > 1:
+            for scenario in missing:
+                self._pack([scenario])
+            return
+        rows = np.stack([self._row(number)[0] for number in kinds], axis=1)
+        scales = np.stack([self._row(number)[1] for number in kinds], axis=1)
+        width = np.array([self._reach.lays[number].widths[0, 0] for number in kinds], np.int64)
+        sums = packed_all(rows, width, most, int(states))
+        stride = np.concatenate([[1], np.cumprod(most + 1)[:-1]])
+        for scenario in missing:
+            counts = np.array([scenario.count(number) for number in kinds])
+            with np.errstate(divide="ignore"):
+                logs = np.log(sums[:, int(counts @ stride)]) + scales @ counts
+            self._known[scenario] = logs, np.zeros(len(self._x))
+
+    def _two(self, scenario: Scenario, meet: bool) -> np.ndarray:
+        """Return the log sum over the placements of two blocks: apart, and where they meet."""
+        reach, order = self._reach, self._ground.order
+        first, second = (reach.lays[number] for number in scenario)
+        if reach.single(scenario[1:]):
+            rows, scales = self._row(scenario[1])
+            width = int(second.widths[0, 0])
+            logs = beside_single(first, self._ratios, self._top, rows, scales, width, order)
+        elif reach.single(scenario[:1]):
+            rows, scales = self._row(scenario[0])
+            width = int(first.widths[0, 0])
+            logs = beside_single(second, self._ratios, self._top, rows, scales, width, order)
+        else:
+            logs = two_blocks(first, second, self._ratios, self._top, order)
+        if meet:
+            shown = [reach.shown[number] for number in scenario]
+            met = met_logs(
+                reach.sites,
+                self._ground,
+                self._x,
+                self._chains,
+                first,
+                shown[0],
+                second,
+                shown[1],
+                reach.overlap,
+            )
+            logs = np.logaddexp(logs, met)
+        return np.asarray(logs)
+
+    def _drawn(self, scenario: Scenario) -> tuple[np.ndarray, np.ndarray]:
+        lays = [self._reach.lays[number] for number in scenario]
+        shown = [self._reach.shown[number] for number in scenario]
+        overlap = self._reach.overlap and not self._prior
+        found = [
+            drawn_log(
+                self._reach.sites,
+                self._ground,
+                Row(self._x[n], self._chains[n], self._ratios[n], self._top[n]),
+                lays,
+                shown,
+                overlap,
+            )
+            for n in range(len(self._x))
+        ]
+        logs, errors = np.array(found).T
+        return np.asarray(logs), np.asarray(errors)

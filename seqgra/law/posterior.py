@@ -1,0 +1,318 @@
+"""The exact posterior: the probability of each condition given a sequence, under the grammar's own law.
+
+p(x | group) = b(x) E[ numerator / Z ]: the mean runs over scenarios (which rules apply, copies, slots,
+elements, orders, strands), the numerator sums over placements the product of the elements' ratios to the
+background, and Z is the same sum with every ratio 1. Where there is no closed form an estimate with its
+error, or an approximation, stands instead, and `Posterior.kind` says so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from seqgra.alphabet import ALPHABETS, PADDING, SETS
+from seqgra.errors import bad_input
+from seqgra.grammar.backgrounds import Background, Markov, fit_markov
+from seqgra.grammar.schema import Grammar
+from seqgra.law.grounds import Ground, grounds_of
+from seqgra.law.layouts import LayoutTable, Scenario
+from seqgra.law.pcg import generator_state
+from seqgra.law.placement_sums import Ratios, Reach
+from seqgra.law.shuffle import shuffle_rows
+from seqgra.law.sites import SiteTable
+from seqgra.streams import stream
+
+#: Added to every likelihood ratio, so that sequences no condition can make have a posterior: the prior.
+FLOOR_LOG = -30 * np.log(10)
+#: Order of the chain that stands for backgrounds drawn from a FASTA file.
+POOL_ORDER = 2
+_SHUFFLES = 64
+#: Bytes of ratios in memory at a time, about.
+_CHUNK_BYTES = 64 << 20
+
+
+class Combination(NamedTuple):
+    """Examples that show one combination of conditions.
+
+    Attributes
+    ----------
+    shown
+        bool (C,).
+    scenarios
+        Their probabilities.
+    grounds
+        Chance and number of each background.
+    """
+
+    shown: np.ndarray
+    scenarios: dict[Scenario, float]
+    grounds: tuple[tuple[float, int], ...]
+
+
+class Likelihoods(NamedTuple):
+    """Log likelihoods of N examples under G groups.
+
+    Attributes
+    ----------
+    logs
+        float64 (N, G): log p(x | group).
+    errors
+        float64 (N, G): standard error of `logs`; 0 where they are exact.
+    """
+
+    logs: np.ndarray
+    errors: np.ndarray
+
+
+class Posterior:
+    """The posterior of a grammar in one set; holds tables by example length.
+
+    Attributes
+    ----------
+    grammar, set_name
+        Whose law it is; confounders, backgrounds and noise may differ between sets.
+    kind
+        ``exact``, ``estimate`` or ``approximation``.
+    notes
+        Why it is not exact.
+    """
+
+    def __init__(self, grammar: Grammar, set_name: str) -> None:
+        self.grammar, self.set_name = grammar, set_name
+        self.alphabet = ALPHABETS[grammar.alphabet]
+        self.notes: list[str] = []
+        self.kind = "exact"
+        table = SiteTable(grammar)
+        layouts = LayoutTable(grammar, table)
+        self._grounds: list[Ground] = []
+        self.combinations = [self._combination(layouts, c) for c in grammar.combinations]
+        self.sites = table.tables()
+        self.layouts = layouts.layouts
+        self._reaches: dict[tuple[int, int], Reach] = {}
+        if any(group.shuffle for group in grammar.examples):
+            self._mark("estimate", "shuffled examples: the mean over shuffles of each sequence")
+
+    def _mark(self, kind: str, note: str) -> None:
+        order = ("exact", "estimate", "approximation")
+        self.kind = max(self.kind, kind, key=order.index)
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def _combination(self, layouts: LayoutTable, shown: tuple[str, ...]) -> Combination:
+        names = list(self.grammar.conditions)
+        lenders = shown or tuple(names)
+        chances: dict[int, float] = {}
+        for name in lenders:
+            background = self._without_pool(self.grammar.background.of(name, self.set_name))
+            for chance, ground in grounds_of(background, self.alphabet):
+                number = self._ground(ground)
+                chances[number] = chances.get(number, 0.0) + chance / len(lenders)
+        return Combination(
+            np.array([name in shown for name in names]),
+            layouts.scenarios(shown, self.set_name),
+            tuple((chance, number) for number, chance in chances.items()),
+        )
+
+    def _without_pool(self, background: Background) -> Background:
+        if background.fasta is None:
+            return background
+        note = f"background of a FASTA file: a chain of order {POOL_ORDER} fitted to it instead"
+        self._mark("approximation", note)
+        chain = Markov(order=POOL_ORDER, fasta=background.fasta.file)
+        return Background(markov=fit_markov(chain, self.alphabet, Path()))
+
+    def _ground(self, ground: Ground) -> int:
+        for number, there in enumerate(self._grounds):
+            if all(np.array_equal(a, b) for a, b in zip(ground, there, strict=True)):
+                return number
+        self._grounds.append(ground)
+        return len(self._grounds) - 1
+
+    def likelihoods(self, x: np.ndarray) -> Likelihoods:
+        """Return the log likelihood of each of the grammar's example groups.
+
+        Parameters
+        ----------
+        x
+            uint8 (N, L): letter codes, padding behind shorter examples.
+
+        Raises
+        ------
+        InputError
+            If a sequence has unknown letters and the background is a chain.
+        """
+        groups = self.grammar.examples
+        logs, errors = np.zeros((len(x), len(groups))), np.zeros((len(x), len(groups)))
+        length = (np.asarray(x) != PADDING).sum(axis=1)
+        for letters in np.unique(length).tolist():
+            rows = np.flatnonzero(length == letters)
+            size = self._chunk(letters)
+            for first in range(0, len(rows), size):
+                part = rows[first : first + size]
+                found = self._groups(np.ascontiguousarray(x[part, :letters]))
+                logs[part], errors[part] = found
+        return Likelihoods(logs, errors)
+
+    def _chunk(self, length: int) -> int:
+        parts = max(self.sites.part_site.size, 1)
+        return int(np.clip(_CHUNK_BYTES // (16 * parts * max(length, 1)), 1, 256))
+
+    def _groups(self, x: np.ndarray) -> Likelihoods:
+        """Return the log likelihoods of sequences of one length: uint8 (N, L) without padding."""
+        own = self._combinations(x)
+        shown = [set(c) for c in self.grammar.combinations]
+        number = [shown.index(set(group.conditions)) for group in self.grammar.examples]
+        logs, errors = own.logs[:, number], own.errors[:, number]
+        for g, group in enumerate(self.grammar.examples):
+            if group.shuffle:
+                logs[:, g], errors[:, g] = self._shuffled(x, group.shuffle, number)
+        return Likelihoods(logs, errors)
+
+    def _shuffled(self, x: np.ndarray, k: int, number: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean likelihood of shuffles of each sequence under the groups they come from."""
+        groups = self.grammar.examples
+        sources = [g for g, group in enumerate(groups) if not group.shuffle]
+        shares = np.array([groups[g].share for g in sources])
+        state = generator_state(stream(0, f"posterior shuffle {k}", self.set_name, 0))
+        logs = np.empty((_SHUFFLES, len(x)))
+        for draw in range(_SHUFFLES):
+            shuffled = x.copy()
+            shuffle_rows(shuffled, np.arange(len(x)), len(self.alphabet.letters), k, state)
+            own = self._combinations(shuffled).logs[:, [number[g] for g in sources]]
+            logs[draw] = log_sum(own + np.log(shares / shares.sum()))
+        top = logs.max(axis=0)
+        values = np.exp(logs - top)
+        mean = values.mean(axis=0)
+        return top + np.log(mean), values.std(axis=0) / np.sqrt(_SHUFFLES) / mean
+
+    def _combinations(self, x: np.ndarray) -> Likelihoods:
+        """Return the log likelihood under each combination of conditions: float64 (N, K)."""
+        shape = (len(x), len(self.combinations))
+        logs, variance = np.full(shape, -np.inf), np.zeros(shape)
+        ratios = Ratios(self.sites, x)
+        for number in range(len(self._grounds)):
+            reach = self._reach(number, x.shape[1])
+            over = reach.over(ratios)
+            for c, combination in enumerate(self.combinations):
+                for chance, ground in combination.grounds:
+                    if ground == number:
+                        found, error = over.ratio(combination.scenarios)
+                        part = np.log(chance) + over.background + np.logaddexp(found, FLOOR_LOG)
+                        total = np.logaddexp(logs[:, c], part)
+                        old, new = np.exp(logs[:, c] - total), np.exp(part - total)
+                        variance[:, c] = old**2 * variance[:, c] + (new * error) ** 2
+                        logs[:, c] = total
+        return Likelihoods(logs, np.sqrt(variance))
+
+    def _reach(self, ground: int, length: int) -> Reach:
+        key = (ground, length)
+        if key not in self._reaches:
+            scenarios = [
+                c.scenarios for c in self.combinations if any(g == ground for _, g in c.grounds)
+            ]
+            used = sorted({n for found in scenarios for scenario in found for n in scenario})
+            self._reaches[key] = Reach(
+                self._grounds[ground],
+                self.sites,
+                {n: self.layouts[n] for n in used},
+                length,
+                self.grammar.overlap == "allow",
+                self._mark,
+            )
+        return self._reaches[key]
+
+    def group_logs(self) -> np.ndarray:
+        """Return the log share of each group: float64 (G,)."""
+        shares = np.array([group.share for group in self.grammar.examples])
+        return np.asarray(np.log(shares / shares.sum()))
+
+    def log_posterior(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the labels of sequences are, as they are recorded in this set.
+
+        Parameters
+        ----------
+        x
+            uint8 (N, L): letter codes.
+
+        Returns
+        -------
+        tuple
+            float64 (N, C): log posterior of each condition (multi-class), or the log odds of each
+            label (multi-label). float64 (N,): its standard error, at most; 0 where it is exact.
+        """
+        found = self.likelihoods(x)
+        joint = found.logs + self.group_logs()
+        joint -= log_sum(joint)[:, None]
+        errors = np.sort(found.errors, axis=1)[:, -2:]
+        shown = np.array(
+            [
+                [name in g.conditions for name in self.grammar.conditions]
+                for g in self.grammar.examples
+            ]
+        )
+        values = labels_of(joint, shown, self.grammar.task == "multi-label")
+        return self._noisy(values), np.sqrt((errors**2).sum(axis=1))
+
+    def _noisy(self, values: np.ndarray) -> np.ndarray:
+        """Return the posterior of recorded labels, given that of the conditions shown."""
+        noise = self.grammar.noise
+        if noise is None or self.set_name not in noise.sets:
+            return values
+        rates = np.array([noise.labels.get(name, 0.0) for name in self.grammar.conditions])
+        if self.grammar.task == "multi-label":
+            log_p, log_q = -np.logaddexp(0, -values), -np.logaddexp(0, values)
+            with np.errstate(divide="ignore"):
+                stay, flip = np.log1p(-rates), np.log(rates)
+            yes = np.logaddexp(log_p + stay, log_q + flip)
+            no = np.logaddexp(log_p + flip, log_q + stay)
+            return np.asarray(yes - no)
+        flips = np.diag(1 - rates)
+        others = rates[:, None] / (len(rates) - 1) * (1 - np.eye(len(rates)))
+        return np.asarray(np.log(np.exp(values) @ (flips + others)))
+
+
+def labels_of(joint: np.ndarray, shown: np.ndarray, multi_label: bool) -> np.ndarray:
+    """Turn log posteriors of groups into those of conditions.
+
+    Parameters
+    ----------
+    joint
+        float64 (N, G): log posterior of each group.
+    shown
+        bool (G, C): conditions that each group shows.
+    multi_label
+        Whether to return log odds; clipped to those of the floor where a label is certain.
+    """
+    outside = np.full_like(joint, -np.inf)
+    columns = []
+    for condition in range(shown.shape[1]):
+        yes = log_sum(np.where(shown[:, condition], joint, outside))
+        if multi_label:
+            no = log_sum(np.where(shown[:, condition], outside, joint))
+            yes = np.clip(yes - no, FLOOR_LOG, -FLOOR_LOG)
+        columns.append(yes)
+    return np.stack(columns, axis=1)
+
+
+def log_sum(logs: np.ndarray) -> np.ndarray:
+    """Return log sum exp over the last axis, -inf where all are."""
+    top = logs.max(axis=-1)
+    safe = np.where(np.isfinite(top), top, 0.0)
+    with np.errstate(divide="ignore"):
+        return np.asarray(safe + np.log(np.exp(logs - safe[..., None]).sum(axis=-1)))
+
+
+def compile_posterior(grammar: Grammar, set_name: str = "test") -> Posterior:
+    """Return the posterior of a resolved grammar under the law of one set.
+
+    Raises
+    ------
+    InputError
+        If there is no such set, the grammar has too many outcomes, or a FASTA file cannot be read.
+    """
+    if set_name not in SETS:
+        raise bad_input("--set", set_name, f"is no set; choose from {', '.join(SETS)}")
+    return Posterior(grammar, set_name)

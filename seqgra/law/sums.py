@@ -1,0 +1,326 @@
+"""Sums over placements: one block, single elements side by side, two blocks.
+
+Ratios come scaled: R = exp(log ratio - its maximum over the sequence), with the maxima kept aside, so that
+all sums are of numbers from 0 to 1. Nothing is subtracted, so nothing cancels.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from seqgra.law.layouts import Fitted, Layout, fitted
+
+
+class Lay(NamedTuple):
+    """A layout in examples of one length, over one kind of background, as arrays.
+
+    Attributes
+    ----------
+    clusters, places
+        int32 (V, K, P): clusters of each variant and configuration (-1 for none) and their offsets.
+    chance
+        float64 (V,): of the variants.
+    offsets, widths
+        int32 (K, S): of the elements, ascending.
+    fit
+        Weights and starts.
+    """
+
+    clusters: np.ndarray
+    places: np.ndarray
+    chance: np.ndarray
+    offsets: np.ndarray
+    widths: np.ndarray
+    fit: Fitted
+
+
+def make_lay(layout: Layout, clusters: np.ndarray, places: np.ndarray, length: int) -> Lay:
+    """Return a layout in examples of `length` letters; configurations without weight are left out."""
+    fit = fitted(layout, length)
+    kept = np.flatnonzero(fit.weight > 0)
+    chance = np.array([variant.weight for variant in layout.variants])
+    return Lay(
+        np.ascontiguousarray(clusters[:, kept]),
+        np.ascontiguousarray(places[:, kept]),
+        chance,
+        np.ascontiguousarray(layout.offsets[kept]),
+        np.ascontiguousarray(layout.widths[kept]),
+        Fitted(fit.weight[kept], fit.first[kept], fit.last[kept], fit.start),
+    )
+
+
+@numba.njit(cache=True, nogil=True)
+def scale(logs: np.ndarray, top: np.ndarray) -> None:
+    """Replace log ratios, float64 (N, Q, L), by ratios over their maximum, whose log goes to `top`."""
+    for n in range(logs.shape[0]):
+        for q in range(logs.shape[1]):
+            best = -np.inf
+            for i in range(logs.shape[2]):
+                best = max(best, logs[n, q, i])
+            top[n, q] = best if best > -np.inf else 0.0
+            for i in range(logs.shape[2]):
+                logs[n, q, i] = np.exp(logs[n, q, i] - top[n, q])
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def block_logs(lay: Lay, ratios: np.ndarray, top: np.ndarray) -> np.ndarray:
+    """Return the log of the sum over all places of a block of weight times ratio: float64 (N,).
+
+    Parameters
+    ----------
+    lay
+        The block.
+    ratios, top
+        float64 (N, Q, L), (N, Q): scaled ratios of the clusters and the logs of their scales.
+    """
+    variants, ways, most = lay.clusters.shape
+    out = np.empty(ratios.shape[0])
+    product = np.empty(ratios.shape[2])
+    for n in range(ratios.shape[0]):
+        best, total = -np.inf, 0.0
+        for v in range(variants):
+            for k in range(ways):
+                first, count = lay.fit.first[k], lay.fit.last[k] - lay.fit.first[k] + 1
+                log = np.log(lay.chance[v] * lay.fit.weight[k])
+                product[:count] = lay.fit.start[first : first + count]
+                part = 0.0
+                for p in range(most):
+                    q = lay.clusters[v, k, p]
+                    if q >= 0:
+                        at = first + lay.places[v, k, p]
+                        log += top[n, q]
+                        row = ratios[n, q, at : at + count]
+                        if p + 1 < most and lay.clusters[v, k, p + 1] >= 0:
+                            for i in range(count):
+                                product[i] *= row[i]
+                        else:
+                            for i in range(count):
+                                part += product[i] * row[i]
+                            break
+                if part > 0:
+                    log += np.log(part)
+                    if log > best:
+                        total = total * np.exp(best - log) + 1.0 if best > -np.inf else 1.0
+                        best = log
+                    else:
+                        total += np.exp(log - best)
+        out[n] = best + np.log(total) if total > 0 else -np.inf
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def single_rows(
+    lay: Lay, ratios: np.ndarray, top: np.ndarray, rows: np.ndarray, scales: np.ndarray
+) -> None:
+    """Write weight times ratio of a single element at every place, scaled.
+
+    Parameters
+    ----------
+    lay
+        The block of one element.
+    ratios, top
+        As in `block_logs`.
+    rows, scales
+        float64 (N, L), (N,): get the values and the log of their scale.
+    """
+    for n in range(ratios.shape[0]):
+        best = -np.inf
+        for v in range(lay.chance.size):
+            best = max(best, top[n, lay.clusters[v, 0, 0]])
+        scales[n] = best
+        rows[n] = 0
+        for v in range(lay.chance.size):
+            q = lay.clusters[v, 0, 0]
+            factor = lay.chance[v] * lay.fit.weight[0] * np.exp(top[n, q] - best)
+            for i in range(lay.fit.first[0], lay.fit.last[0] + 1):
+                rows[n, i] += factor * lay.fit.start[i] * ratios[n, q, i]
+
+
+@numba.njit(cache=True, nogil=True)
+def packed(rows: np.ndarray, width: np.ndarray, most: np.ndarray) -> np.ndarray:
+    """Sum the products of single elements over all ways to place them without overlap.
+
+    f(c, i) = f(c, i - 1) + sum over types t of c_t f(c - e_t, i - w_t) r_t(i - w_t), the sum with c_t
+    elements of type t within the first i letters.
+
+    Parameters
+    ----------
+    rows
+        float64 (T, L): r_t.
+    width, most
+        int64 (T,): w_t, and the most elements of each type.
+
+    Returns
+    -------
+    ndarray
+        float64 (prod(most + 1),): f(c, L), c in mixed radix, the first type the fastest.
+    """
+    types, length = rows.shape
+    stride = np.ones(types + 1, np.int64)
+    for t in range(types):
+        stride[t + 1] = stride[t] * (most[t] + 1)
+    sums = np.zeros((stride[-1], length + 1))
+    sums[0] = 1.0
+    for c in range(1, stride[-1]):
+        for i in range(1, length + 1):
+            sums[c, i] = sums[c, i - 1]
+            for t in range(types):
+                there = c // stride[t] % (most[t] + 1)
+                if there and i >= width[t]:
+                    before = i - width[t]
+                    sums[c, i] += there * sums[c - stride[t], before] * rows[t, before]
+    return sums[:, length]
+
+
+@numba.njit(cache=True, nogil=True)
+def packed_all(rows: np.ndarray, width: np.ndarray, most: np.ndarray, states: int) -> np.ndarray:
+    """Return `packed` of N examples: rows float64 (N, T, L), result float64 (N, states)."""
+    out = np.empty((rows.shape[0], states))
+    for n in range(rows.shape[0]):
+        out[n] = packed(rows[n], width, most)
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def tree_of(row: np.ndarray) -> np.ndarray:
+    """Return partial sums of a row, float64 (L,), from which `tree_sum` adds up any stretch."""
+    size = row.size
+    tree = np.zeros(2 * size)
+    tree[size:] = row
+    for node in range(size - 1, 0, -1):
+        tree[node] = tree[2 * node] + tree[2 * node + 1]
+    return tree
+
+
+@numba.njit(cache=True, nogil=True)
+def tree_sum(tree: np.ndarray, first: int, end: int) -> float:
+    """Return the sum of the values from `first` to `end` - 1, by additions only."""
+    total = 0.0
+    low, high = first + tree.size // 2, end + tree.size // 2
+    while low < high:
+        if low & 1:
+            total += tree[low]
+            low += 1
+        if high & 1:
+            high -= 1
+            total += tree[high]
+        low //= 2
+        high //= 2
+    return total
+
+
+@numba.njit(cache=True, nogil=True)
+def beside_single(
+    lay: Lay,
+    ratios: np.ndarray,
+    top: np.ndarray,
+    rows: np.ndarray,
+    scales: np.ndarray,
+    width: int,
+    margin: int,
+) -> np.ndarray:
+    """Return the log sum over a block and a single element at least `margin` letters apart.
+
+    Parameters
+    ----------
+    lay, ratios, top
+        The block, as in `block_logs`.
+    rows, scales
+        float64 (N, L), (N,): the single element, see `single_rows`.
+    width
+        Letters of the single element.
+    margin
+        0 where they only may not overlap.
+    """
+    variants, ways, most = lay.clusters.shape
+    slots, length = lay.offsets.shape[1], ratios.shape[2]
+    out = np.empty(ratios.shape[0])
+    for n in range(ratios.shape[0]):
+        tree = tree_of(rows[n])
+        best = highest_scale(lay, top[n])
+        total = 0.0
+        for k in range(ways):
+            for s in range(lay.fit.first[k], lay.fit.last[k] + 1):
+                value = placed_value(lay, ratios[n], top[n], best, k, s)
+                if value == 0:
+                    continue
+                free, reached = 0.0, 0
+                for slot in range(slots):
+                    at = s + lay.offsets[k, slot]
+                    free += tree_sum(tree, reached, max(at - width - margin + 1, reached))
+                    reached = max(reached, min(at + lay.widths[k, slot] + margin, length))
+                free += tree_sum(tree, reached, length)
+                total += value * free
+        out[n] = best + scales[n] + np.log(total) if total > 0 else -np.inf
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def highest_scale(lay: Lay, top: np.ndarray) -> float:
+    """Return the highest log scale of the variants and configurations of a block."""
+    best = -np.inf
+    for v in range(lay.chance.size):
+        for k in range(lay.fit.weight.size):
+            log = 0.0
+            for p in range(lay.clusters.shape[2]):
+                if lay.clusters[v, k, p] >= 0:
+                    log += top[lay.clusters[v, k, p]]
+            best = max(best, log)
+    return best if best > -np.inf else 0.0
+
+
+@numba.njit(cache=True, nogil=True)
+def placed_value(
+    lay: Lay, ratios: np.ndarray, top: np.ndarray, best: float, k: int, s: int
+) -> float:
+    """Return weight times ratio of configuration k at start s, over exp(best)."""
+    total = 0.0
+    for v in range(lay.chance.size):
+        value, log = lay.chance[v], -best
+        for p in range(lay.clusters.shape[2]):
+            q = lay.clusters[v, k, p]
+            if q >= 0:
+                value *= ratios[q, s + lay.places[v, k, p]]
+                log += top[q]
+        if value > 0:
+            total += value * np.exp(log)
+    return total * lay.fit.weight[k] * lay.fit.start[s]
+
+
+@numba.njit(cache=True, nogil=True)
+def two_blocks(one: Lay, two: Lay, ratios: np.ndarray, top: np.ndarray, margin: int) -> np.ndarray:
+    """Return the log sum over two blocks at least `margin` letters apart: float64 (N,), by enumeration."""
+    out = np.empty(ratios.shape[0])
+    for n in range(ratios.shape[0]):
+        scale_one, scale_two = highest_scale(one, top[n]), highest_scale(two, top[n])
+        total = 0.0
+        for k in range(one.fit.weight.size):
+            for s in range(one.fit.first[k], one.fit.last[k] + 1):
+                first = placed_value(one, ratios[n], top[n], scale_one, k, s)
+                if first == 0:
+                    continue
+                for m in range(two.fit.weight.size):
+                    for t in range(two.fit.first[m], two.fit.last[m] + 1):
+                        if apart(one, k, s, two, m, t, margin):
+                            value = placed_value(two, ratios[n], top[n], scale_two, m, t)
+                            total += first * value
+        out[n] = scale_one + scale_two + np.log(total) if total > 0 else -np.inf
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def apart(one: Lay, k: int, s: int, two: Lay, m: int, t: int, margin: int) -> bool:
+    """Tell whether no element of one block is nearer than `margin` to one of the other, nor overlaps."""
+    for a in range(one.offsets.shape[1]):
+        start = s + one.offsets[k, a]
+        for b in range(two.offsets.shape[1]):
+            other = t + two.offsets[m, b]
+            if (
+                start < other + two.widths[m, b] + margin
+                and other < start + one.widths[k, a] + margin
+            ):
+                return False
+    return True
