@@ -78,13 +78,9 @@ def bridges(ground: Ground, width: int) -> np.ndarray:
         return np.zeros((0, 0))
     contexts, size = ground.table.shape
     now = np.eye(contexts)
-    for _ in range(width + ground.order):
-        after = np.zeros((contexts, contexts))
+    for _ in range(width + ground.order):  # the first letter of a context falls out of sight
         moved = now[:, :, None] * ground.table
-        for letter in range(size):
-            target = (np.arange(contexts) * size + letter) % contexts
-            np.add.at(after, (slice(None), target), moved[:, :, letter])
-        now = after
+        now = moved.reshape(contexts, size, contexts).sum(axis=1)
     with np.errstate(divide="ignore"):
         return np.log(now)
 

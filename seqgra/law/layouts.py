@@ -125,7 +125,7 @@ class LayoutTable:
         InputError
             If there are too many.
         """
-        laws = {(): 1.0}
+        laws: dict[Scenario, float] = {(): 1.0}
         for factor in self._factors(applied_rules(self._grammar, shown), SETS.index(set_name)):
             laws = self._together(laws, factor)
         return laws
@@ -142,7 +142,7 @@ class LayoutTable:
                 for applied in group:
                     chances.append(min(applied.chances[number], left))
                     left -= chances[-1]
-                laws = {(): max(left, 0.0)}
+                laws: dict[Scenario, float] = {(): max(left, 0.0)}
                 for chance, applied in zip(chances, group, strict=True):
                     if chance > 0:
                         _add(laws, self._rule(applied.rule), chance)
@@ -153,12 +153,13 @@ class LayoutTable:
         blocks = [self._block(rule, block) for block in blocks_of(rule)]
         copy: dict[Scenario, float] = {}
         for chance, chosen in _subsets(rule, len(blocks)):
-            laws = {(): 1.0}
+            laws: dict[Scenario, float] = {(): 1.0}
             for number in chosen:
                 laws = self._together(laws, blocks[number])
             _add(copy, laws, chance)
         found: dict[Scenario, float] = {}
-        copies, so_far = {(): 1.0}, 0
+        copies: dict[Scenario, float] = {(): 1.0}
+        so_far = 0
         weights = table(rule.copies)
         for count, weight in weights.items():
             for _ in range(count - so_far):

@@ -176,8 +176,12 @@ def _list(
     return count
 
 
+#: Configuration, start, scaled value and weight of every placement of a block, and the log scale.
+_Places = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]
+
+
 @numba.njit(cache=True, nogil=True)
-def _placements(lay: Lay, row: Row) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
+def _placements(lay: Lay, row: Row) -> _Places:
     """Return configuration, start, scaled value and weight of every placement of a block; the scale."""
     count = 0
     for k in range(lay.fit.weight.size):
@@ -205,7 +209,7 @@ def drawn_log(
 ) -> tuple[float, float]:
     """Estimate the log sum over several blocks by drawing them; return it and its standard error.
 
-    Draws are the same for every example. With overlap, half of the draws of each block come from its
+    A sum of which no draw is above 0 counts as 0. Draws are the same for every example. With overlap, half of the draws of each block come from its
     prior, since a block that others damage may lie where it does not fit by itself.
 
     Parameters
@@ -233,7 +237,7 @@ def drawn_log(
         error = float(values.std()) / np.sqrt(draws) / mean if mean > 0 else np.inf
         if error < _WANTED:
             break
-    return (scale + float(np.log(mean)), error) if mean > 0 else (-np.inf, np.inf)
+    return (scale + float(np.log(mean)), error) if mean > 0 else (-np.inf, 0.0)
 
 
 def _batch(
@@ -243,7 +247,7 @@ def _batch(
     lays: Sequence[Lay],
     shown: Sequence[Shown],
     overlap: bool,
-    places: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]],
+    places: list[_Places],
     generator: np.random.Generator,
 ) -> np.ndarray:
     """Return scaled joint value over chance of being drawn: float64 (`_BATCH`,)."""
@@ -266,22 +270,24 @@ def _batch(
     if not overlap:
         product[clash] = 0
         near &= ~clash
-    scale = sum(best for *_, best in places)
-    for draw in np.flatnonzero(near).tolist():
-        ways = [
-            (int(p[0][c[draw]]), int(p[1][c[draw]])) for p, c in zip(places, chosen, strict=True)
-        ]
-        weight = float(np.prod([p[3][c[draw]] for p, c in zip(places, chosen, strict=True)]))
-        product[draw] = weight * _joint(sites, ground, row, lays, shown, ways, scale)
+    log_scale = sum(best for *_, best in places)
+    joint = np.stack(chosen, axis=1)[near]
+    distinct, which = np.unique(joint, axis=0, return_inverse=True)
+    values = np.empty(len(distinct))
+    for number, index in enumerate(distinct.tolist()):
+        ways = [(int(p[0][n]), int(p[1][n])) for p, n in zip(places, index, strict=True)]
+        prior = float(np.prod([p[3][n] for p, n in zip(places, index, strict=True)]))
+        values[number] = prior * _joint(sites, ground, row, lays, shown, ways, log_scale)
+    product[near] = values[which.ravel()]
     return np.asarray(product / chance)
 
 
 def _close(
     one: Lay,
-    placed_one: tuple[np.ndarray, ...],
+    placed_one: _Places,
     chosen_one: np.ndarray,
     two: Lay,
-    placed_two: tuple[np.ndarray, ...],
+    placed_two: _Places,
     chosen_two: np.ndarray,
     margin: int,
 ) -> np.ndarray:

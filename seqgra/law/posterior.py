@@ -126,7 +126,10 @@ class Posterior:
 
     def _ground(self, ground: Ground) -> int:
         for number, there in enumerate(self._grounds):
-            if all(np.array_equal(a, b) for a, b in zip(ground, there, strict=True)):
+            if ground.order == there.order and all(
+                np.array_equal(getattr(ground, part), getattr(there, part))
+                for part in ("logs", "initial", "table")
+            ):
                 return number
         self._grounds.append(ground)
         return len(self._grounds) - 1

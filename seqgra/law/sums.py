@@ -235,8 +235,7 @@ def beside_single(
     margin
         0 where they only may not overlap.
     """
-    variants, ways, most = lay.clusters.shape
-    slots, length = lay.offsets.shape[1], ratios.shape[2]
+    ways, slots, length = lay.clusters.shape[1], lay.offsets.shape[1], ratios.shape[2]
     out = np.empty(ratios.shape[0])
     for n in range(ratios.shape[0]):
         tree = tree_of(rows[n])
