@@ -206,6 +206,7 @@ def cluster_ratios(
     clusters: Clusters,
     tables: np.ndarray,
     x: np.ndarray,
+    chains: np.ndarray,
     logs: np.ndarray,
     out: np.ndarray,
 ) -> None:
@@ -217,18 +218,18 @@ def cluster_ratios(
         What stands over which background.
     tables
         float64 (D, A**k, A**k): tabulated bridges.
-    x
-        uint8 (N, L): letter codes.
+    x, chains
+        uint8, float64 (N, L): letter codes, and what `ground_logs` says of them.
     logs
         float64 (N, M, L): log probabilities of the parts.
     out
         float64 (N, Q, L).
     """
     length = x.shape[1]
-    chain, sums = np.empty(length), np.zeros(length + 1)
+    sums = np.zeros(length + 1)
     hidden = np.zeros(length, np.bool_)
     for n in range(x.shape[0]):
-        ground_logs(ground, x[n], chain)
+        chain = chains[n]
         for i in range(length):
             sums[i + 1] = sums[i] + chain[i]
         for q in range(clusters.width.size):

@@ -209,8 +209,9 @@ def drawn_log(
 ) -> tuple[float, float]:
     """Estimate the log sum over several blocks by drawing them; return it and its standard error.
 
-    A sum of which no draw is above 0 counts as 0. Draws are the same for every example. With overlap, half of the draws of each block come from its
-    prior, since a block that others damage may lie where it does not fit by itself.
+    A sum of which no draw is above 0 counts as 0. Draws are the same for every example. With overlap,
+    half of the draws of each block come from its prior, since a block that others damage may lie where
+    it does not fit by itself.
 
     Parameters
     ----------

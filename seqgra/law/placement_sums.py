@@ -10,6 +10,7 @@ from seqgra.errors import bad_input
 from seqgra.law.grounds import Ground, cluster_ratios, ground_logs
 from seqgra.law.layouts import Layout, Scenario
 from seqgra.law.meetings import Row, drawn_log, met_logs
+from seqgra.law.responsibility import beside_shares, block_shares, packed_shares, single_shares
 from seqgra.law.sites import Sites, part_logs
 from seqgra.law.sums import (
     Lay,
@@ -27,6 +28,8 @@ from seqgra.law.terrain import bridge_tables, cut_into_clusters
 MOST_PAIRS = 4_000_000
 #: States of `packed` beyond which scenarios are summed one by one.
 _MOST_STATES = 256
+
+_DRAWN = "three or more blocks, or two that may lie in many ways: drawn, with a standard error"
 
 Mark = Callable[[str, str], None]
 
@@ -47,6 +50,8 @@ class Reach:
     ----------
     ground
         The background.
+    clusters
+        What stands over it.
     lays
         Layout number -> arrays.
     """
@@ -63,7 +68,7 @@ class Reach:
         self.ground, self.sites, self.overlap, self._mark = ground, sites, overlap, mark
         self.length = length
         terrain = cut_into_clusters(layouts, sites, ground.order)
-        self._tables, self._clusters = bridge_tables(ground, terrain)
+        self._tables, self.clusters = bridge_tables(ground, terrain)
         self.lays: dict[int, Lay] = {}
         self.shown = {}
         for number, layout in layouts.items():
@@ -72,7 +77,7 @@ class Reach:
             self.shown[number] = terrain.shown[number]._replace(
                 parts=kept.clusters, places=kept.places
             )
-        flat = np.ones((1, self._clusters.width.size, length))
+        flat = np.ones((1, self.clusters.width.size, length))
         letters = np.zeros((1, length), np.uint8)
         blank = ground._replace(order=0)
         self._flat = Over(self, blank, letters, flat, np.zeros(flat.shape[:2]), None)
@@ -93,8 +98,25 @@ class Reach:
         chains = np.empty(x.shape)
         for row, chain in zip(x, chains, strict=True):
             ground_logs(self.ground, row, chain)
-        logs = np.empty((len(x), self._clusters.width.size, x.shape[1]))
-        cluster_ratios(self.sites, self.ground, self._clusters, self._tables, x, ratios.logs, logs)
+        return self._over(x, chains, ratios.logs)
+
+    def over_points(self, points: np.ndarray, part_logs: np.ndarray) -> Over:
+        """Return the sums at points between letters: independent background letters only.
+
+        Parameters
+        ----------
+        points
+            float64 (N, A, L): weights of the letters.
+        part_logs
+            float64 (N, M, L): log probabilities of the parts.
+        """
+        chains = np.einsum("nal,a->nl", points, self.ground.logs)
+        return self._over(np.zeros(chains.shape, np.uint8), chains, part_logs)
+
+    def _over(self, x: np.ndarray, chains: np.ndarray, part_logs: np.ndarray) -> Over:
+        logs = np.empty((len(x), self.clusters.width.size, x.shape[1]))
+        tables = self._tables
+        cluster_ratios(self.sites, self.ground, self.clusters, tables, x, chains, part_logs, logs)
         top = np.empty(logs.shape[:2])
         scale(logs, top)
         return Over(self, self.ground, x, logs, top, chains)
@@ -163,6 +185,72 @@ class Over:
             logs = total
         return logs, np.sqrt(variance)
 
+    def shares(
+        self, seeds: list[tuple[dict[Scenario, float], np.ndarray, np.ndarray]]
+    ) -> np.ndarray:
+        """Return the derivative of seeded log ratios with respect to the log ratio of every cluster.
+
+        Parameters
+        ----------
+        seeds
+            Scenarios, their log E[numerator / Z] and its weight, float64 (N,) both.
+
+        Returns
+        -------
+        ndarray
+            float64 (N, Q, L): for one ratio of weight 1, how likely each cluster lies where.
+
+        Raises
+        ------
+        NotImplementedError
+            If a scenario's placements are neither of single elements, nor of one block and at most one
+            single element, or they may overlap.
+        """
+        weights: dict[Scenario, np.ndarray] = {}
+        for scenarios, logs, weight in seeds:
+            for scenario, chance in scenarios.items():
+                numerator = self.scenario(scenario)[0]
+                log = np.log(chance) + numerator - self._reach.prior(scenario)[0] - logs
+                share = np.exp(np.where(np.isfinite(log), log, -np.inf))
+                weights[scenario] = weights.get(scenario, 0.0) + weight * share
+        out = np.zeros_like(self._ratios)
+        for scenario, weight in weights.items():
+            if scenario:
+                self._share(scenario, weight, out)
+        return out
+
+    def _share(self, scenario: Scenario, weight: np.ndarray, out: np.ndarray) -> None:
+        lays = [self._reach.lays[number] for number in scenario]
+        if len(scenario) == 1:
+            logs = self.block(scenario[0])
+            block_shares(lays[0], self._ratios, self._top, logs, weight, out)
+        elif self._reach.overlap or self._ground.order:
+            raise NotImplementedError("elements that may overlap or share a bridge")
+        elif self._reach.single(scenario):
+            kinds = sorted(set(scenario))
+            counts = np.array([scenario.count(number) for number in kinds], np.int64)
+            rows = np.stack([self._row(number)[0] for number in kinds], axis=1)
+            width = np.array([self._reach.lays[number].widths[0, 0] for number in kinds], np.int64)
+            shares = packed_shares(rows, width, counts, weight)
+            for t, number in enumerate(kinds):
+                self._share_single(number, shares[:, t], out)
+        elif len(scenario) == 2:
+            single = 0 if self._reach.single(scenario[:1]) else 1
+            if not self._reach.single([scenario[single]]):
+                raise NotImplementedError("two blocks with spacings")
+            number, lay = scenario[single], lays[1 - single]
+            rows = self._row(number)[0]
+            letters = int(lays[single].widths[0, 0])
+            shares = beside_shares(lay, self._ratios, self._top, rows, letters, weight, out)
+            self._share_single(number, shares, out)
+        else:
+            raise NotImplementedError("three or more blocks")
+
+    def _share_single(self, number: int, shares: np.ndarray, out: np.ndarray) -> None:
+        rows, scales = self._row(number)
+        lay = self._reach.lays[number]
+        single_shares(lay, self._ratios, self._top, rows, scales, shares, out)
+
     def scenario(self, scenario: Scenario) -> tuple[np.ndarray, np.ndarray]:
         """Return the log sum over the placements of a scenario's blocks and its standard error."""
         if scenario not in self._known:
@@ -181,9 +269,7 @@ class Over:
             return self._known[scenario]
         if len(scenario) == 2 and self._pairs(scenario, meet) <= MOST_PAIRS:
             return self._two(scenario, meet), exact
-        self._reach.estimate(
-            "three or more blocks, or two of many placements: drawn, se of log < 0.01"
-        )
+        self._reach.estimate(_DRAWN)
         return self._drawn(scenario)
 
     def _pairs(self, scenario: Scenario, meet: bool) -> float:

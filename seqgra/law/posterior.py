@@ -78,6 +78,8 @@ class Posterior:
         ``exact``, ``estimate`` or ``approximation``.
     notes
         Why it is not exact.
+    combinations, grounds, sites, layouts
+        The parts of the law.
     """
 
     def __init__(self, grammar: Grammar, set_name: str) -> None:
@@ -87,7 +89,7 @@ class Posterior:
         self.kind = "exact"
         table = SiteTable(grammar)
         layouts = LayoutTable(grammar, table)
-        self._grounds: list[Ground] = []
+        self.grounds: list[Ground] = []
         self.combinations = [self._combination(layouts, c) for c in grammar.combinations]
         self.sites = table.tables()
         self.layouts = layouts.layouts
@@ -125,14 +127,14 @@ class Posterior:
         return Background(markov=fit_markov(chain, self.alphabet, Path()))
 
     def _ground(self, ground: Ground) -> int:
-        for number, there in enumerate(self._grounds):
+        for number, there in enumerate(self.grounds):
             if ground.order == there.order and all(
                 np.array_equal(getattr(ground, part), getattr(there, part))
                 for part in ("logs", "initial", "table")
             ):
                 return number
-        self._grounds.append(ground)
-        return len(self._grounds) - 1
+        self.grounds.append(ground)
+        return len(self.grounds) - 1
 
     def likelihoods(self, x: np.ndarray) -> Likelihoods:
         """Return the log likelihood of each of the grammar's example groups.
@@ -196,8 +198,8 @@ class Posterior:
         shape = (len(x), len(self.combinations))
         logs, variance = np.full(shape, -np.inf), np.zeros(shape)
         ratios = Ratios(self.sites, x)
-        for number in range(len(self._grounds)):
-            reach = self._reach(number, x.shape[1])
+        for number in range(len(self.grounds)):
+            reach = self.reach(number, x.shape[1])
             over = reach.over(ratios)
             for c, combination in enumerate(self.combinations):
                 for chance, ground in combination.grounds:
@@ -210,7 +212,8 @@ class Posterior:
                         logs[:, c] = total
         return Likelihoods(logs, np.sqrt(variance))
 
-    def _reach(self, ground: int, length: int) -> Reach:
+    def reach(self, ground: int, length: int) -> Reach:
+        """Return the layouts over one of `grounds` in examples of `length` letters."""
         key = (ground, length)
         if key not in self._reaches:
             scenarios = [
@@ -218,7 +221,7 @@ class Posterior:
             ]
             used = sorted({n for found in scenarios for scenario in found for n in scenario})
             self._reaches[key] = Reach(
-                self._grounds[ground],
+                self.grounds[ground],
                 self.sites,
                 {n: self.layouts[n] for n in used},
                 length,

@@ -1,0 +1,228 @@
+"""Responsibility: how likely each site is the one that was placed, given the sequence.
+
+These are the derivatives of the sums in `sums` with respect to the logs of the ratios.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from seqgra.law.sums import Lay, highest_scale, tree_of, tree_sum
+
+
+@numba.njit(cache=True, nogil=True)
+def block_shares(
+    lay: Lay,
+    ratios: np.ndarray,
+    top: np.ndarray,
+    logs: np.ndarray,
+    weight: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Add what `sums.block_logs` owes to each cluster and place, times a weight.
+
+    Parameters
+    ----------
+    lay, ratios, top
+        As there.
+    logs, weight
+        float64 (N,): its result; what to multiply shares by.
+    out
+        float64 (N, Q, L): is added to.
+    """
+    variants, ways, most = lay.clusters.shape
+    for n in range(ratios.shape[0]):
+        if weight[n] == 0 or logs[n] == -np.inf:
+            continue
+        for v in range(variants):
+            for k in range(ways):
+                log = np.log(lay.chance[v] * lay.fit.weight[k]) - logs[n]
+                for p in range(most):
+                    if lay.clusters[v, k, p] >= 0:
+                        log += top[n, lay.clusters[v, k, p]]
+                factor = weight[n] * np.exp(log)
+                if factor == 0:
+                    continue
+                for s in range(lay.fit.first[k], lay.fit.last[k] + 1):
+                    share = factor * lay.fit.start[s]
+                    for p in range(most):
+                        q = lay.clusters[v, k, p]
+                        if q >= 0:
+                            share *= ratios[n, q, s + lay.places[v, k, p]]
+                    if share != 0:
+                        for p in range(most):
+                            q = lay.clusters[v, k, p]
+                            if q >= 0:
+                                out[n, q, s + lay.places[v, k, p]] += share
+
+
+@numba.njit(cache=True, nogil=True)
+def single_shares(
+    lay: Lay,
+    ratios: np.ndarray,
+    top: np.ndarray,
+    rows: np.ndarray,
+    scales: np.ndarray,
+    shares: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Divide the shares of a single element's places, float64 (N, L), among its variants.
+
+    Other arguments are as in `sums.single_rows`; `out`, float64 (N, Q, L), is added to.
+    """
+    for n in range(ratios.shape[0]):
+        for v in range(lay.chance.size):
+            q = lay.clusters[v, 0, 0]
+            factor = lay.chance[v] * lay.fit.weight[0] * np.exp(top[n, q] - scales[n])
+            for i in range(lay.fit.first[0], lay.fit.last[0] + 1):
+                if shares[n, i] != 0:
+                    value = factor * lay.fit.start[i] * ratios[n, q, i]
+                    out[n, q, i] += shares[n, i] * value / rows[n, i]
+
+
+@numba.njit(cache=True, nogil=True)
+def packed_shares(
+    rows: np.ndarray, width: np.ndarray, counts: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    """Return what `sums.packed` with `counts` elements owes to each place, times a weight.
+
+    Parameters
+    ----------
+    rows, width
+        float64 (N, T, L), int64 (T,), as there.
+    counts, weight
+        int64 (T,), float64 (N,).
+
+    Returns
+    -------
+    ndarray
+        float64 (N, T, L).
+    """
+    examples, types, length = rows.shape
+    stride = np.ones(types + 1, np.int64)
+    for t in range(types):
+        stride[t + 1] = stride[t] * (counts[t] + 1)
+    states = stride[-1]
+    out = np.zeros(rows.shape)
+    sums, back = np.zeros((states, length + 1)), np.zeros((states, length + 1))
+    for n in range(examples):
+        sums[:] = 0
+        sums[0] = 1.0
+        back[:] = 0
+        for c in range(1, states):
+            for i in range(1, length + 1):
+                sums[c, i] = sums[c, i - 1]
+                for t in range(types):
+                    there = c // stride[t] % (counts[t] + 1)
+                    if there and i >= width[t]:
+                        before = i - width[t]
+                        sums[c, i] += there * sums[c - stride[t], before] * rows[n, t, before]
+        if weight[n] == 0 or sums[states - 1, length] == 0:
+            continue
+        back[states - 1, length] = weight[n] / sums[states - 1, length]
+        for c in range(states - 1, 0, -1):
+            for i in range(length, 0, -1):
+                owed = back[c, i]
+                back[c, i - 1] += owed
+                for t in range(types):
+                    there = c // stride[t] % (counts[t] + 1)
+                    if there and i >= width[t]:
+                        before = i - width[t]
+                        row = there * rows[n, t, before]
+                        back[c - stride[t], before] += owed * row
+                        out[n, t, before] += owed * row * sums[c - stride[t], before]
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def beside_shares(
+    lay: Lay,
+    ratios: np.ndarray,
+    top: np.ndarray,
+    rows: np.ndarray,
+    width: int,
+    weight: np.ndarray,
+    out: np.ndarray,
+) -> np.ndarray:
+    """Add what `sums.beside_single` owes to the block's clusters; return what to the single element.
+
+    Parameters
+    ----------
+    lay, ratios, top, rows, width
+        As there.
+    weight
+        float64 (N,).
+    out
+        float64 (N, Q, L): is added to.
+
+    Returns
+    -------
+    ndarray
+        float64 (N, L).
+    """
+    variants, ways, most = lay.clusters.shape
+    length = ratios.shape[2]
+    shares = np.zeros(rows.shape)
+    free = np.zeros((ways, length))
+    steps = np.zeros(length + 1)
+    for n in range(ratios.shape[0]):
+        tree, best, total = tree_of(rows[n]), highest_scale(lay, top[n]), 0.0
+        steps[:] = 0
+        for again in (False, True):
+            for k in range(ways):
+                for s in range(lay.fit.first[k], lay.fit.last[k] + 1):
+                    if not again:
+                        free[k, s] = _free(lay, k, s, tree, width, length)
+                    for v in range(variants):
+                        value, log = lay.chance[v] * lay.fit.weight[k] * lay.fit.start[s], -best
+                        for p in range(most):
+                            q = lay.clusters[v, k, p]
+                            if q >= 0:
+                                value *= ratios[n, q, s + lay.places[v, k, p]]
+                                log += top[n, q]
+                        if value == 0:
+                            continue
+                        value *= np.exp(log)
+                        if not again:
+                            total += value * free[k, s]
+                            continue
+                        share = weight[n] * value / total
+                        _spread(lay, k, s, width, length, share, steps)
+                        for p in range(most):
+                            q = lay.clusters[v, k, p]
+                            if q >= 0:
+                                out[n, q, s + lay.places[v, k, p]] += share * free[k, s]
+            if total == 0 or weight[n] == 0:
+                break
+        level = 0.0
+        for i in range(length):
+            level += steps[i]
+            shares[n, i] = level * rows[n, i]
+    return shares
+
+
+@numba.njit
+def _free(lay: Lay, k: int, s: int, tree: np.ndarray, width: int, length: int) -> float:
+    """Return the sum of a single element's row where it does not overlap a placed block."""
+    free, reached = 0.0, 0
+    for slot in range(lay.offsets.shape[1]):
+        at = s + lay.offsets[k, slot]
+        free += tree_sum(tree, reached, max(at - width + 1, reached))
+        reached = max(reached, min(at + lay.widths[k, slot], length))
+    return free + tree_sum(tree, reached, length)
+
+
+@numba.njit
+def _spread(
+    lay: Lay, k: int, s: int, width: int, length: int, share: float, steps: np.ndarray
+) -> None:
+    """Add a share to all places of `_free`, as steps up and down."""
+    reached = 0
+    for slot in range(lay.offsets.shape[1]):
+        at = s + lay.offsets[k, slot]
+        end = max(at - width + 1, reached)
+        steps[reached] += share
+        steps[end] -= share
+        reached = max(reached, min(at + lay.widths[k, slot], length))
+    steps[reached] += share
