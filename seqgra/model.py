@@ -17,6 +17,7 @@ BACKENDS = {
     "pytorch": "seqgra.backends.pytorch",
     "tensorflow": "seqgra.backends.tensorflow",
     "sklearn": "seqgra.backends.sklearn",
+    "bayes-optimal": "seqgra.backends.bayes_optimal",
 }
 #: Those that train networks; a baseline's file names its own.
 NETWORK_BACKENDS = ("pytorch", "tensorflow")

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from seqgra.architecture.custom import require_permission
 from seqgra.architecture.load import architecture_fingerprint, load_architecture
-from seqgra.architecture.schema import Baseline, Network
+from seqgra.architecture.schema import BayesOptimal, Network
 from seqgra.architecture.shapes import check_fit
 from seqgra.dataset import Dataset, open_dataset, split_size
 from seqgra.errors import bad_input
@@ -23,7 +25,7 @@ def train(
     architecture: str,
     folder: Path,
     *,
-    size: int,
+    size: int | None,
     seed: int,
     backend: str = "pytorch",
     device: str = "auto",
@@ -42,7 +44,7 @@ def train(
     folder
         The model.
     size
-        Dataset size n: 70 % training, 10 % validation.
+        Dataset size n: 70 % training, 10 % validation. The exact posterior has neither size nor seed.
     seed
         Model seed.
     backend
@@ -63,11 +65,15 @@ def train(
         If an input is wrong or missing.
     """
     resolved = load_architecture(architecture)
-    if isinstance(resolved, Baseline):
+    if not isinstance(resolved, Network):
         backend = resolved.backend
     elif backend not in NETWORK_BACKENDS:
         message = f"no such backend of networks; choose from {', '.join(NETWORK_BACKENDS)}"
         raise bad_input(f"--backend {backend}", "", message)
+    exact = isinstance(resolved, BayesOptimal)
+    if size is None and not exact:
+        raise bad_input("--size", "", "is missing; say how many examples to train on")
+    options = {"size": size, "seed": seed, "threads": threads}
     opened = open_dataset(dataset)
     if isinstance(resolved, Network):
         if resolved.module:
@@ -78,12 +84,12 @@ def train(
         "train",
         RESULTS_VERSIONS["train"],
         {"dataset": opened.fingerprint, "architecture": architecture_fingerprint(resolved)},
-        {"backend": backend, "size": size, "seed": seed, "threads": threads},
+        {"backend": backend} if exact else {"backend": backend, **options},
     )
     with claim(folder, identity) as draft:
         if draft.previous:
             return "up to date"
-        data = _training_data(opened, size)
+        data = _training_data(opened, size or 0, exact)
         module = backend_module(backend)
         trained: Trained = module.fit(resolved, data, Options(seed, device, threads), draft)
         module.save(trained.model, draft)
@@ -93,7 +99,10 @@ def train(
     return trained.status
 
 
-def _training_data(dataset: Dataset, size: int) -> TrainingData:
+def _training_data(dataset: Dataset, size: int, exact: bool) -> TrainingData:
+    if exact:  # knows the law, and reads no example
+        none, labels = np.zeros((0, dataset.window), np.uint8), np.zeros(0, np.int64)
+        return TrainingData(none, labels, none, labels, dataset)
     counts = split_size(size)
     if counts["validation"] < 1:
         raise bad_input("--size", "", f"is {size}; at least 10 examples are needed")

@@ -7,7 +7,7 @@ from typing import Any
 
 from seqgra.architecture.custom import read_source
 from seqgra.architecture.descriptor import looks_like_descriptor, parse_descriptor
-from seqgra.architecture.schema import Architecture, Baseline, Network
+from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Network
 from seqgra.errors import bad_input, raise_problems
 from seqgra.fingerprint import digest
 from seqgra.yamlfile import read_yaml, suggest, validate
@@ -58,9 +58,9 @@ def resolve_architecture(content: Any, file: str, source: str | None = None) -> 
     InputError
         Holding every problem found.
     """
-    model: type[Architecture] = (
-        Baseline if isinstance(content, dict) and "backend" in content else Network
-    )
+    model: type[Architecture] = Network
+    if isinstance(content, dict) and "backend" in content:
+        model = BayesOptimal if content["backend"] == "bayes-optimal" else Baseline
     architecture, problems = validate(model, content, file)
     raise_problems(problems)
     if not isinstance(architecture, Network):

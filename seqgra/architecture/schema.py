@@ -136,4 +136,12 @@ class Baseline(Strict):
     penalties: tuple[Annotated[float, Field(gt=0)], ...] = (0.001, 0.01, 0.1, 1.0)
 
 
-Architecture = Network | Baseline
+class BayesOptimal(Strict):
+    """The exact posterior of the grammar: the ceiling. `law` says under which set's law."""
+
+    description: str = ""
+    backend: Literal["bayes-optimal"]
+    law: Literal["training", "validation", "test"] = "test"
+
+
+Architecture = Network | Baseline | BayesOptimal

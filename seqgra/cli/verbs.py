@@ -59,7 +59,7 @@ def add_train(verbs: Verbs) -> None:
     parser.add_argument("architecture", help="YAML file, name in architectures/, or descriptor")
     add_output(parser, "MODEL")
     parser.add_argument(
-        "--size", type=positive, required=True, help="examples in all: 70 %% train, 10 %% validate"
+        "--size", type=positive, help="examples in all: 70 %% train, 10 %% validate"
     )
     parser.add_argument("--seed", type=natural, default=0, help="model seed [0]")
     parser.add_argument(

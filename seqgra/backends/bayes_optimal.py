@@ -1,0 +1,127 @@
+"""Bayes-optimal backend: the exact posterior of the grammar, which needs no training."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqgra.architecture.schema import BayesOptimal
+from seqgra.fingerprint import Draft, verify_file
+from seqgra.grammar.schema import Grammar
+from seqgra.law.posterior import FLOOR_LOG, Posterior, compile_posterior
+from seqgra.law.posterior_gradient import NoGradient, log_posterior_at
+from seqgra.model import AbstractModel, NotDifferentiable
+from seqgra.training import Options, Trained, TrainingData
+
+_CHUNK = 4096
+
+
+class BayesModel(AbstractModel):
+    """The posterior of a grammar.
+
+    Attributes
+    ----------
+    recipe
+        JSON-like: the resolved grammar and the set whose law holds.
+    posterior
+        What it computes.
+    """
+
+    def __init__(self, recipe: dict[str, Any]) -> None:
+        self.recipe, self.device = recipe, "cpu"
+        grammar = Grammar.model_validate(recipe["grammar"])
+        self.posterior: Posterior = compile_posterior(grammar, recipe["law"])
+        self.conditions = tuple(grammar.conditions)
+        self.alphabet, self.window = grammar.alphabet, grammar.longest
+        self.task = grammar.task
+
+    def logits(self, x: np.ndarray) -> np.ndarray:
+        """Return log posteriors (multi-class) or log odds (multi-label): float32 (N, C).
+
+        Parameters
+        ----------
+        x
+            uint8 (N, L): letter codes.
+        """
+        parts = [np.zeros((0, len(self.conditions)))]
+        for start in range(0, len(x), _CHUNK):
+            values, _ = self.posterior.log_posterior(np.asarray(x[start : start + _CHUNK]))
+            parts.append(np.maximum(values, FLOOR_LOG))
+        return np.concatenate(parts).astype(np.float32)
+
+    def gradients(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Return the gradient of the centred log posterior (multi-label: of the log odds).
+
+        Parameters
+        ----------
+        inputs
+            float32 (N, A, L); one-hot letters or points between them.
+        target
+            int64 (N,): the condition explained for each example.
+
+        Raises
+        ------
+        NotDifferentiable
+            If the law has no gradient in closed form.
+        """
+        try:
+            gradient = log_posterior_at(self.posterior, inputs.astype(np.float64), target)[1]
+        except NoGradient as error:
+            raise NotDifferentiable(str(error)) from None
+        return gradient.astype(np.float32)
+
+
+def fit(
+    architecture: BayesOptimal, data: TrainingData, _options: Options, _draft: Draft
+) -> Trained:
+    """Compile the posterior of the dataset's grammar; no example is read.
+
+    Raises
+    ------
+    InputError
+        If the grammar has too many outcomes.
+    """
+    started = time.perf_counter()
+    grammar = data.dataset.grammar
+    recipe = {
+        "architecture": architecture.model_dump(mode="json"),
+        "law": architecture.law,
+        "grammar": grammar.model_dump(mode="json"),
+    }
+    model = BayesModel(recipe)
+    model.logits(np.zeros((1, grammar.longest), np.uint8))  # finds what has to be estimated
+    facts = {
+        "device": "cpu",
+        "parameters": 0,
+        "epochs": 0,
+        "kind": model.posterior.kind,
+        "notes": list(model.posterior.notes),
+    }
+    row = {
+        "epoch": 0,
+        "training_loss": float("nan"),
+        "validation_loss": float("nan"),
+        "validation_accuracy": float("nan"),
+        "seconds": round(time.perf_counter() - started, 4),
+    }
+    return Trained(model, [row], "done", "", facts)
+
+
+def save(model: BayesModel, draft: Draft) -> None:
+    """Write the files of a model noun; the caller publishes them."""
+    draft.aside("model.json").write_text(json.dumps(model.recipe, indent=1) + "\n")
+
+
+def open_model(folder: Path, run: dict[str, Any], _device: str) -> BayesModel:
+    """Open a model folder; nothing in it is run.
+
+    Raises
+    ------
+    InputError
+        If its file is missing or damaged.
+    """
+    return BayesModel(json.loads(verify_file(folder, "model.json", run).read_text()))
