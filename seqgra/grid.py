@@ -20,7 +20,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from seqgra.alphabet import ALPHABETS
 from seqgra.architecture.custom import module_file
 from seqgra.architecture.load import architecture_content, resolve_architecture
-from seqgra.architecture.schema import Architecture, Baseline, Network
+from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Network
 from seqgra.architecture.shapes import check_fit, count_multiplications, count_parameters
 from seqgra.dataset import split_size
 from seqgra.errors import InputError, Problem, bad_input, raise_problems
@@ -36,6 +36,8 @@ _MOST_LINES = 300
 _EPOCHS_EXPECTED = 25
 #: Weights, gradients, two of the optimiser, the best epoch's, and a checkpoint of all in writing.
 _COPIES_OF_WEIGHTS = 10
+#: Backend of the exact posterior: one model a grammar, without sizes and seeds.
+EXACT = "bayes-optimal"
 
 
 def _path_safe(name: str) -> str:
@@ -116,7 +118,7 @@ class GridConfig(Strict):
 
 
 class Cell(NamedTuple):
-    """One model of the grid."""
+    """One model of the grid; size and seeds are 0 for the exact posterior, which has none."""
 
     grammar: str
     size: int
@@ -127,7 +129,9 @@ class Cell(NamedTuple):
 
     @property
     def path(self) -> str:
-        """Its place below models/, scores/ and attributions/."""
+        """Its place below models/, scores/ and attributions/; the exact posterior has one a grammar."""
+        if self.backend == EXACT:
+            return f"{self.grammar}/{self.architecture}"
         seeds = f"s{self.data_seed}-m{self.model_seed}"
         return f"{self.grammar}/{self.size}/{self.architecture}/{self.backend}/{seeds}"
 
@@ -261,14 +265,19 @@ class Grid:
             Cell(grammar, size, data_seed, name, backend, model_seed)
             for grammar, name in itertools.product(c.grammars, c.architectures)
             for backend in self._backends(name)
-            for size, data_seed, model_seed in itertools.product(
-                sorted(c.sizes), c.data_seeds, self._model_seeds(name)
-            )
+            for size, data_seed, model_seed in self._runs(name)
         )
+
+    def _runs(self, architecture: str) -> Iterator[tuple[int, int, int]]:
+        """Return size, data seed and model seed of every run of an architecture on a grammar."""
+        if isinstance(self.architectures[architecture], BayesOptimal):
+            return iter([(0, 0, 0)])
+        c = self.config
+        return itertools.product(sorted(c.sizes), c.data_seeds, self._model_seeds(architecture))
 
     def _backends(self, architecture: str) -> tuple[str, ...]:
         resolved = self.architectures[architecture]
-        return (resolved.backend,) if isinstance(resolved, Baseline) else self.config.backends
+        return self.config.backends if isinstance(resolved, Network) else (resolved.backend,)
 
     def _model_seeds(self, architecture: str) -> tuple[int, ...]:
         """Return the model seeds: one for a baseline, whose fit has no random part."""
@@ -299,6 +308,8 @@ class Grid:
     def _minutes(self, cell: Cell) -> float:
         """Estimate the training time of a cell on one CPU core, in minutes."""
         network = self.architectures[cell.architecture]
+        if isinstance(network, BayesOptimal):
+            return 0.5
         if isinstance(network, Baseline):
             return cell.size * 2e-4 / 60
         grammar = self.grammars[cell.grammar]
@@ -389,6 +400,10 @@ class Grid:
         yield [file, "-o", self.test_set(grammar), "--seed", test.seed, *sets]
 
     def _train(self, cell: Cell) -> Iterator[list[object]]:
+        if cell.backend == EXACT:  # needs the grammar only, which every dataset holds
+            file = self.architecture_file(cell.architecture)
+            yield [self.test_set(cell.grammar), file, "-o", self.noun("models", cell)]
+            return
         dataset, plan = self.dataset(cell.grammar, cell.data_seed), self.config.train
         options = ["--size", cell.size, "--seed", cell.model_seed, "--backend", cell.backend]
         options += ["--device", plan.device, "--threads", plan.threads]
