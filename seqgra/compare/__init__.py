@@ -22,6 +22,7 @@ from seqgra.compare.tables import (
     Tables,
     build_tables,
     examples_needed,
+    models_only,
     read_cells,
     summary,
     write_tables,
@@ -93,8 +94,8 @@ def compare(
         metric=_prefer(RECOVERY_METRIC, tables.recovery["metric"]),
         target=TARGET,
     )
-    sizes = _label(summary(tables.scores), labels)
-    needed = _label(examples_needed(tables.scores, TARGET), labels)
+    sizes = _label(summary(models_only(tables.scores)), labels)
+    needed = _label(examples_needed(models_only(tables.scores), TARGET), labels)
     grid = f" --grid {config}" if config else ""
     command = f"seqgra compare{grid} --cells {cells} -o {folder}"
     content = _content(drawing, sizes, needed, config_text, command)
@@ -157,7 +158,8 @@ def _prefer(wanted: str, there: pd.Series) -> str:
 
 
 def _mean_recovery(drawing: Drawing) -> pd.DataFrame:
-    shown = recovery_runs(drawing.tables.recovery, drawing.method, drawing.metric)
+    models = models_only(drawing.tables.recovery)
+    shown = recovery_runs(models, drawing.method, drawing.metric)
     return shown.groupby(["grammar", "size", "label"], as_index=False).agg(mean=("value", "mean"))
 
 

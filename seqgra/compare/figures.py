@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from seqgra.compare.ceiling import ceiling_kinds, is_ceiling
 from seqgra.compare.facts import grammar_facts
-from seqgra.compare.tables import KEYS, Cell, Tables, headlines
+from seqgra.compare.tables import KEYS, Cell, Tables, ceilings_only, headlines, models_only
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.fingerprint import read_run
 from seqgra.grammar.schema import Grammar
 from seqgra.plot.agreement import Panel, agreement_grid
-from seqgra.plot.curves import Curves, Measure, against_size, mean_curves, roc_pr
+from seqgra.plot.curves import Ceiling, Curves, Measure, against_size, mean_curves, roc_pr
 from seqgra.plot.page import Picture
 from seqgra.plot.report import Section, metric_words
 from seqgra.plot.style import Look, compact, save
@@ -63,22 +64,26 @@ class Drawing(NamedTuple):
 def draw_overview(drawing: Drawing) -> list[Picture]:
     """Draw PR AUC and recovery against dataset size; figures without data are left out."""
     scores, recovery = drawing.tables.scores, drawing.tables.recovery
-    shown = headlines(scores)
+    areas = headlines(scores)
+    shown = models_only(areas)
     pictures = []
     if len(shown):
         scopes = sorted(shown["scope"].unique())
         line = f"PR AUC {drawing.target:g}"
         title = "Prediction: PR AUC on the test set against dataset size"
         label = f"PR AUC ({scopes[0]})" if len(scopes) == 1 else "PR AUC"
-        measure = Measure(label, title, None, drawing.target, line)
-        named = shown if len(scopes) == 1 else _scope_named(shown)
-        stem = _save(drawing, "pr-auc", against_size(named, drawing.looks, measure))
+        named = _scope_named if len(scopes) > 1 else _as_is
+        ceilings = _ceilings(named(_with_kind(drawing, ceilings_only(areas))))
+        measure = Measure(label, title, None, drawing.target, line, ceilings)
+        stem = _save(drawing, "pr-auc", against_size(named(shown), drawing.looks, measure))
         pictures.append(Picture(stem, title, _score_caption(shown, drawing.target)))
-    shown = recovery_runs(recovery, drawing.method, drawing.metric)
+    found = recovery_runs(recovery, drawing.method, drawing.metric)
+    shown = models_only(found)
     if len(shown):
         words = metric_words(drawing.metric)
         title = f"Grammar recovery ({drawing.method}) against dataset size"
-        measure = Measure(words, title, 0.0, 0.0, "chance")
+        ceilings = _ceilings(_with_kind(drawing, ceilings_only(found)))
+        measure = Measure(words, title, 0.0, 0.0, "chance", ceilings)
         if "chance_corrected" not in drawing.metric:
             measure = measure._replace(line=None)
         status = drawing.tables.status[[*KEYS, "status"]]
@@ -88,9 +93,26 @@ def draw_overview(drawing: Drawing) -> list[Picture]:
     return pictures
 
 
+def _as_is(shown: pd.DataFrame) -> pd.DataFrame:
+    return shown
+
+
 def _scope_named(shown: pd.DataFrame) -> pd.DataFrame:
     """Name the scope beside each grammar, where they differ."""
     return shown.assign(grammar=shown["grammar"] + " (" + shown["scope"] + ")")
+
+
+def _with_kind(drawing: Drawing, rows: pd.DataFrame) -> pd.DataFrame:
+    """Add a column kind: whether the ceiling of a grammar is exact."""
+    return rows.assign(kind=rows["grammar"].map(ceiling_kinds(drawing.cells)))
+
+
+def _ceilings(rows: pd.DataFrame) -> tuple[Ceiling, ...]:
+    """Return the first ceiling of each grammar; what is no closed form is marked."""
+    found: dict[str, Ceiling] = {}
+    for grammar, value, kind in rows[["grammar", "value", "kind"]].to_numpy():
+        found.setdefault(str(grammar), Ceiling(str(grammar), float(value), kind == "exact"))
+    return tuple(found.values())
 
 
 def recovery_runs(recovery: pd.DataFrame, method: str, metric: str) -> pd.DataFrame:
@@ -133,7 +155,8 @@ def _draw_roc_pr(drawing: Drawing, grammar: str) -> Picture | None:
         return None
     size, scope = int(areas["size"].max()), str(areas["scope"].iloc[0])
     chance = float(areas.loc[areas["metric"] == "pr_auc", "chance"].iloc[0])
-    areas = areas[areas["size"] == size].pivot(index=list(KEYS), columns="metric", values="value")
+    kept = (areas["size"] == size) | areas["backend"].map(is_ceiling).astype(bool)
+    areas = areas[kept].pivot(index=list(KEYS), columns="metric", values="value")
     curves = {}
     for cell, label in _first_seeds(drawing, areas.index, size):
         area: Any = areas.loc[[cell.key]].iloc[0]
@@ -150,8 +173,8 @@ def _draw_roc_pr(drawing: Drawing, grammar: str) -> Picture | None:
     caption = (
         f"ROC (left) and precision-recall curves (right) on the test set of {grammar}, trained at "
         f"dataset size {size:,}; one run an architecture (its first seed), {averaged}. Areas of these "
-        "runs stand in the legend; baselines are dashed and grey. Dotted: a constant prediction "
-        f"(PR AUC {chance:.3f})."
+        "runs stand in the legend; baselines are dashed and grey, the exact posterior, if the grid has "
+        f"it, is thin and black. Dotted: a constant prediction (PR AUC {chance:.3f})."
     )
     return Picture(stem, title, caption)
 
@@ -168,7 +191,8 @@ def _draw_agreement(drawing: Drawing, grammar: str, cells: list[Cell]) -> Pictur
     rows = recovery[(recovery["grammar"] == grammar) & (recovery["method"] == drawing.method)]
     if rows.empty or read_run(cells[0].test) is None:
         return None
-    size, dataset = int(rows["size"].max()), open_dataset(cells[0].test)
+    dataset = open_dataset(cells[0].test)
+    size = int(rows["size"].max())
     status = drawing.tables.status.set_index(list(KEYS))["status"]
     index = pd.MultiIndex.from_frame(rows[list(KEYS)].drop_duplicates())
     panels = [
@@ -204,7 +228,8 @@ def _first_seeds(drawing: Drawing, finished: pd.Index, size: int) -> list[tuple[
     keys, found = set(finished), dict[str, Cell]()
     labels = drawing.tables.status.set_index(list(KEYS))["label"]
     for cell in drawing.cells:
-        if cell.size == size and cell.key in keys:
+        wanted = cell.size == size or is_ceiling(cell.backend)
+        if wanted and cell.key in keys:
             found.setdefault(str(labels[cell.key]), cell)
     return [(cell, label) for label, cell in found.items()]
 
@@ -233,7 +258,9 @@ def _score_caption(shown: pd.DataFrame, target: float) -> str:
         "single runs; architectures are set a little apart sideways. Open symbols are collapsed "
         "runs, which count in the means. Baselines without a network are dashed and grey. The "
         f"dotted line is {target:g}, the dash-dotted one a constant prediction, the shares of the "
-        "conditions."
+        "conditions. The thin black line of a grammar, if there is one, is the exact posterior's value "
+        "on the same test examples: no classifier is better but by chance. Where it has no closed form, "
+        "a faint line marks an estimate or approximation instead, which is no bound."
     )
 
 
@@ -256,5 +283,6 @@ def _recovery_caption(drawing: Drawing, shown: pd.DataFrame) -> str:
         f"{examples:,} explanations of test examples that all models share{without}. 1: every "
         "grammar position ranks above every background position; 0: no better than chance. Lines, "
         "whiskers, dots and open symbols as in the figure above. Even a perfect classifier stays "
-        "below 1 where sites are weak."
+        "below 1 where sites are weak: the thin black line is what the exact posterior's own importance "
+        "reaches."
     )

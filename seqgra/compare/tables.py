@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from seqgra.compare.ceiling import REGRET, exact_of, is_ceiling, regret_rows
 from seqgra.dataset import split_size
 from seqgra.errors import Problem, bad_input, raise_problems
 from seqgra.fingerprint import read_run, write_atomically
@@ -75,12 +76,15 @@ class Tables(NamedTuple):
         One row a cell: the outcome of each stage, of the cell, and why it is not ``done``.
     runs
         One row a cell: what seeds do not determine (seconds, device, versions, ...).
+    regret
+        One row a (cell, metric, scope): how far a model is from the exact posterior (`ceiling`).
     """
 
     scores: pd.DataFrame
     recovery: pd.DataFrame
     status: pd.DataFrame
     runs: pd.DataFrame
+    regret: pd.DataFrame
 
 
 class _Stage(NamedTuple):
@@ -160,6 +164,8 @@ def build_tables(cells: list[Cell]) -> Tables:
     scores: list[tuple[Any, ...]] = []
     recovery: list[tuple[Any, ...]] = []
     status, runs = [], []
+    regret: list[tuple[Any, ...]] = []
+    exact = exact_of(cells)
     for cell in cells:
         train = _look(cell.model)
         evaluate = _look(cell.scores, train)
@@ -167,6 +173,9 @@ def build_tables(cells: list[Cell]) -> Tables:
         outcome = _outcome(train, evaluate)
         if evaluate.finished and outcome != "diverged":
             scores += _score_rows(cell, outcome)
+            if cell.grammar in exact and not is_ceiling(cell.backend):
+                rows = regret_rows(cell, exact[cell.grammar])
+                regret += [(*cell.key, *row) for row in rows]
         for method, folder in cell.attributions:
             if attribute[method].finished:
                 recovery += _recovery_rows(cell, method, folder)
@@ -177,6 +186,7 @@ def build_tables(cells: list[Cell]) -> Tables:
         _frame(recovery, RECOVERY, ("examples", "left_out"), sort=("method", "metric", "scope")),
         _frame(status, STATUS),
         _frame(runs, RUNS),
+        _frame(regret, REGRET, sort=("metric", "scope")),
     )
 
 
@@ -293,6 +303,16 @@ def write_tables(tables: Tables, folder: Path) -> None:
         aside = folder / f".aside-{name}.parquet"
         frame.to_parquet(aside, index=False)
         aside.replace(folder / f"{name}.parquet")
+
+
+def models_only(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of trained models, without those of the exact posterior."""
+    return table[~table["backend"].map(is_ceiling).astype(bool)]
+
+
+def ceilings_only(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the exact posterior."""
+    return table[table["backend"].map(is_ceiling).astype(bool)]
 
 
 def headlines(scores: pd.DataFrame, metric: str = "pr_auc") -> pd.DataFrame:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from seqgra.plot.style import (
+    CEILING_LOOK,
     FAINT,
     INK,
     Look,
@@ -31,6 +32,17 @@ _SPREAD = 0.24
 _CHANCE: Any = (0, (7, 2, 1, 2))
 #: Curves are drawn with at most about this many points a side.
 _RESOLUTION = 500
+#: The ceiling, and what is only an estimate or approximation of it.
+_CEILING: dict[str, Any] = {"color": CEILING_LOOK.color, "ls": CEILING_LOOK.line, "lw": 1.0}
+_NO_BOUND: dict[str, Any] = {"color": FAINT, "ls": "-", "lw": 0.8}
+
+
+class Ceiling(NamedTuple):
+    """The exact posterior's value for a grammar; not `exact`: an estimate or approximation, no bound."""
+
+    grammar: str
+    value: float
+    exact: bool
 
 
 class Measure(NamedTuple):
@@ -48,6 +60,8 @@ class Measure(NamedTuple):
         A reference value to mark, or None.
     line_label
         What the reference is, for the legend.
+    ceilings
+        Of the grammars that have one.
     """
 
     label: str
@@ -55,6 +69,7 @@ class Measure(NamedTuple):
     floor: float | None = None
     line: float | None = None
     line_label: str = ""
+    ceilings: tuple[Ceiling, ...] = ()
 
 
 class Curves(NamedTuple):
@@ -104,6 +119,7 @@ def against_size(runs: pd.DataFrame, looks: Mapping[str, Look], measure: Measure
         for axis, grammar in zip(axes, grammars, strict=False):
             panel = runs[runs["grammar"] == grammar]
             _draw_panel(axis, panel, labels, looks, sizes, measure)
+            _draw_ceiling(axis, grammar, measure)
             axis.set_title(wrap_title(grammar, width / columns))
             _size_axis(axis, sizes, width / columns)
         for i, axis in enumerate(axes):
@@ -139,6 +155,13 @@ def _draw_panel(
             continue
         shift = math.exp(spread * (i - (len(labels) - 1) / 2) / max(len(labels) - 1, 1))
         _draw_line(axis, runs.assign(x=runs["size"] * shift), looks[label])
+
+
+def _draw_ceiling(axis: Axes, grammar: str, measure: Measure) -> None:
+    for ceiling in measure.ceilings:
+        if ceiling.grammar == grammar:
+            style = _CEILING if ceiling.exact else _NO_BOUND
+            axis.axhline(ceiling.value, **style, zorder=2.5)
 
 
 def _draw_line(axis: Axes, runs: pd.DataFrame, look: Look) -> None:
@@ -189,7 +212,9 @@ def _size_axis(axis: Axes, sizes: np.ndarray, width: float) -> None:
 
 
 def _value_axis(axis: Axes, values: pd.DataFrame, measure: Measure) -> None:
-    low, high = values.min().min(), max(values.max().max(), measure.line or 0)
+    bounds = [ceiling.value for ceiling in measure.ceilings]
+    low = min([values.min().min(), *bounds])
+    high = max([values.max().max(), measure.line or 0, *bounds])
     if measure.floor is not None:
         low = min(low, measure.floor)
     low = math.floor(low * 20) / 20
@@ -205,6 +230,11 @@ def _notes(runs: pd.DataFrame, measure: Measure) -> list[Line2D]:
         notes.append(Line2D([], [], **grey, ms=3, label="single run; bar: min to max"))
     if (runs["status"] == "collapsed").any():
         notes.append(Line2D([], [], **grey, ms=5.5, mfc="white", label="open: collapsed run"))
+    shown = [ceiling for ceiling in measure.ceilings if ceiling.grammar in set(runs["grammar"])]
+    if any(ceiling.exact for ceiling in shown):
+        notes.append(Line2D([], [], **_CEILING, label="ceiling: exact posterior"))
+    if not all(ceiling.exact for ceiling in shown):
+        notes.append(Line2D([], [], **_NO_BOUND, label="posterior, estimated: no bound"))
     if measure.line is not None:
         line = Line2D([], [], color=FAINT, ls=(0, (1, 2)), lw=1, label=measure.line_label)
         notes.append(line)

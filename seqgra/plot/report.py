@@ -173,7 +173,7 @@ def report(content: Content) -> str:
 
 def _question(content: Content) -> str:
     grammars, labels = content.status["grammar"].nunique(), content.status["label"].nunique()
-    sizes = sorted(content.status["size"].unique())
+    sizes = sorted(size for size in content.status["size"].unique() if size)  # 0: the ceiling
     span = f"{sizes[0]:,} to {sizes[-1]:,}" if len(sizes) > 1 else ", ".join(map(str, sizes))
     asked = f'{escape(content.question)}</p>\n<p class="question">' if content.question else ""
     return (

@@ -21,6 +21,8 @@ CONFOUNDER = "#2f6fd0"
 INK, FAINT = "#222222", "#8c8c8c"
 #: Backends that are no networks, drawn dashed and grey.
 BASELINES = frozenset({"sklearn"})
+#: Backends that are the ceiling: a line of its own, and no competitor.
+CEILINGS = frozenset({"bayes-optimal"})
 
 _COLOURS = ("#1f6fb4", "#e08a00", "#7b4fa3", "#56b4e9", "#8a5a2b", "#d673b0", "#23386e", "#b5a000")
 _GREYS = ("#4d4d4d", "#8f8f8f", "#b0b0b0")
@@ -89,6 +91,10 @@ class Look(NamedTuple):
     line: Any
 
 
+#: The ceiling: a thin line in ink that no architecture has.
+CEILING_LOOK = Look(INK, "", "-")
+
+
 def looks(backends: Mapping[str, str]) -> dict[str, Look]:
     """Return the look of each architecture.
 
@@ -100,9 +106,10 @@ def looks(backends: Mapping[str, str]) -> dict[str, Look]:
     >>> looks({"fc10": "pytorch", "kmer": "sklearn"})["kmer"].color
     '#4d4d4d'
     """
-    networks = sorted(name for name, backend in backends.items() if backend not in BASELINES)
-    baselines = sorted(name for name in backends if name not in networks)
-    found = {}
+    baselines = sorted(name for name, backend in backends.items() if backend in BASELINES)
+    ceilings = sorted(name for name, backend in backends.items() if backend in CEILINGS)
+    networks = sorted(set(backends) - {*baselines, *ceilings})
+    found = dict.fromkeys(ceilings, CEILING_LOOK)
     for i, name in enumerate(networks):
         line = _LINES[i // len(_COLOURS) % len(_LINES)]
         found[name] = Look(_COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)], line)

@@ -1,0 +1,146 @@
+"""How far models are from the exact posterior of their grammar: regret, excess log loss, agreement.
+
+All compare a model with the posterior on the same test examples, so that chance in the examples cancels;
+regret may come out slightly below 0 and is not clipped. Where the posterior is no closed form, its kind
+says so, and it is no bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from seqgra.dataset import open_dataset
+from seqgra.fingerprint import read_run
+from seqgra.plot.style import CEILINGS
+from seqgra.results import MACRO, MICRO, read_scores
+
+#: Columns of the table of what models lack, after the keys of a cell.
+REGRET = ("ceiling", "metric", "scope", "value")
+_AREAS = ("roc_auc", "pr_auc")
+
+
+class Exact(NamedTuple):
+    """The posterior on a grammar's test set.
+
+    Attributes
+    ----------
+    name
+        Its architecture.
+    kind
+        ``exact``, ``estimate`` or ``approximation``.
+    logits
+        float32 (N, C): log posterior, or log odds.
+    scores
+        Content of ``scores.json``.
+    truth
+        bool (N, C): recorded labels.
+    task
+        Of the dataset.
+    """
+
+    name: str
+    kind: str
+    logits: np.ndarray
+    scores: Mapping[str, Any]
+    truth: np.ndarray
+    task: str
+
+
+def is_ceiling(backend: str) -> bool:
+    """Tell whether a backend's models are no competitors but the ceiling."""
+    return backend in CEILINGS
+
+
+def ceiling_kinds(cells: list[Any]) -> dict[str, str]:
+    """Return, for each grammar with a posterior, whether it is ``exact`` (see `Exact`)."""
+    found: dict[str, str] = {}
+    for cell in cells:
+        if is_ceiling(cell.backend):
+            found.setdefault(cell.grammar, _kind(cell))
+    return found
+
+
+def exact_of(cells: list[Any]) -> dict[str, Exact]:
+    """Return the first finished posterior of each grammar, whose test set is there."""
+    found: dict[str, Exact] = {}
+    for cell in cells:
+        finished = read_run(cell.scores) is not None and read_run(cell.test) is not None
+        if is_ceiling(cell.backend) and finished and cell.grammar not in found:
+            logits = np.load(cell.scores / "predictions.npy", allow_pickle=False)
+            dataset = open_dataset(cell.test)
+            found[cell.grammar] = Exact(
+                cell.architecture,
+                _kind(cell),
+                logits,
+                read_scores(cell.scores),
+                np.asarray(dataset.y("test", len(logits))).astype(bool),
+                dataset.task,
+            )
+    return found
+
+
+def regret_rows(cell: Any, exact: Exact) -> list[tuple[Any, ...]]:
+    """Return rows of `REGRET` of one finished model: name of the ceiling, metric, scope, value.
+
+    regret_roc_auc, regret_pr_auc: (A* - A) / (A* - c), c the area of a constant prediction.
+    excess_log_loss: mean log loss less that of the posterior, in nats.
+    llr_spearman: rank correlation of the model's log odds with the exact ones, within the examples of each
+    condition; macro is the mean over conditions.
+    """
+    metrics = read_scores(cell.scores)["metrics"]
+    logits = np.load(cell.scores / "predictions.npy", allow_pickle=False)
+    if logits.shape != exact.logits.shape:
+        return []
+    rows = []
+    for metric in _AREAS:
+        for scope in (MICRO, MACRO):
+            best, own = exact.scores["metrics"][metric][scope], metrics[metric][scope]
+            chance = exact.scores["chance"][metric][scope]
+            if None not in (best, own, chance) and best > chance:
+                value = (best - own) / (best - chance)
+                rows.append((exact.name, f"regret_{metric}", scope, value))
+    own_loss, best_loss = metrics["log_loss"][MICRO], exact.scores["metrics"]["log_loss"][MICRO]
+    if own_loss is not None and best_loss is not None:
+        rows.append((exact.name, "excess_log_loss", MICRO, own_loss - best_loss))
+    correlation = within_class_spearman(logits, exact)
+    rows.append((exact.name, "llr_spearman", MACRO, correlation))
+    return rows
+
+
+def within_class_spearman(logits: np.ndarray, exact: Exact) -> float:
+    """Return the mean over conditions of the rank correlation among a condition's own examples.
+
+    Across conditions it would be inflated by their separation. NaN where log odds are constant.
+    """
+    mine, best = log_odds(logits, exact.task), log_odds(exact.logits, exact.task)
+    found = []
+    for condition in range(mine.shape[1]):
+        rows = exact.truth[:, condition]
+        own, other = mine[rows, condition], best[rows, condition]
+        if own.size < 3 or np.ptp(own) == 0 or np.ptp(other) == 0:
+            return float("nan")
+        found.append(float(spearmanr(own, other).statistic))
+    return float(np.mean(found))
+
+
+def log_odds(logits: np.ndarray, task: str) -> np.ndarray:
+    """Return the log odds of each condition against all others: float64 (N, C)."""
+    values = logits.astype(np.float64)
+    if task == "multi-label":
+        return values
+    odds = np.empty_like(values)
+    for condition in range(values.shape[1]):
+        others = np.delete(values, condition, axis=1)
+        top = others.max(axis=1, keepdims=True)
+        rest = top[:, 0] + np.log(np.exp(others - top).sum(axis=1))
+        odds[:, condition] = values[:, condition] - rest
+    return odds
+
+
+def _kind(cell: Any) -> str:
+    run = read_run(cell.model)
+    return str((run or {}).get("kind", "exact"))
