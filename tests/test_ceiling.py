@@ -1,0 +1,136 @@
+"""The exact posterior as a model, a cell of the grid, a line of figures, and a ceiling."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from seqgra.architecture.load import load_architecture, resolve_architecture
+from seqgra.attribute import attribute
+from seqgra.compare.ceiling import Exact, log_odds, within_class_spearman
+from seqgra.dataset import open_dataset
+from seqgra.errors import InputError
+from seqgra.evaluate import evaluate
+from seqgra.evaluate.recovery import score_recovery
+from seqgra.fingerprint import read_run
+from seqgra.grammar.load import load_grammar, resolve
+from seqgra.grid import Grid
+from seqgra.law.ceiling import ceiling, restricted_ceilings
+from seqgra.law.posterior import compile_posterior
+from seqgra.model import open_model
+from seqgra.train import train
+
+
+@pytest.fixture(scope="module")
+def posterior_model(tiny_dataset, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exact") / "model"
+    assert train(tiny_dataset, "bayes-optimal", folder, size=None, seed=0) == "done"
+    return folder
+
+
+def test_model_is_made_without_training(posterior_model, tiny_dataset):
+    run = read_run(posterior_model)
+    assert (run["kind"], run["notes"]) == ("exact", [])
+    assert train(tiny_dataset, "bayes-optimal", posterior_model, size=500, seed=9) == "up to date"
+    model = open_model(posterior_model, run, open_dataset(tiny_dataset))
+    x = open_dataset(tiny_dataset).x("test", 50)
+    expected = compile_posterior(open_dataset(tiny_dataset).grammar).log_posterior(np.array(x))[0]
+    np.testing.assert_allclose(model.logits(np.array(x)), np.maximum(expected, -69.08), atol=1e-4)
+
+
+def test_networks_need_a_size(tiny_dataset, tmp_path):
+    with pytest.raises(InputError, match="--size"):
+        train(tiny_dataset, "fc5", tmp_path / "m", size=None, seed=0)
+
+
+def test_it_is_evaluated_and_attributed_like_any_model(posterior_model, tiny_dataset, tmp_path):
+    assert evaluate(posterior_model, tiny_dataset, tmp_path / "s") == "done"
+    metrics = json.loads((tmp_path / "s" / "scores.json").read_text())["metrics"]
+    assert metrics["roc_auc"]["macro"] > 0.9999  # two 8-letter words in 40 letters
+    method = {"method": "gradient-x-input", "score": score_recovery, "examples": 20}
+    assert attribute(posterior_model, tiny_dataset, tmp_path / "a", **method) == "done"
+    recovery = json.loads((tmp_path / "a" / "recovery.json").read_text())["recovery"]
+    assert recovery["ap"]["macro"] > 0.99
+
+
+def test_law_is_one_of_three_sets():
+    assert load_architecture("bayes-optimal").law == "test"
+    content = {"backend": "bayes-optimal", "law": "training"}
+    assert resolve_architecture(content, "a.yaml").law == "training"
+    with pytest.raises(InputError, match="law"):
+        resolve_architecture({"backend": "bayes-optimal", "law": "all"}, "a.yaml")
+
+
+def test_grid_has_one_cell_a_grammar():
+    config = {
+        "name": "g",
+        "grammars": ["toy5-order", "toy6-spacing"],
+        "architectures": {"bayes-optimal": {}, "fc10": {}},
+        "sizes": [100, 200],
+        "data_seeds": [1, 2],
+    }
+    grid = Grid(config, "config")
+    cells = [cell for cell in grid.cells if cell.backend == "bayes-optimal"]
+    assert [cell.path for cell in cells] == [
+        "toy5-order/bayes-optimal",
+        "toy6-spacing/bayes-optimal",
+    ]
+    pack = next(name for name in grid.packs if name.startswith("toy5-order/bayes-optimal"))
+    (line,) = grid.lines("train", pack).splitlines()[1:]
+    assert "--size" not in line
+    assert "data/toy5-order/test" in line
+    assert len(grid.cells) == 2 + 2 * 2 * 2
+
+
+def test_agreement_is_within_conditions():
+    draw = np.random.default_rng(0)
+    y = np.repeat([0, 1], 200)
+    truth = np.eye(2, dtype=bool)[y]
+    best = draw.normal(size=(400, 2)) + 5 * truth
+    exact = Exact("b", "exact", best.astype(np.float32), {}, truth, "multi-class")
+    shuffled = best.copy()
+    for label in (0, 1):  # the same separation of conditions, no order within
+        rows = np.flatnonzero(y == label)
+        shuffled[rows] = best[draw.permutation(rows)]
+    assert within_class_spearman(best.astype(np.float32), exact) == pytest.approx(1)
+    assert abs(within_class_spearman(shuffled.astype(np.float32), exact)) < 5.2 / np.sqrt(199)
+    odds = log_odds(best, "multi-class")
+    expected = [spearmanr(odds[y == c, c], (best[:, c] - best[:, 1 - c])[y == c]) for c in (0, 1)]
+    assert all(found.statistic == pytest.approx(1) for found in expected)
+
+
+def test_ceiling_of_a_weak_grammar():
+    """One of two letters at a fixed place: p = 0.7 or 0.3, so everything is known."""
+    content = {
+        "window": 3,
+        "elements": {
+            "a": {"matrix": [[0.7, 0.3, 0, 0]]},
+            "b": {"matrix": [[0.3, 0.7, 0, 0]]},
+        },
+        "conditions": {
+            "one": {"rules": [{"elements": ["a"], "position": 2}]},
+            "two": {"rules": [{"elements": ["b"], "position": 2}]},
+        },
+    }
+    found = ceiling(resolve(content, "weak.yaml", None), 4000, seed=1)
+    assert (found.kind, found.examples) == ("exact", 4000)
+    entropy = -0.7 * np.log(0.7) - 0.3 * np.log(0.3)
+    assert found.entropy.value == pytest.approx(entropy)  # the same for every example
+    # bounds of 5.2 standard errors: 1e-6 for both tests
+    assert abs(found.accuracy.value - 0.7) < 5.2 * np.sqrt(0.21 / 4000)
+    assert abs(found.roc_auc.value - 0.7) < 5.2 * found.roc_auc.error
+    assert 0.004 < found.roc_auc.error < 0.012
+
+
+def test_restricted_ceilings_tell_what_a_grammar_needs(tmp_path):
+    found = restricted_ceilings(load_grammar_named("toy5-order"), 2000)
+    assert found["composition"].value < 0.65
+    assert found["additive positions"].value > 0.95
+    assert found["additive positions"].value >= found["one position"].value - 0.02
+
+
+def load_grammar_named(name):
+    from conftest import REPOSITORY
+
+    return load_grammar(REPOSITORY / "grammars" / f"{name}.yaml")
