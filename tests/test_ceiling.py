@@ -12,12 +12,12 @@ from seqgra.compare.ceiling import Exact, log_odds, within_class_spearman
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
 from seqgra.evaluate import evaluate
-from seqgra.evaluate.recovery import score_recovery
+from seqgra.evaluate.recovery import recover
 from seqgra.fingerprint import read_run
 from seqgra.grammar.load import load_grammar, resolve
 from seqgra.grid import Grid
 from seqgra.law.ceiling import ceiling, restricted_ceilings
-from seqgra.law.posterior import compile_posterior
+from seqgra.law.posterior import FLOOR_LOG, compile_posterior
 from seqgra.model import open_model
 from seqgra.train import train
 
@@ -36,7 +36,9 @@ def test_model_is_made_without_training(posterior_model, tiny_dataset):
     model = open_model(posterior_model, run, open_dataset(tiny_dataset))
     x = open_dataset(tiny_dataset).x("test", 50)
     expected = compile_posterior(open_dataset(tiny_dataset).grammar).log_posterior(np.array(x))[0]
-    np.testing.assert_allclose(model.logits(np.array(x)), np.maximum(expected, -69.08), atol=1e-4)
+    np.testing.assert_allclose(
+        model.logits(np.array(x)), np.maximum(expected, FLOOR_LOG), atol=1e-4
+    )
 
 
 def test_networks_need_a_size(tiny_dataset, tmp_path):
@@ -48,10 +50,10 @@ def test_it_is_evaluated_and_attributed_like_any_model(posterior_model, tiny_dat
     assert evaluate(posterior_model, tiny_dataset, tmp_path / "s") == "done"
     metrics = json.loads((tmp_path / "s" / "scores.json").read_text())["metrics"]
     assert metrics["roc_auc"]["macro"] > 0.9999  # two 8-letter words in 40 letters
-    method = {"method": "gradient-x-input", "score": score_recovery, "examples": 20}
+    method = {"method": "gradient-x-input", "score": recover, "examples": 20}
     assert attribute(posterior_model, tiny_dataset, tmp_path / "a", **method) == "done"
     recovery = json.loads((tmp_path / "a" / "recovery.json").read_text())["recovery"]
-    assert recovery["ap"]["macro"] > 0.99
+    assert recovery["ap"]["macro"] > 0.85  # near matches speak against the other condition
 
 
 def test_law_is_one_of_three_sets():

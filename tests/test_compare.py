@@ -323,7 +323,9 @@ def test_tables_and_figures_are_the_same_bytes_twice(grid, built, tmp_path):
 
 def test_every_file_is_there(built):
     tables = [
-        f"{n}.{s}" for n in ("scores", "recovery", "status", "runs") for s in ("csv", "parquet")
+        f"{n}.{s}"
+        for n in ("scores", "recovery", "status", "runs", "regret")
+        for s in ("csv", "parquet")
     ]
     stems = ("pr-auc", "recovery", "roc-pr-mc2", "agreement-mc2")
     figures = [f"{n}.{s}" for n in stems for s in ("svg", "pdf", "png")]
