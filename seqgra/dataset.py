@@ -319,10 +319,20 @@ class ElementWriter:
         import pyarrow.parquet as pq
 
         self._pa = pa
-        types = {name: pa.from_numpy_dtype(kind) for name, kind in ELEMENT_COLUMNS.items()}
-        self._schema = pa.schema(types.items())
+        self._schema = pa.schema(
+            [
+                pa.field(name, pa.from_numpy_dtype(kind), nullable=False)
+                for name, kind in ELEMENT_COLUMNS.items()
+            ]
+        )
         self._writer = pq.ParquetWriter(
-            path, self._schema, compression="zstd", use_dictionary=False
+            path,
+            self._schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=False,
+            use_byte_stream_split=[n for n, kind in ELEMENT_COLUMNS.items() if "int" in kind],
+            write_statistics=["example"],  # which `Dataset.elements` selects by
         )
         self._batches: list[Any] = []
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,12 +25,14 @@ from seqgra.progress import Progress
 from seqgra.streams import BLOCK, STREAM_VERSION
 
 if TYPE_CHECKING:  # the law compiles; a dataset that is up to date needs none of it
-    from seqgra.law.law import Examples, Law
+    from seqgra.law.law import Law
 
 log = logging.getLogger(__name__)
 
 
-def simulate(grammar_file: Path, folder: Path, *, seed: int, counts: Mapping[str, int]) -> str:
+def simulate(
+    grammar_file: Path, folder: Path, *, seed: int, counts: Mapping[str, int], workers: int = 1
+) -> str:
     """Simulate the wanted examples of each set into a dataset folder.
 
     A folder of the same grammar and seed is up to date if it has at least as many; otherwise it grows,
@@ -43,6 +48,8 @@ def simulate(grammar_file: Path, folder: Path, *, seed: int, counts: Mapping[str
         Data seed, not negative.
     counts
         Examples wanted of each set.
+    workers
+        Threads that draw examples, while one more writes them. The dataset does not depend on it.
 
     Returns
     -------
@@ -82,7 +89,7 @@ def simulate(grammar_file: Path, folder: Path, *, seed: int, counts: Mapping[str
             if there.get(name) == count:
                 checksums |= _keep_set(draft, name)
             else:
-                checksums |= _write_set(draft, law, seed, name, count, there.get(name, 0))
+                checksums |= _write_set(draft, law, seed, name, count, there.get(name, 0), workers)
         content = _content(grammar, grammar_file.stem, seed, wanted, checksums)
         draft.aside("dataset.json").write_text(json.dumps(content, indent=1) + "\n")
         draft.publish(large=tuple(checksums), seed=seed, counts=wanted)
@@ -141,11 +148,30 @@ class _SetWriter:
         return {name: writer.close() for name, writer in self.arrays.items()}
 
 
+class _Drawn(NamedTuple):
+    """A block of examples: letters in a buffer that is used again, their labels, and the element table."""
+
+    buffer: np.ndarray
+    labels: list[np.ndarray]
+    elements: dict[str, np.ndarray]
+    unchanged: int
+
+
 def _write_set(
-    draft: Draft, law: Law, seed: int, name: str, count: int, there: int
+    draft: Draft, law: Law, seed: int, name: str, count: int, there: int, workers: int
 ) -> dict[str, list[int]]:
     """Write the files of a set, copying the whole blocks that are there already."""
+    from seqgra.law.element_table import element_columns
     from seqgra.law.law import draw_block
+
+    def draw(block: int, buffer: np.ndarray) -> _Drawn:
+        rows = min(BLOCK, count - block * BLOCK)
+        drawn = draw_block(law, seed, name, block, buffer)
+        elements = element_columns(
+            law.placement, drawn.combination, drawn.placed, rows, block * BLOCK
+        )
+        labels = [drawn.y[:rows], drawn.y_true[:rows]]
+        return _Drawn(buffer, labels, elements, int(drawn.unchanged[:rows].sum()))
 
     writer = _SetWriter(draft, law, name, count)
     progress = Progress(f"simulate {draft.folder} {name}", count)
@@ -153,17 +179,42 @@ def _write_set(
     if kept:
         _copy_blocks(draft.folder, name, kept, writer)
         progress.advance(kept * BLOCK)
-    for block in range(kept, -(-count // BLOCK)):
-        drawn = draw_block(law, seed, name, block)
-        rows = min(BLOCK, count - block * BLOCK)
-        arrays = [array[:rows] for array in (drawn.x, drawn.y, drawn.y_true)]
-        writer.write(arrays, _element_columns(law, drawn, rows, block * BLOCK))
-        unchanged += int(drawn.unchanged[:rows].sum())
-        progress.advance(rows)
+    blocks = range(kept, -(-count // BLOCK))
+    with closing(_in_order(draw, blocks, (BLOCK, law.window), workers)) as drawn_blocks:
+        for drawn in drawn_blocks:
+            rows = len(drawn.labels[0])
+            writer.write([drawn.buffer[:rows], *drawn.labels], drawn.elements)
+            unchanged += drawn.unchanged
+            progress.advance(rows)
     progress.close()
     if unchanged:
         log.warning("%s: %d shuffles of %s equal their source", draft.folder, unchanged, name)
     return writer.close()
+
+
+def _in_order(
+    draw: Callable[[int, np.ndarray], _Drawn], blocks: range, shape: tuple[int, int], workers: int
+) -> Generator[_Drawn]:
+    """Yield blocks in order, which threads draw ahead while there is a buffer (uint8, `shape`) left.
+
+    A buffer is used again once the next block is asked for.
+    """
+    buffers = deque(np.empty(shape, np.uint8) for _ in range(workers + 1 if workers > 1 else 1))
+    if workers == 1:
+        yield from (draw(block, buffers[0]) for block in blocks)
+        return
+    pending: deque[Future[_Drawn]] = deque()
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for block in blocks:
+            pending.append(pool.submit(draw, block, buffers.popleft()))
+            if not buffers:
+                yield (drawn := pending.popleft().result())
+                buffers.append(drawn.buffer)
+        while pending:
+            yield pending.popleft().result()
+    finally:  # also where the reader failed or was interrupted
+        pool.shutdown(cancel_futures=True)
 
 
 def _copy_blocks(folder: Path, name: str, blocks: int, writer: _SetWriter) -> None:
@@ -178,25 +229,3 @@ def _copy_blocks(folder: Path, name: str, blocks: int, writer: _SetWriter) -> No
         part = table.iloc[first:end]
         columns = {column: part[column].to_numpy() for column in ELEMENT_COLUMNS}
         writer.write([array[rows] for array in arrays], columns)
-
-
-def _element_columns(
-    law: Law, drawn: Examples, rows: int, first_example: int
-) -> dict[str, np.ndarray]:
-    """Return the element table of the first `rows` examples of a block."""
-    placed = drawn.placed
-    example, slot = np.nonzero(placed.start[:rows] >= 0)
-    first = law.placement.combinations["slot"][drawn.combination[example]]
-    described = law.placement.slots[first + slot]
-    element, start = placed.element[example, slot], placed.start[example, slot]
-    return {
-        "example": example + first_example,
-        "element": element,
-        "condition": described["condition"],
-        "rule": described["rule"],
-        "start": start,
-        "end": start + law.placement.width[element],
-        "strand": placed.strand[example, slot],
-        "role": described["role"],
-        "intact": placed.intact[example, slot],
-    }

@@ -22,27 +22,37 @@ BLOCK = 4096
 _SCALE = 1 << 63
 
 
+def stream_state(seed: int, stage: str, set_name: str, block: int) -> np.ndarray:
+    """Return where the stream of one stage of one block of examples begins.
+
+    Returns
+    -------
+    ndarray
+        uint64 (4,): state and increment of PCG64, high words first, as compiled kernels take it
+        (`law.pcg`).
+    """
+    key = f"seqgra {STREAM_VERSION}|{seed}|{stage}|{set_name}|{block}".encode()
+    digest = hashlib.blake2b(key, digest_size=32).digest()
+    state = np.frombuffer(digest, "<u8").astype(np.uint64)
+    state[3] |= np.uint64(1)
+    return state
+
+
 def stream(seed: int, stage: str, set_name: str, block: int) -> np.random.PCG64:
-    """Return the bit generator of one stage of one block of examples.
+    """Return numpy's bit generator of the same stream; kernels that need speed take `stream_state`.
 
     >>> int(stream(0, "background", "training", 0).random_raw())
     3261968240675660209
     """
-    key = f"seqgra {STREAM_VERSION}|{seed}|{stage}|{set_name}|{block}".encode()
-    words = np.frombuffer(hashlib.blake2b(key, digest_size=32).digest(), "<u8").tolist()
+    state = stream_state(seed, stage, set_name, block).tolist()
     generator = np.random.PCG64(0)
     generator.state = {
         "bit_generator": "PCG64",
-        "state": {"state": words[0] << 64 | words[1], "inc": words[2] << 64 | words[3] | 1},
+        "state": {"state": state[0] << 64 | state[1], "inc": state[2] << 64 | state[3]},
         "has_uint32": 0,
         "uinteger": 0,
     }
     return generator
-
-
-def words(generator: np.random.PCG64, *shape: int) -> np.ndarray:
-    """Return the next raw words: uint64 of `shape`."""
-    return generator.random_raw(math.prod(shape)).reshape(shape)
 
 
 def cumulative63(weights: Iterable[float]) -> np.ndarray:

@@ -25,7 +25,8 @@ from seqgra.law.affinity import (
     sample_site,
     stack_bands,
 )
-from seqgra.streams import stream, words
+from seqgra.law.pcg import words
+from seqgra.streams import stream_state
 
 FALSE_ALARM = 1e-6
 DATABASES = Path(__file__).parents[2] / "shared" / "data" / "motifs"
@@ -119,7 +120,7 @@ def test_any_matrix_agrees_with_enumeration(seed, width, alphabet, ends):
 @pytest.mark.parametrize(("low", "high"), BANDS)
 def test_sites_are_drawn_from_the_conditioned_law(low, high):
     band, expected = check_against_enumeration(PWM, HUMAN, low, high)
-    sites = draws(band, words(stream(7, "affinity", f"{low}-{high}", 0), 1_000_000, len(PWM)))
+    sites = draws(band, words(stream_state(7, "affinity", f"{low}-{high}", 0), 1_000_000, len(PWM)))
     codes = sites @ (4 ** np.arange(len(PWM) - 1, -1, -1))
     counts = np.bincount(codes, minlength=expected.size)
     assert counts[expected == 0].sum() == 0, "a site outside the band"
@@ -147,7 +148,7 @@ def test_bands_that_meet_at_an_attained_quantile_share_no_site():
 
 def test_strong_sites_score_above_weak_ones():
     weak, strong = (compile_band(PWM, UNIFORM, *ends) for ends in ((0, 0.1), (0.9, 1)))
-    raw = words(stream(1, "affinity", "ends", 0), 1000, len(PWM))
+    raw = words(stream_state(1, "affinity", "ends", 0), 1000, len(PWM))
     best = PWM.argmax(axis=1)
     assert (draws(strong, raw) == best).mean() > (draws(weak, raw) == best).mean() + 0.2
     assert weak.high < strong.low
@@ -174,7 +175,7 @@ def test_sites_with_unknown_letters_are_outside():
 
 
 def test_stacked_bands_draw_what_single_ones_draw():
-    raw = words(stream(1, "affinity", "stack", 0), 500, len(PWM))
+    raw = words(stream_state(1, "affinity", "stack", 0), 500, len(PWM))
     bands = [
         compile_band(PWM, HUMAN, 0, 0.1),
         compile_band(PWM[:2], UNIFORM, 0.5, 1),
@@ -193,7 +194,7 @@ def test_stacked_bands_draw_what_single_ones_draw():
 
 def test_draws_never_change():
     band = compile_band(PWM, HUMAN, 0.25, 0.75)
-    sites = draws(band, words(stream(0, "affinity", "golden", 0), 6, len(PWM)))
+    sites = draws(band, words(stream_state(0, "affinity", "golden", 0), 6, len(PWM)))
     assert ["".join("ACGT"[letter] for letter in site) for site in sites] == (
         ["ACGAT", "ACGTT", "AGGGT", "CCGTT", "GCGTT", "ACGTT"]
     )
@@ -209,10 +210,10 @@ def test_wide_and_steep_motifs_get_coarser_scores_and_keep_their_law():
     band = compile_band(matrix, np.full(20, 0.05), 0.9, 1)
     assert band.tails.nbytes <= 8 * affinity._LARGEST_TABLE
     assert band.steps_per_bit < affinity._STEPS_PER_BIT
-    sites = draws(band, words(stream(0, "affinity", "wide", 0), 2000, 60))
+    sites = draws(band, words(stream_state(0, "affinity", "wide", 0), 2000, 60))
     assert all(in_band(band, site) for site in sites)
     free = compile_band(matrix, np.full(20, 0.05), 0, 1)
-    sites = draws(free, words(stream(1, "affinity", "wide", 0), 100_000, 60))
+    sites = draws(free, words(stream_state(1, "affinity", "wide", 0), 100_000, 60))
     hits = sum(in_band(band, site) for site in sites)
     assert stats.binomtest(hits, len(sites), band.mass).pvalue > FALSE_ALARM
 
@@ -238,7 +239,7 @@ def test_real_motifs_have_the_mass_that_their_sites_show():
         matrix = np.array(motif.matrix)
         weak, strong = (compile_band(matrix, HUMAN, *ends) for ends in ((0, 0.1), (0.9, 1)))
         whole = compile_band(matrix, HUMAN, 0, 1)
-        sites = draws(whole, words(stream(2, "affinity", name, 0), 50_000, len(matrix)))
+        sites = draws(whole, words(stream_state(2, "affinity", name, 0), 50_000, len(matrix)))
         for band in (weak, strong):
             hits = sum(in_band(band, site) for site in sites)
             p = stats.binomtest(hits, len(sites), band.mass).pvalue

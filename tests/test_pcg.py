@@ -62,12 +62,10 @@ def test_the_generator_itself_stays_where_it_is():
     assert generator.random_raw() == np.random.PCG64(2).random_raw()
 
 
-def test_high_products_are_exact():
-    @numba.njit
-    def product(a, b):
-        return pcg.multiply_high(a, b)
-
-    values = [0, 1, (1 << 32) - 1, 1 << 32, (1 << 63) + 5, (1 << 64) - 1]
-    for a in values:
-        for b in values:
-            assert product(np.uint64(a), np.uint64(b)) == a * b >> 64, (a, b)
+@pytest.mark.parametrize("size", range(6))
+def test_filling_any_number_of_words_leaves_the_state_behind_them(size):
+    generator = np.random.PCG64(4)
+    state, out = pcg.generator_state(generator), np.empty(size, np.uint64)
+    pcg.fill_words(state, out)
+    assert out.tolist() == generator.random_raw(size).tolist()
+    np.testing.assert_array_equal(state, pcg.generator_state(generator))

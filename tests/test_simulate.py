@@ -1,6 +1,7 @@
 """Dataset folders: prefixes, growth, checksums, and agreement of element table and letters."""
 
 import contextlib
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,44 @@ def test_a_grown_dataset_equals_one_made_at_once(tmp_path, tiny_grammar):
             tmp_path / "once" / name
         ).read_bytes(), name
     assert content(tmp_path / "grown")[2].equals(content(tmp_path / "once")[2])
+
+
+def folder_bytes(folder):
+    """Return the files of a dataset but for `run.json`, which says when and where it was made."""
+    return {f.name: f.read_bytes() for f in folder.iterdir() if f.name != "run.json"}
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_workers_make_the_same_files(tmp_path, tiny_grammar, workers):
+    """Also where the last block is cut, and where a dataset grows."""
+    for number, count in enumerate([7, 2 * BLOCK - 1, 7 * BLOCK + 5]):
+        counts = {"training": count, "test": 9}
+        simulate(tiny_grammar, tmp_path / "one", seed=3, counts=counts)
+        simulate(tiny_grammar, tmp_path / "many", seed=3, counts=counts, workers=workers)
+        once = tmp_path / f"once{number}"
+        simulate(tiny_grammar, once, seed=3, counts=counts, workers=workers)
+        assert folder_bytes(tmp_path / "one") == folder_bytes(tmp_path / "many")
+        assert folder_bytes(tmp_path / "one") == folder_bytes(once)
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("place", ["draw_block", "write"])
+def test_a_failure_with_workers_ends_all_of_them(tmp_path, tiny_grammar, monkeypatch, error, place):
+    def fail(*_):
+        raise error
+
+    before = threading.active_count()
+    target = (
+        "seqgra.law.law.draw_block" if place == "draw_block" else "seqgra.simulate._SetWriter.write"
+    )
+    monkeypatch.setattr(target, fail)
+    with pytest.raises(type(error)):
+        simulate(tiny_grammar, tmp_path / "data", seed=3, counts={"training": 9 * BLOCK}, workers=3)
+    assert threading.active_count() == before
+    assert not [f for f in (tmp_path / "data").iterdir() if "training" in f.name]
+    monkeypatch.undo()
+    counts = {"training": 100}
+    assert simulate(tiny_grammar, tmp_path / "data", seed=3, counts=counts, workers=3) == "done"
 
 
 def test_a_smaller_wish_is_up_to_date_and_has_the_same_fingerprint(tmp_path, tiny_grammar):

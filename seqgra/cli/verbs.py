@@ -33,6 +33,9 @@ def add_simulate(verbs: Verbs) -> None:
     )
     parser.add_argument("--examples", type=positive, help="examples in each set, instead of --size")
     parser.add_argument("--sets", help="which sets, such as training,validation [all]")
+    parser.add_argument(
+        "--workers", type=positive, default=1, help="threads; the same dataset with any number [1]"
+    )
 
 
 def _simulate(options: argparse.Namespace) -> str:
@@ -47,7 +50,11 @@ def _simulate(options: argparse.Namespace) -> str:
     counts = split_size(options.size) if options.size else dict.fromkeys(SETS, options.examples)
     grammar = find_grammar(options.grammar)
     return simulate(
-        grammar, options.output, seed=options.seed, counts={name: counts[name] for name in sets}
+        grammar,
+        options.output,
+        seed=options.seed,
+        counts={name: counts[name] for name in sets},
+        workers=options.workers,
     )
 
 

@@ -18,7 +18,8 @@ from seqgra.grammar.difficulty import (
 )
 from seqgra.grammar.schema import Grammar
 from seqgra.law.affinity import band_columns, compile_band, sample_site
-from seqgra.streams import cumulative63, stream, words
+from seqgra.law.pcg import words
+from seqgra.streams import cumulative63, stream_state
 
 #: Sites drawn from each element for the empirical score.
 SITES = 500
@@ -140,7 +141,7 @@ def draw_sites(grammar: Grammar, number: int, seed: int, sites: int) -> np.ndarr
     """Draw sites of one element from its law: uint8 (sites, W)."""
     alphabet = ALPHABETS[grammar.alphabet]
     element = list(grammar.elements.values())[number]
-    raw = words(stream(seed, f"describe sites {number}", "", 0), sites, element.width)
+    raw = words(stream_state(seed, f"describe sites {number}", "", 0), sites, element.width)
     if element.kmers:
         kmers = np.array([alphabet.encode(kmer) for kmer in element.kmers])
         law = cumulative63(element.kmers.values())

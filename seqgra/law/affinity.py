@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from seqgra.law.jit import part
 from seqgra.streams import cumulative63
 
 _ONE = 1 << 63
@@ -266,7 +267,7 @@ def _backward(
     return tails
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def draw(
     scores: np.ndarray,
     letters: np.ndarray,
@@ -356,7 +357,7 @@ def stack_bands(bands: Sequence[AffinityBand], alphabet: int) -> AffinityBands:
     return AffinityBands(scores, letters, tails, first, floor, low, high)
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def draw_stacked(bands: AffinityBands, b: int, raw: np.ndarray, site: np.ndarray) -> None:
     """Write a site of band `b` into `site` (uint8 (W_b,)) from raw words (uint64 (W_b,))."""
     width = site.size

@@ -6,20 +6,18 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from seqgra.alphabet import ALPHABETS, Alphabet
 from seqgra.grammar import backgrounds
 from seqgra.grammar.pools import Stretches, read_pool
 from seqgra.grammar.schema import Grammar
+from seqgra.law.jit import kernel, part
 from seqgra.law.maps import below, chosen_prefix
 from seqgra.streams import cumulative63
 
 #: Stands for the order of a law that copies stretches of real sequence.
 POOL = -1
-#: Letters drawn at a time, so that words and letters stay in the cache.
-_CHUNK = 1 << 16
 
 
 class Background(NamedTuple):
@@ -162,90 +160,55 @@ def _thresholds(probabilities: list[float]) -> list[int]:
     return [min(max(round(p * 2**32), 1), 2**32 - 1) for p in sums]
 
 
-def sample(
-    law: Background,
-    which: np.ndarray,
-    letters: np.random.PCG64,
-    choices: np.random.PCG64,
-    out: np.ndarray,
-) -> None:
-    """Fill `out` (uint8 (N, L), contiguous) with background letters.
+def has_choices(law: Background) -> bool:
+    """Tell whether any law chooses something once for each example."""
+    return bool(law.choice_law.size > law.order.size or law.pool.size)
 
-    Each raw word gives two letters (low half first), with probabilities exact to 2**-32.
+
+@part
+def write(law: Background, d: int, pick: np.uint64, raw: np.ndarray, out: np.ndarray) -> None:
+    """Write the background letters of one example.
 
     Parameters
     ----------
-    law
-        The laws.
-    which
-        int32 (N,): number of each example's law.
-    letters, choices
-        Streams of the letters, and of what is chosen once for each example (one word each, unused where
-        there is nothing to choose).
+    law, d
+        The laws, and the number of the example's.
+    pick
+        Raw word for what is chosen once for each example.
+    raw
+        uint32 (at least L,): half a raw word for each letter, so probabilities are exact to 2**-32.
     out
-        Gets the letters.
+        uint8 (L,): gets the letter codes.
     """
-    if law.tables.shape[0] == 1 and law.order.size == 1:
-        sample_letters(law.tables[0], letters, out.reshape(-1))
+    low, high = law.choices[d, 0], law.choices[d, 1]
+    if law.order[d] == POOL:
+        _stretch(law, low, high, law.both_strands[d], pick, out)
         return
-    picks = choices.random_raw(which.size)
-    rows = max(1, _CHUNK // out.shape[1])
-    words = -(-out.shape[1] // 2)
-    for start in range(0, len(out), rows):
-        part = out[start : start + rows]
-        raw = letters.random_raw(len(part) * words).astype("<u8", copy=False).view("<u4")
-        chunk = slice(start, start + rows)
-        _rows_of_laws(law, which[chunk], picks[chunk], raw.reshape(len(part), -1), part)
+    chosen = 0
+    if high - low > 1:
+        chosen = chosen_prefix(pick, law.choice_law[low:high])
+    if law.order[d] == 0:
+        write_letters(raw, law.tables[law.first[d] + chosen], out)
+    else:
+        _chain(law, d, chosen, raw, out)
 
 
-def sample_letters(thresholds: np.ndarray, generator: np.random.PCG64, out: np.ndarray) -> None:
-    """Fill `out` (uint8 (M,)) with letters of one table (uint32 (A - 1,))."""
-    for start in range(0, out.size, _CHUNK):
-        part = out[start : start + _CHUNK]
-        raw = generator.random_raw((part.size + 1) // 2).astype("<u8", copy=False).view("<u4")
-        if thresholds.size == 3:
-            _four_letters(raw, thresholds[0], thresholds[1], thresholds[2], part)
-        else:
-            _letters(raw, thresholds, part)
-
-
-@numba.njit(cache=True)
-def _four_letters(
-    raw: np.ndarray, first: np.uint32, second: np.uint32, third: np.uint32, out: np.ndarray
-) -> None:
-    for i in range(out.size):
-        v = raw[i]
-        out[i] = np.uint8(v >= first) + np.uint8(v >= second) + np.uint8(v >= third)
-
-
-@numba.njit(cache=True)
-def _letters(raw: np.ndarray, thresholds: np.ndarray, out: np.ndarray) -> None:
+@kernel
+def write_letters(raw: np.ndarray, thresholds: np.ndarray, out: np.ndarray) -> None:
+    """Turn uint32 draws into letters of one table (uint32 (A - 1,)): uint8 (M,)."""
+    if thresholds.size == 3:
+        first, second, third = thresholds[0], thresholds[1], thresholds[2]
+        for i in range(out.size):
+            v = raw[i]
+            out[i] = np.uint8(v >= first) + np.uint8(v >= second) + np.uint8(v >= third)
+        return
     out[:] = 0
     for threshold in thresholds:
         for i in range(out.size):
             out[i] += np.uint8(raw[i] >= threshold)
 
 
-@numba.njit(cache=True)
-def _rows_of_laws(
-    law: Background, which: np.ndarray, picks: np.ndarray, raw: np.ndarray, out: np.ndarray
-) -> None:
-    for n in range(out.shape[0]):
-        d = which[n]
-        low, high = law.choices[d, 0], law.choices[d, 1]
-        if law.order[d] == POOL:
-            _stretch(law, low, high, law.both_strands[d], picks[n], out[n])
-            continue
-        pick = 0
-        if high - low > 1:
-            pick = chosen_prefix(picks[n], law.choice_law[low:high])
-        if law.order[d] == 0:
-            _letters(raw[n], law.tables[law.first[d] + pick], out[n])
-        else:
-            _chain(law, d, pick, raw[n], out[n])
-
-
-@numba.njit
+@part
 def _stretch(
     law: Background, low: int, high: int, both_strands: bool, word: np.uint64, out: np.ndarray
 ) -> None:
@@ -259,10 +222,11 @@ def _stretch(
         for position in range(out.size):
             out[position] = law.letters - 1 - law.pool[last - position]
     else:
-        out[:] = law.pool[first : first + out.size]
+        for position in range(out.size):
+            out[position] = law.pool[first + position]
 
 
-@numba.njit
+@part
 def _chain(law: Background, d: int, context: int, raw: np.ndarray, out: np.ndarray) -> None:
     """Write the first letters `context` stands for, then each letter given those before it."""
     order, letters = law.order[d], law.letters

@@ -13,7 +13,8 @@ from seqgra.grammar.combinations import applied_rules
 from seqgra.grammar.laws import table
 from seqgra.grammar.schema import Arrangement, Grammar, Spacing
 from seqgra.law.affinity import AffinityBand, AffinityBands, compile_band, draw_stacked, stack_bands
-from seqgra.law.maps import chosen
+from seqgra.law.jit import part
+from seqgra.law.maps import chosen_prefix
 from seqgra.law.pcg import fill_words, next_word
 from seqgra.law.placement import Placed
 from seqgra.law.tables import PRODUCT, Placement
@@ -54,6 +55,26 @@ class Elements(NamedTuple):
     kmer_range: np.ndarray
     band_of: np.ndarray
     bands: AffinityBands
+
+
+class Scratch(NamedTuple):
+    """Room for one site.
+
+    Attributes
+    ----------
+    words
+        uint64 (W,): a raw word a column.
+    product
+        float64 (A,): law of a shared column.
+    """
+
+    words: np.ndarray
+    product: np.ndarray
+
+
+def make_scratch(law: Elements) -> Scratch:
+    """Return room to work in for `paste`."""
+    return Scratch(np.empty(law.columns.shape[1], np.uint64), np.empty(law.columns.shape[2]))
 
 
 def compile_elements(grammar: Grammar) -> Elements:
@@ -126,57 +147,60 @@ def _impossible(
                     yield f"{place}.gap", f"{message}; use shared: first or last"
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def paste(
     law: Elements,
     placement: Placement,
-    combination: np.ndarray,
+    combination: int,
     placed: Placed,
+    n: int,
     state: np.ndarray,
-    x: np.ndarray,
+    scratch: Scratch,
+    row: np.ndarray,
 ) -> None:
-    """Draw and write the placed elements of N examples into `x` (uint8 (N, L)), in place.
+    """Draw and write the placed elements of example n into `row` (uint8 (L,)).
 
     Parameters
     ----------
     law, placement
         The elements, and the tables that say which of them share columns.
     combination
-        int32 (N,): number of each example's combination of conditions.
+        Number of the example's combination of conditions.
     placed
-        Where the elements lie.
+        Where the elements of all examples lie.
+    n
+        Number of the example.
     state
-        uint64 (4,): random stream (`pcg.generator_state`), advanced in place.
-    x
+        uint64 (4,): random stream (see `pcg`), advanced in place.
+    scratch
+        Room to work in, from `make_scratch`.
+    row
         Letter codes.
     """
-    widest = law.columns.shape[1]
-    raw, product = np.empty(widest, np.uint64), np.empty(law.columns.shape[2])
-    for n in range(combination.size):
-        first = placement.combinations[combination[n]].slot
-        slots = placement.combinations[combination[n] + 1].slot - first
-        for turn in range(slots):
-            s = placement.slots[first + turn].paste
-            if placed.start[n, s] >= 0:
-                end = placed.start[n, s] + law.width[placed.element[n, s]]
-                site = x[n, placed.start[n, s] : end]
-                _write(law, placed.element[n, s], placed.strand[n, s], raw, state, site)
-        for s in range(slots):
-            slot = placement.slots[first + s]
-            if slot.tied < 0 or placed.start[n, s] < 0:
-                continue
-            if placement.edges[slot.edge].shared == PRODUCT:
-                _share(law, placed, n, s, slot.tied, product, state, x[n])
+    first = placement.combinations[combination].slot
+    slots = placement.combinations[combination + 1].slot - first
+    for turn in range(slots):
+        s = placement.slots[first + turn].paste
+        if placed.start[n, s] >= 0:
+            end = placed.start[n, s] + law.width[placed.element[n, s]]
+            site = row[placed.start[n, s] : end]
+            _write(law, placed.element[n, s], placed.strand[n, s], scratch.words, state, site)
+    for s in range(slots):
+        slot = placement.slots[first + s]
+        if slot.tied < 0 or placed.start[n, s] < 0:
+            continue
+        if placement.edges[slot.edge].shared == PRODUCT:
+            _share(law, placed, n, s, slot.tied, scratch.product, state, row)
 
 
-@numba.njit
+@part
 def _write(
     law: Elements, e: int, strand: int, raw: np.ndarray, state: np.ndarray, site: np.ndarray
 ) -> None:
     """Draw element e into `site` (uint8 (W,))."""
     first, end = law.kmer_range[e]
     if end > first:
-        kmer = law.kmers[first + chosen(next_word(state), law.kmer_law[first:end])]
+        kmer = law.kmers[first + chosen_prefix(next_word(state), law.kmer_law[first:end])]
         for w in range(site.size):
             site[w] = kmer[w]
     elif law.band_of[e] >= 0:
@@ -184,12 +208,15 @@ def _write(
         draw_stacked(law.bands, law.band_of[e], raw[: site.size], site)
     else:
         for w in range(site.size):
-            site[w] = chosen(next_word(state), law.columns[e, w])
+            value, letter = next_word(state) >> np.uint64(1), np.uint8(0)
+            for k in range(law.columns.shape[2] - 1):  # no branches: letters cannot be foreseen
+                letter += np.uint8(value >= law.columns[e, w, k])
+            site[w] = letter
     if strand < 0:
         _reverse_complement(site)
 
 
-@numba.njit
+@part
 def _share(
     law: Elements,
     placed: Placed,
@@ -207,7 +234,8 @@ def _share(
         placed.start[n, t] + law.width[placed.element[n, t]],
     )
     for position in range(first, end):
-        product[:] = law.inverse_background
+        for letter in range(product.size):
+            product[letter] = law.inverse_background[letter]
         _multiply_column(law, placed, n, s, position, product)
         _multiply_column(law, placed, n, t, position, product)
         total = 0.0
@@ -221,7 +249,7 @@ def _share(
         row[position] = letter
 
 
-@numba.njit
+@part
 def _multiply_column(
     law: Elements, placed: Placed, n: int, s: int, position: int, product: np.ndarray
 ) -> None:
@@ -236,7 +264,7 @@ def _multiply_column(
             product[letter] *= law.probabilities[e, column, product.size - 1 - letter]
 
 
-@numba.njit
+@part
 def _reverse_complement(site: np.ndarray) -> None:
     """Turn DNA codes (uint8 (W,)) into those of the other strand, in place: A 0 - T 3, C 1 - G 2."""
     last = site.size - 1

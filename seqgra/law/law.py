@@ -11,16 +11,16 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from seqgra.alphabet import PADDING, SETS
+from seqgra.alphabet import SETS
 from seqgra.errors import Problem, raise_problems
 from seqgra.grammar.combinations import Applied, applied_rules
 from seqgra.grammar.laws import highest, table
 from seqgra.grammar.schema import Grammar
-from seqgra.law import background, elements, noise, placement, tables
+from seqgra.law import background, elements, letters, noise, placement, tables
 from seqgra.law.maps import below
-from seqgra.law.pcg import generator_state
+from seqgra.law.pcg import words
 from seqgra.law.shuffle import shuffle_rows
-from seqgra.streams import BLOCK, cumulative63, stream, words
+from seqgra.streams import BLOCK, cumulative63, stream_state
 
 _ACCEPTANCE_CHOICES = 2_000
 #: Ways in which mutually exclusive rules can meet that are tried for a combination of conditions.
@@ -164,29 +164,32 @@ def balanced_order(shares: list[float]) -> np.ndarray:
     return order
 
 
-def draw_block(law: Law, seed: int, set_name: str, block: int) -> Examples:
+def draw_block(
+    law: Law, seed: int, set_name: str, block: int, x: np.ndarray | None = None
+) -> Examples:
     """Draw the examples ``block * BLOCK`` up to ``(block + 1) * BLOCK`` of a set.
 
-    They depend on the law, the seed, the set and the block alone.
+    They depend on the law, the seed, the set and the block alone. Their letters are written into `x`
+    (uint8 (BLOCK, L)) where it is given.
     """
 
-    def of(stage: str) -> np.random.PCG64:
-        return stream(seed, stage, set_name, block)
+    def of(stage: str) -> np.ndarray:
+        return stream_state(seed, stage, set_name, block)
 
     first, set_number = block * BLOCK, SETS.index(set_name)
     group = law.groups[np.arange(first, first + BLOCK) % law.groups.size]
     combination = law.group_combination[_sources(law, group, of("shuffle source"))]
     length = _lengths(law, of("length"))
-    x = np.empty((BLOCK, law.window), np.uint8)
+    if x is None:
+        x = np.empty((BLOCK, law.window), np.uint8)
     lender = _lender(law, combination, of("background condition"))
     which = law.background.law_of[set_number, lender]
-    background.sample(law.background, which, of("background"), of("background choice"), x)
-    _pad(x, length)
     placed = placement.draw_placements(
         law.placement, set_number, combination, length, of("rules"), of("placement")
     )
-    letters = generator_state(of("letters"))
-    elements.paste(law.elements, law.placement, combination, placed, letters, x)
+    laws = letters.Laws(law.background, law.elements, law.placement)
+    streams = letters.Streams(of("background"), of("background choice"), of("letters"))
+    letters.write(laws, which, length, combination, placed, streams, x)
     unchanged = np.zeros(BLOCK, bool)
     if law.group_shuffle.any():
         unchanged = _shuffle(law, group, x, seed, set_name, block)
@@ -197,29 +200,29 @@ def draw_block(law: Law, seed: int, set_name: str, block: int) -> Examples:
     return Examples(x, y, y_true, combination, placed, unchanged)
 
 
-def _sources(law: Law, group: np.ndarray, generator: np.random.PCG64) -> np.ndarray:
+def _sources(law: Law, group: np.ndarray, state: np.ndarray) -> np.ndarray:
     """Return the group each example is drawn from: its own, or for a shuffle one without: (N,)."""
     shuffled = law.group_shuffle[group] > 0
     if not shuffled.any():
         return group
-    raw = words(generator, group.size) >> np.uint64(1)
+    raw = words(state, group.size) >> np.uint64(1)
     drawn = law.sources[np.searchsorted(law.source_law, raw, side="right")]
     return np.where(shuffled, drawn, group)
 
 
-def _lengths(law: Law, generator: np.random.PCG64) -> np.ndarray:
+def _lengths(law: Law, state: np.ndarray) -> np.ndarray:
     """Return the length of each example of a block: int32 (N,)."""
     if law.lengths.size == 1:
         return np.full(BLOCK, law.window, np.int32)
-    raw = words(generator, BLOCK) >> np.uint64(1)
+    raw = words(state, BLOCK) >> np.uint64(1)
     return law.lengths[np.searchsorted(law.length_law, raw, side="right")]
 
 
-def _lender(law: Law, combination: np.ndarray, generator: np.random.PCG64) -> np.ndarray:
+def _lender(law: Law, combination: np.ndarray, state: np.ndarray) -> np.ndarray:
     """Return the condition whose background each example has: int32 (N,)."""
     if (law.backgrounds[:, 0] == 1).all():
         return law.backgrounds[combination, 1]
-    raw = words(generator, combination.size)
+    raw = words(state, combination.size)
     return law.backgrounds[combination, 1 + _below(raw, law.backgrounds[combination, 0])]
 
 
@@ -232,12 +235,6 @@ def _below(raw: np.ndarray, n: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def _pad(x: np.ndarray, length: np.ndarray) -> None:
-    """Write `PADDING` beyond the end of each row, in place."""
-    if length.min() < x.shape[1]:
-        x[np.arange(x.shape[1]) >= length[:, None]] = PADDING
-
-
 def _shuffle(
     law: Law, group: np.ndarray, x: np.ndarray, seed: int, set_name: str, block: int
 ) -> np.ndarray:
@@ -246,7 +243,7 @@ def _shuffle(
     wanted = law.group_shuffle[group]
     for k in np.unique(wanted[wanted > 0]).tolist():
         rows = np.flatnonzero(wanted == k)
-        state = generator_state(stream(seed, f"shuffle {k}", set_name, block))
+        state = stream_state(seed, f"shuffle {k}", set_name, block)
         unchanged[rows] = shuffle_rows(x, rows, law.background.letters, k, state)
     return unchanged
 

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from seqgra.law.jit import part
 
-@numba.njit(inline="always")
+
+@part
 def below(word: np.uint64, n: np.uint64) -> np.uint64:
     """Return floor(word * n / 2**64), uniform over 0 .. n - 1 up to n / 2**64, for n below 2**32."""
     high, low = word >> np.uint64(32), word & np.uint64(0xFFFFFFFF)
     return (high * n + ((low * n) >> np.uint64(32))) >> np.uint64(32)
 
 
-@numba.njit(inline="always")
-def chosen(word: np.uint64, law: np.ndarray) -> int:
-    """Return the index that `word` picks from a scale-63 law: uint64 (K,)."""
-    value = word >> np.uint64(1)
-    index = 0
-    while value >= law[index]:
-        index += 1
-    return index
-
-
-@numba.njit
+@part
 def chosen_prefix(word: np.uint64, law: np.ndarray) -> int:
     """Return the index picked from a law whose last entry is any total up to 2**63: uint64 (K,).
 
-    So the first entries of a scale-63 law are that law conditioned on its first values.
+    So the first entries of a scale-63 law are that law conditioned on its first values, and a whole one
+    gives the first index whose entry is above ``word >> 1``.
     """
     half_word = np.uint64(32)
     mask = np.uint64(0xFFFFFFFF)

@@ -10,7 +10,7 @@ import numpy as np
 from seqgra.alphabet import SETS
 from seqgra.grammar.schema import Grammar
 from seqgra.law.maps import below
-from seqgra.streams import words
+from seqgra.law.pcg import words
 
 
 class Noise(NamedTuple):
@@ -41,18 +41,18 @@ def compile_noise(grammar: Grammar) -> Noise:
     return Noise(tuple(name for name in SETS if name in grammar.noise.sets), chance, one_of)
 
 
-def sample(law: Noise, set_name: str, y_true: np.ndarray, generator: np.random.PCG64) -> np.ndarray:
+def sample(law: Noise, set_name: str, y_true: np.ndarray, state: np.ndarray) -> np.ndarray:
     """Return the recorded labels of examples that show `y_true` (uint8 (N, C)): uint8 (N, C)."""
     if set_name not in law.sets:
         return y_true
     examples, conditions = y_true.shape
     if not law.one_of:
-        raw = words(generator, examples, conditions) >> np.uint64(1)
+        raw = words(state, examples, conditions) >> np.uint64(1)
         return y_true ^ (raw < law.chance).astype(np.uint8)
-    return _others(y_true, law.chance, words(generator, examples, 2))
+    return _others(y_true, law.chance, words(state, examples, 2))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _others(y_true: np.ndarray, chance: np.ndarray, raw: np.ndarray) -> np.ndarray:
     """Replace wrong labels (one-hot) by one of the others, uniformly."""
     y = y_true.copy()

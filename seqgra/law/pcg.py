@@ -13,9 +13,20 @@ import numpy as np
 from llvmlite import ir
 from numba.extending import intrinsic
 
-_MULTIPLIER_HIGH = np.uint64(0x2360ED051FC65DA4)
-_MULTIPLIER_LOW = np.uint64(0x4385DF649FCCF645)
+from seqgra.law.jit import kernel, part
+
 _MASK = (1 << 64) - 1
+#: A 128-bit number as high and low word.
+_Wide = tuple[np.uint64, np.uint64]
+
+
+def _wide(number: int) -> _Wide:
+    return np.uint64(number >> 64 & _MASK), np.uint64(number & _MASK)
+
+
+#: What a step multiplies the state by, and what two steps do.
+_MULTIPLIER = _wide(0x2360ED051FC65DA44385DF649FCCF645)
+_LEAP = _wide(0x2360ED051FC65DA44385DF649FCCF645**2)
 
 
 def generator_state(generator: np.random.PCG64) -> np.ndarray:
@@ -29,48 +40,75 @@ def generator_state(generator: np.random.PCG64) -> np.ndarray:
 
 
 @intrinsic
-def multiply_high(typing_context: Any, a: Any, b: Any) -> Any:
-    """Return floor(a * b / 2**64) of two uint64: one instruction, which numba cannot write itself."""
+def _linear(typing_context: Any, state: Any, factor: Any, increment: Any) -> Any:
+    """Return (state * factor + increment) mod 2**128 of pairs of uint64, high word first."""
+    pair = numba.types.UniTuple(numba.uint64, 2)
 
     def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        wide = ir.IntType(128)
-        product = builder.mul(*(builder.zext(value, wide) for value in values))
-        return builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), ir.IntType(64))
+        wide, half = ir.IntType(128), ir.IntType(64)
 
-    return numba.uint64(numba.uint64, numba.uint64), build
+        def join(value: Any) -> Any:
+            high, low = (builder.zext(builder.extract_value(value, n), wide) for n in range(2))
+            return builder.or_(builder.shl(high, ir.Constant(wide, 64)), low)
 
+        start, times, plus = (join(value) for value in values)
+        after = builder.add(builder.mul(start, times), plus)
+        high = builder.trunc(builder.lshr(after, ir.Constant(wide, 64)), half)
+        return context.make_tuple(
+            builder, signature.return_type, (high, builder.trunc(after, half))
+        )
 
-@numba.njit(inline="always")
-def _advanced(
-    high: np.uint64, low: np.uint64, increment_high: np.uint64, increment_low: np.uint64
-) -> tuple[np.uint64, np.uint64]:
-    """Return the next state, (state * multiplier + increment) mod 2**128, as high and low word."""
-    product_low = low * _MULTIPLIER_LOW
-    carried: np.uint64 = multiply_high(low, _MULTIPLIER_LOW)  # type: ignore[call-arg]
-    product_high = carried + high * _MULTIPLIER_LOW + low * _MULTIPLIER_HIGH
-    next_low = product_low + increment_low
-    return product_high + increment_high + np.uint64(next_low < product_low), next_low
+    return pair(pair, pair, pair), build
 
 
-@numba.njit(inline="always")
-def _output(high: np.uint64, low: np.uint64) -> np.uint64:
+@part
+def _advanced(state: _Wide, factor: _Wide, increment: _Wide) -> _Wide:
+    """Return state * factor + increment."""
+    after: _Wide = _linear(state, factor, increment)  # type: ignore[call-arg]
+    return after
+
+
+@part
+def _output(state: _Wide) -> np.uint64:
     """Return the word of a state: its halves XORed, rotated right by its top 6 bits."""
-    mixed, turn = high ^ low, high >> np.uint64(58)
+    mixed, turn = state[0] ^ state[1], state[0] >> np.uint64(58)
     return (mixed >> turn) | (mixed << ((np.uint64(64) - turn) & np.uint64(63)))
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def next_word(state: np.ndarray) -> np.uint64:
     """Return the next raw word and advance `state` (uint64 (4,), see `generator_state`) in place."""
-    state[0], state[1] = _advanced(state[0], state[1], state[2], state[3])
-    return _output(state[0], state[1])
+    after = _advanced((state[0], state[1]), _MULTIPLIER, (state[2], state[3]))
+    state[0], state[1] = after
+    return _output(after)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def fill_words(state: np.ndarray, out: np.ndarray) -> None:
-    """Fill `out` (uint64 (M,)) with the next raw words; faster than `next_word` for each."""
-    high, low, increment_high, increment_low = state[0], state[1], state[2], state[3]
-    for i in range(out.size):
-        high, low = _advanced(high, low, increment_high, increment_low)
-        out[i] = _output(high, low)
-    state[0], state[1] = high, low
+    """Fill `out` (uint64 (M,)) with the next raw words; faster than `next_word` for each.
+
+    Each state waits for the multiplication that makes the one before it. So two go on side by side, two
+    steps at a time.
+    """
+    if out.size == 0:
+        return
+    increment = (state[2], state[3])
+    even = _advanced((state[0], state[1]), _MULTIPLIER, increment)
+    odd = _advanced(even, _MULTIPLIER, increment)
+    leap = _advanced(increment, _MULTIPLIER, increment)  # what two steps add to state * _LEAP
+    for i in range(1, out.size - 1, 2):
+        out[i - 1], out[i] = _output(even), _output(odd)
+        even, odd = _advanced(even, _LEAP, leap), _advanced(odd, _LEAP, leap)
+    last = even
+    if out.size % 2 == 0:
+        out[out.size - 2] = _output(even)
+        last = odd
+    out[out.size - 1] = _output(last)
+    state[0], state[1] = last
+
+
+def words(state: np.ndarray, *shape: int) -> np.ndarray:
+    """Return the next raw words (uint64 of `shape`) and advance `state` in place."""
+    out = np.empty(shape, np.uint64)
+    fill_words(state, out.reshape(-1))
+    return out

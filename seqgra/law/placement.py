@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from seqgra.law.jit import kernel, part
 from seqgra.law.maps import below, chosen_prefix
 from seqgra.law.pcg import generator_state, next_word
 from seqgra.law.tables import ALL, BY_LAW, CENTER, END, Placement
@@ -67,8 +67,8 @@ def draw_placements(
     set_number: int,
     combination: np.ndarray,
     length: np.ndarray,
-    rules: np.random.PCG64,
-    placement: np.random.PCG64,
+    rules: np.ndarray,
+    placement: np.ndarray,
 ) -> Placed:
     """Draw rules, elements and places for N examples.
 
@@ -81,15 +81,12 @@ def draw_placements(
     combination, length
         int32 (N,): number of each example's combination of conditions; its letters.
     rules, placement
-        Streams for what is drawn once, and for what is redrawn until nothing overlaps. Examples share
-        them, so a block of examples is always drawn whole.
+        uint64 (4,): streams for what is drawn once, and for what is redrawn until nothing overlaps,
+        advanced in place. Examples share them, so a block of examples is always drawn whole.
     """
     shape = (combination.size, law.most_slots)
-    start, element = np.full(shape, -1, np.int32), np.zeros(shape, np.int32)
-    strand, intact = np.ones(shape, np.int8), np.ones(shape, bool)
-    placed = Placed(start, element, strand, intact)
-    once, again = generator_state(rules), generator_state(placement)
-    _draw(law, set_number, combination, length, once, again, placed)
+    placed = _nothing_placed(shape)
+    _draw(law, set_number, combination, length, rules, placement, placed, _scratch(law))
     return placed
 
 
@@ -113,25 +110,37 @@ def acceptance(
         times at most.
     """
     state = generator_state(np.random.PCG64(0))
-    return float(_acceptance(law, combination, applies, length, choices, state))
+    placed, scratch = _nothing_placed((choices, law.most_slots)), _scratch(law)
+    return float(_acceptance(law, combination, applies, length, state, placed, scratch))
 
 
-@numba.njit(cache=True)
+def _nothing_placed(shape: tuple[int, int]) -> Placed:
+    """Return `Placed` of a shape (N, S) without elements."""
+    start, element = np.full(shape, -1, np.int32), np.zeros(shape, np.int32)
+    return Placed(start, element, np.ones(shape, np.int8), np.ones(shape, bool))
+
+
+def _scratch(law: Placement) -> _Scratch:
+    blocks, edges = law.blocks.size, law.edges.size
+    return _Scratch(np.zeros(blocks, np.int32), np.zeros(edges, bool), np.zeros(blocks, bool))
+
+
+@kernel
 def _acceptance(
     law: Placement,
     combination: int,
     applies: np.ndarray,
     length: int,
-    choices: int,
     state: np.ndarray,
+    placed: Placed,
+    scratch: _Scratch,
 ) -> float:
+    """Return the share of placements without overlap, for one choice each row of `placed`."""
     first = law.combinations[combination].slot
     slots = law.combinations[combination + 1].slot - first
-    start, element = np.full(slots, -1, np.int32), np.zeros(slots, np.int32)
-    strand, scratch = np.ones(slots, np.int8), _make_scratch(law)
     placements = 0
-    for _ in range(choices):
-        start[:] = -1
+    for choice in range(placed.start.shape[0]):
+        start, element, strand = placed.start[choice], placed.element[choice], placed.strand[choice]
         blocks = 0
         block = law.combinations[combination].block
         for rule in range(applies.size):
@@ -150,10 +159,10 @@ def _acceptance(
         if tried == 0:
             return 0.0
         placements += tried
-    return choices / placements
+    return placed.start.shape[0] / placements
 
 
-@numba.njit
+@part
 def _place_apart(
     law: Placement,
     first_slot: int,
@@ -175,7 +184,7 @@ def _place_apart(
     return 0
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _draw(
     law: Placement,
     set_number: int,
@@ -184,8 +193,8 @@ def _draw(
     once: np.ndarray,
     again: np.ndarray,
     placed: Placed,
+    scratch: _Scratch,
 ) -> None:
-    scratch = _make_scratch(law)
     for i in range(combination.size):
         c = combination[i]
         first = law.combinations[c].slot
@@ -199,16 +208,7 @@ def _draw(
             _mark_overwritten(law, first, slots, start, element, placed.intact[i])
 
 
-@numba.njit
-def _make_scratch(law: Placement) -> _Scratch:
-    return _Scratch(
-        np.zeros(law.blocks.size + 1, np.int32),
-        np.zeros(law.edges.size + 1, np.bool_),
-        np.zeros(law.blocks.size + 1, np.bool_),
-    )
-
-
-@numba.njit
+@part
 def _draw_law(law: Placement, number: int, most: int, state: np.ndarray) -> int:
     """Draw a value of an integer law among those up to `most`; its lowest where none is."""
     record = law.laws[number]
@@ -226,7 +226,7 @@ def _draw_law(law: Placement, number: int, most: int, state: np.ndarray) -> int:
     )
 
 
-@numba.njit
+@part
 def _highest(law: Placement, number: int) -> int:
     record = law.laws[number]
     return record.low + record.count - 1 if record.count > 0 else law.values[record.end - 1]
@@ -235,7 +235,7 @@ def _highest(law: Placement, number: int) -> int:
 _ANY = np.iinfo(np.int32).max
 
 
-@numba.njit
+@part
 def _choose_rules(
     law: Placement, set_number: int, c: int, state: np.ndarray, scratch: _Scratch
 ) -> int:
@@ -266,7 +266,7 @@ def _choose_rules(
     return blocks
 
 
-@numba.njit
+@part
 def _choose_blocks(
     first: int, there: int, wanted: int, state: np.ndarray, scratch: _Scratch, blocks: int
 ) -> int:
@@ -280,7 +280,7 @@ def _choose_blocks(
     return blocks
 
 
-@numba.njit
+@part
 def _choose_elements(
     law: Placement,
     first_slot: int,
@@ -309,7 +309,7 @@ def _choose_elements(
             _face(law, b, first_slot, scratch, strand)
 
 
-@numba.njit
+@part
 def _face(law: Placement, b: int, first_slot: int, scratch: _Scratch, strand: np.ndarray) -> None:
     """Let the two elements of a block point at one another, or away: the left one decides.
 
@@ -322,12 +322,12 @@ def _face(law: Placement, b: int, first_slot: int, scratch: _Scratch, strand: np
     strand[left], strand[right] = outward, -outward
 
 
-@numba.njit
+@part
 def _coin(state: np.ndarray) -> bool:
     return (next_word(state) >> np.uint64(63)) == np.uint64(1)
 
 
-@numba.njit
+@part
 def _place(
     law: Placement,
     first_slot: int,
@@ -362,7 +362,7 @@ def _place(
     return True
 
 
-@numba.njit
+@part
 def _draw_gaps(
     law: Placement,
     b: int,
@@ -395,7 +395,7 @@ def _draw_gaps(
     return high - low
 
 
-@numba.njit
+@part
 def _draw_start(law: Placement, b: int, room: int, state: np.ndarray) -> int:
     """Draw the first letter of block b, when `room` letters are left."""
     kind = law.blocks[b].start
@@ -408,7 +408,7 @@ def _draw_start(law: Placement, b: int, room: int, state: np.ndarray) -> int:
     return int(below(next_word(state), np.uint64(room + 1)))
 
 
-@numba.njit
+@part
 def _overlapping(
     law: Placement, first_slot: int, slots: int, start: np.ndarray, element: np.ndarray
 ) -> bool:
@@ -420,7 +420,7 @@ def _overlapping(
     return False
 
 
-@numba.njit
+@part
 def _mark_overwritten(
     law: Placement,
     first_slot: int,
@@ -437,7 +437,7 @@ def _mark_overwritten(
                 intact[t] = False
 
 
-@numba.njit
+@part
 def _overlap(
     law: Placement, first_slot: int, start: np.ndarray, element: np.ndarray, s: int, t: int
 ) -> bool:
