@@ -627,7 +627,8 @@ FIGURES = ("rules", "logos", "similarity", "positions")
 def test_files_are_written_and_stay_the_same(every_key, tmp_path, capsys):
     file = every_key[0]
     for folder in ("one", "two"):
-        assert run("describe", file, "-o", tmp_path / folder, "--examples", 40, "--seed", 3) == 0
+        options = ["--examples", 40, "--seed", 3, "--ceiling", 0]
+        assert run("describe", file, "-o", tmp_path / folder, *options) == 0
     said = capsys.readouterr().out
     assert "examples simulated with seed 3" in said and f"{tmp_path}/one: done" in said
     names = {f"{name}.{kind}" for name in FIGURES for kind in ("svg", "pdf", "png")}
@@ -637,6 +638,15 @@ def test_files_are_written_and_stay_the_same(every_key, tmp_path, capsys):
         content = (tmp_path / "one" / name).read_bytes()
         assert len(content) > 200 and content == (tmp_path / "two" / name).read_bytes()
     assert (tmp_path / "one" / "description.md").read_text() in said
+
+
+def test_the_ceiling_is_told(tiny_dataset, capsys):
+    file = tiny_dataset.parent / "tiny.yaml"
+    assert run("describe", file, "--examples", 50, "--ceiling", 200) == 0
+    told = capsys.readouterr().out.split("## Ceiling")[1]
+    assert "1.0000 (0.0000)" in told.split("PR AUC")[0]
+    assert "No classifier is better. Measured on 200 drawn examples" in told
+    assert "Enough by itself" in told and "the best score of each element" in told
 
 
 def test_a_dataset_is_described(tiny_dataset, tmp_path, capsys):

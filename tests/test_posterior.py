@@ -14,8 +14,10 @@ from seqgra.errors import InputError
 from seqgra.grammar.backgrounds import Background, Markov
 from seqgra.grammar.load import load_grammar, resolve
 from seqgra.law.law import compile_law, draw_block
+from seqgra.law.placement_sums import Ratios
 from seqgra.law.posterior import FLOOR_LOG, compile_posterior
 from seqgra.law.posterior_gradient import NoGradient, log_posterior_at
+from seqgra.law.two_blocks import beside_pair, two_blocks
 
 REPOSITORY = Path(__file__).parents[1]
 ELEMENTS = """
@@ -232,6 +234,29 @@ def test_elements_over_a_chain_share_bridges(rules, order):
     overlap = "overlap: allow" if (rules, order) == ("two", 2) else ""
     grammar = grammar_of(6, RULES[rules], overlap)
     compare(with_chain(grammar, order))
+
+
+@pytest.mark.parametrize("margin", [0, 2])
+def test_partial_sums_of_a_pair_agree_with_all_pairs_of_places(margin):
+    rules = """
+two: {rules: [{elements: [a, one], strand: random, spacing: [{elements: [a, one], gap: [0, 9]}]},
+  {elements: [w, k], position: [2, 20], spacing: [{elements: [w, k], gap: [0, 6], order: random}]}]}
+one: {rules: [{elements: {x: one, y: a, z: one}, spacing: [{elements: [x, y], gap: [0, 3]},
+  {elements: [y, z], gap: [1, 4]}]}, {elements: [w, k], spacing: [{elements: [w, k], gap: [2, 9]}]}]}
+"""
+    grammar = grammar_of(26, rules)
+    posterior = compile_posterior(grammar)
+    x = np.random.default_rng(1).integers(0, 4, (20, 26)).astype(np.uint8)
+    over = posterior.reach(0, 26).over(Ratios(posterior.sites, x))
+    for combination in posterior.combinations:
+        for scenario in combination.scenarios:
+            lays = [posterior.reach(0, 26).lays[number] for number in scenario]
+            lays.sort(key=lambda lay: -lay.offsets.shape[1])
+            values = over.ratios, over.top
+            logs, shares = beside_pair(*lays, *values, margin)
+            np.testing.assert_allclose(logs, two_blocks(*lays, *values, margin), rtol=1e-10)
+            assert (shares < 1 + 1e-12).all()
+            assert (shares > 1e-3).mean() > 0.8
 
 
 def test_lengths_vary():

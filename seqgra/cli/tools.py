@@ -54,6 +54,12 @@ def add_tools(verbs: Verbs) -> None:
     parser.add_argument(
         "--seed", type=natural, default=0, help="of simulated examples and sampled sites [0]"
     )
+    parser.add_argument(
+        "--ceiling",
+        type=natural,
+        default=1000,
+        help="examples to measure the ceiling of any classifier on; 0 leaves it out [1000]",
+    )
     summary = "list grammars, architectures, attribution methods and backends"
     add_verb(verbs, "list", _list, summary, "seqgra list")
     _add_import_xml(verbs)
@@ -155,6 +161,7 @@ def _describe(options: argparse.Namespace) -> str:
         dataset=options.dataset,
         examples=options.examples,
         seed=options.seed,
+        ceiling=options.ceiling,
     )
     print(text)
     return "done" if options.output else ""

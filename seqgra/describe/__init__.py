@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seqgra.describe.ceilings import ceiling_lines
 from seqgra.describe.phrases import percent
 from seqgra.describe.positions import (
     Row,
@@ -61,6 +62,8 @@ class Description(NamedTuple):
         Where its elements lie in examples.
     law
         Its compiled law.
+    ceiling
+        What any classifier can reach, as Markdown; empty where nobody asked.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Description(NamedTuple):
     seen: Seen
     rows: list[Row]
     law: Law
+    ceiling: list[str]
 
 
 def describe(
@@ -80,6 +84,7 @@ def describe(
     dataset: Path | None = None,
     examples: int | None = None,
     seed: int = 0,
+    ceiling: int = 0,
 ) -> str:
     """Describe a grammar.
 
@@ -95,6 +100,8 @@ def describe(
         How many; None: all of the dataset, or `default_examples`.
     seed
         Of the simulated examples and of the sites of the empirical score.
+    ceiling
+        Examples to measure the ceiling on; 0: leave it out.
 
     Returns
     -------
@@ -124,6 +131,7 @@ def describe(
         seen,
         rows_of(seen, resolved),
         law,
+        ceiling_lines(resolved, ceiling, seed) if ceiling else [],
     )
     text = "\n".join(_wrapped(line) for line in _document(found))
     if folder is not None:
@@ -162,6 +170,8 @@ def _document(found: Description) -> list[str]:
         "Placement": [*_acceptance_lines(found), "", *_seen_table(found)],
         "Similarity of elements": _similarity_lines(found),
     }
+    if found.ceiling:
+        sections["Ceiling"] = found.ceiling
     for heading, section in sections.items():
         lines += [f"## {heading}", "", *section, ""]
     return lines

@@ -15,7 +15,8 @@ import numpy as np
 
 from seqgra.law.grounds import Ground, hidden_log
 from seqgra.law.sites import Sites, site_log
-from seqgra.law.sums import Lay, apart, highest_scale, placed_value
+from seqgra.law.sums import Lay, highest_scale, placed_value
+from seqgra.law.two_blocks import apart
 
 #: Draws of one batch, and at most; the wanted standard error of a log.
 _BATCH, _MOST_DRAWS, _WANTED = 2_000, 64_000, 0.01

@@ -20,12 +20,16 @@ from seqgra.law.sums import (
     packed_all,
     scale,
     single_rows,
-    two_blocks,
 )
 from seqgra.law.terrain import bridge_tables, cut_into_clusters
+from seqgra.law.two_blocks import beside_pair, two_blocks
 
 #: Pairs of placements of two blocks up to which all are tried.
 MOST_PAIRS = 4_000_000
+#: Share of free placements below which partial sums lose too many digits.
+_LEAST_FREE = 1e-6
+#: Pairs of placements that are tried for the few sequences that have so few free.
+_MOST_RARE_PAIRS = 50_000_000
 #: States of `packed` beyond which scenarios are summed one by one.
 _MOST_STATES = 256
 
@@ -148,6 +152,8 @@ class Over:
     ----------
     background
         float64 (N,): log probability of the letters as background.
+    ratios, top
+        float64 (N, Q, L), (N, Q): scaled ratios of the clusters, and the logs of their scales.
     """
 
     def __init__(
@@ -160,7 +166,7 @@ class Over:
         chains: np.ndarray | None,
     ) -> None:
         self._reach, self._ground, self._x = reach, ground, x
-        self._ratios, self._top = ratios, top
+        self.ratios, self.top = ratios, top
         self._chains = np.zeros(x.shape) if chains is None else chains
         self.background = self._chains.sum(axis=1)
         self._prior = chains is None
@@ -213,7 +219,7 @@ class Over:
                 log = np.log(chance) + numerator - self._reach.prior(scenario)[0] - logs
                 share = np.exp(np.where(np.isfinite(log), log, -np.inf))
                 weights[scenario] = weights.get(scenario, 0.0) + weight * share
-        out = np.zeros_like(self._ratios)
+        out = np.zeros_like(self.ratios)
         for scenario, weight in weights.items():
             if scenario:
                 self._share(scenario, weight, out)
@@ -223,7 +229,7 @@ class Over:
         lays = [self._reach.lays[number] for number in scenario]
         if len(scenario) == 1:
             logs = self.block(scenario[0])
-            block_shares(lays[0], self._ratios, self._top, logs, weight, out)
+            block_shares(lays[0], self.ratios, self.top, logs, weight, out)
         elif self._reach.overlap or self._ground.order:
             raise NotImplementedError("elements that may overlap or share a bridge")
         elif self._reach.single(scenario):
@@ -241,7 +247,7 @@ class Over:
             number, lay = scenario[single], lays[1 - single]
             rows = self._row(number)[0]
             letters = int(lays[single].widths[0, 0])
-            shares = beside_shares(lay, self._ratios, self._top, rows, letters, weight, out)
+            shares = beside_shares(lay, self.ratios, self.top, rows, letters, weight, out)
             self._share_single(number, shares, out)
         else:
             raise NotImplementedError("three or more blocks")
@@ -249,7 +255,7 @@ class Over:
     def _share_single(self, number: int, shares: np.ndarray, out: np.ndarray) -> None:
         rows, scales = self._row(number)
         lay = self._reach.lays[number]
-        single_shares(lay, self._ratios, self._top, rows, scales, shares, out)
+        single_shares(lay, self.ratios, self.top, rows, scales, shares, out)
 
     def scenario(self, scenario: Scenario) -> tuple[np.ndarray, np.ndarray]:
         """Return the log sum over the placements of a scenario's blocks and its standard error."""
@@ -267,10 +273,32 @@ class Over:
         if self._reach.single(scenario) and not meet:
             self._pack([scenario])
             return self._known[scenario]
+        if len(scenario) == 2 and not meet and self._slots(scenario).min() == 2:
+            return self._beside_pair(scenario)
         if len(scenario) == 2 and self._pairs(scenario, meet) <= MOST_PAIRS:
             return self._two(scenario, meet), exact
         self._reach.estimate(_DRAWN)
         return self._drawn(scenario)
+
+    def _slots(self, scenario: Scenario) -> np.ndarray:
+        return np.array([self._reach.lays[number].offsets.shape[1] for number in scenario])
+
+    def _beside_pair(self, scenario: Scenario) -> tuple[np.ndarray, np.ndarray]:
+        """Sum over two blocks with spacings, one of them of two elements; draw where digits are lost."""
+        lays = [self._reach.lays[number] for number in scenario]
+        if lays[1].offsets.shape[1] != 2:
+            lays.reverse()
+        logs, shares = beside_pair(lays[0], lays[1], self.ratios, self.top, self._ground.order)
+        errors = np.zeros(len(logs))
+        lost = np.flatnonzero(shares < _LEAST_FREE)
+        if lost.size and self._pairs(scenario, False) <= _MOST_RARE_PAIRS:
+            order = self._ground.order
+            free = (self.ratios[lost], self.top[lost], order)
+            logs[lost] = two_blocks(lays[0], lays[1], *free)
+        elif lost.size:
+            self._reach.estimate(_DRAWN)
+            logs[lost], errors[lost] = self._drawn(scenario, lost)
+        return logs, errors
 
     def _pairs(self, scenario: Scenario, meet: bool) -> float:
         """Return how many pairs of placements `_two` tries."""
@@ -286,7 +314,7 @@ class Over:
         """Return the log sum over the placements of one block: float64 (N,)."""
         if number not in self._blocks:
             lay = self._reach.lays[number]
-            self._blocks[number] = block_logs(lay, self._ratios, self._top)
+            self._blocks[number] = block_logs(lay, self.ratios, self.top)
         return self._blocks[number]
 
     def _row(self, number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -296,7 +324,7 @@ class Over:
             if lay.fit.weight.size == 0:
                 rows[:], scales[:] = 0, 0
             else:
-                single_rows(lay, self._ratios, self._top, rows, scales)
+                single_rows(lay, self.ratios, self.top, rows, scales)
             self._rows[number] = rows, scales
         return self._rows[number]
 
@@ -330,13 +358,13 @@ class Over:
         if reach.single(scenario[1:]):
             rows, scales = self._row(scenario[1])
             width = int(second.widths[0, 0])
-            logs = beside_single(first, self._ratios, self._top, rows, scales, width, order)
+            logs = beside_single(first, self.ratios, self.top, rows, scales, width, order)
         elif reach.single(scenario[:1]):
             rows, scales = self._row(scenario[0])
             width = int(first.widths[0, 0])
-            logs = beside_single(second, self._ratios, self._top, rows, scales, width, order)
+            logs = beside_single(second, self.ratios, self.top, rows, scales, width, order)
         else:
-            logs = two_blocks(first, second, self._ratios, self._top, order)
+            logs = two_blocks(first, second, self.ratios, self.top, order)
         if meet:
             shown = [reach.shown[number] for number in scenario]
             met = met_logs(
@@ -353,7 +381,10 @@ class Over:
             logs = np.logaddexp(logs, met)
         return np.asarray(logs)
 
-    def _drawn(self, scenario: Scenario) -> tuple[np.ndarray, np.ndarray]:
+    def _drawn(
+        self, scenario: Scenario, rows: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Estimate the log sum over the placements of some blocks in some of the sequences."""
         lays = [self._reach.lays[number] for number in scenario]
         shown = [self._reach.shown[number] for number in scenario]
         overlap = self._reach.overlap and not self._prior
@@ -361,12 +392,12 @@ class Over:
             drawn_log(
                 self._reach.sites,
                 self._ground,
-                Row(self._x[n], self._chains[n], self._ratios[n], self._top[n]),
+                Row(self._x[n], self._chains[n], self.ratios[n], self.top[n]),
                 lays,
                 shown,
                 overlap,
             )
-            for n in range(len(self._x))
+            for n in (range(len(self._x)) if rows is None else rows.tolist())
         ]
         logs, errors = np.array(found).T
         return np.asarray(logs), np.asarray(errors)

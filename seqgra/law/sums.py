@@ -27,6 +27,8 @@ class Lay(NamedTuple):
         int32 (K, S): of the elements, ascending.
     fit
         Weights and starts.
+    flat
+        Whether all starts weigh 1.
     """
 
     clusters: np.ndarray
@@ -35,6 +37,7 @@ class Lay(NamedTuple):
     offsets: np.ndarray
     widths: np.ndarray
     fit: Fitted
+    flat: bool
 
 
 def make_lay(layout: Layout, clusters: np.ndarray, places: np.ndarray, length: int) -> Lay:
@@ -49,6 +52,7 @@ def make_lay(layout: Layout, clusters: np.ndarray, places: np.ndarray, length: i
         np.ascontiguousarray(layout.offsets[kept]),
         np.ascontiguousarray(layout.widths[kept]),
         Fitted(fit.weight[kept], fit.first[kept], fit.last[kept], fit.start),
+        bool((fit.start == 1).all()),
     )
 
 
@@ -63,6 +67,17 @@ def scale(logs: np.ndarray, top: np.ndarray) -> None:
             top[n, q] = best if best > -np.inf else 0.0
             for i in range(logs.shape[2]):
                 logs[n, q, i] = np.exp(logs[n, q, i] - top[n, q])
+
+
+@numba.njit(inline="always")
+def _add_log(best: float, total: float, log: float, part: float) -> tuple[float, float]:
+    """Add exp(log) part to exp(best) total."""
+    if part <= 0:
+        return best, total
+    log += np.log(part)
+    if log > best:
+        return log, (total * np.exp(best - log) if total > 0 else 0.0) + 1.0
+    return best, total + np.exp(log - best)
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
@@ -85,6 +100,19 @@ def block_logs(lay: Lay, ratios: np.ndarray, top: np.ndarray) -> np.ndarray:
             for k in range(ways):
                 first, count = lay.fit.first[k], lay.fit.last[k] - lay.fit.first[k] + 1
                 log = np.log(lay.chance[v] * lay.fit.weight[k])
+                if lay.flat and most == 2 and lay.clusters[v, k, 1] >= 0:
+                    one, two = lay.clusters[v, k, 0], lay.clusters[v, k, 1]
+                    at, other = first + lay.places[v, k, 0], first + lay.places[v, k, 1]
+                    left, right = (
+                        ratios[n, one, at : at + count],
+                        ratios[n, two, other : other + count],
+                    )
+                    log += top[n, one] + top[n, two]
+                    part = 0.0
+                    for i in range(count):
+                        part += left[i] * right[i]
+                    best, total = _add_log(best, total, log, part)
+                    continue
                 product[:count] = lay.fit.start[first : first + count]
                 part = 0.0
                 for p in range(most):
@@ -100,13 +128,7 @@ def block_logs(lay: Lay, ratios: np.ndarray, top: np.ndarray) -> np.ndarray:
                             for i in range(count):
                                 part += product[i] * row[i]
                             break
-                if part > 0:
-                    log += np.log(part)
-                    if log > best:
-                        total = total * np.exp(best - log) + 1.0 if best > -np.inf else 1.0
-                        best = log
-                    else:
-                        total += np.exp(log - best)
+                best, total = _add_log(best, total, log, part)
         out[n] = best + np.log(total) if total > 0 else -np.inf
     return out
 
@@ -287,39 +309,3 @@ def placed_value(
         if value > 0:
             total += value * np.exp(log)
     return total * lay.fit.weight[k] * lay.fit.start[s]
-
-
-@numba.njit(cache=True, nogil=True)
-def two_blocks(one: Lay, two: Lay, ratios: np.ndarray, top: np.ndarray, margin: int) -> np.ndarray:
-    """Return the log sum over two blocks at least `margin` letters apart: float64 (N,), by enumeration."""
-    out = np.empty(ratios.shape[0])
-    for n in range(ratios.shape[0]):
-        scale_one, scale_two = highest_scale(one, top[n]), highest_scale(two, top[n])
-        total = 0.0
-        for k in range(one.fit.weight.size):
-            for s in range(one.fit.first[k], one.fit.last[k] + 1):
-                first = placed_value(one, ratios[n], top[n], scale_one, k, s)
-                if first == 0:
-                    continue
-                for m in range(two.fit.weight.size):
-                    for t in range(two.fit.first[m], two.fit.last[m] + 1):
-                        if apart(one, k, s, two, m, t, margin):
-                            value = placed_value(two, ratios[n], top[n], scale_two, m, t)
-                            total += first * value
-        out[n] = scale_one + scale_two + np.log(total) if total > 0 else -np.inf
-    return out
-
-
-@numba.njit(cache=True, nogil=True)
-def apart(one: Lay, k: int, s: int, two: Lay, m: int, t: int, margin: int) -> bool:
-    """Tell whether no element of one block is nearer than `margin` to one of the other, nor overlaps."""
-    for a in range(one.offsets.shape[1]):
-        start = s + one.offsets[k, a]
-        for b in range(two.offsets.shape[1]):
-            other = t + two.offsets[m, b]
-            if (
-                start < other + two.widths[m, b] + margin
-                and other < start + one.widths[k, a] + margin
-            ):
-                return False
-    return True
