@@ -126,8 +126,8 @@ def test_ceiling_of_a_weak_grammar():
 
 
 def test_restricted_ceilings_tell_what_a_grammar_needs(tmp_path):
-    found = restricted_ceilings(load_grammar_named("toy5-order"), 2000)
-    assert found["composition"].value < 0.65
+    found = restricted_ceilings(load_grammar_named("mc2-dna150-order"), 800)
+    assert found["composition"].value < 0.68
     assert found["additive positions"].value > 0.95
     assert found["additive positions"].value >= found["one position"].value - 0.02
 
