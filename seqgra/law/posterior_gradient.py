@@ -60,6 +60,7 @@ def log_posterior_at(
         )
     if any(ground.order for ground in posterior.grounds):
         raise NoGradient("a chain as background has no gradient in closed form")
+    _require_closed_forms(posterior)
     there = np.asarray(points.any(axis=1))
     lengths = there.shape[1] - np.argmax(there[:, ::-1], axis=1)
     values, gradients = np.zeros(len(points)), np.zeros(points.shape)
@@ -70,6 +71,22 @@ def log_posterior_at(
             x = np.ascontiguousarray(points[part, :, :length])
             values[part], gradients[part, :, :length] = _of_length(posterior, x, target[part])
     return values, gradients
+
+
+def _require_closed_forms(posterior: Posterior) -> None:
+    """Refuse blocks whose responsibilities have no closed form, before anything is computed.
+
+    Raises
+    ------
+    NoGradient
+        If two blocks with spacings meet, or three of which one has a spacing.
+    """
+    for combination in posterior.combinations:
+        for scenario in combination.scenarios:
+            spaced = sum(not posterior.layouts[number].single for number in scenario)
+            if spaced > 1 or (spaced and len(scenario) > 2):
+                blocks = "two blocks with spacings" if len(scenario) == 2 else "three or more blocks"
+                raise NoGradient(f"{blocks} have no gradient in closed form")
 
 
 def _of_length(
