@@ -85,7 +85,9 @@ def _require_closed_forms(posterior: Posterior) -> None:
         for scenario in combination.scenarios:
             spaced = sum(not posterior.layouts[number].single for number in scenario)
             if spaced > 1 or (spaced and len(scenario) > 2):
-                blocks = "two blocks with spacings" if len(scenario) == 2 else "three or more blocks"
+                blocks = (
+                    "two blocks with spacings" if len(scenario) == 2 else "three or more blocks"
+                )
                 raise NoGradient(f"{blocks} have no gradient in closed form")
 
 
