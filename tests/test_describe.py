@@ -16,7 +16,6 @@ from seqgra.describe.picture import rule_groups
 from seqgra.describe.positions import rows_of, seen_in_dataset, seen_in_simulation
 from seqgra.describe.similarity import (
     draw_sites,
-    element_columns,
     element_numbers,
     empirical_scores,
     similarity,
@@ -36,6 +35,7 @@ from seqgra.grammar.difficulty import (
 from seqgra.grammar.laws import parse_law
 from seqgra.grammar.load import load_grammar, resolve
 from seqgra.grammar.schema import Condition, Grammar, Spacing
+from seqgra.law.affinity import element_columns
 from seqgra.law.law import compile_law
 from seqgra.plot.elements import Measure, logos, similarity_maps
 from seqgra.plot.grammar import rules_picture

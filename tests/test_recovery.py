@@ -23,6 +23,7 @@ from seqgra.evaluate.recovery import (
 from seqgra.fingerprint import Identity, claim
 from seqgra.grammar.load import load_grammar
 from seqgra.grammar.schema import Element, Grammar
+from seqgra.law.affinity import element_columns
 from seqgra.simulate import simulate
 
 GRAMMARS = Path(__file__).parents[1] / "grammars"
@@ -214,12 +215,14 @@ def test_measures_are_undefined_where_there_is_nothing_to_measure():
 
 def test_information_of_columns():
     pwm = Element(matrix=((1, 0, 0, 0), (0.5, 0.5, 0, 0), (0.25, 0.25, 0.25, 0.25)))
-    assert column_information(pwm, DNA.letters, UNIFORM) == pytest.approx([2, 1, 0])
-    kmers = Element(kmers={"AC": 0.5, "AG": 0.25, "AT": 0.25})
-    assert column_information(kmers, DNA.letters, UNIFORM) == pytest.approx([2, 0.5])
+    assert column_information(pwm.letter_probabilities(DNA.letters), UNIFORM) == pytest.approx(
+        [2, 1, 0]
+    )
+    kmers = Element(kmers={"AC": 0.5, "AG": 0.25, "AT": 0.25}).letter_probabilities(DNA.letters)
+    assert column_information(kmers, UNIFORM) == pytest.approx([2, 0.5])
     skewed = np.array([0.5, 0.3, 0.1, 0.1])
     expected = 0.5 * np.log2(0.5 / 0.3) + 0.25 * np.log2(0.25 / 0.1) * 2
-    assert column_information(kmers, DNA.letters, skewed)[1] == pytest.approx(expected)
+    assert column_information(kmers, skewed)[1] == pytest.approx(expected)
 
 
 WINDOW = 12
@@ -336,7 +339,8 @@ def test_grammar_positions_of_simulated_motifs_are_the_informative_columns(tmp_p
     simulate(GRAMMARS / "toy4-pwm-pairs.yaml", tmp_path / "data", seed=0, counts={"test": 40})
     data = open_dataset(tmp_path / "data")
     background = data.grammar.letter_distribution()
-    bits = [column_information(e, DNA.letters, background) for e in data.grammar.elements.values()]
+    columns = element_columns(data.grammar).values()
+    bits = [column_information(element, background) for element in columns]
     table = data.elements("test").groupby("example")["element"]
     informative = table.apply(lambda numbers: sum((bits[n] >= 0.1).sum() for n in numbers))
     widths = table.apply(lambda numbers: sum(bits[n].size for n in numbers))
@@ -376,3 +380,27 @@ def test_roles_of_simulated_multi_label_examples(tmp_path):
     length = (x != PADDING).sum(axis=1) - (roles == Role.IGNORED).sum(axis=1)
     np.testing.assert_allclose(table["confounder_share"], 10 / (length + 5))
     np.testing.assert_allclose(table["confounder_share_lift"], 2 * length / (length + 5))
+
+
+def test_informative_columns_of_a_band_are_those_of_its_sites(tmp_path):
+    (tmp_path / "weak.yaml").write_text(
+        """
+window: 20
+elements:
+  whole: {matrix: [[.9, .1, 0, 0], [.3, .3, .2, .2]]}
+  weak: {matrix: [[.9, .1, 0, 0], [.3, .3, .2, .2]], affinity: {max: .08}}
+conditions: {one: {rules: [{elements: [whole]}]}, two: {rules: [{elements: [weak]}]}}
+"""
+    )
+    simulate(tmp_path / "weak.yaml", tmp_path / "data", seed=0, counts={"test": 4000})
+    data = open_dataset(tmp_path / "data")
+    columns = element_columns(data.grammar)
+    x, sites = data.x("test"), data.elements("test")
+    for number, name in enumerate(data.grammar.elements):
+        chosen = sites[(sites["element"] == number) & (sites["strand"] == 1)]
+        for column in range(2):
+            letters = x[chosen["example"], chosen["start"] + column]
+            shares = np.bincount(letters, minlength=4) / len(letters)
+            # binomial error of about 2,000 sites, 5 standard deviations: 1 in 2 million a share
+            assert np.abs(shares - columns[name][column]).max() < 5 * 0.5 / np.sqrt(len(letters))
+    assert np.abs(columns["weak"] - columns["whole"]).max() > 0.2

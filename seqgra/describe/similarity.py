@@ -17,7 +17,7 @@ from seqgra.grammar.difficulty import (
     log_odds,
 )
 from seqgra.grammar.schema import Grammar
-from seqgra.law.affinity import band_columns, compile_band, sample_site
+from seqgra.law.affinity import compile_band, element_columns, sample_site
 from seqgra.law.pcg import words
 from seqgra.streams import cumulative63, stream_state
 
@@ -81,18 +81,6 @@ def element_numbers(grammar: Grammar) -> dict[str, ElementNumbers]:
             chance,
             chance * (grammar.longest - len(columns) + 1),
         )
-    return found
-
-
-def element_columns(grammar: Grammar) -> dict[str, np.ndarray]:
-    """Return the letter probabilities of each element's sites, float64 (W, A), by name."""
-    letters, background = ALPHABETS[grammar.alphabet].letters, grammar.letter_distribution()
-    found = {}
-    for name, element in grammar.elements.items():
-        found[name] = element.letter_probabilities(letters)
-        if element.affinity:
-            low, high = element.affinity.min, element.affinity.max
-            found[name] = band_columns(compile_band(found[name], background, low, high))
     return found
 
 

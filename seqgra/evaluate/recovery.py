@@ -12,10 +12,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from seqgra.alphabet import ALPHABETS, PADDING
+from seqgra.alphabet import PADDING
 from seqgra.dataset import Dataset
 from seqgra.grammar.combinations import ROLES
-from seqgra.grammar.schema import Element, Grammar
+from seqgra.grammar.schema import Grammar
+from seqgra.law.affinity import element_columns
 
 #: Bits below which a column of an element counts neither way.
 LEAST_INFORMATION = 0.1
@@ -177,24 +178,21 @@ class _Letters(NamedTuple):
 
 def _information(grammar: Grammar) -> np.ndarray:
     """Return the bits of each column of each element: float64 (E, W), 0 beyond an element's end."""
-    letters = ALPHABETS[grammar.alphabet].letters
     background = grammar.letter_distribution()
-    elements = list(grammar.elements.values())
-    bits = np.zeros((len(elements), max(element.width for element in elements)))
-    for number, element in enumerate(elements):
-        bits[number, : element.width] = column_information(element, letters, background)
+    elements = list(element_columns(grammar).values())
+    bits = np.zeros((len(elements), max(len(columns) for columns in elements)))
+    for number, columns in enumerate(elements):
+        bits[number, : len(columns)] = column_information(columns, background)
     return bits
 
 
-def column_information(element: Element, letters: str, background: np.ndarray) -> np.ndarray:
+def column_information(columns: np.ndarray, background: np.ndarray) -> np.ndarray:
     """Return I_l = sum_a p_la log2(p_la / b_a) of each column of an element, in bits.
 
     Parameters
     ----------
-    element
-        A resolved element; columns of k-mers are their weighted letter frequencies.
-    letters
-        The alphabet's letters.
+    columns
+        float64 (width, A): letter probabilities p of the element's sites (any positive sum).
     background
         float64 (A,): letter probabilities b, all above 0.
 
@@ -203,8 +201,7 @@ def column_information(element: Element, letters: str, background: np.ndarray) -
     ndarray
         float64 (width,).
     """
-    columns = element.letter_probabilities(letters)
-    columns /= columns.sum(axis=1, keepdims=True)
+    columns = columns / columns.sum(axis=1, keepdims=True)
     ratio = np.where(columns > 0, columns / background, 1.0)
     return np.asarray((columns * np.log2(ratio)).sum(axis=1))
 

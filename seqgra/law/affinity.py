@@ -25,6 +25,8 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from seqgra.alphabet import ALPHABETS
+from seqgra.grammar.schema import Grammar
 from seqgra.law.jit import part
 from seqgra.streams import cumulative63
 
@@ -138,6 +140,21 @@ def band_columns(band: AffinityBand) -> np.ndarray:
             columns[w, letter] = moved @ tails[shift : shift + reached.size]
         reached = after
     return columns / columns.sum(axis=1, keepdims=True)
+
+
+def element_columns(grammar: Grammar) -> dict[str, np.ndarray]:
+    """Return the letter probabilities of each element's sites, float64 (W, A), by name.
+
+    Those of an element with an affinity band are of the sites within it.
+    """
+    letters, background = ALPHABETS[grammar.alphabet].letters, grammar.letter_distribution()
+    found = {}
+    for name, element in grammar.elements.items():
+        found[name] = element.letter_probabilities(letters)
+        if element.affinity:
+            low, high = element.affinity.min, element.affinity.max
+            found[name] = band_columns(compile_band(found[name], background, low, high))
+    return found
 
 
 def _units(probabilities: np.ndarray) -> list[int]:
