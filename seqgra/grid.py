@@ -228,7 +228,7 @@ class Grid:
                         yield problem._replace(message=f"{problem.message}, grammar {grammar_name}")
 
     def _other_problems(self) -> Iterator[Problem]:
-        from seqgra.attribute.gradients import METHODS
+        from seqgra.attribute.methods import METHODS
         from seqgra.model import NETWORK_BACKENDS
 
         for method in self.config.attribution.methods:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from seqgra.alphabet import UNKNOWN
 from seqgra.dataset import Dataset
 from seqgra.errors import bad_input
 
@@ -79,8 +80,57 @@ class AbstractModel(ABC):
         """
         raise NotDifferentiable(f"{type(self).__name__} has no gradient")
 
+    def explained(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Return the explained quantity, whose gradient `gradients` returns, of inputs.
 
-class NotDifferentiable(Exception):
+        Parameters
+        ----------
+        inputs
+            float32 (N, A, L): one-hot letters; of networks also points between them. A column of
+            zeros is an unknown letter.
+        target
+            int64 (N,): the condition y explained for each example.
+
+        Returns
+        -------
+        ndarray
+            float64 (N,).
+
+        Raises
+        ------
+        NotDefined
+            If inputs lie between letters and the model takes letters only.
+        """
+        empty = ~inputs.any(axis=1)
+        if not np.isin(inputs, (0, 1)).all() or (inputs.sum(axis=1) != ~empty).any():
+            raise NotDefined(f"{type(self).__name__} takes letters only, nothing between them")
+        codes = np.where(empty, UNKNOWN, inputs.argmax(axis=1)).astype(np.uint8)
+        return explained_part(self.logits(codes), target, self.task)
+
+    @property
+    def batch(self) -> int:
+        """Inputs whose gradient may be asked for at once, so that memory stays bounded."""
+        return 256
+
+
+def explained_part(logits: np.ndarray, target: np.ndarray, task: str) -> np.ndarray:
+    """Return the explained quantity of logits (N, C): float64 (N,); see `AbstractModel.gradients`.
+
+    >>> explained_part(np.array([[1.0, 5.0]]), np.array([1]), "multi-class").tolist()
+    [2.0]
+    >>> explained_part(np.array([[1.0, 5.0]]), np.array([1]), "multi-label").tolist()
+    [5.0]
+    """
+    logits = logits.astype(np.float64)
+    own = logits[np.arange(len(target)), target]
+    return np.asarray(own if task == MULTI_LABEL else own - logits.mean(axis=1))
+
+
+class NotDefined(Exception):
+    """Something was asked of a model for which it is not defined; the message says why."""
+
+
+class NotDifferentiable(NotDefined):
     """A gradient was asked of a model that has none."""
 
 

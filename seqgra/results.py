@@ -64,7 +64,8 @@ class Attributions(NamedTuple):
         Name of the attribution method.
     recovery
         One row an explanation: example (row of the test set), condition (name of the one explained),
-        correct (bool), and one float column a metric; NaN where a metric is not defined.
+        correct (bool), of complete methods completeness_gap (share of the logit's difference), and one
+        float column a metric; NaN where a metric is not defined.
     pictured, explained
         int64 (K,): the rows of the test set, and the numbers of the conditions, that `values` explain.
     values
@@ -87,7 +88,9 @@ class Pictured(NamedTuple):
 
 
 #: Columns of `Attributions.recovery` that are no metric.
-RECOVERY_KEYS = ("example", "condition", "correct")
+RECOVERY_KEYS = ("example", "condition", "correct", "completeness_gap")
+#: What gaps of completeness may be at most: their median, and their 99th percentile.
+LARGEST_GAPS = {"median": 0.01, "99th percentile": 0.05}
 
 
 def write_scores(scores: Scores, draft: Draft) -> None:
@@ -123,6 +126,7 @@ def write_attributions(result: Attributions, draft: Draft) -> None:
         "pictured": result.pictured.tolist(),
         "explained": result.explained.tolist(),
         "recovery": _json_ready(summarise_recovery(result.recovery)),
+        "completeness": completeness(result.recovery),
     }
     draft.aside("recovery.json").write_text(json.dumps(content, indent=1) + "\n")
     result.recovery.to_parquet(draft.aside("recovery.parquet"), index=False)
@@ -162,13 +166,28 @@ def count_explanations(recovery: pd.DataFrame) -> dict[str, dict[str, int]]:
 
     One without a grammar position, or whose attribution is not finite, has none.
     """
-    has_values = recovery.drop(columns=[*RECOVERY_KEYS]).notna().any(axis=1)
+    metrics = recovery.drop(columns=[*RECOVERY_KEYS], errors="ignore")
+    has_values = metrics.notna().any(axis=1)
     counts = {}
     for name, chosen in (("examples", has_values), ("left_out", ~has_values)):
         by_condition = chosen.groupby(recovery["condition"], sort=False).sum()
         rest = {str(condition): int(count) for condition, count in by_condition.items()}
         counts[name] = {MACRO: int(chosen.sum()), **rest}
     return counts
+
+
+def completeness(recovery: pd.DataFrame) -> dict[str, float | bool] | None:
+    """Return median and 99th percentile of the gaps of completeness, and whether they are small.
+
+    ``passed`` is false where one is above its limit in `LARGEST_GAPS`. None for methods that promise
+    no sum, and where gaps cannot be told.
+    """
+    gaps = recovery.get("completeness_gap", pd.Series(dtype=float)).dropna()
+    if gaps.empty:
+        return None
+    found = {"median": float(gaps.median()), "99th percentile": float(gaps.quantile(0.99))}
+    passed = all(found[name] < limit for name, limit in LARGEST_GAPS.items())
+    return {**found, "passed": passed}
 
 
 def summarise_recovery(recovery: pd.DataFrame) -> dict[str, dict[str, float]]:

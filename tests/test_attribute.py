@@ -13,6 +13,8 @@ import seqgra.model
 from seqgra import attribute as verb
 from seqgra.alphabet import PADDING, UNKNOWN
 from seqgra.attribute import fixed_explanations, gradients
+from seqgra.attribute.methods import METHODS
+from seqgra.attribute.references import shuffled
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
 from seqgra.evaluate.recovery import recover
@@ -38,7 +40,9 @@ examples: [{conditions: [near]}, {conditions: [near, far]}, {conditions: []}]
 noise: {labels: {near: .2, far: .2}, sets: [test]}
 """
 NOISY = GRAMMAR + "noise: {labels: {near: .3, far: .3}, sets: [test]}\n"
-SETTINGS = {"baseline": np.full(A, 0.25, np.float32), "steps": 20}
+SETTINGS = {"baseline": np.full(A, 0.25, np.float32), "steps": 20, "samples": 5, "noise": 0.1}
+#: Methods that need no more than the gradient function of a model.
+OVER_GRADIENTS = [name for name, method in METHODS.items() if method.source == "gradients"]
 
 
 def sequences(examples=9, seed=0):
@@ -50,9 +54,13 @@ def sequences(examples=9, seed=0):
 
 
 def explain(method, function, inputs, target, **settings):
-    """Explain with a method of the registry, giving it the settings that it takes."""
-    chosen = gradients.METHODS[method]
-    given = {name: (SETTINGS | settings)[name] for name in chosen.settings}
+    """Explain with a method over gradients, giving it the settings that it takes."""
+    chosen = METHODS[method]
+    names = [name for name in chosen.settings if name != "references"]
+    given = {name: (SETTINGS | settings)[name] for name in names}
+    if "references" in chosen.settings:
+        codes = np.where(inputs.any(axis=1), inputs.argmax(axis=1), PADDING).astype(np.uint8)
+        given["references"] = shuffled(codes, A, 20)
     return chosen.function(function, inputs, target, **given)
 
 
@@ -109,26 +117,30 @@ def test_attributions_of_a_linear_model_are_its_weights():
     inputs, target = sequences()
     letter = inputs.any(axis=1, keepdims=True)
     weights = WEIGHTS[target]
+    codes = np.where(letter[:, 0], inputs.argmax(axis=1), PADDING).astype(np.uint8)
+    references = shuffled(codes, A, 20).mean(axis=0)
     expected = {
         "gradient": weights * letter,
         "saliency": abs(weights) * letter,
         "gradient-x-input": weights * inputs,
         "integrated-gradients": weights * (inputs - 0.25) * letter,
+        "smooth-gradient": weights * letter,
+        "expected-gradients": weights * (inputs - references) * letter,
     }
-    assert set(expected) == set(gradients.METHODS)
+    assert set(expected) == set(OVER_GRADIENTS)
     for method, values in expected.items():
         found = explain(method, linear, inputs, target)
-        np.testing.assert_allclose(found, values, rtol=1e-5, atol=1e-7, err_msg=method)
+        np.testing.assert_allclose(found, values, rtol=1e-5, atol=1e-6, err_msg=method)
 
 
-@pytest.mark.parametrize("method", gradients.METHODS)
+@pytest.mark.parametrize("method", OVER_GRADIENTS)
 def test_methods_keep_the_conventions(method):
     inputs, target = sequences()
     values = explain(method, gradients_of(network()), inputs, target)
     assert values.dtype == np.float32 and values.shape == inputs.shape
     assert not values[1, :, 25:].any() and not values[2, :, 3].any(), "there is no letter"
     assert values[0].any(axis=0).mean() > 0.5
-    entry = gradients.METHODS[method]
+    entry = METHODS[method]
     assert entry.description and entry.doi.startswith("10.")
 
 
@@ -192,7 +204,9 @@ def test_batches_change_no_bit_of_integrated_gradients():
         return WEIGHTS[wanted] * points**2
 
     results = [
-        gradients.integrated_gradients(cubic, inputs, target, **SETTINGS, batch=batch)
+        gradients.integrated_gradients(
+            cubic, inputs, target, baseline=SETTINGS["baseline"], steps=20, batch=batch
+        )
         for batch in (1, 7, 256)
     ]
     np.testing.assert_array_equal(results[0], results[1])
@@ -416,7 +430,7 @@ def test_wrong_options_are_all_named_at_once(dataset, tmp_path, opened):
     with pytest.raises(InputError) as error:
         run(dataset, tmp_path / "out", method="lime", baseline="noise", steps=0, examples=0)
     places = [problem.file for problem in error.value.problems]
-    assert places == ["method", "baseline", "examples", "steps"]
+    assert places == ["method", "examples", "baseline", "steps"]
     assert "integrated-gradients" in str(error.value)
 
 
@@ -442,7 +456,7 @@ def simulated(tmp_path, grammar, examples=300):
     return open_dataset(tmp_path / "data")
 
 
-@pytest.mark.parametrize("method", gradients.METHODS)
+@pytest.mark.parametrize("method", OVER_GRADIENTS)
 def test_multi_label_examples_are_explained_label_by_label(tmp_path, opened, monkeypatch, method):
     opened.task = "multi-label"
     monkeypatch.setattr(verb, "_BATCH", 64)
@@ -487,7 +501,7 @@ def test_what_is_explained_is_the_true_condition_where_labels_are_noisy(tmp_path
 def test_padding_stays_empty_when_gradients_are_corrected(tmp_path, opened):
     opened.task = "multi-label"
     data = simulated(tmp_path, MULTI_LABEL)
-    for method in gradients.METHODS:
+    for method in OVER_GRADIENTS:
         run(data.folder, tmp_path / method, method=method, correct=True, steps=2, examples=9)
         rows, _, values = read_pictured(tmp_path / method)
         padding = np.array(data.x("test")[rows]) == PADDING

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from seqgra.architecture.load import resolve_architecture
+from seqgra.architecture.schema import Network
 from seqgra.attribute import gradients
+from seqgra.attribute.methods import METHODS, Method, Settings, corrects, refusal
+from seqgra.attribute.sources import completeness_gap, method_settings, predictions, source_of
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import Problem, bad_input, raise_problems
 from seqgra.fingerprint import RESULTS_VERSIONS, Draft, Identity, claim, require_run
-from seqgra.model import AbstractModel, NotDifferentiable, open_model
+from seqgra.model import AbstractModel, NotDefined, open_model
 from seqgra.results import Attributions, write_attributions
 
 #: Examples whose recovery is scored, at most.
@@ -54,9 +58,21 @@ class _Plan(NamedTuple):
     x: np.ndarray
     wanted: Explanations
     method: str
-    settings: dict[str, Any]
+    settings: Settings
     correct: bool
     score: Score
+
+    @property
+    def chosen(self) -> Method:
+        """The method."""
+        return METHODS[self.method]
+
+    @property
+    def fill(self) -> np.ndarray | None:
+        """What masked positions hold, float32 (A,); None for no letter."""
+        if "mask" not in self.chosen.settings or self.settings.mask == "zeros":
+            return None
+        return self.dataset.grammar.letter_distribution().astype(np.float32)
 
 
 def attribute(
@@ -67,12 +83,11 @@ def attribute(
     method: str,
     score: Score,
     examples: int = 500,
-    baseline: Literal["background", "zeros"] = "background",
-    steps: int = 100,
     set_name: str = "test",
     set_size: int | None = None,
     correct: bool = False,
     device: str = "auto",
+    **settings: Any,
 ) -> str:
     """Explain a model on the fixed examples of a dataset and write an attributions noun.
 
@@ -87,25 +102,25 @@ def attribute(
     folder
         Where the attributions go.
     method
-        A name in `gradients.METHODS`.
+        A name in `METHODS`.
     score
         Measures of grammar recovery; it sees the attributions of one batch at a time.
     examples
         Examples of each condition, at most (see `fixed_explanations`).
-    baseline, steps
-        Where the path of integrated gradients starts (mean background letters, or no letters) and
-        how many points it has.
     set_name, set_size
         The examples are chosen among the first `set_size` of this set; None: all in the folder.
     correct
         Remove the part of the gradients that points off the simplex (see `gradients.correct`).
     device
         Where the model runs.
+    settings
+        Of the method, by name; see `Settings`.
 
     Returns
     -------
     str
-        ``up to date``, ``done``, or ``skipped`` where the model diverged or has no gradient.
+        ``up to date``, ``done``, or ``skipped`` where the model diverged or the method is not defined
+        for it.
 
     Raises
     ------
@@ -113,12 +128,11 @@ def attribute(
         If an option is wrong, the model or the dataset is missing or damaged, their conditions
         differ, or no example shows a condition.
     """
-    raise_problems(_problems(method, examples, baseline, steps))
+    chosen = Settings(**settings)
+    raise_problems(_problems(method, examples, correct, chosen))
     run, data = require_run(model, "train"), open_dataset(dataset)
     y = data.y_true(set_name, set_size)
-    settings = {"baseline": baseline, "steps": steps}
-    used = {name: settings[name] for name in gradients.METHODS[method].settings}
-    options = {"method": method, "examples": examples, "correct": correct, **used}
+    options = {"method": method, "examples": examples, "correct": correct, **_used(method, chosen)}
     options |= {"set": set_name, "set_size": len(y)}
     inputs = {"model": run["fingerprint"], "dataset": data.fingerprint}
     with claim(
@@ -133,15 +147,35 @@ def attribute(
         if not wanted.rows.size:
             raise bad_input(dataset, set_name, "no example shows a condition; simulate more")
         x = data.x(set_name, set_size)
-        plan = _Plan(data, set_name, x, wanted, method, _settings(used, data), correct, score)
+        plan = _Plan(data, set_name, x, wanted, method, chosen, correct, score)
         trained = open_model(model, run, data, device)
+        if reason := refusal(method, _network(trained)):
+            return _skip(draft, method, reason)
         try:
             result = _attributions(trained, plan)
-        except NotDifferentiable as error:
+        except NotDefined as error:
             return _skip(draft, method, str(error))
         write_attributions(result, draft)
         draft.publish(method=method, examples=len(wanted.rows), device=trained.device)
     return "done"
+
+
+def _used(method: str, settings: Settings) -> dict[str, Any]:
+    """Return the options that change a method's values."""
+    names = list(METHODS[method].settings)
+    if "baseline" in names and settings.baseline == "shuffled":
+        names.append("references")
+    return {name: getattr(settings, name) for name in names}
+
+
+def _network(model: AbstractModel) -> Network | None:
+    """Return the architecture of a network, None for other models."""
+    recipe = getattr(model, "recipe", {})
+    if "architecture" not in recipe:
+        return None
+    content, text = recipe["architecture"], recipe.get("source", "")
+    found = resolve_architecture(content, "the model", text)
+    return found if isinstance(found, Network) else None
 
 
 def fixed_explanations(y: np.ndarray, per_condition: int, most: int = SCORED) -> Explanations:
@@ -174,39 +208,18 @@ def fixed_explanations(y: np.ndarray, per_condition: int, most: int = SCORED) ->
     return Explanations(example[chosen], condition[chosen])
 
 
-def _problems(method: str, examples: int, baseline: str, steps: int) -> list[Problem]:
+def _problems(method: str, examples: int, correct: bool, settings: Settings) -> list[Problem]:
     """Return what is wrong with the options."""
     problems = []
-    for option, given, choices in (
-        ("method", method, list(gradients.METHODS)),
-        ("baseline", baseline, list(_BASELINES)),
-    ):
-        if given not in choices:
-            message = f"is {given!r}; choose from {', '.join(choices)}"
-            problems.append(Problem(option, "", message))
-    for option, count in {"examples": examples, "steps": steps}.items():
-        if count < 1:
-            problems.append(Problem(option, "", f"is {count}; give 1 or more"))
-    return problems
-
-
-def _background_letters(dataset: Dataset) -> np.ndarray:
-    """Return the letter probabilities of the dataset's background: float32 (A,)."""
-    return dataset.grammar.letter_distribution().astype(np.float32)
-
-
-def _no_letters(dataset: Dataset) -> np.ndarray:
-    return np.zeros(len(dataset.alphabet.letters), np.float32)
-
-
-_BASELINES = {"background": _background_letters, "zeros": _no_letters}
-
-
-def _settings(used: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
-    """Return the keyword arguments of a method: `used` with the baseline's values for its name."""
-    if "baseline" not in used:
-        return used
-    return used | {"baseline": _BASELINES[used["baseline"]](dataset)}
+    if method not in METHODS:
+        message = f"is {method!r}; choose from {', '.join(METHODS)}"
+        problems.append(Problem("method", "", message))
+    elif correct and not corrects(method):
+        message = f"is for methods over gradients; {method} is none"
+        problems.append(Problem("correct", "", message))
+    if examples < 1:
+        problems.append(Problem("examples", "", f"is {examples}; give 1 or more"))
+    return [*problems, *settings.problems()]
 
 
 def _skip(draft: Draft, method: str, reason: str) -> str:
@@ -240,12 +253,16 @@ def _explain(
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the recovery table (see `Attributions`) and the attributions of some explanations."""
     (rows, target), dataset = wanted, plan.dataset
-    x = np.array(plan.x[rows])
+    x, method = np.array(plan.x[rows]), plan.chosen
     inputs = gradients.one_hot(x, len(dataset.alphabet.letters))
-    function = gradients.corrected(model.gradients) if plan.correct else model.gradients
-    method = gradients.METHODS[plan.method]
-    values = method.function(function, inputs, target, **plan.settings)
+    source = source_of(model, method, correct=plan.correct, fill=plan.fill)
+    settings = method_settings(method, plan.settings, dataset, x, predictions(model, plan.fill))
+    values = method.function(source, inputs, target, **settings)
     metrics = plan.score(dataset, plan.set_name, rows, target, values, method.signed)
+    if method.complete:
+        start = settings.get("baseline", settings.get("references"))
+        gap = completeness_gap(model, inputs, target, values, start)
+        metrics = metrics.assign(completeness_gap=gap)
     names = np.array(dataset.conditions)[target]
     correct = _is_correct(model.logits(x), target, dataset.task)
     keys = {"example": rows, "condition": names, "correct": correct}

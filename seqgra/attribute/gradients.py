@@ -1,11 +1,12 @@
-"""Attribution methods that need only the gradient of the explained logit."""
+"""Attribution methods over gradients of the explained logit, or what takes their place."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
 
 import numpy as np
+
+from seqgra.streams import stream
 
 #: (inputs float32 (N, A, L), target int64 (N,)) -> float32 (N, A, L), gradient of the explained
 #: logit of the target with respect to the input: the model knows whether it is the centred one
@@ -13,27 +14,11 @@ import numpy as np
 Gradients = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-class Method(NamedTuple):
-    """An attribution method.
-
-    Attributes
-    ----------
-    function
-        ``function(gradients, inputs, target, **settings)``, values float32 (N, A, L).
-    signed
-        True for contributions to the logit (a position's score is the sum over letters), False for
-        sensitivities (the norm over letters).
-    description, doi
-        What it is and where it was published.
-    settings
-        Keyword arguments that change its values.
-    """
-
-    function: Callable[..., np.ndarray]
-    signed: bool
-    description: str
-    doi: str
-    settings: tuple[str, ...] = ()
+#: (inputs, starts, both float32 (N, A, L), target int64 (N,)) -> float32 (N, A, L): DeepLIFT's
+#: multipliers of the explained logit between each input and its reference.
+Multipliers = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+#: (inputs, target) -> float (N, L): Grad-CAM's map of each example.
+Maps = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def one_hot(x: np.ndarray, letters: int) -> np.ndarray:
@@ -108,7 +93,7 @@ def integrated_gradients(
     gradients, inputs, target
         As in `gradient`.
     baseline
-        float32 (A,) or (A, L).
+        float32 (A,) or (A, L), or (R, N, A, L): then the mean over R baselines of each.
     steps
         Points on the path, at least 1.
     batch
@@ -119,18 +104,131 @@ def integrated_gradients(
     ndarray
         float32 (N, A, L).
     """
-    baseline = baseline.astype(np.float32).reshape(inputs.shape[1], -1)
     values = np.empty(inputs.shape, np.float32)
     for first in range(0, len(inputs), batch):
         part = slice(first, first + batch)
-        start = baseline * _has_letter(inputs[part])
-        path = inputs[part] - start
-        total = np.zeros(path.shape)
-        for step in range(steps):
-            share = np.float32((step + 0.5) / steps)
-            total += gradients(start + share * path, target[part])
-        values[part] = path * (total / steps)
+        whole, count = np.zeros(inputs[part].shape), 0
+        for start in starts(_part(baseline, part), inputs[part]):
+            path, total = inputs[part] - start, np.zeros(start.shape)
+            for step in range(steps):
+                share = np.float32((step + 0.5) / steps)
+                total += gradients(start + share * path, target[part])
+            whole, count = whole + path * (total / steps), count + 1
+        values[part] = whole / count
     return values
+
+
+def starts(baseline: np.ndarray, inputs: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield each reference of the inputs: float32 (N, A, L), without letters where they have none.
+
+    Parameters
+    ----------
+    baseline
+        float (A,) or (A, L), the same for all, or (R, N, A, L), R references for each.
+    inputs
+        float32 (N, A, L).
+    """
+    baseline = baseline.astype(np.float32)
+    for reference in baseline if baseline.ndim == 4 else [baseline.reshape(inputs.shape[1], -1)]:
+        yield reference * _has_letter(inputs)
+
+
+def _part(baseline: np.ndarray, part: slice) -> np.ndarray:
+    return baseline[:, part] if baseline.ndim == 4 else baseline
+
+
+def expected_gradients(
+    gradients: Gradients, inputs: np.ndarray, target: np.ndarray, *, references: np.ndarray
+) -> np.ndarray:
+    """Return the expectation of (x - r) df/dx at r + t (x - r) (doi:10.1038/s42256-021-00343-w).
+
+    The mean over R references r, the k-th at t = (k + u) / R with u uniform in [0, 1). The values of an
+    example sum up to f(x) - mean f(r) but for the error of a mean of R draws.
+
+    Parameters
+    ----------
+    gradients, inputs, target
+        As in `gradient`.
+    references
+        float32 (R, N, A, L).
+    """
+    total, count = np.zeros(inputs.shape), len(references)
+    shares = np.stack([_uniform(row, "expected-gradients", count) for row in inputs])
+    shares = ((np.arange(count) + shares) / count).astype(np.float32)
+    for k, start in enumerate(starts(references, inputs)):
+        path = inputs - start
+        total += path * gradients(start + shares[:, k, None, None] * path, target)
+    return (total / count).astype(np.float32)
+
+
+def smooth_gradient(
+    gradients: Gradients,
+    inputs: np.ndarray,
+    target: np.ndarray,
+    *,
+    samples: int = 50,
+    noise: float = 0.15,
+) -> np.ndarray:
+    """Return the mean gradient at x + e, e normal, 0 where there is no letter (SmoothGrad).
+
+    doi:10.48550/arXiv.1706.03825. The noise of an example follows from its letters.
+
+    Parameters
+    ----------
+    gradients, inputs, target
+        As in `gradient`.
+    samples
+        Draws of e.
+    noise
+        Standard deviation of e; letters are 0 or 1.
+    """
+    letter, total = _has_letter(inputs), np.zeros(inputs.shape)
+    generators = [np.random.Generator(_stream(row, "smooth-gradient")) for row in inputs]
+    for _ in range(samples):
+        drawn = [g.standard_normal(inputs.shape[1:], np.float32) for g in generators]
+        points = inputs + np.float32(noise) * np.array(drawn).reshape(inputs.shape) * letter
+        total += gradients(points, target)
+    return (total / samples * letter).astype(np.float32)
+
+
+def deep_lift(
+    multipliers: Multipliers, inputs: np.ndarray, target: np.ndarray, *, baseline: np.ndarray
+) -> np.ndarray:
+    """Return DeepLIFT's contributions, rescale rule (doi:10.48550/arXiv.1704.02685).
+
+    (x_la - b_la) times the multiplier, which replaces the slope of each activation by its change
+    between reference and input. The values of an example sum up to f(x) - f(b), exactly but for
+    rounding; over several references (DeepSHAP, doi:10.48550/arXiv.1705.07874) to f(x) - mean f(b).
+
+    Parameters
+    ----------
+    multipliers
+        See `Multipliers`.
+    inputs, target
+        As in `gradient`.
+    baseline
+        See `starts`.
+    """
+    total, count = np.zeros(inputs.shape), 0
+    for start in starts(baseline, inputs):
+        total += (inputs - start) * multipliers(inputs, start, target)
+        count += 1
+    return (total / count).astype(np.float32)
+
+
+def class_activation(maps: Maps, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return Grad-CAM's map at the observed letters (doi:10.1109/ICCV.2017.74)."""
+    return (maps(inputs, target)[:, None, :] * inputs).astype(np.float32)
+
+
+def _stream(row: np.ndarray, purpose: str) -> np.random.PCG64:
+    """Return random numbers of an example that follow from its letters, float32 (A, L), alone."""
+    codes = np.where(row.any(axis=0), row.argmax(axis=0), 255).astype(np.uint8)
+    return stream(0, purpose, codes.tobytes().hex(), 0)
+
+
+def _uniform(row: np.ndarray, purpose: str, count: int) -> np.ndarray:
+    return np.random.Generator(_stream(row, purpose)).random(count)
 
 
 def correct(values: np.ndarray) -> np.ndarray:
@@ -142,29 +240,11 @@ def correct(values: np.ndarray) -> np.ndarray:
     return values - values.mean(axis=1, keepdims=True, dtype=values.dtype)
 
 
-def corrected(gradients: Gradients) -> Gradients:
-    """Return the gradient function whose values went through `correct`."""
-    return lambda inputs, target: correct(gradients(inputs, target))
+def corrected(gradients: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """Return the function of gradients, or multipliers, whose values went through `correct`."""
+    return lambda *arrays: correct(gradients(*arrays))
 
 
 def _has_letter(inputs: np.ndarray) -> np.ndarray:
     """Return which positions hold a letter: bool (N, 1, L)."""
     return np.asarray(inputs.any(axis=1, keepdims=True))
-
-
-METHODS: dict[str, Method] = {
-    "gradient": Method(gradient, False, "gradient of the logit", "10.48550/arXiv.0912.1128"),
-    "saliency": Method(
-        saliency, False, "absolute gradient of the logit", "10.48550/arXiv.1312.6034"
-    ),
-    "gradient-x-input": Method(
-        gradient_x_input, True, "gradient at the observed letters", "10.48550/arXiv.1605.01713"
-    ),
-    "integrated-gradients": Method(
-        integrated_gradients,
-        True,
-        "gradient integrated along the path from a baseline",
-        "10.48550/arXiv.1703.01365",
-        ("baseline", "steps"),
-    ),
-}

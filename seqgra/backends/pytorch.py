@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ from seqgra.architecture.schema import Network
 from seqgra.backends.pytorch_layers import Recurrent, StrandAverage, build
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, verify_file
-from seqgra.model import MULTI_CLASS, MULTI_LABEL, AbstractModel
+from seqgra.model import MULTI_CLASS, MULTI_LABEL, AbstractModel, explained_part
 from seqgra.training import Options, Trained, TrainingData
 
 #: Examples per forward pass outside training; fixed, since it can change the last bits.
 BATCH = 128
+#: Bytes that one gradient may keep of its forward pass, about.
+GRADIENT_MEMORY = 1 << 29
 
 
 class PytorchModel(AbstractModel):
@@ -75,6 +78,34 @@ class PytorchModel(AbstractModel):
                 explained = explained - logits.mean(dim=1)
             (gradient,) = torch.autograd.grad(explained.sum(), points)
         return gradient.cpu().numpy()
+
+    def explained(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Return the explained quantity of points: float64 (N,); see `AbstractModel.explained`."""
+        parts = [np.zeros((0, len(self.conditions)), np.float32)]
+        with torch.inference_mode():
+            for start in range(0, len(inputs), BATCH):
+                points = np.ascontiguousarray(inputs[start : start + BATCH], np.float32)
+                parts.append(self.module(torch.from_numpy(points).to(self._device)).cpu().numpy())
+        return explained_part(np.concatenate(parts), target, self.task)
+
+    @cached_property
+    def batch(self) -> int:
+        """Inputs in one gradient so that what it remembers fits `GRADIENT_MEMORY`; at most 256.
+
+        It follows from the network and the window alone, so that results repeat.
+        """
+        kept = 0
+
+        def count(values: torch.Tensor) -> torch.Tensor:
+            nonlocal kept
+            kept += values.numel() * values.element_size()
+            return values
+
+        letters = len(ALPHABETS[self.alphabet].letters)
+        point = torch.zeros(1, letters, self.window, device=self._device, requires_grad=True)
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda values: values):
+            self.module(point)
+        return max(1, min(256, GRADIENT_MEMORY // max(kept, 1)))
 
 
 class OneHot:

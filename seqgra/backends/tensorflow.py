@@ -22,7 +22,7 @@ from seqgra.backends import pytorch
 from seqgra.backends.tensorflow_layers import Builder, give_to_torch, keras, take_from_torch
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, verify_file
-from seqgra.model import MULTI_CLASS, MULTI_LABEL, AbstractModel
+from seqgra.model import MULTI_CLASS, MULTI_LABEL, AbstractModel, explained_part
 from seqgra.training import Options, Trained, TrainingData
 
 import tensorflow as tf  # isort: skip (Keras has to choose its backend first)
@@ -73,6 +73,14 @@ class KerasModel(AbstractModel):
             if self.task != MULTI_LABEL:
                 explained = explained - tf.reduce_mean(logits, axis=1)
         return np.asarray(tape.gradient(explained, points).numpy().transpose(0, 2, 1))
+
+    def explained(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Return the explained quantity of points: float64 (N,); see `AbstractModel.explained`."""
+        parts = [np.zeros((0, len(self.conditions)), np.float32)]
+        for start in range(0, len(inputs), BATCH):
+            points = np.asarray(inputs[start : start + BATCH], np.float32).transpose(0, 2, 1)
+            parts.append(averaged(self.network, self.recipe, tf.constant(points)).numpy())
+        return explained_part(np.concatenate(parts), target, self.task)
 
     @cached_property
     def twin(self) -> pytorch.PytorchModel:

@@ -168,7 +168,7 @@ def _describe(options: argparse.Namespace) -> str:
 
 
 def _list(options: argparse.Namespace) -> str:
-    from seqgra.attribute.gradients import METHODS
+    from seqgra.attribute.methods import METHODS
     from seqgra.model import BACKENDS
     from seqgra.yamlfile import read_yaml
 
@@ -176,7 +176,10 @@ def _list(options: argparse.Namespace) -> str:
         print(f"{kind}:")
         for file in sorted(Path(kind).glob("*.yaml")):
             print(f"  {file.stem:45} {read_yaml(file).get('description', '')}")
-    print("attribution methods:", ", ".join(METHODS))
+    print("attribution methods:")
+    for name, method in METHODS.items():
+        warning = f"; {method.warning}" if method.warning else ""
+        print(f"  {name:24} {method.description}{warning}")
     print("backends:", ", ".join(BACKENDS))
     return ""
 

@@ -139,9 +139,32 @@ def add_attribute(verbs: Verbs) -> None:
     parser.add_argument("--steps", type=positive, default=100, help="of integrated gradients [100]")
     parser.add_argument(
         "--baseline",
-        choices=("background", "zeros"),
+        choices=("background", "zeros", "shuffled"),
         default="background",
-        help="where integrated gradients start: mean background letters, or no letters [background]",
+        help="where integrated gradients and DeepLIFT start: mean background letters, no letters, or "
+        "shuffles of the example [background]",
+    )
+    parser.add_argument(
+        "--references", type=positive, default=20, help="shuffles of each example [20]"
+    )
+    parser.add_argument(
+        "--samples", type=positive, default=50, help="noisy copies of smooth-gradient [50]"
+    )
+    parser.add_argument("--noise", type=float, default=0.15, help="their standard deviation [0.15]")
+    parser.add_argument(
+        "--width", type=positive, default=10, help="positions that occlusion masks at once [10]"
+    )
+    parser.add_argument(
+        "--mask",
+        choices=("zeros", "background"),
+        default="zeros",
+        help="what masked positions hold: no letter, or mean background letters [zeros]",
+    )
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        default=0.9,
+        help="share of the logit that a sufficient subset keeps, from all masked to the example [0.9]",
     )
     parser.add_argument(
         "--correct", action="store_true", help="remove each gradient's mean over letters"
@@ -153,6 +176,7 @@ def add_attribute(verbs: Verbs) -> None:
 
 def _attribute(options: argparse.Namespace) -> str:
     from seqgra.attribute import attribute
+    from seqgra.attribute.methods import Settings
     from seqgra.evaluate.recovery import recover
 
     return attribute(
@@ -162,8 +186,7 @@ def _attribute(options: argparse.Namespace) -> str:
         method=options.method,
         score=recover,
         examples=options.examples,
-        baseline=options.baseline,
-        steps=options.steps,
+        **{name: getattr(options, name) for name in Settings._fields},
         correct=options.correct,
         set_size=options.set_size,
         device=options.device,

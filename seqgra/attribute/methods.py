@@ -1,0 +1,271 @@
+"""Attribution methods: what each needs of a model, its options, and where it is defined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from seqgra.architecture.layers import Conv, Layer, Residual
+from seqgra.architecture.schema import Network
+from seqgra.attribute import gradients, mutagenesis, sufficient_subsets
+from seqgra.attribute.references import BASELINES
+from seqgra.errors import Problem
+
+#: What a method is computed from: gradients of the model; gradients or maps by rules for layers of a
+#: PyTorch module; predictions; predictions of masked sequences.
+Source = Literal[
+    "gradients", "guided", "deconvolution", "multipliers", "maps", "predictions", "masking"
+]
+_MODULE = ("guided", "deconvolution", "multipliers", "maps")
+#: What masked positions hold: no letter, or the background's mean.
+MASKS = ("zeros", "background")
+
+
+class Settings(NamedTuple):
+    """Options of methods; each method uses some.
+
+    Attributes
+    ----------
+    baseline
+        Where paths start, or DeepLIFT's reference; see `references.baseline_values`.
+    steps
+        Points on the path of integrated gradients.
+    references
+        Shuffles of each example, where it is compared with shuffles.
+    samples, noise
+        Noisy copies of an example, and the standard deviation of the noise.
+    width
+        Positions that occlusion masks at once.
+    mask
+        What masked positions hold, one of `MASKS`.
+    threshold
+        Share of the way from the logit of nothing to that of the example that a sufficient subset
+        keeps.
+    """
+
+    baseline: str = "background"
+    steps: int = 100
+    references: int = 20
+    samples: int = 50
+    noise: float = 0.15
+    width: int = 10
+    mask: str = "zeros"
+    threshold: float = 0.9
+
+    def problems(self) -> Iterable[Problem]:
+        """Yield what is wrong."""
+        for name, choices in (("baseline", BASELINES), ("mask", MASKS)):
+            given = getattr(self, name)
+            if given not in choices:
+                yield Problem(name, "", f"is {given!r}; choose from {', '.join(choices)}")
+        for name in ("steps", "references", "samples", "width"):
+            if getattr(self, name) < 1:
+                yield Problem(name, "", f"is {getattr(self, name)}; give 1 or more")
+        if not 0 < self.noise < float("inf"):
+            yield Problem("noise", "", f"is {self.noise:g}; give a number above 0")
+        if not 0 < self.threshold <= 1:
+            yield Problem("threshold", "", f"is {self.threshold:g}; give a share, above 0, up to 1")
+
+
+class Method(NamedTuple):
+    """An attribution method.
+
+    Attributes
+    ----------
+    function
+        ``function(source, inputs, target, **settings)``, values float32 (N, A, L).
+    source
+        What it is computed from.
+    signed
+        True for contributions to the logit (a position's score is the sum over letters), False for
+        sensitivities (the norm over letters).
+    description, doi
+        What it is and where it was published; without a DOI, the address.
+    settings
+        The options that change its values.
+    complete
+        Whether its values sum up to the difference from the baseline.
+    warning
+        What its values cannot tell, if anything.
+    """
+
+    function: Callable[..., np.ndarray]
+    source: Source
+    signed: bool
+    description: str
+    doi: str
+    settings: tuple[str, ...] = ()
+    complete: bool = False
+    warning: str = ""
+
+
+_UPPER = "it hardly depends on the weights of upper layers (doi:10.48550/arXiv.1810.03292)"
+METHODS: dict[str, Method] = {
+    "gradient": Method(
+        gradients.gradient,
+        "gradients",
+        False,
+        "gradient of the logit",
+        "10.48550/arXiv.0912.1128",
+    ),
+    "saliency": Method(
+        gradients.saliency,
+        "gradients",
+        False,
+        "absolute gradient of the logit",
+        "10.48550/arXiv.1312.6034",
+    ),
+    "gradient-x-input": Method(
+        gradients.gradient_x_input,
+        "gradients",
+        True,
+        "gradient at the observed letters",
+        "10.48550/arXiv.1605.01713",
+    ),
+    "integrated-gradients": Method(
+        gradients.integrated_gradients,
+        "gradients",
+        True,
+        "gradient integrated along the path from a baseline",
+        "10.48550/arXiv.1703.01365",
+        ("baseline", "steps"),
+        complete=True,
+    ),
+    "expected-gradients": Method(
+        gradients.expected_gradients,
+        "gradients",
+        True,
+        "gradient on the way from shuffles of the example, on average",
+        "10.1038/s42256-021-00343-w",
+        ("references",),
+        complete=True,
+    ),
+    "smooth-gradient": Method(
+        gradients.smooth_gradient,
+        "gradients",
+        False,
+        "mean gradient of noisy copies (SmoothGrad)",
+        "10.48550/arXiv.1706.03825",
+        ("samples", "noise"),
+    ),
+    "guided-backpropagation": Method(
+        gradients.gradient,
+        "guided",
+        False,
+        "gradient that passes ReLUs where it and their input are positive",
+        "10.48550/arXiv.1412.6806",
+        warning=_UPPER,
+    ),
+    "deconvolution": Method(
+        gradients.gradient,
+        "deconvolution",
+        False,
+        "gradient that passes ReLUs where it is positive",
+        "10.1007/978-3-319-10590-1_53",
+        warning=_UPPER,
+    ),
+    "deep-lift": Method(
+        gradients.deep_lift,
+        "multipliers",
+        True,
+        "difference from a baseline, shared out by the rescale rule",
+        "10.48550/arXiv.1704.02685",
+        ("baseline",),
+        complete=True,
+    ),
+    "deep-shap": Method(
+        gradients.deep_lift,
+        "multipliers",
+        True,
+        "DeepLIFT from shuffles of the example, on average",
+        "10.48550/arXiv.1705.07874",
+        ("references",),
+        complete=True,
+    ),
+    "grad-cam": Method(
+        gradients.class_activation,
+        "maps",
+        True,
+        "maps of the last convolution, weighted by their mean gradient",
+        "10.1109/ICCV.2017.74",
+    ),
+    "mutagenesis": Method(
+        mutagenesis.mutagenesis,
+        "predictions",
+        True,
+        "mean loss when the letter is replaced (in-silico mutagenesis)",
+        "10.1038/nmeth.3547",
+    ),
+    "occlusion": Method(
+        mutagenesis.occlusion,
+        "predictions",
+        True,
+        "mean loss when a window around the letter is masked",
+        "10.1007/978-3-319-10590-1_53",
+        ("width", "mask"),
+    ),
+    "sufficient-subsets": Method(
+        sufficient_subsets.subset_positions,
+        "masking",
+        True,
+        "whether the letter is in a subset that suffices (SIS)",
+        "https://proceedings.mlr.press/v89/carter19a.html",
+        ("threshold", "mask"),
+    ),
+}
+
+#: Layers without a rule, by source: no method is defined where the sentence would not hold.
+_WITHOUT_RULE = {
+    "multipliers": ("lstm", "gru", "attention", "layer-norm"),
+    "guided": ("lstm", "gru", "attention", "layer-norm"),
+    "deconvolution": ("lstm", "gru", "attention", "layer-norm"),
+}
+_RECTIFIED = ("guided", "deconvolution")
+
+
+def corrects(method: str) -> bool:
+    """Return whether gradients, or multipliers, of a method can be corrected."""
+    return METHODS[method].source in ("gradients", "guided", "deconvolution", "multipliers")
+
+
+def refusal(method: str, network: Network | None) -> str:
+    """Return why a method is not defined for an architecture, or nothing if it is.
+
+    Parameters
+    ----------
+    method
+        A name in `METHODS`.
+    network
+        The architecture; None for a model that is no network.
+
+    Returns
+    -------
+    str
+        One reason, in words. Methods over predictions, and over gradients of networks, have none.
+    """
+    source = METHODS[method].source
+    if source not in _MODULE:
+        return ""
+    if network is None:
+        return f"{method} is defined for networks only"
+    if network.module is not None:
+        return f"{method} needs layers it knows; a module of your own may do anything"
+    layers = list(_all_layers(network.layers))
+    for layer in layers:
+        if layer.kind in _WITHOUT_RULE.get(source, ()):
+            return f"{method} has no rule for the layer {layer.kind}"
+        function = getattr(layer, "function", getattr(layer, "activation", "none"))
+        if source in _RECTIFIED and function not in ("none", "relu"):
+            return f"{method} is defined for ReLU only; the layer {layer.kind} has {function}"
+    if source == "maps" and not any(isinstance(layer, Conv) for layer in layers):
+        return f"{method} needs a convolution; the network has none"
+    return ""
+
+
+def _all_layers(layers: Iterable[Layer]) -> Iterable[Layer]:
+    for layer in layers:
+        yield layer
+        if isinstance(layer, Residual):
+            yield from _all_layers(layer.layers)

@@ -1,0 +1,402 @@
+"""Masking positions one by one in convolutions with global pooling, computing only what changes.
+
+A masked letter changes the outputs of each convolution near it alone, and a global pooling of the last
+ones needs no more than their change and what the other positions give. So the value of masking one more
+position is kept from step to step, unless a position nearby was masked. All in double precision.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+import torch
+from torch import nn
+
+from seqgra.backends.pytorch_layers import Exponential, SharedConv
+from seqgra.model import explained_part
+
+#: Activations between convolutions; their order is their code in the compiled loops.
+_ACTIVATIONS: tuple[type[nn.Module], ...] = (
+    *(nn.Identity, nn.ReLU, nn.Sigmoid, nn.Tanh, nn.SiLU, Exponential),
+)
+_FLAT = (nn.Linear, nn.Dropout, nn.BatchNorm1d, nn.Identity, *_ACTIVATIONS)
+
+
+class Layers(NamedTuple):
+    """Convolutions, each with an activation and a scale after it: K in all, C channels at most.
+
+    Attributes
+    ----------
+    weights
+        float64 (K, T, C, C): by tap, input and output channel; 0 beyond a layer's own.
+    bias, scale, shift
+        float64 (K, C): added before the activation; applied after it.
+    taps, dilation, left, activation
+        int64 (K,): taps; positions between them; zeros put before the first position; code.
+    length, channels
+        int64 (K + 1,): of the input and of each layer's output.
+    """
+
+    weights: np.ndarray
+    bias: np.ndarray
+    scale: np.ndarray
+    shift: np.ndarray
+    taps: np.ndarray
+    dilation: np.ndarray
+    left: np.ndarray
+    activation: np.ndarray
+    length: np.ndarray
+    channels: np.ndarray
+
+    @property
+    def span(self) -> int:
+        """Largest distance over which a letter's change depends on another letter."""
+        return int((self.dilation * (self.taps - 1)).sum())
+
+
+class LocalNetwork(NamedTuple):
+    """A network whose outputs change locally: `layers`, a global maximum or mean, and a head."""
+
+    layers: Layers
+    maximum: bool
+    head: nn.Sequential
+    task: str
+
+
+class _Convolution:
+    """A convolution while its normalisation and activation are being read."""
+
+    def __init__(self, layer: nn.Conv1d) -> None:
+        weight, bias = layer.weight.detach(), layer.bias
+        bias = torch.zeros(layer.out_channels).to(weight) if bias is None else bias.detach()
+        if isinstance(layer, SharedConv):
+            weight = torch.cat([weight, weight.flip(0, 1, 2)])
+            bias = torch.cat([bias, bias.flip(0)])
+        self.weight = weight.double().cpu().numpy().transpose(2, 1, 0)  # tap, in, out
+        self.bias = bias.double().cpu().numpy()
+        self.dilation, self.activation = int(layer.dilation[0]), 0
+        self.scale, self.shift = np.ones_like(self.bias), np.zeros_like(self.bias)
+        span = self.dilation * (len(self.weight) - 1)
+        same = layer.padding == "same"
+        self.left = span // 2 if same else int(layer.padding[0])
+        self.added = span if same else 2 * self.left
+
+    def normalise(self, layer: nn.BatchNorm1d) -> None:
+        parts = (layer.weight, layer.bias, layer.running_mean, layer.running_var)
+        weight, bias, mean, variance = (p.detach().double().cpu().numpy() for p in parts)  # type: ignore[union-attr]
+        factor = weight / np.sqrt(variance + layer.eps)
+        if self.activation:
+            self.scale, self.shift = self.scale * factor, (self.shift - mean) * factor + bias
+        else:
+            self.weight, self.bias = self.weight * factor, (self.bias - mean) * factor + bias
+
+
+def local_network(module: nn.Module, letters: int, window: int, task: str) -> LocalNetwork | None:
+    """Return a network for `LocalCandidates`, or None if it is none of convolutions, pooling, head.
+
+    Parameters
+    ----------
+    module
+        As `PytorchModel.module`; it is copied.
+    letters, window
+        Its input.
+    task
+        ``multi-class`` or ``multi-label``.
+    """
+    if type(module) is not nn.Sequential:
+        return None
+    convolutions: list[_Convolution] = []
+    length, parts = window, list(module.children())
+    for number, part in enumerate(parts):
+        kind = type(part)
+        if isinstance(part, nn.Conv1d) and kind in (nn.Conv1d, SharedConv):
+            if part.stride[0] != 1 or part.groups != 1 or part.padding_mode != "zeros":
+                return None
+            convolutions.append(_Convolution(part))
+            last = convolutions[-1]
+            length += last.added - last.dilation * (len(last.weight) - 1)
+        elif kind is nn.Dropout:
+            continue
+        elif isinstance(part, nn.BatchNorm1d) and convolutions:
+            convolutions[-1].normalise(part)
+        elif kind in _ACTIVATIONS and convolutions and _plain(convolutions[-1]):
+            convolutions[-1].activation = _ACTIVATIONS.index(kind)
+        elif isinstance(part, (nn.MaxPool1d, nn.AvgPool1d)) and convolutions:
+            return _with_head(part, parts[number + 1 :], convolutions, (letters, window), task)
+        else:
+            return None
+    return None
+
+
+def _plain(convolution: _Convolution) -> bool:
+    return not convolution.activation and bool((convolution.scale == 1).all())
+
+
+def _with_head(
+    pool: Any, parts: list[nn.Module], read: list[_Convolution], size: tuple[int, int], task: str
+) -> LocalNetwork | None:
+    layers = _stacked(read, *size)
+    width = pool.kernel_size[0] if isinstance(pool.kernel_size, tuple) else pool.kernel_size
+    is_global = width == layers.length[-1] and parts and isinstance(parts[0], nn.Flatten)
+    if not is_global or any(type(part) not in _FLAT for part in parts[1:]):
+        return None
+    head = copy.deepcopy(nn.Sequential(*parts[1:])).double().cpu().eval()
+    return LocalNetwork(layers, isinstance(pool, nn.MaxPool1d), head, task)
+
+
+def _stacked(read: list[_Convolution], letters: int, window: int) -> Layers:
+    channels = [letters, *(part.bias.size for part in read)]
+    most, taps = max(channels), max(len(part.weight) for part in read)
+    weights = np.zeros((len(read), taps, most, most))
+    vectors = np.zeros((3, len(read), most))
+    length = [window]
+    for number, part in enumerate(read):
+        own = part.weight.shape
+        weights[number, : own[0], : own[1], : own[2]] = part.weight
+        for vector, values in zip(vectors, (part.bias, part.scale, part.shift), strict=True):
+            vector[number, : own[2]] = values
+        length.append(length[-1] + part.added - part.dilation * (own[0] - 1))
+    numbers = np.array([(len(p.weight), p.dilation, p.left, p.activation) for p in read])
+    bias, scale, shift = vectors
+    tap, dilation, left, activation = (np.ascontiguousarray(column) for column in numbers.T)
+    sizes = np.array(length), np.array(channels)
+    return Layers(weights, bias, scale, shift, tap, dilation, left, activation, *sizes)
+
+
+class LocalCandidates:
+    """Sequences of a `LocalNetwork` whose positions are masked one by one.
+
+    Parameters
+    ----------
+    network
+        The network.
+    columns
+        float64 (N, L, A): the input, positions first.
+    fill
+        float64 (A,): the column of a masked position.
+    target
+        int64 (N,): the condition explained.
+    """
+
+    def __init__(
+        self, network: LocalNetwork, columns: np.ndarray, fill: np.ndarray, target: np.ndarray
+    ) -> None:
+        self._network, self._target = network, target
+        layers = network.layers
+        most = int(layers.channels.max())
+        self._fill = np.zeros(most)
+        self._fill[: fill.size] = fill
+        examples, window = columns.shape[:2]
+        shape = (examples, len(layers.length), int(layers.length.max()), most)
+        self._before, self._after = np.zeros(shape), np.zeros(shape)
+        self._after[:, 0, :window, : columns.shape[2]] = columns
+        _compute(layers, self._before, self._after)
+        self._local = np.zeros((examples, window, int(layers.channels[-1])))
+        self._stale = np.ones((examples, window), np.bool_)
+
+    def values(self, free: np.ndarray) -> np.ndarray:
+        """Return f with each position masked in addition, float64 (N, L); -inf where not free."""
+        pooled = np.empty(self._local.shape)
+        state = (self._before, self._after, self._local, self._stale)
+        _pool_candidates(
+            self._network.layers, *state, free, self._fill, self._network.maximum, pooled
+        )
+        example, position = np.nonzero(free)
+        result = np.full(free.shape, -np.inf)
+        with torch.inference_mode():
+            logits = self._network.head(torch.from_numpy(pooled[example, position])).numpy()
+        task = self._network.task
+        result[example, position] = explained_part(logits, self._target[example], task)
+        return result
+
+    def mask(self, rows: np.ndarray, positions: np.ndarray) -> None:
+        """Mask a position of each of some rows, int64 (M,), for good."""
+        layers = self._network.layers
+        _commit(layers, self._before, self._after, rows, positions, self._fill)
+        for row, position in zip(rows.tolist(), positions.tolist(), strict=True):
+            near = slice(max(position - layers.span, 0), position + layers.span + 1)
+            self._stale[row, near] = True
+
+
+@numba.njit(cache=True, nogil=True)
+def _activate(value: float, code: int) -> float:
+    if code == 1:
+        return max(value, 0.0)
+    if code == 2:
+        return 1 / (1 + np.exp(-value))
+    if code == 3:
+        return np.tanh(value)
+    if code == 4:
+        return value / (1 + np.exp(-value))
+    if code == 5:
+        return np.exp(value)
+    return value
+
+
+@numba.njit(cache=True, nogil=True)
+def _compute(layers: Layers, before: np.ndarray, after: np.ndarray) -> None:
+    """Fill the layers' values before and after activation, float64 (N, K + 1, L, C), from the input."""
+    for e in range(len(before)):
+        for k in range(layers.taps.size):
+            channels, outputs = layers.channels[k], layers.channels[k + 1]
+            for p in range(layers.length[k + 1]):
+                row = before[e, k + 1, p]
+                for f in range(outputs):
+                    row[f] = layers.bias[k, f]
+                for t in range(layers.taps[k]):
+                    q = p - layers.left[k] + t * layers.dilation[k]
+                    if q < 0 or q >= layers.length[k]:
+                        continue
+                    for c in range(channels):
+                        value = after[e, k, q, c]
+                        if value != 0:
+                            for f in range(outputs):
+                                row[f] += value * layers.weights[k, t, c, f]
+                for f in range(outputs):
+                    activated = _activate(row[f], layers.activation[k])
+                    after[e, k + 1, p, f] = activated * layers.scale[k, f] + layers.shift[k, f]
+
+
+@numba.njit(cache=True, nogil=True)
+def _change(
+    layers: Layers,
+    before: np.ndarray,
+    after: np.ndarray,
+    position: int,
+    fill: np.ndarray,
+    keep: bool,
+    work: np.ndarray,
+) -> tuple[int, int]:
+    """Mask a position of one sequence; return where the last layer changes, first and end.
+
+    Parameters
+    ----------
+    before, after
+        float64 (K + 1, L, C): values of the layers; changed in place if `keep`.
+    work
+        float64 (3, W, C): the changes; in `work[2]` then the last layer's new values.
+    """
+    first, end = position, position + 1
+    change, raw, new = work[0], work[1], work[2]
+    for c in range(layers.channels[0]):
+        change[0, c] = fill[c] - after[0, position, c]
+        if keep:
+            after[0, position, c] = fill[c]
+    for k in range(layers.taps.size):
+        left, dilation, outputs = layers.left[k], layers.dilation[k], layers.channels[k + 1]
+        low = max(first + left - dilation * (layers.taps[k] - 1), 0)
+        high = max(min(end + left, layers.length[k + 1]), low)
+        raw[: high - low, :outputs] = before[k + 1, low:high, :outputs]
+        for q in range(first, end):
+            for c in range(layers.channels[k]):
+                value = change[q - first, c]
+                if value == 0:
+                    continue
+                for t in range(layers.taps[k]):
+                    p = q + left - t * dilation
+                    if low <= p < high:
+                        for f in range(outputs):
+                            raw[p - low, f] += value * layers.weights[k, t, c, f]
+        for p in range(low, high):
+            for f in range(outputs):
+                value = raw[p - low, f]
+                if value == before[k + 1, p, f]:
+                    value = after[k + 1, p, f]
+                else:
+                    value = _activate(value, layers.activation[k])
+                    value = value * layers.scale[k, f] + layers.shift[k, f]
+                new[p - low, f] = value
+                change[p - low, f] = value - after[k + 1, p, f]
+                if keep:
+                    before[k + 1, p, f] = raw[p - low, f]
+                    after[k + 1, p, f] = value
+        first, end = low, high
+    return first, end
+
+
+@numba.njit(cache=True, nogil=True)
+def _commit(
+    layers: Layers,
+    before: np.ndarray,
+    after: np.ndarray,
+    rows: np.ndarray,
+    positions: np.ndarray,
+    fill: np.ndarray,
+) -> None:
+    """Mask a position of each of some sequences for good."""
+    work = np.empty((3, before.shape[2], before.shape[3]))
+    for i in range(rows.size):
+        _change(layers, before[rows[i]], after[rows[i]], positions[i], fill, True, work)
+
+
+@numba.njit(cache=True, nogil=True)
+def _pool_candidates(
+    layers: Layers,
+    before: np.ndarray,
+    after: np.ndarray,
+    local: np.ndarray,
+    stale: np.ndarray,
+    free: np.ndarray,
+    fill: np.ndarray,
+    maximum: bool,
+    pooled: np.ndarray,
+) -> None:
+    """Fill `pooled`, float64 (N, L, C), with the pooled channels after masking each free position.
+
+    `local` keeps, and `stale` says where it must be made anew, what the changed positions of the last
+    layer give: their maximum, or the change of their sum.
+    """
+    last, size, channels = layers.taps.size, layers.length[-1], layers.channels[-1]
+    work = np.empty((3, before.shape[2], before.shape[3]))
+    ahead, behind = np.empty((size + 1, channels)), np.empty((size + 1, channels))
+    for e in range(len(free)):
+        outputs = after[e, last]
+        _running(outputs[:size, :channels], maximum, ahead, behind)
+        for j in range(free.shape[1]):
+            if not free[e, j]:
+                continue
+            if stale[e, j]:
+                first, end = _change(layers, before[e], after[e], j, fill, False, work)
+                for c in range(channels):
+                    value = -np.inf if maximum else 0.0
+                    for p in range(end - first):
+                        new = work[2, p, c]
+                        value = max(value, new) if maximum else value + new - outputs[first + p, c]
+                    local[e, j, c] = value
+                stale[e, j] = False
+            first, end = _touched(layers, j)
+            for c in range(channels):
+                if maximum:
+                    rest = max(ahead[first, c], behind[end, c])
+                    pooled[e, j, c] = max(rest, local[e, j, c])
+                else:
+                    pooled[e, j, c] = (ahead[size, c] + local[e, j, c]) / size
+
+
+@numba.njit(cache=True, nogil=True)
+def _touched(layers: Layers, position: int) -> tuple[int, int]:
+    """Return which positions of the last layer a letter can change, first and end, as `_change`."""
+    first, end = position, position + 1
+    for k in range(layers.taps.size):
+        first = max(first + layers.left[k] - layers.dilation[k] * (layers.taps[k] - 1), 0)
+        end = max(min(end + layers.left[k], layers.length[k + 1]), first)
+    return min(first, layers.length[-1]), end
+
+
+@numba.njit(cache=True, nogil=True)
+def _running(outputs: np.ndarray, maximum: bool, ahead: np.ndarray, behind: np.ndarray) -> None:
+    """Fill what comes before each position, and what comes from it on: maxima, or sums (ahead only)."""
+    size, channels = outputs.shape
+    for c in range(channels):
+        ahead[0, c] = behind[size, c] = -np.inf if maximum else 0.0
+    for p in range(size):
+        for c in range(channels):
+            value = outputs[p, c]
+            ahead[p + 1, c] = max(ahead[p, c], value) if maximum else ahead[p, c] + value
+    for p in range(size - 1, -1, -1):
+        for c in range(channels):
+            value = outputs[p, c]
+            behind[p, c] = max(behind[p + 1, c], value) if maximum else 0.0

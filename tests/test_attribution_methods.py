@@ -1,0 +1,593 @@
+"""Attribution methods by layers, predictions and masks: Captum, exact sums, brute force, known answers."""
+
+import copy
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from captum.attr import Deconvolution, GuidedBackprop, LayerGradCam, Occlusion
+from torch import nn
+
+from seqgra.alphabet import PADDING, UNKNOWN
+from seqgra.architecture.load import architecture_content, load_architecture, resolve_architecture
+from seqgra.attribute import gradients, sources
+from seqgra.attribute.methods import METHODS, Settings, corrects, refusal
+from seqgra.attribute.mutagenesis import MASKED, mutagenesis, mutation_effects, occlusion
+from seqgra.attribute.references import shuffled
+from seqgra.attribute.sufficient_subsets import (
+    PlainCandidates,
+    back_select,
+    subset_positions,
+    sufficient_subsets,
+)
+from seqgra.backends import pytorch
+from seqgra.backends.pytorch_local import LocalCandidates, local_network
+from seqgra.backends.pytorch_rules import Backprop
+from seqgra.errors import InputError
+from seqgra.model import AbstractModel, NotDefined, explained_part
+
+ARCHITECTURES = sorted((Path(__file__).parents[1] / "architectures").glob("*.yaml"))
+NETWORKS = [path for path in ARCHITECTURES if "backend:" not in path.read_text()]
+MEAN = np.array([0.4, 0.3, 0.2, 0.1], np.float32)
+#: A network with every layer that DeepLIFT has a rule for.
+RULED = [
+    {"conv": {"filters": 6, "width": 5, "reverse_complement": True, "activation": "gelu"}},
+    {"max-pool": {"width": 3, "stride": 2}},
+    {"batch-norm": {}},
+    {"residual": {"layers": [{"conv": {"filters": 12, "width": 3}}], "activation": "relu"}},
+    {"conv": {"filters": 5, "width": 3, "activation": "exponential", "dilation": 2}},
+    {"average-pool": {"width": 2, "stride": 1}},
+    {"conv": {"filters": 4, "width": 4, "padding": 3, "activation": "silu"}},
+    "global-max-pool",
+    {"dense": {"units": 6, "activation": "sigmoid"}},
+    {"dropout": 0.2},
+]
+RECTIFIED = [
+    {"conv": {"filters": 6, "width": 5, "activation": "relu"}},
+    {"max-pool": 2},
+    {"conv": {"filters": 5, "width": 3, "activation": "relu"}},
+    "flatten",
+    {"dense": {"units": 6, "activation": "relu"}},
+]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+def model_of(content, window=40, task="multi-class", conditions=("a", "b", "c"), seed=1):
+    """Return an untrained PyTorch model whose normalisations are no identities."""
+    if not isinstance(content, dict):
+        content = {"layers": content}
+    network = resolve_architecture(content, "a.yaml")
+    recipe = {
+        "architecture": network.model_dump(mode="json"),
+        "alphabet": "DNA",
+        "window": window,
+        "conditions": list(conditions),
+        "task": task,
+    }
+    torch.manual_seed(seed)
+    module = pytorch.build_from_recipe(recipe, "a.yaml")
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm1d):
+            nn.init.normal_(part.running_mean, std=0.1)
+            nn.init.uniform_(part.running_var, 0.5, 2)
+    return pytorch.PytorchModel(module, recipe, torch.device("cpu"))
+
+
+def sequences(examples=6, window=40, seed=0):
+    """Return (letter codes with padding and an unknown letter, one-hot inputs, targets)."""
+    rng = np.random.default_rng(seed)
+    x = rng.integers(4, size=(examples, window)).astype(np.uint8)
+    x[1, window - 5 :], x[2, 3] = PADDING, UNKNOWN
+    return x, gradients.one_hot(x, 4), rng.integers(3, size=examples)
+
+
+def centred(module):
+    """Return a copy whose outputs are centred logits: Captum explains plain outputs."""
+    net = copy.deepcopy(module)
+    with torch.no_grad():
+        net[-1].weight -= net[-1].weight.mean(dim=0)
+        net[-1].bias -= net[-1].bias.mean()
+    return net
+
+
+@pytest.mark.parametrize(
+    ("source", "oracle"), [("guided", GuidedBackprop), ("deconvolution", Deconvolution)]
+)
+@pytest.mark.filterwarnings("ignore:Setting backward hooks")
+def test_rectified_gradients_agree_with_captum(source, oracle):
+    model, (_, inputs, target) = model_of(RECTIFIED), sequences()
+    found = getattr(Backprop(model.module, model.task), source)(inputs, target)
+    net = centred(model.module)
+    points = torch.tensor(inputs, requires_grad=True)
+    expected = oracle(net).attribute(points, torch.tensor(target)).detach().numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert np.abs(found - model.gradients(inputs, target)).max() > 1e-3
+
+
+def test_rectified_gradients_of_one_filter():
+    conv = nn.Conv1d(4, 2, 1, bias=False)
+    conv.weight.data = torch.tensor([[1.0, -1, 2, 0], [3.0, 1, 1, 1]])[:, :, None]
+    dense = nn.Linear(2, 2, bias=False)
+    dense.weight.data = torch.tensor([[1.0, -2.0], [0.0, 0.0]])
+    net = nn.Sequential(conv, nn.ReLU(), nn.AvgPool1d(1), nn.Flatten(), dense)
+    rules = Backprop(net, "multi-label")
+    inputs, target = np.eye(4, dtype=np.float32)[:, :, None], np.zeros(4, np.int64)
+    plain = [[1, -1, 2, 0], [3, 1, 1, 1]]
+    on = [[1, 0, 1, 0], [1, 1, 1, 1]]  # filter x input letter: whether the filter is above 0
+    for i in range(4):
+        # only the first filter has a positive weight above it
+        np.testing.assert_allclose(rules.deconvolution(inputs, target)[i, :, 0], plain[0])
+        expected = np.multiply(plain[0], on[0][i])
+        np.testing.assert_allclose(rules.guided(inputs, target)[i, :, 0], expected)
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_grad_cam_agrees_with_captum(pooled):
+    layers = RECTIFIED if pooled else [RECTIFIED[0], *RECTIFIED[2:]]
+    model, (_, inputs, target) = model_of(layers), sequences()
+    net = centred(model.module)
+    oracle = LayerGradCam(net, net[4 if pooled else 3]).attribute(  # the last convolution's ReLU
+        torch.tensor(inputs), torch.tensor(target), relu_attributions=True
+    )
+    expected = oracle.detach().numpy()[:, 0]
+    maps = Backprop(model.module, model.task).class_activation(inputs, target)
+    if not pooled:
+        np.testing.assert_allclose(maps, expected, atol=1e-6)
+    else:  # of pairs of positions, between which it is interpolated
+        np.testing.assert_allclose(maps[:, [0, -1]], expected[:, [0, -1]], atol=1e-6)
+        between = 0.75 * expected[:, :-1] + 0.25 * expected[:, 1:]
+        np.testing.assert_allclose(maps[:, 1:-1:2], between, atol=1e-6)
+    assert (maps > 0).any() and (maps >= 0).all()
+    values = gradients.class_activation(lambda *_: maps, inputs, target)
+    np.testing.assert_allclose(values.sum(axis=1), maps * inputs.any(axis=1), atol=1e-6)
+
+
+def test_grad_cam_of_one_filter_is_where_the_filter_is():
+    conv = nn.Conv1d(4, 1, 3, bias=False)
+    conv.weight.data = torch.tensor([[[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]]]) * 2
+    dense = nn.Linear(1, 2, bias=False)
+    dense.weight.data = torch.tensor([[3.0], [-3.0]])
+    net = nn.Sequential(conv, nn.ReLU(), nn.MaxPool1d(8), nn.Flatten(), dense)
+    x = np.full((1, 10), 3, np.uint8)
+    x[0, 4:7] = 0, 1, 2
+    maps = Backprop(net, "multi-label").class_activation(gradients.one_hot(x, 4), np.array([0]))
+    assert maps[0].argmax() == 5 and maps[0, 5] == pytest.approx(6 * 3 / 8)
+    assert not maps[0, [0, 1, 2, 8, 9]].any()
+
+
+@pytest.mark.parametrize("task", ["multi-class", "multi-label"])
+@pytest.mark.parametrize("both", [False, True], ids=["one strand", "both strands"])
+def test_deep_lift_is_exact_for_every_layer_with_a_rule(task, both):
+    content = {"layers": RULED, "predict": {"reverse_complement": both}}
+    model, (_, inputs, target) = model_of(content, task=task), sequences()
+    double = copy.deepcopy(model.module).double()
+    rules = Backprop(double, task)
+    for start in (MEAN, np.zeros(4, np.float32), inputs[:, :, ::-1][None].copy()):
+        (reference,) = gradients.starts(start, inputs)
+        values = (inputs - reference) * rules.multipliers(inputs, reference, target)
+        with torch.no_grad():
+            ends = [double(torch.tensor(p).double()).numpy() for p in (inputs, reference)]
+        difference = [explained_part(end, target, task) for end in ends]
+        gap = values.sum(axis=(1, 2)) - (difference[0] - difference[1])
+        assert np.abs(gap).max() < 1e-8
+        assert np.abs(difference[0] - difference[1]).max() > 1e-3
+
+
+def test_deep_lift_of_a_linear_network_is_its_weights():
+    dense = nn.Linear(4 * 5, 3)
+    rules = Backprop(nn.Sequential(nn.Flatten(), dense), "multi-label")
+    x = np.random.default_rng(0).integers(4, size=(4, 5)).astype(np.uint8)
+    inputs, target = gradients.one_hot(x, 4), np.array([0, 1, 2, 0])
+    values = gradients.deep_lift(rules.multipliers, inputs, target, baseline=MEAN)
+    weights = dense.weight.detach().numpy().reshape(3, 4, 5)[target]
+    np.testing.assert_allclose(values, weights * (inputs - MEAN[:, None]), atol=1e-6)
+
+
+def test_rescale_rule_of_a_saturated_minimum():
+    # f = 1 - relu(1 - x_0 - x_1): both letters saturate it alone, and share what they give together
+    first, second = nn.Linear(2, 1), nn.Linear(1, 1)
+    first.weight.data, first.bias.data = torch.tensor([[-1.0, -1.0]]), torch.ones(1)
+    second.weight.data, second.bias.data = torch.tensor([[-1.0]]), torch.ones(1)
+    net = nn.Sequential(nn.Flatten(), first, nn.ReLU(), second)
+    inputs, target = np.ones((1, 1, 2), np.float32), np.array([0])
+    rules = Backprop(net, "multi-label")
+    values = gradients.deep_lift(rules.multipliers, inputs, target, baseline=np.zeros(1))
+    np.testing.assert_allclose(values, [[[0.5, 0.5]]])
+
+
+@pytest.mark.parametrize("path", NETWORKS, ids=lambda path: path.stem)
+def test_deep_lift_of_every_shipped_network_is_complete_or_refused(path):
+    network = load_architecture(str(path))
+    model = model_of(network.model_dump(mode="json"), window=500)
+    x, inputs, target = sequences(3, 500)
+    reason = refusal("deep-lift", network)
+    source = METHODS["deep-lift"]
+    if reason:
+        assert "lstm" in reason and path.stem == "danq"
+        function = sources.source_of(model, source, correct=False, fill=None)
+        with pytest.raises(NotDefined, match="Recurrent"):
+            gradients.deep_lift(function, inputs, target, baseline=MEAN)
+        return
+    function = sources.source_of(model, source, correct=False, fill=None)
+    values = gradients.deep_lift(function, inputs, target, baseline=MEAN)
+    gap = sources.completeness_gap(model, inputs, target, values, MEAN)
+    assert gap.max() < 1e-3 and x.shape == (3, 500)
+
+
+def test_deep_shap_is_complete_over_its_references():
+    model, (x, inputs, target) = model_of(RULED), sequences()
+    references = shuffled(x, 4, 5)
+    function = Backprop(model.module, model.task).multipliers
+    values = gradients.deep_lift(function, inputs, target, baseline=references)
+    assert sources.completeness_gap(model, inputs, target, values, references).max() < 1e-3
+
+
+@pytest.mark.parametrize("source", ["guided", "deconvolution", "multipliers", "class_activation"])
+def test_no_method_changes_the_model_even_if_it_fails(source, monkeypatch):
+    model, (_, inputs, target) = model_of(RECTIFIED), sequences()
+    before = {name: values.clone() for name, values in model.module.state_dict().items()}
+    gradient = model.gradients(inputs, target)
+    arrays = (inputs, inputs, target) if source == "multipliers" else (inputs, target)
+    function = getattr(Backprop(model.module, model.task), source)
+    function(*arrays)
+    last = model.module[-1]
+    with monkeypatch.context() as patched:
+        patched.setattr(last, "forward", lambda values: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            function(*arrays)
+    for part in model.module.modules():
+        hooks = (part._forward_hooks, part._forward_pre_hooks, part._backward_hooks)
+        assert not any(hooks) and not part.training
+        assert all(parameter.grad is None for parameter in part.parameters())
+    after = model.module.state_dict()
+    assert all(torch.equal(after[name], values) for name, values in before.items())
+    np.testing.assert_array_equal(model.gradients(inputs, target), gradient)
+
+
+def test_refusals_follow_from_the_layers():
+    plain = resolve_architecture({"layers": RECTIFIED}, "a")
+    recurrent = resolve_architecture({"layers": [RECTIFIED[0], {"lstm": 4}]}, "a")
+    within = resolve_architecture(
+        {"layers": [RECTIFIED[0], {"residual": [{"attention": {"heads": 2}}]}]}, "a"
+    )
+    smooth = resolve_architecture({"layers": RULED}, "a")
+    dense = resolve_architecture({"layers": ["flatten", {"dense": 4}]}, "a")
+    own = resolve_architecture({"layers": RECTIFIED}, "a").model_copy(update={"module": "a.py:B"})
+    assert not any(refusal(method, plain) for method in METHODS)
+    refused = {
+        "lstm": [m for m in METHODS if "layer lstm" in refusal(m, recurrent)],
+        "attention": [m for m in METHODS if "layer attention" in refusal(m, within)],
+        "gelu": [m for m in METHODS if "conv has gelu" in refusal(m, smooth)],
+        "dense": [m for m in METHODS if "no" in refusal(m, dense).split()],
+        "own": [m for m in METHODS if "of your own" in refusal(m, own)],
+        "none": [m for m in METHODS if "networks only" in refusal(m, None)],
+    }
+    rectified = ["guided-backpropagation", "deconvolution"]
+    by_layers = [*rectified, "deep-lift", "deep-shap"]
+    assert refused == {
+        "lstm": by_layers,
+        "attention": by_layers,
+        "gelu": rectified,
+        "dense": [],
+        "own": [*by_layers, "grad-cam"],
+        "none": [*by_layers, "grad-cam"],
+    }
+    assert [m for m in METHODS if "needs a convolution" in refusal(m, dense)] == ["grad-cam"]
+
+
+@pytest.mark.parametrize("layer", [{"lstm": 4}, "layer-norm", {"attention": 1}])
+def test_what_has_no_rule_is_refused_by_the_walk_too(layer):
+    conv = {"conv": {"filters": 4, "width": 3, "activation": "relu"}}
+    model, (_, inputs, target) = model_of([conv, layer, "flatten"]), sequences()
+    rules = Backprop(model.module, model.task)
+    for refused in (
+        lambda: rules.guided(inputs, target),
+        lambda: rules.deconvolution(inputs, target),
+        lambda: rules.multipliers(inputs, inputs, target),
+    ):
+        with pytest.raises(NotDefined, match="is not defined for the layer"):
+            refused()
+    assert rules.class_activation(inputs, target).shape == (6, 40)
+
+
+def test_a_module_that_may_do_anything_is_refused():
+    class Own(nn.Sequential):
+        def forward(self, values):
+            return super().forward(values) ** 2
+
+    rules = Backprop(Own(nn.Flatten(), nn.Linear(160, 3)), "multi-class")
+    _, inputs, target = sequences()
+    with pytest.raises(NotDefined, match="Own is none of them"):
+        rules.multipliers(inputs, inputs, target)
+
+
+def test_corrected_deep_lift_stays_complete():
+    model, (_, inputs, target) = model_of(RULED), sequences()
+    method = METHODS["deep-lift"]
+    source = sources.source_of(model, method, correct=True, fill=None)
+    values = gradients.deep_lift(source, inputs, target, baseline=MEAN)
+    assert sources.completeness_gap(model, inputs, target, values, MEAN).max() < 1e-3
+    assert [name for name in METHODS if not corrects(name)] == [
+        "grad-cam",
+        "mutagenesis",
+        "occlusion",
+        "sufficient-subsets",
+    ]
+
+
+class TableModel(AbstractModel):
+    """Logits are sums of weights of letters and, without bounds on what it is, of pairs of them."""
+
+    device, alphabet, task = "cpu", "DNA", "multi-class"
+    conditions = ("a", "b", "c")
+
+    def __init__(self, window=9, seed=0):
+        rng = np.random.default_rng(seed)
+        self.window = window
+        self.single = rng.normal(size=(3, window, 4))
+        self.pair = rng.normal(size=(3, window, window, 4, 4)) * 0.5
+
+    def logits(self, x):
+        hot = gradients.one_hot(x, 4).transpose(0, 2, 1).astype(np.float64)
+        single = np.einsum("nla,cla->nc", hot, self.single)
+        return single + np.einsum("nla,nmb,clmab->nc", hot, hot, self.pair)
+
+
+def test_mutagenesis_is_what_a_loop_gives():
+    model = TableModel()
+    x, inputs, target = sequences(5, 9)
+    predict = sources.predictions(model, None)
+    effects = mutation_effects(predict, x, target, 4)
+    values = mutagenesis(predict, inputs, target, x=x)
+
+    def f(row, condition):
+        logits = model.logits(row[None])[0]
+        return logits[condition] - logits.mean()
+
+    for n, position in itertools.product(range(5), range(9)):
+        if x[n, position] > 3:
+            assert not effects[n, :, position].any() and not values[n, :, position].any()
+            continue
+        losses = []
+        for letter in range(4):
+            changed = x[n].copy()
+            changed[position] = letter
+            effect = f(changed, target[n]) - f(x[n], target[n])
+            assert effects[n, letter, position] == pytest.approx(effect, abs=1e-9)
+            losses += [-effect] if letter != x[n, position] else []
+        assert values[n, x[n, position], position] == pytest.approx(np.mean(losses), rel=1e-5)
+    assert not values[inputs == 0].any()
+
+
+@pytest.mark.parametrize("width", [1, 4, 40, 99])
+def test_occlusion_agrees_with_captum(width):
+    model, (x, inputs, target) = model_of(RECTIFIED), sequences()
+    for fill in (None, MEAN):
+        found = occlusion(sources.predictions(model, fill), inputs, target, x=x, width=width)
+        base = np.zeros(4) if fill is None else fill
+        start = torch.tensor(base.astype(np.float32)[:, None] * inputs.any(axis=1, keepdims=True))
+        expected = Occlusion(centred(model.module)).attribute(
+            torch.tensor(inputs),
+            (4, min(width, 40)),
+            target=torch.tensor(target),
+            baselines=start,
+        )
+        np.testing.assert_allclose(found, expected.numpy() * inputs, atol=2e-6)
+
+
+def test_masks_between_letters_are_refused_where_a_model_takes_letters_only():
+    x, inputs, target = sequences(5, 9)
+    with pytest.raises(NotDefined, match="takes letters only"):
+        occlusion(sources.predictions(TableModel(), MEAN), inputs, target, x=x, width=2)
+
+
+def brute_subsets(f, letters, share):
+    """Return all subsets of one example by the published algorithm, word for word.
+
+    `f` takes the set of positions that are not masked.
+    """
+    everything = frozenset(letters)
+    threshold = f(frozenset()) + share * (f(everything) - f(frozenset()))
+    if f(everything) <= f(frozenset()):
+        return []
+    found, current = [], everything
+    while f(current) >= threshold:
+        stack, left = [], current
+        while left:  # BackSelect
+            worst = max(sorted(left), key=lambda i, left=left: f(left - {i}))
+            left -= {worst}
+            stack.append(worst)
+        subset = set()
+        while f(frozenset(subset)) < threshold:  # FindSIS
+            subset.add(stack.pop())
+        found.append(sorted(subset))
+        current -= subset
+    return found
+
+
+def as_lists(numbers):
+    return [np.flatnonzero(numbers == k).tolist() for k in range(1, numbers.max() + 1)]
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_sufficient_subsets_are_those_of_the_plain_algorithm(share):
+    model = TableModel()
+    x, _, target = sequences(12, 9)
+    predict = sources.predictions(model, None)
+    found = sufficient_subsets(sources.masking(model, None), predict, x, target, share)
+    several = 0
+    for n in range(12):
+        letters = np.flatnonzero(x[n] < 4)
+
+        def f(kept, n=n):
+            row = np.where(np.isin(np.arange(9), list(kept)) | (x[n] > 3), x[n], UNKNOWN)
+            logits = model.logits(row[None].astype(np.uint8))[0].astype(np.float64)
+            return logits[target[n]] - logits.mean()
+
+        expected = brute_subsets(f, letters.tolist(), share)
+        assert as_lists(found.number[n]) == expected, n
+        several += len(expected) > 1
+    assert several > 2 or share > 0.5
+    assert (found.number == 0).all(axis=1).any()
+
+
+def test_subsets_of_a_linear_model_are_known():
+    weights = np.array([5.0, 1, 4, 1, 1, 0, -2])
+
+    def predict(x, target):
+        return (x < 4) @ weights
+
+    x, target = np.zeros((1, 7), np.uint8), np.zeros(1, np.int64)
+    # f(x) = 10, half of it is 5: the first letter alone; then 4 + 1; what is left gives no 5
+    found = sufficient_subsets(
+        lambda codes, wanted: PlainCandidates(predict, codes, wanted), predict, x, target, 0.5
+    )
+    assert found.threshold.tolist() == [5] and as_lists(found.number[0]) == [[0], [2, 4]]
+    values = subset_positions(
+        lambda codes, wanted: PlainCandidates(predict, codes, wanted),
+        gradients.one_hot(x, 4),
+        target,
+        x=x,
+        predict=predict,
+        threshold=0.5,
+    )
+    assert values[0, 0].tolist() == [1, 0, 1, 0, 1, 0, 0] and not values[0, 1:].any()
+
+
+LOCAL = {
+    "two convolutions": ["conv10-conv10-gmp-fc5", None],
+    "valid, dilated, mean": [
+        {"conv": {"filters": 5, "width": 4, "padding": "valid", "activation": "silu"}},
+        {"conv": {"filters": 3, "width": 3, "dilation": 3, "activation": "tanh"}},
+        "global-average-pool",
+    ],
+    "padded, strands, normalised": [
+        {"conv": {"filters": 3, "width": 5, "padding": 4, "reverse_complement": True}},
+        {"batch-norm": {}},
+        {"activation": "relu"},
+        {"conv": {"filters": 4, "width": 4, "activation": "exponential"}},
+        {"batch-norm": {}},
+        {"conv": {"filters": 4, "width": 1, "padding": 6, "activation": "sigmoid"}},
+        "global-max-pool",
+        {"batch-norm": {}},
+        {"dense": {"units": 3, "activation": "relu"}},
+    ],
+}
+
+
+@pytest.mark.parametrize("name", LOCAL)
+@pytest.mark.parametrize("fill", [None, MEAN], ids=["zeros", "background"])
+def test_local_candidates_are_the_plain_ones(name, fill):
+    content = LOCAL[name]
+    if isinstance(content[0], str):
+        content, _ = architecture_content(content[0])
+    model = model_of(content, 45)
+    network = local_network(model.module, 4, 45, model.task)
+    assert network is not None
+    double = copy.deepcopy(model.module).double()
+    table = sources.letters_table(4, np.zeros(4) if fill is None else fill).astype(np.float64)
+
+    def predict(x, target):
+        columns = np.ascontiguousarray(table[x].transpose(0, 2, 1))
+        with torch.inference_mode():
+            logits = double(torch.from_numpy(columns)).numpy()
+        return explained_part(logits, target, model.task)
+
+    x, _, target = sequences(5, 45)
+
+    def local(codes, wanted):
+        return LocalCandidates(network, table[codes], table[MASKED], wanted)
+
+    def plain(codes, wanted):
+        return PlainCandidates(predict, codes, wanted)
+
+    free = x < MASKED
+    steps = [back_select(make(x, target), free) for make in (local, plain)]
+    np.testing.assert_array_equal(steps[0][0], steps[1][0])
+    finite = np.isfinite(steps[1][1])
+    np.testing.assert_allclose(steps[0][1][finite], steps[1][1][finite], atol=1e-9)
+    subsets = [sufficient_subsets(m, predict, x, target, 0.6).number for m in (local, plain)]
+    np.testing.assert_array_equal(subsets[0], subsets[1])
+    assert subsets[0].any()
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        RECTIFIED,
+        [{"conv": {"filters": 3, "width": 3, "stride": 2, "padding": 1}}, "global-max-pool"],
+        [{"conv": {"filters": 3, "width": 3, "activation": "gelu"}}, "global-max-pool"],
+        [{"conv": {"filters": 3, "width": 3}}, {"max-pool": 2}, "global-max-pool"],
+    ],
+    ids=["flat", "stride", "gelu", "pooled before"],
+)
+def test_other_networks_are_predicted_whole(layers):
+    model = model_of(layers)
+    assert local_network(model.module, 4, 40, model.task) is None
+    candidates = sources.masking(model, None)(*sequences()[::2])
+    assert isinstance(candidates, PlainCandidates)
+
+
+def test_references_are_shuffles_that_follow_from_the_sequence():
+    x, _, _ = sequences()
+    found = shuffled(x, 4, 7)
+    assert found.shape == (7, 6, 4, 40) and len(np.unique(found[:, 0], axis=0)) > 5
+    np.testing.assert_array_equal(shuffled(x[3:4], 4, 7)[:, 0], found[:, 3])
+    for r, n in itertools.product(range(7), range(6)):
+        letters = found[r, n].argmax(axis=0)
+        there = found[r, n].any(axis=0)
+        np.testing.assert_array_equal(there.sum(), (x[n] < 4).sum())
+        if n not in (1, 2):
+            pairs = [np.bincount(4 * row[:-1] + row[1:], minlength=16) for row in (letters, x[n])]
+            np.testing.assert_array_equal(pairs[0], pairs[1])
+
+
+def test_smooth_gradient_is_the_gradient_where_it_is_constant_and_repeats():
+    model, (_, inputs, target) = model_of(RULED), sequences()
+    whole = gradients.smooth_gradient(model.gradients, inputs, target, samples=3, noise=0.2)
+    parts = [
+        gradients.smooth_gradient(
+            model.gradients, inputs[n : n + 1], target[n : n + 1], samples=3, noise=0.2
+        )
+        for n in range(6)
+    ]
+    np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-6)
+    quadratic = gradients.smooth_gradient(
+        lambda points, _: points, inputs, target, samples=2000, noise=0.3
+    )
+    letter = inputs.any(axis=1, keepdims=True)
+    # the mean of 2,000 normals; 960 of them each, 6 standard errors: 1 in 500,000
+    assert np.abs(quadratic - inputs * letter).max() < 6 * 0.3 / np.sqrt(2000)
+
+
+def test_memory_bounds_the_batch():
+    small, large = (
+        model_of(RECTIFIED),
+        model_of([{"conv": {"filters": 900, "width": 9}}, "flatten"], 4000),
+    )
+    assert small.batch == 256 and 1 <= large.batch < 40
+    calls = []
+
+    def function(inputs, target):
+        calls.append(len(inputs))
+        return inputs
+
+    batched = sources._in_batches(function, 4)
+    _, inputs, target = sequences()
+    np.testing.assert_array_equal(batched(inputs, target), inputs)
+    assert calls == [4, 2]
+
+
+def test_wrong_settings_are_named():
+    wrong = Settings("noise", 0, 0, 0, 0.0, 0, "none", 0.0)
+    assert [problem.file for problem in wrong.problems()] == [
+        *("baseline", "mask", "steps", "references", "samples", "width", "noise", "threshold"),
+    ]
+    assert not list(Settings().problems())
+    assert issubclass(InputError, Exception)
