@@ -79,6 +79,13 @@ class Attributions(NamedTuple):
     values: np.ndarray
 
 
+class BackgroundOnly(NamedTuple):
+    """Attributions of sequences of background alone: K float32 (A, L), and int64 (K,) explained."""
+
+    values: np.ndarray
+    explained: np.ndarray
+
+
 class Pictured(NamedTuple):
     """Attributions kept for pictures; see `Attributions` for the arrays."""
 
@@ -89,6 +96,8 @@ class Pictured(NamedTuple):
 
 #: Columns of `Attributions.recovery` that are no metric.
 RECOVERY_KEYS = ("example", "condition", "correct", "completeness_gap")
+#: Begins the columns with what background-only inputs give instead of the examples.
+NULL = "null_"
 #: What gaps of completeness may be at most: their median, and their 99th percentile.
 LARGEST_GAPS = {"median": 0.01, "99th percentile": 0.05}
 
@@ -126,6 +135,7 @@ def write_attributions(result: Attributions, draft: Draft) -> None:
         "pictured": result.pictured.tolist(),
         "explained": result.explained.tolist(),
         "recovery": _json_ready(summarise_recovery(result.recovery)),
+        "null": _json_ready(summarise_recovery(_nulls(result.recovery))),
         "completeness": completeness(result.recovery),
     }
     draft.aside("recovery.json").write_text(json.dumps(content, indent=1) + "\n")
@@ -176,6 +186,12 @@ def count_explanations(recovery: pd.DataFrame) -> dict[str, dict[str, int]]:
     return counts
 
 
+def _nulls(recovery: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of background-only inputs under the names of the metrics, and condition."""
+    names = {name: str(name)[len(NULL) :] for name in recovery if str(name).startswith(NULL)}
+    return recovery[["condition", *names]].rename(columns=names)
+
+
 def completeness(recovery: pd.DataFrame) -> dict[str, float | bool] | None:
     """Return median and 99th percentile of the gaps of completeness, and whether they are small.
 
@@ -192,7 +208,8 @@ def completeness(recovery: pd.DataFrame) -> dict[str, float | bool] | None:
 
 def summarise_recovery(recovery: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Return the mean of each metric by scope: each condition, and macro (the mean of conditions)."""
-    metrics = [name for name in recovery.columns if name not in RECOVERY_KEYS]
+    others = (*RECOVERY_KEYS, *(name for name in recovery if str(name).startswith(NULL)))
+    metrics = [name for name in recovery.columns if name not in others]
     means = recovery.groupby("condition", sort=False)[metrics].mean()
     summary = {}
     for metric in metrics:

@@ -361,7 +361,10 @@ def test_batches_change_no_bit_of_the_noun(dataset, tmp_path, opened, monkeypatc
 def test_score_sees_the_kind_of_the_method_and_one_batch(dataset, tmp_path, opened, monkeypatch):
     seen = []
 
-    def score(data, set_name, rows, explained, values, signed):
+    def score(data, set_name, rows, explained, values, signed, null):
+        assert (
+            null.values.shape == (200, 4, 20) and np.bincount(null.explained).tolist() == [100] * 2
+        )
         np.testing.assert_array_equal(explained, data.y(set_name)[rows].argmax(axis=1))
         seen.append((set_name, len(rows), values.shape, signed))
         return pd.DataFrame({"metric": np.zeros(len(rows))})

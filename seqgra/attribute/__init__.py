@@ -13,12 +13,13 @@ from seqgra.architecture.load import resolve_architecture
 from seqgra.architecture.schema import Network
 from seqgra.attribute import gradients
 from seqgra.attribute.methods import METHODS, Method, Settings, corrects, refusal
+from seqgra.attribute.null import background_only, untrained
 from seqgra.attribute.sources import completeness_gap, method_settings, predictions, source_of
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import Problem, bad_input, raise_problems
 from seqgra.fingerprint import RESULTS_VERSIONS, Draft, Identity, claim, require_run
 from seqgra.model import AbstractModel, NotDefined, open_model
-from seqgra.results import Attributions, write_attributions
+from seqgra.results import Attributions, BackgroundOnly, write_attributions
 
 #: Examples whose recovery is scored, at most.
 SCORED = 2000
@@ -27,8 +28,10 @@ PICTURED = 50
 _BATCH = 256
 
 #: (dataset, set name, rows int64 (K,), conditions explained int64 (K,), values float32 (K, A, L),
-#: signed) -> one row an explanation.
-Score = Callable[[Dataset, str, np.ndarray, np.ndarray, np.ndarray, bool], pd.DataFrame]
+#: signed, attributions of background-only sequences) -> one row an explanation.
+Score = Callable[
+    [Dataset, str, np.ndarray, np.ndarray, np.ndarray, bool, BackgroundOnly], pd.DataFrame
+]
 
 
 class Explanations(NamedTuple):
@@ -87,6 +90,7 @@ def attribute(
     set_size: int | None = None,
     correct: bool = False,
     device: str = "auto",
+    untrained_twin: bool = False,
     **settings: Any,
 ) -> str:
     """Explain a model on the fixed examples of a dataset and write an attributions noun.
@@ -113,6 +117,9 @@ def attribute(
         Remove the part of the gradients that points off the simplex (see `gradients.correct`).
     device
         Where the model runs.
+    untrained_twin
+        Explain a network of the same architecture whose weights are drawn anew: what structure alone
+        recovers.
     settings
         Of the method, by name; see `Settings`.
 
@@ -133,6 +140,8 @@ def attribute(
     run, data = require_run(model, "train"), open_dataset(dataset)
     y = data.y_true(set_name, set_size)
     options = {"method": method, "examples": examples, "correct": correct, **_used(method, chosen)}
+    if untrained_twin:
+        options["untrained"] = True
     options |= {"set": set_name, "set_size": len(y)}
     inputs = {"model": run["fingerprint"], "dataset": data.fingerprint}
     with claim(
@@ -152,6 +161,7 @@ def attribute(
         if reason := refusal(method, _network(trained)):
             return _skip(draft, method, reason)
         try:
+            trained = untrained(trained) if untrained_twin else trained
             result = _attributions(trained, plan)
         except NotDefined as error:
             return _skip(draft, method, str(error))
@@ -238,29 +248,50 @@ def _attributions(model: AbstractModel, plan: _Plan) -> Attributions:
     """
     one_hot = np.eye(len(plan.dataset.conditions), dtype=np.uint8)[plan.wanted.conditions]
     pictured = fixed_explanations(one_hot, PICTURED, PICTURED).rows
+    null = _background_only(model, plan)
     tables, kept = [], []
     for first in range(0, len(plan.wanted.rows), _BATCH):
         part = slice(first, first + _BATCH)
-        table, values = _explain(model, plan, plan.wanted.part(part))
+        table, values = _explain(model, plan, plan.wanted.part(part), null)
         tables.append(table)
         kept.append(values[pictured[(pictured >= first) & (pictured < first + _BATCH)] - first])
     recovery = pd.concat(tables, ignore_index=True)
     return Attributions(plan.method, recovery, *plan.wanted.part(pictured), np.concatenate(kept))
 
 
+def _background_only(model: AbstractModel, plan: _Plan) -> BackgroundOnly:
+    """Return attributions of background-only sequences, by the same method and settings."""
+    x, explained = background_only(plan.dataset, plan.set_name)
+    parts = [
+        _values(model, plan, x[first : first + _BATCH], explained[first : first + _BATCH])[0]
+        for first in range(0, len(x), _BATCH)
+    ]
+    return BackgroundOnly(np.concatenate(parts), explained)
+
+
+def _values(
+    model: AbstractModel, plan: _Plan, x: np.ndarray, target: np.ndarray
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return the attributions of letter codes, float32 (K, A, L), and the settings that made them."""
+    method = plan.chosen
+    inputs = gradients.one_hot(x, len(plan.dataset.alphabet.letters))
+    source = source_of(model, method, correct=plan.correct, fill=plan.fill)
+    predict = predictions(model, plan.fill)
+    settings = method_settings(method, plan.settings, plan.dataset, x, predict)
+    return method.function(source, inputs, target, **settings), settings
+
+
 def _explain(
-    model: AbstractModel, plan: _Plan, wanted: Explanations
+    model: AbstractModel, plan: _Plan, wanted: Explanations, null: BackgroundOnly
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the recovery table (see `Attributions`) and the attributions of some explanations."""
     (rows, target), dataset = wanted, plan.dataset
     x, method = np.array(plan.x[rows]), plan.chosen
-    inputs = gradients.one_hot(x, len(dataset.alphabet.letters))
-    source = source_of(model, method, correct=plan.correct, fill=plan.fill)
-    settings = method_settings(method, plan.settings, dataset, x, predictions(model, plan.fill))
-    values = method.function(source, inputs, target, **settings)
-    metrics = plan.score(dataset, plan.set_name, rows, target, values, method.signed)
+    values, settings = _values(model, plan, x, target)
+    metrics = plan.score(dataset, plan.set_name, rows, target, values, method.signed, null)
     if method.complete:
         start = settings.get("baseline", settings.get("references"))
+        inputs = gradients.one_hot(x, len(dataset.alphabet.letters))
         gap = completeness_gap(model, inputs, target, values, start)
         metrics = metrics.assign(completeness_gap=gap)
     names = np.array(dataset.conditions)[target]

@@ -169,6 +169,11 @@ def add_attribute(verbs: Verbs) -> None:
     parser.add_argument(
         "--correct", action="store_true", help="remove each gradient's mean over letters"
     )
+    parser.add_argument(
+        "--untrained",
+        action="store_true",
+        help="explain the architecture with weights drawn anew: what structure alone recovers",
+    )
     add_set_size(parser)
     add_device(parser)
     add_custom_code(parser)
@@ -188,6 +193,7 @@ def _attribute(options: argparse.Namespace) -> str:
         examples=options.examples,
         **{name: getattr(options, name) for name in Settings._fields},
         correct=options.correct,
+        untrained_twin=options.untrained,
         set_size=options.set_size,
         device=options.device,
     )

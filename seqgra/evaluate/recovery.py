@@ -14,14 +14,20 @@ import pandas as pd
 
 from seqgra.alphabet import PADDING
 from seqgra.dataset import Dataset
+from seqgra.evaluate.instances import instance_recall, position_scores
 from seqgra.grammar.combinations import ROLES
 from seqgra.grammar.schema import Grammar
 from seqgra.law.affinity import element_columns
+from seqgra.results import NULL, BackgroundOnly
 
 #: Bits below which a column of an element counts neither way.
 LEAST_INFORMATION = 0.1
 #: Attribution from which the thresholded measures call a position important, as in the paper.
 THRESHOLD = 0.01
+
+
+#: Metrics that are also computed of background-only inputs.
+NULLED = ("auroc", "ap", "auroc_chance_corrected", "ap_chance_corrected", "relevance_mass")
 
 
 class Role(IntEnum):
@@ -41,6 +47,7 @@ def recover(
     explained: np.ndarray,
     values: np.ndarray,
     signed: bool,
+    null: BackgroundOnly | None = None,
 ) -> pd.DataFrame:
     """Return the grammar recovery of the attributions of some examples of a dataset.
 
@@ -56,6 +63,10 @@ def recover(
         float32 (K, A, L): the attributions.
     signed
         See `recovery_metrics`.
+    null
+        Attributions of background-only sequences, at least one of each condition explained; adds the
+        columns of `instance_recall`, and for `NULLED` metrics ``null_<metric>``: what the attributions
+        of such a sequence recover in the example's place.
 
     Returns
     -------
@@ -69,7 +80,27 @@ def recover(
     """
     roles = position_roles(dataset, set_name, rows, explained)
     confounders = len(dataset.grammar.confounders) > 0
-    return recovery_metrics(values, roles, signed=signed, confounders=confounders)
+    metrics = recovery_metrics(values, roles, signed=signed, confounders=confounders)
+    if null is None:
+        return metrics
+    scores, null_scores = position_scores(values, signed), position_scores(null.values, signed)
+    instances = instance_recall(
+        dataset, set_name, rows, explained, scores, null_scores, null.explained
+    )
+    first = np.searchsorted(null.explained, explained)
+    count = np.searchsorted(null.explained, explained, side="right") - first
+    instead = null.values[first + rows % count]
+    nulls = recovery_metrics(instead, roles, signed=signed)[list(NULLED)].add_prefix(NULL)
+    return pd.concat([metrics, instances, nulls], axis=1)
+
+
+def between(score: float, null: float, ceiling: float = 1.0) -> float:
+    """Return where a score lies between its null (0) and the ceiling (1); NaN if there is no room.
+
+    >>> between(0.6, 0.2, 0.7)
+    0.8
+    """
+    return round((score - null) / (ceiling - null), 12) if ceiling > null else float("nan")
 
 
 def position_roles(
