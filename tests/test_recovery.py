@@ -11,9 +11,12 @@ from sklearn.metrics import average_precision_score
 
 from seqgra.alphabet import DNA, PADDING
 from seqgra.attribute import gradients
+from seqgra.attribute.null import background_only
 from seqgra.dataset import ELEMENT_COLUMNS, ArrayWriter, open_dataset
+from seqgra.evaluate.instances import aligned_motifs, highest_window, placed_instances
 from seqgra.evaluate.recovery import (
     Role,
+    between,
     chance_average_precision,
     column_information,
     position_roles,
@@ -24,6 +27,7 @@ from seqgra.fingerprint import Identity, claim
 from seqgra.grammar.load import load_grammar
 from seqgra.grammar.schema import Element, Grammar
 from seqgra.law.affinity import element_columns
+from seqgra.results import BackgroundOnly
 from seqgra.simulate import simulate
 
 GRAMMARS = Path(__file__).parents[1] / "grammars"
@@ -404,3 +408,84 @@ conditions: {one: {rules: [{elements: [whole]}]}, two: {rules: [{elements: [weak
             # binomial error of about 2,000 sites, 5 standard deviations: 1 in 2 million a share
             assert np.abs(shares - columns[name][column]).max() < 5 * 0.5 / np.sqrt(len(letters))
     assert np.abs(columns["weak"] - columns["whole"]).max() > 0.2
+
+
+def instance_data(tmp_path, examples=200):
+    (tmp_path / "two.yaml").write_text(
+        """
+window: 40
+background: {A: .4, C: .3, G: .2, T: .1}
+elements: {box: {kmers: {ACGTAC: 1}}, hat: {kmers: {TTTTGG: 1}}}
+conditions:
+  near: {rules: [{elements: [box]}, {elements: [hat], probability: .5, strand: random}]}
+  far: {rules: [{elements: [hat]}]}
+"""
+    )
+    simulate(tmp_path / "two.yaml", tmp_path / "data", seed=0, counts={"test": examples})
+    return open_dataset(tmp_path / "data")
+
+
+def test_instances_that_stand_out_are_found_and_no_others(tmp_path):
+    data, rng = instance_data(tmp_path), np.random.default_rng(0)
+    rows, explained = np.arange(200), data.y("test").argmax(axis=1)
+    values = rng.normal(size=(200, 4, 40)).astype(np.float32)
+    table = placed_instances(data, "test", rows, explained)
+    for row, element, start, end, _ in table.itertuples(index=False):
+        if element == 0:
+            values[row, 0, start:end] += 20
+    null = BackgroundOnly(rng.normal(size=(200, 4, 40)).astype(np.float32), np.repeat([0, 1], 100))
+    found = recover(data, "test", rows, explained, values, True, null)
+    box, hat = found["instance_recall:box"], found["instance_recall:hat"]
+    assert (box[explained == 0] == 1).all() and box[explained == 1].isna().all()
+    # at most 1 in 20 by chance, of about 150 places: above 30 has a probability below 1e-9
+    assert hat.sum() < 30 and hat[explained == 1].notna().all()
+    both = found["instance_recall"][(explained == 0) & hat.notna()]
+    assert len(both) > 20 and (both >= 0.5).all()
+    metric = recovery_metrics(
+        null.values[np.arange(200) % 100 + 100 * explained],
+        position_roles(data, "test", rows, explained),
+        signed=True,
+    )
+    np.testing.assert_array_equal(found["null_auroc"], metric["auroc"])
+    assert abs(found["null_auroc"].mean() - 0.5) < 0.08
+
+
+def test_the_limit_of_instances_is_the_quantile_of_highest_windows():
+    scores = np.random.default_rng(0).normal(size=(50, 30))
+    highest = [max(row[i : i + 7].mean() for i in range(24)) for row in scores]
+    assert highest_window(scores, 7) == pytest.approx(np.quantile(highest, 0.95))
+
+
+def test_aligned_motifs_are_the_elements_on_either_strand(tmp_path):
+    data = instance_data(tmp_path)
+    rows, explained = np.arange(200), data.y("test").argmax(axis=1)
+    values = gradients.one_hot(np.array(data.x("test")), 4)
+    box, hat = aligned_motifs(data, "test", rows, explained, values, flank=3)
+    assert (box.element, hat.element, hat.flank) == ("box", "hat", 3)
+    for motif, word in ((box, "ACGTAC"), (hat, "TTTTGG")):
+        inside = motif.values[3:-3]
+        assert DNA.decode(inside.argmax(axis=1).astype(np.uint8)) == word
+        np.testing.assert_array_equal(inside.max(axis=1), 1)
+        assert motif.cosine == pytest.approx(1) and motif.pearson == pytest.approx(1)
+        assert motif.flank_share == pytest.approx(0.5) and motif.instances > 30
+    strands = placed_instances(data, "test", rows, explained)["strand"]
+    assert (strands < 0).any()
+    noise = aligned_motifs(data, "test", rows, explained, np.zeros_like(values))
+    assert np.isnan(noise[0].cosine) and np.isnan(noise[0].flank_share)
+
+
+def test_scores_between_null_and_ceiling():
+    assert between(0.3, 0.3, 0.8) == 0 and between(0.8, 0.3, 0.8) == 1 and between(0.1, 0.2) < 0
+    assert np.isnan(between(0.3, 0.8, 0.8))
+
+
+def test_background_only_sequences_hold_letters_of_the_background_alone(tmp_path):
+    data = instance_data(tmp_path, 20)
+    x, explained = background_only(data, "test")
+    assert x.shape == (200, 40) and np.bincount(explained).tolist() == [100, 100]
+    shares = np.bincount(x.ravel(), minlength=4) / x.size
+    # 8,000 letters: 5.5 standard errors of a share of one half
+    assert np.abs(shares - [0.4, 0.3, 0.2, 0.1]).max() < 5.5 * 0.5 / np.sqrt(8000)
+    np.testing.assert_array_equal(background_only(data, "test")[0], x)
+    words = {DNA.decode(row[i : i + 6]) for row in x for i in range(35)}
+    assert "TTTTGG" not in words, "expected 0.03 times"
