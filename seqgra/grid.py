@@ -444,8 +444,19 @@ class Grid:
                 "model": self.noun("models", cell),
                 "scores": self.noun("scores", cell),
                 "attributions": ";".join(attributions),
+                "refused": "; ".join(self._refused(cell)),
                 "test": self.test_set(cell.grammar),
             }
+
+    def _refused(self, cell: Cell) -> Iterator[str]:
+        """Yield the methods that are not defined for a cell's architecture, each with the reason."""
+        from seqgra.attribute.methods import refusal
+
+        architecture = self.architectures[cell.architecture]
+        network = architecture if isinstance(architecture, Network) else None
+        for method in self.config.attribution.methods:
+            if reason := refusal(method, network):
+                yield f"skipped: {reason}"
 
     def variant_changes(self, kind: str, name: str) -> str:
         """Return the changes that make a variant, as JSON; `kind` is grammars or architectures."""

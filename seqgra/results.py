@@ -64,8 +64,9 @@ class Attributions(NamedTuple):
         Name of the attribution method.
     recovery
         One row an explanation: example (row of the test set), condition (name of the one explained),
-        correct (bool), of complete methods completeness_gap (share of the logit's difference), and one
-        float column a metric; NaN where a metric is not defined.
+        correct (bool), solvable (bool; where there is an exact posterior), completeness_gap (of complete
+        methods, share of the logit's difference), and one float column a metric; NaN where a metric is
+        not defined. Columns that begin with `NULL` are of background-only inputs.
     pictured, explained
         int64 (K,): the rows of the test set, and the numbers of the conditions, that `values` explain.
     values
@@ -95,7 +96,7 @@ class Pictured(NamedTuple):
 
 
 #: Columns of `Attributions.recovery` that are no metric.
-RECOVERY_KEYS = ("example", "condition", "correct", "completeness_gap")
+RECOVERY_KEYS = ("example", "condition", "correct", "solvable", "completeness_gap")
 #: Begins the columns with what background-only inputs give instead of the examples.
 NULL = "null_"
 #: What gaps of completeness may be at most: their median, and their 99th percentile.
@@ -135,6 +136,7 @@ def write_attributions(result: Attributions, draft: Draft) -> None:
         "pictured": result.pictured.tolist(),
         "explained": result.explained.tolist(),
         "recovery": _json_ready(summarise_recovery(result.recovery)),
+        "sets": _by_set(result.recovery),
         "null": _json_ready(summarise_recovery(_nulls(result.recovery))),
         "completeness": completeness(result.recovery),
     }
@@ -184,6 +186,17 @@ def count_explanations(recovery: pd.DataFrame) -> dict[str, dict[str, int]]:
         rest = {str(condition): int(count) for condition, count in by_condition.items()}
         counts[name] = {MACRO: int(chosen.sum()), **rest}
     return counts
+
+
+def _by_set(recovery: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return means and counts of the solvable and of the model's own correct explanations."""
+    found = {}
+    for name, column in (("solvable", "solvable"), ("own-correct", "correct")):
+        if column in recovery:
+            chosen = recovery[recovery[column]]
+            means = _json_ready(summarise_recovery(chosen))
+            found[name] = {**count_explanations(chosen), "recovery": means}
+    return found
 
 
 def _nulls(recovery: pd.DataFrame) -> pd.DataFrame:

@@ -15,12 +15,14 @@ from seqgra.alphabet import PADDING, UNKNOWN
 from seqgra.attribute import fixed_explanations, gradients
 from seqgra.attribute.methods import METHODS
 from seqgra.attribute.references import shuffled
+from seqgra.backends import bayes_optimal
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
 from seqgra.evaluate.recovery import recover
 from seqgra.fingerprint import Identity, claim, read_run
+from seqgra.law.posterior import compile_posterior
 from seqgra.model import AbstractModel, NotDifferentiable
-from seqgra.results import read_pictured, read_recovery
+from seqgra.results import completeness, read_pictured, read_recovery
 from seqgra.simulate import simulate
 
 A, L, C = 4, 30, 3
@@ -517,3 +519,53 @@ def test_a_set_without_any_label_is_refused(tmp_path, opened, monkeypatch):
     monkeypatch.setattr(type(data), "y_true", lambda *_: nothing)
     with pytest.raises(InputError, match="no example shows a condition"):
         run(data.folder, tmp_path / "out")
+
+
+def test_sets_of_examples_stand_side_by_side(dataset, tmp_path, opened):
+    run(dataset, tmp_path / "out", method="integrated-gradients", steps=2)
+    table, content = (
+        pd.read_parquet(tmp_path / "out" / "recovery.parquet"),
+        read_recovery(tmp_path / "out"),
+    )
+    data = open_dataset(dataset)
+    values, _ = compile_posterior(data.grammar, "test").log_posterior(
+        np.array(data.x("test")[table["example"]])
+    )
+    own = values[np.arange(len(table)), [data.conditions.index(c) for c in table["condition"]]]
+    np.testing.assert_array_equal(table["solvable"], np.exp(own) >= 0.9)
+    for name, column in (("solvable", "solvable"), ("own-correct", "correct")):
+        chosen = table[table[column]]
+        assert content["sets"][name]["examples"]["macro"] == len(chosen)
+        means = chosen.groupby("condition")["auroc"].mean()
+        assert content["sets"][name]["recovery"]["auroc"]["macro"] == pytest.approx(means.mean())
+    nulls = table.groupby("condition")["null_auroc"].mean()
+    assert content["null"]["auroc"]["macro"] == pytest.approx(nulls.mean())
+    assert "null_auroc" not in content["recovery"]
+
+
+def test_completeness_is_gated():
+    gaps = pd.DataFrame({"completeness_gap": [0.001] * 99 + [0.3]})
+    assert completeness(gaps)["passed"] is True
+    gaps.loc[:2, "completeness_gap"] = 0.3
+    assert completeness(gaps)["passed"] is False
+    gaps["completeness_gap"] = 0.02
+    assert completeness(gaps) == {"median": 0.02, "99th percentile": 0.02, "passed": False}
+    assert completeness(pd.DataFrame({"auroc": [1.0]})) is None
+
+
+def test_the_best_classifier_serves_every_method_without_layers(dataset, tmp_path, monkeypatch):
+    grammar = open_dataset(dataset).grammar.model_dump(mode="json")
+    model = bayes_optimal.BayesModel({"grammar": grammar, "law": "test"})
+    serve(monkeypatch, model)
+    for method, entry in METHODS.items():
+        out = tmp_path / method
+        by_layers = entry.source in ("guided", "deconvolution", "multipliers", "maps")
+        expected = "skipped" if by_layers else "done"
+        few = {"examples": 4, "steps": 40, "references": 3, "samples": 2}
+        assert run(dataset, out, method=method, **few) == expected, method
+        if by_layers:
+            assert read_run(out)["reason"] == f"{method} is defined for networks only"
+    content = read_recovery(tmp_path / "mutagenesis")
+    assert content["recovery"]["auroc"]["macro"] > 0.95
+    complete = read_recovery(tmp_path / "integrated-gradients")["completeness"]
+    assert complete["median"] < 0.05

@@ -14,6 +14,7 @@ from seqgra.architecture.schema import Network
 from seqgra.attribute import gradients
 from seqgra.attribute.methods import METHODS, Method, Settings, corrects, refusal
 from seqgra.attribute.null import background_only, untrained
+from seqgra.attribute.solvable import solvable
 from seqgra.attribute.sources import completeness_gap, method_settings, predictions, source_of
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import Problem, bad_input, raise_problems
@@ -256,6 +257,9 @@ def _attributions(model: AbstractModel, plan: _Plan) -> Attributions:
         tables.append(table)
         kept.append(values[pictured[(pictured >= first) & (pictured < first + _BATCH)] - first])
     recovery = pd.concat(tables, ignore_index=True)
+    sure = solvable(plan.dataset, plan.set_name, *plan.wanted)
+    if sure is not None:
+        recovery.insert(3, "solvable", sure)
     return Attributions(plan.method, recovery, *plan.wanted.part(pictured), np.concatenate(kept))
 
 

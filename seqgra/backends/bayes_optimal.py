@@ -74,6 +74,13 @@ class BayesModel(AbstractModel):
             raise NotDifferentiable(str(error)) from None
         return gradient.astype(np.float32)
 
+    def explained(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Return what `gradients` is the gradient of, float64 (N,); arguments and errors as there."""
+        try:
+            return log_posterior_at(self.posterior, inputs.astype(np.float64), target)[0]
+        except NoGradient as error:
+            raise NotDifferentiable(str(error)) from None
+
 
 def fit(
     architecture: BayesOptimal, data: TrainingData, _options: Options, _draft: Draft
