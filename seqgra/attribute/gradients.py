@@ -110,9 +110,11 @@ def integrated_gradients(
         whole, count = np.zeros(inputs[part].shape), 0
         for start in starts(_part(baseline, part), inputs[part]):
             path, total = inputs[part] - start, np.zeros(start.shape)
+            point, wanted = np.empty_like(path), target[part]
             for step in range(steps):
-                share = np.float32((step + 0.5) / steps)
-                total += gradients(start + share * path, target[part])
+                np.multiply(path, np.float32((step + 0.5) / steps), out=point)
+                np.add(point, start, out=point)
+                total += gradients(point, wanted)
             whole, count = whole + path * (total / steps), count + 1
         values[part] = whole / count
     return values
