@@ -179,6 +179,54 @@ def test_crowded_rules_are_refused_by_name():
         compile_law(grammar, "g.yaml")
 
 
+def pair_in(window, **rule):
+    """A grammar of an element of 5 letters, rarely 10, beside one of 10 letters."""
+    elements = {name: {"kmers": {"A" * width: 1}} for name, width in WIDTHS.items()}
+    rare = {"elements": {"x": {"short": 0.99999, "long": 0.00001}}}
+    return grammar_of(
+        window=window,
+        elements=elements,
+        conditions={"one": {"rules": [rare, {"elements": ["other"], **rule}]}, "two": {}},
+    )
+
+
+WIDTHS = {"short": 5, "long": 10, "other": 10}
+
+
+def test_a_rare_choice_that_never_fits_is_refused():
+    assert compile_law(pair_in(20), "g.yaml").window == 20, "fits at either end"
+    message = r"conditions.one: the elements of rules\[0\], rules\[1\] never fit into 20 letters"
+    with pytest.raises(InputError, match=message):
+        compile_law(pair_in(20, position=2), "g.yaml")
+
+
+def test_a_length_that_leaves_no_room_is_refused():
+    rules = [{"elements": ["a"], "position": 56}, {"elements": ["a"], "position": "center"}]
+    conditions = {"one": {"rules": rules}, "two": {}}
+    assert compile_law(grammar_of(window=100, conditions=conditions), "g.yaml").window == 100
+    with pytest.raises(InputError, match=r"never fit into 1.. letters"):
+        compile_law(grammar_of(window=[100, 120], conditions=conditions), "g.yaml")
+
+
+def test_an_example_without_room_is_given_up():
+    places = [[1, 1, 1, 1, 55], [29, 29, 29, 29, 55], [36] * 5]  # only the 121st meeting never fits
+    conditions = {
+        f"c{n}": {
+            "mode": "mutually-exclusive",
+            "rules": [{"elements": ["a"], "position": p, "probability": 0.2} for p in starts],
+        }
+        for n, starts in enumerate(places)
+    }
+    groups = [{"conditions": list(conditions)}]
+    grammar = grammar_of(task="multi-label", conditions=conditions, examples=groups)
+    law = compile_law(grammar, "g.yaml")
+    message = (
+        r"g.yaml: conditions.c0 \+ c1 \+ c2: found no room in 60 letters.* of test in 10,000,000"
+    )
+    with pytest.raises(InputError, match=message):
+        draw_block(law, 0, "test", 0)
+
+
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(0, 200))
 def test_every_prefix_is_as_balanced_as_integers_allow(shares, count):
     order = balanced_order(shares)

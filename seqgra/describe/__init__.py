@@ -38,7 +38,8 @@ from seqgra.errors import raise_problems
 from seqgra.fingerprint import write_atomically
 from seqgra.grammar.load import resolve
 from seqgra.grammar.schema import NONE, Grammar
-from seqgra.law.law import Law, acceptances, compile_law
+from seqgra.law.crowding import acceptances
+from seqgra.law.law import Law, compile_law
 from seqgra.yamlfile import read_yaml, validate
 
 #: Up to so many elements the similarities of all pairs are told, beyond it the nearest pairs.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -12,19 +10,14 @@ import numba
 import numpy as np
 
 from seqgra.alphabet import SETS
-from seqgra.errors import Problem, raise_problems
-from seqgra.grammar.combinations import Applied, applied_rules
-from seqgra.grammar.laws import highest, table
+from seqgra.errors import Problem, bad_input, raise_problems
+from seqgra.grammar.laws import table
 from seqgra.grammar.schema import Grammar
-from seqgra.law import background, elements, letters, noise, placement, tables
+from seqgra.law import background, crowding, elements, letters, noise, placement, tables
 from seqgra.law.maps import below
 from seqgra.law.pcg import words
 from seqgra.law.shuffle import shuffle_rows
 from seqgra.streams import BLOCK, cumulative63, stream_state
-
-_ACCEPTANCE_CHOICES = 2_000
-#: Ways in which mutually exclusive rules can meet that are tried for a combination of conditions.
-_MOST_MEETINGS = 64
 
 
 class Law(NamedTuple):
@@ -32,6 +25,8 @@ class Law(NamedTuple):
 
     Attributes
     ----------
+    file
+        Names the grammar in errors.
     window
         Length of the longest examples: L.
     conditions
@@ -44,14 +39,15 @@ class Law(NamedTuple):
         int32 (P,): group of example i is groups[i mod P], every prefix as balanced as can be.
     group_combination, group_shuffle
         int32 (G,): combination that a group shows; k of its k-mer-preserving shuffles, 0 for none.
-    labels
-        uint8 (K, C): conditions of each combination.
+    shown, labels
+        The conditions of each combination: names; uint8 (K, C).
     backgrounds
         int32 (K, C + 1): how many conditions lend a combination their background, and which.
     sources, source_law
         int32, uint64 (K,): groups that shuffles are made of and the scale-63 law of their shares.
     """
 
+    file: str
     window: int
     conditions: int
     lengths: np.ndarray
@@ -63,6 +59,7 @@ class Law(NamedTuple):
     groups: np.ndarray
     group_combination: np.ndarray
     group_shuffle: np.ndarray
+    shown: tuple[tuple[str, ...], ...]
     labels: np.ndarray
     backgrounds: np.ndarray
     sources: np.ndarray
@@ -110,6 +107,7 @@ def compile_law(grammar: Grammar, file: str) -> Law:
     shown = [set(combination) for combination in combinations]
     lengths = table(grammar.window)
     law = Law(
+        file,
         grammar.longest,
         len(grammar.conditions),
         np.array(list(lengths), np.int32),
@@ -121,12 +119,13 @@ def compile_law(grammar: Grammar, file: str) -> Law:
         balanced_order([group.share for group in groups]).astype(np.int32),
         np.array([shown.index(set(group.conditions)) for group in groups], np.int32),
         shuffle,
+        combinations,
         np.array([[name in part for name in grammar.conditions] for part in shown], np.uint8),
         _lenders(grammar),
         sources.astype(np.int32),
         cumulative63([groups[g].share for g in sources]),
     )
-    raise_problems(_crowded(law.placement, grammar, file))
+    raise_problems(crowding.crowded(law.placement, grammar, file))
     return law
 
 
@@ -171,6 +170,11 @@ def draw_block(
 
     They depend on the law, the seed, the set and the block alone. Their letters are written into `x`
     (uint8 (BLOCK, L)) where it is given.
+
+    Raises
+    ------
+    InputError
+        If no room is found for the elements of an example.
     """
 
     def of(stage: str) -> np.ndarray:
@@ -184,9 +188,18 @@ def draw_block(
         x = np.empty((BLOCK, law.window), np.uint8)
     lender = _lender(law, combination, of("background condition"))
     which = law.background.law_of[set_number, lender]
-    placed = placement.draw_placements(
-        law.placement, set_number, combination, length, of("rules"), of("placement")
-    )
+    try:
+        placed = placement.draw_placements(
+            law.placement, set_number, combination, length, of("rules"), of("placement")
+        )
+    except placement.NoRoomError as error:
+        n = error.example
+        place = f"conditions.{' + '.join(law.shown[combination[n]])}"
+        message = (
+            f"found no room in {length[n]} letters for the elements of example {first + n} of "
+            f"{set_name} in {placement.MOST_PLACEMENTS:,} draws; widen the window or place fewer elements"
+        )
+        raise bad_input(law.file, place, message) from error
     laws = letters.Laws(law.background, law.elements, law.placement)
     streams = letters.Streams(of("background"), of("background choice"), of("letters"))
     letters.write(laws, which, length, combination, placed, streams, x)
@@ -246,83 +259,3 @@ def _shuffle(
         state = stream_state(seed, f"shuffle {k}", set_name, block)
         unchanged[rows] = shuffle_rows(x, rows, law.background.letters, k, state)
     return unchanged
-
-
-class Acceptance(NamedTuple):
-    """How often the elements of some rules, placed together, do not overlap.
-
-    Attributes
-    ----------
-    shown
-        The combination of conditions.
-    places
-        Where the rules stand in the file.
-    share
-        Of the draws of `placement.acceptance`.
-    """
-
-    shown: tuple[str, ...]
-    places: tuple[str, ...]
-    share: float
-
-
-def acceptances(law: tables.Placement, grammar: Grammar) -> Iterator[Acceptance]:
-    """Yield the shares of placements without overlap, where there are two elements at least.
-
-    All rules together, with most copies, in the shortest window are the most crowded case; of mutually
-    exclusive ones, one at a time. Combinations that another one includes are left out.
-    """
-    combinations = grammar.combinations
-    for number, shown in enumerate(combinations):
-        if any(set(shown) < set(other) for other in combinations):
-            continue
-        rules = applied_rules(grammar, shown)
-        for together in itertools.islice(_meetings(rules), _MOST_MEETINGS):
-            if _slots(rules, together) < 2:
-                continue  # nothing to overlap
-            applies = np.isin(np.arange(len(rules)), together)
-            share = placement.acceptance(
-                law, number, applies, grammar.shortest, _ACCEPTANCE_CHOICES
-            )
-            yield Acceptance(shown, tuple(rules[n].place for n in together), share)
-
-
-def _crowded(law: tables.Placement, grammar: Grammar, file: str) -> list[Problem]:
-    """Name the combinations of conditions whose rules can hardly be placed without overlap."""
-    problems: list[Problem] = []
-    for shown, places, share in acceptances(law, grammar):
-        if share < placement.LEAST_ACCEPTANCE:
-            named = ", ".join(_short(place, shown) for place in places)
-            message = (
-                f"the elements of {named} fit into {grammar.shortest} letters without overlap in "
-                f"{share:.2%} of draws; widen the window or place fewer elements"
-            )
-            problems.append(Problem(file, f"conditions.{' + '.join(shown)}", message))
-    return problems
-
-
-def _meetings(rules: list[Applied]) -> Iterator[list[int]]:
-    """Yield the sets of rules, by number, that can apply together and hold all that they can."""
-    possible = [n for n, applied in enumerate(rules) if max(applied.chances) > 0]
-    runs: dict[int, list[int]] = {}
-    for n in possible:
-        if rules[n].exclusive:
-            runs.setdefault(rules[n].condition, []).append(n)
-    always = [n for n in possible if not rules[n].exclusive]
-    for chosen in itertools.product(*runs.values()):
-        yield sorted([*chosen, *always])
-
-
-def _slots(rules: list[Applied], together: list[int]) -> int:
-    """Return how many elements these rules place at most."""
-    found = 0
-    for n in together:
-        rule = rules[n].rule
-        slots = len(rule.elements) if rule.k_of is None else highest(rule.k_of)
-        found += slots * highest(rule.copies)
-    return found
-
-
-def _short(place: str, shown: tuple[str, ...]) -> str:
-    """Return a rule's place without its condition where there is only one."""
-    return place.removeprefix(f"conditions.{shown[0]}.") if len(shown) == 1 else place

@@ -14,15 +14,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seqgra.errors import SeqgraError
 from seqgra.law.jit import kernel, part
 from seqgra.law.maps import below, chosen_prefix
-from seqgra.law.pcg import generator_state, next_word
+from seqgra.law.pcg import next_word
 from seqgra.law.tables import ALL, BY_LAW, CENTER, END, Placement
 
-#: Share of joint placements without overlap below which a rule set is refused.
-LEAST_ACCEPTANCE = 1e-3
-#: Placements after which a choice of elements, orders and strands is taken to overlap always.
-_PATIENCE = 100_000
+#: Placements after which an example is given up: seconds, where none of a checked grammar needs so many.
+MOST_PLACEMENTS = 10_000_000
 
 
 class Placed(NamedTuple):
@@ -46,7 +45,21 @@ class Placed(NamedTuple):
     intact: np.ndarray
 
 
-class _Scratch(NamedTuple):
+class NoRoomError(SeqgraError):
+    """An example was given up, because its elements never lay apart.
+
+    Attributes
+    ----------
+    example
+        Its number among those that were drawn.
+    """
+
+    def __init__(self, example: int) -> None:
+        super().__init__(f"no room for the elements of example {example}")
+        self.example = example
+
+
+class Scratch(NamedTuple):
     """What the kernels note about one example.
 
     Attributes
@@ -83,87 +96,34 @@ def draw_placements(
     rules, placement
         uint64 (4,): streams for what is drawn once, and for what is redrawn until nothing overlaps,
         advanced in place. Examples share them, so a block of examples is always drawn whole.
+
+    Raises
+    ------
+    NoRoomError
+        If the elements of an example overlap in all of `MOST_PLACEMENTS`.
     """
     shape = (combination.size, law.most_slots)
-    placed = _nothing_placed(shape)
-    _draw(law, set_number, combination, length, rules, placement, placed, _scratch(law))
+    placed = nothing_placed(shape)
+    lost = _draw(law, set_number, combination, length, rules, placement, placed, scratch_for(law))
+    if lost >= 0:
+        raise NoRoomError(lost)
     return placed
 
 
-def acceptance(
-    law: Placement, combination: int, applies: np.ndarray, length: int, choices: int
-) -> float:
-    """Return the share of placements that fit and do not overlap (or may); 0 if a choice never does.
-
-    Parameters
-    ----------
-    law
-        The placement laws.
-    combination
-        Its number.
-    applies
-        bool (R,): which of its rules apply, each with its most copies and slots.
-    length
-        Letters of the example.
-    choices
-        How often elements, orders and strands are drawn, each time placed until it fits, `_PATIENCE`
-        times at most.
-    """
-    state = generator_state(np.random.PCG64(0))
-    placed, scratch = _nothing_placed((choices, law.most_slots)), _scratch(law)
-    return float(_acceptance(law, combination, applies, length, state, placed, scratch))
-
-
-def _nothing_placed(shape: tuple[int, int]) -> Placed:
+def nothing_placed(shape: tuple[int, int]) -> Placed:
     """Return `Placed` of a shape (N, S) without elements."""
     start, element = np.full(shape, -1, np.int32), np.zeros(shape, np.int32)
     return Placed(start, element, np.ones(shape, np.int8), np.ones(shape, bool))
 
 
-def _scratch(law: Placement) -> _Scratch:
+def scratch_for(law: Placement) -> Scratch:
+    """Return room for what the kernels note."""
     blocks, edges = law.blocks.size, law.edges.size
-    return _Scratch(np.zeros(blocks, np.int32), np.zeros(edges, bool), np.zeros(blocks, bool))
-
-
-@kernel
-def _acceptance(
-    law: Placement,
-    combination: int,
-    applies: np.ndarray,
-    length: int,
-    state: np.ndarray,
-    placed: Placed,
-    scratch: _Scratch,
-) -> float:
-    """Return the share of placements without overlap, for one choice each row of `placed`."""
-    first = law.combinations[combination].slot
-    slots = law.combinations[combination + 1].slot - first
-    placements = 0
-    for choice in range(placed.start.shape[0]):
-        start, element, strand = placed.start[choice], placed.element[choice], placed.strand[choice]
-        blocks = 0
-        block = law.combinations[combination].block
-        for rule in range(applies.size):
-            record = law.rules[law.combinations[combination].rule + rule]
-            for _ in range(record.most_copies):
-                most = record.blocks
-                if record.k_of != ALL:
-                    most = _highest(law, record.k_of)
-                most = most if applies[rule] else 0
-                blocks = _choose_blocks(block, record.blocks, most, state, scratch, blocks)
-                block += record.blocks
-        _choose_elements(law, first, blocks, state, element, strand, scratch)
-        tried = _place_apart(
-            law, first, slots, blocks, length, state, start, element, scratch, _PATIENCE
-        )
-        if tried == 0:
-            return 0.0
-        placements += tried
-    return placed.start.shape[0] / placements
+    return Scratch(np.zeros(blocks, np.int32), np.zeros(edges, bool), np.zeros(blocks, bool))
 
 
 @part
-def _place_apart(
+def place_apart(
     law: Placement,
     first_slot: int,
     slots: int,
@@ -172,7 +132,7 @@ def _place_apart(
     state: np.ndarray,
     start: np.ndarray,
     element: np.ndarray,
-    scratch: _Scratch,
+    scratch: Scratch,
     most: int,
 ) -> int:
     """Draw places until nothing overlaps that may not; return how often, 0 after `most` in vain."""
@@ -193,19 +153,23 @@ def _draw(
     once: np.ndarray,
     again: np.ndarray,
     placed: Placed,
-    scratch: _Scratch,
-) -> None:
+    scratch: Scratch,
+) -> int:
+    """Fill `placed`; return the number of the first example that was given up, -1 for none."""
     for i in range(combination.size):
         c = combination[i]
         first = law.combinations[c].slot
         slots = law.combinations[c + 1].slot - first
         start, element = placed.start[i], placed.element[i]
         blocks = _choose_rules(law, set_number, c, once, scratch)
-        _choose_elements(law, first, blocks, once, element, placed.strand[i], scratch)
-        most = np.iinfo(np.int64).max
-        _place_apart(law, first, slots, blocks, length[i], again, start, element, scratch, most)
+        choose_elements(law, first, blocks, once, element, placed.strand[i], scratch)
+        if not place_apart(
+            law, first, slots, blocks, length[i], again, start, element, scratch, MOST_PLACEMENTS
+        ):
+            return i
         if law.overlap:
             _mark_overwritten(law, first, slots, start, element, placed.intact[i])
+    return -1
 
 
 @part
@@ -226,18 +190,12 @@ def _draw_law(law: Placement, number: int, most: int, state: np.ndarray) -> int:
     )
 
 
-@part
-def _highest(law: Placement, number: int) -> int:
-    record = law.laws[number]
-    return record.low + record.count - 1 if record.count > 0 else law.values[record.end - 1]
-
-
 _ANY = np.iinfo(np.int32).max
 
 
 @part
 def _choose_rules(
-    law: Placement, set_number: int, c: int, state: np.ndarray, scratch: _Scratch
+    law: Placement, set_number: int, c: int, state: np.ndarray, scratch: Scratch
 ) -> int:
     """Draw which blocks of combination c are placed; return how many, listed in `scratch.blocks`."""
     one = np.uint64(1)
@@ -260,15 +218,15 @@ def _choose_rules(
             wanted = record.blocks
             if record.k_of != ALL:
                 wanted = _draw_law(law, record.k_of, _ANY, state)
-            blocks = _choose_blocks(block, record.blocks, wanted, state, scratch, blocks)
+            blocks = choose_blocks(block, record.blocks, wanted, state, scratch, blocks)
             block += record.blocks
         block += (record.most_copies - copies) * record.blocks
     return blocks
 
 
 @part
-def _choose_blocks(
-    first: int, there: int, wanted: int, state: np.ndarray, scratch: _Scratch, blocks: int
+def choose_blocks(
+    first: int, there: int, wanted: int, state: np.ndarray, scratch: Scratch, blocks: int
 ) -> int:
     """Append `wanted` of the blocks `first` .. `first + there - 1`, each subset equally likely."""
     for n in range(there):
@@ -281,14 +239,14 @@ def _choose_blocks(
 
 
 @part
-def _choose_elements(
+def choose_elements(
     law: Placement,
     first_slot: int,
     blocks: int,
     state: np.ndarray,
     element: np.ndarray,
     strand: np.ndarray,
-    scratch: _Scratch,
+    scratch: Scratch,
 ) -> None:
     """Draw the elements, orders, strands and orientations of the blocks that are placed."""
     for n in range(blocks):
@@ -310,7 +268,7 @@ def _choose_elements(
 
 
 @part
-def _face(law: Placement, b: int, first_slot: int, scratch: _Scratch, strand: np.ndarray) -> None:
+def _face(law: Placement, b: int, first_slot: int, scratch: Scratch, strand: np.ndarray) -> None:
     """Let the two elements of a block point at one another, or away: the left one decides.
 
     Reversing a convergent (divergent) pair gives a convergent (divergent) pair again.
@@ -336,7 +294,7 @@ def _place(
     state: np.ndarray,
     start: np.ndarray,
     element: np.ndarray,
-    scratch: _Scratch,
+    scratch: Scratch,
 ) -> bool:
     """Draw gaps and starts of every block that is placed; False as soon as one does not fit."""
     for n in range(blocks):
@@ -372,7 +330,7 @@ def _draw_gaps(
     state: np.ndarray,
     start: np.ndarray,
     element: np.ndarray,
-    scratch: _Scratch,
+    scratch: Scratch,
 ) -> int:
     """Draw the gaps of block b, set starts relative to its first letter; return the letters it covers.
 
