@@ -1,0 +1,318 @@
+"""How many examples an architecture needs, from its learning curves over dataset sizes.
+
+A *curve* is one run's value at each size of the grid: same grammar, architecture, data seed and model
+seed. Its training sets are nested, so its points are correlated and it is resampled whole.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import isotonic_regression
+
+from seqgra.compare.resample import FEWEST_SEEDS, Interval, interval, median, median_draws
+
+#: How far from chance to the ceiling counts as having learnt the task.
+TAUS = (0.9, 0.95, 0.99)
+#: Statuses that count as not having learnt, whatever the value.
+NOT_LEARNT = frozenset({"collapsed", "diverged"})
+#: What names the curves that are summarised together.
+GROUP = ["grammar", "label"]
+
+
+class Curves(NamedTuple):
+    """The learning curves of one architecture on one grammar.
+
+    Attributes
+    ----------
+    sizes
+        int64 (K,): dataset sizes, ascending.
+    values
+        float64 (S, K): value of each curve at each size, NaN where it diverged or is missing.
+    learnt
+        bool (S, K): False where the run collapsed, diverged or is missing.
+    there
+        bool (S, K): False where the run is missing.
+    seeds
+        int64 (S,): data seed of each curve.
+    """
+
+    sizes: np.ndarray
+    values: np.ndarray
+    learnt: np.ndarray
+    there: np.ndarray
+    seeds: np.ndarray
+
+    @property
+    def complete(self) -> np.ndarray:
+        """Bool (S,): whether a curve has a run at every size."""
+        return self.there.all(axis=1)
+
+
+class Bounds(NamedTuple):
+    """What the values of a grammar can be.
+
+    Attributes
+    ----------
+    chance
+        Value of a constant prediction.
+    ceiling
+        Value of the best possible classifier, or 1 where that is not known.
+    known
+        Whether `ceiling` is the grammar's own.
+    """
+
+    chance: float
+    ceiling: float
+    known: bool
+
+    def target(self, tau: float) -> float:
+        """Return the value that is the share `tau` of the way from chance to the ceiling."""
+        return self.chance + tau * (self.ceiling - self.chance)
+
+
+def bounds_of(runs: pd.DataFrame) -> dict[str, Bounds]:
+    """Return the bounds of each grammar.
+
+    Parameters
+    ----------
+    runs
+        Columns grammar, chance and ceiling (NaN where unknown), constant within a grammar.
+    """
+    found = {}
+    for grammar, group in runs.groupby("grammar"):
+        chance, ceiling = group["chance"].median(), group["ceiling"].median()
+        known = bool(ceiling == ceiling)
+        found[str(grammar)] = Bounds(
+            float(chance) if chance == chance else 0.0, float(ceiling) if known else 1.0, known
+        )
+    return found
+
+
+def curves_of(runs: pd.DataFrame) -> Curves:
+    """Return the curves of runs of one grammar and architecture.
+
+    Parameters
+    ----------
+    runs
+        One row a run: data_seed, model_seed, size, value (NaN where it diverged) and status.
+    """
+    index = ["data_seed", "model_seed"]
+    table = runs.pivot(index=index, columns="size", values="status")
+    values = runs.pivot(index=index, columns="size", values="value").reindex_like(table)
+    there = table.notna().to_numpy()
+    failed = table.isin(NOT_LEARNT).to_numpy()
+    array = values.to_numpy(np.float64)
+    learnt = there & ~failed & np.isfinite(array)
+    seeds = table.index.get_level_values("data_seed").to_numpy(np.int64)
+    return Curves(table.columns.to_numpy(np.int64), array, learnt, there, seeds)
+
+
+def best_of_restarts(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return, of the model seeds of each size and data seed, the run with the least validation loss.
+
+    That is what laboratories do. Ties, and runs without a loss, go to the first model seed. All have
+    model seed 0 in the result.
+
+    Parameters
+    ----------
+    runs
+        One row a run: `GROUP`, size, data_seed, model_seed and validation_loss.
+    """
+    keys = [*GROUP, "size", "data_seed"]
+    ordered = runs.sort_values([*keys, "validation_loss", "model_seed"], na_position="last")
+    return ordered.drop_duplicates(keys).assign(model_seed=0)
+
+
+def crossings(curves: Curves, target: float) -> np.ndarray:
+    """Return log2 of the size at which each curve reaches a value, float64 (S,).
+
+    A curve is made monotone in size (isotonic regression over the sizes at which it neither collapsed
+    nor diverged) and is linear in log2 of the size between sizes. A size at which it collapsed or
+    diverged before it first reaches the target is not reached: the crossing is no smaller.
+    -inf: reached at the smallest size already; inf: not reached; NaN: the curve lacks a size.
+
+    Parameters
+    ----------
+    curves
+        S curves.
+    target
+        The value to reach.
+    """
+    x = np.log2(curves.sizes.astype(np.float64))
+    found = np.full(len(curves.values), np.nan)
+    for i in np.flatnonzero(curves.complete):
+        at = np.flatnonzero(curves.learnt[i])
+        found[i] = _crossing(x, at, curves.values[i], target)
+    return found
+
+
+def _crossing(x: np.ndarray, at: np.ndarray, values: np.ndarray, target: float) -> float:
+    if not len(at):
+        return math.inf
+    smooth = isotonic_regression(values[at]).x
+    reaching = np.flatnonzero(smooth >= target)
+    if not len(reaching):
+        return math.inf
+    first = int(reaching[0])
+    place = int(at[first])
+    if first == 0:  # every smaller size, if any, collapsed
+        return -math.inf if place == 0 else float(x[place])
+    before = int(at[first - 1])
+    share = (target - smooth[first - 1]) / (smooth[first] - smooth[first - 1])
+    log2_size = x[before] + share * (x[place] - x[before])
+    return float(max(log2_size, x[place - 1]) if place - 1 > before else log2_size)
+
+
+def area(curves: Curves, bounds: Bounds) -> np.ndarray:
+    """Return the area under each curve between chance and ceiling on the log2 axis, float64 (S,).
+
+    ALC = [ int (value(n) - c) d log2 n ] / [ (ceiling - c) (log2 n_K - log2 n_1) ], by trapezoids over
+    the sizes as they are: the score of the Active Learning Challenge of 2010
+    (https://www.causality.inf.ethz.ch/activelearning.php?page=evaluation) with the ceiling in place of 1.
+    A diverged run counts as chance, a collapsed one as what it scored. NaN: the curve lacks a size, or
+    there is one size only. It depends on the sizes: compare within a grid only.
+    """
+    x = np.log2(curves.sizes.astype(np.float64))
+    span = bounds.ceiling - bounds.chance
+    if len(x) < 2 or span <= 0:
+        return np.full(len(curves.values), np.nan)
+    values = np.where(np.isfinite(curves.values), curves.values, bounds.chance)
+    areas = np.trapezoid((values - bounds.chance) / span, x, axis=1) / (x[-1] - x[0])
+    return np.where(curves.complete, areas, np.nan)
+
+
+def efficiency(runs: pd.DataFrame, taus: Iterable[float] = TAUS) -> pd.DataFrame:
+    """Return the examples needed by each architecture on each grammar.
+
+    Parameters
+    ----------
+    runs
+        One row a run: `GROUP`, data_seed, model_seed, size, value, status, validation_loss, chance and
+        ceiling (see `runs.curve_runs`).
+    taus
+        Shares of the way from chance to the ceiling.
+
+    Returns
+    -------
+    DataFrame
+        One row a (grammar, label, version, tau): version, ``typical`` (the median run) or ``best of k``
+        restarts; target, the value to reach, and reference, ``ceiling`` or ``perfect`` (1, where the
+        ceiling is not known); needed, low, high: dataset sizes, inf where not reached by `largest` and
+        0 where reached at `smallest`; of: ``interval`` (95 %, from five data seeds on) or ``range`` of
+        single curves; reached, how many of `curves` reach it; data_seeds; alc, the median area;
+        smallest, largest, the sizes of the grid.
+    """
+    rows = []
+    bounds = bounds_of(runs)
+    for (grammar, label), group in runs.groupby(GROUP):
+        restarts = group.groupby(["size", "data_seed"])["model_seed"].nunique().max()
+        versions = {"typical": group}
+        if restarts > 1:
+            versions[f"best of {restarts}"] = best_of_restarts(group)
+        for version, chosen in versions.items():
+            curves, limits = curves_of(chosen), bounds[str(grammar)]
+            areas = area(curves, limits)
+            alc = float(np.median(areas[curves.complete])) if curves.complete.any() else math.nan
+            for tau in taus:
+                facts = (grammar, label, version, tau, limits.target(tau), limits.known, alc)
+                rows.append(_row(curves, facts))
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+_COLUMNS = [
+    *GROUP,
+    *("version", "tau", "target", "reference", "needed", "low", "high", "of"),
+    *("reached", "curves", "data_seeds", "alc", "smallest", "largest"),
+]
+
+
+def _row(curves: Curves, facts: tuple[Any, ...]) -> tuple[Any, ...]:
+    *names, target, known, alc = facts
+    crossing = crossings(curves, target)
+    seeds = curves.seeds[curves.complete]
+    crossing = crossing[curves.complete]
+    point, bound = needed(crossing, seeds)
+    reached = int(np.count_nonzero(crossing < math.inf))
+    reference = "ceiling" if known else "perfect"
+    sizes = (int(curves.sizes[0]), int(curves.sizes[-1]))
+    found = (2.0**value for value in (point, bound.low, bound.high))
+    counts = (reached, len(crossing), len(np.unique(seeds)))
+    return (*names, target, reference, *found, bound.of, *counts, alc, *sizes)
+
+
+def needed(crossing: np.ndarray, seeds: np.ndarray) -> tuple[float, Interval]:
+    """Return the median of log2 sizes and its interval, or their range below five data seeds.
+
+    Curves that do not reach the target count as infinite, those that always do as minus infinite. All
+    curves end at the same sizes, so this is the Kaplan-Meier median too.
+
+    Parameters
+    ----------
+    crossing
+        float64 (S,): from `crossings`, no NaN.
+    seeds
+        int64 (S,): data seeds.
+    """
+    if not len(crossing):
+        return math.nan, Interval(math.nan, math.nan, "none")
+    point = float(median(crossing[None])[0])
+    if len(np.unique(seeds)) < FEWEST_SEEDS:
+        return point, Interval(float(crossing.min()), float(crossing.max()), "range")
+    return point, interval(median_draws(crossing, seeds), point, len(np.unique(seeds)))
+
+
+def size_words(size: float, smallest: int, largest: int) -> str:
+    """Return examples needed in words, censored at the ends of the grid.
+
+    >>> size_words(float("inf"), 500, 40000), size_words(0, 500, 40000), size_words(2345.6, 500, 40000)
+    ('> 40,000', '≤ 500', '2,300')
+    """
+    if math.isnan(size):
+        return "unknown"
+    if size > largest:
+        return f"> {largest:,}"
+    if size <= smallest:
+        return f"≤ {smallest:,}"
+    digits = max(0, int(math.log10(size)) - 1)
+    return f"{round(size, -digits):,.0f}"
+
+
+def noise_tolerated(runs: pd.DataFrame, rates: dict[str, float], tau: float = 0.9) -> pd.DataFrame:
+    """Return the largest rate of wrong labels at which the median run still learns the task.
+
+    The target is that of the grammar with the lowest rate. Rates are those of the grid; nothing is
+    interpolated between them.
+
+    Parameters
+    ----------
+    runs
+        As for `efficiency`, of grammars that differ in nothing but their label noise and whose test
+        sets are clean.
+    rates
+        Grammar -> its share of wrong labels.
+    tau
+        Share of the way from chance to the ceiling.
+
+    Returns
+    -------
+    DataFrame
+        One row a (label, size): rate (NaN: not even the lowest), highest (the highest rate of the
+        grid) and runs, the fewest at a rate. The target must hold at every lower rate too.
+    """
+    cleanest = min(rates, key=lambda name: rates[name])
+    target = bounds_of(runs)[cleanest].target(tau)
+    shown = runs[runs["grammar"].isin(list(rates))].assign(
+        rate=lambda t: t["grammar"].map(rates), value=lambda t: t["value"].fillna(-math.inf)
+    )
+    rows = []
+    for (label, size), group in shown.groupby(["label", "size"]):
+        by_rate = group.groupby("rate")["value"].agg(["median", "size"]).sort_index()
+        holds = (by_rate["median"] >= target).cummin()
+        rate = float(holds.index[holds].max()) if holds.any() else math.nan
+        rows.append((label, size, rate, float(by_rate.index.max()), int(by_rate["size"].min())))
+    return pd.DataFrame(rows, columns=["label", "size", "rate", "highest", "runs"])
