@@ -50,7 +50,7 @@ class Curves(NamedTuple):
     @property
     def complete(self) -> np.ndarray:
         """Bool (S,): whether a curve has a run at every size."""
-        return self.there.all(axis=1)
+        return np.asarray(self.there.all(axis=1))
 
 
 class Bounds(NamedTuple):

@@ -47,18 +47,20 @@ class Across(NamedTuple):
     least: float
 
 
-def standings(runs: pd.DataFrame) -> pd.DataFrame:
+def standings(runs: pd.DataFrame, leader: str | None = None) -> pd.DataFrame:
     """Compare the architectures of one grammar by the mean of a value; higher is better.
 
     Parameters
     ----------
     runs
-        One row a run: label, data_seed and value; NaN (diverged) is left out.
+        One row a run: label, data_seed and value; NaN is left out.
+    leader
+        The label to compare the others with; that of the highest mean if not given.
 
     Returns
     -------
     DataFrame
-        One row a label, the highest mean first (the leader): mean; seeds, data seeds shared with the
+        One row a label, the leader first, then by mean: mean; seeds, data seeds shared with the
         leader; behind, by how much the leader leads, mean over those; behind_low and behind_high, its
         95 % interval (Student's t, paired by data seed); p, two-sided, Holm over the others; best, the
         share of bootstrap draws in which it has the highest mean; regret, by how much it is expected to
@@ -66,7 +68,9 @@ def standings(runs: pd.DataFrame) -> pd.DataFrame:
     """
     runs = runs.dropna(subset=["value"])
     by_seed = runs.pivot_table(index="data_seed", columns="label", values="value", aggfunc="mean")
-    order = sorted(by_seed.columns, key=lambda label: (-by_seed[label].mean(), label))
+    order = sorted(
+        by_seed.columns, key=lambda label: (label != leader, -by_seed[label].mean(), label)
+    )
     rows = [
         (label, float(by_seed[label].mean()), *_paired(by_seed, order[0], label)) for label in order
     ]

@@ -27,7 +27,7 @@ _INTEGERS = ("size", "data_seed", "model_seed")
 #: Columns of each table, without the keys.
 SCORES = ("training_examples", "status", "metric", "scope", "value", "chance", "headline")
 RECOVERY = ("method", "examples", "left_out", "metric", "scope", "value")
-STATUS = ("train", "evaluate", "attribute", "status", "reason")
+STATUS = ("train", "evaluate", "attribute", "status", "validation_loss", "reason")
 RUNS = (
     "train_seconds",
     "evaluate_seconds",
@@ -39,6 +39,7 @@ RUNS = (
     "host",
     "versions",
 )
+_FLOATS = ("value", "chance", "validation_loss", *RUNS[:3])
 
 
 class Cell(NamedTuple):
@@ -73,7 +74,8 @@ class Tables(NamedTuple):
         One row a (cell, attribution method, metric, scope); examples: explanations with values,
         left_out: those without.
     status
-        One row a cell: the outcome of each stage, of the cell, and why it is not ``done``.
+        One row a cell: the outcome of each stage, of the cell, the least validation loss of its training
+        (NaN where there is none), and why it is not ``done``.
     runs
         One row a cell: what seeds do not determine (seconds, device, versions, ...).
     regret
@@ -214,7 +216,7 @@ def _outcome(train: _Stage, evaluate: _Stage) -> str:
 
 def _status_row(
     train: _Stage, evaluate: _Stage, attribute: Mapping[str, _Stage], outcome: str
-) -> tuple[str, ...]:
+) -> tuple[Any, ...]:
     stopped = train.status in ("missing", "skipped", "diverged")
     reasons = []
     for name, stage in {"train": train, "evaluate": evaluate, **attribute}.items():
@@ -226,7 +228,8 @@ def _status_row(
             reasons.append(f"{name}: {stage.reason or stage.status}")
     statuses = {stage.status for stage in attribute.values()}
     attributed = statuses.pop() if len(statuses) == 1 else ("partial" if statuses else "")
-    return train.status, evaluate.status, attributed, outcome, "; ".join(reasons)
+    loss = train.run.get("best_validation_loss")
+    return train.status, evaluate.status, attributed, outcome, loss, "; ".join(reasons)
 
 
 def _score_rows(cell: Cell, outcome: str) -> list[tuple[Any, ...]]:
@@ -287,7 +290,7 @@ def _frame(
     """Return rows as a sorted frame whose column types do not depend on what the rows hold."""
     frame = pd.DataFrame(rows, columns=[*KEYS, *columns])
     types = dict.fromkeys((*_INTEGERS, *integers), "int64")
-    types |= dict.fromkeys(frame.columns.intersection(["value", "chance", *RUNS[:3]]), "float64")
+    types |= dict.fromkeys(frame.columns.intersection([*_FLOATS]), "float64")
     types |= dict.fromkeys(frame.columns.intersection(["headline"]), "bool")
     types |= dict.fromkeys(frame.columns.intersection(["epochs", "parameters", "threads"]), "Int64")
     texts = dict.fromkeys(frame.columns.difference(list(types)), "str")

@@ -1,0 +1,154 @@
+"""Tables, figures and the report of a large synthetic grid: seconds, peak memory, size of the page.
+
+    python benchmarks/compare.py [--grammars 10] [--architectures 10] [--data-seeds 10] [--model-seeds 1]
+                                 [--keep FOLDER]
+
+The default is 10,000 cells: 10 sizes each. Cells are written first (not timed): learning curves with a known
+truth (`synthetic.py`), true test sets, attributions of 20 examples. Then `seqgra compare --cells` is timed
+as a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from synthetic import CHANCE, Truth, draw
+
+from seqgra.compare.tables import CELL_COLUMNS
+from seqgra.fingerprint import Identity, claim
+from seqgra.results import Attributions, Scores, write_attributions, write_scores
+from seqgra.simulate import simulate
+
+SIZES = (500, 1000, 2000, 4000, 8000, 16000, 32000, 64000, 128000, 256000)
+METHOD = "integrated-gradients"
+WINDOW, PICTURED = 150, 20
+GRAMMAR = """
+description: synthetic cells, variant {number}
+window: {window}
+elements: {{a: {{kmers: {{ACGTACGT: 1}}}}, b: {{kmers: {{TTGACCAA: 1}}}}}}
+conditions: {{first: {{rules: [{{elements: [a]}}]}}, second: {{rules: [{{elements: [b]}}]}}}}
+"""
+
+
+def write_grid(root: Path, truth: Truth) -> Path:
+    """Write the nouns of synthetic cells and return the cells file."""
+    runs = draw(truth, 0)
+    for number, grammar in enumerate(sorted(runs["grammar"].unique())):
+        file = root / f"{grammar}.yaml"
+        file.write_text(GRAMMAR.format(number=number, window=WINDOW + number))
+        simulate(file, root / "data" / grammar, seed=0, counts={"test": 200})
+    rng = np.random.default_rng(0)
+    template = Template(rng)
+    with (root / "cells.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(CELL_COLUMNS)
+        for row in runs.to_dict("records"):
+            key = [row["grammar"], row["size"], row["data_seed"], row["label"], "pytorch"]
+            key.append(row["model_seed"])
+            path = "/".join(map(str, key))
+            template.write(root, path, row)
+            folders = [root / noun / path for noun in ("models", "scores")]
+            recovery = f"{METHOD}={root / 'attributions' / path}"
+            writer.writerow([*key, *folders, recovery, root / "data" / row["grammar"]])
+    return root / "cells.csv"
+
+
+class Template:
+    """What all cells share, so that 10,000 are written in a minute or two."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        x = np.linspace(0, 1, 200)
+        curves = [
+            (kind, scope, x, y)
+            for kind, y in (("roc", x**0.2), ("pr", 1 - 0.3 * x))
+            for scope in ("micro",)
+        ]
+        self.curves = pd.concat(
+            pd.DataFrame({"curve": kind, "scope": scope, "x": x, "y": y})
+            for kind, scope, x, y in curves
+        )
+        self.values = rng.normal(size=(PICTURED, 4, WINDOW)).astype(np.float32)
+        self.logits = rng.normal(size=(200, 2)).astype(np.float32)
+
+    def write(self, root: Path, path: str, row: dict[str, object]) -> None:
+        """Write model, scores and attributions of one run."""
+        status, value = str(row["status"]), float(row["value"])
+        model = Identity("train", 1, {}, {"path": path})
+        with claim(root / "models" / path, model) as draft:
+            draft.aside("history.csv").write_text(history(value))
+            draft.publish(
+                status, parameters=6000, epochs=12, best_epoch=8, device="cpu", threads=1, seconds=9.5,
+                best_validation_loss=row["validation_loss"], constant_loss=0.69, reason="",
+            )  # fmt: skip
+        inputs = {"model": model.fingerprint}
+        scopes = ("micro", "macro", "first", "second")
+        metrics = {
+            name: dict.fromkeys(scopes, value)
+            for name in ("pr_auc", "roc_auc", "accuracy", "log_loss")
+        }
+        chance = {name: dict.fromkeys(scopes, CHANCE) for name in metrics}
+        with claim(root / "scores" / path, Identity("evaluate", 1, inputs)) as draft:
+            scores = Scores(200, "multi-class", "micro", metrics, chance, self.curves, self.logits)
+            write_scores(scores, draft)
+            draft.publish(status)
+        table = pd.DataFrame({"example": range(PICTURED), "correct": True})
+        table.insert(1, "condition", ["first", "second"] * (PICTURED // 2))
+        for metric in ("ap_chance_corrected", "auroc", "relevance_mass"):
+            table[metric] = 0.8 * (value - CHANCE) / (1 - CHANCE)
+        with claim(root / "attributions" / path, Identity("attribute", 1, inputs)) as draft:
+            rows = np.arange(PICTURED)
+            write_attributions(Attributions(METHOD, table, rows, rows % 2, self.values), draft)
+            draft.publish()
+
+
+def history(value: float) -> str:
+    """Return a training history that ends in step with a value."""
+    rows = ["epoch,training_loss,validation_loss,validation_accuracy,seconds"]
+    for epoch in range(1, 13):
+        fall = (value - CHANCE) * (1 - 0.7**epoch)
+        validation = 0.69 - fall + 0.002 * max(0, epoch - 8) ** 2
+        rows.append(f"{epoch},{0.69 - 1.2 * fall:.5f},{validation:.5f},{CHANCE + fall:.4f},0.8")
+    return "\n".join(rows) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--grammars", type=int, default=10)
+    parser.add_argument("--architectures", type=int, default=10)
+    parser.add_argument("--data-seeds", type=int, default=10)
+    parser.add_argument("--model-seeds", type=int, default=1)
+    parser.add_argument("--at", type=int, default=10_000)
+    parser.add_argument("--keep", type=Path, help="write the grid here, and leave it")
+    options = parser.parse_args()
+    n50 = {f"net{i:02d}": 1000 * 1.5**i for i in range(options.architectures)}
+    truth = Truth(
+        n50, grammars=options.grammars, sizes=SIZES, data_seeds=options.data_seeds,
+        model_seeds=options.model_seeds, of_grammar=0.5, collapse=0.01,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        root = options.keep or Path(folder)
+        cells = root / "cells.csv"
+        if not cells.exists():
+            root.mkdir(parents=True, exist_ok=True)
+            write_grid(root, truth)
+        many = sum(1 for _ in cells.open()) - 1
+        command = [sys.executable, "-m", "seqgra.cli", "compare", "--cells", str(cells)]
+        started = time.perf_counter()
+        subprocess.run([*command, "-o", str(root / "out"), "--at", str(options.at)], check=True)
+        seconds = time.perf_counter() - started
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        page = (root / "out" / "report.html").stat().st_size / 2**20
+    print(f"{many:,} cells: {seconds:.1f} s, peak memory {peak:.0f} MiB, report {page:.1f} MiB")
+
+
+if __name__ == "__main__":
+    main()

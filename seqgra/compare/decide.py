@@ -1,0 +1,282 @@
+"""From runs to what they carry: every statistic of a comparison, and the decision for each grammar."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from seqgra.compare.efficiency import (
+    Bounds,
+    area,
+    bounds_of,
+    crossings,
+    curves_of,
+    efficiency,
+    noise_tolerated,
+)
+from seqgra.compare.fits import Fit, fit
+from seqgra.compare.ranking import ALPHA, Across, across, chance_fewest, standings
+from seqgra.compare.resample import FEWEST_SEEDS
+from seqgra.compare.runs import at_size
+from seqgra.compare.variance import components
+from seqgra.compare.variants import (
+    Change,
+    families,
+    one_field_changes,
+    stability,
+    wrong_labels,
+)
+from seqgra.grammar.schema import Grammar
+
+#: Means this close to the best count as equal to it.
+TIE = 0.005
+#: The share of the way to the ceiling that decides who needs the fewest examples.
+TAU = 0.9
+
+
+class Decision(NamedTuple):
+    """Which architecture a grammar calls for at a size, and whether the runs show it.
+
+    Attributes
+    ----------
+    grammar, size
+        Where.
+    label
+        The highest mean, or of those within `TIE` of it the one that needs the fewest examples.
+    shown
+        Whether every other architecture is shown to be worse.
+    others
+        From `ranking.standings` with `label` as the leader.
+    worse, open
+        Others that are shown to be worse, and those that are not.
+    seeds
+        The fewest data seeds that it shares with another.
+    fewest
+        Label -> share of draws in which it needs the fewest examples; empty below five data seeds.
+    """
+
+    grammar: str
+    size: int
+    label: str
+    shown: bool
+    others: pd.DataFrame
+    worse: tuple[str, ...]
+    open: tuple[str, ...]
+    seeds: int
+    fewest: Mapping[str, float]
+
+
+class Doubling(NamedTuple):
+    """What twice the examples gain: mean, its ends, and what they are (see `resample.Interval`)."""
+
+    gain: float
+    low: float
+    high: float
+    of: str
+
+
+class Statistics(NamedTuple):
+    """Everything that the runs of a grid say.
+
+    Attributes
+    ----------
+    runs
+        From `runs.curve_runs`.
+    bounds
+        Chance and ceiling of each grammar.
+    needed
+        From `efficiency.efficiency`.
+    decisions
+        One a grammar, at its largest size.
+    at
+        The user's size, None if not asked; chosen, one decision a grammar with runs around it; doubling,
+        by grammar, what twice as many examples gain the architecture chosen.
+    chosen, doubling
+        See `at`.
+    across
+        Family -> comparison over its grammars by mean at the user's or the largest size; ``all grammars``
+        and each family of several grammars, where there is something to compare.
+    variance
+        `variance.components` of each size, with a column size.
+    stability
+        From `variants.stability`.
+    noise
+        From `efficiency.noise_tolerated`, with a column grammars; empty where none differ in noise.
+    fits
+        (grammar, label) -> fitted curve.
+    """
+
+    runs: pd.DataFrame
+    bounds: dict[str, Bounds]
+    needed: pd.DataFrame
+    decisions: list[Decision]
+    at: int | None
+    chosen: list[Decision]
+    doubling: dict[str, Doubling | None]
+    across: dict[str, Across]
+    variance: pd.DataFrame
+    stability: pd.DataFrame
+    noise: pd.DataFrame
+    fits: dict[tuple[str, str], Fit]
+
+
+def statistics(runs: pd.DataFrame, grammars: Mapping[str, Grammar], at: int | None) -> Statistics:
+    """Compute every statistic of a grid, whole or partial.
+
+    Parameters
+    ----------
+    runs
+        From `runs.curve_runs`.
+    grammars
+        The resolved grammars, as far as they are there.
+    at
+        The user's dataset size, or None.
+    """
+    needed, bounds = efficiency(runs), bounds_of(runs)
+    fits = {
+        (str(g), str(label)): found
+        for (g, label), group in runs.groupby(["grammar", "label"])
+        if (found := fit(curves_of(group), bounds[str(g)])) is not None
+    }
+    decisions = [
+        _decide(group, int(group["size"].max()), needed) for _, group in runs.groupby("grammar")
+    ]
+    chosen = [
+        _decide(group, at, needed)
+        for _, group in runs.groupby("grammar")
+        if at is not None and len(at_size(group, at))
+    ]
+    doubling = {d.grammar: _doubling(runs, d, fits) for d in chosen}
+    means = _means(runs, at)
+    changes = one_field_changes(grammars)
+    return Statistics(
+        runs=runs,
+        bounds=bounds,
+        needed=needed,
+        decisions=decisions,
+        at=at,
+        chosen=chosen,
+        doubling=doubling,
+        across=_across(means, families(sorted(means.index), _within(changes, means))),
+        variance=_variance(runs),
+        stability=stability(means, changes),
+        noise=_noise(runs, grammars, changes),
+        fits=fits,
+    )
+
+
+def _decide(runs: pd.DataFrame, size: int, needed: pd.DataFrame) -> Decision:
+    """Decide for the runs of one grammar."""
+    here = at_size(runs, size)
+    grammar = str(here["grammar"].iloc[0])
+    wants = needed[
+        (needed["grammar"] == grammar) & (needed["version"] == "typical") & (needed["tau"] == TAU)
+    ].set_index("label")["needed"]
+    means = here.groupby("label")["value"].mean()
+    equals = means.index[means >= means.max() - TIE]
+    label = min(equals, key=lambda name: (_finite(wants.get(name)), -means[name], name))
+    others = standings(here, str(label))
+    rest = others.iloc[1:]
+    worse = (rest["p"] <= ALPHA) & (rest["behind"] > 0)
+    return Decision(
+        grammar=grammar,
+        size=size,
+        label=str(label),
+        shown=bool(len(rest) and worse.all()),
+        others=others,
+        worse=tuple(rest["label"][worse]),
+        open=tuple(rest["label"][~worse]),
+        seeds=int(others["seeds"].min()),
+        fewest=_fewest(runs),
+    )
+
+
+def _finite(value: float | None) -> float:
+    return math.inf if value is None or math.isnan(value) else float(value)
+
+
+def _fewest(runs: pd.DataFrame) -> dict[str, float]:
+    bounds = next(iter(bounds_of(runs).values()))
+    crossing, seeds, areas = {}, {}, {}
+    for label, group in runs.groupby("label"):
+        curves = curves_of(group)
+        whole = curves.complete
+        if whole.any():
+            crossing[str(label)] = crossings(curves, bounds.target(TAU))[whole]
+            seeds[str(label)] = curves.seeds[whole]
+            areas[str(label)] = np.nan_to_num(area(curves, bounds)[whole])
+    return chance_fewest(crossing, seeds, areas)
+
+
+def _doubling(
+    runs: pd.DataFrame, decision: Decision, fits: Mapping[tuple[str, str], Fit]
+) -> Doubling | None:
+    """Return what twice the examples gain; beyond the grid by the fitted curve; None if neither."""
+    own = runs[(runs["grammar"] == decision.grammar) & (runs["label"] == decision.label)]
+    keys = ["data_seed", "model_seed"]
+    one, two = (at_size(own, size).set_index(keys) for size in (decision.size, 2 * decision.size))
+    if len(two):
+        gains = (two["value"] - one["value"]).dropna().groupby("data_seed").mean().to_numpy()
+        mean = float(gains.mean())
+        if len(gains) < FEWEST_SEEDS:
+            return Doubling(mean, float(gains.min()), float(gains.max()), "range")
+        half = float(stats.t.ppf(0.975, len(gains) - 1) * gains.std(ddof=1) / math.sqrt(len(gains)))
+        return Doubling(mean, mean - half, mean + half, "interval")
+    fitted = fits.get((decision.grammar, decision.label))
+    if fitted is None or 2 * decision.size > fitted.sizes[-1] * (1 + 1e-9):
+        return None
+    at = np.interp(np.log([decision.size, 2 * decision.size]), np.log(fitted.sizes), fitted.values)
+    return Doubling(float(at[1] - at[0]), math.nan, math.nan, "extrapolated")
+
+
+def _means(runs: pd.DataFrame, at: int | None) -> pd.DataFrame:
+    """Return mean values, one row a grammar, at the user's size or the largest that all have."""
+    if runs.empty:
+        return pd.DataFrame()
+    size = at if at is not None else int(runs.groupby("grammar")["size"].max().min())
+    here = at_size(runs, size)
+    return here.pivot_table(index="grammar", columns="label", values="value", aggfunc="mean")
+
+
+def _within(changes: list[Change], means: pd.DataFrame) -> list[Change]:
+    return [change for change in changes if {change.grammar, change.other} <= set(means.index)]
+
+
+def _across(means: pd.DataFrame, family: Mapping[str, str]) -> dict[str, Across]:
+    groups = {"all grammars": list(means.index)}
+    for name in sorted(set(family.values())):
+        members = [grammar for grammar, own in family.items() if own == name]
+        if 1 < len(members) < len(means):
+            groups[f"family of {name}"] = members
+    compared = {name: across(means.loc[members]) for name, members in groups.items()}
+    return {name: found for name, found in compared.items() if found is not None}
+
+
+def _variance(runs: pd.DataFrame) -> pd.DataFrame:
+    filled = runs.assign(value=runs["value"].fillna(runs["chance"]))
+    parts = [
+        components(group).assign(size=size)
+        for size, group in filled.groupby("size")
+        if len(group) > 2
+    ]
+    names = ["size", "component", "variance", "share", "levels"]
+    return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)
+
+
+def _noise(
+    runs: pd.DataFrame, grammars: Mapping[str, Grammar], changes: list[Change]
+) -> pd.DataFrame:
+    there = set(runs["grammar"])
+    parts = []
+    for rates in wrong_labels(grammars, changes):
+        known = {name: rate for name, rate in rates.items() if name in there}
+        if len(known) > 1:
+            table = noise_tolerated(runs, known, TAU)
+            parts.append(table.assign(grammars=", ".join(sorted(known, key=lambda n: known[n]))))
+    names = ["grammars", "label", "size", "rate", "highest", "runs"]
+    return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)

@@ -1,0 +1,75 @@
+"""One row a run: what the statistics of a comparison start from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from seqgra.compare.efficiency import NOT_LEARNT
+from seqgra.compare.tables import KEYS, Tables, headlines
+
+#: The backend whose scores are the best that any classifier could have.
+CEILING_BACKEND = "bayes-optimal"
+_CURVE = ["grammar", "label", "data_seed", "model_seed"]
+
+
+def curve_runs(tables: Tables, metric: str = "pr_auc") -> pd.DataFrame:
+    """Return the finished runs of all architectures, the exact posterior's left out.
+
+    Parameters
+    ----------
+    tables
+        With a column label.
+    metric
+        Which value, of the headline scope.
+
+    Returns
+    -------
+    DataFrame
+        One row a cell that is done, collapsed or diverged: `KEYS`, label, value (NaN where it diverged),
+        status, validation_loss; and of its grammar chance and ceiling, NaN where not known.
+    """
+    shown = headlines(tables.scores, metric)
+    status = tables.status[tables.status["status"].isin(["done", *NOT_LEARNT])]
+    status = status[[*KEYS, "label", "status", "validation_loss"]]
+    runs = status.merge(shown[[*KEYS, "value"]], on=list(KEYS), how="left")
+    runs = runs[runs["value"].notna() | (runs["status"] == "diverged")]
+    best = runs[runs["backend"] == CEILING_BACKEND].groupby("grammar")["value"].mean()
+    chance = shown.groupby("grammar")["chance"].median()
+    runs = runs[runs["backend"] != CEILING_BACKEND]
+    return runs.assign(
+        chance=runs["grammar"].map(chance).astype(np.float64),
+        ceiling=runs["grammar"].map(best).astype(np.float64),
+    ).reset_index(drop=True)
+
+
+def at_size(runs: pd.DataFrame, size: int) -> pd.DataFrame:
+    """Return the value of each curve at a size, linear in log2 of the size between those of the grid.
+
+    A diverged run counts as chance. Curves without a run at, or on both sides of, the size are left out.
+    A curve is collapsed where one of the runs it is read from is.
+
+    Parameters
+    ----------
+    runs
+        From `curve_runs`.
+    size
+        Dataset size.
+
+    Returns
+    -------
+    DataFrame
+        Columns grammar, label, data_seed, model_seed, size, value, status, chance and ceiling.
+    """
+    filled = runs.assign(value=runs["value"].fillna(runs["chance"]))
+    sizes = np.sort(filled["size"].unique())
+    if not len(sizes) or not sizes[0] <= size <= sizes[-1]:
+        return filled.iloc[:0][[*_CURVE, "size", "value", "status", "chance", "ceiling"]]
+    low, high = int(sizes[sizes <= size].max()), int(sizes[sizes >= size].min())
+    share = 0.0 if low == high else float(np.log2(size / low) / np.log2(high / low))
+    ends = [filled[filled["size"] == end].set_index(_CURVE) for end in (low, high)]
+    both = ends[0].join(ends[1][["value", "status"]], rsuffix="_high", how="inner")
+    value = both["value"] + share * (both["value_high"] - both["value"])
+    failed = both["status"].isin(NOT_LEARNT) | both["status_high"].isin(NOT_LEARNT)
+    both = both.assign(value=value, size=size, status=np.where(failed, "collapsed", "done"))
+    return both.reset_index()[[*_CURVE, "size", "value", "status", "chance", "ceiling"]]
