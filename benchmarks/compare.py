@@ -35,7 +35,9 @@ GRAMMAR = """
 description: synthetic cells, variant {number}
 window: {window}
 elements: {{a: {{kmers: {{ACGTACGT: 1}}}}, b: {{kmers: {{TTGACCAA: 1}}}}}}
-conditions: {{first: {{rules: [{{elements: [a]}}]}}, second: {{rules: [{{elements: [b]}}]}}}}
+conditions:
+  first: {{rules: [{{elements: [a]}}]}}
+  second: {{rules: [{{elements: [b], probability: {probability}}}]}}
 """
 
 
@@ -44,7 +46,7 @@ def write_grid(root: Path, truth: Truth) -> Path:
     runs = draw(truth, 0)
     for number, grammar in enumerate(sorted(runs["grammar"].unique())):
         file = root / f"{grammar}.yaml"
-        file.write_text(GRAMMAR.format(number=number, window=WINDOW + number))
+        file.write_text(GRAMMAR.format(number=number, window=WINDOW, probability=1 - 0.01 * number))
         simulate(file, root / "data" / grammar, seed=0, counts={"test": 200})
     rng = np.random.default_rng(0)
     template = Template(rng)

@@ -103,6 +103,7 @@ class GridConfig(Strict):
 
     name: Name
     question: str = ""
+    at: Size | None = None
     grammars: Entries
     architectures: Entries
     sizes: Annotated[tuple[Size, ...], Field(min_length=1), AfterValidator(_distinct)]

@@ -209,6 +209,12 @@ def add_compare(verbs: Verbs) -> None:
     parser.add_argument(
         "--cells", type=Path, metavar="FILE", help="a cells file, instead of --grid"
     )
+    parser.add_argument(
+        "--at",
+        type=positive,
+        metavar="N",
+        help="your dataset size: what is best there, and what more data would gain [the config's at]",
+    )
     add_output(parser, "FOLDER")
 
 
@@ -217,7 +223,7 @@ def _compare(options: argparse.Namespace) -> str:
     from seqgra.evaluate.recovery import position_roles
 
     cells = options.cells or _write_cells(options.grid, options.library, options.output)
-    return compare(cells, options.output, config=options.grid, roles=position_roles)
+    return compare(cells, options.output, config=options.grid, roles=position_roles, at=options.at)
 
 
 def _write_cells(config: Path | None, library: Path, folder: Path) -> Path:

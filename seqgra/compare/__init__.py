@@ -5,11 +5,22 @@ from __future__ import annotations
 import dataclasses
 import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from seqgra.compare.answers import answers
+from seqgra.compare.decide import Statistics, statistics
+from seqgra.compare.decision_figures import (
+    draw_at,
+    draw_confusion,
+    draw_fits,
+    draw_histories,
+    draw_pareto,
+    draw_ranking,
+    draw_runs,
+)
 from seqgra.compare.figures import (
     RECOVERY_METRIC,
     Drawing,
@@ -18,7 +29,19 @@ from seqgra.compare.figures import (
     draw_overview,
     recovery_runs,
 )
+from seqgra.compare.methods import methods_block
+from seqgra.compare.runs import curve_runs
+from seqgra.compare.sections import (
+    architectures_block,
+    at_block,
+    best_block,
+    decision_table,
+    grammar_evidence,
+    needed_block,
+    pair_table,
+)
 from seqgra.compare.tables import (
+    Cell,
     Tables,
     build_tables,
     examples_needed,
@@ -27,17 +50,23 @@ from seqgra.compare.tables import (
     summary,
     write_tables,
 )
+from seqgra.compare.words import at_sentences
+from seqgra.dataset import open_dataset
 from seqgra.errors import bad_input
-from seqgra.fingerprint import write_atomically
+from seqgra.fingerprint import read_run, write_atomically
+from seqgra.grammar.schema import Grammar
 from seqgra.plot.page import Picture
-from seqgra.plot.report import Content, report
+from seqgra.plot.report import Content, Section, report
 from seqgra.plot.style import looks
 from seqgra.yamlfile import read_yaml
 
 #: The PR AUC that counts as having learnt the task.
 TARGET = 0.95
 
-_OWN_FIGURE = re.compile(r"(?P<stem>pr-auc|recovery|(roc-pr|agreement)-.+)\.(svg|pdf|png)")
+_OWN_FIGURE = re.compile(
+    r"(?P<stem>pr-auc|recovery|runs|fits|pareto|at"
+    r"|(ranking|roc-pr|agreement|losses|confusion)-.+)\.(svg|pdf|png)"
+)
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +78,7 @@ def compare(
     config: Path | None,
     roles: Roles,
     method: str = "integrated-gradients",
+    at: int | None = None,
 ) -> str:
     """Write the tables, figures and report of a grid; always anew, since it is cheap.
 
@@ -67,6 +97,8 @@ def compare(
         examples is to the condition explained (see `plot.agreement.Panel`).
     method
         The attribution method shown; the first one there is where no cell has it.
+    at
+        The user's dataset size: adds what is best there. The config's key `at` where not given.
 
     Returns
     -------
@@ -80,9 +112,11 @@ def compare(
     """
     listed = read_cells(cells)
     config_text = _read_text(config) if config else ""
-    question = str(read_yaml(config).get("question", "")) if config else ""
+    settings = read_yaml(config) if config else {}
+    question = str(settings.get("question", ""))
+    at = settings.get("at") if at is None else at
     tables = build_tables(listed)
-    write_tables(tables, folder / "tables")
+    write_tables(tables._asdict(), folder / "tables")
     labels, tables = _labelled(tables)
     drawing = Drawing(
         cells=listed,
@@ -94,27 +128,71 @@ def compare(
         metric=_prefer(RECOVERY_METRIC, tables.recovery["metric"]),
         target=TARGET,
     )
+    grammars = resolved_grammars(listed)
+    known = statistics(curve_runs(tables), grammars, _checked(at, tables.status))
+    write_tables(_statistics_tables(known), folder / "tables")
     sizes = _label(summary(models_only(tables.scores)), labels)
     needed = _label(examples_needed(models_only(tables.scores), TARGET), labels)
+    content = _content(drawing, known, grammars, sizes, needed)
     grid = f" --grid {config}" if config else ""
     command = f"seqgra compare{grid} --cells {cells} -o {folder}"
-    content = _content(drawing, sizes, needed, config_text, command)
-    content = dataclasses.replace(content, question=question)
+    command += f" --at {at}" if at is not None else ""
+    content = dataclasses.replace(content, question=question, config=config_text, command=command)
     write_atomically(folder / "report.html", report(content))
+    for decision in known.chosen:
+        log.info("%s: %s", decision.grammar, " ".join(at_sentences(decision, known)))
     log.info("%s: %d cells", folder / "report.html", len(listed))
     return "done"
 
 
+def _checked(at: int | None, status: pd.DataFrame) -> int | None:
+    """Return the user's size if the grid holds it."""
+    sizes = sorted(size for size in status["size"].unique() if size)
+    if at is not None and not (sizes and sizes[0] <= at <= sizes[-1]):
+        span = f"{sizes[0]:,} to {sizes[-1]:,}" if sizes else "none"
+        message = f"{at:,} examples are outside the grid's sizes ({span}); add sizes around it"
+        raise bad_input("compare", "--at", message)
+    return at
+
+
+def _statistics_tables(known: Statistics) -> dict[str, pd.DataFrame]:
+    return {
+        "needed": known.needed,
+        "ranking": decision_table(known),
+        "pairs": pair_table(known),
+        "variance": known.variance,
+        "stability": known.stability,
+        "noise": known.noise,
+    }
+
+
 def _content(
-    drawing: Drawing, sizes: pd.DataFrame, needed: pd.DataFrame, config: str, command: str
+    drawing: Drawing,
+    known: Statistics,
+    grammars: Mapping[str, Grammar],
+    sizes: pd.DataFrame,
+    needed: pd.DataFrame,
 ) -> Content:
     """Draw all figures and return what the report says."""
-    overview = draw_overview(drawing)
-    grammars = sorted({cell.grammar for cell in drawing.cells})
-    sections = [draw_grammar(drawing, grammar) for grammar in grammars]
-    _remove_others(drawing.folder, [*overview, *(p for s in sections for p in s.pictures)])
+    overview = [*draw_overview(drawing), *draw_runs(drawing, known)]
+    sections = _sections(drawing, known, grammars)
+    first = at_block(known, draw_at(drawing, known))
+    blocks = (
+        []
+        if known.runs.empty
+        else [
+            needed_block(known, [*draw_fits(drawing, known), *draw_pareto(drawing, known)]),
+            best_block(known, draw_ranking(drawing, known)),
+            architectures_block(drawing, known),
+            methods_block(drawing, known, _test_sizes(drawing.cells)),
+        ]
+    )
+    pictures = [*overview, *(p for section in sections for p in section.pictures)]
+    pictures += [p for block in [*first, *blocks] for p in block.pictures]
+    _remove_others(drawing.folder, pictures)
+    decisions = {decision.grammar: decision for decision in known.decisions}
     return Content(
-        answers=answers(sizes, needed, _mean_recovery(drawing)),
+        answers=answers(sizes, needed, _mean_recovery(drawing), decisions, grammar_evidence(known)),
         method=drawing.method,
         metric=drawing.metric,
         target=drawing.target,
@@ -124,9 +202,42 @@ def _content(
         runs=drawing.tables.runs,
         overview=overview,
         sections=sections,
-        config=config,
-        command=command,
+        config="",
+        command="",
+        first=first,
+        blocks=blocks,
     )
+
+
+def _sections(
+    drawing: Drawing, known: Statistics, grammars: Mapping[str, Grammar]
+) -> list[Section]:
+    decisions = {decision.grammar: decision for decision in known.decisions}
+    sections = []
+    for grammar in sorted({cell.grammar for cell in drawing.cells}):
+        section = draw_grammar(drawing, grammar)
+        if grammar in decisions:
+            decision = decisions[grammar]
+            more = draw_confusion(drawing, decision, grammars.get(grammar))
+            more += draw_histories(drawing, decision)
+            section = section._replace(pictures=[*section.pictures, *more])
+        sections.append(section)
+    return sections
+
+
+def resolved_grammars(cells: list[Cell]) -> dict[str, Grammar]:
+    """Return the grammars whose test sets are there, by name."""
+    folders = {cell.grammar: cell.test for cell in cells}
+    return {
+        name: open_dataset(folder).grammar
+        for name, folder in folders.items()
+        if read_run(folder) is not None
+    }
+
+
+def _test_sizes(cells: list[Cell]) -> list[int]:
+    folders = {cell.test for cell in cells if read_run(cell.test) is not None}
+    return [open_dataset(folder).counts["test"] for folder in folders]
 
 
 def _read_text(path: Path) -> str:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from seqgra.compare.decide import TIE, Decision
 from seqgra.plot.report import Answer
 from seqgra.plot.style import BASELINES
 
-#: Means of PR AUC this close to the best count as equal to it.
-TIE = 0.005
 
-
-def answers(sizes: pd.DataFrame, needed: pd.DataFrame, recovery: pd.DataFrame) -> list[Answer]:
+def answers(
+    sizes: pd.DataFrame,
+    needed: pd.DataFrame,
+    recovery: pd.DataFrame,
+    decisions: Mapping[str, Decision],
+    evidence: Mapping[str, Sequence[str]],
+) -> list[Answer]:
     """Return one answer a grammar, sorted by grammar; grammars without any score have none.
 
-    At the largest size with scores, the architecture with the highest mean is the best. Those
-    within `TIE` of it are its equals; of these the one that needs the fewest examples is named.
+    At the largest size with scores, the architecture of the decision is named; those within `TIE` of the
+    highest mean are its equals.
 
     Parameters
     ----------
@@ -28,6 +33,8 @@ def answers(sizes: pd.DataFrame, needed: pd.DataFrame, recovery: pd.DataFrame) -
         `tables.examples_needed` of the same scores, with a column label.
     recovery
         Mean recovery: columns grammar, size, label, mean.
+    decisions, evidence
+        By grammar.
     """
     found = []
     for grammar, group in sizes.groupby("grammar"):
@@ -36,22 +43,22 @@ def answers(sizes: pd.DataFrame, needed: pd.DataFrame, recovery: pd.DataFrame) -
         regained = recovery[
             (recovery["grammar"] == grammar) & (recovery["size"] == largest["size"].iloc[0])
         ].set_index("label")["mean"]
-        found.append(_answer(str(grammar), largest, wants, regained.dropna()))
+        answer = _answer(decisions[str(grammar)], largest, wants, regained.dropna())
+        found.append(answer._replace(evidence=tuple(evidence[str(grammar)])))
     return found
 
 
 def _answer(
-    grammar: str, largest: pd.DataFrame, wants: pd.DataFrame, recovery: pd.Series
+    decision: Decision, largest: pd.DataFrame, wants: pd.DataFrame, recovery: pd.Series
 ) -> Answer:
     means = largest["mean"]
     equals = [str(label) for label in means.index if means[label] >= means.max() - TIE]
-    ranked = sorted(equals, key=lambda label: (_examples(wants, label), -means[label], label))
-    best = ranked[0]
+    best = decision.label
     row: Any = largest.loc[best]
     want: Any = wants.loc[best]
     others = largest[largest["backend"].isin(BASELINES)]["mean"].drop(best, errors="ignore")
     return Answer(
-        grammar=grammar,
+        grammar=decision.grammar,
         label=best,
         baseline=row["backend"] in BASELINES,
         size=int(row["size"]),
@@ -67,16 +74,13 @@ def _answer(
         reached=int(want["reached"]),
         reached_of=int(want["n"]),
         stays=bool(want["stays"]),
-        equals=tuple(ranked[1:]),
+        equals=tuple(label for label in equals if label != best),
         recovery=float(recovery.get(best, math.nan)),
         top_recovery=(str(recovery.idxmax()), float(recovery.max())) if len(recovery) else None,
         top_baseline=(str(others.idxmax()), float(others.max())) if len(others) else None,
+        shown=decision.shown,
     )
 
 
 def _reached(wants: pd.DataFrame, label: str) -> bool:
     return not str(wants.loc[label, "needed"]).startswith(">")
-
-
-def _examples(wants: pd.DataFrame, label: str) -> float:
-    return float(str(wants.loc[label, "needed"])) if _reached(wants, label) else math.inf

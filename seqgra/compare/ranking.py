@@ -99,6 +99,27 @@ def _paired(
     return many, mean, mean - width, mean + width, p
 
 
+def mean_interval(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the 95 % interval of each mean, Student's t over data seeds; none below five.
+
+    Parameters
+    ----------
+    runs
+        One row a run: grammar, label, data_seed, value.
+
+    Returns
+    -------
+    DataFrame
+        Columns grammar, label, low and high.
+    """
+    keys = ["grammar", "label"]
+    by_seed = runs.groupby([*keys, "data_seed"])["value"].mean().groupby(keys)
+    table = by_seed.agg(["mean", "std", "size"]).reset_index()
+    table = table[table["size"] >= FEWEST_SEEDS]
+    half = stats.t.ppf(1 - ALPHA / 2, table["size"] - 1) * table["std"] / np.sqrt(table["size"])
+    return table[keys].assign(low=table["mean"] - half, high=table["mean"] + half)
+
+
 def _chances(runs: pd.DataFrame, order: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Return how often each label is best, and its expected regret, over paired draws."""
     shared = set.intersection(*(set(g["data_seed"]) for _, g in runs.groupby("label")))

@@ -298,10 +298,10 @@ def _frame(
     return frame.sort_values([*KEYS, *sort], ignore_index=True)
 
 
-def write_tables(tables: Tables, folder: Path) -> None:
+def write_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
     """Write each table as CSV (floats as `repr`) and Parquet; equal tables give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, frame in tables._asdict().items():
+    for name, frame in tables.items():
         write_atomically(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
         aside = folder / f".aside-{name}.parquet"
         frame.to_parquet(aside, index=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from seqgra.plot.page import count, number, table, thousands
+from seqgra.plot.page import about, count, number, table, thousands
 
 
 def heat_table(sizes: pd.DataFrame, needed: pd.DataFrame, target: float) -> str:
@@ -23,7 +23,8 @@ def heat_table(sizes: pd.DataFrame, needed: pd.DataFrame, target: float) -> str:
         tinted = [_heat_cell(cells, (label, size), low) for size in columns]
         want = f"<td>{escape(thousands(str(wants[label])))}</td>"
         rows.append(
-            f'<tr><th scope="row" class="text">{escape(label)}</th>{"".join(tinted)}{want}</tr>'
+            f'<tr{about(label=label)}><th scope="row" class="text">{escape(label)}</th>'
+            f"{''.join(tinted)}{want}</tr>"
         )
     heads = "".join(f'<th scope="col">{size:,}</th>' for size in columns)
     scope, chance = str(sizes["scope"].iloc[0]), float(sizes["chance"].iloc[0])

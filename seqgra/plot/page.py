@@ -21,6 +21,45 @@ class Picture(NamedTuple):
     caption: str
 
 
+class Row(NamedTuple):
+    """A row of a table, and what it is about; the page's filters hide the others."""
+
+    cells: Sequence[str]
+    grammar: str = ""
+    label: str = ""
+    method: str = ""
+
+
+class Table(NamedTuple):
+    """A table; its first `texts` columns are text, others numbers."""
+
+    heads: Sequence[str]
+    rows: Sequence[Row]
+    texts: int
+    caption: str
+
+
+def filtered_table(content: Table) -> str:
+    """Return a table whose rows say what they are about."""
+    empty = table(content.heads, [], texts=content.texts, caption=content.caption)
+    style = dict.fromkeys(range(content.texts), ' class="text"')
+    rows = (
+        f"<tr{about(row.grammar, row.label, row.method)}>{_cells(row.cells, style)}</tr>"
+        for row in content.rows
+    )
+    return empty.replace("<tbody>", f"<tbody>{''.join(rows)}", 1)
+
+
+def about(grammar: str = "", label: str = "", method: str = "") -> str:
+    """Return the attributes that the page's filters look at.
+
+    >>> about("mc2", "", "a&b")
+    ' data-grammar="mc2" data-method="a&amp;b"'
+    """
+    named = {"grammar": grammar, "architecture": label, "method": method}
+    return "".join(f' data-{name}="{escape(value)}"' for name, value in named.items() if value)
+
+
 def figure(picture: Picture, share: int) -> str:
     """Embed a saved figure: as SVG, or as a picture of about `share` bytes where that is larger."""
     path = picture.stem.with_name(f"{picture.stem.name}.svg")

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from seqgra.plot.grammar_tables import confounder_table, heat_table
-from seqgra.plot.page import Picture, count, figure, number, table
+from seqgra.plot.page import Picture, Table, about, count, figure, filtered_table, number, table
 from seqgra.results import MACRO, MICRO
 
 _TEMPLATE = Path(__file__).with_name("report.html")
@@ -59,6 +59,26 @@ class Section(NamedTuple):
     confounding: pd.DataFrame
 
 
+class Block(NamedTuple):
+    """A section of statistics.
+
+    Attributes
+    ----------
+    key, title
+        Its anchor and its heading.
+    paragraphs
+        Text, and the grammar that it is about or nothing.
+    tables, pictures
+        What follows the text.
+    """
+
+    key: str
+    title: str
+    paragraphs: Sequence[tuple[str, str]]
+    tables: Sequence[Table]
+    pictures: Sequence[Picture]
+
+
 class Answer(NamedTuple):
     """What a grammar calls for.
 
@@ -81,6 +101,10 @@ class Answer(NamedTuple):
         Mean recovery there, NaN if unknown.
     top_recovery, top_baseline
         Name and value of the highest recovery, and of the best baseline that is not `label`.
+    shown
+        Whether every other architecture is shown to be worse.
+    evidence
+        Sentences on what shows that, or does not.
     """
 
     grammar: str
@@ -103,6 +127,8 @@ class Answer(NamedTuple):
     recovery: float
     top_recovery: tuple[str, float] | None
     top_baseline: tuple[str, float] | None
+    shown: bool = False
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,6 +149,8 @@ class Content:
         Figures of the whole grid, and of each grammar.
     config, command, question
         The grid's config as text, the command that made the report, and what the grid is to answer.
+    first, blocks
+        Sections of statistics right after the answer, and after the figures of the whole grid.
     """
 
     answers: Sequence[Answer]
@@ -138,6 +166,8 @@ class Content:
     config: str
     command: str
     question: str = ""
+    first: Sequence[Block] = ()
+    blocks: Sequence[Block] = ()
 
 
 def metric_words(metric: str) -> str:
@@ -152,6 +182,7 @@ def metric_words(metric: str) -> str:
 def report(content: Content) -> str:
     """Return the report as one self-contained HTML page; figures are read from their files."""
     pictures = [*content.overview, *(p for s in content.sections for p in s.pictures)]
+    pictures += [p for block in [*content.first, *content.blocks] for p in block.pictures]
     share = _BUDGET // max(len(pictures), 1)
     sections = [_section(i, s, content, share) for i, s in enumerate(content.sections)]
     answers = [_answer(answer, content) for answer in content.answers]
@@ -162,6 +193,9 @@ def report(content: Content) -> str:
         answers="\n".join(answers) or "<p>No cell has scores yet.</p>",
         caution=_caution(content),
         answer_table=_answer_table(content),
+        filters=_filters(content),
+        first="\n".join(_block(block, share) for block in content.first),
+        blocks="\n".join(_block(block, share) for block in content.blocks),
         overview="\n".join(figure(p, share) for p in content.overview) or "<p>None yet.</p>",
         sections="\n".join(sections),
         problems=_problems(content.status),
@@ -184,10 +218,40 @@ def _question(content: Content) -> str:
 
 
 def _navigation(content: Content) -> str:
-    links = [("answer", "Answer"), ("figures", "Figures")]
+    links = [("answer", "Answer"), *((block.key, block.title) for block in content.first)]
+    links += [("figures", "Figures"), *((block.key, block.title) for block in content.blocks)]
     links += [(f"grammar-{i}", section.grammar) for i, section in enumerate(content.sections)]
     links += [("problems", "What went wrong"), ("reproduce", "Run times and config")]
     return "\n".join(f'<a href="#{target}">{escape(text)}</a>' for target, text in links)
+
+
+def _filters(content: Content) -> str:
+    """Return the choices that hide what is about another grammar, architecture or method."""
+    methods = {r.method for b in content.blocks for t in b.tables for r in t.rows} - {""}
+    named = {
+        "grammar": sorted(content.status["grammar"].unique()),
+        "architecture": sorted(content.status["label"].unique()),
+        "method": sorted(methods),
+    }
+    fields = []
+    for name, values in named.items():
+        if len(values) > 1:
+            options = "".join(f"<option>{escape(value)}</option>" for value in values)
+            fields.append(
+                f'<label>{name} <select data-filter="{name}"><option value="">all</option>'
+                f"{options}</select></label>"
+            )
+    return (
+        f'<form class="filters" aria-label="Show only">{"".join(fields)}</form>' if fields else ""
+    )
+
+
+def _block(block: Block, share: int) -> str:
+    text = "".join(f"<p{about(name)}>{escape(words)}</p>" for words, name in block.paragraphs)
+    tables = "".join(filtered_table(content) for content in block.tables)
+    figures = "\n".join(figure(picture, share) for picture in block.pictures)
+    title = escape(block.title)
+    return f'<section id="{block.key}"><h2>{title}</h2>{text}{figures}{tables}</section>'
 
 
 def _partial(status: pd.DataFrame) -> str:
@@ -200,23 +264,25 @@ def _partial(status: pd.DataFrame) -> str:
 
 def _answer(answer: Answer, content: Content) -> str:
     kind = " (a baseline: no network needed)" if answer.baseline else ""
+    verb = "Use" if answer.shown else "Try first:"
     pick = (
-        f"Use <strong>{escape(answer.label)}</strong>{kind}: mean {_pr_auc(answer.scope)} "
+        f"{verb} <strong>{escape(answer.label)}</strong>{kind}: mean {_pr_auc(answer.scope)} "
         f"<strong>{answer.mean:.3f}</strong> at {answer.size:,} examples{_against(answer.chance)}."
     )
     lines = [_needed_words(answer, content.target), _recovery_words(answer, content)]
     if answer.collapsed:
         lines.append(f"{answer.collapsed} of {count(answer.runs, 'run')} collapsed at that size.")
     if answer.equals:
-        fewer = "none of them needs fewer examples" if answer.needed else "none reaches it either"
-        names = ", ".join(map(escape, answer.equals))
-        lines.append(f"As good at that size (within 0.005): {names}; {fewer}.")
+        lines.append(
+            f"As good at that size (within 0.005): {', '.join(map(escape, answer.equals))}."
+        )
     if answer.top_baseline and not answer.baseline:
         name, value = answer.top_baseline
         lines.append(f"Without a network: {escape(name)} reaches {value:.3f}.")
     return (
-        f'<article class="answer"><h3>{escape(answer.grammar)}</h3>'
-        f'<p class="pick">{pick}</p><p>{" ".join(filter(None, lines))}</p></article>'
+        f'<article class="answer"{about(answer.grammar)}><h3>{escape(answer.grammar)}</h3>'
+        f'<p class="pick">{pick}</p><p>{" ".join(filter(None, lines))}</p>'
+        f"<p>{escape(' '.join(answer.evidence))}</p></article>"
     )
 
 
@@ -267,10 +333,10 @@ def _caution(content: Content) -> str:
         else ""
     )
     return (
-        f'<p class="soft"><strong>Read with care.</strong> {each}. So few carry no confidence '
-        "interval: ranges go from the smallest "
-        "to the largest run, and a difference smaller than they are may be chance. Examples needed "
-        "is the smallest size of the grid that reaches the target, and counts the whole dataset "
+        f'<p class="soft"><strong>Read with care.</strong> {each}. Ranges go from the smallest to the '
+        "largest run; “use” stands only where every other architecture is shown to be worse, and nothing is "
+        "shown by fewer than five data seeds. Architectures are trained as their files say: where they were "
+        "not tuned alike, a ranking may be a learning rate’s. Examples counts the whole dataset "
         f"(70 % of it trains).{averaged}{escape(recovery)}</p>"
     )
 
@@ -311,8 +377,9 @@ def _section(place: int, section: Section, content: Content, share: int) -> str:
     needed = content.needed[content.needed["grammar"] == section.grammar]
     figures = "\n".join(figure(picture, share) for picture in section.pictures)
     facts = f'<p class="soft">{escape(section.facts)}</p>' if section.facts else ""
+    name = escape(section.grammar)
     return (
-        f'<section id="grammar-{place}"><h2>{escape(section.grammar)}</h2>{described}{facts}'
+        f'<section id="grammar-{place}"{about(section.grammar)}><h2>{name}</h2>{described}{facts}'
         f"{heat_table(sizes, needed, content.target)}{figures}"
         f"{confounder_table(section.confounding, content.method)}</section>"
     )

@@ -87,8 +87,7 @@ def _draw_history(axis: Axes, history: pd.DataFrame, status: str, look: Look) ->
     axis.plot(x, history["training_loss"], ls=(0, (3, 1.5)), **style)
     axis.plot(x, validation, **style)
     if validation.notna().any():
-        best = int(validation.to_numpy().argmin()) if validation.notna().all() else 0
-        best = int(np.nanargmin(validation.to_numpy())) if best == 0 else best
+        best = int(np.nanargmin(validation.to_numpy()))
         axis.scatter(x.iloc[best], validation.iloc[best], s=13, color=INK, lw=0, zorder=4)
     if status != "done":
         axis.scatter(x.iloc[-1], validation.iloc[-1], s=26, marker="x", color=look.color, zorder=5)

@@ -1,0 +1,89 @@
+"""A drafted methods paragraph: what was run, with which versions and seeds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pandas as pd
+
+from seqgra.compare.decide import Statistics
+from seqgra.compare.figures import Drawing
+from seqgra.compare.resample import DRAWS, FEWEST_SEEDS
+from seqgra.dataset import split_size
+from seqgra.plot.page import count
+from seqgra.plot.report import Block
+
+
+def methods_block(drawing: Drawing, known: Statistics, tests: Sequence[int]) -> Block:
+    """Return a drafted methods paragraph; `tests` are the sizes of the test sets."""
+    trained = drawing.tables.status[drawing.tables.status["size"] > 0]
+    paragraph = " ".join(
+        [*_data(drawing, trained, tests), *_models(drawing, trained), *_analysis(known)]
+    )
+    note = "A draft from what was run; change it to what you mean."
+    return Block("methods", "Methods paragraph (draft)", [(note, ""), (paragraph, "")], [], [])
+
+
+def _data(drawing: Drawing, trained: pd.DataFrame, tests: Sequence[int]) -> list[str]:
+    sizes, seeds = (sorted(trained[name].unique()) for name in ("size", "data_seed"))
+    grammars = sorted(trained["grammar"].unique())
+    split = split_size(int(sizes[-1]))
+    test = " or ".join(f"{many:,}" for many in sorted(set(tests))) or "an unknown number of"
+    return [
+        f"Sequences were simulated with {_versions(drawing.tables.runs['versions'])} from "
+        f"{count(len(grammars), 'grammar')} ({', '.join(grammars)}).",
+        f"For each grammar and each of {count(len(seeds), 'data seed')} ({_numbers(seeds)}), datasets of "
+        f"{_numbers(sizes)} examples were drawn, smaller ones being parts of larger ones; 70 % trained and "
+        f"10 % validated (of the largest {split['training']:,} and {split['validation']:,}).",
+        f"All models of a grammar were tested on the same {test} examples.",
+    ]
+
+
+def _models(drawing: Drawing, trained: pd.DataFrame) -> list[str]:
+    labels, seeds = (sorted(trained[name].unique()) for name in ("label", "model_seed"))
+    told = ", ".join(f"{many:,} {name}" for name, many in trained["status"].value_counts().items())
+    methods = sorted(drawing.tables.recovery["method"].unique())
+    sentences = [
+        f"{count(len(labels), 'architecture')} ({', '.join(labels)}) were trained with "
+        f"{count(len(seeds), 'model seed')} ({_numbers(seeds)}), {len(trained):,} cells in all: {told}.",
+        "Prediction is the area under the precision-recall curve (average precision).",
+    ]
+    if methods:
+        sentences.append(
+            f"Grammar recovery was measured by {', '.join(methods)} on the same test examples for all "
+            "models."
+        )
+    return sentences
+
+
+def _analysis(known: Statistics) -> list[str]:
+    ceilings = sum(bounds.known for bounds in known.bounds.values())
+    return [
+        "Examples needed are where a run's curve, made monotone by isotonic regression and linear in log2 "
+        "of the size, comes 90, 95 or 99 % of the way from chance to the ceiling (the exact posterior's "
+        f"value, known for {ceilings} of {len(known.bounds)} grammars; else 1); runs that collapsed or "
+        "diverged count as not reaching it.",
+        f"Intervals of them are 95 % percentile intervals of {DRAWS:,} bootstrap draws of data seeds, within "
+        "them model seeds, whole curves each, stretched by sqrt(D/(D-1)) for D data seeds.",
+        "Within a grammar architectures were compared by paired t tests over data seeds with Holm's "
+        "correction, across grammars by Wilcoxon signed-rank tests with Holm's correction, one block a "
+        f"grammar; no claim was made from fewer than {FEWEST_SEEDS} data seeds.",
+        "Hyperparameters are those of the architectures' files; where they were not tuned alike, a ranking "
+        "may be a learning rate's.",
+    ]
+
+
+def _numbers(values: Sequence[int]) -> str:
+    shown = [f"{value:,}" for value in values]
+    return ", ".join(shown) if len(shown) <= 12 else f"{shown[0]} to {shown[-1]} ({len(shown)})"
+
+
+def _versions(texts: pd.Series) -> str:
+    found: dict[str, set[str]] = {}
+    for text in set(texts) - {""}:
+        for name, version in json.loads(text).items():
+            found.setdefault(name, set()).add(str(version))
+    parts = [f"{name} {' / '.join(sorted(found[name]))}" for name in sorted(found)]
+    parts.sort(key=lambda part: not part.startswith("seqgra"))
+    return ", ".join(parts) or "seqgra"

@@ -1,0 +1,256 @@
+"""The report's sections of statistics: what the tables and sentences of each are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from seqgra.compare.decide import Decision, Statistics
+from seqgra.compare.efficiency import TAUS, size_words
+from seqgra.compare.figures import Drawing
+from seqgra.compare.resample import FEWEST_SEEDS
+from seqgra.compare.words import across_sentences, at_sentences, evidence, needed_sentence
+from seqgra.plot.page import Picture, Row, Table, number
+from seqgra.plot.report import Block
+from seqgra.results import MACRO
+
+
+def at_block(known: Statistics, pictures: Sequence[Picture]) -> list[Block]:
+    """Return the answer for the user's size, if one was asked for."""
+    if known.at is None:
+        return []
+    paragraphs = [
+        (f"{d.grammar}: {' '.join(at_sentences(d, known))}", d.grammar) for d in known.chosen
+    ]
+    without = sorted(set(known.runs["grammar"]) - {d.grammar for d in known.chosen})
+    if without:
+        words = f"No runs on both sides of {known.at:,} examples: {', '.join(without)}."
+        paragraphs.append((words, ""))
+    heads = [
+        "grammar",
+        "architecture",
+        "PR AUC",
+        "behind the best",
+        "interval",
+        "P(best)",
+        "regret",
+    ]
+    rows = [
+        Row(
+            [
+                d.grammar,
+                str(row["label"]),
+                f"{row['mean']:.3f}",
+                number(row["behind"], ".3f"),
+                _ends(row["behind_low"], row["behind_high"]) if row["label"] != d.label else "",
+                number(row["best"], ".0%"),
+                number(row["regret"], ".3f"),
+            ],
+            d.grammar,
+            str(row["label"]),
+        )
+        for d in known.chosen
+        for row in d.others.to_dict("records")
+    ]
+    caption = (
+        f"Mean PR AUC at {known.at:,} examples; behind: paired by data seed with the first of the grammar. "
+        "P(best) and expected regret over bootstrap draws; empty below five data seeds."
+    )
+    table = Table(heads, rows, 2, caption)
+    return [Block("at", f"At your {known.at:,} examples", paragraphs, [table], pictures)]
+
+
+def _ends(low: float, high: float) -> str:
+    return "" if math.isnan(low) else f"{low:.3f} to {high:.3f}"
+
+
+def needed_block(known: Statistics, pictures: Sequence[Picture]) -> Block:
+    """Return the examples needed by every architecture."""
+    table = known.needed
+    keys = ["grammar", "label", "version"]
+    heads = ["grammar", "architecture", "of runs", *(f"{tau:.0%}" for tau in TAUS)]
+    heads += [f"interval or range, {TAUS[0]:.0%}", "reach it", "area"]
+    rows = []
+    for key, group in table.groupby(keys):
+        by_tau = {round(row.tau, 4): row for row in group.itertuples()}  # type: ignore[arg-type]
+        first = group.iloc[0]
+        small, large = int(first["smallest"]), int(first["largest"])
+        words = [size_words(float(by_tau[tau].needed), small, large) for tau in TAUS]  # type: ignore[arg-type]
+        ends = " to ".join(size_words(float(first[end]), small, large) for end in ("low", "high"))
+        of = "" if first["of"] == "interval" else " (range)"
+        reach = f"{first['reached']} of {first['curves']}"
+        cells = [*map(str, key), *words, f"{ends}{of}", reach, number(first["alc"], ".2f")]
+        rows.append(Row(cells, str(key[0]), str(key[1])))
+    perfect = sorted(table.loc[table["reference"] == "perfect", "grammar"].unique())
+    paragraphs = [
+        (
+            "Dataset sizes (70 % of which trains) at which PR AUC has come 90, 95 and 99 % of the way from "
+            "chance to the ceiling: median over runs, or over data seeds of the best of the restarts by "
+            "validation loss. Runs that collapse have not reached it. A 95 % interval is given from "
+            f"{FEWEST_SEEDS} data seeds on (bootstrap of whole curves), below that the range of single "
+            "curves. Area: under the curve on a log axis, 0 at chance, 1 at the ceiling; it depends on the "
+            "sizes of the grid.",
+            "",
+        )
+    ]
+    if perfect:
+        paragraphs.append(
+            (f"The ceiling is not known, and 1 is used in its place, for {', '.join(perfect)}.", "")
+        )
+    tables = [Table(heads, rows, 3, "Examples needed.")]
+    if len(known.noise):
+        tables.append(_noise_table(known.noise))
+    return Block("needed", "Examples needed", paragraphs, tables, pictures)
+
+
+def _noise_table(noise: pd.DataFrame) -> Table:
+    rows = [
+        Row(
+            [
+                str(row["grammars"]),
+                str(row["label"]),
+                f"{row['size']:,}",
+                "none of the grid's" if row["rate"] != row["rate"] else f"{row['rate']:.1%}",
+                f"{row['highest']:.1%}",
+                str(row["runs"]),
+            ],
+            "",
+            str(row["label"]),
+        )
+        for row in noise.to_dict("records")
+    ]
+    heads = ["grammars", "architecture", "size", "wrong labels tolerated", "highest tried", "runs"]
+    caption = (
+        "The largest rate of wrong training labels at which the median run, on the clean test set, still "
+        "comes 90 % of the way from chance to the ceiling, as it does at all lower rates."
+    )
+    return Table(heads, rows, 2, caption)
+
+
+def best_block(known: Statistics, pictures: Sequence[Picture]) -> Block:
+    """Return what holds across grammars, where the spread comes from, and what changes the order."""
+    paragraphs = [
+        (sentence, "")
+        for name, found in known.across.items()
+        for sentence in across_sentences(name, found)
+    ]
+    if not known.across:
+        paragraphs.append(("One grammar alone says nothing about others.", ""))
+    tables = []
+    if len(known.variance):
+        largest = known.variance["size"].max()
+        shown = known.variance[known.variance["size"] == largest].to_dict("records")
+        rows = [
+            Row(
+                [
+                    str(row["component"]),
+                    f"{math.sqrt(row['variance']):.4f}",
+                    number(row["share"], ".0%"),
+                    str(row["levels"]),
+                ]
+            )
+            for row in shown
+        ]
+        caption = (
+            f"Where the spread of PR AUC comes from at {largest:,} examples (method of moments; a negative "
+            "estimate is 0). What architectures do not share decides how many data seeds are needed."
+        )
+        tables.append(Table(["source", "standard deviation", "share", "levels"], rows, 1, caption))
+    if len(known.stability):
+        rows = [
+            Row(
+                [
+                    *(str(row[name]) for name in ("grammar", "other", "field")),
+                    number(row["tau"], ".2f"),
+                    *(str(row[name]) for name in ("best", "best_other")),
+                    f"{row['shift']:.3f}",
+                ]
+            )
+            for row in known.stability.to_dict("records")
+        ]
+        heads = [
+            "grammar",
+            "other",
+            "differ in",
+            "Kendall's tau",
+            "best",
+            "best of other",
+            "largest shift",
+        ]
+        caption = (
+            "Grammars that differ in one field, and whether the order of architectures stays: tau 1 is the "
+            "same order, -1 the reverse. Means; near-ties swap by chance."
+        )
+        tables.append(Table(heads, rows, 3, caption))
+    return Block("best", "Across grammars", paragraphs, tables, pictures)
+
+
+def architectures_block(drawing: Drawing, known: Statistics) -> Block:
+    """Return one table an architecture: what it does on each grammar."""
+    sizes = {decision.grammar: decision.size for decision in known.decisions}
+    needed = known.needed[known.needed["version"] == "typical"].set_index(
+        ["label", "grammar", "tau"]
+    )
+    recovery = drawing.tables.recovery
+    recovery = recovery[(recovery["metric"] == drawing.metric) & (recovery["scope"] == MACRO)]
+    recovery = recovery[recovery["size"] == recovery["grammar"].map(sizes)]
+    means = recovery.groupby(["label", "grammar", "method"])["value"].mean().dropna()
+    measured: dict[tuple[str, str], list[tuple[str, float]]] = {}
+    for key, value in means.items():
+        label, grammar, method = map(str, key)  # type: ignore[call-overload]
+        measured.setdefault((label, grammar), []).append((method, float(value)))
+    runs = known.runs[known.runs["size"] == known.runs["grammar"].map(sizes)]
+    rows = []
+    for (label, grammar), group in runs.groupby(["label", "grammar"]):
+        want = needed.loc[[(label, grammar, TAUS[0])]].iloc[0]
+        words = size_words(float(want["needed"]), int(want["smallest"]), int(want["largest"]))
+        failed = int((group["status"] != "done").sum())
+        facts = [f"{group['value'].mean():.3f}", f"{failed} of {len(group)}", words]
+        for method, value in measured.get((str(label), str(grammar)), [("", math.nan)]):
+            cells = [str(label), str(grammar), *facts, str(method), number(value, ".2f")]
+            rows.append(Row(cells, str(grammar), str(label), str(method)))
+    heads = [
+        "architecture",
+        "grammar",
+        "PR AUC",
+        "not learnt",
+        f"needs for {TAUS[0]:.0%}",
+        "method",
+    ]
+    caption = (
+        "Each architecture on each grammar at its largest size: mean PR AUC, runs that collapsed or "
+        "diverged, examples needed, and recovery by each attribution method."
+    )
+    return Block(
+        "architectures", "By architecture", [], [Table([*heads, "recovery"], rows, 2, caption)], []
+    )
+
+
+def grammar_evidence(known: Statistics) -> dict[str, list[str]]:
+    """Return what shows, or does not, that each grammar's answer is the best; and what it needs."""
+    return {
+        d.grammar: [*evidence(d, known), needed_sentence(d.grammar, d.label, known)]
+        for d in known.decisions
+    }
+
+
+def decision_table(known: Statistics) -> pd.DataFrame:
+    """Return all standings as one table: grammar, size, and the columns of `ranking.standings`."""
+    parts = [d.others.assign(grammar=d.grammar, size=d.size) for d in _all(known)]
+    names = ["grammar", "size", "label", "mean", "seeds", "behind", "behind_low", "behind_high"]
+    names += ["p", "best", "regret"]
+    return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)
+
+
+def _all(known: Statistics) -> list[Decision]:
+    sizes = {(d.grammar, d.size) for d in known.decisions}
+    return [*known.decisions, *(d for d in known.chosen if (d.grammar, d.size) not in sizes)]
+
+
+def pair_table(known: Statistics) -> pd.DataFrame:
+    """Return the tests across grammars: family, label, other, p."""
+    parts = [found.p_values.assign(family=name) for name, found in known.across.items()]
+    names = ["family", "label", "other", "p"]
+    return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)
