@@ -131,6 +131,8 @@ def _chances(runs: pd.DataFrame, order: Sequence[str]) -> tuple[np.ndarray, np.n
         own = runs[runs["label"] == label]
         rows = draw_seeds(own["data_seed"].to_numpy(np.int64), key=i)
         means[i] = own["value"].to_numpy()[rows].mean(axis=1)
+    centre, many = means.mean(axis=1, keepdims=True), len(shared)
+    means = centre + math.sqrt(many / (many - 1)) * (means - centre)  # see `resample.interval`
     highest = means.max(axis=0)
     ties = means == highest
     return (ties / ties.sum(axis=0)).mean(axis=1), (highest - means).mean(axis=1)

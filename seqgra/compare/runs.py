@@ -68,7 +68,8 @@ def at_size(runs: pd.DataFrame, size: int) -> pd.DataFrame:
     low, high = int(sizes[sizes <= size].max()), int(sizes[sizes >= size].min())
     share = 0.0 if low == high else float(np.log2(size / low) / np.log2(high / low))
     ends = [filled[filled["size"] == end].set_index(_CURVE) for end in (low, high)]
-    both = ends[0].join(ends[1][["value", "status"]], rsuffix="_high", how="inner")
+    upper = ends[1][["value", "status"]].add_suffix("_high")
+    both = ends[0].join(upper, how="inner")
     value = both["value"] + share * (both["value_high"] - both["value"])
     failed = both["status"].isin(NOT_LEARNT) | both["status_high"].isin(NOT_LEARNT)
     both = both.assign(value=value, size=size, status=np.where(failed, "collapsed", "done"))

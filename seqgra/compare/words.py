@@ -27,7 +27,8 @@ def evidence(decision: Decision, known: Statistics) -> list[str]:
     if decision.seeds >= FEWEST_SEEDS:
         row = decision.others.iloc[0]
         sentences.append(
-            f"It is best in {row['best']:.0%} of bootstrap draws; expected regret {row['regret']:.3f}."
+            f"It has the highest mean in {row['best']:.0%} of bootstrap draws (few seeds overstate that); "
+            f"expected regret {row['regret']:.3f}."
         )
     return [*sentences, *_fewest(decision)]
 

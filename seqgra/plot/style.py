@@ -196,6 +196,9 @@ def save(figure: Figure, stem: Path) -> None:
         Path without a suffix.
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
+    with styled():  # lay it out once, not once a format
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
     for kind, metadata in _NO_DATES.items():
         aside = stem.with_name(f".aside-{stem.name}.{kind}")
         with styled():
