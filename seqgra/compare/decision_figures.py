@@ -20,7 +20,7 @@ from seqgra.dataset import open_dataset
 from seqgra.grammar.difficulty import divergences
 from seqgra.grammar.schema import Grammar
 from seqgra.plot.decision import bars, fitted, pareto, ranking, strip
-from seqgra.plot.page import Picture
+from seqgra.plot.page import Picture, percent
 from seqgra.plot.report import metric_words
 from seqgra.plot.style import compact, save
 from seqgra.plot.training import Confusion, confusions, histories
@@ -75,7 +75,7 @@ def draw_pareto(drawing: Drawing, known: Statistics) -> list[Picture]:
     measure = f"recovery ({metric_words(drawing.metric)})"
     stem = _save(drawing, "pareto", pareto(points, drawing.looks, title, measure))
     caption = (
-        f"Examples needed by the typical run for {TAU:.0%} of the way from chance to the ceiling (to 1 "
+        f"Examples needed by the typical run for {percent(TAU)} of the way from chance to the ceiling (to 1 "
         "where no ceiling is known) against grammar recovery at the largest size; better is up and left. "
         "On the grey strip: not reached within the grid. The symbol's area grows with the mean training "
         "time at the largest size. Ringed: no other architecture is at least as good in all three and "
@@ -137,7 +137,8 @@ def draw_at(drawing: Drawing, known: Statistics) -> list[Picture]:
     between = "" if known.at in set(known.runs["size"]) else ", read between the sizes of the grid"
     caption = (
         f"PR AUC of each architecture at {known.at:,} examples{between} (linear in log size, curve by "
-        "curve). Bars reach from a constant prediction to the mean; dots are single runs. Intervals of "
+        "curve; open where one of the two runs collapsed). Bars reach from a constant prediction to the "
+        "mean; dots are single runs. Intervals of "
         "means, where there are five data seeds or more, are 95 % (Student's t over data seeds); "
         "architectures share data seeds, so that overlapping intervals can still differ."
     )

@@ -12,7 +12,7 @@ from seqgra.compare.efficiency import TAUS, size_words
 from seqgra.compare.figures import Drawing
 from seqgra.compare.resample import FEWEST_SEEDS
 from seqgra.compare.words import across_sentences, at_sentences, evidence, needed_sentence
-from seqgra.plot.page import Picture, Row, Table, number
+from seqgra.plot.page import Picture, Row, Table, number, percent
 from seqgra.plot.report import Block
 from seqgra.results import MACRO
 
@@ -45,7 +45,7 @@ def at_block(known: Statistics, pictures: Sequence[Picture]) -> list[Block]:
                 f"{row['mean']:.3f}",
                 number(row["behind"], ".3f"),
                 _ends(row["behind_low"], row["behind_high"]) if row["label"] != d.label else "",
-                number(row["best"], ".0%"),
+                percent(row["best"]),
                 number(row["regret"], ".3f"),
             ],
             d.grammar,
@@ -70,8 +70,8 @@ def needed_block(known: Statistics, pictures: Sequence[Picture]) -> Block:
     """Return the examples needed by every architecture."""
     table = known.needed
     keys = ["grammar", "label", "version"]
-    heads = ["grammar", "architecture", "of runs", *(f"{tau:.0%}" for tau in TAUS)]
-    heads += [f"interval or range, {TAUS[0]:.0%}", "reach it", "area"]
+    heads = ["grammar", "architecture", "of runs", *map(percent, TAUS)]
+    heads += [f"interval or range, {percent(TAUS[0])}", "reach it", "area"]
     rows = []
     for key, group in table.groupby(keys):
         by_tau = {round(row.tau, 4): row for row in group.itertuples()}  # type: ignore[arg-type]
@@ -112,8 +112,10 @@ def _noise_table(noise: pd.DataFrame) -> Table:
                 str(row["grammars"]),
                 str(row["label"]),
                 f"{row['size']:,}",
-                "none of the grid's" if row["rate"] != row["rate"] else f"{row['rate']:.1%}",
-                f"{row['highest']:.1%}",
+                "none of the grid's"
+                if row["rate"] != row["rate"]
+                else f"{100 * row['rate']:.1f} %",
+                f"{100 * row['highest']:.1f} %",
                 str(row["runs"]),
             ],
             "",
@@ -147,7 +149,7 @@ def best_block(known: Statistics, pictures: Sequence[Picture]) -> Block:
                 [
                     str(row["component"]),
                     f"{math.sqrt(row['variance']):.4f}",
-                    number(row["share"], ".0%"),
+                    percent(row["share"]),
                     str(row["levels"]),
                 ]
             )
@@ -216,7 +218,7 @@ def architectures_block(drawing: Drawing, known: Statistics) -> Block:
         "grammar",
         "PR AUC",
         "not learnt",
-        f"needs for {TAUS[0]:.0%}",
+        f"needs for {percent(TAUS[0])}",
         "method",
     ]
     caption = (
@@ -231,7 +233,7 @@ def architectures_block(drawing: Drawing, known: Statistics) -> Block:
 def grammar_evidence(known: Statistics) -> dict[str, list[str]]:
     """Return what shows, or does not, that each grammar's answer is the best; and what it needs."""
     return {
-        d.grammar: [*evidence(d, known), needed_sentence(d.grammar, d.label, known)]
+        d.grammar: [needed_sentence(d.grammar, d.label, known), *evidence(d, known)]
         for d in known.decisions
     }
 

@@ -12,7 +12,7 @@ from seqgra.compare.efficiency import size_words
 from seqgra.compare.ranking import ALPHA, Across
 from seqgra.compare.resample import FEWEST_SEEDS
 from seqgra.compare.variance import seeds_needed
-from seqgra.plot.page import count
+from seqgra.plot.page import count, percent
 
 #: A difference of PR AUC that seeds should tell apart.
 APART = 0.01
@@ -27,8 +27,8 @@ def evidence(decision: Decision, known: Statistics) -> list[str]:
     if decision.seeds >= FEWEST_SEEDS:
         row = decision.others.iloc[0]
         sentences.append(
-            f"It has the highest mean in {row['best']:.0%} of bootstrap draws (few seeds overstate that); "
-            f"expected regret {row['regret']:.3f}."
+            f"It has the highest mean in {percent(row['best'])} of bootstrap draws (few seeds overstate "
+            f"that); expected regret {row['regret']:.3f}."
         )
     return [*sentences, *_fewest(decision)]
 
@@ -87,7 +87,7 @@ def _fewest(decision: Decision) -> list[str]:
     label = max(decision.fewest, key=lambda name: decision.fewest[name])
     share = decision.fewest[label]
     name = "It" if label == decision.label else label
-    return [f"{name} needs the fewest examples in {share:.0%} of bootstrap draws."]
+    return [f"{name} needs the fewest examples in {percent(share)} of bootstrap draws."]
 
 
 def needed_sentence(grammar: str, label: str, known: Statistics, tau: float = TAU) -> str:
@@ -113,7 +113,7 @@ def needed_sentence(grammar: str, label: str, known: Statistics, tau: float = TA
         else "a perfect score (the ceiling is unknown)"
     )
     return (
-        f"Examples needed for {tau:.0%} of the way from chance to {goal}, PR AUC {first['target']:.3f}: "
+        f"Examples needed for {percent(tau)} of the way from chance to {goal}, PR AUC {first['target']:.3f}: "
         f"{'; '.join(parts)}."
     )
 
@@ -122,17 +122,17 @@ def at_sentences(decision: Decision, known: Statistics) -> list[str]:
     """Return the answer for the user's size: the architecture, its regret, what doubling gains."""
     row = decision.others.iloc[0]
     bounds = known.bounds[decision.grammar]
-    verb = "Use" if decision.shown else "Highest mean, not shown to be the best:"
+    verb = "Use" if decision.shown else "Highest mean (not shown to be the best):"
     if bounds.known and bounds.ceiling > bounds.chance:
         regret = (bounds.ceiling - row["mean"]) / (bounds.ceiling - bounds.chance)
         against = (
             f"{bounds.ceiling - row['mean']:.3f} below the ceiling of {bounds.ceiling:.3f} "
-            f"({regret:.0%} of the way from chance to it is missing)"
+            f"({percent(regret)} of the way from chance to it is missing)"
         )
     else:
         against = "the ceiling is not known"
     return [
-        f"{verb} {decision.label}: PR AUC {row['mean']:.3f}, {against}.",
+        f"{verb} {decision.label}, PR AUC {row['mean']:.3f}; {against}.",
         *evidence(decision, known),
         _doubling(known.doubling.get(decision.grammar), decision.size),
         *_stability(decision, known),

@@ -127,6 +127,15 @@ def count(many: int, noun: str) -> str:
     return f"{many:,} {noun}" if many == 1 else f"{many:,} {noun}s"
 
 
+def percent(share: float) -> str:
+    """Return a share in per cent; nothing where it is missing.
+
+    >>> percent(0.956)
+    '96 %'
+    """
+    return "" if pd.isna(share) else f"{100 * share:.0f} %"
+
+
 def thousands(needed: str) -> str:
     """Return a size, or a bound on one, with separators.
 

@@ -92,9 +92,8 @@ class Answer(NamedTuple):
         The scope of its PR AUC, micro or macro, and that of a constant prediction.
     mean, low, high, runs, collapsed
         PR AUC there over runs, and how many runs collapsed.
-    needed, reached, reached_of, stays
-        Smallest size whose mean reaches the target (None: none does), how many runs reach it there
-        (or at the largest size), of how many, and whether all larger sizes reach it too.
+    needed
+        Smallest size whose mean reaches the target; None: none does.
     equals
         Architectures that tie with it.
     recovery
@@ -104,7 +103,7 @@ class Answer(NamedTuple):
     shown
         Whether every other architecture is shown to be worse.
     evidence
-        Sentences on what shows that, or does not.
+        Sentences: examples needed, what shows or does not that it is the best, and details.
     """
 
     grammar: str
@@ -120,9 +119,6 @@ class Answer(NamedTuple):
     runs: int
     collapsed: int
     needed: int | None
-    reached: int
-    reached_of: int
-    stays: bool
     equals: tuple[str, ...]
     recovery: float
     top_recovery: tuple[str, float] | None
@@ -269,7 +265,8 @@ def _answer(answer: Answer, content: Content) -> str:
         f"{verb} <strong>{escape(answer.label)}</strong>{kind}: mean {_pr_auc(answer.scope)} "
         f"<strong>{answer.mean:.3f}</strong> at {answer.size:,} examples{_against(answer.chance)}."
     )
-    lines = [_needed_words(answer, content.target), _recovery_words(answer, content)]
+    claims, details = answer.evidence[:2], answer.evidence[2:]
+    lines = [*map(escape, claims), _recovery_words(answer, content)]
     if answer.collapsed:
         lines.append(f"{answer.collapsed} of {count(answer.runs, 'run')} collapsed at that size.")
     if answer.equals:
@@ -282,7 +279,7 @@ def _answer(answer: Answer, content: Content) -> str:
     return (
         f'<article class="answer"{about(answer.grammar)}><h3>{escape(answer.grammar)}</h3>'
         f'<p class="pick">{pick}</p><p>{" ".join(filter(None, lines))}</p>'
-        f"<p>{escape(' '.join(answer.evidence))}</p></article>"
+        f"{_details(details)}</article>"
     )
 
 
@@ -294,14 +291,11 @@ def _against(chance: float) -> str:
     return "" if math.isnan(chance) else f" (a constant prediction: {chance:.3f})"
 
 
-def _needed_words(answer: Answer, target: float) -> str:
-    runs = f"{answer.reached} of {count(answer.reached_of, 'run')}"
-    if answer.needed is None:
-        measure = "Macro PR AUC" if answer.scope == MACRO else "PR AUC"
-        by = f"by {answer.size:,} examples ({runs} reach it)"
-        return f"{measure} {target:g} is not reached {by}."
-    words = f"It needs {answer.needed:,} examples to reach {target:g} ({runs} reach it there)"
-    return f"{words}." if answer.stays else f"{words}, but falls below it again at a larger size."
+def _details(sentences: Sequence[str]) -> str:
+    if not sentences:
+        return ""
+    listed = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return f"<details><summary>More evidence</summary><ul>{listed}</ul></details>"
 
 
 def _recovery_words(answer: Answer, content: Content) -> str:
