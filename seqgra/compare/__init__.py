@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from seqgra.compare.answers import answers
+from seqgra.compare.ceiling import ceiling_kinds
 from seqgra.compare.decide import Statistics, statistics
 from seqgra.compare.decision_figures import (
     draw_at,
@@ -129,7 +130,8 @@ def compare(
         target=TARGET,
     )
     grammars = resolved_grammars(listed)
-    known = statistics(curve_runs(tables), grammars, _checked(at, tables.status))
+    runs = curve_runs(tables, ceiling_kinds(listed))
+    known = statistics(runs, grammars, _checked(at, tables.status))
     write_tables(_statistics_tables(known), folder / "tables")
     sizes = _label(summary(models_only(tables.scores)), labels)
     needed = _label(examples_needed(models_only(tables.scores), TARGET), labels)

@@ -11,6 +11,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from seqgra.alphabet import ALPHABETS
+from seqgra.compare.ceiling import is_ceiling
 from seqgra.compare.decide import TAU, Decision, Statistics
 from seqgra.compare.figures import Drawing, recovery_runs
 from seqgra.compare.ranking import mean_interval
@@ -26,9 +27,9 @@ from seqgra.plot.style import compact, save
 from seqgra.plot.training import Confusion, confusions, histories
 
 #: Runs of an architecture whose histories are drawn.
-_MOST_HISTORIES = 5
+_MOST_HISTORIES = 4
 #: Architectures in a figure of one grammar.
-_MOST_PANELS = 8
+_MOST_PANELS = 6
 
 
 def draw_runs(drawing: Drawing, known: Statistics) -> list[Picture]:
@@ -213,7 +214,7 @@ def _first_cells(drawing: Drawing, decision: Decision) -> list[tuple[str, Cell]]
     labels = drawing.tables.status.set_index(list(KEYS))["label"]
     found: dict[str, Cell] = {}
     for cell in drawing.cells:
-        wanted = cell.size == decision.size or cell.size == 0
+        wanted = cell.size == decision.size or is_ceiling(cell.backend)
         if cell.grammar == decision.grammar and wanted and cell.key in done:
             found.setdefault(str(labels[cell.key]), cell)
     order = [*decision.others["label"]]

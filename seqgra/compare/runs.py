@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from seqgra.compare.efficiency import NOT_LEARNT
-from seqgra.compare.tables import KEYS, Tables, headlines
+from seqgra.compare.tables import KEYS, Tables, ceilings_only, headlines, models_only
 
-#: The backend whose scores are the best that any classifier could have.
-CEILING_BACKEND = "bayes-optimal"
 _CURVE = ["grammar", "label", "data_seed", "model_seed"]
 
 
-def curve_runs(tables: Tables, metric: str = "pr_auc") -> pd.DataFrame:
+def curve_runs(tables: Tables, kinds: Mapping[str, str], metric: str = "pr_auc") -> pd.DataFrame:
     """Return the finished runs of all architectures, the exact posterior's left out.
 
     Parameters
     ----------
     tables
         With a column label.
+    kinds
+        From `ceiling.ceiling_kinds`: only an ``exact`` posterior is a ceiling.
     metric
         Which value, of the headline scope.
 
@@ -34,9 +36,10 @@ def curve_runs(tables: Tables, metric: str = "pr_auc") -> pd.DataFrame:
     status = status[[*KEYS, "label", "status", "validation_loss"]]
     runs = status.merge(shown[[*KEYS, "value"]], on=list(KEYS), how="left")
     runs = runs[runs["value"].notna() | (runs["status"] == "diverged")]
-    best = runs[runs["backend"] == CEILING_BACKEND].groupby("grammar")["value"].mean()
+    best = ceilings_only(runs).groupby("grammar")["value"].mean()
+    best = best[best.index.map(kinds) == "exact"]
     chance = shown.groupby("grammar")["chance"].median()
-    runs = runs[runs["backend"] != CEILING_BACKEND]
+    runs = models_only(runs)
     return runs.assign(
         chance=runs["grammar"].map(chance).astype(np.float64),
         ceiling=runs["grammar"].map(best).astype(np.float64),

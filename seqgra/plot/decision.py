@@ -57,8 +57,8 @@ def strip(runs: pd.DataFrame, looks: Mapping[str, Look], title: str, label: str)
             axis.set_title(wrap_title(grammar, width / columns))
         for i, axis in enumerate(axes):
             axis.set_visible(i < len(grammars))
-            axis.tick_params(labelbottom=True)
             if i + columns >= len(grammars):
+                axis.tick_params(labelbottom=True)
                 axis.set_xlabel(label)
         figure.suptitle(wrap(title, int(max(6.4, width) * 12)), x=0.01, ha="left", weight="bold")
         figure.legend(handles=_strip_key(runs), loc="outside lower center", ncols=3)

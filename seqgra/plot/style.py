@@ -197,7 +197,8 @@ def save(figure: Figure, stem: Path) -> None:
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
     with styled():  # lay it out once, not once a format
-        figure.draw_without_rendering()
+        if (engine := figure.get_layout_engine()) is not None:
+            engine.execute(figure)
         figure.set_layout_engine("none")
     for kind, metadata in _NO_DATES.items():
         aside = stem.with_name(f".aside-{stem.name}.{kind}")

@@ -49,7 +49,7 @@ def histories(
     """
     with styled():
         labels = [name for name in looks if name in runs]
-        columns = min(columns_for(len(labels)), 4)
+        columns = min(columns_for(len(labels)), 3)
         rows = math.ceil(len(labels) / columns)
         width = max(6.4, 2.7 * columns)
         figure = new_figure(width, 2.2 * rows + 0.85)
@@ -60,7 +60,6 @@ def histories(
             axis.set_title(wrap_title(label, width / columns))
         for i, axis in enumerate(axes):
             axis.set_visible(i < len(labels))
-            axis.tick_params(labelleft=True)
             if i % columns == 0:
                 axis.set_ylabel("loss")
             if i + columns >= len(labels):

@@ -20,7 +20,26 @@ rule compare:
         scores=markers("evaluate"),
         attributions=markers("attribute"),
     output:
-        f"{RESULTS}/report.html",
+        report(
+            f"{RESULTS}/report.html",
+            caption="../report/answer.rst",
+            category="Answer",
+        ),
+        report(
+            f"{RESULTS}/tables/needed.csv",
+            caption="../report/needed.rst",
+            category="Tables",
+        ),
+        report(
+            f"{RESULTS}/tables/ranking.csv",
+            caption="../report/ranking.rst",
+            category="Tables",
+        ),
+        report(
+            f"{RESULTS}/tables/status.csv",
+            caption="../report/status.rst",
+            category="Tables",
+        ),
     log:
         f"{RESULTS}/logs/compare/compare.log",
     conda:

@@ -1,0 +1,128 @@
+"""The report in a real browser: no console error, filters that filter, nothing wider than a phone."""
+
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+from compare import write_grid
+from synthetic import Truth
+
+from seqgra.compare import compare
+from seqgra.evaluate.recovery import position_roles
+
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+TRUTH = Truth(
+    {"pool": 1500.0, "flat": 4000.0, "deep": 2500.0},
+    grammars=2,
+    sizes=(500, 1000, 2000, 4000, 8000),
+    collapse=0.03,
+)
+#: Run after the page's own script: tells what a reader would see.
+PROBE = """
+<script>
+function shown(part) { return part.getClientRects().length > 0; }
+function look() {
+  var parts = Array.from(document.querySelectorAll("[data-grammar], [data-architecture]"));
+  return {width: document.documentElement.scrollWidth,
+    parts: parts.filter(shown).map(function (part) {
+      return [part.dataset.grammar || "", part.dataset.architecture || ""]; }),
+    broken: Array.from(document.images).filter(function (i) { return !i.naturalWidth; }).length,
+    filters: shown(document.querySelector(".filters"))};
+}
+window.onload = function () {
+  var seen = {before: look(), window: window.innerWidth};
+  var select = document.querySelector('[data-filter="FILTER"]');
+  select.value = "VALUE"; select.dispatchEvent(new Event("change"));
+  seen.after = look();
+  select.value = ""; select.dispatchEvent(new Event("change"));
+  seen.again = look();
+  var out = document.createElement("pre"); out.id = "seen"; out.textContent = JSON.stringify(seen);
+  document.body.appendChild(out);
+};
+</script>
+"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    root = tmp_path_factory.mktemp("page")
+    compare(write_grid(root, TRUTH), root / "out", config=None, roles=position_roles, at=3000)
+    return root / "out" / "report.html"
+
+
+def browse(page, width, *options):
+    command = [
+        BROWSER, "--headless", "--disable-gpu", "--no-sandbox", "--enable-logging=stderr",
+        f"--user-data-dir={page.parent / 'browser'}", f"--window-size={width},900",
+        *options, "--dump-dom", page.as_uri(),
+    ]  # fmt: skip
+    env = {**os.environ, "HOME": str(page.parent)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env, check=True)
+    console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    return done.stdout, console
+
+
+def probe(page, width, field, value, *options):
+    text = page.read_text(encoding="utf-8")
+    probed = page.with_name("probed.html")
+    script = PROBE.replace("FILTER", field).replace("VALUE", value)
+    probed.write_text(text.replace("</body>", f"{script}</body>"), encoding="utf-8")
+    dom, console = browse(probed, width, *options)
+    assert console == []
+    return json.loads(html.unescape(re.search(r'<pre id="seen">(.*?)</pre>', dom, re.S)[1]))
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+@pytest.mark.parametrize(
+    ("field", "value", "place"), [("grammar", "g001", 0), ("architecture", "pool", 1)]
+)
+def test_filters_show_what_was_chosen_and_all_again(page, field, value, place):
+    seen = probe(page, 1200, field, value)
+    assert seen["before"]["filters"]
+    assert {part[place] for part in seen["before"]["parts"]} >= {value}
+    assert len({part[place] for part in seen["before"]["parts"]} - {""}) > 1
+    assert {part[place] for part in seen["after"]["parts"]} <= {value, ""}
+    assert [value] * 3 == [part[place] for part in seen["after"]["parts"] if part[place]][:3]
+    assert seen["again"] == seen["before"]
+    assert seen["before"]["broken"] == 0, "every figure is drawn"
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_wider_than_a_phone(page, scheme):
+    dark = (
+        ["--force-dark-mode", "--blink-settings=preferredColorScheme=0"] if scheme == "dark" else []
+    )
+    seen = probe(page, 500, "grammar", "g000", *dark)
+    assert seen["before"]["width"] <= seen["window"] <= 500
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+def test_a_broken_script_would_be_noticed(page):
+    broken = page.with_name("broken.html")
+    text = page.read_text(encoding="utf-8")
+    broken.write_text(
+        text.replace("</body>", "<script>nothing.here()</script></body>"), encoding="utf-8"
+    )
+    _, console = browse(broken, 1200)
+    assert any("nothing is not defined" in line for line in console)
+
+
+def test_the_page_says_what_is_shown_and_drafts_the_methods(page):
+    text = page.read_text(encoding="utf-8")
+    for words in (
+        "At your 3,000 examples",
+        "Twice the examples (6,000) would change its PR AUC by",
+        "With one field of the grammar changed, 1 of 1 variants",
+        "Shown to be worse",
+        "5 data seeds (0, 1, 2, 3, 4)",
+        "Intervals of them are 95 % percentile intervals of 2,000 bootstrap draws",
+        "so few grammars cannot tell any two of 3 architectures apart",
+    ):
+        assert words in text, words
