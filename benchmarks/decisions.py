@@ -15,9 +15,9 @@ import math
 
 import numpy as np
 import pandas as pd
-from synthetic import Truth, draw
+from synthetic import CEILING, CHANCE, Truth, draw
 
-from seqgra.compare.efficiency import efficiency
+from seqgra.compare.efficiency import crossings, curves_of, efficiency
 from seqgra.compare.ranking import ALPHA, across, standings
 from seqgra.compare.runs import at_size
 from seqgra.compare.variance import components
@@ -28,7 +28,8 @@ SIZE = 2000
 def coverage(grids: int) -> None:
     """Print the coverage of intervals of examples needed."""
     print("interval of examples needed (median run, 90 %): share that holds the truth")
-    print("data seeds  model seeds  collapse  coverage  width (octaves)  open above")
+    print("of the curve's own; of what reading it off sizes that double gives with endless seeds")
+    print("data seeds  model seeds  collapse  of curve  of reading  width (octaves)  open above")
     for data_seeds, model_seeds, collapse in (
         (5, 1, 0.0),
         (10, 1, 0.0),
@@ -47,13 +48,24 @@ def coverage(grids: int) -> None:
         table = efficiency(draw(truth, 1), [0.9])
         table = table[table["version"] == "typical"]
         true = truth.needed("a", 0.9)
-        held = ((table["low"] <= true) & (true <= table["high"])).mean()
+        reading = read_off(truth)
+        held, read = (
+            ((table["low"] <= value) & (value <= table["high"])).mean() for value in (true, reading)
+        )
         closed = table[(table["low"] > 0) & (table["high"] < math.inf)]
         width = np.log2(closed["high"] / closed["low"]).mean()
         beyond = 1 - len(closed) / len(table)
         print(
-            f"{data_seeds:10} {model_seeds:12} {collapse:9.2f} {held:9.3f} {width:16.2f} {beyond:11.2f}"
+            f"{data_seeds:10} {model_seeds:12} {collapse:9.2f} {held:9.3f} {read:11.3f} "
+            f"{width:16.2f} {beyond:11.2f}"
         )
+
+
+def read_off(truth: Truth) -> float:
+    """Return the median examples needed of 4,000 curves as they are read off the sizes of the grid."""
+    runs = draw(truth._replace(grammars=1, data_seeds=4000, model_seeds=1), 9)
+    crossing = crossings(curves_of(runs), CHANCE + 0.9 * (CEILING - CHANCE))
+    return float(2 ** np.median(crossing))
 
 
 def claims(grids: int) -> None:

@@ -25,9 +25,9 @@ _MOST_SEEDS = 1000
 def components(runs: pd.DataFrame) -> pd.DataFrame:
     """Split the variance of a value at one size into its sources, by the method of moments.
 
-    The model is value = mean + one random effect for each component + the model seed's. Quadratic forms
-    of each component's groups are set to what they are expected to be (MINQUE with zero prior weights:
-    Rao, 10.1016/0047-259X(71)90001-7); on a complete grid that is analysis of variance.
+    The model is value = mean + one random effect for each component + the model seed's. For each
+    component the sum of squares of its groups' sums is set to what it is expected to be; on a complete
+    grid that is analysis of variance.
 
     Parameters
     ----------

@@ -1,0 +1,177 @@
+"""Decisions, variants of grammars, words and confusion: small cases with known answers."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic import CHANCE, Truth, draw
+
+from seqgra.compare.decide import statistics
+from seqgra.compare.decision_figures import condition_order, confusion
+from seqgra.compare.runs import at_size
+from seqgra.compare.variants import families, one_field_changes, stability, wrong_labels
+from seqgra.compare.words import at_sentences, evidence, needed_sentence
+from seqgra.errors import InputError
+from seqgra.grammar.load import load_grammar
+
+GRAMMARS = Path(__file__).parents[1] / "grammars"
+
+
+def known(truth, at=None, seed=0, grammars=None):
+    runs = draw(truth, seed).assign(backend="pytorch", architecture=lambda t: t["label"])
+    return statistics(runs, grammars or {}, at)
+
+
+def test_the_best_is_used_only_if_shown():
+    clear = known(Truth({"a": 1000.0, "b": 20000.0}), at=3000)
+    (decision,) = clear.decisions
+    assert (decision.label, decision.worse, decision.open) == ("a", ("b",), ())
+    assert decision.shown
+    assert (
+        "Shown to be better than every other architecture over 5 data seeds"
+        in evidence(decision, clear)[0]
+    )
+    assert at_sentences(clear.chosen[0], clear)[0].startswith("Use a, PR AUC 0.")
+    few = known(Truth({"a": 1000.0, "b": 20000.0}, data_seeds=2), at=3000)
+    (decision,) = few.decisions
+    assert not decision.shown
+    assert evidence(decision, few)[0] == (
+        "2 data seeds cannot show that it is the best: it has the higher mean than 1 of 1 other, which may "
+        "be chance."
+    )
+    words = " ".join([*evidence(decision, few), *at_sentences(few.chosen[0], few)])
+    assert "interval" not in words
+    assert "bootstrap" not in words
+
+
+def test_ceilings_are_named_and_perfect_scores_too():
+    world = known(Truth({"a": 1000.0}))
+    assert "from chance to the ceiling, PR AUC 0.932" in needed_sentence("g000", "a", world)
+    runs = world.runs.assign(ceiling=math.nan)
+    words = needed_sentence("g000", "a", statistics(runs, {}, None))
+    assert "to a perfect score (the ceiling is unknown), PR AUC 0.950" in words
+
+
+def test_values_at_a_size_are_linear_in_log_size():
+    runs = draw(Truth({"a": 1000.0}, data_seeds=2), 0)
+    exact = at_size(runs, 2000).set_index("data_seed")["value"]
+    whole = runs.set_index(["data_seed", "size"])["value"]
+    assert exact[0] == whole[0, 2000]
+    between = at_size(runs, 3000).set_index("data_seed")["value"]
+    share = math.log2(1.5)
+    assert between[1] == pytest.approx((1 - share) * whole[1, 2000] + share * whole[1, 4000])
+    assert at_size(runs, 100).empty
+    assert at_size(runs, 100_000).empty
+    diverged = runs.assign(value=runs["value"].where(runs["data_seed"] == 0), status="diverged")
+    assert at_size(diverged, 2000).set_index("data_seed")["value"][1] == CHANCE
+
+
+def test_doubling_is_measured_within_the_grid_and_fitted_beyond_it():
+    truth = Truth({"a": 4000.0}, of_seed=0, of_own_seed=0, of_run=0, noise=0)
+    inside = known(truth, at=4000).doubling["g000"]
+    assert inside.of == "interval"
+    rise = [0.48 / (1 + 2 ** (-1.5 * step)) for step in (0, 1)]
+    assert inside.gain == pytest.approx(rise[1] - rise[0])
+    beyond = known(truth, at=32000).doubling["g000"]
+    assert beyond.of == "extrapolated"
+    rise = [0.48 / (1 + 2 ** (-1.5 * step)) for step in (3, 4)]
+    assert beyond.gain == pytest.approx(rise[1] - rise[0], abs=0.004)
+
+
+def variant(text, tmp_path, name):
+    file = tmp_path / f"{name}.yaml"
+    file.write_text(text)
+    return load_grammar(file)
+
+
+BASE = """
+description: {name}
+window: {window}
+elements: {{a: {{kmers: {{ACGTACGT: 1}}}}, b: {{kmers: {{TTGACCAA: 1}}}}}}
+conditions:
+  one: {{rules: [{{elements: [a], copies: {copies}}}]}}
+  two: {{rules: [{{elements: [b], copies: {copies}}}]}}
+noise: {{labels: {{one: {noise}, two: {noise}}}}}
+"""
+
+
+@pytest.fixture
+def variants(tmp_path):
+    facts = {
+        "base": (100, 1, 0.0),
+        "wide": (200, 1, 0.0),
+        "twice": (100, 2, 0.0),
+        "noisy": (100, 1, 0.1),
+        "both": (200, 2, 0.0),
+    }
+    return {
+        name: variant(BASE.format(name=name, window=w, copies=c, noise=n), tmp_path, name)
+        for name, (w, c, n) in facts.items()
+    }
+
+
+def test_grammars_that_differ_in_one_field_are_found(variants):
+    found = {(c.grammar, c.other): c.field for c in one_field_changes(variants)}
+    assert found == {
+        ("base", "wide"): "window",
+        ("base", "twice"): "rules: copies",
+        ("base", "noisy"): "noise",
+        ("both", "wide"): "rules: copies",
+        ("both", "twice"): "window",
+    }
+    family = families([*variants, "other"], one_field_changes(variants))
+    assert len(set(family.values())) == 2
+    assert family["other"] == "other"
+    assert wrong_labels(variants, one_field_changes(variants)) == [{"base": 0.0, "noisy": 0.1}]
+
+
+def test_stability_is_kendalls_tau_of_the_means(variants):
+    values = pd.DataFrame(
+        {"a": [0.9, 0.6], "b": [0.8, 0.7], "c": [0.7, 0.8]}, index=["base", "wide"]
+    )
+    (row,) = stability(values, one_field_changes(variants)).to_dict("records")
+    assert (row["tau"], row["labels"], row["best"], row["best_other"]) == (-1, 3, "a", "c")
+    assert row["shift"] == pytest.approx(0.3)
+
+
+def test_confusion_counts_shares_of_each_condition():
+    logits = np.array([[2.0, 1, 0], [0, 3, 1], [0, 1, 2], [5, 0, 0]])
+    y = np.eye(3)[[0, 0, 2, 1, 1]]
+    assert confusion(logits, y).tolist() == [[0.5, 0.5, 0], [1, 0, 0], [0, 0, 1]]
+
+
+def test_conditions_with_like_elements_are_neighbours(tmp_path):
+    grammar = variant(
+        """
+window: 60
+elements:
+  a: {kmers: {ACGTACGTAC: 1}}
+  b: {kmers: {TTGGCCAATT: 1}}
+  c: {kmers: {ACGTACGTAA: 1}}
+  d: {kmers: {TTGGCCAATA: 1}}
+conditions:
+  a: {rules: [{elements: [a]}]}
+  b: {rules: [{elements: [b]}]}
+  c: {rules: [{elements: [c]}]}
+  d: {rules: [{elements: [d]}]}
+""",
+        tmp_path,
+        "likes",
+    )
+    order = condition_order(grammar).tolist()
+    pairs = {frozenset(order[:2]), frozenset(order[2:])}
+    assert pairs == {frozenset({0, 2}), frozenset({1, 3})}
+    for file in sorted(GRAMMARS.glob("mc1*.yaml")):
+        shipped = load_grammar(file)
+        assert sorted(condition_order(shipped)) == list(range(len(shipped.conditions)))
+
+
+def test_a_size_outside_the_grid_is_refused():
+    from seqgra.compare import _checked
+
+    status = pd.DataFrame({"size": [0, 500, 4000]})
+    assert _checked(600, status) == 600
+    with pytest.raises(InputError, match=r"outside the grid's sizes \(500 to 4,000\)"):
+        _checked(100, status)
