@@ -109,21 +109,26 @@ def confusions(panels: Sequence[Confusion], conditions: Sequence[str], title: st
         side = min(max(1.6, 0.28 * many), 4.2)
         columns = min(len(panels), max(1, int(10.5 / (side + 0.4))))
         rows = math.ceil(len(panels) / columns)
-        longest = 0.065 * max(len(name) for name in conditions)
-        width = max(6.4, (side + 0.35) * columns + longest + 0.9)
-        figure = new_figure(width, (side + 0.35) * rows + longest + 0.9)
-        axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
-        for axis, panel in zip(axes, panels, strict=False):
+        longest = 0.055 * max(len(name) for name in conditions)
+        width = max(6.4, (side + 0.15) * columns + longest + 1.3)
+        figure = new_figure(width, (side + 0.3) * rows + longest + 0.75)
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        small = 7 if many <= 2 * _MOST_NUMBERS else 5.5
+        for i, (axis, panel) in enumerate(zip(axes, panels, strict=False)):
             image = axis.imshow(panel.shares, vmin=0, vmax=1, cmap="Blues")
             axis.set_title(wrap_title(panel.title, side + 0.2))
-            axis.set_xticks(range(many), conditions, rotation=90, fontsize=7)
-            axis.set_yticks(range(many), conditions, fontsize=7)
+            lowest, left = i + columns >= len(panels), i % columns == 0
+            names = list(conditions) if lowest else [""] * many
+            axis.set_xticks(range(many), names, rotation=90, fontsize=small)
+            names = list(conditions) if left else [""] * many
+            axis.set_yticks(range(many), names, fontsize=small)
             axis.tick_params(length=0)
             if many <= _MOST_NUMBERS:
                 _write_shares(axis, panel.shares)
         for axis in axes[len(panels) :]:
             axis.set_visible(False)
-        figure.colorbar(image, ax=list(axes), shrink=0.7, label="share of the condition's examples")
+        label = "share of the condition's examples"
+        figure.colorbar(image, ax=list(axes), fraction=0.03, aspect=25, shrink=0.8, label=label)
         figure.supylabel("condition", fontsize=9)
         figure.supxlabel("predicted", fontsize=9)
         figure.suptitle(wrap(title, int(width * 12)), x=0.01, ha="left", weight="bold")
