@@ -24,7 +24,7 @@ from seqgra.compare.tables import (
     read_cells,
     summary,
 )
-from seqgra.dataset import open_dataset
+from seqgra.dataset import ELEMENT_COLUMNS, open_dataset
 from seqgra.errors import InputError
 from seqgra.evaluate.curves import score
 from seqgra.evaluate.recovery import position_roles, recover
@@ -66,6 +66,11 @@ def write_test_set(folder, description="a <b>bold</b> grammar"):
         for name, array in (("x", np.zeros((4, LENGTH))), ("y", np.eye(2)[[0, 1, 0, 1]])):
             with draft.aside(f"test.{name}.npy").open("wb") as stream:
                 np.save(stream, array.astype(np.uint8))
+        table = {name: np.zeros(4, np.int64) for name in ELEMENT_COLUMNS}
+        table |= {"example": np.arange(4), "start": np.full(4, 5), "end": np.full(4, 10)}
+        table |= {"condition": np.array([0, 1, 0, 1]), "strand": np.ones(4, np.int64)}
+        elements = draft.aside("test.elements.parquet")
+        pd.DataFrame(table).to_parquet(elements, index=False)
         draft.publish()
 
 
@@ -335,7 +340,7 @@ def test_every_file_is_there(built):
     tables = [
         f"{n}.{s}" for n in (*names, "stability", "noise", "regret") for s in ("csv", "parquet")
     ]
-    stems = ("pr-auc", "recovery", "roc-pr-mc2", "agreement-mc2", "runs", "pareto")
+    stems = ("pr-auc", "recovery", "roc-pr-mc2", "agreement-mc2", "runs", "pareto", "examples-mc2")
     figures = [f"{n}.{s}" for n in stems for s in ("svg", "pdf", "png")]
     assert {path.name for path in built} == {*tables, *figures, "report.html"}
 
@@ -367,7 +372,7 @@ def test_the_report_answers_first_and_loads_nothing(built):
     assert "Without a network: kmer reaches 0.750." in page
     for reason in ("loss is NaN", "no gradient", "not finished"):
         assert reason in page, f"{reason!r} is not told"
-    assert page.count("<img") == page.count(' alt="') == 6
+    assert page.count("<img") == page.count(' alt="') == 7
     assert len(page) < 5_000_000
 
 

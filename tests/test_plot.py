@@ -18,6 +18,14 @@ from seqgra.plot.agreement import (
     colours,
     importance,
 )
+from seqgra.plot.attribution import (
+    LINE,
+    Example,
+    Placed,
+    example_logos,
+    method_matrix,
+    stretch,
+)
 from seqgra.plot.curves import Curves, Measure, against_size, mean_curves, roc_pr
 from seqgra.plot.page import Picture, figure
 from seqgra.plot.style import looks, save
@@ -221,3 +229,30 @@ def test_a_figure_over_its_share_is_embedded_smaller(tmp_path):
     assert len(small) < 90_000 * 4 / 3 + 500
     assert "<b>" not in whole
     assert "&quot;hi&quot;" in whole
+
+
+def test_the_stretch_of_an_example_holds_its_elements():
+    far = [Placed("a", 10, 20, 1, "grammar"), Placed("b", 900, 910, 1, "grammar")]
+    assert stretch(80, far) == (0, 80) and stretch(1000, []) == (0, LINE)
+    for placed in (far[:1], far[1:], far):
+        first, end = stretch(1000, placed)
+        assert end - first == LINE and 0 <= first <= placed[0].start < placed[0].end <= end <= 1000
+
+
+def test_letters_of_an_example_are_as_high_as_their_scores():
+    scores = np.array([0.0, 2.0, -1.0, 0.5])
+    example = Example("one", "ACGN", scores, [Placed("box", 1, 3, 1, "grammar")])
+    axis = example_logos([example], 4, "title").axes[0]
+    (letters,) = (c for c in axis.collections if type(c).__name__ == "PathCollection")
+    boxes = [path.get_extents() for path in letters.get_paths()]
+    assert [round(box.height, 6) for box in boxes] == [1.0, 0.5, 0.25]
+    assert [round(box.y0, 6) for box in boxes] == [0.0, -0.5, 0.0]
+    assert [int(box.x0) for box in boxes] == [1, 2, 3]
+    assert "box" in [text.get_text() for text in axis.texts]
+
+
+def test_the_matrix_of_methods_shows_every_value():
+    values = pd.DataFrame([[0.25, np.nan], [0.5, 1.0]], index=["a", "b"], columns=["x", "y"])
+    notes = pd.DataFrame("none", index=values.index, columns=values.columns)
+    texts = [text.get_text() for text in method_matrix(values, notes, "AP", "title").axes[0].texts]
+    assert texts == ["0.25", "none", "0.50", "1.00"]

@@ -11,13 +11,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from seqgra.alphabet import PADDING
 from seqgra.compare.ceiling import ceiling_kinds, is_ceiling
 from seqgra.compare.facts import grammar_facts
 from seqgra.compare.tables import KEYS, Cell, Tables, ceilings_only, headlines, models_only
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.fingerprint import read_run
+from seqgra.grammar.combinations import ROLES
 from seqgra.grammar.schema import Grammar
 from seqgra.plot.agreement import Panel, agreement_grid
+from seqgra.plot.attribution import Example, Placed, example_logos, method_matrix
 from seqgra.plot.curves import Ceiling, Curves, Measure, against_size, mean_curves, roc_pr
 from seqgra.plot.page import Picture
 from seqgra.plot.report import Section, metric_words
@@ -63,7 +66,7 @@ class Drawing(NamedTuple):
 
 def draw_overview(drawing: Drawing) -> list[Picture]:
     """Draw PR AUC and recovery against dataset size; figures without data are left out."""
-    scores, recovery = drawing.tables.scores, drawing.tables.recovery
+    scores = drawing.tables.scores
     areas = headlines(scores)
     shown = models_only(areas)
     pictures = []
@@ -77,20 +80,57 @@ def draw_overview(drawing: Drawing) -> list[Picture]:
         measure = Measure(label, title, None, drawing.target, line, ceilings)
         stem = _save(drawing, "pr-auc", against_size(named(shown), drawing.looks, measure))
         pictures.append(Picture(stem, title, _score_caption(shown, drawing.target)))
-    found = recovery_runs(recovery, drawing.method, drawing.metric)
+    pictures += _draw_recovery(drawing, "recovery")
+    for method in _methods(drawing):
+        if method != drawing.method:
+            other = drawing._replace(method=method)
+            pictures += _draw_recovery(other, f"recovery-{_file_name(method)}")
+    return [*pictures, *_draw_methods(drawing)]
+
+
+def _methods(drawing: Drawing) -> list[str]:
+    """Return the attribution methods of the grid, in its order."""
+    return list(dict.fromkeys(name for cell in drawing.cells for name, _ in cell.attributions))
+
+
+def _draw_recovery(drawing: Drawing, name: str) -> list[Picture]:
+    """Draw recovery by one method against dataset size, where there is any."""
+    found = recovery_runs(drawing.tables.recovery, drawing.method, drawing.metric)
     shown = models_only(found)
-    if len(shown):
-        words = metric_words(drawing.metric)
-        title = f"Grammar recovery ({drawing.method}) against dataset size"
-        ceilings = _ceilings(_with_kind(drawing, ceilings_only(found)))
-        measure = Measure(words, title, 0.0, 0.0, "chance", ceilings)
-        if "chance_corrected" not in drawing.metric:
-            measure = measure._replace(line=None)
-        status = drawing.tables.status[[*KEYS, "status"]]
-        merged = shown.merge(status, on=list(KEYS), how="left")
-        stem = _save(drawing, "recovery", against_size(merged, drawing.looks, measure))
-        pictures.append(Picture(stem, title, _recovery_caption(drawing, shown)))
-    return pictures
+    if shown.empty:
+        return []
+    title = f"Grammar recovery ({drawing.method}) against dataset size"
+    ceilings = _ceilings(_with_kind(drawing, ceilings_only(found)))
+    measure = Measure(metric_words(drawing.metric), title, 0.0, 0.0, "chance", ceilings)
+    if "chance_corrected" not in drawing.metric:
+        measure = measure._replace(line=None)
+    status = drawing.tables.status[[*KEYS, "status"]]
+    merged = shown.merge(status, on=list(KEYS), how="left")
+    stem = _save(drawing, name, against_size(merged, drawing.looks, measure))
+    return [Picture(stem, title, _recovery_caption(drawing, shown))]
+
+
+def _draw_methods(drawing: Drawing) -> list[Picture]:
+    """Draw recovery by method and architecture, where there are several methods."""
+    recovery, methods = drawing.tables.recovery, _methods(drawing)
+    if len(methods) < 2 or recovery.empty:
+        return []
+    shown = recovery[(recovery["metric"] == drawing.metric) & (recovery["scope"] == MACRO)].dropna()
+    largest = shown[shown["size"] == shown.groupby("grammar")["size"].transform("max")]
+    means = largest.groupby(["method", "label"])["value"].mean().unstack()
+    labels = list(dict.fromkeys(drawing.tables.status["label"]))
+    labels = [label for label in labels if label in means]
+    values = means.reindex(index=methods, columns=labels)
+    notes = pd.DataFrame("none", index=values.index, columns=values.columns)
+    title = "Grammar recovery by attribution method and architecture"
+    words = metric_words(drawing.metric)
+    stem = _save(drawing, "methods", method_matrix(values, notes, words, title))
+    caption = (
+        f"{words}, mean over conditions, runs and grammars at the largest size of each. 1: every "
+        "grammar position above every other; 0: chance. Methods without a number are not defined for "
+        "the architecture; the table status says why."
+    )
+    return [Picture(stem, title, caption)]
 
 
 def _as_is(shown: pd.DataFrame) -> pd.DataFrame:
@@ -124,7 +164,11 @@ def recovery_runs(recovery: pd.DataFrame, method: str, metric: str) -> pd.DataFr
 def draw_grammar(drawing: Drawing, grammar: str) -> Section:
     """Draw the figures of one grammar at its largest size with scores, of each first seed."""
     cells = [cell for cell in drawing.cells if cell.grammar == grammar]
-    pictures = [_draw_roc_pr(drawing, grammar), _draw_agreement(drawing, grammar, cells)]
+    pictures = [
+        _draw_roc_pr(drawing, grammar),
+        _draw_agreement(drawing, grammar, cells),
+        _draw_examples(drawing, grammar, cells),
+    ]
     described = _grammar(cells[0].test)
     return Section(
         grammar,
@@ -212,6 +256,48 @@ def _draw_agreement(drawing: Drawing, grammar: str, cells: list[Cell]) -> Pictur
         "architecture."
     )
     return Picture(stem, title, caption)
+
+
+def _draw_examples(drawing: Drawing, grammar: str, cells: list[Cell]) -> Picture | None:
+    """Draw the first explained example of each condition, by the first architecture that has any."""
+    recovery = drawing.tables.recovery
+    rows = recovery[(recovery["grammar"] == grammar) & (recovery["method"] == drawing.method)]
+    if rows.empty or read_run(cells[0].test) is None:
+        return None
+    size, dataset = int(rows["size"].max()), open_dataset(cells[0].test)
+    index = pd.MultiIndex.from_frame(rows[list(KEYS)].drop_duplicates())
+    cell, label = _first_seeds(drawing, index, size)[0]
+    pictured = read_pictured(dict(cell.attributions)[drawing.method])
+    _, first = np.unique(pictured.explained, return_index=True)
+    examples = [_example(dataset, *(part[i] for part in pictured)) for i in first[:4]]
+    title = f"{grammar}: examples as {label} sees them ({drawing.method}, {compact(size)} examples)"
+    stem = _save(
+        drawing,
+        f"examples-{_file_name(grammar)}",
+        example_logos(examples, len(dataset.alphabet.letters), title),
+    )
+    caption = (
+        f"The first explained test example of each condition of {grammar}, at most four: letters as high "
+        f"as what {drawing.method} gives their position (summed over letters), its elements above. "
+        "Of long sequences the stretch around the elements of the condition."
+    )
+    return Picture(stem, title, caption)
+
+
+def _example(dataset: Dataset, row: int, explained: int, values: np.ndarray) -> Example:
+    codes = np.asarray(dataset.x("test")[int(row)])
+    codes = codes[codes != PADDING]
+    table = dataset.elements("test", int(row) + 1)
+    placed, names = [], list(dataset.grammar.elements)
+    columns = ["element", "condition", "start", "end", "strand", "role"]
+    chosen = table.loc[table["example"] == row, columns].to_numpy(np.int64).tolist()
+    for element, condition, start, end, strand, role in chosen:
+        own = ROLES[role] == "grammar" and condition == explained
+        other = "confounder" if ROLES[role] == "confounder" else "other"
+        placed.append(Placed(names[element], start, end, strand, "grammar" if own else other))
+    scores = values.sum(axis=0)[: len(codes)]
+    title = f"{dataset.conditions[explained]}, test example {row}"
+    return Example(title, dataset.alphabet.decode(codes), scores, placed)
 
 
 def _panel(drawing: Drawing, dataset: Dataset, cell: Cell, label: str, status: str) -> Panel:

@@ -166,8 +166,8 @@ def _draw_logo(axis: Axes, logo: _Logo, matrix: np.ndarray, letters: str, bits: 
         for letter in np.argsort(column, kind="stable"):
             tall = float(column[letter] * max(height, 0)) * logo.scale
             if tall > _LEAST_LETTER:
-                paths.append(_glyph(letters[letter], left + 0.004, base, _LETTER - 0.008, tall))
-                colours.append(_hue(letters[letter], len(letters)))
+                paths.append(glyph(letters[letter], left + 0.004, base, _LETTER - 0.008, tall))
+                colours.append(hue(letters[letter], len(letters)))
             base += tall
         if place == 0 or (place + 1) % 5 == 0:
             middle = left + _LETTER / 2
@@ -180,7 +180,8 @@ def _draw_logo(axis: Axes, logo: _Logo, matrix: np.ndarray, letters: str, bits: 
         axis.text(logo.x - 0.07, at, text, size=6.5, ha="right", va="center")
 
 
-def _hue(letter: str, letters: int) -> str:
+def hue(letter: str, letters: int) -> str:
+    """Return the colour of a letter of an alphabet of so many."""
     if letters == 4:
         return _HUES[letter]
     return next(hue for group, hue in _CHEMISTRY.items() if letter in group)
@@ -193,7 +194,7 @@ def _outline(letter: str) -> Outline:
     )
 
 
-def _glyph(letter: str, x: float, y: float, width: float, height: float) -> Outline:
+def glyph(letter: str, x: float, y: float, width: float, height: float) -> Outline:
     """Return a letter's outline, stretched to a box."""
     outline = _outline(letter)
     box = outline.get_extents()
