@@ -1,5 +1,6 @@
 # make demo   set up, run the demo grid, say where the report is
 # make test   set up, then lint, types, tests, doctests, workflow checks
+# make test-slurm   the grid through a real one-node Slurm (root only, else skipped)
 # make smoke  a small grid through Snakemake
 # All set-up happens in .venv, once; it is repeated only when a file that it depends on changes.
 
@@ -9,7 +10,7 @@ BIN := .venv/bin
 SETUP := .venv/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test smoke lint clean
+.PHONY: demo test test-slurm smoke lint clean
 
 $(SETUP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
@@ -24,6 +25,9 @@ demo: $(SETUP)
 
 test: $(SETUP) lint
 	pytest --numprocesses $(CORES) --dist loadfile
+
+test-slurm: $(SETUP)
+	tests/slurm/run
 
 lint: $(SETUP)
 	ruff check .

@@ -13,6 +13,7 @@ larger one, and one folder serves all sizes.
 from __future__ import annotations
 
 import json
+import tokenize
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,9 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seqgra.alphabet import ALPHABETS, Alphabet
-from seqgra.errors import bad_input
+from seqgra.errors import InputError, bad_input
 from seqgra.fingerprint import require_run, verify_file
 from seqgra.grammar.schema import Grammar
 
@@ -57,6 +59,22 @@ def split_size(size: int) -> dict[str, int]:
     return {"training": training, "validation": validation, "test": size - training - validation}
 
 
+class _Content(BaseModel):
+    """What `dataset.json` must hold to be used; it may hold more."""
+
+    model_config = ConfigDict(strict=True)
+
+    alphabet: str
+    task: str
+    window: int = Field(ge=1)
+    conditions: list[str] = Field(min_length=1)
+    elements: list[str]
+    roles: list[str]
+    counts: dict[str, int]
+    grammar: dict[str, Any]
+    checksums: dict[str, list[int]]
+
+
 @dataclass(frozen=True)
 class Dataset:
     """A finished dataset folder; arrays are memory-mapped when asked for.
@@ -78,7 +96,10 @@ class Dataset:
     @cached_property
     def grammar(self) -> Grammar:
         """The resolved grammar that the examples were drawn from."""
-        return Grammar.model_validate(self.content["grammar"])
+        try:
+            return Grammar.model_validate(self.content["grammar"])
+        except ValidationError as error:
+            raise _damaged(self.folder / "dataset.json", "grammar", error) from None
 
     @property
     def alphabet(self) -> Alphabet:
@@ -213,8 +234,12 @@ class Dataset:
         path = self.folder / name
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise bad_input(path, "", f"cannot be read ({error}); simulate it again") from None
+        except (OSError, ValueError, SyntaxError, tokenize.TokenError) as error:
+            raise _damaged(path, "", error) from None
+        shape = (self.counts[set_name], self.window if what == "x" else len(self.conditions))
+        if array.shape != shape or array.dtype != np.uint8:
+            held = f"{array.dtype} {array.shape}; expected uint8 {shape}"
+            raise bad_input(path, "", f"holds {held}; simulate it again")
         return array[:wanted]
 
     def verify(self, *sets: str) -> None:
@@ -228,6 +253,11 @@ class Dataset:
         for name, sums in self.content["checksums"].items():
             if name.split(".")[0] in sets:
                 verify_chunks(self.folder / name, sums)
+        for name in sets:
+            for what, labels in (("y", self.y(name)), ("y_true", self.y_true(name))):
+                if labels.max(initial=0) > 1:
+                    file = self.folder / f"{name}.{what}.npy"
+                    raise bad_input(file, "", "holds labels beside 0 and 1; simulate it again")
         run = require_run(self.folder, "simulate")
         for name in sets:
             verify_file(self.folder, f"{name}.elements.parquet", run)
@@ -243,7 +273,20 @@ def open_dataset(folder: Path) -> Dataset:
     """
     run = require_run(folder, "simulate")
     path = verify_file(folder, "dataset.json", run)
-    return Dataset(folder, run["fingerprint"], json.loads(path.read_text()))
+    try:
+        content = json.loads(path.read_text())
+        _Content.model_validate(content)
+    except ValueError as error:  # of JSON, of UTF-8, of what is expected
+        raise _damaged(path, "", error) from None
+    if content["alphabet"] not in ALPHABETS:
+        raise bad_input(path, "alphabet", f"is {content['alphabet']!r}; simulate it again")
+    return Dataset(folder, run["fingerprint"], content)
+
+
+def _damaged(path: Path, place: str, error: Exception) -> InputError:
+    """Return the error of a file that cannot be what a simulation wrote."""
+    said = " ".join(str(error).split())[:200]
+    return bad_input(path, place, f"cannot be read ({said}); simulate it again")
 
 
 def verify_chunks(path: Path, sums: list[int]) -> None:

@@ -166,7 +166,15 @@ def open_model(
     InputError
         If its files are damaged, or its conditions, alphabet, window or task are not the dataset's.
     """
-    model: AbstractModel = backend_module(run["options"]["backend"]).open_model(folder, run, device)
+    from safetensors import SafetensorError
+
+    backend = backend_module(run["options"]["backend"])
+    try:
+        model: AbstractModel = backend.open_model(folder, run, device)
+    except (SafetensorError, ValueError, KeyError, TypeError, IndexError, RuntimeError) as error:
+        said = " ".join(str(error).split())[:200]
+        message = f"cannot be opened ({said}); delete its folder and train it again"
+        raise bad_input(folder, "model.json, model.safetensors", message) from error
     if dataset is not None:
         mine = (model.conditions, model.alphabet, model.window, model.task)
         theirs = (dataset.conditions, dataset.alphabet.name, dataset.window, task_of(dataset))

@@ -28,10 +28,20 @@ class Strict(BaseModel):
 Model = TypeVar("Model", bound=BaseModel)
 #: Names listed in advice at most.
 _MOST_LISTED = 20
+#: Values that a file may hold once its aliases are written out.
+_MOST_VALUES = 1_000_000
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice (YAML's own rule would silently keep the last)."""
+    """SafeLoader that refuses a key given twice (YAML's own rule would silently keep the last).
+
+    It also refuses aliases that would make a small file hold very much, or hold itself.
+    """
+
+    def construct_document(self, node: yaml.Node) -> Any:
+        if _count_values(node, {}) > _MOST_VALUES:
+            raise yaml.YAMLError(f"its aliases (*) stand for more than {_MOST_VALUES:,} values")
+        return super().construct_document(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -43,6 +53,17 @@ class _Loader(yaml.SafeLoader):
                     )
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def _count_values(node: yaml.Node, known: dict[int, int]) -> int:
+    """Return how many values a node stands for, aliases written out."""
+    if id(node) not in known:
+        known[id(node)] = _MOST_VALUES + 1  # for whoever meets it again inside of itself
+        inside: list[Any] = [] if isinstance(node, yaml.ScalarNode) else node.value
+        if isinstance(node, yaml.MappingNode):
+            inside = [part for pair in inside for part in pair]
+        known[id(node)] = 1 + sum(_count_values(part, known) for part in inside)
+    return known[id(node)]
 
 
 def read_yaml(path: Path) -> Any:

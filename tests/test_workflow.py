@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -168,6 +169,25 @@ def test_a_failed_cell_costs_only_itself(run):
     blocked.unlink()
     run.snakemake()
     assert "models/tiny/300/fc4/pytorch/s3-m0" in run.nouns()
+
+
+def test_the_slurm_profile_as_a_site_fills_it_in(tmp_path):
+    """Every commented line of the profile works once its `#` is deleted."""
+    pytest.importorskip("snakemake_executor_plugin_slurm")
+    text = (REPOSITORY / "workflow" / "profiles" / "slurm" / "config.yaml").read_text()
+    site = re.sub(r"(?m)^( *)# (?=(  )?[a-z_-]+:( |$))", r"\1", text)
+    assert "\n  qos: normal" in site and "\nset-resources:" in site and "\nconfig: " in site
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "config.yaml").write_text(site)
+    run = Run(tmp_path)
+    run.config |= {"train": {"device": "cuda"}}
+    said = run.snakemake("--profile", str(tmp_path / "site"), "--dry-run")
+    jobs = [part for part in re.split(r"\n\[.*\]\n", said) if part.startswith("rule train:")]
+    network = next(job for job in jobs if "pack=tiny/fc4/pytorch" in job)
+    baseline = next(job for job in jobs if "/sklearn/" in job)
+    assert "slurm_partition=gpu" in network and "gres=gpu:1" in network and "gpu=0" in network
+    assert "slurm_partition=short" in baseline and "gres=gpu" not in baseline
+    assert "slurm_account=my-group" in network and "qos=normal" in network
 
 
 @pytest.mark.parametrize(

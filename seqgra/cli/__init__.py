@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seqgra.architecture.custom import custom_code
+from seqgra.cli.gpus import share_gpus
 from seqgra.cli.tools import add_tools
 from seqgra.cli.verbs import (
     add_attribute,
@@ -55,6 +56,8 @@ def _split_batch(text: str) -> list[str]:
 def _run(options: argparse.Namespace) -> int:
     """Run one parsed command and report it in one line."""
     started = time.perf_counter()
+    if getattr(options, "device", "cpu") != "cpu":
+        share_gpus()
     try:
         with custom_code(getattr(options, "allow_custom_code", False)):
             said = options.handler(options)

@@ -1,4 +1,4 @@
-"""Subcommands that look and convert: check, variant, describe, list, import-xml, export."""
+"""Subcommands that look and convert: check, plan, variant, describe, list, import-xml, export."""
 
 from __future__ import annotations
 
@@ -62,8 +62,20 @@ def add_tools(verbs: Verbs) -> None:
     )
     summary = "list grammars, architectures, attribution methods and backends"
     add_verb(verbs, "list", _list, summary, "seqgra list")
+    _add_plan(verbs)
     _add_import_xml(verbs)
     _add_export(verbs)
+
+
+def _add_plan(verbs: Verbs) -> None:
+    example = "seqgra plan config/config.yaml"
+    summary = "say what a grid will cost: jobs, CPU and GPU hours, disk"
+    parser = add_verb(verbs, "plan", _plan, summary, example)
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="the grid's config file")
+    parser.add_argument(
+        "--seconds", type=natural, default=20, help="measure for so long; 0: built-in figures [20]"
+    )
+    add_library(parser)
 
 
 def _add_import_xml(verbs: Verbs) -> None:
@@ -127,13 +139,22 @@ def _check_one(file: Path, library: Path) -> None:
         compile_law(load_grammar(file), str(file))
 
 
+def _plan(options: argparse.Namespace) -> str:
+    from seqgra.grid import read_grid
+    from seqgra.grid.plan import plan, table
+
+    grid = read_grid(options.config, (Path(), options.library))
+    print(table(plan(grid, options.seconds), str(options.config)))
+    return ""
+
+
 def _variant(options: argparse.Namespace) -> str:
     import yaml
     from pydantic import BaseModel
 
     from seqgra.fingerprint import write_atomically
     from seqgra.grammar.load import find_grammar
-    from seqgra.grid import architecture_variant, grammar_variant
+    from seqgra.grid.variants import architecture_variant, grammar_variant
 
     try:
         changes = json.loads(options.changes)

@@ -13,7 +13,9 @@ rule attribute:
     conda:
         "../envs/seqgra.yaml"
     resources:
-        mem_mb=lambda w, attempt: 2000 * attempt,
-        runtime=lambda w, attempt: 120 * attempt,
+        mem_mb=lambda w, attempt: jobs.memory(GRID, "attribute", w.pack, attempt),
+        runtime=lambda w, attempt: jobs.runtime(GRID, "attribute", w.pack, attempt),
+        gpu=lambda w: jobs.gpu(GRID, w.pack),
+        gres=lambda w: jobs.gres(GRID, w.pack),
     shell:
         "seqgra attribute --batch {input.batch:q} --done {output:q} > {log:q} 2>&1"

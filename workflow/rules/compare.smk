@@ -9,7 +9,9 @@ rule grid_config:
     conda:
         "../envs/seqgra.yaml"
     params:
-        content=yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100),
+        content=yaml.safe_dump(
+            GRID.content, sort_keys=False, allow_unicode=True, width=100
+        ),
     shell:
         "cat > {output:q} 2> {log:q} <<'END'\n{params.content}\nEND"
 

@@ -13,7 +13,9 @@ rule evaluate:
     conda:
         "../envs/seqgra.yaml"
     resources:
-        mem_mb=lambda w, attempt: 2000 * attempt,
-        runtime=lambda w, attempt: 60 * attempt,
+        mem_mb=lambda w, attempt: jobs.memory(GRID, "evaluate", w.pack, attempt),
+        runtime=lambda w, attempt: jobs.runtime(GRID, "evaluate", w.pack, attempt),
+        gpu=lambda w: jobs.gpu(GRID, w.pack),
+        gres=lambda w: jobs.gres(GRID, w.pack),
     shell:
         "seqgra evaluate --batch {input.batch:q} --done {output:q} > {log:q} 2>&1"

@@ -26,7 +26,7 @@ rule simulate:
     conda:
         "../envs/seqgra.yaml"
     resources:
-        mem_mb=lambda w, attempt: 1000 * attempt,
-        runtime=lambda w, attempt: 60 * attempt,
+        mem_mb=lambda w, attempt: jobs.memory(GRID, "simulate", w.grammar, attempt),
+        runtime=lambda w, attempt: jobs.runtime(GRID, "simulate", w.grammar, attempt),
     shell:
         "seqgra simulate --batch {input.batch:q} --done {output:q} > {log:q} 2>&1"

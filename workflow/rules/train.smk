@@ -28,7 +28,9 @@ rule train:
         "../envs/seqgra.yaml"
     threads: GRID.config.train.threads
     resources:
-        mem_mb=lambda w, attempt: GRID.memory(w.pack, attempt),
-        runtime=lambda w, attempt: GRID.runtime(w.pack, attempt),
+        mem_mb=lambda w, attempt: jobs.memory(GRID, "train", w.pack, attempt),
+        runtime=lambda w, attempt: jobs.runtime(GRID, "train", w.pack, attempt),
+        gpu=lambda w: jobs.gpu(GRID, w.pack),
+        gres=lambda w: jobs.gres(GRID, w.pack),
     shell:
         "seqgra train --batch {input.batch:q} --done {output:q} > {log:q} 2>&1"

@@ -8,114 +8,30 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 import shlex
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, Field
-
-from seqgra.alphabet import ALPHABETS
 from seqgra.architecture.custom import module_file
-from seqgra.architecture.load import architecture_content, resolve_architecture
 from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Network
-from seqgra.architecture.shapes import check_fit, count_multiplications, count_parameters
-from seqgra.dataset import split_size
+from seqgra.architecture.shapes import check_fit
 from seqgra.errors import InputError, Problem, bad_input, raise_problems
 from seqgra.fingerprint import RESULTS_VERSIONS
 from seqgra.grammar.blocks import blocks_of
 from seqgra.grammar.laws import highest
-from seqgra.grammar.load import load_grammar, merge, resolve
+from seqgra.grammar.load import load_grammar, merge
 from seqgra.grammar.schema import Grammar
-from seqgra.yamlfile import Strict, read_yaml, suggest, validate
+from seqgra.grid import cost
+from seqgra.grid.config import GridConfig
+from seqgra.grid.variants import architecture_variant, grammar_variant
+from seqgra.yamlfile import read_yaml, suggest, validate
 
 #: Cells that one job holds at most, so that its batch file stays a reasonable shell argument.
 _MOST_LINES = 300
-_EPOCHS_EXPECTED = 25
-#: Weights, gradients, two of the optimiser, the best epoch's, and a checkpoint of all in writing.
-_COPIES_OF_WEIGHTS = 10
 #: Backend of the exact posterior: one model a grammar, without sizes and seeds.
 EXACT = "bayes-optimal"
-
-
-def _path_safe(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", name):
-        raise ValueError(f"is {name!r}; use letters, digits, '.', '_', '+' and '-' only")
-    return name
-
-
-def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    if twice := [value for number, value in enumerate(values) if value in values[:number]]:
-        raise ValueError(f"holds {twice[0]} twice")
-    return values
-
-
-def _entries(given: Any) -> Any:
-    """Turn a list of names into {name: {}}; a mapping holds variants."""
-    if isinstance(given, list):
-        return {str(name): {} for name in given}
-    if isinstance(given, dict):
-        return {str(name): changes or {} for name, changes in given.items()}
-    return given
-
-
-Name = Annotated[str, AfterValidator(_path_safe)]
-Entries = Annotated[dict[Name, dict[str, Any]], BeforeValidator(_entries), Field(min_length=1)]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0)]
-Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)]
-Size = Annotated[int, Field(ge=10)]
-
-
-class TestSet(Strict):
-    """The test set that all sizes and seeds of a grammar share."""
-
-    examples: Count = 20_000
-    seed: Seed = 0
-
-
-class AttributionPlan(Strict):
-    """Which attribution methods to score grammar recovery with, and on how many test examples."""
-
-    methods: tuple[str, ...] = ("integrated-gradients",)
-    examples: Annotated[int, Field(ge=1, description="of each condition")] = 500
-    steps: Count = 100
-
-
-class TrainPlan(Strict):
-    """Where to train, and whether architectures may run code of the user's own."""
-
-    device: Annotated[str, Field(pattern="^(auto|cpu|cuda)$")] = "auto"
-    threads: Count = 1
-    allow_custom_code: bool = False
-
-
-class PackPlan(Strict):
-    """What one job holds: all seeds of a grammar, architecture and backend, and sizes while it is short."""
-
-    minutes_per_job: Annotated[float, Field(gt=0)] = 30
-
-
-class GridConfig(Strict):
-    """The config file (config/README.md explains every key)."""
-
-    name: Name
-    question: str = ""
-    at: Size | None = None
-    grammars: Entries
-    architectures: Entries
-    sizes: Annotated[tuple[Size, ...], Field(min_length=1), AfterValidator(_distinct)]
-    data_seeds: Seeds = (0,)
-    model_seeds: Seeds = (0,)
-    backends: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_distinct)] = (
-        "pytorch",
-    )
-    test: TestSet = TestSet()
-    attribution: AttributionPlan = AttributionPlan()
-    train: TrainPlan = TrainPlan()
-    pack: PackPlan = PackPlan()
 
 
 class Cell(NamedTuple):
@@ -166,6 +82,7 @@ class Grid:
     def __init__(self, content: Any, file: str, roots: tuple[Path, ...] = (Path(),)) -> None:
         self.config, problems = validate(GridConfig, content, file)
         self.file, self.roots = file, roots
+        self._given: dict[str, Any] = dict(content)
         self.grammar_files: dict[str, Path] = {}
         self.grammars: dict[str, Grammar] = {}
         self.architectures: dict[str, Architecture] = {}
@@ -254,6 +171,11 @@ class Grid:
         return ["--allow-custom-code"] if cell.architecture in self._custom() else []
 
     @property
+    def content(self) -> dict[str, Any]:
+        """The config as given, but for `cluster`: where a grid runs is no part of what it is."""
+        return {key: value for key, value in self._given.items() if key != "cluster"}
+
+    @property
     def folder(self) -> Path:
         """Where the results go."""
         return Path("results") / self.config.name
@@ -296,29 +218,33 @@ class Grid:
             minutes = 0.0
             for _, same_size in itertools.groupby(cells, lambda cell: cell.size):
                 more = list(same_size)
-                cost = sum(self._minutes(cell) for cell in more)
-                too_long = minutes + cost > self.config.pack.minutes_per_job
+                further = len(more) * self.estimate("train", more[0]).seconds / 60
+                too_long = minutes + further > self.config.pack.minutes_per_job
                 if held and (too_long or len(held) + len(more) > _MOST_LINES):
                     _add_pack(packs, f"{grammar}/{name}/{backend}", held, minutes)
                     held, minutes = [], 0.0
                 held += more
-                minutes += cost
+                minutes += further
             _add_pack(packs, f"{grammar}/{name}/{backend}", held, minutes)
         return packs
 
-    def _minutes(self, cell: Cell) -> float:
-        """Estimate the training time of a cell on one CPU core, in minutes."""
-        network = self.architectures[cell.architecture]
-        if isinstance(network, BayesOptimal):
-            return 0.5
-        if isinstance(network, Baseline):
-            return cell.size * 2e-4 / 60
-        grammar = self.grammars[cell.grammar]
-        letters = len(ALPHABETS[grammar.alphabet].letters)
-        products = count_multiplications(network, letters, grammar.longest)
-        per_example = 3e-5 + 1.5e-10 * products
-        epochs = min(network.training.epochs, _EPOCHS_EXPECTED)
-        return split_size(cell.size)["training"] * epochs * per_example / 60
+    def estimate(self, stage: str, cell: Cell) -> cost.Cost:
+        """Estimate what a stage of a cell takes on one CPU core."""
+        architecture, grammar = self.architectures[cell.architecture], self.grammars[cell.grammar]
+        network = self.network_sizes[cell.grammar, cell.architecture]
+        if stage == "train":
+            return cost.training(architecture, grammar, cell.size, network)
+        if stage == "evaluate":
+            return cost.evaluation(architecture, grammar, self.config.test.examples, network)
+        return cost.attribution(architecture, grammar, self.config.attribution, network)
+
+    @cached_property
+    def network_sizes(self) -> dict[tuple[str, str], cost.Size]:
+        """How large each network is, by grammar and architecture."""
+        return {
+            (grammar, name): cost.network_size(self.architectures[name], self.grammars[grammar])
+            for grammar, name in itertools.product(self.grammars, self.architectures)
+        }
 
     def dataset(self, grammar: str, seed: int) -> Path:
         """Return the folder that holds the training and validation sets of all sizes."""
@@ -364,24 +290,6 @@ class Grid:
     def architecture_sources(self, architecture: str) -> list[str]:
         """Return the file that a variant of an architecture changes; none for a descriptor."""
         return _files(self.architecture_base(architecture))
-
-    def memory(self, pack: str, attempt: int) -> int:
-        """Return MiB to allow a pack's training: libraries, letters, weights, features of baselines."""
-        most = max(self.packs[pack].cells, key=lambda cell: cell.size)
-        architecture, grammar = self.architectures[most.architecture], self.grammars[most.grammar]
-        letters = most.size * grammar.longest
-        if isinstance(architecture, Baseline) and architecture.features.kmers:
-            k = architecture.features.kmers.k
-            letters += 3 * 4 * most.size * len(ALPHABETS[grammar.alphabet].letters) ** k
-        if isinstance(architecture, Network) and architecture.layers:
-            size = len(ALPHABETS[grammar.alphabet].letters), grammar.longest
-            weights = count_parameters(architecture, *size, len(grammar.conditions))
-            letters += _COPIES_OF_WEIGHTS * 4 * weights // 2
-        return (1500 + 2 * letters // 2**20) * attempt
-
-    def runtime(self, pack: str, attempt: int) -> int:
-        """Return minutes to allow a pack's training."""
-        return int(60 + 4 * self.packs[pack].minutes) * attempt
 
     def lines(self, stage: str, name: str) -> str:
         """Return the batch file of a stage: for simulate of a grammar, otherwise of a pack."""
@@ -474,33 +382,6 @@ def read_grid(file: Path, roots: tuple[Path, ...] = (Path(),)) -> Grid:
         Holding every problem found.
     """
     return Grid(read_yaml(file), str(file), roots)
-
-
-def grammar_variant(file: Path, changes: dict[str, Any]) -> Grammar:
-    """Return the grammar of `file` with changes: mappings merge, lists replace.
-
-    Raises
-    ------
-    InputError
-        If the changed grammar is wrong.
-    """
-    content = merge(read_yaml(file), {k: v for k, v in changes.items() if k != "from"})
-    return resolve(content, file, file.parent)
-
-
-def architecture_variant(base: str, changes: dict[str, Any], name: str) -> Architecture:
-    """Return an architecture with changes: mappings merge, lists replace.
-
-    Raises
-    ------
-    InputError
-        If there is no such base, or the changed architecture is wrong.
-    """
-    content, file = architecture_content(base)
-    content = merge(content, {k: v for k, v in changes.items() if k != "from"})
-    for key in {"optimizer", "schedule"} & changes.keys():  # a choice of one: a change replaces it
-        content[key] = changes[key]
-    return resolve_architecture(content, f"{file} ({name})" if changes else file)
 
 
 def _blocks(grammar: Grammar) -> Iterator[bool]:

@@ -1,0 +1,95 @@
+"""The config file of a grid: its keys, their types and defaults (config/README.md explains them)."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from seqgra.yamlfile import Strict
+
+
+def _path_safe(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", name):
+        raise ValueError(f"is {name!r}; use letters, digits, '.', '_', '+' and '-' only")
+    return name
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if twice := [value for number, value in enumerate(values) if value in values[:number]]:
+        raise ValueError(f"holds {twice[0]} twice")
+    return values
+
+
+def _entries(given: Any) -> Any:
+    """Turn a list of names into {name: {}}; a mapping holds variants."""
+    if isinstance(given, list):
+        return {str(name): {} for name in given}
+    if isinstance(given, dict):
+        return {str(name): changes or {} for name, changes in given.items()}
+    return given
+
+
+Name = Annotated[str, AfterValidator(_path_safe)]
+Entries = Annotated[dict[Name, dict[str, Any]], BeforeValidator(_entries), Field(min_length=1)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)]
+Size = Annotated[int, Field(ge=10)]
+
+
+class TestSet(Strict):
+    """The test set that all sizes and seeds of a grammar share."""
+
+    examples: Count = 20_000
+    seed: Seed = 0
+
+
+class AttributionPlan(Strict):
+    """Which attribution methods to score grammar recovery with, and on how many test examples."""
+
+    methods: tuple[str, ...] = ("integrated-gradients",)
+    examples: Annotated[int, Field(ge=1, description="of each condition")] = 500
+    steps: Count = 100
+
+
+class TrainPlan(Strict):
+    """Where to train, and whether architectures may run code of the user's own."""
+
+    device: Annotated[str, Field(pattern="^(auto|cpu|cuda)$")] = "auto"
+    threads: Count = 1
+    allow_custom_code: bool = False
+
+
+class PackPlan(Strict):
+    """What one job holds: all seeds of a grammar, architecture and backend, and sizes while it is short."""
+
+    minutes_per_job: Annotated[float, Field(gt=0)] = 30
+
+
+class ClusterPlan(Strict):
+    """How a job asks a cluster for its GPU: ``gpus`` or what stands behind ``--gres=``."""
+
+    gpu: Annotated[str, Field(pattern=r"^(gpus|gpu(:[A-Za-z0-9_.]+)?:1)$")] = "gpus"
+
+
+class GridConfig(Strict):
+    """The config file (config/README.md explains every key)."""
+
+    name: Name
+    question: str = ""
+    at: Size | None = None
+    grammars: Entries
+    architectures: Entries
+    sizes: Annotated[tuple[Size, ...], Field(min_length=1), AfterValidator(_distinct)]
+    data_seeds: Seeds = (0,)
+    model_seeds: Seeds = (0,)
+    backends: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_distinct)] = (
+        "pytorch",
+    )
+    test: TestSet = TestSet()
+    attribution: AttributionPlan = AttributionPlan()
+    train: TrainPlan = TrainPlan()
+    pack: PackPlan = PackPlan()
+    cluster: ClusterPlan = ClusterPlan()

@@ -1,0 +1,174 @@
+"""What work costs, before it is done: CPU seconds and memory of each stage.
+
+The figures are of one core of a server of 2026. They decide how cells are packed, which jobs start first
+and what a job asks a cluster for; `seqgra plan` measures how far they are off on the machine at hand.
+No result depends on them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from seqgra.alphabet import ALPHABETS
+from seqgra.architecture.layers import Attention
+from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Network
+from seqgra.architecture.shapes import count_multiplications, count_parameters, layer_shapes
+from seqgra.dataset import split_size
+from seqgra.grammar.schema import Grammar
+from seqgra.grid.config import AttributionPlan
+
+#: CPU seconds that a job takes before its first noun: Snakemake twice, Python, torch.
+START_SECONDS = 6.0
+#: The same of simulate, which may compile its law first.
+COMPILE_SECONDS = 20.0
+#: MiB of a job that does nothing yet: Snakemake twice, Python, torch, and some slack.
+_START_MIB = 900
+#: Epochs after which early stopping is expected.
+_EPOCHS_EXPECTED = 25
+#: CPU seconds that compiling an exact posterior takes, and one letter of an example.
+_EXACT_SECONDS, _EXACT_PER_LETTER = 30.0, 1e-6
+#: Weights, gradients, two of the optimiser, the best epoch's, and a checkpoint of all in writing.
+_COPIES_OF_WEIGHTS = 10
+#: MiB that a backend's library takes beyond torch.
+_LIBRARY_MIB = {"tensorflow": 700}
+#: Examples that a model sees at once when it is explained or evaluated.
+_BATCH = 512
+
+
+class Cost(NamedTuple):
+    """CPU seconds on one core, and MiB of memory at the peak beyond what every job takes."""
+
+    seconds: float
+    mib: float
+
+
+class Size(NamedTuple):
+    """How large a network is.
+
+    Attributes
+    ----------
+    multiplications, numbers
+        Of one example: multiplications forward, and numbers held between layers.
+    weights
+        Trainable parameters.
+    """
+
+    multiplications: int
+    numbers: int
+    weights: int
+
+
+#: What is taken for granted of a module of the user's own, which cannot be looked into.
+_UNKNOWN = Size(10**7, 10**5, 10**6)
+
+
+def network_size(architecture: Architecture, grammar: Grammar) -> Size:
+    """Return how large a network is on a grammar's window; other architectures have no layers."""
+    if not isinstance(architecture, Network):
+        return Size(0, 0, 0)
+    if not architecture.layers:
+        return _UNKNOWN
+    letters, window = len(ALPHABETS[grammar.alphabet].letters), grammar.longest
+    shapes = layer_shapes(architecture, letters, window, architecture.description)
+    numbers = sum(shape.channels * max(shape.length, 1) for shape in shapes)
+    for layer, before in zip(architecture.layers, shapes, strict=False):
+        numbers += layer.heads * before.length**2 if isinstance(layer, Attention) else 0
+    multiplications = count_multiplications(architecture, letters, window)
+    outputs = len(grammar.conditions)
+    weights = count_parameters(architecture, letters, window, outputs)
+    return Size(multiplications, numbers, weights)
+
+
+def simulation(grammar: Grammar, examples: int) -> Cost:
+    """Return the cost of drawing examples; memory does not grow with their number."""
+    return Cost(examples * (1e-5 + 4e-9 * grammar.longest), 200)
+
+
+def training(architecture: Architecture, grammar: Grammar, size: int, network: Size) -> Cost:
+    """Return the cost of one training on a dataset of `size` examples, `network` being its size."""
+    if isinstance(architecture, BayesOptimal):
+        return Cost(_EXACT_SECONDS, 300)
+    letters_mib = size * grammar.longest / 2**20
+    if isinstance(architecture, Baseline):
+        return Cost(0.3 + size * 2e-4, letters_mib + _feature_mib(architecture, grammar, size))
+    per_example = 3e-5 + 1.5e-10 * network.multiplications
+    epochs = min(architecture.training.epochs, _EPOCHS_EXPECTED)
+    held = 4 * 4 * network.numbers * architecture.training.batch_size
+    held += 4 * _COPIES_OF_WEIGHTS * network.weights
+    seconds = split_size(size)["training"] * epochs * per_example
+    return Cost(seconds, letters_mib + held / 2**20)
+
+
+def evaluation(architecture: Architecture, grammar: Grammar, examples: int, network: Size) -> Cost:
+    """Return the cost of predicting a test set and drawing its curves."""
+    conditions = len(grammar.conditions)
+    if isinstance(architecture, BayesOptimal):
+        return Cost(_EXACT_SECONDS + examples * _EXACT_PER_LETTER * grammar.longest, 300)
+    seconds = 0.1 + examples * (3e-6 * (1 + conditions) + 5e-11 * network.multiplications)
+    held = 4 * (2 * network.numbers * _BATCH + network.weights) + 100 * examples * conditions
+    letters = examples * grammar.longest
+    features = _feature_mib(architecture, grammar, examples)
+    return Cost(seconds, (held + letters) / 2**20 + features)
+
+
+def attribution(
+    architecture: Architecture, grammar: Grammar, plan: AttributionPlan, network: Size
+) -> Cost:
+    """Return the cost of explaining a model by all methods, one after another."""
+    from seqgra.attribute import SCORED
+
+    if isinstance(architecture, Baseline):
+        return Cost(0.1 * len(plan.methods), 50)
+    passes = sum(_passes(name, plan, grammar) for name in plan.methods)
+    times = len(plan.methods)
+    examples = min(SCORED, plan.examples * len(grammar.conditions))
+    if isinstance(architecture, BayesOptimal):  # a pass takes as long as a prediction
+        per_letter = passes * examples * _EXACT_PER_LETTER
+        return Cost(_EXACT_SECONDS + 3 * per_letter * grammar.longest, 300)
+    letters = len(ALPHABETS[grammar.alphabet].letters) * grammar.longest
+    per_pass = 2e-5 + 1e-8 * letters + 1e-10 * network.multiplications
+    held = 4 * _BATCH * (4 * network.numbers + 8 * letters)
+    return Cost(0.1 * times + examples * (4e-4 * times + passes * per_pass), held / 2**20)
+
+
+def _passes(method: str, plan: AttributionPlan, grammar: Grammar) -> int:
+    """Return how often a method passes an example through a model; an unknown one once."""
+    from seqgra.attribute.methods import METHODS, Settings
+
+    if method not in METHODS:
+        return 1
+    defaults, settings = Settings(), METHODS[method].settings
+    if METHODS[method].source in (
+        "predictions",
+        "masking",
+    ):  # every position is changed, to every other letter
+        letters = len(ALPHABETS[grammar.alphabet].letters) if method == "mutagenesis" else 2
+        return grammar.longest * (letters - 1)
+    times = {"steps": plan.steps, "references": defaults.references, "samples": defaults.samples}
+    return max((count for name, count in times.items() if name in settings), default=1)
+
+
+def memory(mib: float, attempt: int, backend: str = "") -> int:
+    """Return MiB to ask for: what every job takes and twice the estimate, again for each attempt."""
+    needed = _START_MIB + _LIBRARY_MIB.get(backend, 0) + 2 * mib
+    return math.ceil(needed / 100) * 100 * attempt
+
+
+def runtime(seconds: float, attempt: int) -> int:
+    """Return minutes to ask for: four times the estimate and 20 minutes, again for each attempt."""
+    return math.ceil(20 + 4 * seconds / 60) * attempt
+
+
+def features(architecture: Architecture, grammar: Grammar) -> int:
+    """Return how many features a baseline has; other architectures have none."""
+    if not isinstance(architecture, Baseline):
+        return 0
+    if architecture.features.kmers:
+        return int(len(ALPHABETS[grammar.alphabet].letters) ** architecture.features.kmers.k)
+    return len(grammar.elements)
+
+
+def _feature_mib(architecture: Architecture, grammar: Grammar, examples: int) -> float:
+    """Return MiB of a baseline's features: three copies of 4 bytes."""
+    return 3 * 4 * examples * features(architecture, grammar) / 2**20

@@ -1,0 +1,49 @@
+"""What a job of a grid asks for: memory, minutes and a GPU; a job is a stage of a pack, or simulates."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from seqgra.architecture.schema import Network
+from seqgra.grid import Grid, cost
+
+
+def seconds(grid: Grid, stage: str, name: str) -> float:
+    """Estimate the CPU seconds of a job; `name` is a grammar for simulate, otherwise a pack."""
+    config = grid.config
+    if stage == "simulate":
+        count = len(config.data_seeds) * max(config.sizes) + config.test.examples
+        return cost.COMPILE_SECONDS + cost.simulation(grid.grammars[name], count).seconds
+    sizes = Counter(cell._replace(data_seed=0, model_seed=0) for cell in grid.packs[name].cells)
+    alike = (count * grid.estimate(stage, cell).seconds for cell, count in sizes.items())
+    return cost.START_SECONDS + sum(alike)
+
+
+def memory(grid: Grid, stage: str, name: str, attempt: int) -> int:
+    """Return MiB to ask for a job (see `seconds`): those of its largest cell."""
+    if stage == "simulate":
+        return cost.memory(cost.simulation(grid.grammars[name], 0).mib, attempt)
+    largest = max(grid.packs[name].cells, key=lambda cell: cell.size)
+    return cost.memory(grid.estimate(stage, largest).mib, attempt, largest.backend)
+
+
+def runtime(grid: Grid, stage: str, name: str, attempt: int) -> int:
+    """Return minutes to ask for a job (see `seconds`)."""
+    return cost.runtime(seconds(grid, stage, name), attempt)
+
+
+def needs_gpu(grid: Grid, pack: str) -> bool:
+    """Tell whether the jobs of a pack ask for a GPU: networks, where `train.device` is cuda."""
+    network = isinstance(grid.architectures[grid.packs[pack].cells[0].architecture], Network)
+    return network and grid.config.train.device == "cuda"
+
+
+def gpu(grid: Grid, pack: str) -> int:
+    """Return the resource `gpu` of a pack's jobs; 0 where they ask by `gres`."""
+    return int(needs_gpu(grid, pack) and grid.config.cluster.gpu == "gpus")
+
+
+def gres(grid: Grid, pack: str) -> str:
+    """Return the resource `gres` of a pack's jobs; empty where they ask by `gpu`."""
+    by_gres = needs_gpu(grid, pack) and grid.config.cluster.gpu != "gpus"
+    return grid.config.cluster.gpu if by_gres else ""

@@ -1,0 +1,140 @@
+"""What jobs ask for, and what `seqgra plan` says before anything is submitted."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from seqgra.cli import main
+from seqgra.grid import Grid, jobs
+from seqgra.grid.plan import STAGES, plan
+
+REPOSITORY = Path(__file__).parents[1]
+CONFIG = {
+    "name": "t",
+    "grammars": {"small": {"from": "toy1-kmer-center"}, "wide": {"from": "mc2-dna1000-homer"}},
+    "architectures": {
+        "kmer-logistic-regression": {},
+        "fc10": {},
+        "conv20w-gmp-fc10": {},
+        "wider": {"from": "conv200w-gmp-fc10"},
+    },
+    "sizes": [1000, 100_000],
+    "data_seeds": [1, 2],
+    "attribution": {"methods": ["integrated-gradients"], "examples": 100, "steps": 50},
+}
+
+
+def grid(**changes):
+    return Grid(CONFIG | changes, "config", roots=(REPOSITORY,))
+
+
+def pack(grammar, architecture, size=1000, backend="pytorch"):
+    return f"{grammar}/{architecture}/{backend}/n{size}"
+
+
+def test_larger_work_asks_for_more():
+    found = grid(pack={"minutes_per_job": 0.001})
+    by_window = [pack("small", "conv20w-gmp-fc10"), pack("wide", "conv20w-gmp-fc10")]
+    by_size = [pack("wide", "conv20w-gmp-fc10"), pack("wide", "conv20w-gmp-fc10", 100_000)]
+    by_width = [pack("wide", "conv20w-gmp-fc10"), pack("wide", "wider")]
+    for less, more in (by_window, by_size, by_width):
+        assert jobs.seconds(found, "train", less) < jobs.seconds(found, "train", more)
+        assert jobs.memory(found, "train", less, 1) <= jobs.memory(found, "train", more, 1)
+    for less, more in (by_window, by_width):
+        for stage in ("evaluate", "attribute"):
+            assert jobs.seconds(found, stage, less) < jobs.seconds(found, stage, more)
+
+
+def test_methods_cost_what_their_passes_cost():
+    def seconds(*methods):
+        found = grid(attribution={"methods": list(methods), "examples": 100, "steps": 50})
+        return jobs.seconds(found, "attribute", pack("wide", "conv20w-gmp-fc10"))
+
+    once, path, mutants = map(seconds, ("saliency", "integrated-gradients", "mutagenesis"))
+    assert once < path < mutants
+    both = seconds("saliency", "mutagenesis")
+    assert mutants < both < mutants + once
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_resources_grow_with_the_attempt_and_leave_room_for_snakemake(stage):
+    found = grid()
+    for name in found.grammars if stage == "simulate" else found.packs:
+        for ask in (jobs.memory, jobs.runtime):
+            first, second, third = (ask(found, stage, name, attempt) for attempt in (1, 2, 3))
+            assert (second, third) == (2 * first, 3 * first)
+        assert jobs.memory(found, stage, name, 1) >= 1000
+        assert jobs.runtime(found, stage, name, 1) >= 20
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda"])
+@pytest.mark.parametrize("wanted", ["gpus", "gpu:1", "gpu:a100:1"])
+def test_networks_ask_for_a_gpu_in_one_way_only(device, wanted):
+    found = grid(train={"device": device}, cluster={"gpu": wanted})
+    for name, held in found.packs.items():
+        asked = jobs.gpu(found, name), jobs.gres(found, name)
+        if device != "cuda" or held.cells[0].backend == "sklearn":
+            assert asked == (0, "")
+        else:
+            assert asked == ((1, "") if wanted == "gpus" else (0, wanted))
+
+
+@pytest.mark.parametrize("wanted", ["gpu:2", "gpu", "--gpus=1", "gpu:1 --wrap=id", "gpu:a;b:1"])
+def test_other_ways_to_ask_for_a_gpu_are_refused(tmp_path, capsys, wanted):
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(CONFIG | {"cluster": {"gpu": wanted}}))
+    assert main(["check", str(file), "--library", str(REPOSITORY)]) == 2
+    assert "cluster.gpu" in capsys.readouterr().err
+
+
+def test_where_a_grid_runs_is_no_part_of_what_it_is():
+    assert grid(cluster={"gpu": "gpu:1"}).content == grid().content
+
+
+def test_a_plan_counts_nouns_jobs_and_files():
+    found = plan(grid(), seconds=0)
+    assert found.cells == 2 * 4 * 2 * 2
+    assert found.stages["simulate"].nouns == 2 * 3
+    assert found.stages["train"].nouns == found.stages["attribute"].nouns == found.cells
+    assert found.stages["train"].jobs == found.packs
+    letters = 150 + 1000
+    assert found.stages["simulate"].mib == pytest.approx(
+        letters * (2 * 80_000 + 20_000) / 2**20, rel=0.1
+    )
+    assert found.wall_hours(1) == pytest.approx(sum(s.cpu_hours for s in found.stages.values()))
+    assert found.wall_hours(1000) < found.wall_hours(1)
+    assert set(found.factors.values()) == {1.0}
+
+
+def test_a_plan_of_gpus_counts_networks_only():
+    found = plan(grid(train={"device": "cuda"}), seconds=0)
+    assert 0 < found.stages["train"].gpu_hours < found.stages["train"].cpu_hours
+    assert found.stages["simulate"].gpu_hours == 0
+
+
+def test_the_disk_of_a_plan_is_that_of_real_nouns(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    change = {"grammars": ["toy1-kmer-center"], "architectures": ["fc10"], "sizes": [2000]}
+    found = grid(**change, data_seeds=[1], test={"examples": 2000})
+    for stage in STAGES:
+        names = found.grammars if stage == "simulate" else found.packs
+        for name in names:
+            (tmp_path / "batch").write_text(found.lines(stage, name))
+            assert main([stage, "--batch", str(tmp_path / "batch")]) == 0
+    folders = dict(zip(STAGES, ("data", "models", "scores", "attributions"), strict=True))
+    for stage, whole in plan(found, seconds=0).stages.items():
+        files = (tmp_path / "results" / "t" / folders[stage]).rglob("*")
+        real = sum(file.stat().st_size for file in files if file.is_file()) / 2**20
+        assert real / 3 < whole.mib < 3 * real, stage
+
+
+def test_the_command_measures_and_says_so(tmp_path, capsys):
+    file = tmp_path / "config.yaml"
+    small = {"grammars": ["toy1-kmer-center"], "architectures": ["fc10"], "sizes": [1000]}
+    file.write_text(yaml.safe_dump(CONFIG | small))
+    assert main(["plan", str(file), "--library", str(REPOSITORY), "--seconds", "3"]) == 0
+    said = capsys.readouterr().out
+    assert f"{file}: 2 cells in 1 packs" in said and "measured here for" in said
+    assert all(re.search(rf"^{stage} +\d", said, re.M) for stage in (*STAGES, "all"))
