@@ -59,6 +59,8 @@ def write_test_set(folder, description="a <b>bold</b> grammar"):
         "alphabet": "DNA",
         "window": LENGTH,
         "counts": {"test": 4},
+        "elements": [],
+        "roles": [],
         "checksums": {},
     }
     with claim(folder, Identity("simulate", 1, {}, {"folder": folder.name})) as draft:
