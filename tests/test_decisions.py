@@ -15,6 +15,7 @@ from seqgra.compare.variants import families, one_field_changes, stability, wron
 from seqgra.compare.words import at_sentences, evidence, needed_sentence
 from seqgra.errors import InputError
 from seqgra.grammar.load import load_grammar
+from seqgra.grid import Grid
 
 GRAMMARS = Path(__file__).parents[1] / "grammars"
 
@@ -175,3 +176,12 @@ def test_a_size_outside_the_grid_is_refused():
     assert _checked(600, status) == 600
     with pytest.raises(InputError, match=r"outside the grid's sizes \(500 to 4,000\)"):
         _checked(100, status)
+    config = {
+        "name": "t", "grammars": ["toy5-order"], "architectures": ["fc10"], "sizes": [500, 4000],
+    }  # fmt: skip
+    roots = (GRAMMARS.parent,)
+    assert Grid({**config, "at": 600}, "config", roots).config.at == 600
+    with pytest.raises(
+        InputError, match=r"at: is 5000; expected a size within the grid's, 500 to 4000"
+    ):
+        Grid({**config, "at": 5000}, "config", roots)

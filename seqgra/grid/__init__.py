@@ -149,6 +149,10 @@ class Grid:
         from seqgra.attribute.methods import METHODS
         from seqgra.model import NETWORK_BACKENDS
 
+        at, sizes = self.config.at, self.config.sizes
+        if at is not None and not min(sizes) <= at <= max(sizes):
+            message = f"is {at}; expected a size within the grid's, {min(sizes)} to {max(sizes)}"
+            yield Problem(self.file, "at", message)
         for method in self.config.attribution.methods:
             if method not in METHODS:
                 message = f"unknown method {method!r}; {suggest(method, list(METHODS))}"
