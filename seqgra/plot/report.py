@@ -340,7 +340,7 @@ def _answer_table(content: Content) -> str:
         return ""
     heads = [
         "grammar",
-        "use",
+        "named first",
         "at size",
         "PR AUC",
         "constant",
