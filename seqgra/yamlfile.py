@@ -90,7 +90,7 @@ def read_yaml(path: Path) -> Any:
     if content is None:
         raise bad_input(path, "", "is empty")
     if not isinstance(content, dict):
-        raise bad_input(path, "", f"holds a {_kind(content)} where keys and values are expected")
+        raise bad_input(path, "", f"holds {_kind(content)} where keys and values are expected")
     return content
 
 
@@ -151,6 +151,8 @@ def _drop(content: Any, detail: ErrorDetails) -> bool:
 def _problem(detail: ErrorDetails, model: type[BaseModel], file: str) -> Problem:
     location = [part for part in detail["loc"] if part != "[key]"]
     kind, given = detail["type"], detail["input"]
+    if len(location) < len(detail["loc"]):  # a key that is no text, which is no index either
+        location[-1] = str(given)
     context = detail.get("ctx", {})
     if kind == "extra_forbidden":
         message = f"unknown key; {_suggest(str(location[-1]), _allowed(model, location[:-1]))}"
@@ -166,12 +168,14 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], file: str) -> Problem
     elif kind == "literal_error":
         message = f"is {given!r}; expected {context['expected']}"
     elif kind in ("model_type", "dict_type", "model_attributes_type"):
-        message = f"is a {_kind(given)}; expected keys and values"
+        message = f"is {_kind(given)}; expected keys and values"
     elif kind in ("tuple_type", "list_type"):
-        message = f"is a {_kind(given)}; expected a list"
+        message = f"is {_kind(given)}; expected a list"
     else:
         said = detail["msg"].removeprefix("Input ")
         message = f"is {_short(given)}; {said}"
+        if kind == "string_type" and isinstance(given, (bool, int, float)):
+            message += "; put it in quotes"
     return Problem(file, place(location), message)
 
 
@@ -226,8 +230,8 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _kind(value: Any) -> str:
-    names = {dict: "mapping", list: "list", str: "text", bool: "true/false", type(None): "nothing"}
-    return names.get(type(value), "number")
+    names = {dict: "mapping", list: "list", str: "text", bool: "true/false"}
+    return "nothing" if value is None else f"a {names.get(type(value), 'number')}"
 
 
 def _short(value: Any) -> str:

@@ -1,6 +1,7 @@
 """The command line: exit codes, one-line errors, batches."""
 
 import errno
+import os
 import subprocess
 import sys
 
@@ -47,14 +48,17 @@ def test_wrong_input_is_one_line_and_exit_code_2(
     assert not (tmp_path / "d" / "run.json").exists()
 
 
-def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, tiny_grammar, capsys, monkeypatch):
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_one_line_and_loses_nothing(
+    tmp_path, tiny_grammar, capsys, monkeypatch, code
+):
     def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device", "training.x.npy")
+        raise OSError(code, os.strerror(code), "training.x.npy")
 
     run("simulate", tiny_grammar, "-o", tmp_path / "d", "--size", 100)
     monkeypatch.setattr("seqgra.dataset.ArrayWriter.write", full)
     assert run("simulate", tiny_grammar, "-o", tmp_path / "d", "--size", 5000) == 2
-    assert "training.x.npy: No space left on device" in capsys.readouterr().err
+    assert f"training.x.npy: {os.strerror(code)}" in capsys.readouterr().err
     monkeypatch.undo()
     assert run("simulate", tiny_grammar, "-o", tmp_path / "d", "--size", 100) == 0
     assert "up to date" in capsys.readouterr().out, "the first dataset is still whole"

@@ -1,10 +1,12 @@
 """Grammar files: the valid ones resolve, each invalid one gives the message in its first line."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from seqgra.errors import InputError
+from seqgra.grammar.laws import parse_law, resolve_law
 from seqgra.grammar.load import grammar_fingerprint, load_grammar, resolve
 from seqgra.grammar.motifs import read_motifs
 from seqgra.grammar.schema import Grammar
@@ -95,3 +97,41 @@ def test_hostile_yaml_is_refused_in_one_line(tmp_path, text):
     with pytest.raises(InputError) as caught:
         load_grammar(file)
     assert all(str(file) in line for line in str(caught.value).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("law", "message"),
+    [
+        ({5: 1, 5_000_000_000: 1}, "holds 5000000000; its values lie within"),
+        ({5: 1e308, 6: 1e308}, "needs weights"),
+        ({"--5": 1, 3: 1}, "expected a law such as"),
+        ([0, "inf%"], "expected a law such as"),
+        ([0, "nan%"], "expected a law such as"),
+        ([-2_000_000, 5], "holds -2000000"),
+        ({"normal": {"center": [1], "sd": 3}}, "its values must be numbers"),
+        ({"normal": {"center": 1, "sd": True}}, "its values must be numbers"),
+        ({"normal": {"center": 0, "sd": 1e9}}, "an sd of 0.001 to 100,000"),
+        ({"normal": {"center": 0, "sd": 1e-300}}, "an sd of 0.001 to 100,000"),
+        ({"normal": {"center": 5.5, "sd": 0.01}}, "needs weights"),
+        ({"helical": {"period": 3, "range": {1: 1, 2: 2}}}, "range is a pair such as"),
+        ({"helical": {"period": 3, "range": [-(10**8), 5]}}, "holds -100000000"),
+        ({"file": 5}, "file takes the name of a table"),
+    ],
+)
+def test_a_law_that_would_crash_or_hang_is_refused(law, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        resolve_law(parse_law(law), 100, Path())
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("1\tinf\n2\t1\n", "line 1: is '1\\tinf'; expected a whole number and a weight"),
+        ("1\t1\n2\n", "line 2: is '2'; expected a whole number and a weight"),
+        ("1\t1\r\n2\t1\r\n1\t2\r\n", "line 3: gives 1 once more; add up its weights"),
+    ],
+)
+def test_tables_of_laws_that_say_nothing_clear_are_refused(tmp_path, rows, message):
+    (tmp_path / "law.tsv").write_bytes(rows.encode())
+    with pytest.raises(InputError, match=re.escape(message)):
+        resolve_law(parse_law({"file": "law.tsv"}), 100, tmp_path)

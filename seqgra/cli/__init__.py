@@ -28,6 +28,7 @@ from seqgra.errors import SeqgraError
 _USERS_ERRORS = (
     errno.ENOSPC,
     errno.EDQUOT,
+    errno.EFBIG,
     errno.EACCES,
     errno.EPERM,
     errno.EROFS,

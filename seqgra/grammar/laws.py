@@ -13,7 +13,7 @@ A resolved law is (lowest, highest), uniform, or {value: weight} with ascending 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,10 @@ from seqgra.errors import bad_input
 
 Law = tuple[int, int] | dict[int, float]
 EXPECTED = "expected a law such as 5, [0, 10], [500, null], [0%, 10%] or {8: .1, 9: .9}"
+#: Beyond any window; bounds the tables of laws.
+_LARGEST = 1_000_000
+_LARGEST_WEIGHT = 1e100
+_LEAST_SD, _LARGEST_SD = 0.001, 100_000
 _NAMED = {
     "normal": ({"center", "sd"}, set()),
     "helical": ({"period", "range"}, {"tolerance", "phase"}),
@@ -59,12 +63,15 @@ def _parse_named(given: dict[str, Any]) -> dict[str, Any]:
     needed, optional = _NAMED.get(name, (set(), set()))
     if not isinstance(options, dict) or not needed <= set(options) <= needed | optional:
         keys = ", ".join([*sorted(needed), *(f"[{key}]" for key in sorted(optional))])
-        raise ValueError(
-            f"is {given!r}; expected one of normal, helical, file; {name} takes {keys}"
+        takes = (
+            f"; {name} takes {'the name of a table' if name == 'file' else keys}" if name else ""
         )
-    numbers = [v for v in options.values() if not isinstance(v, (list, tuple))]
-    if not all(isinstance(v, (int, float)) and math.isfinite(v) for v in numbers):
+        raise ValueError(f"is {given!r}; expected one of normal, helical, file{takes}")
+    numbers = [value for key, value in options.items() if key != "range"]
+    if not all(_is_number(v) and math.isfinite(v) for v in numbers):
         raise ValueError(f"is {given!r}; its values must be numbers")
+    if "range" in options and not isinstance(options["range"], (list, tuple)):
+        raise ValueError(f"is {given!r}; range is a pair such as [0, 60]")
     return given
 
 
@@ -78,16 +85,22 @@ def _is_bound(value: Any) -> bool:
 
 def _is_weighted(item: tuple[Any, Any]) -> bool:
     value, weight = item  # keys are text where a resolved grammar was stored as JSON
-    is_integer = _is_integer(value) or (isinstance(value, str) and value.lstrip("-").isdecimal())
-    is_number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
-    return is_integer and is_number and math.isfinite(weight)
+    is_integer = _is_integer(value) or (
+        isinstance(value, str) and value.removeprefix("-").isdecimal()
+    )
+    return is_integer and _is_number(weight) and math.isfinite(weight)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _share(text: str) -> float | None:
     try:
-        return float(text.removesuffix("%")) / 100 if text.endswith("%") else None
+        share = float(text.removesuffix("%")) / 100 if text.endswith("%") else math.nan
     except ValueError:
         return None
+    return share if math.isfinite(share) else None
 
 
 def resolve_law(law: Any, window: int, folder: Path) -> Law:
@@ -111,16 +124,25 @@ def resolve_law(law: Any, window: int, folder: Path) -> Law:
     """
     if isinstance(law, tuple):
         low, high = law
-        return _uniform(low, high, window)
+        pair = _uniform(low, high, window)
+        _refuse_large(pair)
+        return pair
     if "normal" in law:
         law = _normal(**law["normal"])
     elif "helical" in law:
         law = _helical(window=window, **law["helical"])
     elif "file" in law:
         law = _table(folder / law["file"])
-    if any(weight < 0 for weight in law.values()) or not math.fsum(law.values()) > 0:
+    if not all(0 <= weight <= _LARGEST_WEIGHT for weight in law.values()) or not any(law.values()):
         raise ValueError("needs weights that are not negative and not all 0")
+    _refuse_large(law)
     return {value: law[value] for value in sorted(law) if law[value] > 0}
+
+
+def _refuse_large(values: Iterable[int]) -> None:
+    for value in values:
+        if abs(value) > _LARGEST:
+            raise ValueError(f"holds {value}; its values lie within {-_LARGEST:,} to {_LARGEST:,}")
 
 
 def _uniform(low: int | str, high: int | str | None, window: int) -> Law:
@@ -139,6 +161,11 @@ def _uniform(low: int | str, high: int | str | None, window: int) -> Law:
 def _normal(center: float, sd: float) -> dict[int, float]:
     if sd <= 0:
         raise ValueError(f"has sd {sd}; give a number above 0")
+    if not (_LEAST_SD <= sd <= _LARGEST_SD and abs(center) <= _LARGEST):
+        raise ValueError(
+            f"has center {center:g} and sd {sd:g}; give a center within a million and an sd of "
+            f"{_LEAST_SD:g} to {_LARGEST_SD:,}"
+        )
     reach = range(math.ceil(center - 4 * sd), math.floor(center + 4 * sd) + 1)
     return {value: math.exp(-((value - center) ** 2) / (2 * sd**2)) for value in reach}
 
@@ -181,11 +208,16 @@ def _table(path: Path) -> dict[int, float]:
         ):
             continue
         try:
-            value, weight = fields
-            law[int(value)] = float(weight)
-        except ValueError:
+            value, weight = int(fields[0]), float(fields[1])
+            usable = len(fields) == 2 and math.isfinite(weight)
+        except (ValueError, IndexError):
+            usable = False
+        if not usable:
             message = f"is {line!r}; expected a whole number and a weight"
-            raise bad_input(path, f"line {number}", message) from None
+            raise bad_input(path, f"line {number}", message)
+        if value in law:
+            raise bad_input(path, f"line {number}", f"gives {value} once more; add up its weights")
+        law[value] = weight
     if not law:
         raise bad_input(path, "", "law table holds no rows")
     return law
