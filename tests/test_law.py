@@ -392,7 +392,7 @@ def test_a_star_of_spacings_may_lie_on_both_sides():
 def test_a_block_that_always_overlaps_itself_is_refused():
     spacing = [{"elements": ["y", "x"], "gap": 3}, {"elements": ["y", "z"], "gap": 4}]
     rule = {"elements": {"x": "a", "y": "b", "z": "a"}, "spacing": spacing}
-    with pytest.raises(InputError, match=r"the elements of rules\[0\] fit .* in 0.00% of draws"):
+    with pytest.raises(InputError, match=r"the elements of rules\[0\] never fit into 60 letters"):
         compile_law(rule_grammar(rule), "g.yaml")
     compile_law(rule_grammar(rule, overlap="allow"), "g.yaml")
 
