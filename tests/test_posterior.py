@@ -14,10 +14,10 @@ from seqgra.errors import InputError
 from seqgra.grammar.backgrounds import Background, Markov
 from seqgra.grammar.load import load_grammar, resolve
 from seqgra.law.law import compile_law, draw_block
-from seqgra.law.placement_sums import Ratios
 from seqgra.law.posterior import FLOOR_LOG, compile_posterior
-from seqgra.law.posterior_gradient import NoGradient, log_posterior_at
-from seqgra.law.two_blocks import beside_pair, two_blocks
+from seqgra.law.posterior.gradient import NoGradient, log_posterior_at
+from seqgra.law.posterior.placement_sums import Ratios
+from seqgra.law.posterior.two_blocks import beside_pair, two_blocks
 
 REPOSITORY = Path(__file__).parents[1]
 ELEMENTS = """
@@ -247,14 +247,14 @@ one: {rules: [{elements: {x: one, y: a, z: one}, spacing: [{elements: [x, y], ga
     grammar = grammar_of(26, rules)
     posterior = compile_posterior(grammar)
     x = np.random.default_rng(1).integers(0, 4, (20, 26)).astype(np.uint8)
-    over = posterior.reach(0, 26).over(Ratios(posterior.sites, x))
+    over = posterior.background_sums(0, 26).of_sequences(Ratios(posterior.sites, x))
     for combination in posterior.combinations:
         for scenario in combination.scenarios:
-            lays = [posterior.reach(0, 26).lays[number] for number in scenario]
-            lays.sort(key=lambda lay: -lay.offsets.shape[1])
+            blocks = [posterior.background_sums(0, 26).blocks[number] for number in scenario]
+            blocks.sort(key=lambda lay: -lay.offsets.shape[1])
             values = over.ratios, over.top
-            logs, shares = beside_pair(*lays, *values, margin)
-            np.testing.assert_allclose(logs, two_blocks(*lays, *values, margin), rtol=1e-10)
+            logs, shares = beside_pair(*blocks, *values, margin)
+            np.testing.assert_allclose(logs, two_blocks(*blocks, *values, margin), rtol=1e-10)
             assert (shares < 1 + 1e-12).all()
             assert (shares > 1e-3).mean() > 0.8
 

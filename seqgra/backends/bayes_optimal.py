@@ -13,7 +13,7 @@ from seqgra.architecture.schema import BayesOptimal
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.grammar.schema import Grammar
 from seqgra.law.posterior import FLOOR_LOG, Posterior, compile_posterior
-from seqgra.law.posterior_gradient import NoGradient, log_posterior_at
+from seqgra.law.posterior.gradient import NoGradient, log_posterior_at
 from seqgra.model import AbstractModel, NotDifferentiable
 from seqgra.training import Options, Trained, TrainingData
 

@@ -1,4 +1,4 @@
-"""Painting: whose letters stand in each column where elements of one block overlap."""
+"""Whose letters stand in each column where elements of one block overlap."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqgra.grammar.blocks import Block, Edge
-from seqgra.law.sites import SiteTable
+from seqgra.law.posterior.site_probabilities import SiteTable
 
 
 class Placing(NamedTuple):
@@ -39,7 +39,7 @@ def _parent_wins(edge: Edge) -> bool:
     return kind != "product" and (kind == "first") == edge.after
 
 
-def painted(
+def shown_parts(
     sites: SiteTable, block: Block, placing: Placing, starts: np.ndarray, overlap: bool
 ) -> tuple[list[int], list[int]] | None:
     """Return the parts that show in a configuration and their offsets; None if it may not be.

@@ -1,6 +1,6 @@
 """Responsibility: how likely each site is the one that was placed, given the sequence.
 
-These are the derivatives of the sums in `sums` with respect to the logs of the ratios.
+These are the derivatives of the sums in `block_sums` with respect to the logs of the ratios.
 """
 
 from __future__ import annotations
@@ -8,58 +8,58 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from seqgra.law.sums import Lay, highest_scale, tree_of, tree_sum
+from seqgra.law.posterior.block_sums import BlockArrays, highest_scale, tree_of, tree_sum
 
 
 @numba.njit(cache=True, nogil=True)
 def block_shares(
-    lay: Lay,
+    block: BlockArrays,
     ratios: np.ndarray,
     top: np.ndarray,
     logs: np.ndarray,
     weight: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Add what `sums.block_logs` owes to each cluster and place, times a weight.
+    """Add what `block_sums.block_logs` owes to each cluster and place, times a weight.
 
     Parameters
     ----------
-    lay, ratios, top
+    block, ratios, top
         As there.
     logs, weight
         float64 (N,): its result; what to multiply shares by.
     out
         float64 (N, Q, L): is added to.
     """
-    variants, ways, most = lay.clusters.shape
+    variants, ways, most = block.clusters.shape
     for n in range(ratios.shape[0]):
         if weight[n] == 0 or logs[n] == -np.inf:
             continue
         for v in range(variants):
             for k in range(ways):
-                log = np.log(lay.chance[v] * lay.fit.weight[k]) - logs[n]
+                log = np.log(block.chance[v] * block.fit.weight[k]) - logs[n]
                 for p in range(most):
-                    if lay.clusters[v, k, p] >= 0:
-                        log += top[n, lay.clusters[v, k, p]]
+                    if block.clusters[v, k, p] >= 0:
+                        log += top[n, block.clusters[v, k, p]]
                 factor = weight[n] * np.exp(log)
                 if factor == 0:
                     continue
-                for s in range(lay.fit.first[k], lay.fit.last[k] + 1):
-                    share = factor * lay.fit.start[s]
+                for s in range(block.fit.first[k], block.fit.last[k] + 1):
+                    share = factor * block.fit.start[s]
                     for p in range(most):
-                        q = lay.clusters[v, k, p]
+                        q = block.clusters[v, k, p]
                         if q >= 0:
-                            share *= ratios[n, q, s + lay.places[v, k, p]]
+                            share *= ratios[n, q, s + block.places[v, k, p]]
                     if share != 0:
                         for p in range(most):
-                            q = lay.clusters[v, k, p]
+                            q = block.clusters[v, k, p]
                             if q >= 0:
-                                out[n, q, s + lay.places[v, k, p]] += share
+                                out[n, q, s + block.places[v, k, p]] += share
 
 
 @numba.njit(cache=True, nogil=True)
 def single_shares(
-    lay: Lay,
+    block: BlockArrays,
     ratios: np.ndarray,
     top: np.ndarray,
     rows: np.ndarray,
@@ -69,15 +69,15 @@ def single_shares(
 ) -> None:
     """Divide the shares of a single element's places, float64 (N, L), among its variants.
 
-    Other arguments are as in `sums.single_rows`; `out`, float64 (N, Q, L), is added to.
+    Other arguments are as in `block_sums.single_rows`; `out`, float64 (N, Q, L), is added to.
     """
     for n in range(ratios.shape[0]):
-        for v in range(lay.chance.size):
-            q = lay.clusters[v, 0, 0]
-            factor = lay.chance[v] * lay.fit.weight[0] * np.exp(top[n, q] - scales[n])
-            for i in range(lay.fit.first[0], lay.fit.last[0] + 1):
+        for v in range(block.chance.size):
+            q = block.clusters[v, 0, 0]
+            factor = block.chance[v] * block.fit.weight[0] * np.exp(top[n, q] - scales[n])
+            for i in range(block.fit.first[0], block.fit.last[0] + 1):
                 if shares[n, i] != 0:
-                    value = factor * lay.fit.start[i] * ratios[n, q, i]
+                    value = factor * block.fit.start[i] * ratios[n, q, i]
                     out[n, q, i] += shares[n, i] * value / rows[n, i]
 
 
@@ -85,7 +85,7 @@ def single_shares(
 def packed_shares(
     rows: np.ndarray, width: np.ndarray, counts: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
-    """Return what `sums.packed` with `counts` elements owes to each place, times a weight.
+    """Return what `block_sums.packed` with `counts` elements owes to each place, times a weight.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def packed_shares(
 
 @numba.njit(cache=True, nogil=True)
 def beside_shares(
-    lay: Lay,
+    block: BlockArrays,
     ratios: np.ndarray,
     top: np.ndarray,
     rows: np.ndarray,
@@ -145,11 +145,11 @@ def beside_shares(
     weight: np.ndarray,
     out: np.ndarray,
 ) -> np.ndarray:
-    """Add what `sums.beside_single` owes to the block's clusters; return what to the single element.
+    """Add what `block_sums.beside_single` owes to the block's clusters; return what to the single element.
 
     Parameters
     ----------
-    lay, ratios, top, rows, width
+    block, ratios, top, rows, width
         As there.
     weight
         float64 (N,).
@@ -161,25 +161,28 @@ def beside_shares(
     ndarray
         float64 (N, L).
     """
-    variants, ways, most = lay.clusters.shape
+    variants, ways, most = block.clusters.shape
     length = ratios.shape[2]
     shares = np.zeros(rows.shape)
     free = np.zeros((ways, length))
     steps = np.zeros(length + 1)
     for n in range(ratios.shape[0]):
-        tree, best, total = tree_of(rows[n]), highest_scale(lay, top[n]), 0.0
+        tree, best, total = tree_of(rows[n]), highest_scale(block, top[n]), 0.0
         steps[:] = 0
         for again in (False, True):
             for k in range(ways):
-                for s in range(lay.fit.first[k], lay.fit.last[k] + 1):
+                for s in range(block.fit.first[k], block.fit.last[k] + 1):
                     if not again:
-                        free[k, s] = _free(lay, k, s, tree, width, length)
+                        free[k, s] = _free(block, k, s, tree, width, length)
                     for v in range(variants):
-                        value, log = lay.chance[v] * lay.fit.weight[k] * lay.fit.start[s], -best
+                        value, log = (
+                            block.chance[v] * block.fit.weight[k] * block.fit.start[s],
+                            -best,
+                        )
                         for p in range(most):
-                            q = lay.clusters[v, k, p]
+                            q = block.clusters[v, k, p]
                             if q >= 0:
-                                value *= ratios[n, q, s + lay.places[v, k, p]]
+                                value *= ratios[n, q, s + block.places[v, k, p]]
                                 log += top[n, q]
                         if value == 0:
                             continue
@@ -188,11 +191,11 @@ def beside_shares(
                             total += value * free[k, s]
                             continue
                         share = weight[n] * value / total
-                        _spread(lay, k, s, width, length, share, steps)
+                        _spread(block, k, s, width, length, share, steps)
                         for p in range(most):
-                            q = lay.clusters[v, k, p]
+                            q = block.clusters[v, k, p]
                             if q >= 0:
-                                out[n, q, s + lay.places[v, k, p]] += share * free[k, s]
+                                out[n, q, s + block.places[v, k, p]] += share * free[k, s]
             if total == 0 or weight[n] == 0:
                 break
         level = 0.0
@@ -203,26 +206,26 @@ def beside_shares(
 
 
 @numba.njit
-def _free(lay: Lay, k: int, s: int, tree: np.ndarray, width: int, length: int) -> float:
+def _free(block: BlockArrays, k: int, s: int, tree: np.ndarray, width: int, length: int) -> float:
     """Return the sum of a single element's row where it does not overlap a placed block."""
     free, reached = 0.0, 0
-    for slot in range(lay.offsets.shape[1]):
-        at = s + lay.offsets[k, slot]
+    for slot in range(block.offsets.shape[1]):
+        at = s + block.offsets[k, slot]
         free += tree_sum(tree, reached, max(at - width + 1, reached))
-        reached = max(reached, min(at + lay.widths[k, slot], length))
+        reached = max(reached, min(at + block.widths[k, slot], length))
     return free + tree_sum(tree, reached, length)
 
 
 @numba.njit
 def _spread(
-    lay: Lay, k: int, s: int, width: int, length: int, share: float, steps: np.ndarray
+    block: BlockArrays, k: int, s: int, width: int, length: int, share: float, steps: np.ndarray
 ) -> None:
     """Add a share to all places of `_free`, as steps up and down."""
     reached = 0
-    for slot in range(lay.offsets.shape[1]):
-        at = s + lay.offsets[k, slot]
+    for slot in range(block.offsets.shape[1]):
+        at = s + block.offsets[k, slot]
         end = max(at - width + 1, reached)
         steps[reached] += share
         steps[end] -= share
-        reached = max(reached, min(at + lay.widths[k, slot], length))
+        reached = max(reached, min(at + block.widths[k, slot], length))
     steps[reached] += share

@@ -1,4 +1,4 @@
-"""Terrain: the layouts of some combinations over one kind of background, cut into clusters of parts."""
+"""The layouts of some combinations over one kind of background, cut into clusters of parts."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqgra.law.grounds import Clusters, Ground, bridges
-from seqgra.law.layouts import Layout
-from seqgra.law.meetings import Shown
-from seqgra.law.sites import Sites
+from seqgra.law.posterior.background_likelihood import BackgroundLaw, Clusters, bridges
+from seqgra.law.posterior.block_layouts import Layout
+from seqgra.law.posterior.joint_placements import Shown
+from seqgra.law.posterior.site_probabilities import Sites
 
 
-class Terrain(NamedTuple):
+class Clustered(NamedTuple):
     """What is needed to sum over the placements of layouts.
 
     Attributes
@@ -38,7 +38,7 @@ class Terrain(NamedTuple):
 _Key = tuple[tuple[int, int], ...]
 
 
-def cut_into_clusters(layouts: dict[int, Layout], sites: Sites, order: int) -> Terrain:
+def cut_into_clusters(layouts: dict[int, Layout], sites: Sites, order: int) -> Clustered:
     """Return the clusters of layouts over a background of this order."""
     numbers: dict[_Key, int] = {}
     cut, shown = {}, {}
@@ -47,7 +47,7 @@ def cut_into_clusters(layouts: dict[int, Layout], sites: Sites, order: int) -> T
         offsets = np.stack([variant.offsets for variant in layout.variants])
         shown[number] = Shown(parts, offsets)
         cut[number] = _cut(parts, offsets, sites, order, numbers)
-    return Terrain(*_clusters(list(numbers), sites, order, cut, shown))
+    return Clustered(*_clusters(list(numbers), sites, order, cut, shown))
 
 
 def _cut(
@@ -104,10 +104,10 @@ def _clusters(
     return arrays, cut, shown, widths
 
 
-def bridge_tables(ground: Ground, terrain: Terrain) -> tuple[np.ndarray, Clusters]:
+def bridge_tables(background: BackgroundLaw, clustered: Clustered) -> tuple[np.ndarray, Clusters]:
     """Return the tabulated bridges of a background, float64 (D, A**k, A**k), and clusters that use them."""
-    tables = [bridges(ground, width) for width in terrain.widths]
+    tables = [bridges(background, width) for width in clustered.widths]
     if not tables or tables[0].size == 0:
-        none = np.full_like(terrain.clusters.bridge, -1)
-        return np.zeros((1, 1, 1)), terrain.clusters._replace(bridge=none)
-    return np.stack(tables), terrain.clusters
+        none = np.full_like(clustered.clusters.bridge, -1)
+        return np.zeros((1, 1, 1)), clustered.clusters._replace(bridge=none)
+    return np.stack(tables), clustered.clusters

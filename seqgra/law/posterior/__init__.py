@@ -17,12 +17,12 @@ from seqgra.alphabet import ALPHABETS, PADDING, SETS
 from seqgra.errors import bad_input
 from seqgra.grammar.backgrounds import Background, Markov, fit_markov
 from seqgra.grammar.schema import Grammar
-from seqgra.law.grounds import Ground, grounds_of
-from seqgra.law.layouts import LayoutTable, Scenario
 from seqgra.law.pcg import generator_state
-from seqgra.law.placement_sums import Ratios, Reach
+from seqgra.law.posterior.background_likelihood import BackgroundLaw, background_laws
+from seqgra.law.posterior.block_layouts import LayoutTable, Scenario
+from seqgra.law.posterior.placement_sums import BackgroundSums, Ratios
+from seqgra.law.posterior.site_probabilities import SiteTable
 from seqgra.law.shuffle import shuffle_rows
-from seqgra.law.sites import SiteTable
 from seqgra.streams import stream
 
 #: Added to every likelihood ratio, so that sequences no condition can make have a posterior: the prior.
@@ -43,13 +43,13 @@ class Combination(NamedTuple):
         bool (C,).
     scenarios
         Their probabilities.
-    grounds
+    backgrounds
         Chance and number of each background.
     """
 
     shown: np.ndarray
     scenarios: dict[Scenario, float]
-    grounds: tuple[tuple[float, int], ...]
+    backgrounds: tuple[tuple[float, int], ...]
 
 
 class Likelihoods(NamedTuple):
@@ -78,7 +78,7 @@ class Posterior:
         ``exact``, ``estimate`` or ``approximation``.
     notes
         Why it is not exact.
-    combinations, grounds, sites, layouts
+    combinations, backgrounds, sites, layouts
         The parts of the law.
     """
 
@@ -89,11 +89,11 @@ class Posterior:
         self.kind = "exact"
         table = SiteTable(grammar)
         layouts = LayoutTable(grammar, table)
-        self.grounds: list[Ground] = []
+        self.backgrounds: list[BackgroundLaw] = []
         self.combinations = [self._combination(layouts, c) for c in grammar.combinations]
         self.sites = table.tables()
         self.layouts = layouts.layouts
-        self._reaches: dict[tuple[int, int], Reach] = {}
+        self._sums: dict[tuple[int, int], BackgroundSums] = {}
         if any(group.shuffle for group in grammar.examples):
             self._mark("estimate", "shuffled examples: the mean over shuffles of each sequence")
 
@@ -108,9 +108,9 @@ class Posterior:
         lenders = shown or tuple(names)
         chances: dict[int, float] = {}
         for name in lenders:
-            background = self._without_pool(self.grammar.background.of(name, self.set_name))
-            for chance, ground in grounds_of(background, self.alphabet):
-                number = self._ground(ground)
+            given = self._without_pool(self.grammar.background.of(name, self.set_name))
+            for chance, background in background_laws(given, self.alphabet):
+                number = self._background(background)
                 chances[number] = chances.get(number, 0.0) + chance / len(lenders)
         return Combination(
             np.array([name in shown for name in names]),
@@ -126,15 +126,15 @@ class Posterior:
         chain = Markov(order=POOL_ORDER, fasta=background.fasta.file)
         return Background(markov=fit_markov(chain, self.alphabet, Path()))
 
-    def _ground(self, ground: Ground) -> int:
-        for number, there in enumerate(self.grounds):
-            if ground.order == there.order and all(
-                np.array_equal(getattr(ground, part), getattr(there, part))
+    def _background(self, background: BackgroundLaw) -> int:
+        for number, there in enumerate(self.backgrounds):
+            if background.order == there.order and all(
+                np.array_equal(getattr(background, part), getattr(there, part))
                 for part in ("logs", "initial", "table")
             ):
                 return number
-        self.grounds.append(ground)
-        return len(self.grounds) - 1
+        self.backgrounds.append(background)
+        return len(self.backgrounds) - 1
 
     def likelihoods(self, x: np.ndarray) -> Likelihoods:
         """Return the log likelihood of each of the grammar's example groups.
@@ -198,37 +198,39 @@ class Posterior:
         shape = (len(x), len(self.combinations))
         logs, variance = np.full(shape, -np.inf), np.zeros(shape)
         ratios = Ratios(self.sites, x)
-        for number in range(len(self.grounds)):
-            reach = self.reach(number, x.shape[1])
-            over = reach.over(ratios)
+        for number in range(len(self.backgrounds)):
+            background_sums = self.background_sums(number, x.shape[1])
+            sums = background_sums.of_sequences(ratios)
             for c, combination in enumerate(self.combinations):
-                for chance, ground in combination.grounds:
-                    if ground == number:
-                        found, error = over.ratio(combination.scenarios)
-                        part = np.log(chance) + over.background + np.logaddexp(found, FLOOR_LOG)
+                for chance, background in combination.backgrounds:
+                    if background == number:
+                        found, error = sums.ratio(combination.scenarios)
+                        part = np.log(chance) + sums.background + np.logaddexp(found, FLOOR_LOG)
                         total = np.logaddexp(logs[:, c], part)
                         old, new = np.exp(logs[:, c] - total), np.exp(part - total)
                         variance[:, c] = old**2 * variance[:, c] + (new * error) ** 2
                         logs[:, c] = total
         return Likelihoods(logs, np.sqrt(variance))
 
-    def reach(self, ground: int, length: int) -> Reach:
-        """Return the layouts over one of `grounds` in examples of `length` letters."""
-        key = (ground, length)
-        if key not in self._reaches:
+    def background_sums(self, background: int, length: int) -> BackgroundSums:
+        """Return the layouts over one of `backgrounds` in examples of `length` letters."""
+        key = (background, length)
+        if key not in self._sums:
             scenarios = [
-                c.scenarios for c in self.combinations if any(g == ground for _, g in c.grounds)
+                c.scenarios
+                for c in self.combinations
+                if any(g == background for _, g in c.backgrounds)
             ]
             used = sorted({n for found in scenarios for scenario in found for n in scenario})
-            self._reaches[key] = Reach(
-                self.grounds[ground],
+            self._sums[key] = BackgroundSums(
+                self.backgrounds[background],
                 self.sites,
                 {n: self.layouts[n] for n in used},
                 length,
                 self.grammar.overlap == "allow",
                 self._mark,
             )
-        return self._reaches[key]
+        return self._sums[key]
 
     def group_logs(self) -> np.ndarray:
         """Return the log share of each group: float64 (G,)."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from seqgra.law.sums import Lay, highest_scale, placed_value
+from seqgra.law.posterior.block_sums import BlockArrays, highest_scale, placed_value
 
 
 @numba.njit(cache=True, nogil=True)
 def beside_pair(
-    lay: Lay, pair: Lay, ratios: np.ndarray, top: np.ndarray, margin: int
+    block: BlockArrays, pair: BlockArrays, ratios: np.ndarray, top: np.ndarray, margin: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the log sum over a block and a block of two elements at least `margin` letters apart.
 
@@ -20,8 +20,8 @@ def beside_pair(
 
     Parameters
     ----------
-    lay, pair, ratios, top
-        The blocks, as in `sums.block_logs`.
+    block, pair, ratios, top
+        The blocks, as in `block_sums.block_logs`.
     margin
         0 where they only may not overlap.
 
@@ -31,21 +31,21 @@ def beside_pair(
         float64 (N,) both: the logs, and the share of the sums without any condition. The smaller,
         the more digits are lost: of about 15, six at 1e-6.
     """
-    ways, slots, length = lay.clusters.shape[1], lay.offsets.shape[1], ratios.shape[2]
+    ways, slots, length = block.clusters.shape[1], block.offsets.shape[1], ratios.shape[2]
     out, shares = np.empty(ratios.shape[0]), np.empty(ratios.shape[0])
     sums = np.zeros((length + 1, length + 1))
     edges = np.zeros((2, slots + 1, 2), np.int64)
     for n in range(ratios.shape[0]):
-        best, pair_best = highest_scale(lay, top[n]), highest_scale(pair, top[n])
+        best, pair_best = highest_scale(block, top[n]), highest_scale(pair, top[n])
         _sum_pair(pair, ratios[n], top[n], pair_best, sums)
         total = every = 0.0
         for k in range(ways):
-            for s in range(lay.fit.first[k], lay.fit.last[k] + 1):
-                value = placed_value(lay, ratios[n], top[n], best, k, s)
+            for s in range(block.fit.first[k], block.fit.last[k] + 1):
+                value = placed_value(block, ratios[n], top[n], best, k, s)
                 if value == 0:
                     continue
                 for side in range(2):
-                    _free_stretches(lay, k, s, pair.widths[0, side], margin, length, edges[side])
+                    _free_stretches(block, k, s, pair.widths[0, side], margin, length, edges[side])
                 free: float = 0.0
                 for a in range(slots + 1):
                     low, high = edges[0, a, 0], edges[0, a, 1]
@@ -64,7 +64,7 @@ def beside_pair(
 
 @numba.njit
 def _sum_pair(
-    pair: Lay, ratios: np.ndarray, top: np.ndarray, best: float, sums: np.ndarray
+    pair: BlockArrays, ratios: np.ndarray, top: np.ndarray, best: float, sums: np.ndarray
 ) -> None:
     """Write the partial sums of a pair's values by the starts of its elements: float64 (L + 1, L + 1)."""
     sums[:] = 0
@@ -81,21 +81,23 @@ def _sum_pair(
 
 @numba.njit
 def _free_stretches(
-    lay: Lay, k: int, s: int, width: int, margin: int, length: int, edges: np.ndarray
+    block: BlockArrays, k: int, s: int, width: int, margin: int, length: int, edges: np.ndarray
 ) -> None:
     """Write where an element of `width` letters may start before, between and after a placed block."""
     reached = 0
-    for slot in range(lay.offsets.shape[1]):
-        at = s + lay.offsets[k, slot]
+    for slot in range(block.offsets.shape[1]):
+        at = s + block.offsets[k, slot]
         edges[slot, 0] = reached
         edges[slot, 1] = max(at - width - margin + 1, reached)
-        reached = max(reached, min(at + lay.widths[k, slot] + margin, length))
-    edges[lay.offsets.shape[1], 0] = reached
-    edges[lay.offsets.shape[1], 1] = length
+        reached = max(reached, min(at + block.widths[k, slot] + margin, length))
+    edges[block.offsets.shape[1], 0] = reached
+    edges[block.offsets.shape[1], 1] = length
 
 
 @numba.njit(cache=True, nogil=True)
-def two_blocks(one: Lay, two: Lay, ratios: np.ndarray, top: np.ndarray, margin: int) -> np.ndarray:
+def two_blocks(
+    one: BlockArrays, two: BlockArrays, ratios: np.ndarray, top: np.ndarray, margin: int
+) -> np.ndarray:
     """Return the log sum over two blocks at least `margin` letters apart: float64 (N,), by enumeration."""
     out = np.empty(ratios.shape[0])
     for n in range(ratios.shape[0]):
@@ -116,7 +118,7 @@ def two_blocks(one: Lay, two: Lay, ratios: np.ndarray, top: np.ndarray, margin: 
 
 
 @numba.njit(cache=True, nogil=True)
-def apart(one: Lay, k: int, s: int, two: Lay, m: int, t: int, margin: int) -> bool:
+def apart(one: BlockArrays, k: int, s: int, two: BlockArrays, m: int, t: int, margin: int) -> bool:
     """Tell whether no element of one block is nearer than `margin` to one of the other, nor overlaps."""
     for a in range(one.offsets.shape[1]):
         start = s + one.offsets[k, a]

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from seqgra.law.posterior import FLOOR_LOG, Posterior, log_sum
-from seqgra.law.sites import BAND, COLUMNS, KMERS, Sites
+from seqgra.law.posterior.site_probabilities import BAND, COLUMNS, KMERS, Sites
 
 #: Log probability of a letter that never occurs.
 LEAST = float(np.log(1e-9))
@@ -58,7 +58,7 @@ def log_posterior_at(
         raise NoGradient(
             "overlapping elements and shuffled examples have no gradient in closed form"
         )
-    if any(ground.order for ground in posterior.grounds):
+    if any(background.order for background in posterior.backgrounds):
         raise NoGradient("a chain as background has no gradient in closed form")
     _require_closed_forms(posterior)
     there = np.asarray(points.any(axis=1))
@@ -97,35 +97,35 @@ def _of_length(
     sites = soft_sites(posterior.sites)
     parts = np.empty((len(x), sites.part_site.size, x.shape[2]))
     soft_logs(sites, x, parts)
-    numbers = range(len(posterior.grounds))
-    overs = [posterior.reach(n, x.shape[2]).over_points(x, parts) for n in numbers]
+    numbers = range(len(posterior.backgrounds))
+    sums = [posterior.background_sums(n, x.shape[2]).of_points(x, parts) for n in numbers]
     pieces, logs = [], np.full((len(x), len(posterior.combinations)), -np.inf)
     for c, combination in enumerate(posterior.combinations):
-        for chance, ground in combination.grounds:
+        for chance, background in combination.backgrounds:
             try:
-                ratio = overs[ground].ratio(combination.scenarios)[0]
+                ratio = sums[background].ratio(combination.scenarios)[0]
             except NotImplementedError as error:
                 raise NoGradient(str(error)) from None
-            log = np.log(chance) + overs[ground].background + np.logaddexp(ratio, FLOOR_LOG)
-            pieces.append((c, ground, ratio, log))
+            log = np.log(chance) + sums[background].background + np.logaddexp(ratio, FLOOR_LOG)
+            pieces.append((c, background, ratio, log))
             logs[:, c] = np.logaddexp(logs[:, c], log)
     value, weight = _explained(posterior, logs, target)
     gradients = np.zeros(x.shape)
-    for ground, over in enumerate(overs):
+    for background, own in enumerate(sums):
         seeds = []
         for c, number, ratio, log in pieces:
-            if number == ground:
+            if number == background:
                 share = weight[:, c] * np.exp(log - logs[:, c])
-                gradients += share[:, None, None] * posterior.grounds[ground].logs[:, None]
+                gradients += share[:, None, None] * posterior.backgrounds[background].logs[:, None]
                 above = np.exp(ratio - np.logaddexp(ratio, FLOOR_LOG))
                 seeds.append((posterior.combinations[c].scenarios, ratio, share * above))
         try:
-            shares = over.shares(seeds)
+            shares = own.shares(seeds)
         except NotImplementedError as error:
             raise NoGradient(f"{error}: no gradient in closed form") from None
-        clusters = posterior.reach(ground, x.shape[2]).clusters
+        clusters = posterior.background_sums(background, x.shape[2]).clusters
         part = clusters.parts[:, 0].astype(np.int64)
-        add_sites(sites, part, posterior.grounds[ground].logs, x, shares, gradients)
+        add_sites(sites, part, posterior.backgrounds[background].logs, x, shares, gradients)
     return value, gradients
 
 

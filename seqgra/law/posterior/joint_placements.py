@@ -1,4 +1,4 @@
-"""Meetings: blocks that touch, overlap or share a bridge, whose ratio is no product; and Monte Carlo.
+"""Blocks that touch, overlap or share a bridge, whose joint ratio is no product; and Monte Carlo.
 
 Two blocks that meet are enumerated. Three or more, of which one has a spacing or some may meet, are
 drawn: with S_b the sum of block b alone, the wanted sum is prod_b S_b times the mean, over blocks drawn
@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from seqgra.law.grounds import Ground, hidden_log
-from seqgra.law.sites import Sites, site_log
-from seqgra.law.sums import Lay, highest_scale, placed_value
-from seqgra.law.two_blocks import apart
+from seqgra.law.posterior.background_likelihood import BackgroundLaw, hidden_log
+from seqgra.law.posterior.block_sums import BlockArrays, highest_scale, placed_value
+from seqgra.law.posterior.site_probabilities import Sites, site_log
+from seqgra.law.posterior.two_blocks import apart
 
 #: Draws of one batch, and at most; the wanted standard error of a log.
 _BATCH, _MOST_DRAWS, _WANTED = 2_000, 64_000, 0.01
@@ -42,7 +42,7 @@ class Row(NamedTuple):
 @numba.njit(cache=True, nogil=True)
 def joint_log(
     sites: Sites,
-    ground: Ground,
+    background: BackgroundLaw,
     letters: np.ndarray,
     chain: np.ndarray,
     parts: np.ndarray,
@@ -53,7 +53,7 @@ def joint_log(
 
     Parameters
     ----------
-    sites, ground
+    sites, background
         What is written, and over what.
     letters, chain
         See `Row`.
@@ -82,25 +82,25 @@ def joint_log(
         if visible:
             total += site_log(sites, site, shown, letters[places[n] : places[n] + width])
     if total > -np.inf:
-        if ground.order == 0:
+        if background.order == 0:
             for i in range(low, high):
                 if owner[i] >= 0:
                     total -= chain[i]
         else:
-            total += hidden_log(ground, letters, chain, owner >= 0, low, high)
+            total += hidden_log(background, letters, chain, owner >= 0, low, high)
     owner[low:high] = -1
     return total
 
 
 @numba.njit(cache=True, nogil=True)
-def met_logs(
+def enumerated_logs(
     sites: Sites,
-    ground: Ground,
+    background: BackgroundLaw,
     x: np.ndarray,
     chains: np.ndarray,
-    one: Lay,
+    one: BlockArrays,
     shown_one: Shown,
-    two: Lay,
+    two: BlockArrays,
     shown_two: Shown,
     overlap: bool,
 ) -> np.ndarray:
@@ -108,7 +108,7 @@ def met_logs(
 
     Parameters
     ----------
-    sites, ground, x, chains
+    sites, background, x, chains
         As in `joint_log`, for N examples.
     one, shown_one, two, shown_two
         The blocks; the second is written over the first.
@@ -120,7 +120,7 @@ def met_logs(
     ndarray
         float64 (N,).
     """
-    margin = ground.order
+    margin = background.order
     out = np.empty(x.shape[0])
     owner = np.full(x.shape[1], -1, np.int64)
     most_one, most_two = shown_one.parts.shape[2], shown_two.parts.shape[2]
@@ -145,7 +145,7 @@ def met_logs(
                                 end = _list(shown_two, u, m, t, parts, places, count)
                                 log = joint_log(
                                     sites,
-                                    ground,
+                                    background,
                                     x[n],
                                     chains[n],
                                     parts[:end],
@@ -182,29 +182,29 @@ _Places = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]
 
 
 @numba.njit(cache=True, nogil=True)
-def _placements(lay: Lay, row: Row) -> _Places:
+def _placements(block: BlockArrays, row: Row) -> _Places:
     """Return configuration, start, scaled value and weight of every placement of a block; the scale."""
     count = 0
-    for k in range(lay.fit.weight.size):
-        count += lay.fit.last[k] - lay.fit.first[k] + 1
+    for k in range(block.fit.weight.size):
+        count += block.fit.last[k] - block.fit.first[k] + 1
     way, start = np.empty(count, np.int64), np.empty(count, np.int64)
     value, weight = np.empty(count), np.empty(count)
-    best = highest_scale(lay, row.top)
+    best = highest_scale(block, row.top)
     n = 0
-    for k in range(lay.fit.weight.size):
-        for s in range(lay.fit.first[k], lay.fit.last[k] + 1):
+    for k in range(block.fit.weight.size):
+        for s in range(block.fit.first[k], block.fit.last[k] + 1):
             way[n], start[n] = k, s
-            weight[n] = lay.fit.weight[k] * lay.fit.start[s]
-            value[n] = placed_value(lay, row.ratios, row.top, best, k, s)
+            weight[n] = block.fit.weight[k] * block.fit.start[s]
+            value[n] = placed_value(block, row.ratios, row.top, best, k, s)
             n += 1
     return way, start, value, weight, best
 
 
 def drawn_log(
     sites: Sites,
-    ground: Ground,
+    background: BackgroundLaw,
     row: Row,
-    lays: Sequence[Lay],
+    blocks: Sequence[BlockArrays],
     shown: Sequence[Shown],
     overlap: bool,
 ) -> tuple[float, float]:
@@ -216,14 +216,14 @@ def drawn_log(
 
     Parameters
     ----------
-    sites, ground, row
+    sites, background, row
         What is written, over what, and the example.
-    lays, shown
+    blocks, shown
         The blocks, in the order in which they are written.
     overlap
         Whether they may overlap.
     """
-    places = [_placements(lay, row) for lay in lays]
+    places = [_placements(block, row) for block in blocks]
     sums = [float(value.sum()) for _, _, value, _, _ in places]
     if not overlap and min(sums) <= 0:
         return -np.inf, 0.0
@@ -232,7 +232,7 @@ def drawn_log(
     found: list[np.ndarray] = []
     draws = 0
     while draws < _MOST_DRAWS:
-        found.append(_batch(sites, ground, row, lays, shown, overlap, places, generator))
+        found.append(_batch(sites, background, row, blocks, shown, overlap, places, generator))
         draws += _BATCH
         values = np.concatenate(found)
         mean = float(values.mean())
@@ -244,9 +244,9 @@ def drawn_log(
 
 def _batch(
     sites: Sites,
-    ground: Ground,
+    background: BackgroundLaw,
     row: Row,
-    lays: Sequence[Lay],
+    blocks: Sequence[BlockArrays],
     shown: Sequence[Shown],
     overlap: bool,
     places: list[_Places],
@@ -265,10 +265,12 @@ def _batch(
         chance *= law[index]
         product *= value[index]
     near, clash = np.zeros(_BATCH, bool), np.zeros(_BATCH, bool)
-    for b in range(len(lays)):
+    for b in range(len(blocks)):
         for a in range(b):
-            for margin, into in ((ground.order, near), (0, clash)):
-                into |= _close(lays[a], places[a], chosen[a], lays[b], places[b], chosen[b], margin)
+            for margin, into in ((background.order, near), (0, clash)):
+                into |= _close(
+                    blocks[a], places[a], chosen[a], blocks[b], places[b], chosen[b], margin
+                )
     if not overlap:
         product[clash] = 0
         near &= ~clash
@@ -279,16 +281,16 @@ def _batch(
     for number, index in enumerate(distinct.tolist()):
         ways = [(int(p[0][n]), int(p[1][n])) for p, n in zip(places, index, strict=True)]
         prior = float(np.prod([p[3][n] for p, n in zip(places, index, strict=True)]))
-        values[number] = prior * _joint(sites, ground, row, lays, shown, ways, log_scale)
+        values[number] = prior * _joint(sites, background, row, blocks, shown, ways, log_scale)
     product[near] = values[which.ravel()]
     return np.asarray(product / chance)
 
 
 def _close(
-    one: Lay,
+    one: BlockArrays,
     placed_one: _Places,
     chosen_one: np.ndarray,
-    two: Lay,
+    two: BlockArrays,
     placed_two: _Places,
     chosen_two: np.ndarray,
     margin: int,
@@ -307,9 +309,9 @@ def _close(
 
 def _joint(
     sites: Sites,
-    ground: Ground,
+    background: BackgroundLaw,
     row: Row,
-    lays: Sequence[Lay],
+    blocks: Sequence[BlockArrays],
     shown: Sequence[Shown],
     ways: list[tuple[int, int]],
     scale: float,
@@ -317,16 +319,16 @@ def _joint(
     """Return the joint ratio of placed blocks, over all their variants, divided by exp(scale)."""
     owner = np.full(row.letters.size, -1, np.int64)
     total = 0.0
-    for variants in np.ndindex(*(lay.chance.size for lay in lays)):
+    for variants in np.ndindex(*(block.chance.size for block in blocks)):
         parts, places, chance = [], [], 1.0
-        for lay, part, v, (k, s) in zip(lays, shown, variants, ways, strict=True):
+        for block, part, v, (k, s) in zip(blocks, shown, variants, ways, strict=True):
             there = part.parts[v, k] >= 0
             parts.append(part.parts[v, k][there])
             places.append(part.places[v, k][there] + s)
-            chance *= float(lay.chance[v])
+            chance *= float(block.chance[v])
         log = joint_log(
             sites,
-            ground,
+            background,
             row.letters,
             row.chain,
             np.concatenate(parts).astype(np.int64),

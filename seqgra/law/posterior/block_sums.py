@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from seqgra.law.layouts import Fitted, Layout, fitted
+from seqgra.law.posterior.block_layouts import Fitted, Layout, fitted
 
 
-class Lay(NamedTuple):
+class BlockArrays(NamedTuple):
     """A layout in examples of one length, over one kind of background, as arrays.
 
     Attributes
@@ -40,12 +40,14 @@ class Lay(NamedTuple):
     flat: bool
 
 
-def make_lay(layout: Layout, clusters: np.ndarray, places: np.ndarray, length: int) -> Lay:
+def block_arrays(
+    layout: Layout, clusters: np.ndarray, places: np.ndarray, length: int
+) -> BlockArrays:
     """Return a layout in examples of `length` letters; configurations without weight are left out."""
     fit = fitted(layout, length)
     kept = np.flatnonzero(fit.weight > 0)
     chance = np.array([variant.weight for variant in layout.variants])
-    return Lay(
+    return BlockArrays(
         np.ascontiguousarray(clusters[:, kept]),
         np.ascontiguousarray(places[:, kept]),
         chance,
@@ -81,28 +83,28 @@ def _add_log(best: float, total: float, log: float, part: float) -> tuple[float,
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def block_logs(lay: Lay, ratios: np.ndarray, top: np.ndarray) -> np.ndarray:
+def block_logs(block: BlockArrays, ratios: np.ndarray, top: np.ndarray) -> np.ndarray:
     """Return the log of the sum over all places of a block of weight times ratio: float64 (N,).
 
     Parameters
     ----------
-    lay
+    block
         The block.
     ratios, top
         float64 (N, Q, L), (N, Q): scaled ratios of the clusters and the logs of their scales.
     """
-    variants, ways, most = lay.clusters.shape
+    variants, ways, most = block.clusters.shape
     out = np.empty(ratios.shape[0])
     product = np.empty(ratios.shape[2])
     for n in range(ratios.shape[0]):
         best, total = -np.inf, 0.0
         for v in range(variants):
             for k in range(ways):
-                first, count = lay.fit.first[k], lay.fit.last[k] - lay.fit.first[k] + 1
-                log = np.log(lay.chance[v] * lay.fit.weight[k])
-                if lay.flat and most == 2 and lay.clusters[v, k, 1] >= 0:
-                    one, two = lay.clusters[v, k, 0], lay.clusters[v, k, 1]
-                    at, other = first + lay.places[v, k, 0], first + lay.places[v, k, 1]
+                first, count = block.fit.first[k], block.fit.last[k] - block.fit.first[k] + 1
+                log = np.log(block.chance[v] * block.fit.weight[k])
+                if block.flat and most == 2 and block.clusters[v, k, 1] >= 0:
+                    one, two = block.clusters[v, k, 0], block.clusters[v, k, 1]
+                    at, other = first + block.places[v, k, 0], first + block.places[v, k, 1]
                     left, right = (
                         ratios[n, one, at : at + count],
                         ratios[n, two, other : other + count],
@@ -113,15 +115,15 @@ def block_logs(lay: Lay, ratios: np.ndarray, top: np.ndarray) -> np.ndarray:
                         part += left[i] * right[i]
                     best, total = _add_log(best, total, log, part)
                     continue
-                product[:count] = lay.fit.start[first : first + count]
+                product[:count] = block.fit.start[first : first + count]
                 part = 0.0
                 for p in range(most):
-                    q = lay.clusters[v, k, p]
+                    q = block.clusters[v, k, p]
                     if q >= 0:
-                        at = first + lay.places[v, k, p]
+                        at = first + block.places[v, k, p]
                         log += top[n, q]
                         row = ratios[n, q, at : at + count]
-                        if p + 1 < most and lay.clusters[v, k, p + 1] >= 0:
+                        if p + 1 < most and block.clusters[v, k, p + 1] >= 0:
                             for i in range(count):
                                 product[i] *= row[i]
                         else:
@@ -135,13 +137,13 @@ def block_logs(lay: Lay, ratios: np.ndarray, top: np.ndarray) -> np.ndarray:
 
 @numba.njit(cache=True, nogil=True)
 def single_rows(
-    lay: Lay, ratios: np.ndarray, top: np.ndarray, rows: np.ndarray, scales: np.ndarray
+    block: BlockArrays, ratios: np.ndarray, top: np.ndarray, rows: np.ndarray, scales: np.ndarray
 ) -> None:
     """Write weight times ratio of a single element at every place, scaled.
 
     Parameters
     ----------
-    lay
+    block
         The block of one element.
     ratios, top
         As in `block_logs`.
@@ -150,15 +152,15 @@ def single_rows(
     """
     for n in range(ratios.shape[0]):
         best = -np.inf
-        for v in range(lay.chance.size):
-            best = max(best, top[n, lay.clusters[v, 0, 0]])
+        for v in range(block.chance.size):
+            best = max(best, top[n, block.clusters[v, 0, 0]])
         scales[n] = best
         rows[n] = 0
-        for v in range(lay.chance.size):
-            q = lay.clusters[v, 0, 0]
-            factor = lay.chance[v] * lay.fit.weight[0] * np.exp(top[n, q] - best)
-            for i in range(lay.fit.first[0], lay.fit.last[0] + 1):
-                rows[n, i] += factor * lay.fit.start[i] * ratios[n, q, i]
+        for v in range(block.chance.size):
+            q = block.clusters[v, 0, 0]
+            factor = block.chance[v] * block.fit.weight[0] * np.exp(top[n, q] - best)
+            for i in range(block.fit.first[0], block.fit.last[0] + 1):
+                rows[n, i] += factor * block.fit.start[i] * ratios[n, q, i]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -236,7 +238,7 @@ def tree_sum(tree: np.ndarray, first: int, end: int) -> float:
 
 @numba.njit(cache=True, nogil=True)
 def beside_single(
-    lay: Lay,
+    block: BlockArrays,
     ratios: np.ndarray,
     top: np.ndarray,
     rows: np.ndarray,
@@ -248,7 +250,7 @@ def beside_single(
 
     Parameters
     ----------
-    lay, ratios, top
+    block, ratios, top
         The block, as in `block_logs`.
     rows, scales
         float64 (N, L), (N,): the single element, see `single_rows`.
@@ -257,22 +259,22 @@ def beside_single(
     margin
         0 where they only may not overlap.
     """
-    ways, slots, length = lay.clusters.shape[1], lay.offsets.shape[1], ratios.shape[2]
+    ways, slots, length = block.clusters.shape[1], block.offsets.shape[1], ratios.shape[2]
     out = np.empty(ratios.shape[0])
     for n in range(ratios.shape[0]):
         tree = tree_of(rows[n])
-        best = highest_scale(lay, top[n])
+        best = highest_scale(block, top[n])
         total = 0.0
         for k in range(ways):
-            for s in range(lay.fit.first[k], lay.fit.last[k] + 1):
-                value = placed_value(lay, ratios[n], top[n], best, k, s)
+            for s in range(block.fit.first[k], block.fit.last[k] + 1):
+                value = placed_value(block, ratios[n], top[n], best, k, s)
                 if value == 0:
                     continue
                 free, reached = 0.0, 0
                 for slot in range(slots):
-                    at = s + lay.offsets[k, slot]
+                    at = s + block.offsets[k, slot]
                     free += tree_sum(tree, reached, max(at - width - margin + 1, reached))
-                    reached = max(reached, min(at + lay.widths[k, slot] + margin, length))
+                    reached = max(reached, min(at + block.widths[k, slot] + margin, length))
                 free += tree_sum(tree, reached, length)
                 total += value * free
         out[n] = best + scales[n] + np.log(total) if total > 0 else -np.inf
@@ -280,32 +282,32 @@ def beside_single(
 
 
 @numba.njit(cache=True, nogil=True)
-def highest_scale(lay: Lay, top: np.ndarray) -> float:
+def highest_scale(block: BlockArrays, top: np.ndarray) -> float:
     """Return the highest log scale of the variants and configurations of a block."""
     best = -np.inf
-    for v in range(lay.chance.size):
-        for k in range(lay.fit.weight.size):
+    for v in range(block.chance.size):
+        for k in range(block.fit.weight.size):
             log = 0.0
-            for p in range(lay.clusters.shape[2]):
-                if lay.clusters[v, k, p] >= 0:
-                    log += top[lay.clusters[v, k, p]]
+            for p in range(block.clusters.shape[2]):
+                if block.clusters[v, k, p] >= 0:
+                    log += top[block.clusters[v, k, p]]
             best = max(best, log)
     return best if best > -np.inf else 0.0
 
 
 @numba.njit(cache=True, nogil=True)
 def placed_value(
-    lay: Lay, ratios: np.ndarray, top: np.ndarray, best: float, k: int, s: int
+    block: BlockArrays, ratios: np.ndarray, top: np.ndarray, best: float, k: int, s: int
 ) -> float:
     """Return weight times ratio of configuration k at start s, over exp(best)."""
     total = 0.0
-    for v in range(lay.chance.size):
-        value, log = lay.chance[v], -best
-        for p in range(lay.clusters.shape[2]):
-            q = lay.clusters[v, k, p]
+    for v in range(block.chance.size):
+        value, log = block.chance[v], -best
+        for p in range(block.clusters.shape[2]):
+            q = block.clusters[v, k, p]
             if q >= 0:
-                value *= ratios[q, s + lay.places[v, k, p]]
+                value *= ratios[q, s + block.places[v, k, p]]
                 log += top[q]
         if value > 0:
             total += value * np.exp(log)
-    return total * lay.fit.weight[k] * lay.fit.start[s]
+    return total * block.fit.weight[k] * block.fit.start[s]

@@ -1,4 +1,4 @@
-"""Grounds: the probability of background letters, and of elements written over them.
+"""The probability of background letters, and of elements written over them.
 
 Independent letters: an element's ratio is its probability over that of the letters it covers. A Markov
 chain of order k runs on below an element, which hides its letters: the ratio also holds the chance of the
@@ -15,13 +15,13 @@ import numpy as np
 
 from seqgra.alphabet import Alphabet
 from seqgra.grammar.backgrounds import Background, gc_letters
-from seqgra.law.sites import Sites
+from seqgra.law.posterior.site_probabilities import Sites
 
 #: Largest order whose bridges are tabulated.
 _LARGEST_TABLED = 5
 
 
-class Ground(NamedTuple):
+class BackgroundLaw(NamedTuple):
     """The law of background letters.
 
     Attributes
@@ -41,7 +41,9 @@ class Ground(NamedTuple):
     table: np.ndarray
 
 
-def grounds_of(background: Background, alphabet: Alphabet) -> list[tuple[float, Ground]]:
+def background_laws(
+    background: Background, alphabet: Alphabet
+) -> list[tuple[float, BackgroundLaw]]:
     """Return the laws that an example's letters may have, with their chances.
 
     A background drawn from a FASTA file has none; see `posterior.compile_posterior`.
@@ -59,85 +61,90 @@ def grounds_of(background: Background, alphabet: Alphabet) -> list[tuple[float, 
     return [(1.0, _independent(np.array([background.letters[c] for c in alphabet.letters])))]
 
 
-def _independent(probabilities: np.ndarray) -> Ground:
+def _independent(probabilities: np.ndarray) -> BackgroundLaw:
     size = len(probabilities)
-    return Ground(size, 0, np.log(probabilities), np.ones(1), np.ones((1, size)) / size)
+    return BackgroundLaw(size, 0, np.log(probabilities), np.ones(1), np.ones((1, size)) / size)
 
 
-def _chain(size: int, initial: np.ndarray, table: np.ndarray) -> Ground:
+def _chain(size: int, initial: np.ndarray, table: np.ndarray) -> BackgroundLaw:
     order = round(np.log(len(initial)) / np.log(size))
-    return Ground(size, order, np.zeros(size), initial / initial.sum(), table)
+    return BackgroundLaw(size, order, np.zeros(size), initial / initial.sum(), table)
 
 
-def bridges(ground: Ground, width: int) -> np.ndarray:
+def bridges(background: BackgroundLaw, width: int) -> np.ndarray:
     """Return log P(next k letters | k letters before `width` hidden ones): float64 (A**k, A**k).
 
     Empty where that would take too much memory, or there is no chain.
     """
-    if not 0 < ground.order <= _LARGEST_TABLED:
+    if not 0 < background.order <= _LARGEST_TABLED:
         return np.zeros((0, 0))
-    contexts, size = ground.table.shape
+    contexts, size = background.table.shape
     now = np.eye(contexts)
-    for _ in range(width + ground.order):  # the first letter of a context falls out of sight
-        moved = now[:, :, None] * ground.table
+    for _ in range(width + background.order):  # the first letter of a context falls out of sight
+        moved = now[:, :, None] * background.table
         now = moved.reshape(contexts, size, contexts).sum(axis=1)
     with np.errstate(divide="ignore"):
         return np.log(now)
 
 
 @numba.njit(cache=True, nogil=True)
-def ground_logs(ground: Ground, row: np.ndarray, out: np.ndarray) -> None:
+def letter_logs(background: BackgroundLaw, row: np.ndarray, out: np.ndarray) -> None:
     """Write the log probability of each letter given those before it.
 
     Parameters
     ----------
-    ground
+    background
         The law.
     row
         uint8 (L,): letter codes; unknown letters are summed out, which only independent ones allow.
     out
         float64 (L,): the first k letters of a chain have theirs at the last of them.
     """
-    length, size = row.size, ground.letters
+    length, size = row.size, background.letters
     out[:] = 0
-    if ground.order == 0:
+    if background.order == 0:
         for i in range(length):
             if row[i] < size:
-                out[i] = ground.logs[row[i]]
+                out[i] = background.logs[row[i]]
         return
-    first = min(ground.order, length)
+    first = min(background.order, length)
     context = 0
     for i in range(first):
         context = context * size + row[i]
-    share = size ** (ground.order - first)
+    share = size ** (background.order - first)
     total = 0.0
     for rest in range(share):
-        total += ground.initial[context * share + rest]
+        total += background.initial[context * share + rest]
     out[first - 1] = np.log(total)
     for i in range(first, length):
-        out[i] = np.log(ground.table[context, row[i]])
-        context = (context * size + row[i]) % ground.initial.size
+        out[i] = np.log(background.table[context, row[i]])
+        context = (context * size + row[i]) % background.initial.size
 
 
 @numba.njit(cache=True, nogil=True)
 def hidden_log(
-    ground: Ground, row: np.ndarray, logs: np.ndarray, hidden: np.ndarray, low: int, high: int
+    background: BackgroundLaw,
+    row: np.ndarray,
+    logs: np.ndarray,
+    hidden: np.ndarray,
+    low: int,
+    high: int,
 ) -> float:
     """Return log P(letters that are not hidden) - log P(all letters) of a chain.
 
     Parameters
     ----------
-    ground
+    background
         The law, of order 1 at least.
     row, logs
-        uint8, float64 (L,): letters, and what `ground_logs` says of them.
+        uint8, float64 (L,): letters, and what `letter_logs` says of them.
     hidden
         bool (L,): hidden letters, all from `low` to `high` - 1.
     low, high
         See `hidden`.
     """
-    length, size, contexts = row.size, ground.letters, ground.initial.size
-    order = ground.order
+    length, size, contexts = row.size, background.letters, background.initial.size
+    order = background.order
     end = min(length, high + order)
     now = np.zeros(contexts)
     if low >= order:
@@ -156,7 +163,7 @@ def hidden_log(
                     break
                 rest //= size
             if fits:
-                now[word] = ground.initial[word]
+                now[word] = background.initial[word]
         begin = min(order, length)
         reference = logs[begin - 1]
     scale = 0.0
@@ -167,9 +174,9 @@ def hidden_log(
                 base = context * size % contexts
                 if hidden[i]:
                     for letter in range(size):
-                        after[base + letter] += now[context] * ground.table[context, letter]
+                        after[base + letter] += now[context] * background.table[context, letter]
                 else:
-                    after[base + row[i]] += now[context] * ground.table[context, row[i]]
+                    after[base + row[i]] += now[context] * background.table[context, row[i]]
         total = after.sum()
         scale += np.log(total)
         now = after / total
@@ -202,7 +209,7 @@ class Clusters(NamedTuple):
 @numba.njit(cache=True, nogil=True)
 def cluster_ratios(
     sites: Sites,
-    ground: Ground,
+    background: BackgroundLaw,
     clusters: Clusters,
     tables: np.ndarray,
     x: np.ndarray,
@@ -214,12 +221,12 @@ def cluster_ratios(
 
     Parameters
     ----------
-    sites, ground, clusters
+    sites, background, clusters
         What stands over which background.
     tables
         float64 (D, A**k, A**k): tabulated bridges.
     x, chains
-        uint8, float64 (N, L): letter codes, and what `ground_logs` says of them.
+        uint8, float64 (N, L): letter codes, and what `letter_logs` says of them.
     logs
         float64 (N, M, L): log probabilities of the parts.
     out
@@ -241,10 +248,10 @@ def cluster_ratios(
                     offset = clusters.offsets[q, p]
                     for i in range(starts):
                         out[n, q, i] += logs[n, clusters.parts[q, p], i + offset]
-            if ground.order == 0:
+            if background.order == 0:
                 _subtract_letters(sites, clusters, q, sums, chain, out[n, q, :starts])
             else:
-                _add_bridges(ground, clusters, q, tables, x[n], sums, chain, hidden, out[n, q])
+                _add_bridges(background, clusters, q, tables, x[n], sums, chain, hidden, out[n, q])
 
 
 @numba.njit
@@ -269,7 +276,7 @@ def _subtract_letters(
 
 @numba.njit
 def _add_bridges(
-    ground: Ground,
+    background: BackgroundLaw,
     clusters: Clusters,
     q: int,
     tables: np.ndarray,
@@ -279,8 +286,8 @@ def _add_bridges(
     hidden: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    order, size, width = ground.order, ground.letters, clusters.width[q]
-    contexts = ground.initial.size
+    order, size, width = background.order, background.letters, clusters.width[q]
+    contexts = background.initial.size
     for i in range(row.size - width + 1):
         if out[i] == -np.inf:
             continue
@@ -294,5 +301,5 @@ def _add_bridges(
             out[i] += tables[clusters.bridge[q], before, after] - (sums[end + order] - sums[i])
         else:
             hidden[i:end] = clusters.hidden[q, :width]
-            out[i] += hidden_log(ground, row, chain, hidden, i, end)
+            out[i] += hidden_log(background, row, chain, hidden, i, end)
             hidden[i:end] = False

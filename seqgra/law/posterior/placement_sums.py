@@ -7,22 +7,27 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from seqgra.errors import bad_input
-from seqgra.law.grounds import Ground, cluster_ratios, ground_logs
-from seqgra.law.layouts import Layout, Scenario
-from seqgra.law.meetings import Row, drawn_log, met_logs
-from seqgra.law.responsibility import beside_shares, block_shares, packed_shares, single_shares
-from seqgra.law.sites import Sites, part_logs
-from seqgra.law.sums import (
-    Lay,
+from seqgra.law.posterior.background_likelihood import BackgroundLaw, cluster_ratios, letter_logs
+from seqgra.law.posterior.block_layouts import Layout, Scenario
+from seqgra.law.posterior.block_sums import (
+    BlockArrays,
     beside_single,
+    block_arrays,
     block_logs,
-    make_lay,
     packed_all,
     scale,
     single_rows,
 )
-from seqgra.law.terrain import bridge_tables, cut_into_clusters
-from seqgra.law.two_blocks import beside_pair, two_blocks
+from seqgra.law.posterior.element_clusters import bridge_tables, cut_into_clusters
+from seqgra.law.posterior.joint_placements import Row, drawn_log, enumerated_logs
+from seqgra.law.posterior.responsibilities import (
+    beside_shares,
+    block_shares,
+    packed_shares,
+    single_shares,
+)
+from seqgra.law.posterior.site_probabilities import Sites, part_logs
+from seqgra.law.posterior.two_blocks import beside_pair, two_blocks
 
 #: Pairs of placements of two blocks up to which all are tried.
 MOST_PAIRS = 4_000_000
@@ -47,47 +52,47 @@ class Ratios:
         part_logs(sites, x, self.logs)
 
 
-class Reach:
+class BackgroundSums:
     """Layouts over one background in examples of one length.
 
     Attributes
     ----------
-    ground
+    background
         The background.
     clusters
         What stands over it.
-    lays
+    blocks
         Layout number -> arrays.
     """
 
     def __init__(
         self,
-        ground: Ground,
+        background: BackgroundLaw,
         sites: Sites,
         layouts: dict[int, Layout],
         length: int,
         overlap: bool,
         mark: Mark,
     ) -> None:
-        self.ground, self.sites, self.overlap, self._mark = ground, sites, overlap, mark
+        self.background, self.sites, self.overlap, self._mark = background, sites, overlap, mark
         self.length = length
-        terrain = cut_into_clusters(layouts, sites, ground.order)
-        self._tables, self.clusters = bridge_tables(ground, terrain)
-        self.lays: dict[int, Lay] = {}
+        clustered = cut_into_clusters(layouts, sites, background.order)
+        self._tables, self.clusters = bridge_tables(background, clustered)
+        self.blocks: dict[int, BlockArrays] = {}
         self.shown = {}
         for number, layout in layouts.items():
-            self.lays[number] = make_lay(layout, *terrain.cut[number], length)
-            kept = make_lay(layout, *terrain.shown[number], length)
-            self.shown[number] = terrain.shown[number]._replace(
+            self.blocks[number] = block_arrays(layout, *clustered.cut[number], length)
+            kept = block_arrays(layout, *clustered.shown[number], length)
+            self.shown[number] = clustered.shown[number]._replace(
                 parts=kept.clusters, places=kept.places
             )
         flat = np.ones((1, self.clusters.width.size, length))
         letters = np.zeros((1, length), np.uint8)
-        blank = ground._replace(order=0)
-        self._flat = Over(self, blank, letters, flat, np.zeros(flat.shape[:2]), None)
+        blank = background._replace(order=0)
+        self._flat = SequenceSums(self, blank, letters, flat, np.zeros(flat.shape[:2]), None)
         self._sums: dict[Scenario, tuple[float, float]] = {}
 
-    def over(self, ratios: Ratios) -> Over:
+    def of_sequences(self, ratios: Ratios) -> SequenceSums:
         """Return the sums over the placements in some sequences.
 
         Raises
@@ -96,15 +101,15 @@ class Reach:
             If a sequence has unknown letters and the background is a chain.
         """
         x = ratios.x
-        if self.ground.order and x.size and x.max() >= self.ground.letters:
+        if self.background.order and x.size and x.max() >= self.background.letters:
             message = "has unknown letters, which a Markov background cannot have"
             raise bad_input("bayes-optimal", "dataset", message)
         chains = np.empty(x.shape)
         for row, chain in zip(x, chains, strict=True):
-            ground_logs(self.ground, row, chain)
-        return self._over(x, chains, ratios.logs)
+            letter_logs(self.background, row, chain)
+        return self._of(x, chains, ratios.logs)
 
-    def over_points(self, points: np.ndarray, part_logs: np.ndarray) -> Over:
+    def of_points(self, points: np.ndarray, part_logs: np.ndarray) -> SequenceSums:
         """Return the sums at points between letters: independent background letters only.
 
         Parameters
@@ -114,16 +119,18 @@ class Reach:
         part_logs
             float64 (N, M, L): log probabilities of the parts.
         """
-        chains = np.einsum("nal,a->nl", points, self.ground.logs)
-        return self._over(np.zeros(chains.shape, np.uint8), chains, part_logs)
+        chains = np.einsum("nal,a->nl", points, self.background.logs)
+        return self._of(np.zeros(chains.shape, np.uint8), chains, part_logs)
 
-    def _over(self, x: np.ndarray, chains: np.ndarray, part_logs: np.ndarray) -> Over:
+    def _of(self, x: np.ndarray, chains: np.ndarray, part_logs: np.ndarray) -> SequenceSums:
         logs = np.empty((len(x), self.clusters.width.size, x.shape[1]))
         tables = self._tables
-        cluster_ratios(self.sites, self.ground, self.clusters, tables, x, chains, part_logs, logs)
+        cluster_ratios(
+            self.sites, self.background, self.clusters, tables, x, chains, part_logs, logs
+        )
         top = np.empty(logs.shape[:2])
         scale(logs, top)
-        return Over(self, self.ground, x, logs, top, chains)
+        return SequenceSums(self, self.background, x, logs, top, chains)
 
     def prior(self, scenario: Scenario) -> tuple[float, float]:
         """Return log Z of a scenario, the sum with every ratio 1, and its standard error."""
@@ -138,14 +145,14 @@ class Reach:
 
     def single(self, scenario: Iterable[int]) -> bool:
         """Tell whether all blocks of a scenario are single elements."""
-        return all(self.lays[number].offsets.shape[1] == 1 for number in scenario)
+        return all(self.blocks[number].offsets.shape[1] == 1 for number in scenario)
 
     def estimate(self, note: str) -> None:
         """Note that something is estimated."""
         self._mark("estimate", note)
 
 
-class Over:
+class SequenceSums:
     """Sums over the placements in N sequences of one length, each computed once.
 
     Attributes
@@ -158,14 +165,14 @@ class Over:
 
     def __init__(
         self,
-        reach: Reach,
-        ground: Ground,
+        parent: BackgroundSums,
+        background: BackgroundLaw,
         x: np.ndarray,
         ratios: np.ndarray,
         top: np.ndarray,
         chains: np.ndarray | None,
     ) -> None:
-        self._reach, self._ground, self._x = reach, ground, x
+        self._parent, self._background, self._x = parent, background, x
         self.ratios, self.top = ratios, top
         self._chains = np.zeros(x.shape) if chains is None else chains
         self.background = self._chains.sum(axis=1)
@@ -176,13 +183,13 @@ class Over:
 
     def ratio(self, scenarios: dict[Scenario, float]) -> tuple[np.ndarray, np.ndarray]:
         """Return log E[numerator / Z] over scenarios, and its standard error: float64 (N,) both."""
-        if not self._reach.overlap and self._ground.order == 0:
-            self._pack([s for s in scenarios if len(s) > 1 and self._reach.single(s)])
+        if not self._parent.overlap and self._background.order == 0:
+            self._pack([s for s in scenarios if len(s) > 1 and self._parent.single(s)])
         logs = np.full(len(self._x), -np.inf)
         variance = np.zeros(len(self._x))
         for scenario, chance in scenarios.items():
             numerator, error = self.scenario(scenario)
-            sums, sums_error = self._reach.prior(scenario)
+            sums, sums_error = self._parent.prior(scenario)
             part = np.log(chance) + numerator - sums
             total = np.logaddexp(logs, part)
             safe = np.where(total > -np.inf, total, 0.0)
@@ -216,7 +223,7 @@ class Over:
         for scenarios, logs, weight in seeds:
             for scenario, chance in scenarios.items():
                 numerator = self.scenario(scenario)[0]
-                log = np.log(chance) + numerator - self._reach.prior(scenario)[0] - logs
+                log = np.log(chance) + numerator - self._parent.prior(scenario)[0] - logs
                 share = np.exp(np.where(np.isfinite(log), log, -np.inf))
                 weights[scenario] = weights.get(scenario, 0.0) + weight * share
         out = np.zeros_like(self.ratios)
@@ -226,36 +233,38 @@ class Over:
         return out
 
     def _share(self, scenario: Scenario, weight: np.ndarray, out: np.ndarray) -> None:
-        lays = [self._reach.lays[number] for number in scenario]
+        blocks = [self._parent.blocks[number] for number in scenario]
         if len(scenario) == 1:
             logs = self.block(scenario[0])
-            block_shares(lays[0], self.ratios, self.top, logs, weight, out)
-        elif self._reach.overlap or self._ground.order:
+            block_shares(blocks[0], self.ratios, self.top, logs, weight, out)
+        elif self._parent.overlap or self._background.order:
             raise NotImplementedError("elements that may overlap or share a bridge")
-        elif self._reach.single(scenario):
+        elif self._parent.single(scenario):
             kinds = sorted(set(scenario))
             counts = np.array([scenario.count(number) for number in kinds], np.int64)
             rows = np.stack([self._row(number)[0] for number in kinds], axis=1)
-            width = np.array([self._reach.lays[number].widths[0, 0] for number in kinds], np.int64)
+            width = np.array(
+                [self._parent.blocks[number].widths[0, 0] for number in kinds], np.int64
+            )
             shares = packed_shares(rows, width, counts, weight)
             for t, number in enumerate(kinds):
                 self._share_single(number, shares[:, t], out)
         elif len(scenario) == 2:
-            single = 0 if self._reach.single(scenario[:1]) else 1
-            if not self._reach.single([scenario[single]]):
+            single = 0 if self._parent.single(scenario[:1]) else 1
+            if not self._parent.single([scenario[single]]):
                 raise NotImplementedError("two blocks with spacings")
-            number, lay = scenario[single], lays[1 - single]
+            number, block = scenario[single], blocks[1 - single]
             rows = self._row(number)[0]
-            letters = int(lays[single].widths[0, 0])
-            shares = beside_shares(lay, self.ratios, self.top, rows, letters, weight, out)
+            letters = int(blocks[single].widths[0, 0])
+            shares = beside_shares(block, self.ratios, self.top, rows, letters, weight, out)
             self._share_single(number, shares, out)
         else:
             raise NotImplementedError("three or more blocks")
 
     def _share_single(self, number: int, shares: np.ndarray, out: np.ndarray) -> None:
         rows, scales = self._row(number)
-        lay = self._reach.lays[number]
-        single_shares(lay, self.ratios, self.top, rows, scales, shares, out)
+        block = self._parent.blocks[number]
+        single_shares(block, self.ratios, self.top, rows, scales, shares, out)
 
     def scenario(self, scenario: Scenario) -> tuple[np.ndarray, np.ndarray]:
         """Return the log sum over the placements of a scenario's blocks and its standard error."""
@@ -269,62 +278,64 @@ class Over:
             return np.zeros(len(self._x)), exact
         if len(scenario) == 1:
             return self.block(scenario[0]), exact
-        meet = self._ground.order > 0 or (self._reach.overlap and not self._prior)
-        if self._reach.single(scenario) and not meet:
+        meet = self._background.order > 0 or (self._parent.overlap and not self._prior)
+        if self._parent.single(scenario) and not meet:
             self._pack([scenario])
             return self._known[scenario]
         if len(scenario) == 2 and not meet and self._slots(scenario).min() == 2:
             return self._beside_pair(scenario)
         if len(scenario) == 2 and self._pairs(scenario, meet) <= MOST_PAIRS:
             return self._two(scenario, meet), exact
-        self._reach.estimate(_DRAWN)
+        self._parent.estimate(_DRAWN)
         return self._drawn(scenario)
 
     def _slots(self, scenario: Scenario) -> np.ndarray:
-        return np.array([self._reach.lays[number].offsets.shape[1] for number in scenario])
+        return np.array([self._parent.blocks[number].offsets.shape[1] for number in scenario])
 
     def _beside_pair(self, scenario: Scenario) -> tuple[np.ndarray, np.ndarray]:
         """Sum over two blocks with spacings, one of them of two elements; draw where digits are lost."""
-        lays = [self._reach.lays[number] for number in scenario]
-        if lays[1].offsets.shape[1] != 2:
-            lays.reverse()
-        logs, shares = beside_pair(lays[0], lays[1], self.ratios, self.top, self._ground.order)
+        blocks = [self._parent.blocks[number] for number in scenario]
+        if blocks[1].offsets.shape[1] != 2:
+            blocks.reverse()
+        logs, shares = beside_pair(
+            blocks[0], blocks[1], self.ratios, self.top, self._background.order
+        )
         errors = np.zeros(len(logs))
         lost = np.flatnonzero(shares < _LEAST_FREE)
         if lost.size and self._pairs(scenario, False) <= _MOST_RARE_PAIRS:
-            order = self._ground.order
+            order = self._background.order
             free = (self.ratios[lost], self.top[lost], order)
-            logs[lost] = two_blocks(lays[0], lays[1], *free)
+            logs[lost] = two_blocks(blocks[0], blocks[1], *free)
         elif lost.size:
-            self._reach.estimate(_DRAWN)
+            self._parent.estimate(_DRAWN)
             logs[lost], errors[lost] = self._drawn(scenario, lost)
         return logs, errors
 
     def _pairs(self, scenario: Scenario, meet: bool) -> float:
         """Return how many pairs of placements `_two` tries."""
         counts = [
-            (lay.fit.last - lay.fit.first + 1).sum() * lay.chance.size
-            for lay in (self._reach.lays[number] for number in scenario)
+            (block.fit.last - block.fit.first + 1).sum() * block.chance.size
+            for block in (self._parent.blocks[number] for number in scenario)
         ]
-        if not meet and any(self._reach.single([number]) for number in scenario):
+        if not meet and any(self._parent.single([number]) for number in scenario):
             return 0
         return float(np.prod(counts))
 
     def block(self, number: int) -> np.ndarray:
         """Return the log sum over the placements of one block: float64 (N,)."""
         if number not in self._blocks:
-            lay = self._reach.lays[number]
-            self._blocks[number] = block_logs(lay, self.ratios, self.top)
+            block = self._parent.blocks[number]
+            self._blocks[number] = block_logs(block, self.ratios, self.top)
         return self._blocks[number]
 
     def _row(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         if number not in self._rows:
             rows, scales = np.empty(self._x.shape), np.empty(len(self._x))
-            lay = self._reach.lays[number]
-            if lay.fit.weight.size == 0:
+            block = self._parent.blocks[number]
+            if block.fit.weight.size == 0:
                 rows[:], scales[:] = 0, 0
             else:
-                single_rows(lay, self.ratios, self.top, rows, scales)
+                single_rows(block, self.ratios, self.top, rows, scales)
             self._rows[number] = rows, scales
         return self._rows[number]
 
@@ -342,7 +353,7 @@ class Over:
             return
         rows = np.stack([self._row(number)[0] for number in kinds], axis=1)
         scales = np.stack([self._row(number)[1] for number in kinds], axis=1)
-        width = np.array([self._reach.lays[number].widths[0, 0] for number in kinds], np.int64)
+        width = np.array([self._parent.blocks[number].widths[0, 0] for number in kinds], np.int64)
         sums = packed_all(rows, width, most, int(states))
         stride = np.concatenate([[1], np.cumprod(most + 1)[:-1]])
         for scenario in missing:
@@ -353,47 +364,47 @@ class Over:
 
     def _two(self, scenario: Scenario, meet: bool) -> np.ndarray:
         """Return the log sum over the placements of two blocks: apart, and where they meet."""
-        reach, order = self._reach, self._ground.order
-        first, second = (reach.lays[number] for number in scenario)
-        if reach.single(scenario[1:]):
+        parent, order = self._parent, self._background.order
+        first, second = (parent.blocks[number] for number in scenario)
+        if parent.single(scenario[1:]):
             rows, scales = self._row(scenario[1])
             width = int(second.widths[0, 0])
             logs = beside_single(first, self.ratios, self.top, rows, scales, width, order)
-        elif reach.single(scenario[:1]):
+        elif parent.single(scenario[:1]):
             rows, scales = self._row(scenario[0])
             width = int(first.widths[0, 0])
             logs = beside_single(second, self.ratios, self.top, rows, scales, width, order)
         else:
             logs = two_blocks(first, second, self.ratios, self.top, order)
         if meet:
-            shown = [reach.shown[number] for number in scenario]
-            met = met_logs(
-                reach.sites,
-                self._ground,
+            shown = [parent.shown[number] for number in scenario]
+            near = enumerated_logs(
+                parent.sites,
+                self._background,
                 self._x,
                 self._chains,
                 first,
                 shown[0],
                 second,
                 shown[1],
-                reach.overlap,
+                parent.overlap,
             )
-            logs = np.logaddexp(logs, met)
+            logs = np.logaddexp(logs, near)
         return np.asarray(logs)
 
     def _drawn(
         self, scenario: Scenario, rows: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Estimate the log sum over the placements of some blocks in some of the sequences."""
-        lays = [self._reach.lays[number] for number in scenario]
-        shown = [self._reach.shown[number] for number in scenario]
-        overlap = self._reach.overlap and not self._prior
+        blocks = [self._parent.blocks[number] for number in scenario]
+        shown = [self._parent.shown[number] for number in scenario]
+        overlap = self._parent.overlap and not self._prior
         found = [
             drawn_log(
-                self._reach.sites,
-                self._ground,
+                self._parent.sites,
+                self._background,
                 Row(self._x[n], self._chains[n], self.ratios[n], self.top[n]),
-                lays,
+                blocks,
                 shown,
                 overlap,
             )

@@ -20,8 +20,8 @@ from seqgra.grammar.blocks import Block, blocks_of
 from seqgra.grammar.combinations import Applied, applied_rules
 from seqgra.grammar.laws import table
 from seqgra.grammar.schema import Arrangement, Grammar
-from seqgra.law.painting import Placing, painted, written_order
-from seqgra.law.sites import SiteTable
+from seqgra.law.posterior.shared_columns import Placing, shown_parts, written_order
+from seqgra.law.posterior.site_probabilities import SiteTable
 
 #: Ways a block may lie relative to its start, and scenarios, beyond which no posterior is computed.
 MOST_CONFIGURATIONS = 1_000_000
@@ -188,7 +188,7 @@ class LayoutTable:
         start = _start(rule)
         gathered: dict[object, tuple[Layout, list[Variant]]] = {}
         for placing, weight in _variants(rule, block):
-            layout = self._lay(block, placing, start)
+            layout = self._layout(block, placing, start)
             key = _key(layout)
             gathered.setdefault(key, (layout, []))[1].append(
                 layout.variants[0]._replace(weight=weight)
@@ -204,7 +204,7 @@ class LayoutTable:
             _add(found, {(self._numbers[identity],): 1.0}, total)
         return found
 
-    def _lay(self, block: Block, placing: Placing, start: Start) -> Layout:
+    def _layout(self, block: Block, placing: Placing, start: Start) -> Layout:
         """Return all configurations of one variant."""
         widths = np.array([self._sites.width(e) for e in placing.elements], np.int32)
         room = self._grammar.longest - min(start.values, default=0)
@@ -256,7 +256,7 @@ class LayoutTable:
         rows = [(simple, starts[k, written].tolist()) for k in range(len(starts))]
         kept = np.ones(len(starts), bool)
         for k in np.flatnonzero(touching).tolist():
-            found = painted(self._sites, block, placing, starts[k], self._ordered)
+            found = shown_parts(self._sites, block, placing, starts[k], self._ordered)
             kept[k] = found is not None
             rows[k] = found or ([], [])
         most = max((len(parts) for parts, _ in rows), default=1)
