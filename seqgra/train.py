@@ -17,7 +17,10 @@ from seqgra.dataset import Dataset, open_dataset, split_size
 from seqgra.errors import bad_input
 from seqgra.fingerprint import RESULTS_VERSIONS, Draft, Identity, claim
 from seqgra.model import NETWORK_BACKENDS, backend_module, task_of
-from seqgra.training import Options, Trained, TrainingData
+from seqgra.training import Options, Trained, TrainingData, fit_temperature
+
+#: Examples predicted at a time.
+_BATCH = 1024
 
 
 def train(
@@ -94,7 +97,12 @@ def train(
         trained: Trained = module.fit(resolved, data, Options(seed, device, threads), draft)
         module.save(trained.model, draft)
         _write_history(draft, trained.history)
-        facts: Mapping[str, Any] = {**trained.facts, "threads": threads, "reason": trained.reason}
+        facts: Mapping[str, Any] = {
+            **trained.facts,
+            "temperature": _temperature(trained, data),
+            "threads": threads,
+            "reason": trained.reason,
+        }
         draft.publish(trained.status, **facts)
     return trained.status
 
@@ -114,6 +122,15 @@ def _training_data(dataset: Dataset, size: int, exact: bool) -> TrainingData:
         dataset.y("validation", counts["validation"]),
         dataset,
     )
+
+
+def _temperature(trained: Trained, data: TrainingData) -> float | None:
+    """Return the temperature of the validation set; None without one, or after divergence."""
+    if trained.status == "diverged" or not len(data.validation_x):
+        return None
+    x = data.validation_x
+    parts = [trained.model.logits(np.array(x[i : i + _BATCH])) for i in range(0, len(x), _BATCH)]
+    return fit_temperature(np.concatenate(parts), np.asarray(data.validation_y), data.task)
 
 
 def _write_history(draft: Draft, history: list[dict[str, float]]) -> None:

@@ -10,6 +10,9 @@ from seqgra.architecture.schema import Network
 from seqgra.dataset import Dataset
 from seqgra.model import MULTI_LABEL, AbstractModel, task_of
 
+#: The lowest temperature that is fitted; its inverse is the highest.
+COLDEST = 1e-3
+
 
 class TrainingData(NamedTuple):
     """What a backend may see of a dataset.
@@ -122,6 +125,41 @@ def mean_loss(
     top = z.max(axis=1, keepdims=True)
     log_p = z - top - np.log(np.exp(z - top).sum(axis=1, keepdims=True))
     return float(-(w * y * log_p).sum(axis=1).mean())
+
+
+def fit_temperature(logits: np.ndarray, y: np.ndarray, task: str) -> float | None:
+    """Return the temperature T by which logits are divided for the least `mean_loss`.
+
+    Parameters
+    ----------
+    logits
+        (N, C).
+    y
+        uint8 (N, C).
+    task
+        As in `mean_loss`.
+
+    Returns
+    -------
+    float
+        From `COLDEST` to its inverse; a minimum beyond these lies on the border. None without examples, or
+        where a logit is not finite.
+
+    >>> y = np.array([[1, 0], [1, 0], [1, 0], [0, 1]])  # sigmoid(8 / T) = 3/4
+    >>> round(fit_temperature(np.array([[8.0, 0.0]] * 4), y, "multi-class"), 2) == round(8 / np.log(3), 2)
+    True
+    """
+    from scipy.optimize import minimize_scalar
+
+    if not len(logits) or not np.isfinite(logits).all():
+        return None
+    values, edge = np.asarray(logits, float), -np.log(COLDEST)
+
+    def loss(log_inverse: float) -> float:
+        return mean_loss(values * np.exp(log_inverse), y, task)
+
+    found = minimize_scalar(loss, bounds=(-edge, edge), method="bounded", options={"xatol": 1e-4})
+    return float(np.exp(-found.x))
 
 
 def constant_loss(

@@ -1,6 +1,7 @@
 """The exact posterior as a model, a cell of the grid, a line of figures, and a ceiling."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from scipy.stats import spearmanr
 
 from seqgra.architecture.load import load_architecture, resolve_architecture
 from seqgra.attribute import attribute
-from seqgra.compare.ceiling import Exact, log_odds, within_class_spearman
+from seqgra.compare.ceiling import Exact, exact_of, log_odds, regret_rows, within_class_spearman
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
 from seqgra.evaluate import evaluate
@@ -20,6 +21,7 @@ from seqgra.law.ceiling import ceiling, restricted_ceilings
 from seqgra.law.posterior import FLOOR_LOG, compile_posterior
 from seqgra.model import open_model
 from seqgra.train import train
+from seqgra.training import fit_temperature, mean_loss
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +138,52 @@ def load_grammar_named(name):
     from conftest import REPOSITORY
 
     return load_grammar(REPOSITORY / "grammars" / f"{name}.yaml")
+
+
+@pytest.mark.parametrize("task", ["multi-class", "multi-label"])
+def test_temperature_mends_what_was_scaled(task):
+    """Labels drawn from the probabilities: the best temperature of three times the logits is 3."""
+    draw = np.random.default_rng(1)
+    logits = draw.normal(size=(40_000, 2)) * 2
+    odds = logits[:, 0] - logits[:, 1]
+    first = draw.random(len(logits)) < 1 / (1 + np.exp(-odds))
+    y = np.stack([first, ~first], axis=1)
+    if task == "multi-label":
+        y = draw.random(logits.shape) < 1 / (1 + np.exp(-logits))
+    # 5 sd of log T is 0.06 here: 1 / sqrt(N E[p (1 - p) z^2]) = 0.012 (multi-class)
+    assert abs(np.log(fit_temperature(3 * logits, y, task) / 3)) < 0.06
+    assert fit_temperature(np.full((3, 2), np.nan), y[:3], task) is None
+    assert fit_temperature(logits[:0], y[:0], task) is None
+
+
+def test_a_temperature_lowers_the_excess_log_loss(tiny_dataset, posterior_model, tmp_path):
+    """An overconfident model: scaled excess log loss is below the raw one, and not below 0 by much."""
+    cells = {}
+    train(tiny_dataset, "kmer-logistic-regression", tmp_path / "m", size=200, seed=0)
+    for name, model in (("exact", posterior_model), ("own", tmp_path / "m")):
+        evaluate(model, tiny_dataset, tmp_path / name)
+        key = {"grammar": "tiny", "architecture": name, "model": model, "scores": tmp_path / name}
+        backend = "bayes-optimal" if name == "exact" else "sklearn"
+        cells[name] = SimpleNamespace(**key, backend=backend, test=tiny_dataset)
+    exact = exact_of([cells["exact"]])["tiny"]
+    rows = {row[1]: row[3] for row in regret_rows(cells["own"], exact)}
+    temperature = read_run(tmp_path / "m")["temperature"]
+    logits = np.load(tmp_path / "own" / "predictions.npy")
+    best = exact.scores["metrics"]["log_loss"]["micro"]
+    scaled = mean_loss(logits / temperature, exact.truth, "multi-class")
+    assert rows["excess_log_loss_scaled"] == pytest.approx(scaled - best)
+    assert rows["excess_log_loss"] == pytest.approx(
+        mean_loss(logits, exact.truth, "multi-class") - best
+    )
+    assert read_run(posterior_model)["temperature"] is None
+
+
+@pytest.mark.parametrize("method", ["mutagenesis", "occlusion"])
+def test_attributions_that_only_predict_reach_the_ceiling_of_recovery(
+    method, posterior_model, tiny_dataset, tmp_path
+):
+    options = {"method": method, "score": recover, "examples": 20}
+    assert attribute(posterior_model, tiny_dataset, tmp_path / "a", **options) == "done"
+    recovery = json.loads((tmp_path / "a" / "recovery.json").read_text())["recovery"]
+    assert recovery["ap_chance_corrected"]["macro"] > 0.7
+    assert recovery["auroc"]["macro"] > 0.9

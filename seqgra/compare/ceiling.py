@@ -17,6 +17,7 @@ from seqgra.dataset import open_dataset
 from seqgra.fingerprint import read_run
 from seqgra.plot.style import CEILINGS
 from seqgra.results import MACRO, MICRO, read_scores
+from seqgra.training import mean_loss
 
 #: Columns of the table of what models lack, after the keys of a cell.
 REGRET = ("ceiling", "metric", "scope", "value")
@@ -87,7 +88,8 @@ def regret_rows(cell: Any, exact: Exact) -> list[tuple[Any, ...]]:
     """Return rows of `REGRET` of one finished model: name of the ceiling, metric, scope, value.
 
     regret_roc_auc, regret_pr_auc: (A* - A) / (A* - c), c the area of a constant prediction.
-    excess_log_loss: mean log loss less that of the posterior, in nats.
+    excess_log_loss: mean log loss less that of the posterior, in nats; excess_log_loss_scaled: after the
+    logits are divided by the temperature that the model's run.json holds, fitted to its validation set.
     llr_spearman: rank correlation of the model's log odds with the exact ones, within the examples of each
     condition; macro is the mean over conditions.
     """
@@ -106,6 +108,10 @@ def regret_rows(cell: Any, exact: Exact) -> list[tuple[Any, ...]]:
     own_loss, best_loss = metrics["log_loss"][MICRO], exact.scores["metrics"]["log_loss"][MICRO]
     if own_loss is not None and best_loss is not None:
         rows.append((exact.name, "excess_log_loss", MICRO, own_loss - best_loss))
+        temperature = (read_run(cell.model) or {}).get("temperature")
+        if temperature is not None:
+            scaled = mean_loss(logits / temperature, exact.truth, exact.task)
+            rows.append((exact.name, "excess_log_loss_scaled", MICRO, scaled - best_loss))
     correlation = within_class_spearman(logits, exact)
     rows.append((exact.name, "llr_spearman", MACRO, correlation))
     return rows
