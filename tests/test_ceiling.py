@@ -20,6 +20,7 @@ from seqgra.grid import Grid
 from seqgra.law.ceiling import ceiling, restricted_ceilings
 from seqgra.law.posterior import FLOOR_LOG, compile_posterior
 from seqgra.model import open_model
+from seqgra.simulate import simulate
 from seqgra.train import train
 from seqgra.training import fit_temperature, mean_loss
 
@@ -187,3 +188,62 @@ def test_attributions_that_only_predict_reach_the_ceiling_of_recovery(
     recovery = json.loads((tmp_path / "a" / "recovery.json").read_text())["recovery"]
     assert recovery["ap_chance_corrected"]["macro"] > 0.7
     assert recovery["auroc"]["macro"] > 0.9
+
+
+def write_pool(path):
+    draw = np.random.default_rng(3)
+    pool = ["".join(draw.choice(list("ACGT"), 200, p=[0.35, 0.15, 0.15, 0.35])) for _ in range(30)]
+    path.write_text("".join(f">{n}\n{s}\n" for n, s in enumerate(pool)))
+
+
+def test_a_chain_is_explained_by_mutagenesis_and_refuses_masks(tmp_path):
+    """Over a Markov background: no gradient, no unknown letter, but other letters."""
+    content = """
+window: 12
+background: {markov: {order: 1, fasta: pool.fa}}
+elements: {a: {consensus: ACGT}, b: {consensus: TGCA}}
+conditions: {one: {rules: [{elements: [a]}]}, two: {rules: [{elements: [b]}]}}
+"""
+    write_pool(tmp_path / "pool.fa")
+    (tmp_path / "chain.yaml").write_text(content)
+    simulate(tmp_path / "chain.yaml", tmp_path / "d", seed=1, counts={"test": 40})
+    train(tmp_path / "d", "bayes-optimal", tmp_path / "m", size=None, seed=0)
+    outcomes = {
+        method: attribute(
+            tmp_path / "m",
+            tmp_path / "d",
+            tmp_path / method,
+            method=method,
+            score=recover,
+            examples=8,
+        )
+        for method in ("mutagenesis", "occlusion", "gradient-x-input")
+    }
+    expected = {"mutagenesis": "done", "occlusion": "skipped", "gradient-x-input": "skipped"}
+    assert outcomes == expected
+    assert "unknown letters" in read_run(tmp_path / "occlusion")["reason"]
+    recovery = json.loads((tmp_path / "mutagenesis" / "recovery.json").read_text())["recovery"]
+    assert recovery["auroc"]["macro"] > 0.8
+
+
+def test_a_fasta_pool_is_approximated(tmp_path):
+    """A chain stands for the file: no bound, but finite and better than chance (5.2 standard errors)."""
+    write_pool(tmp_path / "pool.fa")
+    content = """
+window: 40
+background: {fasta: pool.fa}
+elements: {a: {consensus: GGCGC}, b: {matrix: [[.1, .7, .1, .1], [.1, .1, .7, .1], [.7, .1, .1, .1]]}}
+conditions: {one: {rules: [{elements: [a]}]}, two: {rules: [{elements: [b]}]}}
+"""
+    (tmp_path / "pool.yaml").write_text(content)
+    grammar = load_grammar(tmp_path / "pool.yaml")
+    found = ceiling(grammar, 600)
+    assert found.kind == "approximation"
+    assert "chain" in found.notes[0]
+    assert np.isfinite([m.value for m in (found.entropy, found.accuracy, found.pr_auc)]).all()
+    assert found.roc_auc.value - 5.2 * found.roc_auc.error > 0.5
+    simulate(tmp_path / "pool.yaml", tmp_path / "d", seed=1, counts={"test": 60})
+    train(tmp_path / "d", "bayes-optimal", tmp_path / "m", size=None, seed=0)
+    assert read_run(tmp_path / "m")["kind"] == "approximation"
+    evaluate(tmp_path / "m", tmp_path / "d", tmp_path / "s")
+    assert np.isfinite(np.load(tmp_path / "s" / "predictions.npy")).all()

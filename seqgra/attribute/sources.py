@@ -14,6 +14,7 @@ from seqgra.attribute.mutagenesis import MASKED, Predict, letters_table
 from seqgra.attribute.references import baseline_values, shuffled
 from seqgra.attribute.sufficient_subsets import Candidates, Masking, PlainCandidates
 from seqgra.dataset import Dataset
+from seqgra.errors import InputError
 from seqgra.model import AbstractModel, NotDefined, explained_part
 
 
@@ -102,8 +103,14 @@ def predictions(model: AbstractModel, fill: np.ndarray | None) -> Predict:
     if fill is None:
 
         def of_letters(x: np.ndarray, target: np.ndarray) -> np.ndarray:
-            codes = np.where(x == MASKED, np.uint8(UNKNOWN), x)
-            return explained_part(model.logits(codes), target, model.task)
+            masked = x == MASKED
+            try:
+                logits = model.logits(np.where(masked, np.uint8(UNKNOWN), x))
+            except InputError as error:
+                if masked.any():  # the posterior over a chain cannot leave a letter out
+                    raise NotDefined(f"masked letters: {error}") from None
+                raise
+            return explained_part(logits, target, model.task)
 
         return of_letters
     table = letters_table(len(fill), fill)
