@@ -9,7 +9,14 @@ from scipy.stats import spearmanr
 
 from seqgra.architecture.load import load_architecture, resolve_architecture
 from seqgra.attribute import attribute
-from seqgra.compare.ceiling import Exact, exact_of, log_odds, regret_rows, within_class_spearman
+from seqgra.compare.ceiling import (
+    Exact,
+    exact_of,
+    log_odds,
+    regret_rows,
+    restricted,
+    within_class_spearman,
+)
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
 from seqgra.evaluate import evaluate
@@ -130,9 +137,11 @@ def test_ceiling_of_a_weak_grammar():
 
 def test_restricted_ceilings_tell_what_a_grammar_needs(tmp_path):
     found = restricted_ceilings(load_grammar_named("mc2-dna150-order"), 800)
-    assert found["composition"].value < 0.68
-    assert found["additive positions"].value > 0.95
-    assert found["additive positions"].value >= found["one position"].value - 0.02
+    assert found["composition"].roc_auc.value < 0.68
+    assert found["additive positions"].roc_auc.value > 0.95
+    best = found["one position"].roc_auc.value
+    assert found["additive positions"].roc_auc.value >= best - 0.02
+    assert 0 < found["composition"].roc_auc.error < 0.05
 
 
 def load_grammar_named(name):
@@ -247,3 +256,14 @@ conditions: {one: {rules: [{elements: [a]}]}, two: {rules: [{elements: [b]}]}}
     assert read_run(tmp_path / "m")["kind"] == "approximation"
     evaluate(tmp_path / "m", tmp_path / "d", tmp_path / "s")
     assert np.isfinite(np.load(tmp_path / "s" / "predictions.npy")).all()
+
+
+def test_the_model_notes_what_less_knowledge_reaches(posterior_model):
+    cell = SimpleNamespace(grammar="tiny", backend="bayes-optimal", model=posterior_model)
+    table = restricted([cell]).set_index(["knows", "metric"])
+    assert len(table) == 5 * 2
+    enough = table["enough"].xs("roc_auc", level="metric")
+    assert enough["everything"]
+    assert enough["vocabulary"]  # which of two 8-letter words there is says it all
+    assert not enough["composition"]
+    assert (table["standard_error"] < 0.1).all()

@@ -12,12 +12,15 @@ import numpy as np
 from seqgra.architecture.schema import BayesOptimal
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.grammar.schema import Grammar
+from seqgra.law.ceiling import Areas, ceiling, restricted_ceilings
 from seqgra.law.posterior import FLOOR_LOG, Posterior, compile_posterior
 from seqgra.law.posterior.gradient import NoGradient, log_posterior_at
 from seqgra.model import AbstractModel, NotDifferentiable
 from seqgra.training import Options, Trained, TrainingData
 
 _CHUNK = 4096
+#: Examples drawn, and bootstrap draws, for what less than all knowledge reaches: a few seconds.
+_DRAWN, _RESAMPLES = 500, 50
 
 
 class BayesModel(AbstractModel):
@@ -107,6 +110,7 @@ def fit(
         "epochs": 0,
         "kind": model.posterior.kind,
         "notes": list(model.posterior.notes),
+        "restricted": _restricted(grammar, architecture.law),
     }
     row = {
         "epoch": 0,
@@ -116,6 +120,18 @@ def fit(
         "seconds": round(time.perf_counter() - started, 4),
     }
     return Trained(model, [row], "done", "", facts)
+
+
+def _restricted(grammar: Grammar, set_name: str) -> list[dict[str, Any]]:
+    """Return what full and less knowledge reach on the same kind of drawn examples, see `law.ceiling`."""
+    full = ceiling(grammar, _DRAWN, set_name=set_name)
+    areas = {"everything": Areas(full.roc_auc, full.pr_auc)}
+    areas |= restricted_ceilings(grammar, 2 * _DRAWN, set_name=set_name, resamples=_RESAMPLES)
+    return [
+        {"knows": name, "metric": metric, "value": measured.value, "standard_error": measured.error}
+        for name, found in areas.items()
+        for metric, measured in found._asdict().items()
+    ]
 
 
 def save(model: BayesModel, draft: Draft) -> None:

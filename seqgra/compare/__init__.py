@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from seqgra.compare.answers import answers
-from seqgra.compare.ceiling import ceiling_kinds
+from seqgra.compare.ceiling import ceiling_kinds, restricted
 from seqgra.compare.decide import Statistics, statistics
 from seqgra.compare.decision_figures import (
     draw_at,
@@ -117,7 +117,7 @@ def compare(
     question = str(settings.get("question", ""))
     at = settings.get("at") if at is None else at
     tables = build_tables(listed)
-    write_tables(tables._asdict(), folder / "tables")
+    write_tables({**tables._asdict(), "ceilings": restricted(listed)}, folder / "tables")
     labels, tables = _labelled(tables)
     drawing = Drawing(
         cells=listed,

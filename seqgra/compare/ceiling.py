@@ -11,16 +11,20 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy.stats import spearmanr
 
 from seqgra.dataset import open_dataset
 from seqgra.fingerprint import read_run
+from seqgra.law.ceiling import NEEDED
 from seqgra.plot.style import CEILINGS
 from seqgra.results import MACRO, MICRO, read_scores
 from seqgra.training import mean_loss
 
 #: Columns of the table of what models lack, after the keys of a cell.
 REGRET = ("ceiling", "metric", "scope", "value")
+#: Columns of the table of what less than all knowledge reaches.
+RESTRICTED = ("grammar", "knows", "metric", "value", "standard_error", "enough")
 _AREAS = ("roc_auc", "pr_auc")
 
 
@@ -115,6 +119,29 @@ def regret_rows(cell: Any, exact: Exact) -> list[tuple[Any, ...]]:
     correlation = within_class_spearman(logits, exact)
     rows.append((exact.name, "llr_spearman", MACRO, correlation))
     return rows
+
+
+def restricted(cells: list[Any]) -> pd.DataFrame:
+    """Return what full and less knowledge reach, as each grammar's first posterior has noted it.
+
+    Returns
+    -------
+    DataFrame
+        Columns `RESTRICTED`; enough: whether its ROC AUC is less than `NEEDED` below that of everything,
+        so that what goes beyond this knowledge is not needed by the grammar.
+    """
+    rows: list[tuple[Any, ...]] = []
+    for grammar in ceiling_kinds(cells):
+        posteriors = (c for c in cells if c.grammar == grammar and is_ceiling(c.backend))
+        run = read_run(next(posteriors).model) or {}
+        found = run.get("restricted", [])
+        areas = {r["knows"]: r["value"] for r in found if r["metric"] == "roc_auc"}
+        for row in found:
+            enough = areas[row["knows"]] > areas["everything"] - NEEDED
+            rows.append((grammar, *(row[name] for name in RESTRICTED[1:-1]), enough))
+    types = dict.fromkeys(RESTRICTED[:3], "str")
+    types |= dict.fromkeys(RESTRICTED[3:5], "float64") | {"enough": "bool"}
+    return pd.DataFrame(rows, columns=list(RESTRICTED)).astype(types)
 
 
 def within_class_spearman(logits: np.ndarray, exact: Exact) -> float:

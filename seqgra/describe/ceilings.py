@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from seqgra.describe.words import table
 from seqgra.grammar.schema import Grammar
-from seqgra.law.ceiling import Measured, ceiling, restricted_ceilings
+from seqgra.law.ceiling import NEEDED, Measured, ceiling, restricted_ceilings
 
-#: Ceilings of full and of restricted knowledge this close count as equal.
-NEEDED = 0.02
 _KNOWN = {
     "composition": "how often each letter occurs",
     "vocabulary": "the best score of each element",
@@ -46,11 +44,11 @@ def ceiling_lines(grammar: Grammar, examples: int, seed: int) -> list[str]:
     else:
         lines.append(f"This is an {found.kind}, not a bound: {'; '.join(found.notes)}.")
     restricted = restricted_ceilings(grammar, 2 * examples, seed)
-    told = [(_KNOWN[name], _told(measured)) for name, measured in restricted.items()]
+    told = [(_KNOWN[name], _told(areas.roc_auc)) for name, areas in restricted.items()]
     unneeded = [
         _KNOWN[name]
-        for name, measured in restricted.items()
-        if measured.value > found.roc_auc.value - NEEDED
+        for name, areas in restricted.items()
+        if areas.roc_auc.value > found.roc_auc.value - NEEDED
     ]
     lines += ["", *table(("who knows only", "ROC AUC"), told), ""]
     lines.append("Estimates, fitted to as many drawn examples.")
