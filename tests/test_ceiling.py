@@ -4,13 +4,16 @@ import json
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
 from seqgra.architecture.load import load_architecture, resolve_architecture
 from seqgra.attribute import attribute
 from seqgra.compare.ceiling import (
+    RESTRICTED,
     Exact,
+    ceiling_facts,
     exact_of,
     log_odds,
     regret_rows,
@@ -267,3 +270,27 @@ def test_the_model_notes_what_less_knowledge_reaches(posterior_model):
     assert enough["vocabulary"]  # which of two 8-letter words there is says it all
     assert not enough["composition"]
     assert (table["standard_error"] < 0.1).all()
+
+
+def test_the_report_says_what_models_lack():
+    keys = {"grammar": "g", "metric": "regret_pr_auc", "scope": "macro"}
+    regret = pd.DataFrame(
+        [
+            {**keys, "size": size, "label": label, "value": value}
+            for size, label, value in [
+                (9, "a", 0.9),
+                (20, "a", 0.1),
+                (20, "a", 0.3),
+                (20, "b", 0.125),
+            ]
+        ]
+    )
+    known = [("everything", 0.97, True), ("vocabulary", 0.96, True), ("composition", 0.6, False)]
+    table = pd.DataFrame(
+        [("g", name, "roc_auc", value, 0.01, enough) for name, value, enough in known],
+        columns=list(RESTRICTED),
+    )
+    words = ceiling_facts("g", regret, table)
+    assert "at 20 examples: b 0.125, a 0.200." in words
+    assert "(ROC AUC 0.970) is enough: vocabulary (0.960); what goes beyond" in words
+    assert ceiling_facts("other", regret, table) == ""

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from seqgra.alphabet import PADDING
-from seqgra.compare.ceiling import ceiling_kinds, is_ceiling
+from seqgra.compare.ceiling import ceiling_facts, ceiling_kinds, is_ceiling, restricted
 from seqgra.compare.facts import grammar_facts
 from seqgra.compare.tables import KEYS, Cell, Tables, ceilings_only, headlines, models_only
 from seqgra.dataset import Dataset, open_dataset
@@ -170,10 +170,14 @@ def draw_grammar(drawing: Drawing, grammar: str) -> Section:
         _draw_examples(drawing, grammar, cells),
     ]
     described = _grammar(cells[0].test)
+    facts = [
+        grammar_facts(described) if described else "",
+        ceiling_facts(grammar, drawing.tables.regret, restricted(drawing.cells)),
+    ]
     return Section(
         grammar,
         described.description if described else "",
-        grammar_facts(described) if described else "",
+        " ".join(filter(None, facts)),
         [p for p in pictures if p is not None],
         _confounding(drawing, grammar),
     )
