@@ -340,7 +340,9 @@ def test_tables_and_figures_are_the_same_bytes_twice(grid, built, tmp_path):
 def test_every_file_is_there(built):
     names = ("scores", "recovery", "status", "runs", "needed", "ranking", "pairs", "variance")
     tables = [
-        f"{n}.{s}" for n in (*names, "stability", "noise", "regret") for s in ("csv", "parquet")
+        f"{n}.{s}"
+        for n in (*names, "stability", "noise", "regret", "ceilings")
+        for s in ("csv", "parquet")
     ]
     stems = ("pr-auc", "recovery", "roc-pr-mc2", "agreement-mc2", "runs", "pareto", "examples-mc2")
     figures = [f"{n}.{s}" for n in stems for s in ("svg", "pdf", "png")]

@@ -21,6 +21,8 @@ from seqgra.training import Options, Trained, TrainingData
 _CHUNK = 4096
 #: Examples drawn, and bootstrap draws, for what less than all knowledge reaches: a few seconds.
 _DRAWN, _RESAMPLES = 500, 50
+#: Conditions above which that is left to `seqgra describe`: one regression for each of them is slow.
+_MOST_CONDITIONS = 10
 
 
 class BayesModel(AbstractModel):
@@ -124,6 +126,8 @@ def fit(
 
 def _restricted(grammar: Grammar, set_name: str) -> list[dict[str, Any]]:
     """Return what full and less knowledge reach on the same kind of drawn examples, see `law.ceiling`."""
+    if len(grammar.conditions) > _MOST_CONDITIONS:
+        return []
     full = ceiling(grammar, _DRAWN, set_name=set_name)
     areas = {"everything": Areas(full.roc_auc, full.pr_auc)}
     areas |= restricted_ceilings(grammar, 2 * _DRAWN, set_name=set_name, resamples=_RESAMPLES)
