@@ -1,19 +1,23 @@
 """Training examples per second beside a bare torch loop on the same model, in the same run.
 
     python benchmarks/train.py [--architecture conv10w-fc5] [--size 4000] [--window 1000]
-        [--device cpu] [--rounds 5]
+        [--device cpu] [--rounds 5] [--memory]
 
 The bare loop trains the same module on tensors that are one-hot encoded in memory beforehand, with the
 same optimiser, clipping and batches, and does nothing else. Ours draws the order, encodes letters batch
 by batch, adds up the loss, validates, keeps the best weights and writes history. Validation is counted
 in both (the bare loop runs the same forward passes). Predictions are compared in the same way. Rounds
 are interleaved; a ratio is the median over rounds. On a CPU, seconds are those of the processor.
+With --memory one training is measured instead: what it adds to the process at its peak.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -27,7 +31,6 @@ from seqgra.architecture.schema import Network
 from seqgra.backends import pytorch, pytorch_layers, pytorch_training
 from seqgra.dataset import open_dataset, split_size
 from seqgra.fingerprint import Identity, claim
-from seqgra.simulate import simulate
 from seqgra.training import Options, TrainingData, recipe_of
 
 EPOCHS = 3
@@ -105,6 +108,28 @@ def compare_predictions(
     ]
 
 
+def memory(network: Network, data: TrainingData, device: str, size: int) -> str:
+    """Return the growth of the process during one training, beside data and model."""
+    few = data._replace(x=data.x[:200], y=data.y[:200])
+    few = few._replace(validation_x=few.validation_x[:200], validation_y=few.validation_y[:200])
+    ours(network, few, device)  # what libraries take at their first use is no part of it
+    before = peak()
+    ours(network, data, device)
+    grown = peak() - before
+    letters = (data.x.nbytes + data.validation_x.nbytes) / 2**20
+    module = pytorch_layers.build(network, 4, data.x.shape[1], 2, "bare")
+    weights = sum(p.nbytes for p in module.parameters()) / 2**20
+    return (
+        f"{size:,} examples: letters {letters:.0f} MiB, weights {weights:.1f} MiB, the process grew by "
+        f"{grown:.0f} MiB: {grown / (letters + weights):.2f} of both together"
+    )
+
+
+def peak() -> float:
+    """Return the largest MiB that this process has held, mapped files included."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def clock(device: torch.device) -> float:
     """Return seconds of this process on a CPU, whatever else runs there; otherwise of the wall."""
     return time.process_time() if device.type == "cpu" else time.perf_counter()
@@ -122,6 +147,7 @@ def main() -> None:
     parser.add_argument("--window", type=int, choices=GRAMMARS, default=1000)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--memory", action="store_true")
     options = parser.parse_args()
     content, file = architecture_content(options.architecture)
     content["training"] = {**content.get("training", {}), "epochs": EPOCHS, "patience": EPOCHS}
@@ -132,12 +158,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         counts = split_size(options.size)
         grammar = Path("grammars") / f"{GRAMMARS[options.window]}.yaml"
-        simulate(grammar, Path(folder), seed=0, counts=counts)
+        subprocess.run(  # of another process, so that simulating is not counted as memory
+            [sys.executable, "-m", "seqgra.cli", "simulate", grammar, "-o", folder]
+            + ["--size", str(options.size)],
+            check=True,
+        )
         dataset = open_dataset(Path(folder))
         arrays = []
         for name in ("training", "validation"):
             arrays += [dataset.x(name), dataset.y(name)]
         data = TrainingData(*arrays, dataset)
+        if options.memory:
+            print(f"{options.architecture}: {memory(network, data, options.device, options.size)}")
+            return
         ours(network, data, options.device), bare_loop(network, data, device)
         seconds = {"bare": [], "seqgra": []}
         for _ in range(options.rounds):

@@ -26,7 +26,14 @@ from seqgra.errors import bad_input
 RUN_FILE = "run.json"
 #: Version of each verb's results: raised when the same inputs and options give other results, so
 #: that old nouns are made again.
-RESULTS_VERSIONS = {"simulate": 2, "train": 2, "evaluate": 2, "attribute": 3, "export": 1}
+RESULTS_VERSIONS = {
+    "simulate": 2,
+    "tune": 1,
+    "train": 2,
+    "evaluate": 2,
+    "attribute": 3,
+    "export": 1,
+}
 _ASIDE = ".aside-"
 _CHECKPOINT = ".checkpoint-"
 #: The next run.json, while files are being put in place: whoever finds it finishes the job.

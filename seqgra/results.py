@@ -2,20 +2,26 @@
 
 scores/        scores.json, curves.parquet, predictions.npy
 attributions/  recovery.json, recovery.parquet, attributions.npy
+tunings/       chosen.yaml
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import yaml
+from pydantic import Field
 
-from seqgra.errors import bad_input
-from seqgra.fingerprint import Draft
+from seqgra.architecture.optimizers import Optimizer
+from seqgra.errors import bad_input, raise_problems
+from seqgra.fingerprint import Draft, require_run, verify_file
+from seqgra.yamlfile import Strict, read_yaml, validate
 
 #: Names of averages over conditions, beside the conditions' own names in every table.
 MICRO, MACRO = "micro", "macro"
@@ -87,6 +93,37 @@ class BackgroundOnly(NamedTuple):
     explained: np.ndarray
 
 
+class Candidate(Strict):
+    """How one optimiser setting did: its least validation loss (nats; None without a finite one)."""
+
+    optimizer: Optimizer
+    validation_loss: float | None = None
+    epochs: int
+    status: str
+
+
+class Tuning(Strict):
+    """What `seqgra tune` chose, and from what."""
+
+    optimizer: Optimizer
+    candidates: tuple[Candidate, ...] = Field(min_length=1)
+
+    @classmethod
+    def choose(cls, candidates: Sequence[Candidate]) -> Tuning:
+        """Choose the least validation loss; a diverged candidate only where all diverged."""
+        best = min(candidates, key=_rank)  # of equals the first
+        return cls(optimizer=best.optimizer, candidates=tuple(candidates))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the content of ``chosen.yaml``."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def _rank(candidate: Candidate) -> tuple[bool, float]:
+    loss = candidate.validation_loss
+    return candidate.status == "diverged", math.inf if loss is None else loss
+
+
 class Pictured(NamedTuple):
     """Attributions kept for pictures; see `Attributions` for the arrays."""
 
@@ -101,6 +138,26 @@ RECOVERY_KEYS = ("example", "condition", "correct", "solvable", "completeness_ga
 NULL = "null_"
 #: What gaps of completeness may be at most: their median, and their 99th percentile.
 LARGEST_GAPS = {"median": 0.01, "99th percentile": 0.05}
+
+
+def write_tuning(tuning: Tuning, draft: Draft) -> None:
+    """Write the file of a tuning noun; the caller publishes it."""
+    text = yaml.safe_dump(tuning.as_json(), sort_keys=False)
+    draft.aside("chosen.yaml").write_text(text)
+
+
+def read_tuning(folder: Path) -> Tuning:
+    """Return what ``seqgra tune`` chose.
+
+    Raises
+    ------
+    InputError
+        If the folder is not finished, or its file is damaged or edited.
+    """
+    file = verify_file(folder, "chosen.yaml", require_run(folder, "tune"))
+    tuning, problems = validate(Tuning, read_yaml(file), str(file))
+    raise_problems(problems)
+    return tuning
 
 
 def write_scores(scores: Scores, draft: Draft) -> None:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seqgra.architecture.custom import require_permission
-from seqgra.architecture.load import architecture_fingerprint, load_architecture
-from seqgra.architecture.schema import BayesOptimal, Network
-from seqgra.architecture.shapes import check_fit
-from seqgra.dataset import Dataset, open_dataset, split_size
+from seqgra.architecture.load import (
+    architecture_fingerprint,
+    load_architecture,
+    untuned_fingerprint,
+)
+from seqgra.architecture.schema import Architecture, BayesOptimal, Network
+from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import bad_input
-from seqgra.fingerprint import RESULTS_VERSIONS, Draft, Identity, claim
-from seqgra.model import NETWORK_BACKENDS, backend_module, task_of
-from seqgra.training import Options, Trained, TrainingData, fit_temperature
+from seqgra.fingerprint import RESULTS_VERSIONS, Identity, claim, require_run
+from seqgra.model import backend_module
+from seqgra.results import read_tuning
+from seqgra.training import (
+    Options,
+    Trained,
+    TrainingData,
+    check_network,
+    fit_temperature,
+    training_data,
+    write_history,
+)
 
 #: Examples predicted at a time.
 _BATCH = 1024
@@ -33,6 +42,7 @@ def train(
     backend: str = "pytorch",
     device: str = "auto",
     threads: int = 1,
+    tuned: Path | None = None,
 ) -> str:
     """Train one model on the first examples of a dataset's training and validation sets.
 
@@ -56,6 +66,8 @@ def train(
         ``auto``, ``cpu`` or ``cuda``.
     threads
         CPU threads; their number can change the last bits of a model.
+    tuned
+        Folder that ``seqgra tune`` made of this architecture: what it chose replaces the optimiser.
 
     Returns
     -------
@@ -70,19 +82,16 @@ def train(
     resolved = load_architecture(architecture)
     if not isinstance(resolved, Network):
         backend = resolved.backend
-    elif backend not in NETWORK_BACKENDS:
-        message = f"no such backend of networks; choose from {', '.join(NETWORK_BACKENDS)}"
-        raise bad_input(f"--backend {backend}", "", message)
     exact = isinstance(resolved, BayesOptimal)
     if size is None and not exact:
         raise bad_input("--size", "", "is missing; say how many examples to train on")
     options = {"size": size, "seed": seed, "threads": threads}
     opened = open_dataset(dataset)
+    facts: dict[str, Any] = {"threads": threads}
+    if tuned:
+        resolved, facts["tuned"] = _tuned(resolved, architecture, opened, tuned)
     if isinstance(resolved, Network):
-        if resolved.module:
-            require_permission(architecture)
-        setting = (opened.alphabet.name, opened.window, task_of(opened))
-        check_fit(resolved, *setting, architecture, (backend,))
+        check_network(resolved, architecture, backend, opened)
     identity = Identity(
         "train",
         RESULTS_VERSIONS["train"],
@@ -96,32 +105,34 @@ def train(
         module = backend_module(backend)
         trained: Trained = module.fit(resolved, data, Options(seed, device, threads), draft)
         module.save(trained.model, draft)
-        _write_history(draft, trained.history)
-        facts: Mapping[str, Any] = {
-            **trained.facts,
-            "temperature": _temperature(trained, data),
-            "threads": threads,
-            "reason": trained.reason,
-        }
-        draft.publish(trained.status, **facts)
+        write_history(draft, trained.history)
+        temperature = _temperature(trained, data)
+        outcome: dict[str, Any] = {"temperature": temperature, "reason": trained.reason}
+        draft.publish(trained.status, **trained.facts, **facts, **outcome)
     return trained.status
+
+
+def _tuned(
+    architecture: Architecture, name: str, dataset: Dataset, folder: Path
+) -> tuple[Network, dict[str, Any]]:
+    """Return the network with the optimiser that was chosen, and what to say of the choice."""
+    if not isinstance(architecture, Network):
+        raise bad_input("--tuned", "", f"is for networks; {name} has no optimiser")
+    run, tuning = require_run(folder, "tune"), read_tuning(folder)
+    if run["inputs"]["architecture"] != untuned_fingerprint(architecture):
+        message = f"was made for another architecture than {name}; run seqgra tune on this one"
+        raise bad_input(folder, "", message)
+    if run["inputs"]["dataset"] == dataset.fingerprint:
+        message = f"was tuned on {dataset.folder} itself; train on the dataset of another data seed"
+        raise bad_input(folder, "", message)
+    return architecture.with_optimizer(tuning.optimizer), tuning.as_json()
 
 
 def _training_data(dataset: Dataset, size: int, exact: bool) -> TrainingData:
     if exact:  # knows the law, and reads no example
         none, labels = np.zeros((0, dataset.window), np.uint8), np.zeros(0, np.int64)
         return TrainingData(none, labels, none, labels, dataset)
-    counts = split_size(size)
-    if counts["validation"] < 1:
-        raise bad_input("--size", "", f"is {size}; at least 10 examples are needed")
-    dataset.verify("training", "validation")
-    return TrainingData(
-        dataset.x("training", counts["training"]),
-        dataset.y("training", counts["training"]),
-        dataset.x("validation", counts["validation"]),
-        dataset.y("validation", counts["validation"]),
-        dataset,
-    )
+    return training_data(dataset, size)
 
 
 def _temperature(trained: Trained, data: TrainingData) -> float | None:
@@ -131,10 +142,3 @@ def _temperature(trained: Trained, data: TrainingData) -> float | None:
     x = data.validation_x
     parts = [trained.model.logits(np.array(x[i : i + _BATCH])) for i in range(0, len(x), _BATCH)]
     return fit_temperature(np.concatenate(parts), np.asarray(data.validation_y), data.task)
-
-
-def _write_history(draft: Draft, history: list[dict[str, float]]) -> None:
-    with draft.aside("history.csv").open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, list(history[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(history)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from seqgra.architecture.custom import require_permission
 from seqgra.architecture.schema import Network
-from seqgra.dataset import Dataset
-from seqgra.model import MULTI_LABEL, AbstractModel, task_of
+from seqgra.architecture.shapes import check_fit
+from seqgra.dataset import Dataset, split_size
+from seqgra.errors import bad_input
+from seqgra.fingerprint import Draft
+from seqgra.model import MULTI_LABEL, NETWORK_BACKENDS, AbstractModel, task_of
 
 #: The lowest temperature that is fitted; its inverse is the highest.
 COLDEST = 1e-3
@@ -70,10 +75,64 @@ class Trained(NamedTuple):
     facts: dict[str, Any]
 
 
+def check_network(network: Network, name: str, backend: str, dataset: Dataset) -> None:
+    """Refuse a network that cannot be trained on a dataset, before anything is read of it.
+
+    Parameters
+    ----------
+    network, name
+        The network, and what to call it in messages.
+    backend
+        What is to train it.
+    dataset
+        What it is to be trained on.
+
+    Raises
+    ------
+    InputError
+        If there is no such backend, custom code is not allowed, or a layer does not fit.
+    """
+    if backend not in NETWORK_BACKENDS:
+        message = f"no such backend of networks; choose from {', '.join(NETWORK_BACKENDS)}"
+        raise bad_input(f"--backend {backend}", "", message)
+    if network.module:
+        require_permission(name)
+    check_fit(network, dataset.alphabet.name, dataset.window, task_of(dataset), name, (backend,))
+
+
+def training_data(dataset: Dataset, size: int) -> TrainingData:
+    """Return what a training on a dataset of `size` examples sees: 70 % to train, 10 % to validate.
+
+    Raises
+    ------
+    InputError
+        If `size` is below 10, or the dataset is smaller or damaged.
+    """
+    counts = split_size(size)
+    if counts["validation"] < 1:
+        raise bad_input("--size", "", f"is {size}; at least 10 examples are needed")
+    dataset.verify("training", "validation")
+    return TrainingData(
+        dataset.x("training", counts["training"]),
+        dataset.y("training", counts["training"]),
+        dataset.x("validation", counts["validation"]),
+        dataset.y("validation", counts["validation"]),
+        dataset,
+    )
+
+
+def write_history(draft: Draft, history: list[dict[str, float]]) -> None:
+    """Write ``history.csv`` of a noun, one row an epoch; the caller publishes it."""
+    with draft.aside("history.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(history[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)
+
+
 def recipe_of(network: Network, data: TrainingData) -> dict[str, Any]:
     """Return what a network is built from, JSON-like: architecture, alphabet, window, conditions, task."""
     recipe: dict[str, Any] = {
-        "architecture": network.model_dump(mode="json"),
+        "architecture": network.model_dump(mode="json", exclude={"tune"}),
         "alphabet": data.dataset.alphabet.name,
         "window": data.dataset.window,
         "conditions": list(data.dataset.conditions),

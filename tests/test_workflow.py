@@ -190,6 +190,23 @@ def test_the_slurm_profile_as_a_site_fills_it_in(tmp_path):
     assert "slurm_account=my-group" in network and "qos=normal" in network
 
 
+def test_tuning_comes_before_training(tmp_path):
+    run = Run(tmp_path)
+    candidates = [{"sgd": {"learning_rate": 1e-7}}, {"adam": {"learning_rate": 0.01}}]
+    run.config |= {"sizes": [200, 300], "tune": {"epochs": 2, "candidates": candidates}}
+    run.snakemake()
+    results = tmp_path / "results" / "t"
+    chosen = sorted(results.glob("tunings/tiny/*/fc4/pytorch/chosen.yaml"))
+    assert [file.parts[-4] for file in chosen] == ["200", "300"]
+    assert not list(results.glob("tunings/**/pwm-logistic-regression"))
+    model = json.loads((results / "models/tiny/300/fc4/pytorch/s1-m0/run.json").read_text())
+    assert model["tuned"] == yaml.safe_load(chosen[1].read_text())
+    table = pd.read_csv(results / "tables" / "tuning.csv")
+    assert table.optimizer[table.chosen].tolist() == ["adam 0.01"] * 2
+    assert "<strong>Tuned.</strong>" in (results / "report.html").read_text()
+    assert "Nothing to be done" in run.snakemake()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -7,6 +7,7 @@ from typing import Any
 
 from seqgra.architecture.custom import read_source
 from seqgra.architecture.descriptor import looks_like_descriptor, parse_descriptor
+from seqgra.architecture.optimizers import Optimizer, Sgd
 from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Network
 from seqgra.errors import bad_input, raise_problems
 from seqgra.fingerprint import digest
@@ -73,7 +74,13 @@ def architecture_fingerprint(architecture: Architecture) -> str:
 
     Defaults are left out, so that a key that a later version adds does not rename every model.
     """
-    content = architecture.model_dump(mode="json", exclude={"description"}, exclude_defaults=True)
+    unused = {"description", "tune"}
+    content = architecture.model_dump(mode="json", exclude=unused, exclude_defaults=True)
     if isinstance(architecture, Network) and architecture.module:
         content["source"] = architecture.source
     return digest(content)
+
+
+def untuned_fingerprint(network: Network) -> str:
+    """Return the hash of all that can change a trained model but for the optimiser's settings."""
+    return architecture_fingerprint(network.with_optimizer(Optimizer(sgd=Sgd())))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from seqgra.architecture.layers import Positive, Rate
 from seqgra.yamlfile import Strict
@@ -92,6 +92,13 @@ class Adamax(Strict):
 Settings = Sgd | Adam | AdamW | RmsProp | Adagrad | Adadelta | Adamax
 
 
+def _only_one(choice: Any, names: list[str], at_least: int) -> None:
+    given = [name for name in names if getattr(choice, name) is not None]
+    if not at_least <= len(given) <= 1:
+        wanted = "exactly one" if at_least else "at most one"
+        raise ValueError(f"needs {wanted} of {', '.join(names)}")
+
+
 class Optimizer(Strict):
     """Exactly one optimiser with its parameters."""
 
@@ -117,6 +124,34 @@ class Optimizer(Strict):
     def learning_rate(self) -> float:
         """The initial learning rate."""
         return self.settings.learning_rate
+
+
+def _distinct(given: tuple[Optimizer, ...]) -> tuple[Optimizer, ...]:
+    for number, candidate in enumerate(given):
+        if candidate in given[:number]:
+            raise ValueError(
+                f"candidate {number + 1} is candidate {given.index(candidate) + 1} again"
+            )
+    return given
+
+
+#: Settings that `tune` chooses from.
+Candidates = Annotated[tuple[Optimizer, ...], AfterValidator(_distinct)]
+
+
+class CandidateList(Strict):
+    """Candidates by themselves, as `seqgra tune --candidates` takes them."""
+
+    candidates: Annotated[Candidates, Field(min_length=1)]
+
+
+#: What every architecture that lists no candidates is tuned with.
+CANDIDATES: Candidates = (
+    Optimizer(sgd=Sgd(learning_rate=0.01)),
+    Optimizer(adam=Adam(learning_rate=0.0003)),
+    Optimizer(adam=Adam(learning_rate=0.001)),
+    Optimizer(adam=Adam(learning_rate=0.003)),
+)
 
 
 class Step(Strict):
@@ -196,10 +231,3 @@ def _after_plateaus(plateau: Plateau, badness: Sequence[float]) -> float:
         if waited == plateau.patience:
             factor, waited = factor * plateau.factor, 0
     return factor
-
-
-def _only_one(choice: Any, names: list[str], at_least: int) -> None:
-    given = [name for name in names if getattr(choice, name) is not None]
-    if not at_least <= len(given) <= 1:
-        wanted = "exactly one" if at_least else "at most one"
-        raise ValueError(f"needs {wanted} of {', '.join(names)}")

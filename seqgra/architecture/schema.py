@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
 from seqgra.architecture.layers import Layer, Positive, read_layers
-from seqgra.architecture.optimizers import Optimizer, Schedule, Sgd
+from seqgra.architecture.optimizers import Candidates, Optimizer, Schedule, Sgd
 from seqgra.yamlfile import Strict
 
 #: What an epoch may be judged by, on the validation set.
@@ -73,6 +73,8 @@ class Network(Strict):
     options: dict[str, Any] = Field(default_factory=dict)
     loss: Literal["auto", "cross-entropy", "bce"] = "auto"
     optimizer: Optimizer = Optimizer(sgd=Sgd())
+    #: Optimiser settings that `seqgra tune` chooses from; plain training knows nothing of them.
+    tune: Candidates = ()
     schedule: Schedule = Schedule()
     training: Training = Training()
     predict: Predict = Predict()
@@ -91,6 +93,10 @@ class Network(Strict):
     def source(self) -> str:
         """Text of the file that `module` names."""
         return self._source
+
+    def with_optimizer(self, chosen: Optimizer) -> Network:
+        """Return the network with another optimiser and without candidates."""
+        return self.model_copy(update={"optimizer": chosen, "tune": ()})
 
     def with_source(self, text: str) -> Network:
         """Return the network with the text of its module's file."""

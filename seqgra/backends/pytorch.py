@@ -24,8 +24,10 @@ from seqgra.fingerprint import Draft, verify_file
 from seqgra.model import MULTI_CLASS, MULTI_LABEL, AbstractModel, explained_part
 from seqgra.training import Options, Trained, TrainingData
 
-#: Examples per forward pass outside training; fixed, since it can change the last bits.
-BATCH = 128
+#: Examples per forward pass outside training, at least and at most.
+_FEWEST, _MOST = 64, 512
+#: Letters per forward pass on a CPU: more leave its caches, fewer are lost to the calls.
+_LETTERS = 98_304
 #: Bytes that one gradient may keep of its forward pass, about.
 GRADIENT_MEMORY = 1 << 29
 
@@ -61,9 +63,10 @@ class PytorchModel(AbstractModel):
     def logits(self, x: np.ndarray) -> np.ndarray:
         """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L)."""
         parts = [np.zeros((0, len(self.conditions)), np.float32)]
+        batch = batch_size(self.window, self._device)
         with torch.inference_mode():
-            for start in range(0, len(x), BATCH):
-                codes = torch.from_numpy(np.array(x[start : start + BATCH])).to(self._device)
+            for start in range(0, len(x), batch):
+                codes = torch.from_numpy(np.array(x[start : start + batch])).to(self._device)
                 parts.append(self.module(self._encode(codes)).cpu().numpy())
         return np.concatenate(parts)
 
@@ -83,8 +86,9 @@ class PytorchModel(AbstractModel):
         """Return the explained quantity of points: float64 (N,); see `AbstractModel.explained`."""
         parts = [np.zeros((0, len(self.conditions)), np.float32)]
         with torch.inference_mode():
-            for start in range(0, len(inputs), BATCH):
-                points = np.ascontiguousarray(inputs[start : start + BATCH], np.float32)
+            step = batch_size(self.window, self._device)
+            for start in range(0, len(inputs), step):
+                points = np.ascontiguousarray(inputs[start : start + step], np.float32)
                 parts.append(self.module(torch.from_numpy(points).to(self._device)).cpu().numpy())
         return explained_part(np.concatenate(parts), target, self.task)
 
@@ -128,6 +132,20 @@ class OneHot:
                 self._buffer = torch.empty(size, device=codes.device)
         # comparing straight into floats takes a tenth of the time of comparing, then converting
         return torch.eq(codes[:, None, :], self._letters, out=self._buffer[:examples])
+
+
+def batch_size(window: int, device: torch.device) -> int:
+    """Return how many examples a forward pass outside training takes.
+
+    It depends on the window and the kind of device alone, since it can change the last bits.
+
+    >>> [batch_size(window, torch.device("cpu")) for window in (150, 1000, 100_000)]
+    [512, 64, 64]
+    """
+    if device.type != "cpu":
+        return _MOST
+    fitting = max(_LETTERS // window, 1)
+    return min(max(1 << (fitting.bit_length() - 1), _FEWEST), _MOST)
 
 
 def predicting(network: nn.Module, recipe: dict[str, Any]) -> nn.Module:

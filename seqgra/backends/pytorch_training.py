@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -25,9 +26,9 @@ from seqgra.architecture.optimizers import (
 from seqgra.architecture.schema import Augment, Network, Training
 from seqgra.backends.loop import Arrays, Trainee, derived_seed, loss_weights, run
 from seqgra.backends.pytorch import (
-    BATCH,
     OneHot,
     PytorchModel,
+    batch_size,
     build_from_recipe,
     choose_device,
     make_deterministic,
@@ -86,9 +87,7 @@ class PytorchTrainee(Trainee):
         self._encode = OneHot(len(data.dataset.alphabet.letters), device)
         self._letters = len(data.dataset.alphabet.letters)
         there = device if _fits(data, device) else torch.device("cpu")
-        self._x, self._validation_x = (
-            torch.from_numpy(np.array(x)).to(there) for x in (data.x, data.validation_x)
-        )
+        self._x, self._validation_x = (_letters(x).to(there) for x in (data.x, data.validation_x))
         self._y = torch.from_numpy(_targets(data)).to(device)
         self._loss = make_loss(data.task, loss_weights(network, data), device)
         mixed = network.training.precision == "bfloat16"
@@ -107,18 +106,22 @@ class PytorchTrainee(Trainee):
         self._module.train()
         normalised = any(isinstance(m, nn.BatchNorm1d) for m in self._module.modules())
         augmented = self._plan.augment != Augment()
-        losses, counts = [], []
-        for rows in order.split(self._plan.batch_size):
+        batches = order.split(self._plan.batch_size)
+        counts: list[int] = []
+        losses = torch.empty(
+            len(batches), device=self._on
+        )  # one block: pieces would split the heap
+        for rows in batches:
             if normalised and len(rows) == 1:
                 continue  # one example has no variance to normalise by
             codes = self._x[rows.to(self._x.device)]
             if augmented:
                 codes = augment(codes, self._plan.augment, self._letters, draws)
-            losses.append(self._step(codes.to(self._on), self._y[rows]))
+            losses[len(counts)] = self._step(codes.to(self._on), self._y[rows])
             counts.append(len(rows))
-        if not losses:
+        if not counts:
             raise bad_input("training.batch_size", "", "is 1, but batch-norm needs at least 2")
-        return float(np.average(torch.stack(losses).double().cpu().numpy(), weights=counts))
+        return float(np.average(losses[: len(counts)].double().cpu().numpy(), weights=counts))
 
     def _order(self, epoch: int) -> torch.Tensor:
         examples = len(self._x)
@@ -141,9 +144,10 @@ class PytorchTrainee(Trainee):
     def validation_logits(self) -> np.ndarray:
         """Return float32 (N, C) logits of the validation set."""
         self._module.eval()
+        batch = batch_size(self._validation_x.shape[1], self._on)
         parts = []
         with torch.inference_mode():
-            for codes in self._validation_x.split(BATCH):
+            for codes in self._validation_x.split(batch):
                 parts.append(self._predicting(self._encode(codes.to(self._on))).cpu().numpy())
         return np.concatenate(parts)
 
@@ -181,6 +185,13 @@ def _fits(data: TrainingData, device: torch.device) -> bool:
         return True
     free, _ = torch.cuda.mem_get_info(device)
     return data.x.nbytes + data.validation_x.nbytes <= _SHARE_OF_GPU * free
+
+
+def _letters(x: np.ndarray) -> torch.Tensor:
+    """Return letter codes as a tensor that shares their memory, mapped files included."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(np.asarray(x))  # only read from
 
 
 def _targets(data: TrainingData) -> np.ndarray:

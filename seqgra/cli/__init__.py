@@ -21,6 +21,7 @@ from seqgra.cli.verbs import (
     add_evaluate,
     add_simulate,
     add_train,
+    add_tune,
 )
 from seqgra.errors import SeqgraError
 
@@ -155,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     add_simulate(verbs)
+    add_tune(verbs)
     add_train(verbs)
     add_evaluate(verbs)
     add_attribute(verbs)

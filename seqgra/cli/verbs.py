@@ -1,9 +1,11 @@
-"""Subcommands that make nouns: simulate, train, evaluate, attribute, compare."""
+"""Subcommands that make nouns: simulate, tune, train, evaluate, attribute, compare."""
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seqgra.alphabet import SETS
 from seqgra.cli.options import (
@@ -19,6 +21,9 @@ from seqgra.cli.options import (
 )
 from seqgra.dataset import split_size
 from seqgra.errors import bad_input
+
+if TYPE_CHECKING:
+    from seqgra.architecture.optimizers import Candidates
 
 
 def add_simulate(verbs: Verbs) -> None:
@@ -58,6 +63,61 @@ def _simulate(options: argparse.Namespace) -> str:
     )
 
 
+def add_tune(verbs: Verbs) -> None:
+    """Add ``seqgra tune``."""
+    example = "seqgra tune data/homer-tuning conv10w-gmp-fc5 -o tunings/a --size 10000"
+    summary = "choose among an architecture's candidate optimiser settings"
+    parser = add_verb(verbs, "tune", _tune, summary, example)
+    parser.add_argument(
+        "dataset", type=Path, help="folder made by seqgra simulate, of a data seed for this alone"
+    )
+    parser.add_argument("architecture", help="YAML file, name in architectures/, or descriptor")
+    add_output(parser, "TUNING")
+    _add_training(parser, size_needed=True)
+    parser.add_argument(
+        "--epochs", type=positive, default=20, help="that each candidate trains at most [20]"
+    )
+    parser.add_argument(
+        "--candidates",
+        metavar="JSON",
+        help="a list of optimisers, for an architecture whose file has no key tune "
+        "[sgd 0.01; adam 0.0003, 0.001, 0.003]",
+    )
+
+
+def _tune(options: argparse.Namespace) -> str:
+    from seqgra.architecture.optimizers import CANDIDATES
+    from seqgra.tune import tune
+
+    given = options.candidates
+    return tune(
+        options.dataset,
+        options.architecture,
+        options.output,
+        size=options.size,
+        seed=options.seed,
+        epochs=options.epochs,
+        candidates=CANDIDATES if given is None else _read_candidates(given),
+        backend=options.backend,
+        device=options.device,
+        threads=options.threads,
+    )
+
+
+def _read_candidates(text: str) -> Candidates:
+    from seqgra.architecture.optimizers import CandidateList
+    from seqgra.errors import raise_problems
+    from seqgra.yamlfile import validate
+
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise bad_input("--candidates", "", f"are not JSON ({error})") from None
+    read, problems = validate(CandidateList, {"candidates": content}, "--candidates")
+    raise_problems(problems)
+    return read.candidates
+
+
 def add_train(verbs: Verbs) -> None:
     """Add ``seqgra train``."""
     example = "seqgra train data/homer conv10w-gmp-fc5 -o models/a --size 10000 --seed 1"
@@ -65,8 +125,22 @@ def add_train(verbs: Verbs) -> None:
     parser.add_argument("dataset", type=Path, help="folder made by seqgra simulate")
     parser.add_argument("architecture", help="YAML file, name in architectures/, or descriptor")
     add_output(parser, "MODEL")
+    _add_training(parser, size_needed=False)
     parser.add_argument(
-        "--size", type=positive, help="examples in all: 70 %% train, 10 %% validate"
+        "--tuned",
+        type=Path,
+        metavar="TUNING",
+        help="folder made by seqgra tune, whose choice replaces the optimiser",
+    )
+
+
+def _add_training(parser: argparse.ArgumentParser, size_needed: bool) -> None:
+    """Add what tune and train share."""
+    parser.add_argument(
+        "--size",
+        type=positive,
+        required=size_needed,
+        help="examples in all: 70 %% train, 10 %% validate",
     )
     parser.add_argument("--seed", type=natural, default=0, help="model seed [0]")
     parser.add_argument(
@@ -93,6 +167,7 @@ def _train(options: argparse.Namespace) -> str:
         backend=options.backend,
         device=options.device,
         threads=options.threads,
+        tuned=options.tuned,
     )
 
 

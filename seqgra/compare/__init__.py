@@ -51,6 +51,7 @@ from seqgra.compare.tables import (
     summary,
     write_tables,
 )
+from seqgra.compare.tuning import tuning_table
 from seqgra.compare.words import at_sentences
 from seqgra.dataset import open_dataset
 from seqgra.errors import bad_input
@@ -117,7 +118,9 @@ def compare(
     question = str(settings.get("question", ""))
     at = settings.get("at") if at is None else at
     tables = build_tables(listed)
-    write_tables({**tables._asdict(), "ceilings": restricted(listed)}, folder / "tables")
+    tuned = tuning_table(listed)
+    gathered = {**tables._asdict(), "ceilings": restricted(listed), "tuning": tuned}
+    write_tables(gathered, folder / "tables")
     labels, tables = _labelled(tables)
     drawing = Drawing(
         cells=listed,
@@ -139,7 +142,9 @@ def compare(
     grid = f" --grid {config}" if config else ""
     command = f"seqgra compare{grid} --cells {cells} -o {folder}"
     command += f" --at {at}" if at is not None else ""
-    content = dataclasses.replace(content, question=question, config=config_text, command=command)
+    content = dataclasses.replace(
+        content, question=question, config=config_text, command=command, tuned=_label(tuned, labels)
+    )
     write_atomically(folder / "report.html", report(content))
     for decision in known.chosen:
         log.info("%s: %s", decision.grammar, " ".join(at_sentences(decision, known)))

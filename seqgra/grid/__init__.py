@@ -157,6 +157,7 @@ class Grid:
             if method not in METHODS:
                 message = f"unknown method {method!r}; {suggest(method, list(METHODS))}"
                 yield Problem(self.file, "attribution.methods", message)
+        yield from self._tune_problems()
         for name in self._custom() if not self.config.train.allow_custom_code else ():
             message = "runs code of your own; allow it with train.allow_custom_code: true"
             yield Problem(self.file, f"architectures.{name}.module", message)
@@ -165,6 +166,40 @@ class Grid:
                 advice = suggest(backend, list(NETWORK_BACKENDS))
                 message = f"{backend!r} is no backend of networks; {advice}"
                 yield Problem(self.file, "backends", message)
+
+    def _tune_problems(self) -> Iterator[Problem]:
+        if self.config.tune is None:
+            return
+        if self.config.tune.seed in self.config.data_seeds:
+            message = (
+                f"is {self.config.tune.seed}, one of data_seeds; choose one used for nothing else"
+            )
+            yield Problem(self.file, "tune.seed", message)
+        counts = {
+            name: len(network.tune or self.config.tune.candidates)
+            for name, network in self.architectures.items()
+            if isinstance(network, Network)
+        }
+        if len(set(counts.values())) > 1:
+            listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+            message = f"networks have different numbers of candidates ({listed}); give all the same"
+            yield Problem(self.file, "tune", message)
+
+    def tuned(self, architecture: str) -> bool:
+        """Tell whether an architecture's optimiser is chosen before it is trained."""
+        network = isinstance(self.architectures[architecture], Network)
+        return network and self.config.tune is not None
+
+    def tuning(self, cell: Cell) -> Path:
+        """Return the folder of what was chosen for a cell: all its seeds share it."""
+        place = f"{cell.grammar}/{cell.size}/{cell.architecture}/{cell.backend}"
+        return self.folder / "tunings" / place
+
+    def trials(self, pack: str) -> int:
+        """Return how many candidates each network of a pack has."""
+        network, plan = self.architectures[self.packs[pack].cells[0].architecture], self.config.tune
+        assert isinstance(network, Network) and plan is not None
+        return len(network.tune or plan.candidates)
 
     def _custom(self) -> list[str]:
         """Return the architectures that run code of the user's own."""
@@ -300,15 +335,21 @@ class Grid:
         head = f"# seqgra {stage}, results version {RESULTS_VERSIONS[stage]}\n"
         if stage == "simulate":
             return head + _text(self._simulate(name))
+        if stage == "tune":  # one choice for all seeds
+            firsts = {self.tuning(cell): cell for cell in reversed(self.packs[name].cells)}
+            return head + _text(self._tune(firsts[place]) for place in reversed(firsts))
         make = {"train": self._train, "evaluate": self._evaluate, "attribute": self._attribute}
         return head + _text(line for cell in self.packs[name].cells for line in make[stage](cell))
 
     def _simulate(self, grammar: str) -> Iterator[list[object]]:
         file, most, test = self.grammar_file(grammar), max(self.config.sizes), self.config.test
+        sets: list[object] = ["--sets", "training,validation", "--size", most]
         for seed in self.config.data_seeds:
             target = self.dataset(grammar, seed)
-            sets = ["--sets", "training,validation", "--size", most]
             yield [file, "-o", target, "--seed", seed, *sets]
+        if self.config.tune and any(map(self.tuned, self.architectures)):
+            target = self.dataset(grammar, self.config.tune.seed)
+            yield [file, "-o", target, "--seed", self.config.tune.seed, *sets]
         sets = ["--sets", "test", "--examples", test.examples]
         yield [file, "-o", self.test_set(grammar), "--seed", test.seed, *sets]
 
@@ -317,12 +358,27 @@ class Grid:
             file = self.architecture_file(cell.architecture)
             yield [self.test_set(cell.grammar), file, "-o", self.noun("models", cell)]
             return
-        dataset, plan = self.dataset(cell.grammar, cell.data_seed), self.config.train
-        options = ["--size", cell.size, "--seed", cell.model_seed, "--backend", cell.backend]
-        options += ["--device", plan.device, "--threads", plan.threads]
-        options += self._code_option(cell)
-        target = self.noun("models", cell)
+        dataset, target = self.dataset(cell.grammar, cell.data_seed), self.noun("models", cell)
+        options = ["--seed", cell.model_seed, *self._train_options(cell)]
+        options += ["--tuned", self.tuning(cell)] if self.tuned(cell.architecture) else []
         yield [dataset, self.architecture_file(cell.architecture), "-o", target, *options]
+
+    def _train_options(self, cell: Cell) -> list[object]:
+        plan = self.config.train
+        options: list[object] = ["--size", cell.size, "--backend", cell.backend]
+        options += ["--device", plan.device, "--threads", plan.threads]
+        return options + self._code_option(cell)
+
+    def _tune(self, cell: Cell) -> list[object]:
+        network, plan = self.architectures[cell.architecture], self.config.tune
+        assert isinstance(network, Network) and plan is not None
+        options = [*self._train_options(cell), "--epochs", plan.epochs]
+        if not network.tune:
+            content = [c.model_dump(mode="json", exclude_none=True) for c in plan.candidates]
+            options += ["--candidates", json.dumps(content)]
+        dataset = self.dataset(cell.grammar, plan.seed)
+        target = self.tuning(cell)
+        return [dataset, self.architecture_file(cell.architecture), "-o", target, *options]
 
     def _evaluate(self, cell: Cell) -> Iterator[list[object]]:
         inputs = [self.noun("models", cell), self.test_set(cell.grammar)]

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from seqgra.architecture.optimizers import CANDIDATES, Candidates
 from seqgra.yamlfile import Strict
 
 
@@ -62,6 +63,17 @@ class TrainPlan(Strict):
     allow_custom_code: bool = False
 
 
+class TunePlan(Strict):
+    """How optimiser settings are chosen, the same for every network, before anything is trained."""
+
+    #: Data seed that is used for nothing else.
+    seed: Seed = 999
+    #: That each candidate trains at most.
+    epochs: Count = 20
+    #: Of networks whose file lists none.
+    candidates: Annotated[Candidates, Field(min_length=1)] = CANDIDATES
+
+
 class PackPlan(Strict):
     """What one job holds: all seeds of a grammar, architecture and backend, and sizes while it is short."""
 
@@ -90,6 +102,7 @@ class GridConfig(Strict):
     )
     test: TestSet = TestSet()
     attribution: AttributionPlan = AttributionPlan()
+    tune: TunePlan | None = None
     train: TrainPlan = TrainPlan()
     pack: PackPlan = PackPlan()
     cluster: ClusterPlan = ClusterPlan()

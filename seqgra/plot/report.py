@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +16,7 @@ import pandas as pd
 
 from seqgra.plot.grammar_tables import confounder_table, heat_table
 from seqgra.plot.page import Picture, Table, about, count, figure, filtered_table, number, table
+from seqgra.plot.tuned import tuned_note, tuned_table
 from seqgra.results import MACRO, MICRO
 
 _TEMPLATE = Path(__file__).with_name("report.html")
@@ -147,6 +148,8 @@ class Content:
         The grid's config as text, the command that made the report, and what the grid is to answer.
     first, blocks
         Sections of statistics right after the answer, and after the figures of the whole grid.
+    tuned
+        `compare.tuning.tuning_table`.
     """
 
     answers: Sequence[Answer]
@@ -164,6 +167,7 @@ class Content:
     question: str = ""
     first: Sequence[Block] = ()
     blocks: Sequence[Block] = ()
+    tuned: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def metric_words(metric: str) -> str:
@@ -187,7 +191,7 @@ def report(content: Content) -> str:
         navigation=_navigation(content),
         partial=_partial(content.status),
         answers="\n".join(answers) or "<p>No cell has scores yet.</p>",
-        caution=_caution(content),
+        caution=_caution(content) + tuned_note(content.tuned),
         answer_table=_answer_table(content),
         filters=_filters(content),
         first="\n".join(_block(block, share) for block in content.first),
@@ -195,7 +199,7 @@ def report(content: Content) -> str:
         overview="\n".join(figure(p, share) for p in content.overview) or "<p>None yet.</p>",
         sections="\n".join(sections),
         problems=_problems(content.status),
-        runs=_run_times(content.runs),
+        runs=tuned_table(content.tuned) + _run_times(content.runs),
         reproduce=_reproduce(content),
         version=escape(metadata.version("seqgra")),
     )

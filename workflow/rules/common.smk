@@ -22,7 +22,7 @@ wildcard_constraints:
     grammar="[^/]+",
     name="[^/]+",
     pack="[^/]+/[^/]+/[^/]+/n[0-9]+",
-    stage="train|evaluate|attribute",
+    stage="tune|train|evaluate|attribute",
 
 
 def markers(stage):

@@ -18,6 +18,7 @@ rule train:
     input:
         batch=f"{RESULTS}/packs/{{pack}}/train.txt",
         dataset=lambda w: f"{RESULTS}/packs/{w.pack.split('/')[0]}/simulate.done",
+        tuning=lambda w: tune_marker(w.pack),
         architecture=lambda w: GRID.architecture_inputs(w.pack.split("/")[1]),
     output:
         f"{RESULTS}/packs/{{pack}}/train.done",

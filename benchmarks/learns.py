@@ -1,0 +1,105 @@
+"""At which dataset size a suitable architecture comes within 0.02 of the exact ceiling's PR AUC.
+
+    python benchmarks/learns.py [GRAMMAR ...] [--largest 40000]
+
+Without names: the toy grammars and the grammars of two classes and HOMER motifs. Each architecture is
+trained with the settings of the demo (Adam 0.002, batch 64, at most 25 epochs, patience 5; data seed 1,
+model seed 0) on growing prefixes of one dataset until it is there. The ceiling is the exact posterior on
+the same 4,000 test examples. Prints a row a grammar; exits with 1 if one was not learnt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from seqgra.dataset import split_size
+from seqgra.evaluate import evaluate
+from seqgra.grid import architecture_variant
+from seqgra.results import read_scores
+from seqgra.simulate import simulate
+from seqgra.train import train
+
+POOLED, FLAT = "conv20w-gmp-fc10", "conv10w-do03-fc5-do03"
+#: Which motif there is needs pooling; where it is, or in which order, needs its place.
+SUITABLE = {
+    "toy1-kmer-center": FLAT,
+    "toy2-pwm-center": FLAT,
+    "toy3-pwm-anywhere": POOLED,
+    "toy4-pwm-pairs": POOLED,
+    "toy5-order": "conv20w-do03-fc20",
+    "toy6-spacing": "conv20w-do03-fc20",
+    "mc2-dna150-homer": POOLED,
+    "mc2-dna150-order": FLAT,
+    "mc2-dna150-spacing": FLAT,
+    "mc2-dna1000-homer": POOLED,
+    "mc2-dna1000-homer-interaction-order": FLAT,
+    "mc2-dna1000-homer-interaction-spacing": FLAT,
+}
+SETTINGS = {
+    "optimizer": {"adam": {"learning_rate": 0.002}},
+    "training": {"batch_size": 64, "epochs": 25, "patience": 5},
+}
+SIZES = (2_500, 6_000, 16_000, 40_000, 100_000)
+TEST, CLOSE = 4_000, 0.02
+
+
+def pr_auc(model: Path, test: Path, scores: Path) -> float:
+    """Return the PR AUC by which models are compared."""
+    evaluate(model, test, scores, device="cpu")
+    content = read_scores(scores)
+    return float(content["metrics"]["pr_auc"][content["headline"]])
+
+
+def learn(grammar: str, largest: int, folder: Path) -> bool:
+    """Train on growing sizes; print how close each came, and return whether one was close."""
+    file, architecture = Path("grammars") / f"{grammar}.yaml", SUITABLE[grammar]
+    sizes = [size for size in SIZES if size <= largest]
+    counts = split_size(sizes[-1])
+    simulate(file, folder / "test", seed=0, counts={"test": TEST})
+    sets = {name: counts[name] for name in ("training", "validation")}
+    simulate(file, folder / "data", seed=1, counts=sets)
+    exact = folder / "exact"
+    train(folder / "test", "bayes-optimal", exact, size=None, seed=0, backend="bayes-optimal")
+    ceiling = pr_auc(exact, folder / "test", folder / "exact-scores")
+    network = architecture_variant(architecture, SETTINGS, architecture)
+    net = folder / f"{architecture}.yaml"
+    net.write_text(json.dumps(network.model_dump(mode="json", exclude_none=True)))
+    started, reached = time.process_time(), []
+    for size in sizes:
+        model = folder / str(size)
+        train(folder / "data", str(net), model, size=size, seed=0, device="cpu")
+        reached.append(pr_auc(model, folder / "test", folder / f"{size}-scores"))
+        if ceiling - reached[-1] <= CLOSE:
+            break
+    close = ceiling - reached[-1] <= CLOSE
+    tried = ", ".join(f"{n:,}: {v:.3f}" for n, v in zip(sizes, reached, strict=False))
+    at = f"{sizes[len(reached) - 1]:,}" if close else "not reached"
+    seconds = time.process_time() - started
+    print(
+        f"| `{grammar}` | `{architecture}` | {ceiling:.3f} | {at} | {tried} | {seconds:.0f} |",
+        flush=True,
+    )
+    return close
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("grammars", nargs="*", choices=[*SUITABLE, []], default=list(SUITABLE))
+    parser.add_argument("--largest", type=int, choices=SIZES, default=40_000)
+    options = parser.parse_args()
+    print("| grammar | architecture | ceiling | within 0.02 at | PR AUC by size | CPU s |")
+    print("|---|---|---|---|---|---|", flush=True)
+    close = True
+    for grammar in options.grammars:
+        with tempfile.TemporaryDirectory() as folder:
+            close &= learn(grammar, options.largest, Path(folder))
+    sys.exit(not close)
+
+
+if __name__ == "__main__":
+    main()

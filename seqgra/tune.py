@@ -1,0 +1,150 @@
+"""Verb tune: dataset + architecture -> which of its candidate optimiser settings suits best."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from seqgra.architecture.load import (
+    architecture_fingerprint,
+    load_architecture,
+    untuned_fingerprint,
+)
+from seqgra.architecture.optimizers import CANDIDATES, Candidates, Optimizer
+from seqgra.architecture.schema import Network
+from seqgra.dataset import Dataset, open_dataset
+from seqgra.errors import bad_input
+from seqgra.fingerprint import RESULTS_VERSIONS, Identity, claim
+from seqgra.model import backend_module
+from seqgra.results import Candidate, Tuning, write_tuning
+from seqgra.training import Options, Trained, check_network, training_data, write_history
+
+#: Epochs that each candidate trains at most.
+EPOCHS = 20
+
+log = logging.getLogger(__name__)
+
+
+class _Trial(NamedTuple):
+    """What all candidates share."""
+
+    network: Network
+    dataset: Dataset
+    size: int
+    epochs: int
+    backend: str
+    options: Options
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Options that can change bits."""
+        seed, threads = self.options.seed, self.options.threads
+        return {"backend": self.backend, "size": self.size, "seed": seed, "threads": threads}
+
+    def candidate(self, optimizer: Optimizer) -> Network:
+        """Return the network that tries an optimiser."""
+        plan = self.network.training
+        short = plan.model_copy(update={"epochs": min(plan.epochs, self.epochs)})
+        return self.network.with_optimizer(optimizer).model_copy(update={"training": short})
+
+
+def tune(
+    dataset: Path,
+    architecture: str,
+    folder: Path,
+    *,
+    size: int,
+    seed: int = 0,
+    epochs: int = EPOCHS,
+    candidates: Candidates = CANDIDATES,
+    backend: str = "pytorch",
+    device: str = "auto",
+    threads: int = 1,
+) -> str:
+    """Train each candidate for a few epochs and write the one with the least validation loss.
+
+    A finished candidate is kept, and an interrupted one goes on from its last checkpoint.
+
+    Parameters
+    ----------
+    dataset
+        Folder with sets training and validation, of a data seed that is used for nothing else.
+    architecture
+        File, name or descriptor of a network.
+    folder
+        Gets chosen.yaml, and the history of each candidate in candidates/.
+    size
+        Dataset size n: 70 % training, 10 % validation.
+    seed
+        Model seed of all candidates.
+    epochs
+        That each candidate trains at most.
+    candidates
+        Of an architecture whose file lists none.
+    backend, device, threads
+        As for training.
+
+    Returns
+    -------
+    str
+        ``done``, ``up to date``, or ``collapsed`` or ``diverged`` where the best candidate did.
+
+    Raises
+    ------
+    InputError
+        If an input is wrong or missing, or the architecture is no network.
+    """
+    network = load_architecture(architecture)
+    if not isinstance(network, Network):
+        raise bad_input(architecture, "", "has no optimiser; only networks are tuned")
+    opened = open_dataset(dataset)
+    check_network(network, architecture, backend, opened)
+    tried = network.tune or candidates
+    trial = _Trial(network, opened, size, epochs, backend, Options(seed, device, threads))
+    content = [c.model_dump(mode="json", exclude_none=True) for c in tried]
+    identity = Identity(
+        "tune",
+        RESULTS_VERSIONS["tune"],
+        {"dataset": opened.fingerprint, "architecture": untuned_fingerprint(network)},
+        {**trial.settings, "epochs": epochs, "candidates": content},
+    )
+    with claim(folder, identity) as draft:
+        if draft.previous:
+            return "up to date"
+        tuning = Tuning.choose(
+            [_try(trial, optimizer, folder / "candidates") for optimizer in tried]
+        )
+        write_tuning(tuning, draft)
+        best = next(c for c in tuning.candidates if c.optimizer == tuning.optimizer)
+        log.info("%s: %s", folder, best)
+        draft.publish(best.status, threads=threads)
+    return best.status
+
+
+def _try(trial: _Trial, optimizer: Optimizer, folder: Path) -> Candidate:
+    """Train one candidate, or read how it did before."""
+    network = trial.candidate(optimizer)
+    inputs = {
+        "dataset": trial.dataset.fingerprint,
+        "architecture": architecture_fingerprint(network),
+    }
+    identity = Identity("tune", RESULTS_VERSIONS["tune"], inputs, trial.settings)
+    with claim(folder / identity.fingerprint[:12], identity) as draft:
+        if draft.previous:
+            return _candidate(optimizer, draft.previous)
+        data = training_data(trial.dataset, trial.size)
+        trained: Trained = backend_module(trial.backend).fit(network, data, trial.options, draft)
+        write_history(draft, trained.history)
+        draft.publish(trained.status, **trained.facts, reason=trained.reason)
+        return _candidate(optimizer, {"status": trained.status, **trained.facts})
+
+
+def _candidate(optimizer: Optimizer, run: Mapping[str, Any]) -> Candidate:
+    return Candidate(
+        optimizer=optimizer,
+        validation_loss=run["best_validation_loss"],
+        epochs=run["epochs"],
+        status=run["status"],
+    )

@@ -1,0 +1,31 @@
+# The tuning dataset + architecture -> which candidate optimiser settings each size of a pack trains with.
+
+
+def tune_marker(pack):
+    """What the training of a pack waits for; nothing where its architecture is not tuned."""
+    tuned = GRID.tuned(pack.split("/")[1])
+    return [f"{RESULTS}/packs/{pack}/tune.done"] if tuned else []
+
+
+rule tune:
+    input:
+        batch=f"{RESULTS}/packs/{{pack}}/tune.txt",
+        dataset=lambda w: f"{RESULTS}/packs/{w.pack.split('/')[0]}/simulate.done",
+        architecture=lambda w: GRID.architecture_inputs(w.pack.split("/")[1]),
+    output:
+        f"{RESULTS}/packs/{{pack}}/tune.done",
+    log:
+        f"{RESULTS}/logs/tune/{{pack}}.log",
+    priority: priority
+    conda:
+        "../envs/seqgra.yaml"
+    threads: GRID.config.train.threads
+    resources:
+        mem_mb=lambda w, attempt: jobs.memory(GRID, "train", w.pack, attempt),
+        runtime=lambda w, attempt: (
+            GRID.trials(w.pack) * jobs.runtime(GRID, "train", w.pack, attempt)
+        ),
+        gpu=lambda w: jobs.gpu(GRID, w.pack),
+        gres=lambda w: jobs.gres(GRID, w.pack),
+    shell:
+        "seqgra tune --batch {input.batch:q} --done {output:q} > {log:q} 2>&1"
