@@ -240,7 +240,7 @@ def rates(schedule, epochs, past=()):
             lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 9, eta_min=0.1),
         ),
     ],
-    ids=str,
+    ids=["step", "exponential", "cosine"],
 )
 def test_schedules_match_those_of_torch(schedule, oracle):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)

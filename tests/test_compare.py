@@ -341,7 +341,7 @@ def test_every_file_is_there(built):
     names = ("scores", "recovery", "status", "runs", "needed", "ranking", "pairs", "variance")
     tables = [
         f"{n}.{s}"
-        for n in (*names, "stability", "noise", "regret", "ceilings")
+        for n in (*names, "stability", "noise", "regret", "ceilings", "tuning")
         for s in ("csv", "parquet")
     ]
     stems = ("pr-auc", "recovery", "roc-pr-mc2", "agreement-mc2", "runs", "pareto", "examples-mc2")

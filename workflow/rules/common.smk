@@ -41,3 +41,9 @@ localrules:
     batch_simulate,
     batch_pack,
     grid_config,
+
+
+def tune_marker(pack):
+    """What the training of a pack waits for; nothing where its architecture is not tuned."""
+    tuned = GRID.tuned(pack.split("/")[1])
+    return [f"{RESULTS}/packs/{pack}/tune.done"] if tuned else []

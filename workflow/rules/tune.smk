@@ -1,12 +1,6 @@
 # The tuning dataset + architecture -> which candidate optimiser settings each size of a pack trains with.
 
 
-def tune_marker(pack):
-    """What the training of a pack waits for; nothing where its architecture is not tuned."""
-    tuned = GRID.tuned(pack.split("/")[1])
-    return [f"{RESULTS}/packs/{pack}/tune.done"] if tuned else []
-
-
 rule tune:
     input:
         batch=f"{RESULTS}/packs/{{pack}}/tune.txt",
