@@ -129,7 +129,7 @@ def _restricted(grammar: Grammar, set_name: str) -> list[dict[str, Any]]:
     if len(grammar.conditions) > _MOST_CONDITIONS:
         return []
     full = ceiling(grammar, _DRAWN, set_name=set_name)
-    areas = {"everything": Areas(full.roc_auc, full.pr_auc)}
+    areas = {"everything": Areas(full.roc_auc, full.pr_auc, full.pr_auc_micro)}
     areas |= restricted_ceilings(grammar, 2 * _DRAWN, set_name=set_name, resamples=_RESAMPLES)
     return [
         {"knows": name, "metric": metric, "value": measured.value, "standard_error": measured.error}

@@ -21,7 +21,15 @@ from seqgra.grammar.combinations import ROLES
 from seqgra.grammar.schema import Grammar
 from seqgra.plot.agreement import Panel, agreement_grid
 from seqgra.plot.attribution import Example, Placed, example_logos, method_matrix
-from seqgra.plot.curves import Ceiling, Curves, Measure, against_size, mean_curves, roc_pr
+from seqgra.plot.curves import (
+    Ceiling,
+    Curves,
+    Knowledge,
+    Measure,
+    against_size,
+    mean_curves,
+    roc_pr,
+)
 from seqgra.plot.page import Picture
 from seqgra.plot.report import Section, metric_words
 from seqgra.plot.style import Look, compact, save
@@ -31,6 +39,8 @@ from seqgra.results import MACRO, MICRO, read_pictured
 Roles = Callable[[Dataset, str, np.ndarray, np.ndarray], np.ndarray]
 #: Recovery shown by default, where attributions hold it.
 RECOVERY_METRIC = "ap_chance_corrected"
+#: Ceilings of less knowledge this close share a line.
+_ALIKE = 0.03
 
 
 class Drawing(NamedTuple):
@@ -77,7 +87,8 @@ def draw_overview(drawing: Drawing) -> list[Picture]:
         label = f"PR AUC ({scopes[0]})" if len(scopes) == 1 else "PR AUC"
         named = _scope_named if len(scopes) > 1 else _as_is
         ceilings = _ceilings(named(_with_kind(drawing, ceilings_only(areas))))
-        measure = Measure(label, title, None, drawing.target, line, ceilings)
+        less = _less_knowledge(named(_known_less(drawing, shown)))
+        measure = Measure(label, title, None, drawing.target, line, ceilings, less)
         stem = _save(drawing, "pr-auc", against_size(named(shown), drawing.looks, measure))
         pictures.append(Picture(stem, title, _score_caption(shown, drawing.target)))
     pictures += _draw_recovery(drawing, "recovery")
@@ -153,6 +164,29 @@ def _ceilings(rows: pd.DataFrame) -> tuple[Ceiling, ...]:
     for grammar, value, kind in rows[["grammar", "value", "kind"]].to_numpy():
         found.setdefault(str(grammar), Ceiling(str(grammar), float(value), kind == "exact"))
     return tuple(found.values())
+
+
+def _known_less(drawing: Drawing, shown: pd.DataFrame) -> pd.DataFrame:
+    """Return what less knowledge reaches, by the scope each grammar is shown with."""
+    known = restricted(drawing.cells)
+    known = known[known["knows"] != "everything"]
+    scopes = shown.groupby("grammar")["scope"].first()
+    known = known.assign(scope=known["grammar"].map(scopes)).dropna(subset=["scope"])
+    wanted = known["scope"].map({MICRO: "pr_auc_micro", MACRO: "pr_auc"})
+    return known[known["metric"] == wanted]
+
+
+def _less_knowledge(rows: pd.DataFrame) -> tuple[Knowledge, ...]:
+    """Return one line for what is nearly alike, naming all that reaches it."""
+    lines: list[Knowledge] = []
+    order = rows.sort_values(["grammar", "value"], kind="stable")
+    for grammar, value, knows in order[["grammar", "value", "knows"]].to_numpy():
+        last = lines[-1] if lines else None
+        if last and last.grammar == grammar and value - last.value < _ALIKE:
+            lines[-1] = last._replace(knows=f"{last.knows}, {knows}")
+        else:
+            lines.append(Knowledge(str(grammar), float(value), str(knows)))
+    return tuple(lines)
 
 
 def recovery_runs(recovery: pd.DataFrame, method: str, metric: str) -> pd.DataFrame:

@@ -36,10 +36,11 @@ class Measured(NamedTuple):
 
 
 class Areas(NamedTuple):
-    """Means over conditions, one against the others (macro)."""
+    """Means over conditions, one against the others (macro); PR AUC of all of them pooled, too (micro)."""
 
     roc_auc: Measured
     pr_auc: Measured
+    pr_auc_micro: Measured
 
 
 class CeilingOf(NamedTuple):
@@ -51,8 +52,8 @@ class CeilingOf(NamedTuple):
         ``exact``, or ``estimate`` or ``approximation`` and why: then it is no bound.
     examples
         How many were drawn.
-    roc_auc, pr_auc
-        Means over conditions, one against the others (macro).
+    roc_auc, pr_auc, pr_auc_micro
+        See `Areas`.
     accuracy
         Share of examples whose likeliest labels are right; in a multi-label task, all of them at 1/2.
     entropy
@@ -64,6 +65,7 @@ class CeilingOf(NamedTuple):
     examples: int
     roc_auc: Measured
     pr_auc: Measured
+    pr_auc_micro: Measured
     accuracy: Measured
     entropy: Measured
 
@@ -103,14 +105,13 @@ def ceiling(
         p = np.exp(values)
         hits = truth[np.arange(examples), values.argmax(axis=1)]
         entropies = _entropy(*p.T)
-    roc, pr = _areas(log_odds(values, multi_label), truth, seed)
+    areas = _areas(log_odds(values, multi_label), truth, seed)
     root = np.sqrt(examples)
     return CeilingOf(
         posterior.kind,
         tuple(posterior.notes),
         examples,
-        roc,
-        pr,
+        *areas,
         Measured(float(hits.mean()), float(hits.std() / root)),
         Measured(float(entropies.mean()), float(entropies.std() / root)),
     )
@@ -181,11 +182,12 @@ def _entropy(*probabilities: np.ndarray) -> np.ndarray:
 
 
 def _areas(odds: np.ndarray, truth: np.ndarray, seed: int, resamples: int = _RESAMPLES) -> Areas:
-    """Return macro ROC and PR AUC; standard errors by bootstrap over examples, NaN without draws."""
+    """Return the areas of log odds; standard errors by bootstrap over examples, NaN without draws."""
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     generator = np.random.Generator(np.random.PCG64(seed))
-    values: list[tuple[float, float]] = []
+    values: list[tuple[float, ...]] = []
+    pooled = 1 / (1 + np.exp(-np.clip(odds, -700, 700)))
     for draw in range(resamples + 1):
         rows = np.arange(len(odds))
         if draw:
@@ -198,13 +200,11 @@ def _areas(odds: np.ndarray, truth: np.ndarray, seed: int, resamples: int = _RES
             )
             for c in np.flatnonzero(used)
         ]
-        values.append(
-            (float(np.mean([a for a, _ in areas])), float(np.mean([b for _, b in areas])))
-        )
+        micro = average_precision_score(truth[rows].ravel(), pooled[rows].ravel())
+        values.append((*np.mean(areas, axis=0).tolist(), float(micro)))
     table = np.array(values)
-    errors = table[1:].std(axis=0) if resamples else np.full(2, np.nan)
-    roc, pr = (Measured(float(v), float(e)) for v, e in zip(table[0], errors, strict=True))
-    return Areas(roc, pr)
+    errors = table[1:].std(axis=0) if resamples else np.full(3, np.nan)
+    return Areas(*(Measured(float(v), float(e)) for v, e in zip(table[0], errors, strict=True)))
 
 
 def _scores(grammar: Grammar, x: np.ndarray) -> np.ndarray:

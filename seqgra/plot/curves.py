@@ -34,6 +34,7 @@ _CHANCE: Any = (0, (7, 2, 1, 2))
 _RESOLUTION = 500
 #: The ceiling, and what is only an estimate or approximation of it.
 _CEILING: dict[str, Any] = {"color": CEILING_LOOK.color, "ls": CEILING_LOOK.line, "lw": 1.0}
+_LESS: dict[str, Any] = {"color": FAINT, "ls": "-", "lw": 0.5}
 _NO_BOUND: dict[str, Any] = {"color": FAINT, "ls": "-", "lw": 0.8}
 
 
@@ -43,6 +44,14 @@ class Ceiling(NamedTuple):
     grammar: str
     value: float
     exact: bool
+
+
+class Knowledge(NamedTuple):
+    """What a classifier reaches that knows less than everything, and what it knows."""
+
+    grammar: str
+    value: float
+    knows: str
 
 
 class Measure(NamedTuple):
@@ -60,8 +69,8 @@ class Measure(NamedTuple):
         A reference value to mark, or None.
     line_label
         What the reference is, for the legend.
-    ceilings
-        Of the grammars that have one.
+    ceilings, less
+        Of the grammars that have one: the ceiling, and ceilings of less knowledge.
     """
 
     label: str
@@ -70,6 +79,7 @@ class Measure(NamedTuple):
     line: float | None = None
     line_label: str = ""
     ceilings: tuple[Ceiling, ...] = ()
+    less: tuple[Knowledge, ...] = ()
 
 
 class Curves(NamedTuple):
@@ -119,7 +129,7 @@ def against_size(runs: pd.DataFrame, looks: Mapping[str, Look], measure: Measure
         for axis, grammar in zip(axes, grammars, strict=False):
             panel = runs[runs["grammar"] == grammar]
             _draw_panel(axis, panel, labels, looks, sizes, measure)
-            _draw_ceiling(axis, grammar, measure)
+            _draw_ceiling(axis, panel, grammar, measure)
             axis.set_title(wrap_title(grammar, width / columns))
             _size_axis(axis, sizes, width / columns)
         for i, axis in enumerate(axes):
@@ -157,11 +167,27 @@ def _draw_panel(
         _draw_line(axis, runs.assign(x=runs["size"] * shift), looks[label])
 
 
-def _draw_ceiling(axis: Axes, grammar: str, measure: Measure) -> None:
+def _draw_ceiling(axis: Axes, panel: pd.DataFrame, grammar: str, measure: Measure) -> None:
+    chance = panel["chance"].iloc[0] if "chance" in panel else -math.inf
     for ceiling in measure.ceilings:
         if ceiling.grammar == grammar:
             style = _CEILING if ceiling.exact else _NO_BOUND
             axis.axhline(ceiling.value, **style, zorder=2.5)
+    for known in measure.less:
+        if known.grammar == grammar:
+            axis.axhline(known.value, **_LESS, zorder=1.5)
+            below = known.value < chance + 0.01  # not across the line of the constant prediction
+            axis.annotate(
+                known.knows,
+                (0.995, known.value),
+                xytext=(0, -1 if below else 0.5),
+                xycoords=("axes fraction", "data"),
+                textcoords="offset points",
+                size=5.5,
+                color=FAINT,
+                ha="right",
+                va="top" if below else "bottom",
+            )
 
 
 def _draw_line(axis: Axes, runs: pd.DataFrame, look: Look) -> None:
@@ -213,6 +239,7 @@ def _size_axis(axis: Axes, sizes: np.ndarray, width: float) -> None:
 
 def _value_axis(axis: Axes, values: pd.DataFrame, measure: Measure) -> None:
     bounds = [ceiling.value for ceiling in measure.ceilings]
+    bounds += [known.value for known in measure.less]
     low = min([values.min().min(), *bounds])
     high = max([values.max().max(), measure.line or 0, *bounds])
     if measure.floor is not None:
@@ -235,6 +262,8 @@ def _notes(runs: pd.DataFrame, measure: Measure) -> list[Line2D]:
         notes.append(Line2D([], [], **_CEILING, label="ceiling: exact posterior"))
     if not all(ceiling.exact for ceiling in shown):
         notes.append(Line2D([], [], **_NO_BOUND, label="posterior, estimated: no bound"))
+    if any(known.grammar in set(runs["grammar"]) for known in measure.less):
+        notes.append(Line2D([], [], **_LESS, label="ceiling of less knowledge"))
     if measure.line is not None:
         line = Line2D([], [], color=FAINT, ls=(0, (1, 2)), lw=1, label=measure.line_label)
         notes.append(line)
