@@ -147,8 +147,8 @@ def balanced_weights(y: np.ndarray, task: str) -> np.ndarray:
     Multi-class: N / (C N_c), of the examples of condition c. Multi-label: (N - N_c) / N_c, of the
     positives of label c. A condition without examples counts as one with half an example.
 
-    >>> balanced_weights(np.array([[1, 0], [1, 0], [1, 0], [0, 1]]), "multi-class").round(3).tolist()
-    [0.667, 2.0]
+    >>> balanced_weights(np.array([[1, 0], [1, 0], [1, 0], [0, 1]]), "multi-class").tolist()
+    [0.6666666865348816, 2.0]
     """
     examples, conditions = y.shape
     counts = np.maximum(y.sum(axis=0, dtype=float), 0.5)
@@ -205,8 +205,8 @@ def fit_temperature(logits: np.ndarray, y: np.ndarray, task: str) -> float | Non
         where a logit is not finite.
 
     >>> y = np.array([[1, 0], [1, 0], [1, 0], [0, 1]])  # sigmoid(8 / T) = 3/4
-    >>> round(fit_temperature(np.array([[8.0, 0.0]] * 4), y, "multi-class"), 2) == round(8 / np.log(3), 2)
-    True
+    >>> round(fit_temperature(np.array([[8.0, 0.0]] * 4), y, "multi-class"), 2)  # 8 / ln 3
+    7.28
     """
     from scipy.optimize import minimize_scalar
 

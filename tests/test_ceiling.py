@@ -264,7 +264,7 @@ conditions: {one: {rules: [{elements: [a]}]}, two: {rules: [{elements: [b]}]}}
 def test_the_model_notes_what_less_knowledge_reaches(posterior_model):
     cell = SimpleNamespace(grammar="tiny", backend="bayes-optimal", model=posterior_model)
     table = restricted([cell]).set_index(["knows", "metric"])
-    assert len(table) == 5 * 2
+    assert len(table) == 5 * 3
     enough = table["enough"].xs("roc_auc", level="metric")
     assert enough["everything"]
     assert enough["vocabulary"]  # which of two 8-letter words there is says it all

@@ -295,6 +295,7 @@ def write_by_hand(draft, grammar: Grammar):
     table = table[list(ELEMENT_COLUMNS)].astype(ELEMENT_COLUMNS)
     table.to_parquet(draft.aside("test.elements.parquet"), index=False)
     content = {"alphabet": "DNA", "window": WINDOW, "conditions": list(grammar.conditions)}
+    content |= {"task": "multi-class", "elements": [], "roles": [], "checksums": {}}
     content |= {"counts": {"test": len(EXPECTED)}, "grammar": grammar.model_dump(mode="json")}
     draft.aside("dataset.json").write_text(json.dumps(content))
 

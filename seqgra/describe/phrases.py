@@ -31,7 +31,7 @@ def number(value: float) -> str:
     """Return a number in few digits.
 
     >>> [number(x) for x in (10.5, 3.0, 1000, 0.29565, 0.00004)]
-    ['10.5', '3', '1,000', '0.2956', '4e-05']
+    ['10.5', '3', '1,000', '0.2957', '4e-05']
     """
     return f"{value:,.0f}" if value == int(value) else f"{value:.4g}"
 
