@@ -32,6 +32,8 @@ from seqgra.grammar.schema import Grammar
 if TYPE_CHECKING:
     import pandas as pd
 
+#: Verbs that make datasets.
+MAKERS = ("simulate", "ingest", "subsample")
 #: Bytes that one checksum covers.
 CHUNK = 4 << 20
 #: Columns of the element table; positions are 0-based, end exclusive.
@@ -93,9 +95,18 @@ class Dataset:
     fingerprint: str
     content: Mapping[str, Any]
 
+    @property
+    def simulated(self) -> bool:
+        """Whether the examples were drawn from a grammar; otherwise they are real, see `ingest`."""
+        return "ingest" not in self.content
+
     @cached_property
     def grammar(self) -> Grammar:
-        """The resolved grammar that the examples were drawn from."""
+        """The resolved grammar that the examples were drawn from.
+
+        That of real examples says what was measured: task, window, background and the motifs that
+        were looked for, without rules.
+        """
         try:
             return Grammar.model_validate(self.content["grammar"])
         except ValidationError as error:
@@ -172,7 +183,7 @@ class Dataset:
         try:
             return pd.read_parquet(path, filters=[("example", "<", examples)])
         except (OSError, ValueError) as error:
-            raise bad_input(path, "", f"cannot be read ({error}); simulate it again") from None
+            raise bad_input(path, "", f"cannot be read ({error}); make it again") from None
 
     def element_blocks(
         self, set_name: str, examples: int | None = None, rows: int = 1 << 14
@@ -212,7 +223,7 @@ class Dataset:
                     if known >= examples:
                         break
         except (OSError, pa.ArrowInvalid) as error:
-            raise bad_input(path, "", f"cannot be read ({error}); simulate it again") from None
+            raise bad_input(path, "", f"cannot be read ({error}); make it again") from None
         for end in range(first + rows, examples + rows, rows):
             block, left = _cut(left, min(end, examples))
             yield block
@@ -229,7 +240,7 @@ class Dataset:
     def _load(self, set_name: str, what: str, examples: int | None) -> np.ndarray:
         name = f"{set_name}.{what}.npy"
         wanted = self._count(set_name, examples)
-        if require_run(self.folder, "simulate")["fingerprint"] != self.fingerprint:
+        if require_run(self.folder, *MAKERS)["fingerprint"] != self.fingerprint:
             raise bad_input(self.folder, "", "was replaced by another dataset meanwhile; run again")
         path = self.folder / name
         try:
@@ -239,7 +250,7 @@ class Dataset:
         shape = (self.counts[set_name], self.window if what == "x" else len(self.conditions))
         if array.shape != shape or array.dtype != np.uint8:
             held = f"{array.dtype} {array.shape}; expected uint8 {shape}"
-            raise bad_input(path, "", f"holds {held}; simulate it again")
+            raise bad_input(path, "", f"holds {held}; make it again")
         return array[:wanted]
 
     def verify(self, *sets: str) -> None:
@@ -257,8 +268,8 @@ class Dataset:
             for what, labels in (("y", self.y(name)), ("y_true", self.y_true(name))):
                 if labels.max(initial=0) > 1:
                     file = self.folder / f"{name}.{what}.npy"
-                    raise bad_input(file, "", "holds labels beside 0 and 1; simulate it again")
-        run = require_run(self.folder, "simulate")
+                    raise bad_input(file, "", "holds labels beside 0 and 1; make it again")
+        run = require_run(self.folder, *MAKERS)
         for name in sets:
             verify_file(self.folder, f"{name}.elements.parquet", run)
 
@@ -271,7 +282,7 @@ def open_dataset(folder: Path) -> Dataset:
     InputError
         If there is none, or it has lost or truncated files.
     """
-    run = require_run(folder, "simulate")
+    run = require_run(folder, *MAKERS)
     path = verify_file(folder, "dataset.json", run)
     try:
         content = json.loads(path.read_text())
@@ -279,14 +290,14 @@ def open_dataset(folder: Path) -> Dataset:
     except ValueError as error:  # of JSON, of UTF-8, of what is expected
         raise _damaged(path, "", error) from None
     if content["alphabet"] not in ALPHABETS:
-        raise bad_input(path, "alphabet", f"is {content['alphabet']!r}; simulate it again")
+        raise bad_input(path, "alphabet", f"is {content['alphabet']!r}; make it again")
     return Dataset(folder, run["fingerprint"], content)
 
 
 def _damaged(path: Path, place: str, error: Exception) -> InputError:
     """Return the error of a file that cannot be what a simulation wrote."""
     said = " ".join(str(error).split())[:200]
-    return bad_input(path, place, f"cannot be read ({said}); simulate it again")
+    return bad_input(path, place, f"cannot be read ({said}); make it again")
 
 
 def verify_chunks(path: Path, sums: list[int]) -> None:
@@ -302,7 +313,7 @@ def verify_chunks(path: Path, sums: list[int]) -> None:
             if zlib.crc32(stream.read(CHUNK)) != expected:
                 place = f"bytes {number * CHUNK} to {(number + 1) * CHUNK}"
                 message = "do not match their checksum (damaged or edited); "
-                message += "delete the folder and simulate it again"
+                message += "delete the folder and make it again"
                 raise bad_input(path, place, message)
 
 

@@ -28,6 +28,8 @@ RUN_FILE = "run.json"
 #: that old nouns are made again.
 RESULTS_VERSIONS = {
     "simulate": 2,
+    "ingest": 1,
+    "subsample": 1,
     "tune": 1,
     "train": 2,
     "evaluate": 2,
@@ -116,8 +118,8 @@ def read_run(folder: Path) -> dict[str, Any] | None:
     return run if whole else None
 
 
-def require_run(folder: Path, verb: str) -> dict[str, Any]:
-    """Return the `run.json` of a finished noun that `verb` made.
+def require_run(folder: Path, *verbs: str) -> dict[str, Any]:
+    """Return the `run.json` of a finished noun that one of `verbs` made.
 
     Raises
     ------
@@ -127,9 +129,10 @@ def require_run(folder: Path, verb: str) -> dict[str, Any]:
     run = read_run(folder) or _read_while_published(folder)
     if run is None:
         state = "has lost or truncated files" if (folder / RUN_FILE).exists() else "is not finished"
-        raise bad_input(folder, "", f"{state}; make it (again) with `seqgra {verb}`")
-    if run["verb"] != verb:
-        raise bad_input(folder, "", f"was made by `seqgra {run['verb']}`; expected `seqgra {verb}`")
+        raise bad_input(folder, "", f"{state}; make it (again) with `seqgra {verbs[0]}`")
+    if run["verb"] not in verbs:
+        message = f"was made by `seqgra {run['verb']}`; expected `seqgra {verbs[0]}`"
+        raise bad_input(folder, "", message)
     return run
 
 

@@ -23,6 +23,8 @@ def requirements():
 def test_conda_environment_agrees_with_pyproject(file):
     content = yaml.safe_load((REPOSITORY / file).read_text())
     listed = [line for line in content["dependencies"] if isinstance(line, str) and line != "pip"]
+    [by_pip] = [line["pip"] for line in content["dependencies"] if isinstance(line, dict)]
+    listed += [line for line in by_pip if line != "-e ."]
     conda = dict(re.match(r"([\w-]+)(.*)", line).groups() for line in listed)
     assert conda.pop("python") == ">=3.11"
     assert conda == requirements()

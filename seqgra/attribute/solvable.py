@@ -32,7 +32,7 @@ def solvable(
     Returns
     -------
     ndarray or None
-        bool (K,); None where the grammar has no exact posterior.
+        bool (K,); None of real examples, and where the grammar has no exact posterior.
     """
     key = tuple(np.unique(rows).tolist())
     found = _probabilities(dataset.folder, dataset.fingerprint, set_name, key)
@@ -47,6 +47,8 @@ def _probabilities(
 ) -> np.ndarray | None:
     """Return the posterior of each condition, float64 (K, C): the same for all models of a batch."""
     dataset = open_dataset(folder)
+    if not dataset.simulated:
+        return None
     clean = dataset.grammar.model_copy(update={"noise": None})
     try:
         posterior = compile_posterior(clean, set_name)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from seqgra.architecture.schema import BayesOptimal
+from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.grammar.schema import Grammar
 from seqgra.law.ceiling import Areas, ceiling, restricted_ceilings
@@ -95,9 +96,12 @@ def fit(
     Raises
     ------
     InputError
-        If the grammar has too many outcomes.
+        If the examples are real, or the grammar has too many outcomes.
     """
     started = time.perf_counter()
+    if not data.dataset.simulated:
+        message = "holds real examples, whose law nobody knows; bayes-optimal needs simulated ones"
+        raise bad_input(data.dataset.folder, "", message)
     grammar = data.dataset.grammar
     recipe = {
         "architecture": architecture.model_dump(mode="json"),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from seqgra.alphabet import PADDING
 from seqgra.dataset import Dataset
-from seqgra.grammar.combinations import ROLES
+from seqgra.grammar.combinations import tells
 from seqgra.law.affinity import element_columns
 
 #: An instance is found if its mean score is above this share of the highest of background sequences.
@@ -29,7 +29,7 @@ def position_scores(values: np.ndarray, signed: bool) -> np.ndarray:
 def placed_instances(
     dataset: Dataset, set_name: str, rows: np.ndarray, explained: np.ndarray
 ) -> pd.DataFrame:
-    """Return the intact elements that a rule of the condition explained placed.
+    """Return the intact elements that tell about the condition explained (see `tells`).
 
     Returns
     -------
@@ -38,8 +38,9 @@ def placed_instances(
     """
     wanted = pd.DataFrame({"example": rows, "row": np.arange(rows.size), "explained": explained})
     table = dataset.elements(set_name, int(rows.max(initial=-1)) + 1).merge(wanted, on="example")
-    told = table["intact"] & (table["role"] == ROLES.index("grammar"))
-    told &= table["condition"] == table["explained"]
+    told = table["intact"].to_numpy() & tells(
+        *(table[name].to_numpy() for name in ("role", "condition", "explained"))
+    )
     columns = ["row", "element", "start", "end", "strand"]
     return table.loc[told, columns].reset_index(drop=True)
 

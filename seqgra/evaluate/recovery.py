@@ -15,7 +15,7 @@ import pandas as pd
 from seqgra.alphabet import PADDING
 from seqgra.dataset import Dataset
 from seqgra.evaluate.instances import instance_recall, position_scores
-from seqgra.grammar.combinations import ROLES
+from seqgra.grammar.combinations import ROLES, tells
 from seqgra.grammar.schema import Grammar
 from seqgra.law.affinity import element_columns
 from seqgra.results import NULL, BackgroundOnly
@@ -108,7 +108,7 @@ def position_roles(
 ) -> np.ndarray:
     """Return what each position is to the condition that is explained.
 
-    Grammar: informative columns of intact elements that a rule of this condition placed. Confounder:
+    Grammar: informative columns of intact elements that `tells` about this condition. Confounder:
     informative columns of intact elements of confounders. Ignored: all other columns of elements that
     a rule of any condition placed: those below `LEAST_INFORMATION`, those of other conditions (which
     may well speak against this one), and those of overwritten elements. Padding: beyond the
@@ -140,12 +140,13 @@ def position_roles(
     letters = _Letters.of(dataset.elements(set_name, examples).merge(wanted, on="example"))
     informative = letters.bits(_information(dataset.grammar)) >= LEAST_INFORMATION
     told = letters.intact & informative
-    of_rule = letters.role == ROLES.index("grammar")
+    of_rule = np.isin(letters.role, (ROLES.index("grammar"), ROLES.index("hit")))
+    own = tells(letters.role, letters.condition, letters.explained)
     roles = np.full(x.shape, Role.BACKGROUND, np.uint8)
     for role, chosen in (
         (Role.IGNORED, of_rule),
         (Role.CONFOUNDER, told & (letters.role == ROLES.index("confounder"))),
-        (Role.GRAMMAR, told & of_rule & (letters.condition == letters.explained)),
+        (Role.GRAMMAR, told & own),
     ):
         roles[letters.row[chosen], letters.position[chosen]] = role
     roles[x == PADDING] = Role.PADDING
