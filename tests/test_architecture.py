@@ -17,7 +17,7 @@ from seqgra.architecture.schema import Network
 from seqgra.architecture.shapes import check_fit, count_parameters, layer_shapes
 from seqgra.backends.pytorch_layers import build
 from seqgra.errors import InputError
-from seqgra.grid import Grid
+from seqgra.grid import Grid, commands
 
 ARCHITECTURES = Path(__file__).parents[1] / "architectures"
 SHIPPED = sorted(ARCHITECTURES.glob("*.yaml"))
@@ -417,6 +417,6 @@ def test_the_grid_runs_custom_code_only_where_the_config_allows_it(tmp_path, tin
         "mine.py",
     ]
     for stage in ("train", "evaluate", "attribute"):
-        lines = {name: grid.lines(stage, name) for name in grid.packs}
+        lines = {name: commands.lines(grid, stage, name) for name in grid.packs}
         flagged = {name for name, text in lines.items() if "--allow-custom-code" in text}
         assert flagged == {name for name in lines if "/mine/" in name}

@@ -26,7 +26,7 @@ from seqgra.evaluate import evaluate
 from seqgra.evaluate.recovery import recover
 from seqgra.fingerprint import read_run
 from seqgra.grammar.load import load_grammar, resolve
-from seqgra.grid import Grid
+from seqgra.grid import Grid, commands
 from seqgra.law.ceiling import ceiling, restricted_ceilings
 from seqgra.law.posterior import FLOOR_LOG, compile_posterior
 from seqgra.model import open_model
@@ -92,7 +92,7 @@ def test_grid_has_one_cell_a_grammar():
         "toy6-spacing/bayes-optimal",
     ]
     pack = next(name for name in grid.packs if name.startswith("toy5-order/bayes-optimal"))
-    (line,) = grid.lines("train", pack).splitlines()[1:]
+    (line,) = commands.lines(grid, "train", pack).splitlines()[1:]
     assert "--size" not in line
     assert "data/toy5-order/test" in line
     assert len(grid.cells) == 2 + 2 * 2 * 2

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from seqgra.cli import main
-from seqgra.grid import Grid, jobs
+from seqgra.grid import Grid, commands, jobs
 from seqgra.grid.plan import STAGES, plan
 
 REPOSITORY = Path(__file__).parents[1]
@@ -121,7 +121,7 @@ def test_the_disk_of_a_plan_is_that_of_real_nouns(tmp_path, monkeypatch):
     for stage in STAGES:
         names = found.grammars if stage == "simulate" else found.packs
         for name in names:
-            (tmp_path / "batch").write_text(found.lines(stage, name))
+            (tmp_path / "batch").write_text(commands.lines(found, stage, name))
             assert main([stage, "--batch", str(tmp_path / "batch")]) == 0
     folders = dict(zip(STAGES, ("data", "models", "scores", "attributions"), strict=True))
     for stage, whole in plan(found, seconds=0).stages.items():

@@ -13,7 +13,7 @@ from seqgra.compare.tables import CELL_COLUMNS, read_cells
 from seqgra.compare.tuning import in_words, tuning_table
 from seqgra.errors import InputError
 from seqgra.fingerprint import read_run
-from seqgra.grid import Grid
+from seqgra.grid import Grid, commands
 from seqgra.plot.tuned import tuned_note, tuned_table
 from seqgra.results import Candidate, Tuning, read_tuning
 from seqgra.simulate import simulate
@@ -179,19 +179,19 @@ def config(**changes):
 def test_a_grid_tunes_each_network_once_a_size():
     grid = Grid(config(), "config")
     pack = next(name for name in grid.packs if "fc10" in name)
-    lines = [line.split() for line in grid.lines("tune", pack).splitlines()[1:]]
+    lines = [line.split() for line in commands.lines(grid, "tune", pack).splitlines()[1:]]
     targets = [f"results/t/tunings/toy1-kmer-center/{n}/fc10/pytorch" for n in (100, 200)]
     assert [line[line.index("-o") + 1] for line in lines] == targets
     assert all(line[0] == "results/t/data/toy1-kmer-center/s7" for line in lines)
-    trained = grid.lines("train", pack).splitlines()[1:]
+    trained = commands.lines(grid, "train", pack).splitlines()[1:]
     assert len(trained) == 8 and all("--tuned results/t/tunings/" in line for line in trained)
     baseline = next(name for name in grid.packs if "kmer-logistic" in name)
-    assert "--tuned" not in grid.lines("train", baseline)
-    simulated = grid.lines("simulate", "toy1-kmer-center")
+    assert "--tuned" not in commands.lines(grid, "train", baseline)
+    simulated = commands.lines(grid, "simulate", "toy1-kmer-center")
     assert "/s7 --seed 7 --sets training,validation --size 200" in simulated
     plain = Grid(config(tune=None), "config")
-    assert "--tuned" not in plain.lines("train", pack)
-    assert "s7" not in plain.lines("simulate", "toy1-kmer-center")
+    assert "--tuned" not in commands.lines(plain, "train", pack)
+    assert "s7" not in commands.lines(plain, "simulate", "toy1-kmer-center")
     assert not plain.tuned("fc10") and not grid.tuned("kmer-logistic-regression")
 
 
@@ -238,7 +238,7 @@ def test_batch_lines_can_be_run(tmp_path, tiny_grammar, monkeypatch):
     content["tune"] = {"seed": 7, "epochs": 1, "candidates": CANDIDATES[:2]}
     grid = Grid(content, "config")
     for stage, name in (("simulate", "tiny"), ("tune", "tiny/fc10/pytorch/n50")):
-        (tmp_path / stage).write_text(grid.lines(stage, name))
+        (tmp_path / stage).write_text(commands.lines(grid, stage, name))
         assert main([stage, "--batch", stage, "--done", f"{stage}.done"]) == 0
     (done,) = (tmp_path / "tune.done").read_text().splitlines()
     fingerprint, folder = done.split()

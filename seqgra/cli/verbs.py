@@ -306,11 +306,11 @@ def _write_cells(config: Path | None, library: Path, folder: Path) -> Path:
     import io
 
     from seqgra.fingerprint import write_atomically
-    from seqgra.grid import read_grid
+    from seqgra.grid import commands, read_grid
 
     if config is None:
         raise bad_input("compare", "", "needs --grid CONFIG or --cells FILE")
-    rows = list(read_grid(config, (Path(), library)).cell_rows())
+    rows = list(commands.cell_rows(read_grid(config, (Path(), library))))
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import shlex
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +17,6 @@ from seqgra.architecture.custom import module_file
 from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Network
 from seqgra.architecture.shapes import check_fit
 from seqgra.errors import InputError, Problem, bad_input, raise_problems
-from seqgra.fingerprint import RESULTS_VERSIONS
 from seqgra.grammar.blocks import blocks_of
 from seqgra.grammar.laws import highest
 from seqgra.grammar.load import load_grammar, merge
@@ -158,7 +156,7 @@ class Grid:
                 message = f"unknown method {method!r}; {suggest(method, list(METHODS))}"
                 yield Problem(self.file, "attribution.methods", message)
         yield from self._tune_problems()
-        for name in self._custom() if not self.config.train.allow_custom_code else ():
+        for name in self.custom() if not self.config.train.allow_custom_code else ():
             message = "runs code of your own; allow it with train.allow_custom_code: true"
             yield Problem(self.file, f"architectures.{name}.module", message)
         for backend in self.config.backends:
@@ -201,13 +199,10 @@ class Grid:
         assert isinstance(network, Network) and plan is not None
         return len(network.tune or plan.candidates)
 
-    def _custom(self) -> list[str]:
+    def custom(self) -> list[str]:
         """Return the architectures that run code of the user's own."""
         known = self.architectures.items()
         return [name for name, a in known if isinstance(a, Network) and a.module]
-
-    def _code_option(self, cell: Cell) -> list[object]:
-        return ["--allow-custom-code"] if cell.architecture in self._custom() else []
 
     @property
     def content(self) -> dict[str, Any]:
@@ -330,102 +325,9 @@ class Grid:
         """Return the file that a variant of an architecture changes; none for a descriptor."""
         return _files(self.architecture_base(architecture))
 
-    def lines(self, stage: str, name: str) -> str:
-        """Return the batch file of a stage: for simulate of a grammar, otherwise of a pack."""
-        head = f"# seqgra {stage}, results version {RESULTS_VERSIONS[stage]}\n"
-        if stage == "simulate":
-            return head + _text(self._simulate(name))
-        if stage == "tune":  # one choice for all seeds
-            firsts = {self.tuning(cell): cell for cell in reversed(self.packs[name].cells)}
-            return head + _text(self._tune(firsts[place]) for place in reversed(firsts))
-        make = {"train": self._train, "evaluate": self._evaluate, "attribute": self._attribute}
-        return head + _text(line for cell in self.packs[name].cells for line in make[stage](cell))
-
-    def _simulate(self, grammar: str) -> Iterator[list[object]]:
-        file, most, test = self.grammar_file(grammar), max(self.config.sizes), self.config.test
-        sets: list[object] = ["--sets", "training,validation", "--size", most]
-        for seed in self.config.data_seeds:
-            target = self.dataset(grammar, seed)
-            yield [file, "-o", target, "--seed", seed, *sets]
-        if self.config.tune and any(map(self.tuned, self.architectures)):
-            target = self.dataset(grammar, self.config.tune.seed)
-            yield [file, "-o", target, "--seed", self.config.tune.seed, *sets]
-        sets = ["--sets", "test", "--examples", test.examples]
-        yield [file, "-o", self.test_set(grammar), "--seed", test.seed, *sets]
-
-    def _train(self, cell: Cell) -> Iterator[list[object]]:
-        if cell.backend == EXACT:  # needs the grammar only, which every dataset holds
-            file = self.architecture_file(cell.architecture)
-            yield [self.test_set(cell.grammar), file, "-o", self.noun("models", cell)]
-            return
-        dataset, target = self.dataset(cell.grammar, cell.data_seed), self.noun("models", cell)
-        options = ["--seed", cell.model_seed, *self._train_options(cell)]
-        options += ["--tuned", self.tuning(cell)] if self.tuned(cell.architecture) else []
-        yield [dataset, self.architecture_file(cell.architecture), "-o", target, *options]
-
-    def _train_options(self, cell: Cell) -> list[object]:
-        plan = self.config.train
-        options: list[object] = ["--size", cell.size, "--backend", cell.backend]
-        options += ["--device", plan.device, "--threads", plan.threads]
-        return options + self._code_option(cell)
-
-    def _tune(self, cell: Cell) -> list[object]:
-        network, plan = self.architectures[cell.architecture], self.config.tune
-        assert isinstance(network, Network) and plan is not None
-        options = [*self._train_options(cell), "--epochs", plan.epochs]
-        if not network.tune:
-            content = [c.model_dump(mode="json", exclude_none=True) for c in plan.candidates]
-            options += ["--candidates", json.dumps(content)]
-        dataset = self.dataset(cell.grammar, plan.seed)
-        target = self.tuning(cell)
-        return [dataset, self.architecture_file(cell.architecture), "-o", target, *options]
-
-    def _evaluate(self, cell: Cell) -> Iterator[list[object]]:
-        inputs = [self.noun("models", cell), self.test_set(cell.grammar)]
-        yield [*inputs, "-o", self.noun("scores", cell), *self._test_options(cell)]
-
-    def _attribute(self, cell: Cell) -> Iterator[list[object]]:
-        plan = self.config.attribution
-        for method in plan.methods:
-            inputs = [self.noun("models", cell), self.test_set(cell.grammar)]
-            options = ["--method", method, "--examples", plan.examples, "--steps", plan.steps]
-            target = self.noun("attributions", cell) / method
-            yield [*inputs, "-o", target, *options, *self._test_options(cell)]
-
-    def _test_options(self, cell: Cell) -> list[object]:
-        config = self.config
-        options = ["--set-size", config.test.examples, "--device", config.train.device]
-        return options + self._code_option(cell)
-
     def noun(self, kind: str, cell: Cell) -> Path:
         """Return the folder of a cell's noun; `kind` is models, scores or attributions."""
         return self.folder / kind / cell.path
-
-    def cell_rows(self) -> Iterator[dict[str, object]]:
-        """Yield one row of the cells file for each cell (see `compare`)."""
-        for cell in self.cells:
-            attributions = (
-                f"{method}={self.noun('attributions', cell) / method}"
-                for method in self.config.attribution.methods
-            )
-            yield {
-                **cell._asdict(),
-                "model": self.noun("models", cell),
-                "scores": self.noun("scores", cell),
-                "attributions": ";".join(attributions),
-                "refused": "; ".join(self._refused(cell)),
-                "test": self.test_set(cell.grammar),
-            }
-
-    def _refused(self, cell: Cell) -> Iterator[str]:
-        """Yield the methods that are not defined for a cell's architecture, each with the reason."""
-        from seqgra.attribute.methods import refusal
-
-        architecture = self.architectures[cell.architecture]
-        network = architecture if isinstance(architecture, Network) else None
-        for method in self.config.attribution.methods:
-            if reason := refusal(method, network):
-                yield f"skipped: {reason}"
 
     def variant_changes(self, kind: str, name: str) -> str:
         """Return the changes that make a variant, as JSON; `kind` is grammars or architectures."""
@@ -459,7 +361,3 @@ def _files(name: str) -> list[str]:
 def _add_pack(packs: dict[str, Pack], prefix: str, cells: list[Cell], minutes: float) -> None:
     name = f"{prefix}/n{cells[0].size}"
     packs[name] = Pack(name, tuple(cells), minutes)
-
-
-def _text(lines: Iterator[list[object]]) -> str:
-    return "\n".join(shlex.join(map(str, line)) for line in lines)

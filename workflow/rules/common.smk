@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from seqgra.errors import InputError
-from seqgra.grid import Grid, jobs
+from seqgra.grid import Grid, commands, jobs
 from snakemake.exceptions import WorkflowError
 
 REPOSITORY = Path(workflow.basedir).parent

@@ -9,7 +9,7 @@ rule batch_simulate:
     conda:
         "../envs/seqgra.yaml"
     params:
-        lines=lambda w: GRID.lines("simulate", w.grammar),
+        lines=lambda w: commands.lines(GRID, "simulate", w.grammar),
     shell:
         "cat > {output:q} 2> {log:q} <<'END'\n{params.lines}\nEND"
 

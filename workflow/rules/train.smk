@@ -9,7 +9,7 @@ rule batch_pack:
     conda:
         "../envs/seqgra.yaml"
     params:
-        lines=lambda w: GRID.lines(w.stage, w.pack),
+        lines=lambda w: commands.lines(GRID, w.stage, w.pack),
     shell:
         "cat > {output:q} 2> {log:q} <<'END'\n{params.lines}\nEND"
 

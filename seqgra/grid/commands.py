@@ -1,0 +1,122 @@
+"""The command lines that make the cells of a grid, and the file that says where they lie."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+
+from seqgra.architecture.schema import Network
+from seqgra.fingerprint import RESULTS_VERSIONS
+from seqgra.grid import EXACT, Cell, Grid
+
+
+def lines(grid: Grid, stage: str, name: str) -> str:
+    """Return the batch file of a stage: for simulate of a grammar, otherwise of a pack."""
+    head = f"# seqgra {stage}, results version {RESULTS_VERSIONS[stage]}\n"
+    if stage == "simulate":
+        return head + _text(_simulate(grid, name))
+    if stage == "tune":  # one choice for all seeds
+        firsts = {grid.tuning(cell): cell for cell in reversed(grid.packs[name].cells)}
+        return head + _text(_tune(grid, firsts[place]) for place in reversed(firsts))
+    make = {"train": _train, "evaluate": _evaluate, "attribute": _attribute}[stage]
+    return head + _text(line for cell in grid.packs[name].cells for line in make(grid, cell))
+
+
+def _simulate(grid: Grid, grammar: str) -> Iterator[list[object]]:
+    file, most, test = grid.grammar_file(grammar), max(grid.config.sizes), grid.config.test
+    sets: list[object] = ["--sets", "training,validation", "--size", most]
+    for seed in grid.config.data_seeds:
+        target = grid.dataset(grammar, seed)
+        yield [file, "-o", target, "--seed", seed, *sets]
+    if grid.config.tune and any(map(grid.tuned, grid.architectures)):
+        target = grid.dataset(grammar, grid.config.tune.seed)
+        yield [file, "-o", target, "--seed", grid.config.tune.seed, *sets]
+    sets = ["--sets", "test", "--examples", test.examples]
+    yield [file, "-o", grid.test_set(grammar), "--seed", test.seed, *sets]
+
+
+def _train(grid: Grid, cell: Cell) -> Iterator[list[object]]:
+    if cell.backend == EXACT:  # needs the grammar only, which every dataset holds
+        file = grid.architecture_file(cell.architecture)
+        yield [grid.test_set(cell.grammar), file, "-o", grid.noun("models", cell)]
+        return
+    dataset, target = grid.dataset(cell.grammar, cell.data_seed), grid.noun("models", cell)
+    options = ["--seed", cell.model_seed, *_train_options(grid, cell)]
+    options += ["--tuned", grid.tuning(cell)] if grid.tuned(cell.architecture) else []
+    yield [dataset, grid.architecture_file(cell.architecture), "-o", target, *options]
+
+
+def _train_options(grid: Grid, cell: Cell) -> list[object]:
+    plan = grid.config.train
+    options: list[object] = ["--size", cell.size, "--backend", cell.backend]
+    options += ["--device", plan.device, "--threads", plan.threads]
+    return options + _code_option(grid, cell)
+
+
+def _tune(grid: Grid, cell: Cell) -> list[object]:
+    network, plan = grid.architectures[cell.architecture], grid.config.tune
+    assert isinstance(network, Network) and plan is not None
+    options = [*_train_options(grid, cell), "--epochs", plan.epochs]
+    if not network.tune:
+        content = [c.model_dump(mode="json", exclude_none=True) for c in plan.candidates]
+        options += ["--candidates", json.dumps(content)]
+    dataset = grid.dataset(cell.grammar, plan.seed)
+    target = grid.tuning(cell)
+    return [dataset, grid.architecture_file(cell.architecture), "-o", target, *options]
+
+
+def _evaluate(grid: Grid, cell: Cell) -> Iterator[list[object]]:
+    inputs = [grid.noun("models", cell), grid.test_set(cell.grammar)]
+    yield [*inputs, "-o", grid.noun("scores", cell), *_test_options(grid, cell)]
+
+
+def _attribute(grid: Grid, cell: Cell) -> Iterator[list[object]]:
+    plan = grid.config.attribution
+    for method in plan.methods:
+        inputs = [grid.noun("models", cell), grid.test_set(cell.grammar)]
+        options = ["--method", method, "--examples", plan.examples, "--steps", plan.steps]
+        target = grid.noun("attributions", cell) / method
+        yield [*inputs, "-o", target, *options, *_test_options(grid, cell)]
+
+
+def _test_options(grid: Grid, cell: Cell) -> list[object]:
+    config = grid.config
+    options = ["--set-size", config.test.examples, "--device", config.train.device]
+    return options + _code_option(grid, cell)
+
+
+def _code_option(grid: Grid, cell: Cell) -> list[object]:
+    return ["--allow-custom-code"] if cell.architecture in grid.custom() else []
+
+
+def cell_rows(grid: Grid) -> Iterator[dict[str, object]]:
+    """Yield one row of the cells file for each cell (see `compare`)."""
+    for cell in grid.cells:
+        attributions = (
+            f"{method}={grid.noun('attributions', cell) / method}"
+            for method in grid.config.attribution.methods
+        )
+        yield {
+            **cell._asdict(),
+            "model": grid.noun("models", cell),
+            "scores": grid.noun("scores", cell),
+            "attributions": ";".join(attributions),
+            "refused": "; ".join(_refused(grid, cell)),
+            "test": grid.test_set(cell.grammar),
+        }
+
+
+def _refused(grid: Grid, cell: Cell) -> Iterator[str]:
+    """Yield the methods that are not defined for a cell's architecture, each with the reason."""
+    from seqgra.attribute.methods import refusal
+
+    architecture = grid.architectures[cell.architecture]
+    network = architecture if isinstance(architecture, Network) else None
+    for method in grid.config.attribution.methods:
+        if reason := refusal(method, network):
+            yield f"skipped: {reason}"
+
+
+def _text(lines: Iterator[list[object]]) -> str:
+    return "\n".join(shlex.join(map(str, line)) for line in lines)
