@@ -71,3 +71,31 @@ def cumulative63(weights: Iterable[float]) -> np.ndarray:
         so_far += part
         result.append(so_far * _SCALE // total)
     return np.array(result, np.uint64)
+
+
+def stratified_order(labels: np.ndarray, seed: int, set_name: str) -> np.ndarray:
+    """Return a random order of examples whose every prefix has about the shares of the whole.
+
+    The examples of each combination of labels are shuffled, and then spread evenly.
+
+    Parameters
+    ----------
+    labels
+        uint8 (N, C).
+    seed, set_name
+        What the order is drawn by.
+
+    Returns
+    -------
+    ndarray
+        int64 (N,): row numbers. A combination that K of the N rows have is n K / N times among the
+        first n, to within the number of combinations.
+    """
+    words = stream(seed, "order", set_name, 0).random_raw(len(labels))
+    _, group, counts = np.unique(labels, axis=0, return_inverse=True, return_counts=True)
+    group = group.ravel()
+    shuffled = np.lexsort((words, group))
+    first = np.cumsum(counts) - counts
+    rank = np.empty(len(labels))
+    rank[shuffled] = np.arange(len(labels)) - np.repeat(first, counts)
+    return np.lexsort((words, (rank + 0.5) / counts[group]))

@@ -20,6 +20,7 @@ from seqgra.cli.verbs import (
     add_compare,
     add_evaluate,
     add_simulate,
+    add_subsample,
     add_train,
     add_tune,
 )
@@ -156,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     add_simulate(verbs)
+    add_subsample(verbs)
     add_tune(verbs)
     add_train(verbs)
     add_evaluate(verbs)

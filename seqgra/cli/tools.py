@@ -109,17 +109,18 @@ def _check(options: argparse.Namespace) -> str:
     problems: list[Problem] = []
     for file in options.files:
         try:
-            _check_one(file, options.library)
+            notes = _check_one(file, options.library)
         except InputError as error:
             problems += error.problems
         else:
-            print(f"{file}: ok")
+            print("\n".join([*(f"{file}: {note}" for note in notes), f"{file}: ok"]))
     if problems:
         raise InputError(*problems)
     return ""
 
 
-def _check_one(file: Path, library: Path) -> None:
+def _check_one(file: Path, library: Path) -> list[str]:
+    """Check a file of any kind; return what its user should know."""
     from seqgra.architecture.descriptor import looks_like_descriptor
     from seqgra.architecture.load import load_architecture
     from seqgra.grammar.load import load_grammar
@@ -129,14 +130,15 @@ def _check_one(file: Path, library: Path) -> None:
 
     if not file.exists() and looks_like_descriptor(file.name):
         load_architecture(str(file))
-        return
+        return []
     content = read_yaml(file)
-    if "grammars" in content:
-        read_grid(file, (Path(), library))
-    elif content.keys() & {"layers", "features", "module"}:
+    if content.keys() & {"grammars", "datasets"}:
+        return read_grid(file, (Path(), library)).notes
+    if content.keys() & {"layers", "features", "module"}:
         load_architecture(str(file))
     else:
         compile_law(load_grammar(file), str(file))
+    return []
 
 
 def _plan(options: argparse.Namespace) -> str:

@@ -47,11 +47,9 @@ def _simulate(options: argparse.Namespace) -> str:
     from seqgra.grammar.load import find_grammar
     from seqgra.simulate import simulate
 
-    sets = options.sets.split(",") if options.sets else list(SETS)
+    sets = _sets(options.sets) or list(SETS)
     if (options.size is None) == (options.examples is None):
         raise bad_input("simulate", "", "needs exactly one of --size and --examples")
-    if unknown := [name for name in sets if name not in SETS]:
-        raise bad_input("--sets", unknown[0], f"no such set; choose from {', '.join(SETS)}")
     counts = split_size(options.size) if options.size else dict.fromkeys(SETS, options.examples)
     grammar = find_grammar(options.grammar)
     return simulate(
@@ -61,6 +59,33 @@ def _simulate(options: argparse.Namespace) -> str:
         counts={name: counts[name] for name in sets},
         workers=options.workers,
     )
+
+
+def _sets(listed: str | None) -> list[str]:
+    """Return the sets that an option lists, none where it is not given."""
+    sets = listed.split(",") if listed else []
+    if unknown := [name for name in sets if name not in SETS]:
+        raise bad_input("--sets", unknown[0], f"no such set; choose from {', '.join(SETS)}")
+    return sets
+
+
+def add_subsample(verbs: Verbs) -> None:
+    """Add ``seqgra subsample``."""
+    example = "seqgra subsample data/peaks -o data/peaks-s1 --seed 1 --sets training,validation"
+    summary = "put a real dataset's examples into the order of a data seed"
+    parser = add_verb(verbs, "subsample", _subsample, summary, example)
+    parser.add_argument("dataset", type=Path, help="folder made by seqgra ingest")
+    add_output(parser, "DATASET")
+    parser.add_argument("--seed", type=natural, default=0, help="data seed [0]")
+    parser.add_argument("--sets", help="which sets, such as training,validation [all it has]")
+
+
+def _subsample(options: argparse.Namespace) -> str:
+    from seqgra.dataset import open_dataset
+    from seqgra.subsample import subsample
+
+    sets = _sets(options.sets) or list(open_dataset(options.dataset).counts)
+    return subsample(options.dataset, options.output, seed=options.seed, sets=sets)
 
 
 def add_tune(verbs: Verbs) -> None:

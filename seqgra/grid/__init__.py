@@ -13,10 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from seqgra.alphabet import SETS
 from seqgra.architecture.custom import module_file
 from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Network
 from seqgra.architecture.shapes import check_fit
+from seqgra.dataset import Dataset, open_dataset, split_size
 from seqgra.errors import InputError, Problem, bad_input, raise_problems
+from seqgra.fingerprint import RUN_FILE
 from seqgra.grammar.blocks import blocks_of
 from seqgra.grammar.laws import highest
 from seqgra.grammar.load import load_grammar, merge
@@ -83,6 +86,7 @@ class Grid:
         self._given: dict[str, Any] = dict(content)
         self.grammar_files: dict[str, Path] = {}
         self.grammars: dict[str, Grammar] = {}
+        self.datasets: dict[str, Dataset] = {}
         self.architectures: dict[str, Architecture] = {}
         for read in (self._read_grammar, self._read_architecture):
             entries = (
@@ -93,6 +97,11 @@ class Grid:
                     read(name, changes)
                 except InputError as error:
                     problems += error.problems
+        for name, given in self.config.datasets.items():
+            try:
+                self._read_dataset(name, Path(given.folder))
+            except InputError as error:
+                problems += error.problems
         problems += self._shape_problems()
         problems += self._other_problems()
         raise_problems(problems)
@@ -108,6 +117,22 @@ class Grid:
             from seqgra.law.law import compile_law
 
             compile_law(self.grammars[name], f"{self.file}: grammars.{name}")
+
+    def _read_dataset(self, name: str, folder: Path) -> None:
+        dataset = open_dataset(folder)
+        place = f"datasets.{name}.folder"
+        if dataset.simulated:
+            message = f"{folder} was simulated; name its grammar among grammars instead"
+            raise bad_input(self.file, place, message)
+        if missing := [s for s in SETS if not dataset.counts.get(s)]:
+            message = f"{folder} has no {missing[0]} set; ingest it with all three"
+            raise bad_input(self.file, place, message)
+        smallest = min(self.config.sizes)
+        if not _holds(dataset, smallest):
+            held = ", ".join(f"{count:,} {s}" for s, count in dataset.counts.items())
+            message = f"holds {held} examples, too few for the smallest size, {smallest:,}"
+            raise bad_input(self.file, place, message)
+        self.datasets[name], self.grammars[name] = dataset, dataset.grammar
 
     def _read_architecture(self, name: str, changes: dict[str, Any]) -> None:
         base = self.architecture_base(name)
@@ -183,6 +208,17 @@ class Grid:
             message = f"networks have different numbers of candidates ({listed}); give all the same"
             yield Problem(self.file, "tune", message)
 
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know before the grid runs: sizes that real datasets cannot have."""
+        found = []
+        for name, dataset in self.datasets.items():
+            out = [f"{n:,}" for n in sorted(self.config.sizes) if not _holds(dataset, n)]
+            if out:
+                held = f"{dataset.counts['training']:,} training examples"
+                found.append(f"datasets.{name}: has {held}; left out: size {', '.join(out)}")
+        return found
+
     def tuned(self, architecture: str) -> bool:
         """Tell whether an architecture's optimiser is chosen before it is trained."""
         network = isinstance(self.architectures[architecture], Network)
@@ -216,21 +252,24 @@ class Grid:
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
-        """All cells, in the order of the config."""
-        c = self.config
+        """All cells, in the order of the config; real datasets come after the grammars."""
         return tuple(
             Cell(grammar, size, data_seed, name, backend, model_seed)
-            for grammar, name in itertools.product(c.grammars, c.architectures)
+            for grammar, name in itertools.product(self.grammars, self.config.architectures)
             for backend in self._backends(name)
-            for size, data_seed, model_seed in self._runs(name)
+            for size, data_seed, model_seed in self._runs(grammar, name)
         )
 
-    def _runs(self, architecture: str) -> Iterator[tuple[int, int, int]]:
-        """Return size, data seed and model seed of every run of an architecture on a grammar."""
+    def _runs(self, grammar: str, architecture: str) -> Iterator[tuple[int, int, int]]:
+        """Return size, data seed and model seed of every run of an architecture on a grammar.
+
+        A real dataset has no exact posterior, and no more examples than it has.
+        """
+        c, real = self.config, self.datasets.get(grammar)
         if isinstance(self.architectures[architecture], BayesOptimal):
-            return iter([(0, 0, 0)])
-        c = self.config
-        return itertools.product(sorted(c.sizes), c.data_seeds, self._model_seeds(architecture))
+            return iter([] if real else [(0, 0, 0)])
+        sizes = [size for size in sorted(c.sizes) if real is None or _holds(real, size)]
+        return itertools.product(sizes, c.data_seeds, self._model_seeds(architecture))
 
     def _backends(self, architecture: str) -> tuple[str, ...]:
         resolved = self.architectures[architecture]
@@ -269,7 +308,7 @@ class Grid:
         if stage == "train":
             return cost.training(architecture, grammar, cell.size, network)
         if stage == "evaluate":
-            return cost.evaluation(architecture, grammar, self.config.test.examples, network)
+            return cost.evaluation(architecture, grammar, self.test_examples(cell.grammar), network)
         return cost.attribution(architecture, grammar, self.config.attribution, network)
 
     @cached_property
@@ -286,7 +325,18 @@ class Grid:
 
     def test_set(self, grammar: str) -> Path:
         """Return the folder of the test set that all models of a grammar share."""
+        if grammar in self.datasets:
+            return self.datasets[grammar].folder
         return self.folder / "data" / grammar / "test"
+
+    def test_examples(self, grammar: str) -> int:
+        """Return how many test examples models are evaluated on: of a real dataset as many as it has."""
+        wanted, real = self.config.test.examples, self.datasets.get(grammar)
+        return min(wanted, real.counts["test"]) if real else wanted
+
+    def maker(self, grammar: str) -> str:
+        """Return the stage that makes the datasets of a grammar, or of a real dataset."""
+        return "subsample" if grammar in self.datasets else "simulate"
 
     def grammar_file(self, grammar: str) -> Path:
         """Return the file to simulate from: the variant's own where the config changes it."""
@@ -301,7 +351,12 @@ class Grid:
         return self.architecture_base(architecture)
 
     def grammar_inputs(self, grammar: str) -> list[str]:
-        """Return the files whose change can change a grammar: its own and those of its motifs."""
+        """Return the files whose change can change a grammar: its own and those of its motifs.
+
+        Of a real dataset, the file that identifies it.
+        """
+        if grammar in self.datasets:
+            return [str(self.datasets[grammar].folder / RUN_FILE)]
         return [str(self.grammar_file(grammar)), *self.motif_files(grammar)]
 
     def motif_files(self, grammar: str) -> list[str]:
@@ -352,6 +407,12 @@ def _blocks(grammar: Grammar) -> Iterator[bool]:
         rules = (*condition.rules, *grammar.common.rules)
         blocks = [block for rule in rules for block in blocks_of(rule) * highest(rule.copies)]
         yield len(blocks) > 1 or any(len(block.slots) > 2 for block in blocks)
+
+
+def _holds(dataset: Dataset, size: int) -> bool:
+    """Tell whether a real dataset has the training and validation examples of a size."""
+    wanted = split_size(size)
+    return all(wanted[name] <= dataset.counts[name] for name in ("training", "validation"))
 
 
 def _files(name: str) -> list[str]:

@@ -12,10 +12,11 @@ from seqgra.grid import EXACT, Cell, Grid
 
 
 def lines(grid: Grid, stage: str, name: str) -> str:
-    """Return the batch file of a stage: for simulate of a grammar, otherwise of a pack."""
+    """Return the batch file of a stage: of a grammar or dataset where it makes examples, else of a pack."""
     head = f"# seqgra {stage}, results version {RESULTS_VERSIONS[stage]}\n"
-    if stage == "simulate":
-        return head + _text(_simulate(grid, name))
+    if stage in ("simulate", "subsample"):
+        make_data = _simulate if stage == "simulate" else _subsample
+        return head + _text(make_data(grid, name))
     if stage == "tune":  # one choice for all seeds
         firsts = {grid.tuning(cell): cell for cell in reversed(grid.packs[name].cells)}
         return head + _text(_tune(grid, firsts[place]) for place in reversed(firsts))
@@ -23,15 +24,26 @@ def lines(grid: Grid, stage: str, name: str) -> str:
     return head + _text(line for cell in grid.packs[name].cells for line in make(grid, cell))
 
 
+def _subsample(grid: Grid, dataset: str) -> Iterator[list[object]]:
+    for seed in _data_seeds(grid):
+        target = grid.dataset(dataset, seed)
+        source = grid.datasets[dataset].folder
+        yield [source, "-o", target, "--seed", seed, "--sets", "training,validation"]
+
+
+def _data_seeds(grid: Grid) -> list[int]:
+    tuned = grid.config.tune and any(map(grid.tuned, grid.architectures))
+    return [
+        *grid.config.data_seeds,
+        *([grid.config.tune.seed] if grid.config.tune and tuned else []),
+    ]
+
+
 def _simulate(grid: Grid, grammar: str) -> Iterator[list[object]]:
     file, most, test = grid.grammar_file(grammar), max(grid.config.sizes), grid.config.test
     sets: list[object] = ["--sets", "training,validation", "--size", most]
-    for seed in grid.config.data_seeds:
-        target = grid.dataset(grammar, seed)
-        yield [file, "-o", target, "--seed", seed, *sets]
-    if grid.config.tune and any(map(grid.tuned, grid.architectures)):
-        target = grid.dataset(grammar, grid.config.tune.seed)
-        yield [file, "-o", target, "--seed", grid.config.tune.seed, *sets]
+    for seed in _data_seeds(grid):
+        yield [file, "-o", grid.dataset(grammar, seed), "--seed", seed, *sets]
     sets = ["--sets", "test", "--examples", test.examples]
     yield [file, "-o", grid.test_set(grammar), "--seed", test.seed, *sets]
 
@@ -82,7 +94,8 @@ def _attribute(grid: Grid, cell: Cell) -> Iterator[list[object]]:
 
 def _test_options(grid: Grid, cell: Cell) -> list[object]:
     config = grid.config
-    options = ["--set-size", config.test.examples, "--device", config.train.device]
+    examples = grid.test_examples(cell.grammar)
+    options: list[object] = ["--set-size", examples, "--device", config.train.device]
     return options + _code_option(grid, cell)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from seqgra.architecture.optimizers import CANDIDATES, Candidates
 from seqgra.yamlfile import Strict
@@ -33,11 +33,17 @@ def _entries(given: Any) -> Any:
 
 
 Name = Annotated[str, AfterValidator(_path_safe)]
-Entries = Annotated[dict[Name, dict[str, Any]], BeforeValidator(_entries), Field(min_length=1)]
+Entries = Annotated[dict[Name, dict[str, Any]], BeforeValidator(_entries)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)]
 Size = Annotated[int, Field(ge=10)]
+
+
+class RealData(Strict):
+    """A dataset that ``seqgra ingest`` made, beside the grammars of a grid."""
+
+    folder: Annotated[str, Field(min_length=1)]
 
 
 class TestSet(Strict):
@@ -92,8 +98,9 @@ class GridConfig(Strict):
     name: Name
     question: str = ""
     at: Size | None = None
-    grammars: Entries
-    architectures: Entries
+    grammars: Entries = Field(default={})
+    datasets: dict[Name, RealData] = Field(default={})
+    architectures: Annotated[Entries, Field(min_length=1)]
     sizes: Annotated[tuple[Size, ...], Field(min_length=1), AfterValidator(_distinct)]
     data_seeds: Seeds = (0,)
     model_seeds: Seeds = (0,)
@@ -106,3 +113,11 @@ class GridConfig(Strict):
     train: TrainPlan = TrainPlan()
     pack: PackPlan = PackPlan()
     cluster: ClusterPlan = ClusterPlan()
+
+    @model_validator(mode="after")
+    def _has_examples(self) -> GridConfig:
+        if not self.grammars and not self.datasets:
+            raise ValueError("needs grammars, datasets or both")
+        if both := self.grammars.keys() & self.datasets.keys():
+            raise ValueError(f"{min(both)!r} is a grammar and a dataset; rename one of them")
+        return self

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from seqgra.alphabet import ALPHABETS
 from seqgra.architecture.schema import Baseline, Network
-from seqgra.dataset import split_size
+from seqgra.dataset import open_dataset, split_size
 from seqgra.errors import SeqgraError
 from seqgra.fingerprint import read_run, write_atomically
 from seqgra.grid import Cell, Grid, cost, jobs
@@ -95,25 +95,27 @@ def plan(grid: Grid, seconds: float = 20.0) -> Plan:
 
 def _stage(grid: Grid, stage: str, factor: float) -> Stage:
     start = cost.COMPILE_SECONDS if stage == "simulate" else cost.START_SECONDS
-    names = list(grid.grammars if stage == "simulate" else grid.packs)
+    names = list(grid.grammar_files if stage == "simulate" else grid.packs)
     hours = [(start + factor * (jobs.seconds(grid, stage, name) - start)) / 3600 for name in names]
     on_gpu = [stage != "simulate" and jobs.needs_gpu(grid, name) for name in names]
     gpu_hours = sum(time for time, gpu in zip(hours, on_gpu, strict=True) if gpu)
     sizes = list(_bytes(grid, stage))
     nouns = sum(count for count, _ in sizes)
     mib = sum(count * size for count, size in sizes) / 2**20
-    return Stage(nouns, len(names), sum(hours), gpu_hours, mib, max(hours))
+    return Stage(nouns, len(names), sum(hours), gpu_hours, mib, max(hours, default=0.0))
 
 
 def _bytes(grid: Grid, stage: str) -> Iterator[tuple[int, float]]:
     """Yield how many nouns of a stage have about how many bytes."""
     config = grid.config
     if stage == "simulate":
-        for grammar in grid.grammars.values():
+        for name, grammar in grid.grammars.items():
             example = grammar.longest + len(grammar.conditions) + 40
-            counts = split_size(max(config.sizes))
+            real = grid.datasets.get(name)
+            counts = real.counts if real else split_size(max(config.sizes))
             yield len(config.data_seeds), example * (counts["training"] + counts["validation"])
-            yield 1, example * config.test.examples
+            if not real:
+                yield 1, example * config.test.examples
         return
     counts_by_kind: dict[tuple[str, str], int] = defaultdict(int)
     for cell in grid.cells:
@@ -178,11 +180,14 @@ def _sample(grid: Grid, cell: Cell, folder: Path, until: float) -> Iterator[tupl
     write_atomically(law, grammar.model_dump_json(exclude_none=True))
     write_atomically(network, architecture.model_dump_json(exclude_none=True, by_alias=True))
     data, model = folder / "data", folder / "model"
-    simulate(law, folder / "warm", seed=0, counts={"test": 10})  # compiles
-    simulate(law, folder / "many", seed=0, counts={"test": _MOST})
-    yield "simulate", _seconds(folder / "many") / cost.simulation(grammar, _MOST).seconds
-    simulate(law, data, seed=0, counts=split_size(size))
-    simulate(law, data, seed=0, counts={"test": size})
+    if real := grid.datasets.get(cell.grammar):
+        data, size = real.folder, min(size, cell.size)  # the largest that it holds
+    else:
+        simulate(law, folder / "warm", seed=0, counts={"test": 10})  # compiles
+        simulate(law, folder / "many", seed=0, counts={"test": _MOST})
+        yield "simulate", _seconds(folder / "many") / cost.simulation(grammar, _MOST).seconds
+        simulate(law, data, seed=0, counts=split_size(size))
+        simulate(law, data, seed=0, counts={"test": size})
     fit = partial(train, data, str(network), seed=0, backend=cell.backend, device=_device(grid))
     fit(folder / "first", size=50)  # imports
     fit(model, size=size)
@@ -190,19 +195,20 @@ def _sample(grid: Grid, cell: Cell, folder: Path, until: float) -> Iterator[tupl
     estimate = cost.training(architecture, grammar, size, large).seconds
     yield "train", _seconds(model) / estimate
     if time.perf_counter() < until:
-        yield from _sample_rest(grid, cell, folder, size)
+        yield from _sample_rest(grid, cell, folder, data)
 
 
-def _sample_rest(grid: Grid, cell: Cell, folder: Path, size: int) -> Iterator[tuple[str, float]]:
+def _sample_rest(grid: Grid, cell: Cell, folder: Path, data: Path) -> Iterator[tuple[str, float]]:
     from seqgra.attribute import attribute
     from seqgra.evaluate import evaluate
     from seqgra.evaluate.recovery import recover
 
     grammar, architecture = grid.grammars[cell.grammar], grid.architectures[cell.architecture]
     large = cost.network_size(architecture, grammar)
-    model, data, device = folder / "model", folder / "data", _device(grid)
+    model, device = folder / "model", _device(grid)
     evaluate(model, data, folder / "scores", device=device)
-    estimate = cost.evaluation(architecture, grammar, size, large).seconds
+    examples = open_dataset(data).counts["test"]
+    estimate = cost.evaluation(architecture, grammar, examples, large).seconds
     yield "evaluate", _seconds(folder / "scores") / estimate
     if isinstance(architecture, Baseline):
         return

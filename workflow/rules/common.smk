@@ -23,6 +23,12 @@ wildcard_constraints:
     name="[^/]+",
     pack="[^/]+/[^/]+/[^/]+/n[0-9]+",
     stage="tune|train|evaluate|attribute",
+    maker="simulate|subsample",
+
+
+def data_marker(grammar):
+    """What the training of a grammar or real dataset waits for: its examples."""
+    return f"{RESULTS}/packs/{grammar}/{GRID.maker(grammar)}.done"
 
 
 def markers(stage):
@@ -38,7 +44,8 @@ localrules:
     all,
     variant_grammar,
     variant_architecture,
-    batch_simulate,
+    batch_data,
+    subsample,
     batch_pack,
     grid_config,
 

@@ -17,7 +17,7 @@ rule batch_pack:
 rule train:
     input:
         batch=f"{RESULTS}/packs/{{pack}}/train.txt",
-        dataset=lambda w: f"{RESULTS}/packs/{w.pack.split('/')[0]}/simulate.done",
+        dataset=lambda w: data_marker(w.pack.split("/")[0]),
         tuning=lambda w: tune_marker(w.pack),
         architecture=lambda w: GRID.architecture_inputs(w.pack.split("/")[1]),
     output:

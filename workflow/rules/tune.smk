@@ -4,7 +4,7 @@
 rule tune:
     input:
         batch=f"{RESULTS}/packs/{{pack}}/tune.txt",
-        dataset=lambda w: f"{RESULTS}/packs/{w.pack.split('/')[0]}/simulate.done",
+        dataset=lambda w: data_marker(w.pack.split("/")[0]),
         architecture=lambda w: GRID.architecture_inputs(w.pack.split("/")[1]),
     output:
         f"{RESULTS}/packs/{{pack}}/tune.done",

@@ -1,0 +1,104 @@
+"""Verb subsample: the examples of a real dataset in the order of a data seed.
+
+A simulated grammar gives new examples for every data seed; a real dataset has the examples it has. A
+data seed is an order of them, so that a smaller dataset, which is the first rows of a larger one, is a
+random part of them, and the parts of two seeds differ.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from seqgra.dataset import ELEMENT_COLUMNS, ArrayWriter, Dataset, ElementWriter, open_dataset
+from seqgra.errors import bad_input
+from seqgra.fingerprint import RESULTS_VERSIONS, Draft, Identity, claim
+from seqgra.progress import Progress
+from seqgra.streams import BLOCK, STREAM_VERSION, stratified_order
+
+
+def subsample(source: Path, folder: Path, *, seed: int, sets: Sequence[str]) -> str:
+    """Write the named sets of a dataset in the order of a data seed.
+
+    Every prefix of a set has about the shares of label combinations that the whole set has.
+
+    Parameters
+    ----------
+    source
+        The dataset.
+    folder
+        The dataset to write; another one that is there is replaced.
+    seed
+        Data seed, not negative.
+    sets
+        Such as training and validation.
+
+    Returns
+    -------
+    str
+        ``done`` or ``up to date``.
+
+    Raises
+    ------
+    InputError
+        If there is no such dataset or set, it is damaged, the seed is negative, or the folder cannot be
+        written.
+    """
+    if seed < 0:
+        raise bad_input("--seed", "", f"is {seed}; a seed is a whole number from 0")
+    dataset = open_dataset(source)
+    if missing := [name for name in sets if name not in dataset.counts]:
+        known = ", ".join(dataset.counts)
+        raise bad_input(source, missing[0], f"no such set; the dataset has {known}")
+    identity = Identity(
+        "subsample",
+        RESULTS_VERSIONS["subsample"],
+        {"dataset": dataset.fingerprint},
+        {"seed": seed, "sets": sorted(sets), "stream": STREAM_VERSION},
+    )
+    with claim(folder, identity) as draft:
+        if draft.previous:
+            return "up to date"
+        dataset.verify(*sets)
+        checksums: dict[str, list[int]] = {}
+        for name in sets:
+            checksums |= _write_set(draft, dataset, name, seed)
+        counts = {name: dataset.counts[name] for name in sets}
+        content = {**dataset.content, "seed": seed, "counts": counts, "checksums": checksums}
+        draft.aside("dataset.json").write_text(json.dumps(content, indent=1) + "\n")
+        draft.publish(large=tuple(checksums), seed=seed, counts=counts)
+    return "done"
+
+
+def _write_set(draft: Draft, dataset: Dataset, name: str, seed: int) -> dict[str, list[int]]:
+    """Write the files of a set and return the checksums of its arrays."""
+    order = stratified_order(dataset.y(name), seed, name)
+    arrays = {"x": dataset.x(name), "y": dataset.y(name)}
+    if f"{name}.y_true.npy" in dataset.content["checksums"]:
+        arrays["y_true"] = dataset.y_true(name)
+    progress = Progress(f"subsample {draft.folder} {name}", len(arrays) * order.size)
+    checksums = {}
+    for what, rows in arrays.items():
+        writer = ArrayWriter(draft.aside(f"{name}.{what}.npy"), rows.shape)
+        for first in range(0, order.size, BLOCK):
+            chosen = order[first : first + BLOCK]
+            writer.write(np.ascontiguousarray(rows[chosen]))
+            progress.advance(chosen.size)
+        checksums[f"{name}.{what}.npy"] = writer.close()
+    progress.close()
+    _write_elements(draft.aside(f"{name}.elements.parquet"), dataset, name, order)
+    return checksums
+
+
+def _write_elements(path: Path, dataset: Dataset, name: str, order: np.ndarray) -> None:
+    place = np.empty(order.size, np.int64)
+    place[order] = np.arange(order.size)
+    table = dataset.elements(name)
+    table["example"] = place[table["example"].to_numpy()]
+    table = table.sort_values(["example", "start", "element", "strand"], kind="stable")
+    writer = ElementWriter(path)
+    writer.write({column: table[column].to_numpy() for column in ELEMENT_COLUMNS})
+    writer.close()
