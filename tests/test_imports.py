@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "seqgra"
-VERBS = {"describe", "simulate", "tune", "train", "attribute", "evaluate", "compare", "export"}
+VERBS = {"describe", "simulate", "subsample", "ingest", "fit", "tune", "train"}
+VERBS |= {"attribute", "evaluate", "compare", "export"}
 LAYERS = [
     {"errors", "alphabet", "streams", "fingerprint", "yamlfile", "progress"}
     | {"grammar", "architecture", "dataset", "model", "training", "results"},
