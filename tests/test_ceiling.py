@@ -15,7 +15,6 @@ from seqgra.compare.ceiling import (
     Exact,
     ceiling_facts,
     exact_of,
-    log_odds,
     regret_rows,
     restricted,
     within_class_spearman,
@@ -27,7 +26,7 @@ from seqgra.evaluate.recovery import recover
 from seqgra.fingerprint import read_run
 from seqgra.grammar.load import load_grammar, resolve
 from seqgra.grid import Grid, commands
-from seqgra.law.ceiling import ceiling, restricted_ceilings
+from seqgra.law.ceiling import ceiling, log_odds, restricted_ceilings
 from seqgra.law.posterior import FLOOR_LOG, compile_posterior
 from seqgra.model import open_model
 from seqgra.simulate import simulate
@@ -110,7 +109,7 @@ def test_agreement_is_within_conditions():
         shuffled[rows] = best[draw.permutation(rows)]
     assert within_class_spearman(best.astype(np.float32), exact) == pytest.approx(1)
     assert abs(within_class_spearman(shuffled.astype(np.float32), exact)) < 5.2 / np.sqrt(199)
-    odds = log_odds(best, "multi-class")
+    odds = log_odds(best, False)
     expected = [spearmanr(odds[y == c, c], (best[:, c] - best[:, 1 - c])[y == c]) for c in (0, 1)]
     assert all(found.statistic == pytest.approx(1) for found in expected)
 

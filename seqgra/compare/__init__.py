@@ -22,15 +22,10 @@ from seqgra.compare.decision_figures import (
     draw_ranking,
     draw_runs,
 )
-from seqgra.compare.figures import (
-    RECOVERY_METRIC,
-    Drawing,
-    Roles,
-    draw_grammar,
-    draw_overview,
-    recovery_runs,
-)
+from seqgra.compare.drawing import RECOVERY_METRIC, Drawing, Roles, recovery_runs
+from seqgra.compare.grammar_figures import draw_grammar
 from seqgra.compare.methods import methods_block
+from seqgra.compare.overview_figures import draw_overview
 from seqgra.compare.runs import curve_runs
 from seqgra.compare.sections import (
     architectures_block,
@@ -57,8 +52,9 @@ from seqgra.dataset import open_dataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import read_run, write_atomically
 from seqgra.grammar.schema import Grammar
+from seqgra.plot.content import Content, Section
 from seqgra.plot.page import Picture
-from seqgra.plot.report import Content, Section, report
+from seqgra.plot.report import report
 from seqgra.plot.style import looks
 from seqgra.yamlfile import read_yaml
 
@@ -119,7 +115,8 @@ def compare(
     at = settings.get("at") if at is None else at
     tables = build_tables(listed)
     tuned = tuning_table(listed)
-    gathered = {**tables._asdict(), "ceilings": restricted(listed), "tuning": tuned}
+    kinds, less = ceiling_kinds(listed), restricted(listed)
+    gathered = {**tables._asdict(), "ceilings": less, "tuning": tuned}
     write_tables(gathered, folder / "tables")
     labels, tables = _labelled(tables)
     drawing = Drawing(
@@ -131,9 +128,11 @@ def compare(
         method=_prefer(method, tables.recovery["method"]),
         metric=_prefer(RECOVERY_METRIC, tables.recovery["metric"]),
         target=TARGET,
+        kinds=kinds,
+        less=less,
     )
     grammars = resolved_grammars(listed)
-    runs = curve_runs(tables, ceiling_kinds(listed))
+    runs = curve_runs(tables, kinds)
     known = statistics(runs, grammars, _checked(at, tables.status))
     write_tables(_statistics_tables(known), folder / "tables")
     sizes = _label(summary(models_only(tables.scores)), labels)

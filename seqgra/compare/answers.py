@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from seqgra.compare.decide import TIE, Decision
-from seqgra.plot.report import Answer
+from seqgra.plot.content import Answer
 from seqgra.plot.style import BASELINES
 
 

@@ -16,7 +16,7 @@ from scipy.stats import spearmanr
 
 from seqgra.dataset import open_dataset
 from seqgra.fingerprint import read_run
-from seqgra.law.ceiling import NEEDED
+from seqgra.law.ceiling import NEEDED, log_odds
 from seqgra.plot.style import CEILINGS
 from seqgra.results import MACRO, MICRO, read_scores
 from seqgra.training import mean_loss
@@ -183,7 +183,8 @@ def within_class_spearman(logits: np.ndarray, exact: Exact) -> float:
 
     Across conditions it would be inflated by their separation. NaN where log odds are constant.
     """
-    mine, best = log_odds(logits, exact.task), log_odds(exact.logits, exact.task)
+    many = exact.task == "multi-label"
+    mine, best = log_odds(logits, many), log_odds(exact.logits, many)
     found = []
     for condition in range(mine.shape[1]):
         rows = exact.truth[:, condition]
@@ -192,20 +193,6 @@ def within_class_spearman(logits: np.ndarray, exact: Exact) -> float:
             return float("nan")
         found.append(float(spearmanr(own, other).statistic))
     return float(np.mean(found))
-
-
-def log_odds(logits: np.ndarray, task: str) -> np.ndarray:
-    """Return the log odds of each condition against all others: float64 (N, C)."""
-    values = logits.astype(np.float64)
-    if task == "multi-label":
-        return values
-    odds = np.empty_like(values)
-    for condition in range(values.shape[1]):
-        others = np.delete(values, condition, axis=1)
-        top = others.max(axis=1, keepdims=True)
-        rest = top[:, 0] + np.log(np.exp(others - top).sum(axis=1))
-        odds[:, condition] = values[:, condition] - rest
-    return odds
 
 
 def _kind(cell: Any) -> str:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from scipy.cluster.hierarchy import leaves_list, linkage
@@ -13,17 +10,17 @@ from scipy.spatial.distance import squareform
 from seqgra.alphabet import ALPHABETS
 from seqgra.compare.ceiling import is_ceiling
 from seqgra.compare.decide import TAU, Decision, Statistics
-from seqgra.compare.figures import Drawing, recovery_runs
+from seqgra.compare.drawing import Drawing, file_name, recovery_runs, save_figure
 from seqgra.compare.ranking import mean_interval
 from seqgra.compare.runs import at_size
 from seqgra.compare.tables import KEYS, Cell
 from seqgra.dataset import open_dataset
 from seqgra.grammar.difficulty import divergences
 from seqgra.grammar.schema import Grammar
+from seqgra.plot.content import metric_words
 from seqgra.plot.decision import bars, fitted, pareto, ranking, strip
 from seqgra.plot.page import Picture, percent
-from seqgra.plot.report import metric_words
-from seqgra.plot.style import compact, save
+from seqgra.plot.style import compact
 from seqgra.plot.training import Confusion, confusions, histories
 
 #: Runs of an architecture whose histories are drawn.
@@ -40,7 +37,7 @@ def draw_runs(drawing: Drawing, known: Statistics) -> list[Picture]:
         return []
     shown = shown.assign(value=shown["value"].fillna(shown["chance"]))
     title = "Single runs at the largest size"
-    stem = _save(drawing, "runs", strip(shown, drawing.looks, title, "PR AUC"))
+    stem = save_figure(drawing, "runs", strip(shown, drawing.looks, title, "PR AUC"))
     caption = (
         "PR AUC of every single run at each grammar's largest size, the architecture with the highest "
         "mean on top. A mean hides runs that never learnt: open symbols collapsed (they predict no better "
@@ -55,7 +52,7 @@ def draw_fits(drawing: Drawing, known: Statistics) -> list[Picture]:
         return []
     title = "Learning curves, fitted and carried on to twice the largest size"
     figure = fitted(known.runs, known.fits, drawing.looks, title, "PR AUC")
-    stem = _save(drawing, "fits", figure)
+    stem = save_figure(drawing, "fits", figure)
     worst = max(fit.error for fit in known.fits.values())
     caption = (
         "Means over runs (symbols) and a curve through them: a logistic in log size or a power law, "
@@ -74,7 +71,7 @@ def draw_pareto(drawing: Drawing, known: Statistics) -> list[Picture]:
         return []
     title = "What an architecture costs and gives: examples, recovery, training time"
     measure = f"recovery ({metric_words(drawing.metric)})"
-    stem = _save(drawing, "pareto", pareto(points, drawing.looks, title, measure))
+    stem = save_figure(drawing, "pareto", pareto(points, drawing.looks, title, measure))
     caption = (
         f"Examples needed by the typical run for {percent(TAU)} of the way from chance to the ceiling (to 1 "
         "where no ceiling is known) against grammar recovery at the largest size; better is up and left. "
@@ -116,7 +113,7 @@ def draw_ranking(drawing: Drawing, known: Statistics) -> list[Picture]:
     for number, (name, found) in enumerate(known.across.items()):
         title = f"Mean ranks over {len(found.grammars)} grammars ({name})"
         figure = ranking(found.ranks, found.cliques, drawing.looks, title)
-        stem = _save(drawing, f"ranking-{number}", figure)
+        stem = save_figure(drawing, f"ranking-{number}", figure)
         caption = (
             f"Mean rank of each architecture by mean PR AUC over {len(found.grammars)} grammars, one "
             "block a grammar. Bars join architectures that no pair of which is told apart (Wilcoxon "
@@ -134,7 +131,7 @@ def draw_at(drawing: Drawing, known: Statistics) -> list[Picture]:
     shown = at_size(known.runs, known.at)
     title = f"PR AUC at {known.at:,} examples"
     shown = shown.merge(mean_interval(shown), on=["grammar", "label"], how="left")
-    stem = _save(drawing, "at", bars(shown, drawing.looks, title, "PR AUC"))
+    stem = save_figure(drawing, "at", bars(shown, drawing.looks, title, "PR AUC"))
     between = "" if known.at in set(known.runs["size"]) else ", read between the sizes of the grid"
     caption = (
         f"PR AUC of each architecture at {known.at:,} examples{between} (linear in log size, curve by "
@@ -164,7 +161,7 @@ def draw_histories(drawing: Drawing, decision: Decision) -> list[Picture]:
         return []
     title = f"{decision.grammar}: training and validation loss at {compact(decision.size)} examples"
     figure = histories({label: runs[label] for label in order}, drawing.looks, title)
-    stem = _save(drawing, f"losses-{_file_name(decision.grammar)}", figure)
+    stem = save_figure(drawing, f"losses-{file_name(decision.grammar)}", figure)
     caption = (
         f"Loss by epoch of single runs on {decision.grammar} at dataset size {decision.size:,} (at most "
         f"{_MOST_HISTORIES} of each architecture, the {len(order)} with the highest means). A widening gap "
@@ -191,8 +188,8 @@ def draw_confusion(drawing: Drawing, decision: Decision, grammar: Grammar | None
     ]
     names = [dataset.conditions[number] for number in order]
     title = f"{decision.grammar}: who is taken for whom at {compact(decision.size)} examples"
-    stem = _save(
-        drawing, f"confusion-{_file_name(decision.grammar)}", confusions(panels, names, title)
+    stem = save_figure(
+        drawing, f"confusion-{file_name(decision.grammar)}", confusions(panels, names, title)
     )
     caption = (
         f"Of the test examples of each condition (row), the share predicted as each (column); the first "
@@ -201,10 +198,6 @@ def draw_confusion(drawing: Drawing, decision: Decision, grammar: Grammar | None
         "between their elements), so that confusions of look-alikes lie near the diagonal."
     )
     return [Picture(stem, title, caption)]
-
-
-def _logits(cell: Cell) -> np.ndarray:
-    return np.asarray(np.load(cell.scores / "predictions.npy", allow_pickle=False))
 
 
 def _first_cells(drawing: Drawing, decision: Decision) -> list[tuple[str, Cell]]:
@@ -264,13 +257,3 @@ def condition_order(grammar: Grammar) -> np.ndarray:
     distance = (distance + distance.T) / 2
     np.fill_diagonal(distance, 0)
     return np.asarray(leaves_list(linkage(squareform(distance, checks=False), "average")))
-
-
-def _save(drawing: Drawing, name: str, figure: object) -> Path:
-    stem = drawing.folder / name
-    save(figure, stem)  # type: ignore[arg-type]
-    return stem
-
-
-def _file_name(grammar: str) -> str:
-    return re.sub(r"[^\w.-]", "-", grammar)

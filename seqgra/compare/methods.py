@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import pandas as pd
 
 from seqgra.compare.decide import Statistics
-from seqgra.compare.figures import Drawing
+from seqgra.compare.drawing import Drawing
 from seqgra.compare.resample import DRAWS, FEWEST_SEEDS
 from seqgra.dataset import split_size
+from seqgra.plot.content import Block
 from seqgra.plot.page import count
-from seqgra.plot.report import Block
+from seqgra.plot.provenance import version_words
 
 
 def methods_block(drawing: Drawing, known: Statistics, tests: Sequence[int]) -> Block:
@@ -31,7 +31,7 @@ def _data(drawing: Drawing, trained: pd.DataFrame, tests: Sequence[int]) -> list
     split = split_size(int(sizes[-1]))
     test = " or ".join(f"{many:,}" for many in sorted(set(tests))) or "an unknown number of"
     return [
-        f"Sequences were simulated with {_versions(drawing.tables.runs['versions'])} from "
+        f"Sequences were simulated with {version_words(drawing.tables.runs['versions']) or 'seqgra'} from "
         f"{count(len(grammars), 'grammar')} ({', '.join(grammars)}).",
         f"For each grammar and each of {count(len(seeds), 'data seed')} ({_numbers(seeds)}), datasets of "
         f"{_numbers(sizes)} examples were drawn, smaller ones being parts of larger ones; 70 % trained and "
@@ -77,13 +77,3 @@ def _analysis(known: Statistics) -> list[str]:
 def _numbers(values: Sequence[int]) -> str:
     shown = [f"{value:,}" for value in values]
     return ", ".join(shown) if len(shown) <= 12 else f"{shown[0]} to {shown[-1]} ({len(shown)})"
-
-
-def _versions(texts: pd.Series) -> str:
-    found: dict[str, set[str]] = {}
-    for text in set(texts) - {""}:
-        for name, version in json.loads(text).items():
-            found.setdefault(name, set()).add(str(version))
-    parts = [f"{name} {' / '.join(sorted(found[name]))}" for name in sorted(found)]
-    parts.sort(key=lambda part: not part.startswith("seqgra"))
-    return ", ".join(parts) or "seqgra"

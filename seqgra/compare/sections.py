@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import pandas as pd
 
 from seqgra.compare.decide import Decision, Statistics
+from seqgra.compare.drawing import Drawing
 from seqgra.compare.efficiency import TAUS, size_words
-from seqgra.compare.figures import Drawing
 from seqgra.compare.resample import FEWEST_SEEDS
 from seqgra.compare.words import across_sentences, at_sentences, evidence, needed_sentence
+from seqgra.plot.content import Block
 from seqgra.plot.page import Picture, Row, Table, number, percent
-from seqgra.plot.report import Block
 from seqgra.results import MACRO
 
 

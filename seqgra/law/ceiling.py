@@ -154,13 +154,31 @@ def restricted_ceilings(
 
 
 def log_odds(values: np.ndarray, multi_label: bool) -> np.ndarray:
-    """Return the log odds of each condition against the others, float64 (N, C), from log posteriors."""
+    """Return the log odds of each condition against all others.
+
+    Parameters
+    ----------
+    values
+        (N, C): log probabilities up to a constant of each example, such as logits; of a multi-label task
+        they are log odds already.
+    multi_label
+        Whether the task is.
+
+    Returns
+    -------
+    ndarray
+        float64 (N, C).
+    """
+    values = values.astype(np.float64)
     if multi_label:
         return values
-    others = np.stack(
-        [np.delete(np.exp(values), c, 1).sum(axis=1) for c in range(values.shape[1])], 1
-    )
-    return np.asarray(values - np.log(np.maximum(others, 1e-300)))
+    odds = np.empty_like(values)
+    for condition in range(values.shape[1]):
+        others = np.delete(values, condition, axis=1)
+        top = others.max(axis=1, keepdims=True)
+        rest = top[:, 0] + np.log(np.exp(others - top).sum(axis=1))
+        odds[:, condition] = values[:, condition] - rest
+    return odds
 
 
 def _draw(law: Law, seed: int, set_name: str, examples: int) -> Examples:

@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 
 from seqgra.plot.style import (
     CEILING_LOOK,
+    CHANCE_LINE,
     FAINT,
     INK,
     Look,
@@ -28,8 +29,6 @@ from seqgra.plot.style import (
 _PANEL = (3.3, 2.7)
 #: Share of the smallest step between sizes over which architectures are spread sideways.
 _SPREAD = 0.24
-#: How the value of a constant prediction is drawn.
-_CHANCE: Any = (0, (7, 2, 1, 2))
 #: Curves are drawn with at most about this many points a side.
 _RESOLUTION = 500
 #: The ceiling, and what is only an estimate or approximation of it.
@@ -156,7 +155,9 @@ def _draw_panel(
     if measure.line is not None:
         axis.axhline(measure.line, color=FAINT, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
     if "chance" in panel:
-        axis.axhline(panel["chance"].iloc[0], color=FAINT, linewidth=1, linestyle=_CHANCE, zorder=1)
+        axis.axhline(
+            panel["chance"].iloc[0], color=FAINT, linewidth=1, linestyle=CHANCE_LINE, zorder=1
+        )
     steps = np.diff(np.log(sizes))
     spread = _SPREAD * (steps.min() if len(steps) else 0.7)
     for i, label in enumerate(labels):
@@ -268,7 +269,7 @@ def _notes(runs: pd.DataFrame, measure: Measure) -> list[Line2D]:
         line = Line2D([], [], color=FAINT, ls=(0, (1, 2)), lw=1, label=measure.line_label)
         notes.append(line)
     if "chance" in runs:
-        line = Line2D([], [], color=FAINT, ls=_CHANCE, lw=1, label="constant prediction")
+        line = Line2D([], [], color=FAINT, ls=CHANCE_LINE, lw=1, label="constant prediction")
         notes.append(line)
     return notes
 

@@ -14,6 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from seqgra.plot.style import (
+    CEILING_LINE,
+    CHANCE_LINE,
     FAINT,
     INK,
     Look,
@@ -26,8 +28,6 @@ from seqgra.plot.style import (
 )
 
 _WIDTH = 3.6
-_CEILING: Any = (0, (5, 1.5))
-_CHANCE: Any = (0, (7, 2, 1, 2))
 
 
 def strip(runs: pd.DataFrame, looks: Mapping[str, Look], title: str, label: str) -> Figure:
@@ -87,7 +87,7 @@ def _draw_strip(axis: Axes, runs: pd.DataFrame, looks: Mapping[str, Look]) -> No
                 y, own["low"].iloc[0], own["high"].iloc[0], color=look.color, lw=5, alpha=0.25
             )
         axis.vlines(means[label], y - 0.36, y + 0.36, color=INK, lw=1.6, zorder=4)
-    for name, line in (("chance", _CHANCE), ("ceiling", _CEILING)):
+    for name, line in (("chance", CHANCE_LINE), ("ceiling", CEILING_LINE)):
         if runs[name].notna().any():
             axis.axvline(runs[name].iloc[0], color=FAINT, lw=1, ls=line, zorder=1)
     axis.set_yticks(range(len(order)), order)
@@ -114,9 +114,9 @@ def _strip_key(runs: pd.DataFrame) -> list[Line2D]:
             Line2D([], [], color=FAINT, lw=5, alpha=0.4, label="95 % interval of the mean")
         )
     if runs["chance"].notna().any():
-        found.append(Line2D([], [], color=FAINT, lw=1, ls=_CHANCE, label="constant prediction"))
+        found.append(Line2D([], [], color=FAINT, lw=1, ls=CHANCE_LINE, label="constant prediction"))
     if runs["ceiling"].notna().any():
-        found.append(Line2D([], [], color=FAINT, lw=1, ls=_CEILING, label="ceiling"))
+        found.append(Line2D([], [], color=FAINT, lw=1, ls=CEILING_LINE, label="ceiling"))
     return found
 
 
@@ -294,7 +294,7 @@ def fitted(
             for name in labels:
                 if (grammar, name) in fits:
                     _draw_fit(axis, fits[grammar, name], own[own["label"] == name], looks[name])
-            for column, line in (("chance", _CHANCE), ("ceiling", _CEILING)):
+            for column, line in (("chance", CHANCE_LINE), ("ceiling", CEILING_LINE)):
                 if own[column].notna().any():
                     axis.axhline(own[column].iloc[0], color=FAINT, lw=1, ls=line, zorder=1)
             axis.set_xscale("log")
@@ -317,7 +317,7 @@ def fitted(
         if any(np.isfinite(fit.low).all() for fit in fits.values()):
             handles.append(Line2D([], [], color=FAINT, lw=6, alpha=0.35, label="95 % band"))
         if runs["ceiling"].notna().any():
-            handles.append(Line2D([], [], color=FAINT, ls=_CEILING, lw=1, label="ceiling"))
+            handles.append(Line2D([], [], color=FAINT, ls=CEILING_LINE, lw=1, label="ceiling"))
         figure.suptitle(wrap(title, int(width * 12)), x=0.01, ha="left", weight="bold")
         figure.legend(handles=handles, loc="outside lower center", ncols=across)
     return figure

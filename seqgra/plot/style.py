@@ -93,6 +93,9 @@ class Look(NamedTuple):
 
 #: The ceiling: a thin line in ink that no architecture has.
 CEILING_LOOK = Look(INK, "", "-")
+#: How lines of reference are drawn: the value of a constant prediction, the ceiling among single runs.
+CHANCE_LINE: Any = (0, (7, 2, 1, 2))
+CEILING_LINE: Any = (0, (5, 1.5))
 
 
 def looks(backends: Mapping[str, str]) -> dict[str, Look]:

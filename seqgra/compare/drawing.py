@@ -1,0 +1,87 @@
+"""What all figures of a comparison share: the grid, its tables, how architectures look, where figures go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from seqgra.compare.ceiling import is_ceiling
+from seqgra.compare.tables import KEYS, Cell, Tables
+from seqgra.dataset import Dataset
+from seqgra.plot.style import Look, save
+from seqgra.results import MACRO
+
+#: ``roles(dataset, set_name, rows, explained)`` -> uint8 (K, L), see `plot.agreement.Panel`.
+Roles = Callable[[Dataset, str, np.ndarray, np.ndarray], np.ndarray]
+#: Recovery shown by default, where attributions hold it.
+RECOVERY_METRIC = "ap_chance_corrected"
+
+
+class Drawing(NamedTuple):
+    """What all figures of a comparison share.
+
+    Attributes
+    ----------
+    cells
+        The grid.
+    tables
+        Its tables, with a column label.
+    looks
+        How each label is drawn.
+    folder
+        Where figures go.
+    roles
+        Roles of the positions of test examples.
+    method, metric
+        Attribution method and recovery metric shown; empty where there is no recovery.
+    target
+        The PR AUC to mark.
+    kinds, less
+        `ceiling.ceiling_kinds` and `ceiling.restricted` of the cells.
+    """
+
+    cells: list[Cell]
+    tables: Tables
+    looks: Mapping[str, Look]
+    folder: Path
+    roles: Roles
+    method: str
+    metric: str
+    target: float
+    kinds: Mapping[str, str]
+    less: pd.DataFrame
+
+
+def recovery_runs(recovery: pd.DataFrame, method: str, metric: str) -> pd.DataFrame:
+    """Return the rows of one method and metric, averaged over conditions, that have a value."""
+    chosen = (recovery["method"] == method) & (recovery["metric"] == metric)
+    return recovery[chosen & (recovery["scope"] == MACRO)].dropna()
+
+
+def first_seeds(drawing: Drawing, finished: pd.Index, size: int) -> list[tuple[Cell, str]]:
+    """Return, for each label, its first finished cell of a size (cells are sorted by seeds)."""
+    keys, found = set(finished), dict[str, Cell]()
+    labels = drawing.tables.status.set_index(list(KEYS))["label"]
+    for cell in drawing.cells:
+        wanted = cell.size == size or is_ceiling(cell.backend)
+        if wanted and cell.key in keys:
+            found.setdefault(str(labels[cell.key]), cell)
+    return [(cell, label) for label, cell in found.items()]
+
+
+def save_figure(drawing: Drawing, name: str, figure: Figure) -> Path:
+    """Save a figure into the folder of figures and return its path without a suffix."""
+    stem = drawing.folder / name
+    save(figure, stem)
+    return stem
+
+
+def file_name(grammar: str) -> str:
+    """Return a name as part of a file's name."""
+    return re.sub(r"[^\w.-]", "-", grammar)

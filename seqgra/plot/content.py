@@ -1,0 +1,157 @@
+"""What the report says: values that compare fills in and the page is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import pandas as pd
+
+from seqgra.plot.page import Picture, Table
+
+_METRICS = {
+    "ap_chance_corrected": "chance-corrected average precision",
+    "auroc_chance_corrected": "chance-corrected AUROC",
+}
+
+
+class Section(NamedTuple):
+    """What the report shows of one grammar besides its numbers.
+
+    Attributes
+    ----------
+    grammar, description
+        Its name, and what its file says of it.
+    facts
+        What a reader must know to read the numbers: several labels, noise, confounders, lengths.
+    pictures
+        Its figures.
+    confounding
+        Mean share of importance on confounders: columns label, share, lift; empty without any.
+    """
+
+    grammar: str
+    description: str
+    facts: str
+    pictures: Sequence[Picture]
+    confounding: pd.DataFrame
+
+
+class Block(NamedTuple):
+    """A section of statistics.
+
+    Attributes
+    ----------
+    key, title
+        Its anchor and its heading.
+    paragraphs
+        Text, and the grammar that it is about or nothing.
+    tables, pictures
+        What follows the text.
+    """
+
+    key: str
+    title: str
+    paragraphs: Sequence[tuple[str, str]]
+    tables: Sequence[Table]
+    pictures: Sequence[Picture]
+
+
+class Answer(NamedTuple):
+    """What a grammar calls for.
+
+    Attributes
+    ----------
+    grammar, label, baseline
+        The grammar, the architecture to use, and whether that is no network.
+    size, training_examples
+        The largest size with scores.
+    scope, chance
+        The scope of its PR AUC, micro or macro, and that of a constant prediction.
+    mean, low, high, runs, collapsed
+        PR AUC there over runs, and how many runs collapsed.
+    needed
+        Smallest size whose mean reaches the target; None: none does.
+    equals
+        Architectures that tie with it.
+    recovery
+        Mean recovery there, NaN if unknown.
+    top_recovery, top_baseline
+        Name and value of the highest recovery, and of the best baseline that is not `label`.
+    shown
+        Whether every other architecture is shown to be worse.
+    evidence
+        Sentences: examples needed, what shows or does not that it is the best, and details.
+    """
+
+    grammar: str
+    label: str
+    baseline: bool
+    size: int
+    training_examples: int
+    scope: str
+    chance: float
+    mean: float
+    low: float
+    high: float
+    runs: int
+    collapsed: int
+    needed: int | None
+    equals: tuple[str, ...]
+    recovery: float
+    top_recovery: tuple[str, float] | None
+    top_baseline: tuple[str, float] | None
+    shown: bool = False
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Content:
+    """Everything that the report says; tables have a column label (how architectures are named).
+
+    Attributes
+    ----------
+    answers
+        One a grammar.
+    method, metric, target
+        Attribution method and recovery metric shown; the PR AUC to reach.
+    sizes, needed
+        `compare.tables.summary` and `compare.tables.examples_needed`.
+    status, runs
+        The tables of the same names.
+    overview, sections
+        Figures of the whole grid, and of each grammar.
+    config, command, question
+        The grid's config as text, the command that made the report, and what the grid is to answer.
+    first, blocks
+        Sections of statistics right after the answer, and after the figures of the whole grid.
+    tuned
+        `compare.tuning.tuning_table`.
+    """
+
+    answers: Sequence[Answer]
+    method: str
+    metric: str
+    target: float
+    sizes: pd.DataFrame
+    needed: pd.DataFrame
+    status: pd.DataFrame
+    runs: pd.DataFrame
+    overview: Sequence[Picture]
+    sections: Sequence[Section]
+    config: str
+    command: str
+    question: str = ""
+    first: Sequence[Block] = ()
+    blocks: Sequence[Block] = ()
+    tuned: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+def metric_words(metric: str) -> str:
+    """Return a metric's name in words.
+
+    >>> metric_words("ap_chance_corrected"), metric_words("f1_score")
+    ('chance-corrected average precision', 'f1 score')
+    """
+    return _METRICS.get(metric, metric.replace("_", " "))
