@@ -2,15 +2,17 @@
 # make test   set up, then lint, types, tests, doctests, workflow checks
 # make test-slurm   the grid through a real one-node Slurm (root only, else skipped)
 # make smoke  a small grid through Snakemake
+# make paper  which of the paper's figures there are; make paper FIGURE=2 SCALE=small  one of them
 # All set-up happens in .venv, once; it is repeated only when a file that it depends on changes.
 
 PYTHON ?= python3
 CORES ?= $(shell nproc)
+SCALE ?= small
 BIN := .venv/bin
 SETUP := .venv/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-slurm smoke lint clean
+.PHONY: demo test test-slurm smoke paper lint clean
 
 $(SETUP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
@@ -40,6 +42,23 @@ smoke: $(SETUP)
 	rm -rf tests/smoke/results tests/smoke/.snakemake
 	snakemake --cores $(CORES) --directory tests/smoke
 	test -s tests/smoke/results/smoke/report.html
+
+ifdef FIGURE
+GRID := $(wildcard config/paper/figure-$(FIGURE)-$(SCALE).yaml config/paper/$(FIGURE)-$(SCALE).yaml)
+ifeq ($(GRID),)
+$(error no figure $(FIGURE) at scale $(SCALE); `make paper` says what there is)
+endif
+paper: $(SETUP)
+	snakemake --cores $(CORES) --configfile $(GRID)
+	@echo
+	@echo "The report: file://$(CURDIR)/results/$(basename $(notdir $(GRID)))/report.html"
+else
+paper:
+	@awk 'FNR == 1 { figure = scale = FILENAME; sub(/.*paper\/(figure-)?/, "", figure); \
+		sub(/-[a-z]*\.yaml$$/, "", figure); sub(/.*-/, "", scale); sub(/\.yaml$$/, "", scale); \
+		printf "make paper FIGURE=%-12s SCALE=%-6s %s\n", figure, scale, substr($$0, 3) }' \
+		config/paper/*.yaml
+endif
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

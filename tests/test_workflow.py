@@ -228,3 +228,17 @@ def test_a_wrong_config_is_refused_before_anything_runs(tmp_path, change, messag
     said = run.snakemake("--dry-run", check=False)
     assert message in said and "Traceback" not in said
     assert not (tmp_path / "results").exists()
+
+
+def test_a_config_file_of_the_command_line_is_the_grid_by_itself(tmp_path):
+    """Snakemake would merge it with config/config.yaml: the architectures of both."""
+    run = Run(tmp_path)
+    other = CONFIG | {"name": "other", "architectures": ["fc5"]}
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(other))
+    said = run.snakemake("--dry-run", "--configfile", tmp_path / "other.yaml")
+    assert "results/other/report.html" in said and "tiny/fc5/pytorch" in said
+    assert "fc4" not in said and "results/t/" not in said
+    said = run.snakemake(
+        "--dry-run", "--configfile", tmp_path / "other.yaml", "--config", "name=third"
+    )
+    assert "results/third/report.html" in said and "fc4" not in said

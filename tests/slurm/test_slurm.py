@@ -141,6 +141,16 @@ def wait_until(condition, said, seconds=180):
     raise AssertionError(said())
 
 
+def test_a_grid_of_another_file(tmp_path):
+    """Each job reads the Snakefile anew: it must see the grid that was named, not config/config.yaml."""
+    run = Run(tmp_path)
+    other = CONFIG | {"name": "other", "architectures": ["pwm-logistic-regression"]}
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(other))
+    run.start("--configfile", str(tmp_path / "other.yaml")).end()
+    assert (tmp_path / "results" / "other" / "report.html").exists()
+    assert not (tmp_path / "results" / "t").exists()
+
+
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory):
     """Return a run under way whose first jobs are killed: one by hand, one by time, one by memory."""

@@ -1,0 +1,170 @@
+"""The grids of the paper's figures hold what they say: config/paper/, docs/paper.md."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from seqgra.architecture.schema import BayesOptimal, Network
+from seqgra.grid import Grid
+from seqgra.yamlfile import read_yaml
+
+REPOSITORY = Path(__file__).parents[1]
+FILES = {file.stem: file for file in sorted((REPOSITORY / "config" / "paper").glob("*.yaml"))}
+EVERY_FIGURE = {
+    "figure-1": {"small"},
+    "figure-2": {"full", "small", "tiny"},
+    "figure-3": {"small"},
+    "figure-s2": {"small"},
+    "figure-s3": {"small"},
+    "figure-s6": {"full", "small", "tiny"},
+    "figure-s7-s8": {"small"},
+    "figure-s10-s11": {"small"},
+    "attribution": {"small"},
+    "noise": {"small"},
+}
+#: 10,000 to 100,000 by 10,000 and 200,000 to 1,000,000 by 100,000
+PAPER_SIZES = tuple(range(10_000, 100_001, 10_000)) + tuple(range(200_000, 1_000_001, 100_000))
+ABLATION = {
+    "conv10w-fc5",
+    "conv10w-fc5-do03",
+    "conv10w-do03-fc5-do03",
+    "conv10w-bn10-fc5",
+    "conv10w-bn10-fc5-bn5",
+    "conv10w-bn10-fc5-do03",
+}
+PUBLISHED = {"basset", "chromdragonn", "deepsea"}
+#: Figures that hold the paper's networks with the settings of their files.
+AS_THE_FILES_SAY = [
+    "figure-2-full",
+    "figure-2-small",
+    "figure-s6-full",
+    "figure-s6-small",
+    "figure-3-small",
+    "figure-s7-s8-small",
+    "figure-s10-s11-small",
+]
+
+
+def grid(name):
+    return Grid(read_yaml(FILES[name]), FILES[name].name, (REPOSITORY,))
+
+
+def networks(found):
+    return {name for name, what in found.architectures.items() if isinstance(what, Network)}
+
+
+def test_every_figure_has_its_scales():
+    there = {}
+    for name in FILES:
+        figure, _, scale = name.rpartition("-")
+        there.setdefault(figure, set()).add(scale)
+    assert there == EVERY_FIGURE
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_grid(name):
+    """Each is a grid that passes, has a question and a ceiling, and is not tuned."""
+    found = grid(name)
+    config = found.config
+    assert config.name == name, "the results lie where `make paper` says"
+    assert config.question and config.tune is None
+    assert FILES[name].read_text().startswith("# "), "the line of `make paper`"
+    ceiling = any(isinstance(what, BayesOptimal) for what in found.architectures.values())
+    assert ceiling or name == "figure-s7-s8-small"
+    if not name.endswith("tiny") and name != "figure-1-small":
+        assert len(config.data_seeds) == 5, "the paper's five data seeds"
+    wanted = tuple(range(10)) if name == "figure-s7-s8-small" else (1,)
+    assert config.model_seeds == wanted
+    backends = ("pytorch", "tensorflow") if name == "figure-s10-s11-small" else ("pytorch",)
+    assert config.backends == backends
+    assert config.train.device == ("cuda" if name.endswith("full") else "auto")
+
+
+def test_the_ablation_is_the_paper_s():
+    found = grid("figure-2-full")
+    assert found.config.sizes == PAPER_SIZES and len(PAPER_SIZES) == 19
+    assert networks(found) == ABLATION
+    mc2 = "mc2-dna1000-homer"
+    assert list(found.grammars) == [mc2, f"{mc2}-interaction-order", f"{mc2}-interaction-spacing"]
+    assert all(grammar.longest == 1000 for grammar in found.grammars.values())
+    assert len(found.cells) == 6 * 3 * 19 * 5 + 3
+    small = grid("figure-2-small")
+    assert networks(small) == ABLATION and len(small.grammars) == 3
+
+
+@pytest.mark.parametrize("name", ["figure-2-full", "figure-2-small", "figure-s7-s8-small"])
+def test_settings_of_the_ablation(name):
+    """SGD 0.001 with momentum 0.9, batches of 32, at most 100 epochs, patience 10."""
+    found = grid(name)
+    for network in networks(found):
+        architecture = found.architectures[network]
+        assert architecture.optimizer.sgd.learning_rate == 0.001
+        assert architecture.optimizer.sgd.momentum == 0.9
+        training = architecture.training
+        assert (training.batch_size, training.epochs, training.patience) == (32, 100, 10)
+
+
+@pytest.mark.parametrize("name", AS_THE_FILES_SAY)
+def test_settings_are_those_of_the_files(name):
+    assert not any(grid(name).config.architectures.values())
+
+
+@pytest.mark.parametrize("name", ["figure-s6-full", "figure-s6-small", "figure-s6-tiny"])
+def test_published_networks_beside_small_ones(name):
+    found = grid(name)
+    small = networks(found) - PUBLISHED
+    assert networks(found) > PUBLISHED and len(small) == 2
+    for (_, network), size in found.network_sizes.items():
+        assert (network in small) == (0 < size.weights < 100_000) or network == "bayes-optimal"
+
+
+def test_figure_s6_full_has_every_grammar_and_size():
+    found = grid("figure-s6-full")
+    assert found.config.sizes == PAPER_SIZES
+    expected = {"mc2-dna1000-homer-interaction-order"}
+    for classes in (2, 10, 20, 50):
+        expected |= {
+            f"mc{classes}-dna1000-homer",
+            f"mc{classes}-dna1000-homer-interaction-spacing",
+        }
+    expected |= {f"mc{classes}-dna1000-homer-interaction" for classes in (10, 20, 50)}
+    assert set(found.grammars) == expected
+
+
+def test_the_other_figures_hold_what_the_table_says():
+    assert [name[:4] for name in grid("figure-1-small").grammars] == [
+        f"toy{number}" for number in range(1, 7)
+    ]
+    simulated = grid("figure-3-small")
+    assert list(simulated.grammars) == ["sox2-pou5f1"]
+    assert networks(simulated) == {"fc", "conv-gmp-fc"}
+    assert grid("figure-s2-small").grammars["mc2-dna1000-homer"].alphabet == "DNA"
+    assert grid("figure-s3-small").grammars["mc2-protein100-psp"].alphabet == "protein"
+    assert len(grid("attribution-small").config.attribution.methods) == 14
+    noise = grid("noise-small").grammars
+    rates = [grammar.noise.labels["foxa1"] for grammar in noise.values() if grammar.noise]
+    assert rates == [0.1, 0.2, 0.3, 0.4] and noise["confounder"].confounders
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_make_paper_lists_the_grids_and_refuses_what_there_is_not():
+    def make(*what):
+        return subprocess.run(
+            ["make", "--no-print-directory", *what],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    listed = make("paper").stdout.splitlines()
+    assert len(listed) == len(FILES)
+    calls = {line.split(maxsplit=4)[2] + " " + line.split(maxsplit=4)[3] for line in listed}
+    assert {"FIGURE=2 SCALE=tiny", "FIGURE=s10-s11 SCALE=small", "FIGURE=noise SCALE=small"} < calls
+    for line in listed:
+        words = line.split()[:4]
+        assert "--configfile config/paper/" in make("-n", *words[1:]).stdout
+    refused = make("paper", "FIGURE=9")
+    assert refused.returncode == 2 and "no figure 9 at scale small" in refused.stderr
