@@ -171,6 +171,10 @@ def test_a_grid_of_a_grammar_and_a_real_dataset(real, tmp_path, tiny_grammar):
     found = {(row["grammar"], row["architecture"]) for row in rows}
     assert ("mine", "conv10-gmp-fc5") in found
     assert ("mine", "bayes-optimal") not in found
+    with (results / "tables" / "concordance.csv").open() as stream:
+        pairs = [(row["grammar"], row["dataset"], row["labels"]) for row in csv.DictReader(stream)]
+    assert pairs == [("tiny", "mine", "3")] * 2
+    assert (results / "figures" / "concordance.svg").exists()
     again = subprocess.run([*call, "--dry-run"], cwd=REPOSITORY, capture_output=True, text=True)
     assert "Nothing to be done" in again.stdout + again.stderr
     run = json.loads((results / "data" / "mine" / "s1" / "run.json").read_text())

@@ -12,9 +12,11 @@ import pandas as pd
 
 from seqgra.compare.answers import answers
 from seqgra.compare.ceiling import ceiling_kinds, restricted
+from seqgra.compare.concordance import concordance_block
 from seqgra.compare.decide import Statistics, statistics
 from seqgra.compare.decision_figures import (
     draw_at,
+    draw_concordance,
     draw_confusion,
     draw_fits,
     draw_histories,
@@ -62,7 +64,7 @@ from seqgra.yamlfile import read_yaml
 TARGET = 0.95
 
 _OWN_FIGURE = re.compile(
-    r"(?P<stem>pr-auc|recovery|runs|fits|pareto|at"
+    r"(?P<stem>pr-auc|recovery|runs|fits|pareto|at|concordance"
     r"|(ranking|roc-pr|agreement|losses|confusion)-.+)\.(svg|pdf|png)"
 )
 
@@ -131,9 +133,9 @@ def compare(
         kinds=kinds,
         less=less,
     )
-    grammars = resolved_grammars(listed)
+    grammars, real = resolved_grammars(listed)
     runs = curve_runs(tables, kinds)
-    known = statistics(runs, grammars, _checked(at, tables.status))
+    known = statistics(runs, grammars, _checked(at, tables.status), real)
     write_tables(_statistics_tables(known), folder / "tables")
     sizes = _label(summary(models_only(tables.scores)), labels)
     needed = _label(examples_needed(models_only(tables.scores), TARGET), labels)
@@ -168,6 +170,7 @@ def _statistics_tables(known: Statistics) -> dict[str, pd.DataFrame]:
         "pairs": pair_table(known),
         "variance": known.variance,
         "stability": known.stability,
+        "concordance": known.concordance,
         "noise": known.noise,
     }
 
@@ -189,6 +192,11 @@ def _content(
         else [
             needed_block(known, [*draw_fits(drawing, known), *draw_pareto(drawing, known)]),
             best_block(known, draw_ranking(drawing, known)),
+            *(
+                [concordance_block(known, draw_concordance(drawing, known))]
+                if len(known.concordance)
+                else []
+            ),
             architectures_block(drawing, known),
             methods_block(drawing, known, _test_sizes(drawing.cells)),
         ]
@@ -231,14 +239,12 @@ def _sections(
     return sections
 
 
-def resolved_grammars(cells: list[Cell]) -> dict[str, Grammar]:
-    """Return the grammars whose test sets are there, by name."""
+def resolved_grammars(cells: list[Cell]) -> tuple[dict[str, Grammar], set[str]]:
+    """Return the grammars whose test sets are there, by name, and the names of real datasets."""
     folders = {cell.grammar: cell.test for cell in cells}
-    return {
-        name: open_dataset(folder).grammar
-        for name, folder in folders.items()
-        if read_run(folder) is not None
-    }
+    there = {n: open_dataset(folder) for n, folder in folders.items() if read_run(folder)}
+    grammars = {name: dataset.grammar for name, dataset in there.items() if dataset.simulated}
+    return grammars, there.keys() - grammars.keys()
 
 
 def _test_sizes(cells: list[Cell]) -> list[int]:

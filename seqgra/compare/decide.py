@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from seqgra.compare.concordance import concordance
 from seqgra.compare.efficiency import (
     Bounds,
     area,
@@ -105,6 +106,8 @@ class Statistics(NamedTuple):
         `variance.components` of each size, with a column size.
     stability
         From `variants.stability`.
+    concordance
+        From `concordance.concordance`; empty without real datasets.
     noise
         From `efficiency.noise_tolerated`, with a column grammars; empty where none differ in noise.
     fits
@@ -121,11 +124,17 @@ class Statistics(NamedTuple):
     across: dict[str, Across]
     variance: pd.DataFrame
     stability: pd.DataFrame
+    concordance: pd.DataFrame
     noise: pd.DataFrame
     fits: dict[tuple[str, str], Fit]
 
 
-def statistics(runs: pd.DataFrame, grammars: Mapping[str, Grammar], at: int | None) -> Statistics:
+def statistics(
+    runs: pd.DataFrame,
+    grammars: Mapping[str, Grammar],
+    at: int | None,
+    real: Collection[str] = (),
+) -> Statistics:
     """Compute every statistic of a grid, whole or partial.
 
     Parameters
@@ -136,6 +145,8 @@ def statistics(runs: pd.DataFrame, grammars: Mapping[str, Grammar], at: int | No
         The resolved grammars, as far as they are there.
     at
         The user's dataset size, or None.
+    real
+        Names of the real datasets among the runs' grammars.
     """
     needed, bounds = efficiency(runs), bounds_of(runs)
     fits = {
@@ -165,6 +176,7 @@ def statistics(runs: pd.DataFrame, grammars: Mapping[str, Grammar], at: int | No
         across=_across(means, families(sorted(means.index), _within(changes, means))),
         variance=_variance(runs),
         stability=stability(means, changes),
+        concordance=concordance(runs, real, at),
         noise=_noise(runs, grammars, changes),
         fits=fits,
     )

@@ -9,6 +9,7 @@ from scipy.spatial.distance import squareform
 
 from seqgra.alphabet import ALPHABETS
 from seqgra.compare.ceiling import is_ceiling
+from seqgra.compare.concordance import shown_rows
 from seqgra.compare.decide import TAU, Decision, Statistics
 from seqgra.compare.drawing import Drawing, file_name, recovery_runs, save_figure
 from seqgra.compare.ranking import mean_interval
@@ -17,6 +18,7 @@ from seqgra.compare.tables import KEYS, Cell
 from seqgra.dataset import open_dataset
 from seqgra.grammar.difficulty import divergences
 from seqgra.grammar.schema import Grammar
+from seqgra.plot.concordance import concordances
 from seqgra.plot.content import metric_words
 from seqgra.plot.decision import bars, fitted, pareto, ranking, strip
 from seqgra.plot.page import Picture, percent
@@ -122,6 +124,22 @@ def draw_ranking(drawing: Drawing, known: Statistics) -> list[Picture]:
         )
         pictures.append(Picture(stem, title, caption))
     return pictures
+
+
+def draw_concordance(drawing: Drawing, known: Statistics) -> list[Picture]:
+    """Draw every architecture simulated against real, at the user's or the largest size."""
+    pairs = shown_rows(known.concordance, known.at)
+    values = pd.concat([at_size(known.runs, int(size)) for size in sorted(set(pairs["size"]))])
+    title = "Simulated and real: PR AUC of every architecture"
+    stem = save_figure(
+        drawing, "concordance", concordances(pairs, values, drawing.looks, title, "PR AUC")
+    )
+    caption = (
+        "Mean PR AUC of each architecture on simulated and on real examples, at the same dataset size; lines "
+        "reach over its single runs. Where simulation orders architectures as real examples do, symbols "
+        "rise from left to right."
+    )
+    return [Picture(stem, title, caption)]
 
 
 def draw_at(drawing: Drawing, known: Statistics) -> list[Picture]:

@@ -1,0 +1,194 @@
+"""Whether architectures keep the order that simulated examples give them on real ones."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from seqgra.compare.resample import FEWEST_SEEDS, Interval, draw_seeds, interval
+from seqgra.compare.runs import at_size
+from seqgra.plot.content import Block
+from seqgra.plot.page import Picture, Row, Table, percent
+
+if TYPE_CHECKING:
+    from seqgra.compare.decide import Statistics
+
+#: Below so many shared architectures an order says nothing.
+_FEWEST_LABELS = 3
+_NONE = Interval(math.nan, math.nan, "none")
+NAMES = (
+    "grammar",
+    "dataset",
+    "size",
+    "labels",
+    "tau",
+    "low",
+    "high",
+    "of",
+    "p",
+    "best",
+    "best_real",
+)
+COLUMNS = (*NAMES, "same_best")
+
+
+class _Side(NamedTuple):
+    """Mean value of each label, float64 (K,), and in each bootstrap draw, float64 (B, K).
+
+    `draws` is None below `FEWEST_SEEDS` data seeds.
+    """
+
+    means: np.ndarray
+    draws: np.ndarray | None
+    seeds: int
+
+
+def concordance(runs: pd.DataFrame, real: Collection[str], at: int | None) -> pd.DataFrame:
+    """Compare the order of architectures on each grammar with that on each real dataset, by size.
+
+    Parameters
+    ----------
+    runs
+        From `runs.curve_runs`, of grammars and real datasets.
+    real
+        Names of the real datasets.
+    at
+        The user's size, taken beside the sizes that both sides have; None if not asked.
+
+    Returns
+    -------
+    DataFrame
+        One row a pair and size with at least three shared labels, columns `COLUMNS`: labels (how many);
+        tau (Kendall's tau-b of the means) with low, high and of (`resample.Interval`: data seeds
+        resampled on each side by itself; from five data seeds on); p (two-sided, of so strong an order
+        among labels in random order, which tells of other architectures too); best, best_real (highest
+        mean); same_best (share of draws in which one label is best on both sides, NaN without draws).
+    """
+    rows = []
+    simulated = sorted(set(runs["grammar"]) - set(real))
+    for grammar, dataset in itertools.product(simulated, sorted(set(real) & set(runs["grammar"]))):
+        pair = runs[runs["grammar"].isin([grammar, dataset])]
+        sizes = set.intersection(*(set(own["size"]) for _, own in pair.groupby("grammar")))
+        for size in sorted(sizes | ({at} if at else set())):
+            rows += _compare(pair, grammar, dataset, size)
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _compare(pair: pd.DataFrame, grammar: str, dataset: str, size: int) -> list[tuple[object, ...]]:
+    """Return the row of one pair and size, none where too little is shared."""
+    groups = [at_size(pair[pair["grammar"] == name], size) for name in (grammar, dataset)]
+    labels = sorted(set.intersection(*(set(group["label"]) for group in groups)))
+    if len(labels) < _FEWEST_LABELS:
+        return []
+    one, other = (_side(group, labels, key) for key, group in enumerate(groups))
+    tau = float(kendall(one.means, other.means))
+    found, same = _NONE, math.nan
+    if one.draws is not None and other.draws is not None:
+        drawn = kendall(one.draws, other.draws)
+        found = interval(drawn[~np.isnan(drawn)], tau, min(one.seeds, other.seeds))
+        found = found._replace(low=max(found.low, -1.0), high=min(found.high, 1.0))
+        same = float((one.draws.argmax(axis=1) == other.draws.argmax(axis=1)).mean())
+    p = float(stats.kendalltau(one.means, other.means).pvalue)
+    best = [labels[int(side.means.argmax())] for side in (one, other)]
+    return [(grammar, dataset, size, len(labels), tau, *found, p, *best, same)]
+
+
+def _side(group: pd.DataFrame, labels: list[str], key: int) -> _Side:
+    """Return the means of one side; labels share their draws of data seeds, sides do not."""
+    own = [
+        group[group["label"] == label].sort_values(["data_seed", "model_seed"]) for label in labels
+    ]
+    means = np.array([rows["value"].mean() for rows in own])
+    common = {tuple(rows["data_seed"].unique()) for rows in own}
+    seeds = min(rows["data_seed"].nunique() for rows in own)
+    if seeds < FEWEST_SEEDS or len(common) > 1:
+        return _Side(means, None, seeds)
+    draws = np.column_stack(
+        [
+            rows["value"].to_numpy()[draw_seeds(rows["data_seed"].to_numpy())].mean(axis=1)
+            for rows in own
+        ]
+    )
+    # the second side's draws in another order: its data seeds have nothing to do with the first's
+    return _Side(means, np.random.Generator(np.random.PCG64(key)).permutation(draws), seeds)
+
+
+def kendall(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return Kendall's tau-b along the last axis (..., K): NaN where all of one side are equal.
+
+    Source: Kendall 1945, doi:10.1093/biomet/33.3.239.
+
+    >>> float(kendall(np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0]))).__round__(4)
+    0.3333
+    """
+    left, right = np.triu_indices(one.shape[-1], 1)
+    signs = [np.sign(side[..., left] - side[..., right]) for side in (one, other)]
+    untied = np.prod([(sign != 0).sum(axis=-1) for sign in signs], axis=0)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((signs[0] * signs[1]).sum(axis=-1) / np.sqrt(untied))
+
+
+def concordance_sentences(table: pd.DataFrame, at: int | None) -> list[tuple[str, str]]:
+    """Return what the table says, with the dataset that each sentence is about."""
+    found = []
+    for row in shown_rows(table, at).to_dict("records"):
+        known = row["of"] == "interval"
+        ends = f" (95 % interval {row['low']:.2f} to {row['high']:.2f})" if known else ""
+        words = (
+            f"At {row['size']:,} examples {row['grammar']} orders {row['labels']} architectures like "
+            f"{row['dataset']} with Kendall's tau {row['tau']:.2f}{ends}; so strong an order comes about by "
+            f"chance with p = {row['p']:.2g}. "
+        )
+        words += (
+            f"{row['best']} has the highest mean on both."
+            if row["best"] == row["best_real"]
+            else f"{row['best']} has the highest mean when simulated, {row['best_real']} on real examples."
+        )
+        words += "" if known else " Intervals need five data seeds."
+        found.append((words, str(row["dataset"])))
+    return found
+
+
+def concordance_block(known: Statistics, pictures: Sequence[Picture]) -> Block:
+    """Return the report's section: what is said, the figure, and the table of all sizes."""
+    rows = [
+        Row(
+            [
+                str(row["grammar"]),
+                str(row["dataset"]),
+                f"{row['size']:,}",
+                str(row["labels"]),
+                f"{row['tau']:.2f}",
+                "" if row["of"] == "none" else f"{row['low']:.2f} to {row['high']:.2f}",
+                f"{row['p']:.2g}",
+                str(row["best"]),
+                str(row["best_real"]),
+                percent(row["same_best"]),
+            ]
+        )
+        for row in known.concordance.to_dict("records")
+    ]
+    heads = ["simulated", "real", "size", "architectures", "Kendall's tau", "interval", "p"]
+    heads += ["best simulated", "best real", "same best"]
+    caption = (
+        "Whether architectures keep their order on real examples: tau of mean PR AUC, 1 the same order, "
+        "-1 the reverse; its 95 % interval over data seeds, resampled on each side (from five on); p of so "
+        "strong an order by chance. The interval knows of these architectures only."
+    )
+    sentences = concordance_sentences(known.concordance, known.at)
+    table = Table(heads, rows, 2, caption)
+    return Block("real", "Simulated and real", sentences, [table], pictures)
+
+
+def shown_rows(table: pd.DataFrame, at: int | None) -> pd.DataFrame:
+    """Return one row a pair: at the user's size where there is one, otherwise at the largest."""
+    if at is not None and (table["size"] == at).any():
+        return table[table["size"] == at]
+    largest = table.groupby(["grammar", "dataset"])["size"].transform("max")
+    return table[table["size"] == largest]

@@ -1,0 +1,82 @@
+"""Simulated against real: the mean of every architecture on both sides."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from seqgra.plot.style import FAINT, INK, Look, columns_for, new_figure, styled, wrap, wrap_title
+
+_WIDTH = 3.2
+
+
+def concordances(
+    pairs: pd.DataFrame, values: pd.DataFrame, looks: Mapping[str, Look], title: str, label: str
+) -> Figure:
+    """Draw a panel for each grammar and real dataset: one symbol an architecture, with its range.
+
+    Parameters
+    ----------
+    pairs
+        One row a panel: grammar, dataset, size, tau.
+    values
+        One row a run: grammar (or dataset), size, label, value.
+    looks
+        How each label is drawn.
+    title, label
+        Of the figure and of the value.
+    """
+    with styled():
+        columns = min(columns_for(len(pairs)), 3)
+        rows = math.ceil(len(pairs) / columns)
+        width = max(6.4, _WIDTH * columns)
+        labels = sorted(set(values["label"]))
+        figure = new_figure(width, 2.9 * rows + 0.5 + 0.17 * math.ceil(len(labels) / 3))
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axis, pair in zip(axes, pairs.to_dict("records"), strict=False):
+            _draw(axis, pair, values[values["size"] == pair["size"]], looks)
+            axis.set_xlabel(wrap(f"{label} on {pair['grammar']}", 44))
+            axis.set_ylabel(wrap(f"{label} on {pair['dataset']} (real)", 36))
+            words = f"tau {pair['tau']:.2f} at {pair['size']:,} examples"
+            axis.set_title(wrap_title(words, width / columns))
+        for axis in axes[len(pairs) :]:
+            axis.set_visible(False)
+        figure.suptitle(wrap(title, int(width * 12)), x=0.01, ha="left", weight="bold")
+        handles = [
+            Line2D([], [], ls="", marker=looks[name].marker, color=looks[name].color, label=name)
+            for name in labels
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _draw(
+    axis: Axes, pair: Mapping[Any, Any], values: pd.DataFrame, looks: Mapping[str, Look]
+) -> None:
+    sides = [values[values["grammar"] == pair[name]] for name in ("grammar", "dataset")]
+    shared = sorted(set(sides[0]["label"]) & set(sides[1]["label"]))
+    for label in shared:
+        own = [side.loc[side["label"] == label, "value"].to_numpy() for side in sides]
+        x, y = (float(np.mean(value)) for value in own)
+        axis.plot([own[0].min(), own[0].max()], [y, y], color=looks[label].color, lw=0.9, alpha=0.6)
+        axis.plot([x, x], [own[1].min(), own[1].max()], color=looks[label].color, lw=0.9, alpha=0.6)
+        axis.scatter(x, y, s=34, marker=looks[label].marker, color=looks[label].color, zorder=3)
+        axis.scatter(
+            x,
+            y,
+            s=34,
+            marker=looks[label].marker,
+            facecolor="none",
+            lw=0.5,
+            edgecolor=INK,
+            zorder=4,
+        )
+    axis.tick_params(color=FAINT)
+    axis.margins(0.08)

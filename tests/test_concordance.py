@@ -1,0 +1,91 @@
+"""The order of architectures, simulated and real: against scipy, and runs whose order is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from seqgra.compare.concordance import (
+    COLUMNS,
+    concordance,
+    concordance_sentences,
+    kendall,
+    shown_rows,
+)
+
+LABELS = ["a", "b", "c", "d", "e", "f"]
+
+
+def runs(means: dict[str, dict[str, float]], seeds: int = 6, spread: float = 0.002) -> pd.DataFrame:
+    """Return runs of two sizes, the larger 0.02 better, whose mean by label is given by grammar."""
+    rng = np.random.default_rng(5)
+    return pd.DataFrame(
+        [
+            (grammar, size, seed, label, 0, mean + gain + spread * rng.normal(), "done", 0.5, 1.0)
+            for grammar, labels in means.items()
+            for label, mean in labels.items()
+            for size, gain in ((1000, 0.0), (2000, 0.02))
+            for seed in range(seeds)
+        ],
+        columns=[
+            *("grammar", "size", "data_seed", "label", "model_seed", "value", "status"),
+            *("chance", "ceiling"),
+        ],
+    )
+
+
+def steps(order: str, step: float = 0.02) -> dict[str, float]:
+    return {label: 0.6 + step * place for place, label in enumerate(order)}
+
+
+@pytest.mark.parametrize("ties", [False, True], ids=["no ties", "ties"])
+def test_kendall_is_scipys(ties):
+    rng = np.random.default_rng(1)
+    one, other = rng.normal(size=(2, 40, 7))
+    if ties:
+        one, other = one.round(), other.round()
+    expected = [stats.kendalltau(x, y).statistic for x, y in zip(one, other, strict=True)]
+    np.testing.assert_allclose(kendall(one, other), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("order", "tau"),
+    [("abcdef", 1.0), ("fedcba", -1.0), ("bacdef", 13 / 15), ("bacdfe", 11 / 15)],
+)
+def test_a_known_order_is_found_with_its_interval(order, tau):
+    table = concordance(runs({"sim": steps("abcdef"), "real": steps(order)}), {"real"}, None)
+    assert list(table.columns) == list(COLUMNS)
+    assert table["size"].tolist() == [1000, 2000]
+    np.testing.assert_allclose(table["tau"], tau)
+    assert (table["low"] >= tau - 0.01).all() and (table["high"] <= tau + 0.01).all()
+    assert (table["best"] == "f").all() and (table["best_real"] == order[-1]).all()
+    assert (table["same_best"] == (1.0 if order[-1] == "f" else 0.0)).all()
+    assert (table["p"] == stats.kendalltau(range(6), [order.index(n) for n in LABELS]).pvalue).all()
+
+
+def test_architectures_without_any_order_have_an_interval_about_none():
+    """Means that differ by noise alone: the interval of tau holds 0."""
+    equal = dict.fromkeys(LABELS, 0.7)
+    table = concordance(runs({"sim": equal, "real": equal}, spread=0.03), {"real"}, None)
+    assert (table["low"] < 0).all() and (table["high"] > 0).all()
+    assert ((table["same_best"] > 0) & (table["same_best"] < 0.9)).all()
+
+
+def test_below_five_seeds_there_is_no_interval_and_it_is_said():
+    few = runs({"sim": steps("abcdef"), "real": steps("abcdef")}, seeds=4)
+    table = concordance(few, {"real"}, 1500)
+    assert table["size"].tolist() == [1000, 1500, 2000]
+    assert (table["of"] == "none").all() and table["low"].isna().all()
+    assert shown_rows(table, 1500)["size"].tolist() == [1500]
+    [(words, dataset)] = concordance_sentences(table, 1500)
+    assert dataset == "real"
+    assert "tau 1.00; so strong" in words and "need five data seeds" in words
+
+
+def test_two_shared_architectures_say_nothing():
+    table = concordance(runs({"sim": steps("abc"), "real": steps("bcx")}), {"real"}, None)
+    assert table.empty and list(table.columns) == list(COLUMNS)
+
+
+def test_without_real_datasets_there_is_no_table():
+    assert concordance(runs({"one": steps("abc"), "two": steps("abc")}), set(), None).empty
