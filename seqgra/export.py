@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _ROWS = 1 << 14
 #: Annotation letters of element roles; elements of other roles tell nothing, like the background.
-_ROLE_LETTERS = {"grammar": "G", "confounder": "C"}
+_ROLE_LETTERS = {"grammar": "G", "hit": "G", "annotated": "G", "confounder": "C"}
 _BACKGROUND, _SEPARATOR = "_", "|"
 #: Characters that end a name in these formats.
 _UNWRITABLE = "\t\n\r|"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from seqgra.architecture.custom import custom_code
 from seqgra.cli.gpus import share_gpus
+from seqgra.cli.ingest import add_ingest
 from seqgra.cli.tools import add_tools
 from seqgra.cli.verbs import (
     add_attribute,
@@ -157,6 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     add_simulate(verbs)
+    add_ingest(verbs)
     add_subsample(verbs)
     add_tune(verbs)
     add_train(verbs)

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-_BATCHED = ("simulate", "subsample", "tune", "train", "evaluate", "attribute")
+_BATCHED = ("simulate", "ingest", "subsample", "tune", "train", "evaluate", "attribute")
 _BATCH_HELP = (
     "--batch FILE runs once a line of FILE; each line holds the arguments of one call.\n"
     "--done FILE, with --batch, lists what was made with its fingerprints once all is done."

@@ -111,7 +111,8 @@ def position_roles(
     Grammar: informative columns of intact elements that `tells` about this condition. Confounder:
     informative columns of intact elements of confounders. Ignored: all other columns of elements that
     a rule of any condition placed: those below `LEAST_INFORMATION`, those of other conditions (which
-    may well speak against this one), and those of overwritten elements. Padding: beyond the
+    may well speak against this one), and those of overwritten elements. Of an annotation, whose elements
+    nobody knows, every column tells. Padding: beyond the
     sequence's end. Background: the rest, decoys among it. Where elements overlap, grammar wins over
     confounder, and confounder over ignored.
 
@@ -139,8 +140,9 @@ def position_roles(
     wanted = pd.DataFrame({"example": rows, "row": np.arange(rows.size), "explained": explained})
     letters = _Letters.of(dataset.elements(set_name, examples).merge(wanted, on="example"))
     informative = letters.bits(_information(dataset.grammar)) >= LEAST_INFORMATION
+    informative |= letters.role == ROLES.index("annotated")
     told = letters.intact & informative
-    of_rule = np.isin(letters.role, (ROLES.index("grammar"), ROLES.index("hit")))
+    of_rule = np.isin(letters.role, [ROLES.index(r) for r in ("grammar", "hit", "annotated")])
     own = tells(letters.role, letters.condition, letters.explained)
     roles = np.full(x.shape, Role.BACKGROUND, np.uint8)
     for role, chosen in (
@@ -212,7 +214,7 @@ def _information(grammar: Grammar) -> np.ndarray:
     """Return the bits of each column of each element: float64 (E, W), 0 beyond an element's end."""
     background = grammar.letter_distribution()
     elements = list(element_columns(grammar).values())
-    bits = np.zeros((len(elements), max(len(columns) for columns in elements)))
+    bits = np.zeros((len(elements), max((len(columns) for columns in elements), default=0)))
     for number, columns in enumerate(elements):
         bits[number, : len(columns)] = column_information(columns, background)
     return bits

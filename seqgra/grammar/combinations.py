@@ -9,19 +9,21 @@ import numpy as np
 from seqgra.alphabet import SETS
 from seqgra.grammar.schema import Arrangement, Grammar
 
-#: What an element in a sequence is there for; a hit was not placed but found, in a real sequence.
-ROLES = ("grammar", "confounder", "common", "hit")
+#: What an element in a sequence is there for; a hit was not placed but found, in a real sequence, and
+#: an annotation says that places matter, but not what is there.
+ROLES = ("grammar", "confounder", "common", "hit", "annotated")
 
 
 def tells(role: np.ndarray, condition: np.ndarray, explained: np.ndarray) -> np.ndarray:
     """Tell of placed elements whether they tell about the condition that is explained: bool (M,).
 
-    Those that a rule of the condition placed do, and hits of motifs that belong to it or to no
-    condition in particular (-1).
+    Those that a rule of the condition placed do, and hits of motifs, or annotations, that belong to it
+    or to no condition in particular (-1).
     """
     own = condition == explained
-    grammar, hit = role == ROLES.index("grammar"), role == ROLES.index("hit")
-    return np.asarray((grammar & own) | (hit & (own | (condition < 0))))
+    grammar = role == ROLES.index("grammar")
+    found = np.isin(role, (ROLES.index("hit"), ROLES.index("annotated")))
+    return np.asarray((grammar & own) | (found & (own | (condition < 0))))
 
 
 class Applied(NamedTuple):

@@ -1,0 +1,280 @@
+"""Verb ingest: real sequences -> dataset folder, as simulate makes it, with hits of motifs for elements.
+
+The examples of all sets are in memory at once: about a byte a letter.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from seqgra.alphabet import SETS
+from seqgra.dataset import ArrayWriter, ElementWriter
+from seqgra.errors import bad_input
+from seqgra.fingerprint import Draft, claim
+from seqgra.grammar.combinations import ROLES
+from seqgra.grammar.schema import Grammar
+from seqgra.ingest.elements import (
+    Motif,
+    annotated_elements,
+    annotation_columns,
+    as_element,
+    hit_columns,
+    wanted_motifs,
+)
+from seqgra.ingest.examples import NEGATIVE, Encoder, Examples, gc_shares
+from seqgra.ingest.gather import Dropped, Gathered, gather
+from seqgra.ingest.genome import Genome, open_genome
+from seqgra.ingest.measure import measured_grammar, set_facts
+from seqgra.ingest.negatives import Limits, gc_distance, gc_matched, shuffled
+from seqgra.ingest.recipe import Recipe, check, identify, options_of
+from seqgra.ingest.splits import by_chromosome, by_fraction, crossing, overlap_groups
+from seqgra.streams import STREAM_VERSION, stratified_order
+
+_ROWS = 1 << 14
+
+
+class _Made(NamedTuple):
+    """Examples with their sets, their labels' names, and what there is to say of them."""
+
+    examples: Examples
+    names: list[str]
+    notes: list[str]
+
+
+def ingest(recipe: Recipe, folder: Path) -> str:
+    """Make a dataset of real examples.
+
+    Parameters
+    ----------
+    recipe
+        What to read and how.
+    folder
+        The dataset: a new or empty folder, or an ingested dataset, which is replaced.
+
+    Returns
+    -------
+    str
+        ``done`` or ``up to date``.
+
+    Raises
+    ------
+    InputError
+        If options or files are wrong, no example is left, or the folder cannot be written.
+    """
+    check(recipe)
+    identity, sources = identify(recipe)
+    with claim(folder, identity) as draft:
+        if draft.previous:
+            return "up to date"
+        encoder, dropped = Encoder(recipe.letters), Dropped()
+        with ExitStack() as stack:
+            genome = (
+                stack.enter_context(open_genome(recipe.genome, encoder)) if recipe.genome else None
+            )
+            made = _make(recipe, genome, encoder, dropped)
+        content = _write(draft, recipe, made)
+        content["ingest"] = {
+            "recipe": options_of(recipe),
+            "sources": sources,
+            "read": dropped.read,
+            "dropped": dropped.counts,
+            "notes": made.notes,
+            **content.pop("ingest"),
+        }
+        draft.aside("dataset.json").write_text(json.dumps(content, indent=1) + "\n")
+        large = tuple(content["checksums"])
+        draft.publish(large=large, seed=recipe.seed, counts=content["counts"])
+    return "done"
+
+
+def _make(recipe: Recipe, genome: Genome | None, encoder: Encoder, dropped: Dropped) -> _Made:
+    """Return the examples of all sets, negatives among them."""
+    gathered = gather(recipe, genome, encoder, dropped)
+    examples, set_of = _split(recipe, gathered.examples, dropped)
+    made = _Made(examples, gathered.names, [])
+    if recipe.negatives != "none":
+        made = _with_negatives(recipe, made, gathered, genome, set_of)
+    if recipe.multi_label and NEGATIVE in made.names:
+        column = made.names.index(NEGATIVE)
+        y = np.delete(made.examples.y, column, axis=1)
+        names = [name for name in made.names if name != NEGATIVE]
+        made = made._replace(examples=made.examples._replace(y=y), names=names)
+    _refuse_one_class(made)
+    return made
+
+
+def _split(
+    recipe: Recipe, examples: Examples, dropped: Dropped
+) -> tuple[Examples, dict[str, int] | None]:
+    """Return the examples with their sets, and the set of each chromosome where whole ones were split."""
+    rows, how = examples.rows, recipe.split
+    told, placed = rows["set"] >= 0, rows["chrom"] != ""
+    if how is None and (recipe.validation or recipe.test):
+        how = "chromosome"
+    elif how is None:
+        how = "given" if told.all() else "chromosome" if placed.all() else "fraction"
+    if how == "given" and not told.all():
+        message = f"{int((~told).sum())} of {len(rows)} examples name no set; give all one, "
+        message += "or use another --split"
+        raise bad_input("--split", "given", message)
+    group, set_of = overlap_groups(rows), None
+    if how == "chromosome":
+        given = {"validation": recipe.validation, "test": recipe.test}
+        sets, set_of = by_chromosome(rows, recipe.shares, given)
+    elif how == "fraction":
+        sets = by_fraction(examples.y, group, recipe.shares, recipe.seed)
+    else:
+        sets = rows["set"].to_numpy()
+        good = ~crossing(sets, group)
+        examples = dropped.keep(examples, good, "overlapping an example of a later set")
+        return examples, None
+    for number, share in enumerate(recipe.shares):
+        if share > 0 and how == "fraction" and not (sets == number).any():
+            message = f"gets no example of {len(sets)}; change --shares, or give more"
+            raise bad_input("--split", SETS[number], message)
+    return examples._replace(rows=rows.assign(set=sets)), set_of
+
+
+def _with_negatives(
+    recipe: Recipe,
+    made: _Made,
+    gathered: Gathered,
+    genome: Genome | None,
+    set_of: dict[str, int] | None,
+) -> _Made:
+    """Add drawn negatives to the examples."""
+    examples, names = made.examples, made.names
+    if NEGATIVE not in names:
+        names = [*names, NEGATIVE]
+        column = np.zeros((len(examples.y), 1), np.uint8)
+        examples = examples._replace(y=np.hstack([examples.y, column]))
+    own = names.index(NEGATIVE)
+    positives = examples.take(examples.y[:, own] == 0)
+    if recipe.negatives == "gc":
+        assert genome is not None and gathered.taken is not None
+        limits = Limits(recipe.unknown, recipe.masked)
+        drawn, wanted = gc_matched(
+            positives,
+            genome,
+            gathered.taken,
+            set_of,
+            ratio=recipe.ratio,
+            limits=limits,
+            seed=recipe.seed,
+        )
+        notes = [_match_note(positives, drawn, wanted)]
+    else:
+        letters = len(recipe.letters.letters)
+        drawn, same = shuffled(positives, recipe.ratio, letters, recipe.seed)
+        notes = [f"{same:,} of {len(drawn.x):,} shuffles equal their source"] if same else []
+    drawn.y[:, own] = 1
+    joined = Examples(
+        np.concatenate([examples.x, drawn.x]),
+        np.concatenate([examples.y, drawn.y]),
+        pd.concat([examples.rows, drawn.rows], ignore_index=True),
+        examples.elements,
+    )
+    return _Made(joined, names, notes)
+
+
+def _match_note(positives: Examples, drawn: Examples, wanted: int) -> str:
+    ours, theirs = gc_shares(positives.x), gc_shares(drawn.x)
+    return (
+        f"negatives: {len(theirs):,} of {wanted:,} wanted windows found; mean GC "
+        f"{theirs.mean() if len(theirs) else 0:.1%} beside {ours.mean():.1%}, largest difference of the "
+        f"cumulative distributions {gc_distance(ours, theirs):.3f}"
+    )
+
+
+def _refuse_one_class(made: _Made) -> None:
+    y = made.examples.y
+    if len(made.names) == 0 or (y.min(axis=0).all() and len(made.names) == 1):
+        name = made.names[0] if made.names else "no label"
+        message = f"all examples are {name}; add --negatives gc or shuffle, or none=FILE, or another label"
+        raise bad_input("ingest", "", message)
+    training = y[made.examples.rows["set"].to_numpy() == SETS.index("training")]
+    if len(training) and not training.any(axis=0).all():
+        name = made.names[int(np.argmin(training.any(axis=0)))]
+        message = f"holds no example of {name}; change --split, --shares or --validation and --test"
+        raise bad_input("--split", "training", message)
+
+
+def _write(draft: Draft, recipe: Recipe, made: _Made) -> dict[str, Any]:
+    """Write the files of all sets and return the content of `dataset.json`."""
+    examples, names = made.examples, made.names
+    sets = examples.rows["set"].to_numpy()
+    training = sets == SETS.index("training")
+    training = training if training.any() else np.ones(len(sets), bool)
+    motifs = wanted_motifs(recipe, names)
+    if motifs:
+        examples = examples._replace(elements=None)
+    elements = {name: as_element(motif.matrix) for name, motif in motifs.items()}
+    if examples.elements is not None:
+        elements = annotated_elements(examples, training, len(recipe.letters.letters))
+    grammar = measured_grammar(recipe, names, elements, examples.x, training)
+    content = _content(draft, recipe, grammar)
+    for number, name in enumerate(SETS):
+        own = np.flatnonzero(sets == number)
+        if len(own):
+            order = own[stratified_order(examples.y[own], recipe.seed, name)]
+            _write_set(draft, recipe, name, examples.take(order), motifs, grammar, content)
+    return content
+
+
+def _content(draft: Draft, recipe: Recipe, grammar: Grammar) -> dict[str, Any]:
+    return {
+        "grammar_id": draft.folder.name,
+        "alphabet": grammar.alphabet,
+        "task": grammar.task,
+        "window": grammar.longest,
+        "conditions": list(grammar.conditions),
+        "elements": list(grammar.elements),
+        "roles": list(ROLES),
+        "seed": recipe.seed,
+        "counts": {},
+        "stream_version": STREAM_VERSION,
+        "grammar": grammar.model_dump(mode="json"),
+        "checksums": {},
+        "ingest": {"sets": {}},
+    }
+
+
+def _write_set(
+    draft: Draft,
+    recipe: Recipe,
+    name: str,
+    examples: Examples,
+    motifs: dict[str, Motif],
+    grammar: Grammar,
+    content: dict[str, Any],
+) -> None:
+    """Write the files of a set and add what is known of it to `content`."""
+    conditions, elements = content["conditions"], content["elements"]
+    if examples.elements is not None:
+        columns = annotation_columns(examples.elements, elements, conditions)
+    else:
+        b = grammar.letter_distribution()
+        columns = hit_columns(examples.x, motifs, recipe.letters, recipe.p_value, b)
+    for what, array in (("x", examples.x), ("y", examples.y)):
+        file = f"{name}.{what}.npy"
+        writer = ArrayWriter(draft.aside(file), array.shape)
+        for first in range(0, len(array), _ROWS):
+            writer.write(np.ascontiguousarray(array[first : first + _ROWS]))
+        content["checksums"][file] = writer.close()
+    table = ElementWriter(draft.aside(f"{name}.elements.parquet"))
+    table.write(columns)
+    table.close()
+    if (examples.rows["chrom"] != "").any():
+        places = examples.rows[["chrom", "start", "end"]]
+        places.to_csv(
+            draft.aside(f"{name}.regions.tsv"), sep="\t", index=False, lineterminator="\n"
+        )
+    content["counts"][name] = len(examples.x)
+    facts = set_facts(examples.x, examples.y, conditions, columns, elements)
+    content["ingest"]["sets"][name] = facts

@@ -1,0 +1,261 @@
+"""From files to labelled examples: windows of a genome, sequences, tables; what is dropped, and why."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.lib.stride_tricks import sliding_window_view
+
+from seqgra.alphabet import SETS
+from seqgra.errors import bad_input
+from seqgra.ingest.examples import (
+    NEGATIVE,
+    Encoder,
+    Examples,
+    contradictory,
+    make_rows,
+    merge,
+    same_letters,
+    unknown_shares,
+)
+from seqgra.ingest.genome import Genome
+from seqgra.ingest.recipe import Recipe
+from seqgra.ingest.regions import (
+    Intervals,
+    centres,
+    close_windows,
+    read_regions,
+    refuse_foreign_names,
+)
+from seqgra.ingest.sequences import (
+    as_examples,
+    condition_names,
+    label_matrix,
+    read_label_table,
+    read_sequences,
+    set_name,
+    split_labels,
+    told_nothing,
+    with_negative,
+)
+from seqgra.ingest.tables import read_table
+
+
+class Gathered(NamedTuple):
+    """What the files gave.
+
+    Attributes
+    ----------
+    examples
+        With a column of labels a name.
+    names
+        The labels, `NEGATIVE` last where an example has none.
+    taken
+        Where no negative may lie: regions, windows and the blacklist; None without a genome.
+    """
+
+    examples: Examples
+    names: list[str]
+    taken: Intervals | None
+
+
+class Dropped:
+    """How many were left out or changed, by reason, in the order in which it happened."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.read = 0
+
+    def note(self, count: int, reason: str) -> None:
+        """Count what is not dropped."""
+        if count:
+            self.counts[reason] = self.counts.get(reason, 0) + int(count)
+
+    def keep(self, examples: Examples, good: np.ndarray, reason: str) -> Examples:
+        """Return the good examples (bool (N,)) and count the others.
+
+        Raises
+        ------
+        InputError
+            If none is left.
+        """
+        self.note(int((~good).sum()), reason)
+        self.refuse_nothing(int(good.sum()))
+        return examples if good.all() else examples.take(good)
+
+    def refuse_nothing(self, left: int) -> None:
+        """Raise `InputError` if nothing is left, saying where it went."""
+        if not left:
+            told = "; ".join(f"{count:,} {reason}" for reason, count in self.counts.items())
+            raise bad_input("ingest", "", f"no example of {self.read:,} is left: {told}")
+
+
+def gather(recipe: Recipe, genome: Genome | None, encoder: Encoder, dropped: Dropped) -> Gathered:
+    """Read the files of a recipe.
+
+    Raises
+    ------
+    InputError
+        If a file is wrong, or no example is left.
+    """
+    if genome is not None:
+        gathered = _from_regions(recipe, genome, dropped)
+    else:
+        gathered = _from_sequences(recipe, encoder, dropped)
+    examples = gathered.examples
+    good = unknown_shares(examples.x) <= recipe.unknown
+    examples = dropped.keep(examples, good, f"with over {recipe.unknown:.0%} unknown letters")
+    good = examples.rows["masked"].to_numpy() <= recipe.masked
+    examples = dropped.keep(examples, good, f"with over {recipe.masked:.0%} masked letters")
+    if not recipe.keep_duplicates:
+        leader = same_letters(examples.x)
+        dropped.note(int((leader != np.arange(len(leader))).sum()), "with the letters of another")
+        examples = merge(examples, leader)
+    good = ~contradictory(examples.y, gathered.names, recipe.multi_label)
+    examples = dropped.keep(examples, good, "with labels that exclude one another")
+    return gathered._replace(examples=examples)
+
+
+def _from_sequences(recipe: Recipe, encoder: Encoder, dropped: Dropped) -> Gathered:
+    told = told_nothing()
+    elements = read_table(told, recipe.table, encoder) if recipe.table else None
+    table = read_label_table(recipe.labels) if recipe.labels else None
+    for label, file in recipe.fasta:
+        read_sequences(told, file, encoder, label, table)
+    dropped.read = len(told.codes)
+    names = condition_names([label for label, _ in recipe.fasta if label], told.labels)
+    names = with_negative(names, told.labels)
+    examples = as_examples(told, names, recipe.width)
+    if elements is not None:
+        if max(len(codes) for codes in told.codes) > examples.x.shape[1]:
+            raise bad_input("--width", "", "would cut annotated sequences; leave it out")
+        examples = examples._replace(elements=elements)
+    return Gathered(examples, names, None)
+
+
+def _from_regions(recipe: Recipe, genome: Genome, dropped: Dropped) -> Gathered:
+    assert recipe.width is not None
+    regions = _read_all(recipe, genome, dropped)
+    labels = regions["labels"].tolist()
+    names = condition_names([label for label, _ in recipe.peaks if label], labels)
+    names = with_negative(names, labels)
+    y = label_matrix(labels, names)
+    windows, kept = _windows(recipe, genome, regions, dropped)
+    y = y[kept]
+    blocked = [regions, windows]
+    if recipe.blacklist:
+        listed = read_regions(recipe.blacklist)
+        refuse_foreign_names(recipe.blacklist, listed, genome.file, list(genome.lengths))
+        good = ~Intervals(listed).overlap_rows(windows)
+        dropped.note(int((~good).sum()), "on the blacklist")
+        windows, y = windows[good], y[good]
+        dropped.refuse_nothing(len(windows))
+        blocked.append(listed)
+    order = _genome_order(windows, genome)
+    windows, y = windows.iloc[order].reset_index(drop=True), y[order]
+    places = ["chrom", "start", "end"]
+    taken = Intervals(pd.concat([part[places] for part in blocked]))
+    leader = close_windows(windows, max(1, math.ceil(recipe.merge * recipe.width)))
+    dropped.note(int((leader != np.arange(len(leader))).sum()), "merged into a window they overlap")
+    merged = np.zeros_like(y)
+    np.maximum.at(merged, leader, y)
+    stay = leader == np.arange(len(leader))
+    windows, y = windows[stay].reset_index(drop=True), merged[stay]
+    _add_covering_labels(windows, y, regions, names)
+    x, masked = _letters(windows, genome, recipe)
+    windows["masked"] = masked
+    return Gathered(Examples(x, y, windows.drop(columns="strand")), names, taken)
+
+
+def _read_all(recipe: Recipe, genome: Genome, dropped: Dropped) -> pd.DataFrame:
+    """Return all regions that lie on the genome, with ``labels`` (tuples) and ``set`` (names)."""
+    parts = []
+    for label, file in recipe.peaks:
+        regions = read_regions(file)
+        dropped.read += len(regions)
+        refuse_foreign_names(file, regions, genome.file, list(genome.lengths))
+        if label is None and not regions["label"].any():
+            message = "has no column label (a first line `#chrom start end ... label`); "
+            raise bad_input(file, "", message + "write --peaks LABEL=FILE")
+        texts = regions["label"] if label is None else pd.Series(label, index=regions.index)
+        regions["labels"] = [split_labels(text) for text in texts]
+        regions["set"] = [
+            set_name(text, file, f"line {line}")
+            for text, line in zip(regions["set"], regions["line"], strict=True)
+        ]
+        known = regions["chrom"].isin(genome.lengths.keys())
+        dropped.note(int((~known).sum()), "on sequences that the genome lacks")
+        regions = regions[known]
+        ends = regions["chrom"].map(genome.lengths)
+        beyond = regions[regions["start"] >= ends]
+        if len(beyond):
+            chrom, start, line = beyond[["chrom", "start", "line"]].iloc[0]
+            message = (
+                f"starts at {start}, beyond the end of {chrom} ({genome.lengths[chrom]} letters)"
+            )
+            raise bad_input(file, f"line {line}", f"{message}; is this another assembly?")
+        parts.append(regions)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _windows(
+    recipe: Recipe, genome: Genome, regions: pd.DataFrame, dropped: Dropped
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the windows about the regions' centres, and which regions have one: bool (N,)."""
+    width = recipe.width or 0
+    lengths = regions["chrom"].map(genome.lengths).to_numpy(np.int64)
+    start = centres(regions, recipe.center) - width // 2
+    fits = lengths >= width
+    dropped.note(int((~fits).sum()), f"on chromosomes of fewer than {width} letters")
+    beyond = fits & ((start < 0) | (start + width > lengths))
+    if recipe.edges == "drop":
+        dropped.note(int(beyond.sum()), "over the end of their chromosome")
+        fits &= ~beyond
+    else:
+        dropped.note(int(beyond.sum()), "shifted from beyond the end of their chromosome (kept)")
+        start = np.clip(start, 0, np.maximum(lengths - width, 0))
+    dropped.refuse_nothing(int(fits.sum()))
+    windows = make_rows(len(regions))
+    windows["chrom"], windows["start"], windows["end"] = regions["chrom"], start, start + width
+    windows["set"] = [SETS.index(name) if name else -1 for name in regions["set"]]
+    windows["strand"] = regions["strand"] if recipe.stranded else "+"
+    return windows[fits].reset_index(drop=True), fits
+
+
+def _genome_order(windows: pd.DataFrame, genome: Genome) -> np.ndarray:
+    """Return the order of windows along the genome, so that the order of lines does not count."""
+    number = {name: n for n, name in enumerate(genome.lengths)}
+    chrom = windows["chrom"].map(number).to_numpy(np.int64)
+    return np.lexsort((windows["strand"] == "-", windows["start"].to_numpy(np.int64), chrom))
+
+
+def _add_covering_labels(
+    windows: pd.DataFrame, labels: np.ndarray, regions: pd.DataFrame, names: list[str]
+) -> None:
+    """Give each window the labels whose regions cover its centre."""
+    middle = (windows["start"] + windows["end"]) // 2
+    centre = windows.assign(start=middle, end=middle + 1)
+    for number, name in enumerate(names):
+        own = regions[[name in (shown or (NEGATIVE,)) for shown in regions["labels"]]]
+        labels[Intervals(own).overlap_rows(centre), number] = 1
+
+
+def _letters(
+    windows: pd.DataFrame, genome: Genome, recipe: Recipe
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the letters of windows, uint8 (N, L), and their share in lower case, float64 (N,)."""
+    width = recipe.width or 0
+    x, shares = np.empty((len(windows), width), np.uint8), np.zeros(len(windows))
+    start = windows["start"].to_numpy(np.int64)
+    for chrom, places in windows.groupby("chrom", sort=False).indices.items():
+        codes, soft = genome.letters(str(chrom))
+        x[places] = sliding_window_view(codes, width)[start[places]]
+        if recipe.masked < 1:
+            shares[places] = sliding_window_view(soft, width)[start[places]].mean(axis=1)
+    turned = np.flatnonzero(windows["strand"] == "-")
+    back = x[turned][:, ::-1]
+    x[turned] = np.where(back < 4, 3 - back, back)
+    return x, shares

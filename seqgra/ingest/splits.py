@@ -1,0 +1,111 @@
+"""Which example goes to which set, so that no region serves two, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from seqgra.alphabet import SETS
+from seqgra.errors import bad_input
+from seqgra.streams import stream
+
+SHARES = (0.7, 0.1, 0.2)
+
+
+def overlap_groups(rows: pd.DataFrame) -> np.ndarray:
+    """Return the number of each example's group, int64 (N,): overlapping regions share one."""
+    group = np.arange(len(rows))
+    for chrom, found in rows.groupby("chrom", sort=False).indices.items():
+        if not chrom:
+            continue
+        places = np.asarray(found)
+        start, end = (rows[name].to_numpy(np.int64)[places] for name in ("start", "end"))
+        order = np.argsort(start, kind="stable")
+        reach = np.maximum.accumulate(end[order])
+        begins = np.concatenate([[True], start[order][1:] >= reach[:-1]])
+        group[places[order]] = places[order][begins][np.cumsum(begins) - 1]
+    return group
+
+
+def largest_deficit(
+    sizes: Sequence[int], shares: Sequence[float], counts: np.ndarray | None = None
+) -> np.ndarray:
+    """Deal units out, in this order, each to the set that lacks most of its share: int64 (G,)."""
+    counts = np.zeros(len(shares)) if counts is None else counts
+    chosen = np.empty(len(sizes), np.int64)
+    for n, size in enumerate(sizes):
+        lacks = np.asarray(shares) * (counts.sum() + size) - counts
+        chosen[n] = int(np.argmax(lacks))
+        counts[chosen[n]] += size
+    return chosen
+
+
+def by_chromosome(
+    rows: pd.DataFrame, shares: Sequence[float], given: Mapping[str, Sequence[str]]
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Return each example's set, int8 (N,), and the set of each chromosome.
+
+    With chromosomes `given` for validation and test, all others train; else whole chromosomes, the
+    one with most examples first, go to the set that lacks most of its share.
+
+    Raises
+    ------
+    InputError
+        If places are not known, or there are not enough chromosomes.
+    """
+    counts = rows["chrom"].value_counts()
+    if "" in counts:
+        message = f"{counts['']} examples have no chromosome; use --split fraction"
+        raise bad_input("--split", "chromosome", message)
+    names = sorted(counts.index, key=lambda name: (-counts[name], name))
+    if any(given.values()):
+        of = dict.fromkeys(names, 0)
+        for set_name, chosen in given.items():
+            for name in chosen:
+                if name not in of:
+                    message = f"no example lies on {name!r}; there are {', '.join(names[:5])}"
+                    raise bad_input(f"--{set_name}", "", message)
+                of[name] = SETS.index(set_name)
+    else:
+        needed = sum(share > 0 for share in shares)
+        if len(names) < needed:
+            message = (
+                f"examples lie on {len(names)} chromosome(s) ({', '.join(names)}); {needed} sets "
+            )
+            message += (
+                "need as many; use --split fraction, which keeps overlapping windows together"
+            )
+            raise bad_input("--split", "chromosome", message)
+        dealt = largest_deficit([int(counts[name]) for name in names], shares)
+        of = dict(zip(names, dealt.tolist(), strict=True))
+    return rows["chrom"].map(of).to_numpy(np.int8), of
+
+
+def by_fraction(y: np.ndarray, group: np.ndarray, shares: Sequence[float], seed: int) -> np.ndarray:
+    """Return each example's set, int8 (N,), drawn by seed: whole groups, each labelling in its share."""
+    leaders, which, sizes = np.unique(group, return_inverse=True, return_counts=True)
+    _, pattern = np.unique(y[leaders], axis=0, return_inverse=True)
+    drawn = np.argsort(stream(seed, "ingest split", "", 0).random_raw(len(leaders)), kind="stable")
+    chosen = np.empty(len(leaders), np.int8)
+    counts = np.zeros(len(shares))
+    for number in range(pattern.max(initial=-1) + 1):
+        own = drawn[pattern.ravel()[drawn] == number]
+        own = own[np.argsort(-sizes[own], kind="stable")]
+        counts[:] = 0
+        chosen[own] = largest_deficit(sizes[own].tolist(), shares, counts)
+    return chosen[which.ravel()]
+
+
+def crossing(sets: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Say which examples overlap one of a set that goes before theirs: test, validation, training.
+
+    Returns
+    -------
+    ndarray
+        bool (N,).
+    """
+    first = np.full(len(sets), -1, np.int64)
+    np.maximum.at(first, group, sets.astype(np.int64))
+    return np.asarray(sets < first[group])
