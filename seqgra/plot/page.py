@@ -85,7 +85,7 @@ def _small_picture(path: Path, most: int) -> bytes:
         if picture.width > width:
             picture = picture.resize((width, picture.height * width // picture.width))
         stream = io.BytesIO()
-        picture.save(stream, "WEBP", quality=quality)
+        picture.save(stream, "WEBP", quality=quality, method=2)  # half the time of 4, 5 % larger
         if stream.tell() <= most:
             break
     return stream.getvalue()

@@ -199,10 +199,10 @@ def save(figure: Figure, stem: Path) -> None:
         Path without a suffix.
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
-    with styled():  # lay it out once, not once a format
+    with styled():  # lay it out once; without an engine, each format draws once and not twice
         if (engine := figure.get_layout_engine()) is not None:
             engine.execute(figure)
-        figure.set_layout_engine("none")
+        figure.set_layout_engine(None)
     for kind, metadata in _NO_DATES.items():
         aside = stem.with_name(f".aside-{stem.name}.{kind}")
         with styled():
