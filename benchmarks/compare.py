@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import json
 import resource
 import subprocess
@@ -133,7 +134,8 @@ class Template:
                     (folder / name).hardlink_to(self.folders[noun] / name)
             for name, text in texts[noun].items():
                 (folder / name).write_text(text)
-                run["files"][name] = {**run["files"][name], "bytes": len(text)}
+                sha256 = hashlib.sha256(text.encode()).hexdigest()
+                run["files"][name] = {"bytes": len(text), "sha256": sha256}
             if noun == "models":
                 run |= {"best_validation_loss": row["validation_loss"], "constant_loss": 0.69}
             else:

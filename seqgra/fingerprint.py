@@ -128,12 +128,28 @@ def require_run(folder: Path, *verbs: str) -> dict[str, Any]:
     """
     run = read_run(folder) or _read_while_published(folder)
     if run is None:
-        state = "has lost or truncated files" if (folder / RUN_FILE).exists() else "is not finished"
-        raise bad_input(folder, "", f"{state}; make it (again) with `seqgra {verbs[0]}`")
+        advice = f"make it (again) with `seqgra {verbs[0]}`"
+        raise bad_input(folder, "", f"{why_no_noun(folder)}; {advice}")
     if run["verb"] not in verbs:
         message = f"was made by `seqgra {run['verb']}`; expected `seqgra {verbs[0]}`"
         raise bad_input(folder, "", message)
     return run
+
+
+def why_no_noun(folder: Path) -> str:
+    """Return why `read_run` finds no noun in a folder: it is not finished, or which files are not whole."""
+    try:
+        files = json.loads((folder / RUN_FILE).read_text())["files"]
+        lost = [name for name, facts in files.items() if _length(folder / name) != facts["bytes"]]
+    except FileNotFoundError:
+        return "is not finished"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        lost = [RUN_FILE]
+    return f"has lost or truncated files ({', '.join(lost) or RUN_FILE})"
+
+
+def _length(path: Path) -> int:
+    return path.stat().st_size if path.exists() else -1
 
 
 def _read_while_published(folder: Path) -> dict[str, Any] | None:

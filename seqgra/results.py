@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -174,15 +174,36 @@ def write_scores(scores: Scores, draft: Draft) -> None:
     _save_array(draft.aside("predictions.npy"), scores.predictions)
 
 
-def read_scores(folder: Path) -> dict[str, Any]:
+def read_scores(folder: Path, run: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the content of ``scores.json``: `Scores` without arrays (None where not defined).
+
+    Parameters
+    ----------
+    folder
+        A scores noun.
+    run
+        Its ``run.json``, where that has been read already.
 
     Raises
     ------
     InputError
-        If the file cannot be read.
+        If the noun is not finished, or the file is damaged.
     """
-    return _read_json(folder / "scores.json", ("metrics", "chance", "headline", "task"))
+    file = verify_file(folder, "scores.json", run or require_run(folder, "evaluate"))
+    return _read_json(file, ("metrics", "chance", "headline", "task"))
+
+
+def read_predictions(folder: Path) -> np.ndarray:
+    """Return the logits of a scores noun, float32 (N, C); raises as `read_scores`."""
+    file = verify_file(folder, "predictions.npy", require_run(folder, "evaluate"))
+    return np.asarray(np.load(file, allow_pickle=False))
+
+
+def read_curves(folder: Path, scope: str) -> pd.DataFrame:
+    """Return the curves of a scope, or for `MACRO` those of all conditions; raises as `read_scores`."""
+    file = verify_file(folder, "curves.parquet", require_run(folder, "evaluate"))
+    operator, wanted = ("!=", MICRO) if scope == MACRO else ("==", scope)
+    return pd.read_parquet(file, filters=[("scope", operator, wanted)])
 
 
 def write_attributions(result: Attributions, draft: Draft) -> None:
@@ -202,18 +223,26 @@ def write_attributions(result: Attributions, draft: Draft) -> None:
     _save_array(draft.aside("attributions.npy"), result.values)
 
 
-def read_recovery(folder: Path) -> dict[str, Any]:
+def read_recovery(folder: Path, run: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the content of ``recovery.json``.
 
     ``recovery[metric][scope]`` holds means over explanations, ``examples[scope]`` and
     ``left_out[scope]`` how many have values and how many do not.
 
+    Parameters
+    ----------
+    folder
+        An attributions noun.
+    run
+        Its ``run.json``, where that has been read already.
+
     Raises
     ------
     InputError
-        If the file cannot be read.
+        If the noun is not finished, or the file is damaged.
     """
-    return _read_json(folder / "recovery.json", ("recovery", "examples", "left_out", "explained"))
+    file = verify_file(folder, "recovery.json", run or require_run(folder, "attribute"))
+    return _read_json(file, ("recovery", "examples", "left_out", "explained"))
 
 
 def read_pictured(folder: Path) -> Pictured:
@@ -222,11 +251,12 @@ def read_pictured(folder: Path) -> Pictured:
     Raises
     ------
     InputError
-        If ``recovery.json`` cannot be read.
+        If the noun is not finished, or a file is damaged.
     """
-    content = read_recovery(folder)
+    run = require_run(folder, "attribute")
+    content = read_recovery(folder, run)
     rows, explained = (np.array(content[name], np.int64) for name in ("pictured", "explained"))
-    values = np.load(folder / "attributions.npy", allow_pickle=False)
+    values = np.load(verify_file(folder, "attributions.npy", run), allow_pickle=False)
     return Pictured(rows, explained, values)
 
 

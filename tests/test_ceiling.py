@@ -29,6 +29,7 @@ from seqgra.grid import Grid, commands
 from seqgra.law.ceiling import ceiling, log_odds, restricted_ceilings
 from seqgra.law.posterior import FLOOR_LOG, compile_posterior
 from seqgra.model import open_model
+from seqgra.results import read_scores
 from seqgra.simulate import simulate
 from seqgra.train import train
 from seqgra.training import fit_temperature, mean_loss
@@ -178,8 +179,9 @@ def test_a_temperature_lowers_the_excess_log_loss(tiny_dataset, posterior_model,
         backend = "bayes-optimal" if name == "exact" else "sklearn"
         cells[name] = SimpleNamespace(**key, backend=backend, test=tiny_dataset)
     exact = exact_of([cells["exact"]])["tiny"]
-    rows = {row[1]: row[3] for row in regret_rows(cells["own"], exact)}
-    temperature = read_run(tmp_path / "m")["temperature"]
+    run, scores = read_run(tmp_path / "m"), read_scores(tmp_path / "own")
+    rows = {row[1]: row[3] for row in regret_rows(cells["own"], exact, scores, run)}
+    temperature = run["temperature"]
     logits = np.load(tmp_path / "own" / "predictions.npy")
     best = exact.scores["metrics"]["log_loss"]["micro"]
     scaled = mean_loss(logits / temperature, exact.truth, "multi-class")

@@ -221,6 +221,40 @@ def test_scores_of_an_earlier_model_do_not_count(tmp_path):
     assert "earlier model" in str(tables.status.loc[0, "reason"])
 
 
+@pytest.mark.parametrize(
+    ("noun", "name"),
+    [
+        ("scores", "scores.json"),
+        ("scores", "curves.parquet"),
+        ("attributions", "recovery.json"),
+        ("attributions", "attributions.npy"),
+    ],
+)
+def test_a_flipped_bit_is_found_by_the_hash_and_the_file_named(tmp_path, noun, name):
+    cell = key("mc2", 1000, "pool", 0)
+    write_test_set(tmp_path / "data" / "mc2")
+    write_cell(tmp_path, cell, 0.9)
+    file = tmp_path / noun / "/".join(map(str, cell)) / name
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(InputError, match="does not match its checksum") as refused:
+        run(write_cells(tmp_path, [cell]), tmp_path / "out")
+    assert str(file) in str(refused.value)
+
+
+def test_a_truncated_attribution_is_missing_and_named(tmp_path):
+    cell = key("mc2", 1000, "pool", 0)
+    write_test_set(tmp_path / "data" / "mc2")
+    write_cell(tmp_path, cell, 0.9)
+    file = tmp_path / "attributions" / "/".join(map(str, cell)) / "attributions.npy"
+    file.write_bytes(file.read_bytes()[:-1])
+    tables = build_tables(read_cells(write_cells(tmp_path, [cell])))
+    assert tables.recovery.empty
+    reason = f"{METHOD}: has lost or truncated files (attributions.npy)"
+    assert tables.status["reason"].tolist() == [reason]
+
+
 def test_recovery_and_runs(grid):
     tables = build_tables(read_cells(grid))
     recovery = tables.recovery[tables.recovery["scope"] == "macro"]

@@ -345,7 +345,9 @@ def test_a_multi_label_set_is_scored_by_its_recorded_labels(tmp_path, opened):
 
 
 def test_scores_of_an_earlier_version_are_refused(tmp_path):
-    (tmp_path / "scores.json").write_text('{"examples": 9, "metrics": {}}')
+    with claim(tmp_path, Identity("evaluate", 0)) as draft:
+        draft.aside("scores.json").write_text('{"examples": 9, "metrics": {}}')
+        draft.publish()
     with pytest.raises(InputError, match=r"lacks chance, headline, task: .* make it again"):
         read_scores(tmp_path)
 

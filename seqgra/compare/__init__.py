@@ -248,8 +248,9 @@ def resolved_grammars(cells: list[Cell]) -> tuple[dict[str, Grammar], set[str]]:
 
 
 def _test_sizes(cells: list[Cell]) -> list[int]:
-    folders = {cell.test for cell in cells if read_run(cell.test) is not None}
-    return [open_dataset(folder).counts["test"] for folder in folders]
+    folders = dict.fromkeys(cell.test for cell in cells)
+    found = (folder for folder in folders if read_run(folder) is not None)
+    return [open_dataset(folder).counts["test"] for folder in found]
 
 
 def _read_text(path: Path) -> str:

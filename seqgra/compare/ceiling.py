@@ -18,7 +18,7 @@ from seqgra.dataset import open_dataset
 from seqgra.fingerprint import read_run
 from seqgra.law.ceiling import NEEDED, log_odds
 from seqgra.plot.style import CEILINGS
-from seqgra.results import MACRO, MICRO, read_scores
+from seqgra.results import MACRO, MICRO, read_predictions, read_scores
 from seqgra.training import mean_loss
 
 #: Columns of the table of what models lack, after the keys of a cell.
@@ -73,9 +73,10 @@ def exact_of(cells: list[Any]) -> dict[str, Exact]:
     """Return the first finished posterior of each grammar, whose test set is there."""
     found: dict[str, Exact] = {}
     for cell in cells:
-        finished = read_run(cell.scores) is not None and read_run(cell.test) is not None
-        if is_ceiling(cell.backend) and finished and cell.grammar not in found:
-            logits = np.load(cell.scores / "predictions.npy", allow_pickle=False)
+        if not is_ceiling(cell.backend) or cell.grammar in found:
+            continue
+        if read_run(cell.scores) is not None and read_run(cell.test) is not None:
+            logits = read_predictions(cell.scores)
             dataset = open_dataset(cell.test)
             found[cell.grammar] = Exact(
                 cell.architecture,
@@ -88,7 +89,9 @@ def exact_of(cells: list[Any]) -> dict[str, Exact]:
     return found
 
 
-def regret_rows(cell: Any, exact: Exact) -> list[tuple[Any, ...]]:
+def regret_rows(
+    cell: Any, exact: Exact, scores: Mapping[str, Any], run: Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
     """Return rows of `REGRET` of one finished model: name of the ceiling, metric, scope, value.
 
     regret_roc_auc, regret_pr_auc: (A* - A) / (A* - c), c the area of a constant prediction.
@@ -96,9 +99,15 @@ def regret_rows(cell: Any, exact: Exact) -> list[tuple[Any, ...]]:
     logits are divided by the temperature that the model's run.json holds, fitted to its validation set.
     llr_spearman: rank correlation of the model's log odds with the exact ones, within the examples of each
     condition; macro is the mean over conditions.
+
+    Parameters
+    ----------
+    cell, exact
+        The model, and what it is compared with.
+    scores, run
+        Content of its ``scores.json``, and ``run.json`` of the model.
     """
-    metrics = read_scores(cell.scores)["metrics"]
-    logits = np.load(cell.scores / "predictions.npy", allow_pickle=False)
+    metrics, logits = scores["metrics"], read_predictions(cell.scores)
     if logits.shape != exact.logits.shape:
         return []
     rows = []
@@ -112,7 +121,7 @@ def regret_rows(cell: Any, exact: Exact) -> list[tuple[Any, ...]]:
     own_loss, best_loss = metrics["log_loss"][MICRO], exact.scores["metrics"]["log_loss"][MICRO]
     if own_loss is not None and best_loss is not None:
         rows.append((exact.name, "excess_log_loss", MICRO, own_loss - best_loss))
-        temperature = (read_run(cell.model) or {}).get("temperature")
+        temperature = run.get("temperature")
         if temperature is not None:
             scaled = mean_loss(logits / temperature, exact.truth, exact.task)
             rows.append((exact.name, "excess_log_loss_scaled", MICRO, scaled - best_loss))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from scipy.cluster.hierarchy import leaves_list, linkage
@@ -11,11 +15,12 @@ from seqgra.alphabet import ALPHABETS
 from seqgra.compare.ceiling import is_ceiling
 from seqgra.compare.concordance import shown_rows
 from seqgra.compare.decide import TAU, Decision, Statistics
-from seqgra.compare.drawing import Drawing, file_name, recovery_runs, save_figure
+from seqgra.compare.drawing import Drawing, by_cell, file_name, recovery_runs, save_figure
 from seqgra.compare.ranking import mean_interval
 from seqgra.compare.runs import at_size
 from seqgra.compare.tables import KEYS, Cell
 from seqgra.dataset import open_dataset
+from seqgra.fingerprint import read_run, verify_file
 from seqgra.grammar.difficulty import divergences
 from seqgra.grammar.schema import Grammar
 from seqgra.plot.concordance import concordances
@@ -24,6 +29,7 @@ from seqgra.plot.decision import bars, fitted, pareto, ranking, strip
 from seqgra.plot.page import Picture, percent
 from seqgra.plot.style import compact
 from seqgra.plot.training import Confusion, confusions, histories
+from seqgra.results import read_predictions
 
 #: Runs of an architecture whose histories are drawn.
 _MOST_HISTORIES = 4
@@ -163,17 +169,16 @@ def draw_at(drawing: Drawing, known: Statistics) -> list[Picture]:
 
 def draw_histories(drawing: Drawing, decision: Decision) -> list[Picture]:
     """Draw the losses of single runs of a grammar at its largest size."""
-    status = drawing.tables.status.set_index(list(KEYS))[["label", "status"]]
+    labels, outcomes = (by_cell(drawing.tables.status, name) for name in ("label", "status"))
     runs: dict[str, list[tuple[pd.DataFrame, str]]] = {}
     for cell in drawing.cells:
-        path = cell.model / "history.csv"
-        if cell.grammar != decision.grammar or cell.size != decision.size or not path.is_file():
+        if cell.grammar != decision.grammar or cell.size != decision.size:
             continue
-        label, outcome = map(str, status.loc[[cell.key]].iloc[0])
-        there = runs.setdefault(label, [])
-        history = pd.read_csv(path) if len(there) < _MOST_HISTORIES else pd.DataFrame()
-        if {"epoch", "training_loss", "validation_loss"} <= set(history.columns):
-            there.append((history, outcome))
+        there = runs.setdefault(labels[cell.key], [])
+        if len(there) < _MOST_HISTORIES and (run := read_run(cell.model)) is not None:
+            history = _history(cell.model, run)
+            if {"epoch", "training_loss", "validation_loss"} <= set(history.columns):
+                there.append((history, outcomes[cell.key]))
     order = [label for label in decision.others["label"] if runs.get(label)][:_MOST_PANELS]
     if not order:
         return []
@@ -188,6 +193,13 @@ def draw_histories(drawing: Drawing, decision: Decision) -> list[Picture]:
     return [Picture(stem, title, caption)]
 
 
+def _history(model: Path, run: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the training history of a model; without columns where it has none."""
+    if "history.csv" not in run["files"]:
+        return pd.DataFrame()
+    return pd.read_csv(verify_file(model, "history.csv", run))
+
+
 def draw_confusion(drawing: Drawing, decision: Decision, grammar: Grammar | None) -> list[Picture]:
     """Draw who is taken for whom, of multi-class grammars with three conditions or more."""
     if grammar is None or grammar.task != "multi-class" or len(grammar.conditions) < 3:
@@ -200,7 +212,7 @@ def draw_confusion(drawing: Drawing, decision: Decision, grammar: Grammar | None
     panels = [
         Confusion(
             label,
-            confusion(np.load(cell.scores / "predictions.npy"), dataset.y("test"))[order][:, order],
+            confusion(read_predictions(cell.scores), dataset.y("test"))[order][:, order],
         )
         for label, cell in cells[:_MOST_PANELS]
     ]
@@ -222,12 +234,12 @@ def _first_cells(drawing: Drawing, decision: Decision) -> list[tuple[str, Cell]]
     """Return the first evaluated cell of each label at the largest size; the ceiling's own comes first."""
     scores = drawing.tables.scores
     done = {tuple(key) for key in scores[list(KEYS)].drop_duplicates().itertuples(index=False)}
-    labels = drawing.tables.status.set_index(list(KEYS))["label"]
+    labels = by_cell(drawing.tables.status, "label")
     found: dict[str, Cell] = {}
     for cell in drawing.cells:
         wanted = cell.size == decision.size or is_ceiling(cell.backend)
         if cell.grammar == decision.grammar and wanted and cell.key in done:
-            found.setdefault(str(labels[cell.key]), cell)
+            found.setdefault(labels[cell.key], cell)
     order = [*decision.others["label"]]
     ceilings = [label for label in found if label not in order]
     return [(label, found[label]) for label in [*ceilings, *order] if label in found]

@@ -67,12 +67,18 @@ def recovery_runs(recovery: pd.DataFrame, method: str, metric: str) -> pd.DataFr
 def first_seeds(drawing: Drawing, finished: pd.Index, size: int) -> list[tuple[Cell, str]]:
     """Return, for each label, its first finished cell of a size (cells are sorted by seeds)."""
     keys, found = set(finished), dict[str, Cell]()
-    labels = drawing.tables.status.set_index(list(KEYS))["label"]
+    labels = by_cell(drawing.tables.status, "label")
     for cell in drawing.cells:
         wanted = cell.size == size or is_ceiling(cell.backend)
         if wanted and cell.key in keys:
-            found.setdefault(str(labels[cell.key]), cell)
+            found.setdefault(labels[cell.key], cell)
     return [(cell, label) for label, cell in found.items()]
+
+
+def by_cell(table: pd.DataFrame, column: str) -> dict[tuple[str | int, ...], str]:
+    """Return a column of text of a table with one row a cell, by `Cell.key`."""
+    keys = table[list(KEYS)].itertuples(index=False, name=None)
+    return dict(zip(keys, map(str, table[column]), strict=True))
 
 
 def save_figure(drawing: Drawing, name: str, figure: Figure) -> Path:

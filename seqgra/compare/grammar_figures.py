@@ -10,7 +10,14 @@ import pandas as pd
 
 from seqgra.alphabet import PADDING
 from seqgra.compare.ceiling import ceiling_facts, is_ceiling
-from seqgra.compare.drawing import Drawing, file_name, first_seeds, recovery_runs, save_figure
+from seqgra.compare.drawing import (
+    Drawing,
+    by_cell,
+    file_name,
+    first_seeds,
+    recovery_runs,
+    save_figure,
+)
 from seqgra.compare.facts import grammar_facts
 from seqgra.compare.tables import KEYS, Cell
 from seqgra.dataset import Dataset, open_dataset
@@ -27,7 +34,7 @@ from seqgra.plot.curves import (
 )
 from seqgra.plot.page import Picture
 from seqgra.plot.style import compact
-from seqgra.results import MICRO, read_pictured
+from seqgra.results import MACRO, MICRO, read_curves, read_pictured
 
 
 def draw_grammar(drawing: Drawing, grammar: str) -> Section:
@@ -77,7 +84,8 @@ def _draw_roc_pr(drawing: Drawing, grammar: str) -> Picture | None:
     curves = {}
     for cell, label in first_seeds(drawing, areas.index, size):
         area: Any = areas.loc[[cell.key]].iloc[0]
-        table = _curves(cell.scores / "curves.parquet", scope)
+        table = read_curves(cell.scores, scope)
+        table = mean_curves(table) if scope == MACRO else table
         curves[label] = Curves(table, float(area["roc_auc"]), float(area["pr_auc"]))
     title = f"{grammar}: ROC and precision-recall curves ({scope}) at {compact(size)} examples"
     drawn = roc_pr(curves, drawing.looks, title, chance)
@@ -96,13 +104,6 @@ def _draw_roc_pr(drawing: Drawing, grammar: str) -> Picture | None:
     return Picture(stem, title, caption)
 
 
-def _curves(path: Path, scope: str) -> pd.DataFrame:
-    """Return the pooled curves, or the mean of all conditions' own."""
-    operator = "==" if scope == MICRO else "!="
-    table = pd.read_parquet(path, filters=[("scope", operator, MICRO)])
-    return table if scope == MICRO else mean_curves(table)
-
-
 def _draw_agreement(drawing: Drawing, grammar: str, cells: list[Cell]) -> Picture | None:
     recovery = drawing.tables.recovery
     rows = recovery[(recovery["grammar"] == grammar) & (recovery["method"] == drawing.method)]
@@ -110,10 +111,10 @@ def _draw_agreement(drawing: Drawing, grammar: str, cells: list[Cell]) -> Pictur
         return None
     dataset = open_dataset(cells[0].test)
     size = int(rows["size"].max())
-    status = drawing.tables.status.set_index(list(KEYS))["status"]
+    status = by_cell(drawing.tables.status, "status")
     index = pd.MultiIndex.from_frame(rows[list(KEYS)].drop_duplicates())
     panels = [
-        _panel(drawing, dataset, cell, label, str(status[cell.key]))
+        _panel(drawing, dataset, cell, label, status[cell.key])
         for cell, label in first_seeds(drawing, index, size)
     ]
     title = f"{grammar}: grammar agreement ({drawing.method}) at {compact(size)} examples"

@@ -16,7 +16,7 @@ import pandas as pd
 from seqgra.compare.ceiling import REGRET, exact_of, is_ceiling, regret_rows
 from seqgra.dataset import split_size
 from seqgra.errors import Problem, bad_input, raise_problems
-from seqgra.fingerprint import read_run, write_atomically
+from seqgra.fingerprint import read_run, why_no_noun, write_atomically
 from seqgra.results import read_recovery, read_scores
 
 #: What names a cell, in the order that tables are sorted by.
@@ -174,13 +174,16 @@ def build_tables(cells: list[Cell]) -> Tables:
         attribute = {method: _look(folder, train) for method, folder in cell.attributions}
         outcome = _outcome(train, evaluate)
         if evaluate.finished and outcome != "diverged":
-            scores += _score_rows(cell, outcome)
+            content = read_scores(cell.scores, evaluate.run)
+            scores += _score_rows(cell, outcome, content)
             if cell.grammar in exact and not is_ceiling(cell.backend):
-                rows = regret_rows(cell, exact[cell.grammar])
+                rows = regret_rows(cell, exact[cell.grammar], content, train.run)
                 regret += [(*cell.key, *row) for row in rows]
         for method, folder in cell.attributions:
             if attribute[method].finished:
-                recovery += _recovery_rows(cell, method, folder)
+                recovery += _recovery_rows(
+                    cell, method, read_recovery(folder, attribute[method].run)
+                )
         status.append((*cell.key, *_status_row(train, evaluate, attribute, outcome)))
         runs.append((*cell.key, *_run_row(train, evaluate, attribute)))
     return Tables(
@@ -196,7 +199,7 @@ def _look(folder: Path, model: _Stage | None = None) -> _Stage:
     """Return the stage whose noun is `folder`: missing if made from another `model`."""
     run = read_run(folder)
     if run is None:
-        return _Stage("missing", "not finished", {})
+        return _Stage("missing", why_no_noun(folder).removeprefix("is "), {})
     made_from = run.get("inputs", {}).get("model")
     if model and model.run and made_from not in (None, model.run["fingerprint"]):
         return _Stage("missing", "out of date: made from an earlier model", {})
@@ -232,9 +235,8 @@ def _status_row(
     return train.status, evaluate.status, attributed, outcome, loss, "; ".join(reasons)
 
 
-def _score_rows(cell: Cell, outcome: str) -> list[tuple[Any, ...]]:
+def _score_rows(cell: Cell, outcome: str, content: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     facts = (*cell.key, split_size(cell.size)["training"], outcome)
-    content = read_scores(cell.scores)
     return [
         (
             *facts,
@@ -249,8 +251,7 @@ def _score_rows(cell: Cell, outcome: str) -> list[tuple[Any, ...]]:
     ]
 
 
-def _recovery_rows(cell: Cell, method: str, folder: Path) -> list[tuple[Any, ...]]:
-    content = read_recovery(folder)
+def _recovery_rows(cell: Cell, method: str, content: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     return [
         (
             *cell.key,

@@ -29,19 +29,22 @@ def tuning_table(cells: Sequence[Cell]) -> pd.DataFrame:
     DataFrame
         `COLUMNS`: optimizer in words, validation_loss in nats (NaN: never finite), chosen (bool).
     """
-    rows: dict[tuple[object, ...], None] = {}
+    rows: list[tuple[object, ...]] = []
+    seen = set()
     for cell in cells:
-        tuned = (read_run(cell.model) or {}).get("tuned")
-        if tuned is None:
+        place = (cell.grammar, cell.size, cell.architecture, cell.backend)
+        run = read_run(cell.model) if place not in seen else None
+        if run is None:
+            continue
+        seen.add(place)  # all seeds share it
+        if (tuned := run.get("tuned")) is None:
             continue
         tuning = Tuning.model_validate(tuned)
-        place = (cell.grammar, cell.size, cell.architecture, cell.backend)
         for candidate in tuning.candidates:
             words, chosen = in_words(candidate.optimizer), candidate.optimizer == tuning.optimizer
             loss = candidate.validation_loss
-            found = (words, loss, candidate.epochs, candidate.status, chosen)
-            rows[*place, *found] = None  # all seeds share it
-    frame = pd.DataFrame(list(rows), columns=list(COLUMNS))
+            rows.append((*place, words, loss, candidate.epochs, candidate.status, chosen))
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
     return frame.astype({"validation_loss": float, "chosen": bool, "size": int, "epochs": int})
 
 
