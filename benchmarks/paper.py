@@ -1,0 +1,135 @@
+"""Keep what docs/paper.md shows of a finished grid, and answer its questions that the report does not.
+
+    python benchmarks/paper.py keep results/figure-1-small --figures pr-auc recovery
+    python benchmarks/paper.py summary results/figure-1-small
+    python benchmarks/paper.py seeds results/figure-s7-s8-small
+    python benchmarks/paper.py backends results/figure-s10-s11-small
+
+`keep` writes small tables to docs/results/<name>/ and figures, at most 1,400 pixels wide and of 128 colours,
+to docs/images/paper/. `summary` prints mean PR AUC and recovery with 95 % intervals over data seeds. `seeds`
+compares model seed 0 with the others of the same dataset, `backends` the two libraries on the same files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+from scipy import stats
+
+CELL = ["grammar", "size", "data_seed", "architecture", "backend", "model_seed"]
+GROUP = ["grammar", "architecture", "backend", "size"]
+
+
+def headline(results: Path, metric: str = "pr_auc") -> pd.DataFrame:
+    """Return the headline value of every cell."""
+    table = pd.read_csv(results / "tables" / "scores.csv")
+    return table[(table.metric == metric) & table.headline]
+
+
+def recovered(results: Path) -> pd.DataFrame:
+    """Return the chance-corrected average precision of every cell and method."""
+    table = pd.read_csv(results / "tables" / "recovery.csv")
+    return table[(table.metric == "ap_chance_corrected") & (table.scope == "macro")]
+
+
+def means(table: pd.DataFrame, group: list[str]) -> pd.DataFrame:
+    """Return mean, half width of Student's 95 % interval and number of runs; model seeds are averaged."""
+    seeds = table.groupby([*group, "data_seed"]).value.mean().reset_index()
+    found = seeds.groupby(group).value.agg(["mean", "std", "count"]).reset_index()
+    factor = stats.t.ppf(0.975, (found["count"] - 1).clip(lower=1))
+    found["half"] = (factor * found["std"] / found["count"] ** 0.5).round(4)
+    return found.assign(mean=found["mean"].round(4)).drop(columns="std")
+
+
+def keep(results: Path, figures: list[str]) -> None:
+    """Write the small tables and figures of a grid, and a line on how it came about."""
+    target = Path("docs/results") / results.name
+    target.mkdir(parents=True, exist_ok=True)
+    scores = pd.concat([headline(results, metric) for metric in ("pr_auc", "roc_auc")])
+    columns = [*CELL, "status", "metric", "value", "chance"]
+    scores[columns].round(5).to_csv(target / "scores.csv", index=False)
+    means(recovered(results), [*GROUP, "method"]).to_csv(target / "recovery.csv", index=False)
+    for name in ("needed", "ranking", "noise", "ceilings"):
+        table = pd.read_csv(results / "tables" / f"{name}.csv")
+        if len(table):
+            table.round(4).to_csv(target / f"{name}.csv", index=False)
+    runs = pd.read_csv(results / "tables" / "runs.csv")
+    seconds = runs[["train_seconds", "evaluate_seconds", "attribute_seconds"]].sum()
+    versions = {key: what for each in runs.versions for key, what in json.loads(each).items()}
+    listed = ", ".join(f"{name} {versions[name]}" for name in sorted(versions))
+    (target / "README.md").write_text(
+        f"`snakemake --cores 1 --configfile config/paper/{results.name}.yaml`: {len(runs)} cells on "
+        f"{', '.join(sorted(runs.device.unique()))}; training {seconds.iloc[0]:.0f} s, evaluation "
+        f"{seconds.iloc[1]:.0f} s, attribution {seconds.iloc[2]:.0f} s; {listed}.\n"
+    )
+    for name in figures:
+        with Image.open(results / "figures" / f"{name}.png") as picture:
+            small = picture.convert("RGB")
+            small.thumbnail((1400, 1400), Image.Resampling.LANCZOS)
+            folder = Path("docs/images/paper")
+            folder.mkdir(parents=True, exist_ok=True)
+            small.quantize(128).save(folder / f"{results.name}-{name}.png", optimize=True)
+
+
+def summary(results: Path) -> None:
+    """Print means with intervals, and how many runs collapsed."""
+    scores = headline(results)
+    print(means(scores, GROUP).to_string(index=False))
+    failed = scores[scores.status != "done"].groupby([*GROUP, "status"]).size()
+    print(failed.to_string() if len(failed) else "no run collapsed or diverged")
+    print(means(recovered(results), [*GROUP, "method"]).to_string(index=False))
+
+
+def seeds(results: Path) -> None:
+    """Print, for each model seed, collapsed runs and PR AUC less the mean of the dataset's other seeds."""
+    scores = headline(results)
+    blocks = scores.pivot(index=CELL[:5], columns="model_seed", values="value")
+    others = (blocks.sum(axis=1).to_numpy()[:, None] - blocks) / (blocks.shape[1] - 1)
+    apart = blocks - others
+    half = stats.t.ppf(0.975, len(apart) - 1) * apart.std() / len(apart) ** 0.5
+    lost = scores.assign(lost=scores.status != "done").groupby("model_seed").lost.sum()
+    rank = blocks.rank(axis=1).mean()
+    rows = {"behind others": -apart.mean(), "half": half, "mean rank": rank, "collapsed": lost}
+    print(f"{len(blocks)} datasets and networks")
+    print(pd.DataFrame(rows).round(4).to_string())
+    test = stats.friedmanchisquare(*(blocks[seed] for seed in blocks))
+    print(f"any seed unlike the others: Friedman p {test.pvalue:.3f}")
+    zero = scores[scores.model_seed == 0].status != "done"
+    rest = scores[scores.model_seed != 0].status != "done"
+    table = [[zero.sum(), (~zero).sum()], [rest.sum(), (~rest).sum()]]
+    print(f"collapsed of seed 0 {table[0]}, of others {table[1]}, Fisher p ", end="")
+    print(f"{stats.fisher_exact(table).pvalue:.3f}")
+    for name, part in scores.groupby(["grammar", "architecture"]):
+        one = part.groupby("model_seed").value.mean()
+        print(*name, one.round(3).to_dict())
+
+
+def backends(results: Path) -> None:
+    """Print PR AUC of PyTorch less that of TensorFlow, paired by data seed, and their recovery."""
+    for name, table in (("PR AUC", headline(results)), ("recovery", recovered(results))):
+        wide = table.pivot(index=CELL[:4], columns="backend", values="value")
+        wide = wide.dropna(subset=["pytorch", "tensorflow"])
+        apart = (wide.pytorch - wide.tensorflow).rename("value").reset_index()
+        print(f"{name}, PyTorch less TensorFlow")
+        print(means(apart, ["grammar", "architecture", "size"]).to_string(index=False))
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("what", choices=["keep", "summary", "seeds", "backends"])
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--figures", nargs="*", default=[])
+    chosen = parser.parse_args()
+    if chosen.what == "keep":
+        keep(chosen.results, chosen.figures)
+    else:
+        {"summary": summary, "seeds": seeds, "backends": backends}[chosen.what](chosen.results)
+
+
+if __name__ == "__main__":
+    main()
