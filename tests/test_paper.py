@@ -5,17 +5,21 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from real_data import as_real
 
 from seqgra.architecture.schema import BayesOptimal, Network
 from seqgra.grid import Grid
 from seqgra.yamlfile import read_yaml
 
 REPOSITORY = Path(__file__).parents[1]
+#: Reads a dataset of the user's own.
+REAL = "figure-3-real-small"
 FILES = {file.stem: file for file in sorted((REPOSITORY / "config" / "paper").glob("*.yaml"))}
 EVERY_FIGURE = {
     "figure-1": {"small"},
     "figure-2": {"full", "small", "tiny"},
     "figure-3": {"small"},
+    "figure-3-real": {"small"},
     "figure-s2": {"small"},
     "figure-s3": {"small"},
     "figure-s6": {"full", "small", "tiny"},
@@ -63,7 +67,7 @@ def test_every_figure_has_its_scales():
     assert there == EVERY_FIGURE
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", sorted(FILES.keys() - {REAL}))
 def test_grid(name):
     """Each is a grid that passes, has a question and a ceiling, and is not tuned."""
     found = grid(name)
@@ -146,6 +150,19 @@ def test_the_other_figures_hold_what_the_table_says():
     noise = grid("noise-small").grammars
     rates = [grammar.noise.labels["foxa1"] for grammar in noise.values() if grammar.noise]
     assert rates == [0.1, 0.2, 0.3, 0.4] and noise["confounder"].confounders
+
+
+def test_the_real_half_of_figure_3_is_as_the_simulated_one(tiny_dataset, tmp_path, monkeypatch):
+    """Small stand-in for the data; the same networks, seeds and attributions."""
+    as_real(tiny_dataset, tmp_path / "data" / "sox2-pou5f1")
+    monkeypatch.chdir(tmp_path)
+    content = read_yaml(FILES[REAL]) | {"sizes": [100, 1000]}
+    real = Grid(content, FILES[REAL].name, (REPOSITORY,))
+    simulated = grid("figure-3-small").config
+    assert networks(real) == {"fc", "conv-gmp-fc"} and real.config.name == REAL
+    assert not real.config.grammars and len(real.cells) == 2 * 2 * 5
+    for key in ("data_seeds", "model_seeds", "attribution", "test", "train", "tune"):
+        assert getattr(real.config, key) == getattr(simulated, key), key
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
