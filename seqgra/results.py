@@ -226,7 +226,8 @@ def write_attributions(result: Attributions, draft: Draft) -> None:
 def read_recovery(folder: Path, run: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the content of ``recovery.json``.
 
-    ``recovery[metric][scope]`` holds means over explanations, ``examples[scope]`` and
+    ``recovery[metric][scope]`` holds means over explanations, ``null[metric][scope]`` the same of
+    background-only inputs, ``examples[scope]`` and
     ``left_out[scope]`` how many have values and how many do not.
 
     Parameters
@@ -242,7 +243,7 @@ def read_recovery(folder: Path, run: Mapping[str, Any] | None = None) -> dict[st
         If the noun is not finished, or the file is damaged.
     """
     file = verify_file(folder, "recovery.json", run or require_run(folder, "attribute"))
-    return _read_json(file, ("recovery", "examples", "left_out", "explained"))
+    return _read_json(file, ("recovery", "null", "examples", "left_out", "explained"))
 
 
 def read_pictured(folder: Path) -> Pictured:

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from seqgra.attribute import fixed_explanations
 from seqgra.attribute.gradients import one_hot
 from seqgra.compare import compare
 from seqgra.compare.answers import answers
+from seqgra.compare.ceiling import with_ceiling
 from seqgra.compare.decide import statistics
 from seqgra.compare.facts import grammar_facts
 from seqgra.compare.sections import grammar_evidence
@@ -113,6 +115,7 @@ def _scores(pr_auc):
 def _attributions(recovery):
     table = pd.DataFrame({"example": range(4), "condition": ["near", "far"] * 2, "correct": True})
     table["ap_chance_corrected"] = recovery
+    table["null_ap_chance_corrected"] = 0.1
     values = np.zeros((4, 4, LENGTH), np.float32)
     values[:, 0, 5:10] = 1
     return Attributions(METHOD, table, np.arange(4), np.array([0, 1, 0, 1]), values)
@@ -253,6 +256,27 @@ def test_a_truncated_attribution_is_missing_and_named(tmp_path):
     assert tables.recovery.empty
     reason = f"{METHOD}: has lost or truncated files (attributions.npy)"
     assert tables.status["reason"].tolist() == [reason]
+
+
+def test_recovery_lies_between_its_null_and_the_ceiling(tmp_path):
+    write_test_set(tmp_path / "data" / "mc2")
+    keys = [key("mc2", 1000, name, 0) for name in ("low", "null", "pool")]
+    keys += [("mc2", 0, 0, name, "bayes-optimal", 0) for name in ("exact", "second")]
+    keys.append(key("other", 1000, "pool", 0))  # a grammar without a ceiling
+    for cell, value in zip(keys, (0.02, 0.1, 0.4, 0.5, 0.9, 0.4), strict=True):
+        write_cell(tmp_path, cell, 0.9, recovery=value)
+    shutil.rmtree(tmp_path / "scores")
+    tables = build_tables(read_cells(write_cells(tmp_path, keys)))
+    macro = tables.recovery[tables.recovery["scope"] == "macro"].set_index("architecture")
+    assert set(macro["null"]) == {0.1}
+    own = macro[macro["grammar"] == "mc2"]
+    assert set(own["ceiling"]) == {0.5}, "of the first posterior"
+    expected = {"low": -0.2, "null": 0, "pool": 0.75, "exact": 1, "second": 2}
+    assert own["rescaled"].to_dict() == pytest.approx(expected)
+    other = macro[macro["grammar"] == "other"]
+    assert other[["ceiling", "rescaled"]].isna().all(axis=None) and len(other) == 1
+    no_room = tables.recovery.drop(columns=["ceiling", "rescaled"]).assign(null=0.5)
+    assert with_ceiling(no_room)["rescaled"].isna().all()
 
 
 def test_recovery_and_runs(grid):

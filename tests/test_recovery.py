@@ -16,7 +16,6 @@ from seqgra.dataset import ELEMENT_COLUMNS, ArrayWriter, open_dataset
 from seqgra.evaluate.instances import aligned_motifs, highest_window, placed_instances
 from seqgra.evaluate.recovery import (
     Role,
-    between,
     chance_average_precision,
     column_information,
     position_roles,
@@ -473,11 +472,6 @@ def test_aligned_motifs_are_the_elements_on_either_strand(tmp_path):
     assert (strands < 0).any()
     noise = aligned_motifs(data, "test", rows, explained, np.zeros_like(values))
     assert np.isnan(noise[0].cosine) and np.isnan(noise[0].flank_share)
-
-
-def test_scores_between_null_and_ceiling():
-    assert between(0.3, 0.3, 0.8) == 0 and between(0.8, 0.3, 0.8) == 1 and between(0.1, 0.2) < 0
-    assert np.isnan(between(0.3, 0.8, 0.8))
 
 
 def test_background_only_sequences_hold_letters_of_the_background_alone(tmp_path):

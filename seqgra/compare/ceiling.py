@@ -130,6 +130,28 @@ def regret_rows(
     return rows
 
 
+def with_ceiling(recovery: pd.DataFrame) -> pd.DataFrame:
+    """Add what the exact posterior recovers, and where models lie between their null and that.
+
+    Parameters
+    ----------
+    recovery
+        `tables.Tables.recovery` without these two columns.
+
+    Returns
+    -------
+    DataFrame
+        With ceiling, the value of the grammar's first posterior by the same method, and rescaled:
+        (value - null) / (ceiling - null). NaN where either is unknown, or the ceiling is no higher
+        than the null.
+    """
+    keys = ["grammar", "method", "metric", "scope"]
+    exact = recovery[recovery["backend"].map(is_ceiling).astype(bool)].drop_duplicates(keys)
+    found = recovery.join(exact.set_index(keys)["value"].rename("ceiling"), on=keys)
+    room = found["ceiling"] - found["null"]
+    return found.assign(rescaled=((found["value"] - found["null"]) / room).where(room > 0))
+
+
 def restricted(cells: list[Any]) -> pd.DataFrame:
     """Return what full and less knowledge reach, as each grammar's first posterior has noted it.
 

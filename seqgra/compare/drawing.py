@@ -61,7 +61,7 @@ class Drawing(NamedTuple):
 def recovery_runs(recovery: pd.DataFrame, method: str, metric: str) -> pd.DataFrame:
     """Return the rows of one method and metric, averaged over conditions, that have a value."""
     chosen = (recovery["method"] == method) & (recovery["metric"] == metric)
-    return recovery[chosen & (recovery["scope"] == MACRO)].dropna()
+    return recovery[chosen & (recovery["scope"] == MACRO)].dropna(subset=["value"])
 
 
 def first_seeds(drawing: Drawing, finished: pd.Index, size: int) -> list[tuple[Cell, str]]:

@@ -68,7 +68,8 @@ def _draw_methods(drawing: Drawing) -> list[Picture]:
     recovery, methods = drawing.tables.recovery, _methods(drawing)
     if len(methods) < 2 or recovery.empty:
         return []
-    shown = recovery[(recovery["metric"] == drawing.metric) & (recovery["scope"] == MACRO)].dropna()
+    shown = recovery[(recovery["metric"] == drawing.metric) & (recovery["scope"] == MACRO)]
+    shown = shown.dropna(subset=["value"])
     largest = shown[shown["size"] == shown.groupby("grammar")["size"].transform("max")]
     means = largest.groupby(["method", "label"])["value"].mean().unstack()
     labels = list(dict.fromkeys(drawing.tables.status["label"]))
@@ -165,5 +166,6 @@ def _recovery_caption(drawing: Drawing, shown: pd.DataFrame) -> str:
         "grammar position ranks above every background position; 0: no better than chance. Lines, "
         "whiskers, dots and open symbols as in the figure above. Even a perfect classifier stays "
         "below 1 where sites are weak: the thin black line is what the exact posterior's own importance "
-        "reaches."
+        "reaches. Where each value lies between what background-only inputs give and that line: the table "
+        "by architecture, and the column rescaled of tables/recovery."
     )

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from seqgra.compare.ceiling import REGRET, exact_of, is_ceiling, regret_rows
+from seqgra.compare.ceiling import REGRET, exact_of, is_ceiling, regret_rows, with_ceiling
 from seqgra.dataset import split_size
 from seqgra.errors import Problem, bad_input, raise_problems
 from seqgra.fingerprint import read_run, why_no_noun, write_atomically
@@ -26,7 +26,7 @@ CELL_COLUMNS = (*KEYS, "model", "scores", "attributions", "test")
 _INTEGERS = ("size", "data_seed", "model_seed")
 #: Columns of each table, without the keys.
 SCORES = ("training_examples", "status", "metric", "scope", "value", "chance", "headline")
-RECOVERY = ("method", "examples", "left_out", "metric", "scope", "value")
+RECOVERY = ("method", "examples", "left_out", "metric", "scope", "value", "null")
 STATUS = ("train", "evaluate", "attribute", "status", "validation_loss", "reason")
 RUNS = (
     "train_seconds",
@@ -39,7 +39,7 @@ RUNS = (
     "host",
     "versions",
 )
-_FLOATS = ("value", "chance", "validation_loss", *RUNS[:3])
+_FLOATS = ("value", "chance", "null", "validation_loss", *RUNS[:3])
 
 
 class Cell(NamedTuple):
@@ -72,7 +72,8 @@ class Tables(NamedTuple):
         a metric is not defined; headline, bool: whether models are compared by this scope.
     recovery
         One row a (cell, attribution method, metric, scope); examples: explanations with values,
-        left_out: those without.
+        left_out: those without; null: what background-only inputs give; ceiling and rescaled: see
+        `ceiling.with_ceiling`.
     status
         One row a cell: the outcome of each stage, of the cell, the least validation loss of its training
         (NaN where there is none), and why it is not ``done``.
@@ -186,9 +187,12 @@ def build_tables(cells: list[Cell]) -> Tables:
                 )
         status.append((*cell.key, *_status_row(train, evaluate, attribute, outcome)))
         runs.append((*cell.key, *_run_row(train, evaluate, attribute)))
+    recovered = _frame(
+        recovery, RECOVERY, ("examples", "left_out"), sort=("method", "metric", "scope")
+    )
     return Tables(
         _frame(scores, SCORES, ("training_examples",), sort=("metric", "scope")),
-        _frame(recovery, RECOVERY, ("examples", "left_out"), sort=("method", "metric", "scope")),
+        with_ceiling(recovered),
         _frame(status, STATUS),
         _frame(runs, RUNS),
         _frame(regret, REGRET, sort=("metric", "scope")),
@@ -260,6 +264,7 @@ def _recovery_rows(cell: Cell, method: str, content: Mapping[str, Any]) -> list[
             metric,
             scope,
             value,
+            content["null"].get(metric, {}).get(scope),
         )
         for metric, by_scope in content["recovery"].items()
         for scope, value in by_scope.items()

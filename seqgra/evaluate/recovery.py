@@ -94,15 +94,6 @@ def recover(
     return pd.concat([metrics, instances, nulls], axis=1)
 
 
-def between(score: float, null: float, ceiling: float = 1.0) -> float:
-    """Return where a score lies between its null (0) and the ceiling (1); NaN if there is no room.
-
-    >>> between(0.6, 0.2, 0.7)
-    0.8
-    """
-    return round((score - null) / (ceiling - null), 12) if ceiling > null else float("nan")
-
-
 def position_roles(
     dataset: Dataset, set_name: str, rows: np.ndarray, explained: np.ndarray
 ) -> np.ndarray:
