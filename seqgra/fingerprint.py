@@ -33,7 +33,7 @@ RESULTS_VERSIONS = {
     "tune": 1,
     "train": 2,
     "evaluate": 2,
-    "attribute": 3,
+    "attribute": 4,
     "export": 1,
 }
 _ASIDE = ".aside-"

@@ -1,7 +1,7 @@
 """Nouns that say how good a model is: scores and attributions, each with its reader and writer.
 
 scores/        scores.json, curves.parquet, predictions.npy
-attributions/  recovery.json, recovery.parquet, attributions.npy
+attributions/  recovery.json, recovery.parquet, motifs.parquet, attributions.npy
 tunings/       chosen.yaml
 """
 
@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,6 +78,15 @@ class Attributions(NamedTuple):
         int64 (K,): the rows of the test set, and the numbers of the conditions, that `values` explain.
     values
         float32 (K, A, L): attributions of the pictured examples, padded positions 0.
+    elements
+        One row an element with instances: element, instances, and how alike its average attribution
+        and its letter probabilities are, one float column a measure.
+    motifs
+        The average attributions: element, column (from 1 along the element; flanks lie outside), one
+        float column a letter.
+    consistency, null_consistency
+        How far local patterns repeat over examples, in nats, by condition; and of background-only
+        inputs. Empty where the alphabet has not four letters.
     """
 
     method: str
@@ -84,6 +94,10 @@ class Attributions(NamedTuple):
     pictured: np.ndarray
     explained: np.ndarray
     values: np.ndarray
+    elements: pd.DataFrame = pd.DataFrame()
+    motifs: pd.DataFrame = pd.DataFrame()
+    consistency: Mapping[str, float] = MappingProxyType({})
+    null_consistency: Mapping[str, float] = MappingProxyType({})
 
 
 class BackgroundOnly(NamedTuple):
@@ -208,18 +222,22 @@ def read_curves(folder: Path, scope: str) -> pd.DataFrame:
 
 def write_attributions(result: Attributions, draft: Draft) -> None:
     """Write the files of an attributions noun; the caller publishes them."""
+    own, null = summarise_recovery(result.recovery), summarise_recovery(_nulls(result.recovery))
+    elements = result.elements.to_dict("records")
     content = {
         "method": result.method,
         **count_explanations(result.recovery),
         "pictured": result.pictured.tolist(),
         "explained": result.explained.tolist(),
-        "recovery": _json_ready(summarise_recovery(result.recovery)),
+        "recovery": _json_ready(own | _by_scope("consistency", result.consistency)),
         "sets": _by_set(result.recovery),
-        "null": _json_ready(summarise_recovery(_nulls(result.recovery))),
+        "null": _json_ready(null | _by_scope("consistency", result.null_consistency)),
+        "elements": _json_ready({str(row.pop("element")): row for row in elements}),  # type: ignore[misc]
         "completeness": completeness(result.recovery),
     }
     draft.aside("recovery.json").write_text(json.dumps(content, indent=1) + "\n")
     result.recovery.to_parquet(draft.aside("recovery.parquet"), index=False)
+    result.motifs.to_parquet(draft.aside("motifs.parquet"), index=False)
     _save_array(draft.aside("attributions.npy"), result.values)
 
 
@@ -227,7 +245,7 @@ def read_recovery(folder: Path, run: Mapping[str, Any] | None = None) -> dict[st
     """Return the content of ``recovery.json``.
 
     ``recovery[metric][scope]`` holds means over explanations, ``null[metric][scope]`` the same of
-    background-only inputs, ``examples[scope]`` and
+    background-only inputs, ``elements[name]`` instances and likeness, ``examples[scope]`` and
     ``left_out[scope]`` how many have values and how many do not.
 
     Parameters
@@ -243,7 +261,7 @@ def read_recovery(folder: Path, run: Mapping[str, Any] | None = None) -> dict[st
         If the noun is not finished, or the file is damaged.
     """
     file = verify_file(folder, "recovery.json", run or require_run(folder, "attribute"))
-    return _read_json(file, ("recovery", "null", "examples", "left_out", "explained"))
+    return _read_json(file, ("recovery", "null", "elements", "examples", "left_out", "explained"))
 
 
 def read_pictured(folder: Path) -> Pictured:
@@ -259,6 +277,25 @@ def read_pictured(folder: Path) -> Pictured:
     rows, explained = (np.array(content[name], np.int64) for name in ("pictured", "explained"))
     values = np.load(verify_file(folder, "attributions.npy", run), allow_pickle=False)
     return Pictured(rows, explained, values)
+
+
+def read_motifs(folder: Path) -> pd.DataFrame:
+    """Return the average attributions at elements (see `Attributions.motifs`).
+
+    Raises
+    ------
+    InputError
+        If the noun is not finished, or the file is damaged.
+    """
+    run = require_run(folder, "attribute")
+    return pd.read_parquet(verify_file(folder, "motifs.parquet", run))
+
+
+def _by_scope(metric: str, by_condition: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Return a metric by scope, macro being the mean over conditions; nothing without any."""
+    if not by_condition:
+        return {}
+    return {metric: {MACRO: float(np.mean([*by_condition.values()])), **by_condition}}
 
 
 def count_explanations(recovery: pd.DataFrame) -> dict[str, dict[str, int]]:

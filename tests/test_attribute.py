@@ -18,6 +18,7 @@ from seqgra.attribute.references import shuffled
 from seqgra.backends import bayes_optimal
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
+from seqgra.evaluate.motifs import AlignedMotifs
 from seqgra.evaluate.recovery import recover
 from seqgra.fingerprint import Identity, claim, read_run
 from seqgra.law.posterior import compile_posterior
@@ -320,7 +321,8 @@ def run(dataset, folder, method="gradient-x-input", score=recover, **options):
     model = folder.with_name("model")
     if read_run(model) is None:
         trained(model)
-    return verb.attribute(model, dataset, folder, method=method, score=score, **options)
+    given = {"method": method, "score": score, "motifs": AlignedMotifs}
+    return verb.attribute(model, dataset, folder, **given, **options)
 
 
 def test_attribute_writes_recovery_and_pictures(dataset, tmp_path, opened):
@@ -354,7 +356,7 @@ def test_batches_change_no_bit_of_the_noun(dataset, tmp_path, opened, monkeypatc
     run(dataset, tmp_path / "parts", method="integrated-gradients", steps=3)
     whole, parts = read_run(tmp_path / "whole"), read_run(tmp_path / "parts")
     assert whole["fingerprint"] == parts["fingerprint"]
-    for name in ("recovery.json", "attributions.npy"):
+    for name in ("recovery.json", "motifs.parquet", "attributions.npy"):
         assert whole["files"][name] == parts["files"][name], name
     tables = [pd.read_parquet(tmp_path / name / "recovery.parquet") for name in ("whole", "parts")]
     pd.testing.assert_frame_equal(*tables, check_exact=True)

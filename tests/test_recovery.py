@@ -13,7 +13,8 @@ from seqgra.alphabet import DNA, PADDING
 from seqgra.attribute import gradients
 from seqgra.attribute.null import background_only
 from seqgra.dataset import ELEMENT_COLUMNS, ArrayWriter, open_dataset
-from seqgra.evaluate.instances import aligned_motifs, highest_window, placed_instances
+from seqgra.evaluate.instances import highest_window, placed_instances
+from seqgra.evaluate.motifs import FLANK, AlignedMotifs, likeness
 from seqgra.evaluate.recovery import (
     Role,
     chance_average_precision,
@@ -456,22 +457,58 @@ def test_the_limit_of_instances_is_the_quantile_of_highest_windows():
     assert highest_window(scores, 7) == pytest.approx(np.quantile(highest, 0.95))
 
 
-def test_aligned_motifs_are_the_elements_on_either_strand(tmp_path):
+def averaged(data, rows, explained, values, batch=200):
+    """Return the tables of aligned motifs, made in batches."""
+    motifs = AlignedMotifs(data, "test")
+    for first in range(0, len(rows), batch):
+        part = slice(first, first + batch)
+        motifs.add(rows[part], explained[part], values[part])
+    return motifs.tables()
+
+
+@pytest.mark.parametrize("batch", [200, 7])
+def test_aligned_motifs_are_the_elements_on_either_strand(tmp_path, batch):
     data = instance_data(tmp_path)
     rows, explained = np.arange(200), data.y("test").argmax(axis=1)
     values = gradients.one_hot(np.array(data.x("test")), 4)
-    box, hat = aligned_motifs(data, "test", rows, explained, values, flank=3)
-    assert (box.element, hat.element, hat.flank) == ("box", "hat", 3)
-    for motif, word in ((box, "ACGTAC"), (hat, "TTTTGG")):
-        inside = motif.values[3:-3]
+    elements, motifs = averaged(data, rows, explained, values, batch)
+    assert elements["element"].tolist() == ["box", "hat"]
+    for (_, row), word in zip(elements.iterrows(), ("ACGTAC", "TTTTGG"), strict=True):
+        own = motifs[motifs["element"] == row["element"]].set_index("column")
+        assert own.index.tolist() == list(range(1 - FLANK, len(word) + FLANK + 1))
+        inside = own.loc[1 : len(word), list("ACGT")].to_numpy()
         assert DNA.decode(inside.argmax(axis=1).astype(np.uint8)) == word
         np.testing.assert_array_equal(inside.max(axis=1), 1)
-        assert motif.cosine == pytest.approx(1) and motif.pearson == pytest.approx(1)
-        assert motif.flank_share == pytest.approx(0.5) and motif.instances > 30
+        assert row["cosine"] == pytest.approx(1) and row["pearson"] == pytest.approx(1)
+        assert row["flank_mass"] == pytest.approx(10 / 16) and row["instances"] > 30
+        assert row["kl"] == pytest.approx(np.log2(1 + 3 / np.e))  # softmax of one 1 and three 0
     strands = placed_instances(data, "test", rows, explained)["strand"]
     assert (strands < 0).any()
-    noise = aligned_motifs(data, "test", rows, explained, np.zeros_like(values))
-    assert np.isnan(noise[0].cosine) and np.isnan(noise[0].flank_share)
+    nothing, _ = averaged(data, rows, explained, np.zeros_like(values))
+    assert nothing[["cosine", "pearson", "flank_mass"]].isna().all(axis=None)
+    none, empty = averaged(data, rows, explained[::-1] * 0 + 1 - explained, values)
+    assert none.empty and empty.empty and list(none)[:2] == ["element", "instances"]
+
+
+def test_likeness_weighs_columns_by_their_information():
+    matrix = np.array([[0.97, 0.01, 0.01, 0.01], [0.25, 0.25, 0.25, 0.25], [0.1, 0.7, 0.1, 0.1]])
+    flanks = np.zeros((FLANK, 4))
+    seen = np.vstack([flanks, np.log(matrix), flanks])  # softmax gives the matrix back
+    assert likeness(seen, matrix, UNIFORM).kl == pytest.approx(0, abs=1e-12)
+    wrong = matrix.copy()
+    wrong[1] = [9, 0, 0, -4]  # a column that carries nothing
+    found = likeness(np.vstack([flanks, wrong, flanks]), matrix, UNIFORM)
+    assert found.cosine == pytest.approx(1) and found.pearson == pytest.approx(1)
+    bits = 2 + (matrix * np.log2(matrix)).sum(axis=1)
+    share = np.repeat(bits / bits.sum() / 4, 4)
+    swapped = matrix[:, [1, 0, 2, 3]]
+    found = likeness(np.vstack([flanks, swapped, flanks]), matrix, UNIFORM)
+    a, b = swapped.ravel(), matrix.ravel()
+    cosine = (share * a * b).sum() / np.sqrt((share * a * a).sum() * (share * b * b).sum())
+    assert found.cosine == pytest.approx(cosine)
+    moments = np.cov(a, b, aweights=share, ddof=0)
+    pearson = moments[0, 1] / np.sqrt(moments[0, 0] * moments[1, 1])
+    assert found.pearson == pytest.approx(pearson) and pearson < 0.2
 
 
 def test_background_only_sequences_hold_letters_of_the_background_alone(tmp_path):

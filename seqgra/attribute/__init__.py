@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import pandas as pd
 from seqgra.architecture.load import resolve_architecture
 from seqgra.architecture.schema import Network
 from seqgra.attribute import gradients
+from seqgra.attribute.consistency import Patterns
 from seqgra.attribute.methods import METHODS, Method, Settings, corrects, refusal
 from seqgra.attribute.null import background_only, untrained
 from seqgra.attribute.solvable import solvable
@@ -33,6 +34,16 @@ _BATCH = 256
 Score = Callable[
     [Dataset, str, np.ndarray, np.ndarray, np.ndarray, bool, BackgroundOnly], pd.DataFrame
 ]
+
+
+class Motifs(Protocol):
+    """Averages attributions over what is known to be in the examples."""
+
+    def add(self, rows: np.ndarray, explained: np.ndarray, values: np.ndarray) -> None:
+        """Take rows int64 (K,), conditions explained int64 (K,), values float32 (K, A, L)."""
+
+    def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return `Attributions.elements` and `Attributions.motifs`."""
 
 
 class Explanations(NamedTuple):
@@ -65,6 +76,7 @@ class _Plan(NamedTuple):
     settings: Settings
     correct: bool
     score: Score
+    motifs: Motifs
 
     @property
     def chosen(self) -> Method:
@@ -86,6 +98,7 @@ def attribute(
     *,
     method: str,
     score: Score,
+    motifs: Callable[[Dataset, str], Motifs],
     examples: int = 500,
     set_name: str = "test",
     set_size: int | None = None,
@@ -110,6 +123,8 @@ def attribute(
         A name in `METHODS`.
     score
         Measures of grammar recovery; it sees the attributions of one batch at a time.
+    motifs
+        ``motifs(dataset, set_name)`` makes what averages attributions over known elements.
     examples
         Examples of each condition, at most (see `fixed_explanations`).
     set_name, set_size
@@ -157,7 +172,8 @@ def attribute(
         if not wanted.rows.size:
             raise bad_input(dataset, set_name, "no example shows a condition; simulate more")
         x = data.x(set_name, set_size)
-        plan = _Plan(data, set_name, x, wanted, method, chosen, correct, score)
+        averages = motifs(data, set_name)
+        plan = _Plan(data, set_name, x, wanted, method, chosen, correct, score, averages)
         trained = open_model(model, run, data, device)
         if reason := refusal(method, _network(trained)):
             return _skip(draft, method, reason)
@@ -250,17 +266,29 @@ def _attributions(model: AbstractModel, plan: _Plan) -> Attributions:
     one_hot = np.eye(len(plan.dataset.conditions), dtype=np.uint8)[plan.wanted.conditions]
     pictured = fixed_explanations(one_hot, PICTURED, PICTURED).rows
     null = _background_only(model, plan)
-    tables, kept = [], []
+    tables, kept, patterns, null_patterns = [], [], Patterns(), Patterns()
+    null_patterns.add(*null)
     for first in range(0, len(plan.wanted.rows), _BATCH):
         part = slice(first, first + _BATCH)
         table, values = _explain(model, plan, plan.wanted.part(part), null)
         tables.append(table)
+        patterns.add(values, plan.wanted.conditions[part])
+        plan.motifs.add(*plan.wanted.part(part), values)
         kept.append(values[pictured[(pictured >= first) & (pictured < first + _BATCH)] - first])
     recovery = pd.concat(tables, ignore_index=True)
     sure = solvable(plan.dataset, plan.set_name, *plan.wanted)
     if sure is not None:
         recovery.insert(3, "solvable", sure)
-    return Attributions(plan.method, recovery, *plan.wanted.part(pictured), np.concatenate(kept))
+    names = plan.dataset.conditions
+    return Attributions(
+        plan.method,
+        recovery,
+        *plan.wanted.part(pictured),
+        np.concatenate(kept),
+        *plan.motifs.tables(),
+        patterns.scores(names),
+        null_patterns.scores(names),
+    )
 
 
 def _background_only(model: AbstractModel, plan: _Plan) -> BackgroundOnly:

@@ -282,6 +282,7 @@ def add_attribute(verbs: Verbs) -> None:
 def _attribute(options: argparse.Namespace) -> str:
     from seqgra.attribute import attribute
     from seqgra.attribute.methods import Settings
+    from seqgra.evaluate.motifs import AlignedMotifs
     from seqgra.evaluate.recovery import recover
 
     return attribute(
@@ -290,6 +291,7 @@ def _attribute(options: argparse.Namespace) -> str:
         options.output,
         method=options.method,
         score=recover,
+        motifs=AlignedMotifs,
         examples=options.examples,
         **{name: getattr(options, name) for name in Settings._fields},
         correct=options.correct,

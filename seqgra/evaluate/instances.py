@@ -1,16 +1,12 @@
-"""Which instances of an element a model's attributions find, and what it sees in them on average."""
+"""Which instances of an element a model's attributions find."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from seqgra.alphabet import PADDING
 from seqgra.dataset import Dataset
 from seqgra.grammar.combinations import tells
-from seqgra.law.affinity import element_columns
 
 #: An instance is found if its mean score is above this share of the highest of background sequences.
 QUANTILE = 0.95
@@ -99,90 +95,3 @@ def highest_window(scores: np.ndarray, width: int) -> float:
         return np.inf
     windows = np.lib.stride_tricks.sliding_window_view(scores, min(width, scores.shape[1]), axis=1)
     return float(np.quantile(windows.mean(axis=2).max(axis=1), QUANTILE))
-
-
-class AlignedMotif(NamedTuple):
-    """What attributions show at an element, on average over its instances.
-
-    Attributes
-    ----------
-    element
-        Its name.
-    instances
-        How many there are.
-    values
-        float64 (W + 2 F, A): mean attribution of each letter in the element's columns and F flanking
-        ones on either side, read along the element's strand.
-    flank
-        F.
-    cosine, pearson
-        Of the positive part of the element's columns with its letter probabilities, each column
-        weighted by its information; NaN where either is constant.
-    flank_share
-        Share of the absolute attribution that lies in the flanks.
-    """
-
-    element: str
-    instances: int
-    values: np.ndarray
-    flank: int
-    cosine: float
-    pearson: float
-    flank_share: float
-
-
-def aligned_motifs(
-    dataset: Dataset,
-    set_name: str,
-    rows: np.ndarray,
-    explained: np.ndarray,
-    values: np.ndarray,
-    flank: int = 5,
-) -> list[AlignedMotif]:
-    """Return the average attribution at the instances of each element that has any.
-
-    Parameters
-    ----------
-    dataset, set_name, rows, explained
-        As in `recovery.recover`.
-    values
-        float (K, A, L): attributions; corrected gradients say most.
-    flank
-        Columns beside the element; instances nearer to an end of the sequence are left out.
-    """
-    table = placed_instances(dataset, set_name, rows, explained)
-    length = (np.asarray(dataset.x(set_name)[rows]) != PADDING).sum(axis=1)
-    fits = (table["start"] >= flank) & (table["end"] + flank <= length[table["row"]])
-    background, found = dataset.grammar.letter_distribution(), []
-    for number, (name, columns) in enumerate(element_columns(dataset.grammar).items()):
-        own = table[fits & (table["element"] == number)]
-        if own.empty:
-            continue
-        offsets = np.arange(-flank, len(columns) + flank)
-        places = own["start"].to_numpy(np.int64)[:, None] + offsets
-        seen = values[own["row"].to_numpy(np.int64)[:, None], :, places].astype(np.float64)
-        reverse = own["strand"].to_numpy() < 0  # only alphabets with complements have it: A-T, C-G
-        seen[reverse] = seen[reverse][:, ::-1, ::-1]
-        mean = seen.mean(axis=0)
-        inside = mean[flank : flank + len(columns)]
-        cosine, pearson = _likeness(np.maximum(inside, 0), columns, background)
-        total = np.abs(mean).sum()
-        share = 1 - np.abs(inside).sum() / total if total > 0 else np.nan
-        found.append(AlignedMotif(name, len(own), mean, flank, cosine, pearson, float(share)))
-    return found
-
-
-def _likeness(seen: np.ndarray, columns: np.ndarray, background: np.ndarray) -> tuple[float, float]:
-    """Return cosine and Pearson correlation of two (W, A), columns weighted by information."""
-    ratio = np.where(columns > 0, columns / background, 1.0)
-    bits = (columns * np.log2(ratio)).sum(axis=1, keepdims=True)
-    weights = np.sqrt(np.maximum(bits, 0)) * np.ones_like(columns)
-    a, b = seen * weights, columns * weights
-    share = weights**2 / max(float((weights**2).sum()), np.finfo(float).tiny)
-    left, right = seen - (share * seen).sum(), columns - (share * columns).sum()
-    return _cosine(a, b), _cosine(left * weights, right * weights)
-
-
-def _cosine(a: np.ndarray, b: np.ndarray) -> float:
-    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float((a * b).sum() / norm) if norm > 0 else float("nan")

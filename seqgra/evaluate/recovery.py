@@ -27,7 +27,17 @@ THRESHOLD = 0.01
 
 
 #: Metrics that are also computed of background-only inputs.
-NULLED = ("auroc", "ap", "auroc_chance_corrected", "ap_chance_corrected", "relevance_mass")
+NULLED = (
+    "precision",
+    "recall",
+    "f1",
+    "auroc",
+    "ap",
+    "auroc_chance_corrected",
+    "ap_chance_corrected",
+    "relevance_mass",
+    "relevance_rank",
+)
 
 
 class Role(IntEnum):

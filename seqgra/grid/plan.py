@@ -201,6 +201,7 @@ def _sample(grid: Grid, cell: Cell, folder: Path, until: float) -> Iterator[tupl
 def _sample_rest(grid: Grid, cell: Cell, folder: Path, data: Path) -> Iterator[tuple[str, float]]:
     from seqgra.attribute import attribute
     from seqgra.evaluate import evaluate
+    from seqgra.evaluate.motifs import AlignedMotifs
     from seqgra.evaluate.recovery import recover
 
     grammar, architecture = grid.grammars[cell.grammar], grid.architectures[cell.architecture]
@@ -222,6 +223,7 @@ def _sample_rest(grid: Grid, cell: Cell, folder: Path, data: Path) -> Iterator[t
             target,
             method=method,
             score=recover,
+            motifs=AlignedMotifs,
             examples=few.examples,
             steps=few.steps,
             device=device,
