@@ -84,9 +84,9 @@ class Attributions(NamedTuple):
     motifs
         The average attributions: element, column (from 1 along the element; flanks lie outside), one
         float column a letter.
-    consistency, null_consistency
-        How far local patterns repeat over examples, in nats, by condition; and of background-only
-        inputs. Empty where the alphabet has not four letters.
+    consistency
+        How far local patterns repeat over examples, in nats, by condition; empty where the alphabet has
+        not four letters.
     """
 
     method: str
@@ -94,10 +94,9 @@ class Attributions(NamedTuple):
     pictured: np.ndarray
     explained: np.ndarray
     values: np.ndarray
-    elements: pd.DataFrame = pd.DataFrame()
-    motifs: pd.DataFrame = pd.DataFrame()
+    elements: pd.DataFrame = pd.DataFrame(columns=["element"])
+    motifs: pd.DataFrame = pd.DataFrame(columns=["element", "column"])
     consistency: Mapping[str, float] = MappingProxyType({})
-    null_consistency: Mapping[str, float] = MappingProxyType({})
 
 
 class BackgroundOnly(NamedTuple):
@@ -148,6 +147,8 @@ class Pictured(NamedTuple):
 
 #: Columns of `Attributions.recovery` that are no metric.
 RECOVERY_KEYS = ("example", "condition", "correct", "solvable", "completeness_gap")
+#: Attribution from which the thresholded measures call a position important, as in the paper.
+THRESHOLD = 0.01
 #: Begins the columns with what background-only inputs give instead of the examples.
 NULL = "null_"
 #: What gaps of completeness may be at most: their median, and their 99th percentile.
@@ -231,7 +232,7 @@ def write_attributions(result: Attributions, draft: Draft) -> None:
         "explained": result.explained.tolist(),
         "recovery": _json_ready(own | _by_scope("consistency", result.consistency)),
         "sets": _by_set(result.recovery),
-        "null": _json_ready(null | _by_scope("consistency", result.null_consistency)),
+        "null": _json_ready(null),
         "elements": _json_ready({str(row.pop("element")): row for row in elements}),  # type: ignore[misc]
         "completeness": completeness(result.recovery),
     }

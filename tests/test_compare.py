@@ -53,6 +53,7 @@ def write_test_set(folder, description="a <b>bold</b> grammar"):
         "grammar": {
             "description": description,
             "window": LENGTH,
+            "background": {"letters": dict.fromkeys("ACGT", 0.25)},
             "elements": {"box": {"kmers": {"ACGTA": 1}}},
             "conditions": {name: {} for name in CONDITIONS},
         },
@@ -118,7 +119,14 @@ def _attributions(recovery):
     table["null_ap_chance_corrected"] = 0.1
     values = np.zeros((4, 4, LENGTH), np.float32)
     values[:, 0, 5:10] = 1
-    return Attributions(METHOD, table, np.arange(4), np.array([0, 1, 0, 1]), values)
+    table["instance_recall:box"] = 0.25
+    like = {"cosine": 0.5, "pearson": float("nan"), "kl": 1.0, "flank_mass": 0.1}
+    elements = pd.DataFrame([{"element": "box", "instances": 7, **like}])
+    motifs = pd.DataFrame(np.eye(16, 4), columns=list("ACGT"))
+    motifs.insert(0, "column", np.arange(16) - 4)
+    motifs.insert(0, "element", "box")
+    pictured = (np.arange(4), np.array([0, 1, 0, 1]), values)
+    return Attributions(METHOD, table, *pictured, elements, motifs, {"near": 2.0, "far": 1.0})
 
 
 def write_cells(root, keys):
@@ -268,6 +276,7 @@ def test_recovery_lies_between_its_null_and_the_ceiling(tmp_path):
     shutil.rmtree(tmp_path / "scores")
     tables = build_tables(read_cells(write_cells(tmp_path, keys)))
     macro = tables.recovery[tables.recovery["scope"] == "macro"].set_index("architecture")
+    macro = macro[macro["metric"] == "ap_chance_corrected"]
     assert set(macro["null"]) == {0.1}
     own = macro[macro["grammar"] == "mc2"]
     assert set(own["ceiling"]) == {0.5}, "of the first posterior"
@@ -275,19 +284,27 @@ def test_recovery_lies_between_its_null_and_the_ceiling(tmp_path):
     assert own["rescaled"].to_dict() == pytest.approx(expected)
     other = macro[macro["grammar"] == "other"]
     assert other[["ceiling", "rescaled"]].isna().all(axis=None) and len(other) == 1
-    no_room = tables.recovery.drop(columns=["ceiling", "rescaled"]).assign(null=0.5)
+    no_room = tables.recovery.drop(columns=["ceiling", "rescaled"]).assign(null=9.0)
     assert with_ceiling(no_room)["rescaled"].isna().all()
 
 
 def test_recovery_and_runs(grid):
     tables = build_tables(read_cells(grid))
     recovery = tables.recovery[tables.recovery["scope"] == "macro"]
+    recovery = recovery[recovery["metric"] == "ap_chance_corrected"]
     assert len(recovery) == 8, "the networks' evaluated cells"
     assert set(recovery["method"]) == {METHOD}
     assert set(recovery["examples"]) == {4}
     assert recovery["value"].tolist() == pytest.approx(
         [0.96, 0.6, 0.98, 0.7, 0.5, 0.97, 0.99, 0.95]
     )
+    rows = tables.elements
+    assert len(rows) == 8 and set(rows["element"]) == {"box"} and set(rows["instances"]) == {7}
+    assert set(rows["found"]) == {0.25} and set(rows["cosine"]) == {0.5}
+    assert rows["pearson"].isna().all()
+    consistency = tables.recovery[tables.recovery["metric"] == "consistency"]
+    assert len(consistency) == 24 and consistency["null"].isna().all()
+    assert set(consistency.loc[consistency["scope"] == "macro", "value"]) == {1.5}
     runs = tables.runs
     trained = runs.dropna(subset=["train_seconds"])
     assert (len(runs), len(trained)) == (14, 13)
@@ -397,12 +414,15 @@ def test_tables_and_figures_are_the_same_bytes_twice(grid, built, tmp_path):
 
 def test_every_file_is_there(built):
     names = ("scores", "recovery", "status", "runs", "needed", "ranking", "pairs", "variance")
+    names += ("concordance", "elements")
     tables = [
         f"{n}.{s}"
         for n in (*names, "stability", "noise", "regret", "ceilings", "tuning")
         for s in ("csv", "parquet")
     ]
-    stems = ("pr-auc", "recovery", "roc-pr-mc2", "agreement-mc2", "runs", "pareto", "examples-mc2")
+    stems = ("pr-auc", "recovery", "runs", "pareto")
+    named = ("roc-pr", "agreement", "agreement-thresholded", "examples", "motifs")
+    stems += tuple(f"{name}-mc2" for name in named)
     figures = [f"{n}.{s}" for n in stems for s in ("svg", "pdf", "png")]
     assert {path.name for path in built} == {*tables, *figures, "report.html"}
 
@@ -434,7 +454,7 @@ def test_the_report_answers_first_and_loads_nothing(built):
     assert "Without a network: kmer reaches 0.750." in page
     for reason in ("loss is NaN", "no gradient", "not finished"):
         assert reason in page, f"{reason!r} is not told"
-    assert page.count("<img") == page.count(' alt="') == 7
+    assert page.count("<img") == page.count(' alt="') == 9
     assert len(page) < 5_000_000
 
 

@@ -17,6 +17,7 @@ from seqgra.plot.agreement import (
     agreement_grid,
     colours,
     importance,
+    outcomes,
 )
 from seqgra.plot.attribution import (
     LINE,
@@ -27,6 +28,7 @@ from seqgra.plot.attribution import (
     stretch,
 )
 from seqgra.plot.curves import Curves, Measure, against_size, mean_curves, roc_pr
+from seqgra.plot.motifs import Logo, logo_grid
 from seqgra.plot.page import Picture, figure
 from seqgra.plot.style import looks, save
 
@@ -198,6 +200,48 @@ def test_agreement_groups_rows_by_condition():
     picture = agreement(some.values, some.roles, some.conditions, "title").axes[0].images[0]
     expected = colours(importance(some.values), some.roles)[[0, 2, 4, 1, 3, 5]]
     assert np.allclose(picture.get_array(), expected)
+
+
+def test_a_thresholded_plot_shows_the_outcome_of_each_position():
+    some = panel()
+    roles = np.random.default_rng(1).integers(0, 2, some.roles.shape).astype(np.uint8)
+    roles[:, -3:] = PADDING_ROLE
+    shift = np.where(np.random.default_rng(2).random(some.roles.shape) < 0.4, 9, 0)[:, None]
+    some = some._replace(roles=roles, values=some.values - shift)
+    drawn = agreement_grid([some, some], "title", thresholded=True)
+    order = [0, 2, 4, 1, 3, 5]
+    hues = drawn.axes[0].images[0].get_array()
+    kinds = outcomes(some.values, some.roles)[order]
+    important = some.values.max(axis=1)[order] >= 0.01
+    for number, (role, above) in enumerate([(1, True), (1, False), (0, True), (0, False)]):
+        expected = (roles[order] == role) & (important == above)
+        assert expected.any()
+        np.testing.assert_array_equal(kinds == number, expected)
+    by_kind = {tuple(hues[kinds == kind][0]) for kind in np.unique(kinds)}
+    assert len(by_kind) == len(np.unique(kinds)), "a colour each"
+    words = {text.get_text() for axis in drawn.axes for text in axis.texts}
+    assert {"true positive", "false negative", "false positive", "true negative"} <= words
+    name = some.conditions[0]
+    beside = agreement_grid([some._replace(figures={name: (0.5, 0.25, 1 / 3)})], "title")
+    words = " ".join(text.get_text() for axis in beside.axes for text in axis.texts)
+    assert "P 0.50" in words and "R 0.25" in words and "F1 0.33" in words
+
+
+def test_average_motifs_hang_below_their_elements():
+    element = Logo(np.eye(4)[[0, 1, 2]] * 2, 1, "box, bits")
+    seen = Logo(
+        np.vstack([np.zeros((5, 4)), np.eye(4)[[0, 1, 2]] * -0.3, np.zeros((5, 4))]), -4, ""
+    )
+    drawn = logo_grid(["element", "pool", "flat"], [[element, seen, None]], "ACGT", "title")
+    above, below, nothing = drawn.axes
+    assert above.get_xlim() == below.get_xlim() == nothing.get_xlim() == (-4.5, 8.5)
+    letters = [axis.collections[0].get_paths() for axis in (above, below)]
+    assert [len(paths) for paths in letters] == [3, 3]
+    for high, low in zip(*letters, strict=True):
+        assert high.get_extents().y0 == pytest.approx(0) and high.get_extents().y1 > 0
+        assert low.get_extents().y0 < 0 and low.get_extents().y1 == pytest.approx(0, abs=1e-9)
+        assert high.get_extents().x0 == pytest.approx(low.get_extents().x0)
+    assert "none" in [text.get_text() for text in nothing.texts]
 
 
 def test_a_dollar_in_a_name_is_a_dollar(tmp_path):

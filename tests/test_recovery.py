@@ -457,9 +457,9 @@ def test_the_limit_of_instances_is_the_quantile_of_highest_windows():
     assert highest_window(scores, 7) == pytest.approx(np.quantile(highest, 0.95))
 
 
-def averaged(data, rows, explained, values, batch=200):
+def averaged(data, rows, explained, values, batch=200, signed=False):
     """Return the tables of aligned motifs, made in batches."""
-    motifs = AlignedMotifs(data, "test")
+    motifs = AlignedMotifs(data, "test", signed)
     for first in range(0, len(rows), batch):
         part = slice(first, first + batch)
         motifs.add(rows[part], explained[part], values[part])
@@ -482,6 +482,9 @@ def test_aligned_motifs_are_the_elements_on_either_strand(tmp_path, batch):
         assert row["cosine"] == pytest.approx(1) and row["pearson"] == pytest.approx(1)
         assert row["flank_mass"] == pytest.approx(10 / 16) and row["instances"] > 30
         assert row["kl"] == pytest.approx(np.log2(1 + 3 / np.e))  # softmax of one 1 and three 0
+    spread = values * 1.5 - 0.125  # a baseline gives the letters that are not there a share
+    contributions = averaged(data, rows, explained, spread.astype(np.float32), batch, signed=True)
+    pd.testing.assert_frame_equal(contributions[1], motifs)
     strands = placed_instances(data, "test", rows, explained)["strand"]
     assert (strands < 0).any()
     nothing, _ = averaged(data, rows, explained, np.zeros_like(values))

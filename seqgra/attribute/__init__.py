@@ -98,7 +98,7 @@ def attribute(
     *,
     method: str,
     score: Score,
-    motifs: Callable[[Dataset, str], Motifs],
+    motifs: Callable[[Dataset, str, bool], Motifs],
     examples: int = 500,
     set_name: str = "test",
     set_size: int | None = None,
@@ -124,7 +124,7 @@ def attribute(
     score
         Measures of grammar recovery; it sees the attributions of one batch at a time.
     motifs
-        ``motifs(dataset, set_name)`` makes what averages attributions over known elements.
+        ``motifs(dataset, set_name, signed)`` makes what averages attributions over known elements.
     examples
         Examples of each condition, at most (see `fixed_explanations`).
     set_name, set_size
@@ -172,7 +172,7 @@ def attribute(
         if not wanted.rows.size:
             raise bad_input(dataset, set_name, "no example shows a condition; simulate more")
         x = data.x(set_name, set_size)
-        averages = motifs(data, set_name)
+        averages = motifs(data, set_name, METHODS[method].signed)
         plan = _Plan(data, set_name, x, wanted, method, chosen, correct, score, averages)
         trained = open_model(model, run, data, device)
         if reason := refusal(method, _network(trained)):
@@ -266,8 +266,7 @@ def _attributions(model: AbstractModel, plan: _Plan) -> Attributions:
     one_hot = np.eye(len(plan.dataset.conditions), dtype=np.uint8)[plan.wanted.conditions]
     pictured = fixed_explanations(one_hot, PICTURED, PICTURED).rows
     null = _background_only(model, plan)
-    tables, kept, patterns, null_patterns = [], [], Patterns(), Patterns()
-    null_patterns.add(*null)
+    tables, kept, patterns = [], [], Patterns()
     for first in range(0, len(plan.wanted.rows), _BATCH):
         part = slice(first, first + _BATCH)
         table, values = _explain(model, plan, plan.wanted.part(part), null)
@@ -279,15 +278,13 @@ def _attributions(model: AbstractModel, plan: _Plan) -> Attributions:
     sure = solvable(plan.dataset, plan.set_name, *plan.wanted)
     if sure is not None:
         recovery.insert(3, "solvable", sure)
-    names = plan.dataset.conditions
     return Attributions(
         plan.method,
         recovery,
         *plan.wanted.part(pictured),
         np.concatenate(kept),
         *plan.motifs.tables(),
-        patterns.scores(names),
-        null_patterns.scores(names),
+        patterns.scores(plan.dataset.conditions),
     )
 
 

@@ -64,8 +64,8 @@ from seqgra.yamlfile import read_yaml
 TARGET = 0.95
 
 _OWN_FIGURE = re.compile(
-    r"(?P<stem>pr-auc|recovery|runs|fits|pareto|at|concordance"
-    r"|(ranking|roc-pr|agreement|losses|confusion)-.+)\.(svg|pdf|png)"
+    r"(?P<stem>pr-auc|recovery|runs|fits|pareto|at|concordance|methods"
+    r"|(ranking|roc-pr|recovery|agreement|examples|motifs|losses|confusion)-.+)\.(svg|pdf|png)"
 )
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from seqgra.compare.ceiling import REGRET, exact_of, is_ceiling, regret_rows, wi
 from seqgra.dataset import split_size
 from seqgra.errors import Problem, bad_input, raise_problems
 from seqgra.fingerprint import read_run, why_no_noun, write_atomically
-from seqgra.results import read_recovery, read_scores
+from seqgra.results import MACRO, read_recovery, read_scores
 
 #: What names a cell, in the order that tables are sorted by.
 KEYS = ("grammar", "size", "data_seed", "architecture", "backend", "model_seed")
@@ -27,6 +27,7 @@ _INTEGERS = ("size", "data_seed", "model_seed")
 #: Columns of each table, without the keys.
 SCORES = ("training_examples", "status", "metric", "scope", "value", "chance", "headline")
 RECOVERY = ("method", "examples", "left_out", "metric", "scope", "value", "null")
+ELEMENTS = ("method", "element", "instances", "found", "cosine", "pearson", "kl", "flank_mass")
 STATUS = ("train", "evaluate", "attribute", "status", "validation_loss", "reason")
 RUNS = (
     "train_seconds",
@@ -39,7 +40,7 @@ RUNS = (
     "host",
     "versions",
 )
-_FLOATS = ("value", "chance", "null", "validation_loss", *RUNS[:3])
+_FLOATS = ("value", "chance", "null", "validation_loss", *ELEMENTS[3:], *RUNS[:3])
 
 
 class Cell(NamedTuple):
@@ -74,6 +75,9 @@ class Tables(NamedTuple):
         One row a (cell, attribution method, metric, scope); examples: explanations with values,
         left_out: those without; null: what background-only inputs give; ceiling and rescaled: see
         `ceiling.with_ceiling`.
+    elements
+        One row a (cell, attribution method, element): instances; found, the share of them that is found,
+        mean over conditions; and how alike the average attribution there is to the element.
     status
         One row a cell: the outcome of each stage, of the cell, the least validation loss of its training
         (NaN where there is none), and why it is not ``done``.
@@ -85,6 +89,7 @@ class Tables(NamedTuple):
 
     scores: pd.DataFrame
     recovery: pd.DataFrame
+    elements: pd.DataFrame
     status: pd.DataFrame
     runs: pd.DataFrame
     regret: pd.DataFrame
@@ -166,6 +171,7 @@ def build_tables(cells: list[Cell]) -> Tables:
     """
     scores: list[tuple[Any, ...]] = []
     recovery: list[tuple[Any, ...]] = []
+    elements: list[tuple[Any, ...]] = []
     status, runs = [], []
     regret: list[tuple[Any, ...]] = []
     exact = exact_of(cells)
@@ -182,9 +188,9 @@ def build_tables(cells: list[Cell]) -> Tables:
                 regret += [(*cell.key, *row) for row in rows]
         for method, folder in cell.attributions:
             if attribute[method].finished:
-                recovery += _recovery_rows(
-                    cell, method, read_recovery(folder, attribute[method].run)
-                )
+                found = read_recovery(folder, attribute[method].run)
+                recovery += _recovery_rows(cell, method, found)
+                elements += _element_rows(cell, method, found)
         status.append((*cell.key, *_status_row(train, evaluate, attribute, outcome)))
         runs.append((*cell.key, *_run_row(train, evaluate, attribute)))
     recovered = _frame(
@@ -193,6 +199,7 @@ def build_tables(cells: list[Cell]) -> Tables:
     return Tables(
         _frame(scores, SCORES, ("training_examples",), sort=("metric", "scope")),
         with_ceiling(recovered),
+        _frame(elements, ELEMENTS, ("instances",), sort=("method", "element")),
         _frame(status, STATUS),
         _frame(runs, RUNS),
         _frame(regret, REGRET, sort=("metric", "scope")),
@@ -269,6 +276,15 @@ def _recovery_rows(cell: Cell, method: str, content: Mapping[str, Any]) -> list[
         for metric, by_scope in content["recovery"].items()
         for scope, value in by_scope.items()
     ]
+
+
+def _element_rows(cell: Cell, method: str, content: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    rows = []
+    for name, measured in content["elements"].items():
+        found = content["recovery"].get(f"instance_recall:{name}", {}).get(MACRO)
+        facts = (measured["instances"], found, *(measured[column] for column in ELEMENTS[4:]))
+        rows.append((*cell.key, method, name, *facts))
+    return rows
 
 
 def _run_row(train: _Stage, evaluate: _Stage, attribute: Mapping[str, _Stage]) -> tuple[Any, ...]:

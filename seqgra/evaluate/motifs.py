@@ -26,10 +26,13 @@ class AlignedMotifs:
     ----------
     dataset, set_name
         Where the examples are.
+    signed
+        True for contributions: what a position contributes, the sum over letters, is that of its
+        observed letter. False for sensitivities, which every letter has its own of.
     """
 
-    def __init__(self, dataset: Dataset, set_name: str) -> None:
-        self._dataset, self._set_name = dataset, set_name
+    def __init__(self, dataset: Dataset, set_name: str, signed: bool) -> None:
+        self._dataset, self._set_name, self._signed = dataset, set_name, signed
         self._matrices = element_columns(dataset.grammar)
         self._seen: dict[str, list[np.ndarray]] = {name: [] for name in self._matrices}
 
@@ -38,6 +41,9 @@ class AlignedMotifs:
         table = placed_instances(self._dataset, self._set_name, rows, explained)
         table = table.sort_values("row", kind="stable", ignore_index=True)
         x = np.asarray(self._dataset.x(self._set_name)[rows])
+        if self._signed:
+            observed = x[:, None] == np.arange(values.shape[1])[:, None]
+            values = observed * values.sum(axis=1, keepdims=True)
         length = (x != PADDING).sum(axis=1)[table["row"].to_numpy(np.int64)]
         fits = (table["start"] >= FLANK) & (table["end"] + FLANK <= length)
         for number, (name, matrix) in enumerate(self._matrices.items()):
@@ -74,7 +80,8 @@ class AlignedMotifs:
             own.insert(0, "column", np.arange(len(own)) - FLANK + 1)
             own.insert(0, "element", name)
             columns.append(own)
-        motifs = pd.concat(columns, ignore_index=True) if columns else pd.DataFrame()
+        empty = pd.DataFrame(columns=["element", "column", *letters])
+        motifs = pd.concat(columns, ignore_index=True) if columns else empty
         return pd.DataFrame(elements, columns=["element", "instances", *Likeness._fields]), motifs
 
 

@@ -18,12 +18,10 @@ from seqgra.evaluate.instances import instance_recall, position_scores
 from seqgra.grammar.combinations import ROLES, tells
 from seqgra.grammar.schema import Grammar
 from seqgra.law.affinity import element_columns
-from seqgra.results import NULL, BackgroundOnly
+from seqgra.results import NULL, THRESHOLD, BackgroundOnly
 
 #: Bits below which a column of an element counts neither way.
 LEAST_INFORMATION = 0.1
-#: Attribution from which the thresholded measures call a position important, as in the paper.
-THRESHOLD = 0.01
 
 
 #: Metrics that are also computed of background-only inputs.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from seqgra.plot.style import (
     BACKGROUND,
@@ -23,6 +25,7 @@ from seqgra.plot.style import (
     wrap,
     wrap_title,
 )
+from seqgra.results import THRESHOLD
 
 #: Codes of the roles of positions.
 BACKGROUND_ROLE, GRAMMAR_ROLE, IGNORED_ROLE, CONFOUNDER_ROLE, PADDING_ROLE = range(5)
@@ -43,7 +46,19 @@ _RAMPS = np.array(
         [to_rgb("white")] * 3,
     ]
 )
+#: Outcomes of a position at a threshold, their colours and names; hues that any colour vision tells apart.
+_OUTCOMES = {
+    "true positive": "#0072b2",
+    "false negative": "#ecc400",
+    "false positive": "#d55e00",
+    "true negative": "#e9edf1",
+    "not counted": "#b4b4b4",
+    "padding": "#ffffff",
+}
+_OUTCOME_NUMBER = {name: number for number, name in enumerate(_OUTCOMES)}
 _PANEL_WIDTH = 3.3
+#: Inches that figures of a condition need beside its rows: in three lines, in one.
+_THREE_LINES, _ONE_LINE = 0.36, 0.13
 
 
 class Panel(NamedTuple):
@@ -59,12 +74,15 @@ class Panel(NamedTuple):
         uint8 (K, L): 0 background, 1 grammar, 2 ignored, 3 confounder, 4 padding.
     conditions
         Name of the condition that each of the K attributions explains.
+    figures
+        Precision, recall and F1 by condition, to stand beside its rows.
     """
 
     title: str
     values: np.ndarray
     roles: np.ndarray
     conditions: Sequence[str]
+    figures: Mapping[str, Sequence[float]] = MappingProxyType({})
 
 
 def importance(values: np.ndarray) -> np.ndarray:
@@ -102,6 +120,34 @@ def colours(phi: np.ndarray, roles: np.ndarray) -> np.ndarray:
     return np.clip(mixed, 0, 1)
 
 
+def outcomes(values: np.ndarray, roles: np.ndarray) -> np.ndarray:
+    """Return what each position is where all with max_a z_la >= `THRESHOLD` are called important.
+
+    Parameters
+    ----------
+    values
+        float (K, A, L): attributions z.
+    roles
+        uint8 (K, L).
+
+    Returns
+    -------
+    ndarray
+        int (K, L): 0 true positive, 1 false negative, 2 false positive, 3 true negative, 4 not
+        counted, 5 padding. Confounders count as background.
+
+    >>> values = np.array([[[0.02, 0.0, 0.5, 0.009, 1.0]]])
+    >>> outcomes(values, np.array([[1, 1, 0, 3, 2]])).tolist()
+    [[0, 1, 2, 3, 4]]
+    """
+    important = np.nan_to_num(values.astype(np.float64)).max(axis=1) >= THRESHOLD
+    grammar = np.where(important, 0, 1)
+    background = np.where(important, 2, 3)
+    background[roles == IGNORED_ROLE] = _OUTCOME_NUMBER["not counted"]
+    background[roles == PADDING_ROLE] = _OUTCOME_NUMBER["padding"]
+    return np.where(roles == GRAMMAR_ROLE, grammar, background)
+
+
 def agreement(
     values: np.ndarray, roles: np.ndarray, conditions: Sequence[str], title: str
 ) -> Figure:
@@ -115,7 +161,7 @@ def agreement(
     return agreement_grid([Panel("", values, roles, conditions)], title)
 
 
-def agreement_grid(panels: Sequence[Panel], title: str) -> Figure:
+def agreement_grid(panels: Sequence[Panel], title: str, *, thresholded: bool = False) -> Figure:
     """Draw the grammar agreement plots of several models beside each other.
 
     Parameters
@@ -124,6 +170,8 @@ def agreement_grid(panels: Sequence[Panel], title: str) -> Figure:
         At least one.
     title
         Title of the figure.
+    thresholded
+        Show `outcomes` in place of importance by role.
     """
     with styled(grid=False):
         columns = len(panels) if len(panels) <= 4 else columns_for(len(panels))
@@ -131,27 +179,36 @@ def agreement_grid(panels: Sequence[Panel], title: str) -> Figure:
         most = max(len(panel.values) for panel in panels)
         height = min(max(1.5, 0.045 * most), 4.5) + 0.55
         keys = _key_roles(panels)
-        width = max(2.45 + 1.65 * len(keys), min(_PANEL_WIDTH * columns, 11))
+        wide = 7.2 if thresholded else 2.45 + 1.65 * len(keys)
+        width = max(wide, min(_PANEL_WIDTH * columns, 11))
         figure = new_figure(width, height * rows + 0.95)
         grid = figure.add_gridspec(rows + 1, columns, height_ratios=[height] * rows + [0.16])
         for i, panel in enumerate(panels):
             row, column = divmod(i, columns)
             axis = figure.add_subplot(grid[row, column])
-            _draw(axis, panel, height)
+            _draw(axis, panel, height, thresholded)
             axis.set_title(wrap_title(panel.title, width / columns))
             axis.tick_params(labelleft=column == 0)
             if i + columns >= len(panels):
                 axis.set_xlabel("position")
-        _draw_key(figure.add_subplot(grid[rows, :]), width - 1.1, keys)
+        key = figure.add_subplot(grid[rows, :])
+        if thresholded:
+            _draw_outcome_key(key, width - 1.1)
+        else:
+            _draw_key(key, width - 1.1, keys)
         figure.suptitle(wrap(title, 80), x=0.01, ha="left", weight="bold")
     return figure
 
 
-def _draw(axis: Axes, panel: Panel, height: float) -> None:
+def _draw(axis: Axes, panel: Panel, height: float, thresholded: bool) -> None:
     names = np.array([str(name) for name in panel.conditions])
     groups = list(dict.fromkeys(names))
     order = np.concatenate([np.flatnonzero(names == name) for name in groups])
-    picture = colours(importance(panel.values)[order], panel.roles[order])
+    if thresholded:
+        hues = np.array([to_rgb(hue) for hue in _OUTCOMES.values()])
+        picture = hues[outcomes(panel.values, panel.roles)[order]]
+    else:
+        picture = colours(importance(panel.values)[order], panel.roles[order])
     length = picture.shape[1]
     # Short windows keep their own pixels; long ones are averaged down to what can be seen.
     interpolation = "none" if length <= 400 else "antialiased"
@@ -168,6 +225,21 @@ def _draw(axis: Axes, panel: Panel, height: float) -> None:
     )
     axis.tick_params(axis="y", length=0)
     axis.spines[:].set_visible(False)
+    room = (height - 0.6) * (ends - starts) / len(order)
+    for name, middle, inches in zip(groups, (starts + ends) / 2, room, strict=True):
+        _write_figures(axis, panel.figures.get(name), middle, inches)
+
+
+def _write_figures(
+    axis: Axes, figures: Sequence[float] | None, place: float, inches: float
+) -> None:
+    """Write precision, recall and F1 beside the rows of a condition, where there is room."""
+    if figures is None or inches < _ONE_LINE:
+        return
+    words = [f"{name} {value:.2f}" for name, value in zip(("P", "R", "F1"), figures, strict=True)]
+    text = "\n".join(words) if inches >= _THREE_LINES else " ".join(words)
+    beside = axis.get_yaxis_transform()
+    axis.text(1.02, place, text, transform=beside, size=6.5, va="center", linespacing=1.15)
 
 
 def _rotation(texts: list[str], height: float, rows: np.ndarray) -> int:
@@ -199,5 +271,16 @@ def _draw_key(axis: Axes, width: float, roles: Sequence[int]) -> None:
         axis.imshow(ramp, extent=(left, left + 0.4, 0, 1), aspect="auto", interpolation="none")
         axis.text(left + 0.46, 0.45, _NAMES[role], va="center", fontsize=8)
     axis.text(0, 0.45, "unimportant to important:", va="center", fontsize=8)
+    axis.set(xlim=(0, width), ylim=(0, 1))
+    axis.axis("off")
+
+
+def _draw_outcome_key(axis: Axes, width: float) -> None:
+    """Draw the colour of each outcome, on an axis `width` inches wide."""
+    shown = list(_OUTCOMES.items())[:-1]
+    for i, (name, colour) in enumerate(shown):
+        left = i * 1.28
+        axis.add_patch(Rectangle((left, 0), 0.22, 1, color=colour, lw=0))
+        axis.text(left + 0.28, 0.45, name, va="center", fontsize=8)
     axis.set(xlim=(0, width), ylim=(0, 1))
     axis.axis("off")

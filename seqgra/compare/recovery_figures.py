@@ -1,0 +1,182 @@
+"""Figures of what models look at in one grammar: agreement, single examples, average motifs."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from seqgra.alphabet import PADDING
+from seqgra.compare.drawing import Drawing, by_cell, file_name, first_seeds, save_figure
+from seqgra.compare.tables import KEYS, Cell
+from seqgra.dataset import Dataset, open_dataset
+from seqgra.fingerprint import read_run
+from seqgra.grammar.combinations import ROLES
+from seqgra.law.affinity import element_columns
+from seqgra.plot.agreement import Panel, agreement_grid
+from seqgra.plot.attribution import Example, Placed, example_logos
+from seqgra.plot.motifs import Logo, logo_grid
+from seqgra.plot.page import Picture
+from seqgra.plot.style import compact
+from seqgra.results import THRESHOLD, read_motifs, read_pictured
+
+#: Elements and architectures of the figure of average motifs, at most.
+_MOST_ELEMENTS, _MOST_MODELS = 4, 8
+
+
+class _Shown(NamedTuple):
+    """What the figures of a grammar show: one cell of each architecture, at the largest size."""
+
+    grammar: str
+    dataset: Dataset
+    size: int
+    cells: list[tuple[Cell, str]]
+
+
+def draw_recovery(drawing: Drawing, grammar: str) -> list[Picture]:
+    """Draw what the first seed of each architecture looks at; nothing without attributions."""
+    recovery = drawing.tables.recovery
+    rows = recovery[(recovery["grammar"] == grammar) & (recovery["method"] == drawing.method)]
+    test = next(cell.test for cell in drawing.cells if cell.grammar == grammar)
+    if rows.empty or read_run(test) is None:
+        return []
+    index, size = (
+        pd.MultiIndex.from_frame(rows[list(KEYS)].drop_duplicates()),
+        int(rows["size"].max()),
+    )
+    shown = _Shown(grammar, open_dataset(test), size, first_seeds(drawing, index, size))
+    pictures = [_draw_agreement(drawing, shown), _draw_thresholded(drawing, shown)]
+    return [*pictures, _draw_examples(drawing, shown), *_draw_motifs(drawing, shown)]
+
+
+def _draw_agreement(drawing: Drawing, shown: _Shown) -> Picture:
+    grammar, dataset = shown.grammar, shown.dataset
+    panels = [_panel(drawing, dataset, cell, label, "") for cell, label in shown.cells]
+    title = f"{grammar}: grammar agreement ({drawing.method}) at {compact(shown.size)} examples"
+    stem = save_figure(drawing, f"agreement-{file_name(grammar)}", agreement_grid(panels, title))
+    row = "a label of a test example" if dataset.task == "multi-label" else "a test example"
+    blue = ", blue: part of a confounder" if dataset.grammar.confounders else ""
+    caption = (
+        f"Grammar agreement on {grammar}: each row is {row}, grouped by condition, each column a "
+        f"position. Hue tells what the position is (green: part of the grammar, red: background{blue}, "
+        "grey: not counted, such as elements of other conditions, blank: beyond the end), darkness how "
+        f"important it is to the network by {drawing.method}. A network that uses the grammar is dark "
+        "where it is green and pale where it is red. Beside the rows: precision, recall and F1 of the "
+        "condition, of all its explanations, each position counting by its importance. Dataset size "
+        f"{shown.size:,}, first seed of each architecture."
+    )
+    return Picture(stem, title, caption)
+
+
+def _draw_thresholded(drawing: Drawing, shown: _Shown) -> Picture:
+    panels = [
+        _panel(drawing, shown.dataset, cell, label, "_thresholded") for cell, label in shown.cells
+    ]
+    words = f"{shown.grammar}: grammar agreement at a threshold ({drawing.method}"
+    title = f"{words}, {compact(shown.size)} examples)"
+    name = f"agreement-thresholded-{file_name(shown.grammar)}"
+    stem = save_figure(drawing, name, agreement_grid(panels, title, thresholded=True))
+    caption = (
+        "The examples of the figure above, where every position with an attribution of at least "
+        f"{THRESHOLD:g}, of any letter, is called important. Blue: important and part of the grammar, "
+        "yellow: part of it but missed, orange: important but background. Precision, recall and F1 as in "
+        "the published seqgra. The threshold is in units of the logit: a model with large logits calls "
+        "nearly everything important."
+    )
+    return Picture(stem, title, caption)
+
+
+def _draw_examples(drawing: Drawing, shown: _Shown) -> Picture:
+    """Draw the first explained example of each condition, by the first architecture that has any."""
+    (cell, label), dataset = shown.cells[0], shown.dataset
+    pictured = read_pictured(dict(cell.attributions)[drawing.method])
+    _, first = np.unique(pictured.explained, return_index=True)
+    examples = [_example(dataset, *(part[i] for part in pictured)) for i in first[:4]]
+    told = f"({drawing.method}, {compact(shown.size)} examples)"
+    title = f"{shown.grammar}: examples as {label} sees them {told}"
+    drawn = example_logos(examples, len(dataset.alphabet.letters), title)
+    stem = save_figure(drawing, f"examples-{file_name(shown.grammar)}", drawn)
+    caption = (
+        f"The first explained test example of each condition of {shown.grammar}, at most four: letters as "
+        f"high as what {drawing.method} gives their position (summed over letters), its elements above. "
+        "Of long sequences the stretch around the elements of the condition."
+    )
+    return Picture(stem, title, caption)
+
+
+def _draw_motifs(drawing: Drawing, shown: _Shown) -> list[Picture]:
+    """Draw the average attribution at each element below the element's own letters."""
+    dataset, grammar = shown.dataset, shown.dataset.grammar
+    elements = drawing.tables.elements
+    elements = elements[elements["method"] == drawing.method].set_index([*KEYS, "element"])
+    models = shown.cells[:_MOST_MODELS]
+    seen = [read_motifs(dict(cell.attributions)[drawing.method]) for cell, _ in models]
+    names = [n for n in grammar.elements if any(n in set(table["element"]) for table in seen)]
+    if not names:
+        return []
+    matrices, background = element_columns(grammar), grammar.letter_distribution()
+    columns: list[list[Logo | None]] = []
+    for name in names[:_MOST_ELEMENTS]:
+        matrix = matrices[name]
+        terms = matrix * np.log2(np.where(matrix > 0, matrix / background, 1.0))
+        bits = np.maximum(terms.sum(axis=1, keepdims=True), 0)
+        column: list[Logo | None] = [Logo(matrix * bits, 1, f"{name}, bits")]
+        for (cell, _), table in zip(models, seen, strict=True):
+            own = table[table["element"] == name]
+            if own.empty:
+                column.append(None)
+                continue
+            heights = own[list(dataset.alphabet.letters)].to_numpy(float)
+            like: Any = elements.loc[[(*cell.key, name)]].iloc[0]
+            told = f"cosine {like['cosine']:.2f}, flanks {like['flank_mass']:.0%}"
+            column.append(Logo(heights, int(own["column"].iloc[0]), told))
+        columns.append(column)
+    title = f"{shown.grammar}: average {drawing.method} at the true elements"
+    rows = ["element", *(label for _, label in models)]
+    drawn = logo_grid(rows, columns, "".join(dataset.alphabet.letters), title)
+    stem = save_figure(drawing, f"motifs-{file_name(shown.grammar)}", drawn)
+    more = (
+        f" The first {_MOST_ELEMENTS} of {len(names)} elements." if names[_MOST_ELEMENTS:] else ""
+    )
+    caption = (
+        "Top: the letters of each element, as high as their information. Below: the mean attribution of "
+        "each letter over all explained instances of the element, five columns beside it on either side; "
+        "each panel has its own scale. Cosine: of the positive part with the element, columns weighted "
+        "by their information; flanks: share of the attribution beside the element. All elements: the "
+        f"table elements. Dataset size {shown.size:,}, first seed of each architecture.{more}"
+    )
+    return [Picture(stem, title, caption)]
+
+
+def _example(dataset: Dataset, row: int, explained: int, values: np.ndarray) -> Example:
+    codes = np.asarray(dataset.x("test")[int(row)])
+    codes = codes[codes != PADDING]
+    table = dataset.elements("test", int(row) + 1)
+    placed, names = [], list(dataset.grammar.elements)
+    columns = ["element", "condition", "start", "end", "strand", "role"]
+    chosen = table.loc[table["example"] == row, columns].to_numpy(np.int64).tolist()
+    for element, condition, start, end, strand, role in chosen:
+        own = ROLES[role] == "grammar" and condition == explained
+        other = "confounder" if ROLES[role] == "confounder" else "other"
+        placed.append(Placed(names[element], start, end, strand, "grammar" if own else other))
+    scores = values.sum(axis=0)[: len(codes)]
+    title = f"{dataset.conditions[explained]}, test example {row}"
+    return Example(title, dataset.alphabet.decode(codes), scores, placed)
+
+
+def _panel(drawing: Drawing, dataset: Dataset, cell: Cell, label: str, kind: str) -> Panel:
+    """Return a panel; `kind` is the end of the names of the metrics beside it."""
+    tables = drawing.tables
+    status = by_cell(tables.status, "status")[cell.key]
+    own = tables.recovery[tables.recovery["method"] == drawing.method].set_index(list(KEYS))
+    own = own.loc[[cell.key]].pivot(index="scope", columns="metric", values="value")
+    wanted = [f"{name}{kind}" for name in ("precision", "recall", "f1")]
+    rows_of = own[wanted].itertuples() if set(wanted) <= set(own) else ()
+    figures = {str(scope): values for scope, *values in rows_of}
+    rows, explained, values = read_pictured(dict(cell.attributions)[drawing.method])
+    order = np.lexsort((rows, explained))
+    title = label if status == "done" else f"{label} ({status})"
+    roles = drawing.roles(dataset, "test", rows, explained)
+    names = [dataset.conditions[number] for number in explained[order]]
+    return Panel(title, values[order], roles[order], names, figures)
