@@ -61,6 +61,16 @@ def split_size(size: int) -> dict[str, int]:
     return {"training": training, "validation": validation, "test": size - training - validation}
 
 
+def largest_size(counts: Mapping[str, int]) -> int:
+    """Return the largest size whose training and validation examples are among `counts`.
+
+    >>> largest_size({"training": 700, "validation": 100})
+    1001
+    """
+    training, validation = counts.get("training", 0), counts.get("validation", 0)
+    return min((10 * training + 9) // 7, 10 * validation + 9)
+
+
 class _Content(BaseModel):
     """What `dataset.json` must hold to be used; it may hold more."""
 

@@ -13,7 +13,7 @@ from seqgra.architecture.load import (
     untuned_fingerprint,
 )
 from seqgra.architecture.schema import Architecture, BayesOptimal, Network
-from seqgra.dataset import Dataset, open_dataset
+from seqgra.dataset import Dataset, largest_size, open_dataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import RESULTS_VERSIONS, Identity, claim, require_run
 from seqgra.model import backend_module
@@ -57,7 +57,8 @@ def train(
     folder
         The model.
     size
-        Dataset size n: 70 % training, 10 % validation. The exact posterior has neither size nor seed.
+        Dataset size n: 70 % training, 10 % validation. The exact posterior has neither size nor seed; None
+        takes all real examples.
     seed
         Model seed.
     backend
@@ -83,10 +84,12 @@ def train(
     if not isinstance(resolved, Network):
         backend = resolved.backend
     exact = isinstance(resolved, BayesOptimal)
-    if size is None and not exact:
-        raise bad_input("--size", "", "is missing; say how many examples to train on")
-    options = {"size": size, "seed": seed, "threads": threads}
     opened = open_dataset(dataset)
+    if size is None and not exact:
+        if opened.simulated:
+            raise bad_input("--size", "", "is missing; say how many examples to train on")
+        size = largest_size(opened.counts)
+    options = {"size": size, "seed": seed, "threads": threads}
     facts: dict[str, Any] = {"threads": threads}
     if tuned:
         resolved, facts["tuned"] = _tuned(resolved, architecture, opened, tuned)

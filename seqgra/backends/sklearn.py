@@ -209,6 +209,9 @@ def _recipe(architecture: Baseline, data: TrainingData) -> dict[str, Any]:
             raise bad_input(architecture.description, "features.kmers.k", message)
         recipe["k"] = k
     else:
+        if not data.dataset.grammar.elements:
+            message = "names no motifs to score; ingest it again with --motifs"
+            raise bad_input(data.dataset.folder, "elements", message)
         recipe["scores"] = _log_odds(data.dataset.grammar)
     return recipe
 

@@ -33,7 +33,10 @@ def add_tools(verbs: Verbs) -> None:
     example = "seqgra describe mc2-dna150-order -o described/order"
     summary = "describe a grammar in words, numbers and pictures"
     parser = add_verb(verbs, "describe", _describe, summary, example)
-    parser.add_argument("grammar", help="YAML file, or the name of one in grammars/")
+    parser.add_argument(
+        "grammar",
+        help="YAML file, or the name of one in grammars/; or a folder made by seqgra ingest",
+    )
     parser.add_argument(
         "-o",
         "--output",
@@ -176,8 +179,11 @@ def _variant(options: argparse.Namespace) -> str:
 
 def _describe(options: argparse.Namespace) -> str:
     from seqgra.describe import describe
+    from seqgra.fingerprint import RUN_FILE
     from seqgra.grammar.load import find_grammar
 
+    if (folder := Path(options.grammar)).joinpath(RUN_FILE).is_file():
+        return _describe_real(folder)
     text = describe(
         find_grammar(options.grammar),
         options.output,
@@ -188,6 +194,17 @@ def _describe(options: argparse.Namespace) -> str:
     )
     print(text)
     return "done" if options.output else ""
+
+
+def _describe_real(folder: Path) -> str:
+    from seqgra.dataset import open_dataset
+    from seqgra.ingest.words import facts_in_words
+
+    dataset = open_dataset(folder)
+    if dataset.simulated:
+        raise bad_input(folder, "", "was simulated; give its grammar, and this folder as --dataset")
+    print(facts_in_words(dataset.content))
+    return ""
 
 
 def _list(options: argparse.Namespace) -> str:

@@ -102,6 +102,11 @@ def seen_in_dataset(folder: Path, grammar: Grammar, examples: int | None) -> See
         If there is no dataset, it is another grammar's, or it has fewer examples.
     """
     dataset = open_dataset(folder)
+    if not dataset.simulated:
+        message = (
+            "holds real examples; `seqgra describe` with this folder in place of the grammar tells "
+        )
+        raise bad_input(folder, "", message + "of them")
     if require_run(folder, "simulate")["inputs"]["grammar"] != grammar_fingerprint(grammar):
         name = dataset.content["grammar_id"]
         message = f"was simulated from another grammar ({name}, as it was then); give a dataset of this one"

@@ -82,7 +82,7 @@ def compile_elements(grammar: Grammar) -> Elements:
     alphabet = ALPHABETS[grammar.alphabet]
     elements = list(grammar.elements.values())
     width = np.array([element.width for element in elements], np.int32)
-    columns = np.zeros((len(elements), width.max(), len(alphabet.letters)), np.uint64)
+    columns = np.zeros((len(elements), width.max(initial=0), len(alphabet.letters)), np.uint64)
     probabilities = np.zeros(columns.shape)
     kmers: list[np.ndarray] = []
     laws, ranges = [np.zeros(0, np.uint64)], []
@@ -103,7 +103,7 @@ def compile_elements(grammar: Grammar) -> Elements:
             band_of[-1] = len(bands)
             matrix, low, high = np.array(element.matrix), element.affinity.min, element.affinity.max
             bands.append(compile_band(matrix, background, low, high))
-    table = np.zeros((len(kmers), width.max()), np.uint8)
+    table = np.zeros((len(kmers), width.max(initial=0)), np.uint8)
     for row, kmer in enumerate(kmers):
         table[row, : len(kmer)] = kmer
     return Elements(
@@ -113,7 +113,7 @@ def compile_elements(grammar: Grammar) -> Elements:
         1 / background,
         table,
         np.concatenate(laws),
-        np.array(ranges, np.int32),
+        np.array(ranges, np.int32).reshape(-1, 2),
         np.array(band_of, np.int32),
         stack_bands(bands, len(alphabet.letters)),
     )
