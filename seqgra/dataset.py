@@ -65,10 +65,10 @@ def largest_size(counts: Mapping[str, int]) -> int:
     """Return the largest size whose training and validation examples are among `counts`.
 
     >>> largest_size({"training": 700, "validation": 100})
-    1001
+    1000
     """
     training, validation = counts.get("training", 0), counts.get("validation", 0)
-    return min((10 * training + 9) // 7, 10 * validation + 9)
+    return min(10 * training // 7, 10 * validation)
 
 
 class _Content(BaseModel):

@@ -29,16 +29,23 @@ def overlap_groups(rows: pd.DataFrame) -> np.ndarray:
     return group
 
 
-def largest_deficit(
-    sizes: Sequence[int], shares: Sequence[float], counts: np.ndarray | None = None
-) -> np.ndarray:
-    """Deal units out, in this order, each to the set that lacks most of its share: int64 (G,)."""
-    counts = np.zeros(len(shares)) if counts is None else counts
+def largest_deficit(sizes: Sequence[int], shares: Sequence[float]) -> np.ndarray:
+    """Deal units out, in this order, each to the set that lacks most of its share: int64 (G,).
+
+    The last units go to sets that have none.
+
+    >>> largest_deficit([10, 9, 8], (0.7, 0.1, 0.2)).tolist()
+    [0, 2, 1]
+    """
+    lacks = np.asarray(shares) * sum(sizes)
+    wanted = lacks > 0
+    empty = wanted.copy()
     chosen = np.empty(len(sizes), np.int64)
     for n, size in enumerate(sizes):
-        lacks = np.asarray(shares) * (counts.sum() + size) - counts
-        chosen[n] = int(np.argmax(lacks))
-        counts[chosen[n]] += size
+        among = empty if empty.sum() >= len(sizes) - n else wanted
+        chosen[n] = int(np.argmax(np.where(among, lacks, -np.inf)))
+        lacks[chosen[n]] -= size
+        empty[chosen[n]] = False
     return chosen
 
 
@@ -89,12 +96,10 @@ def by_fraction(y: np.ndarray, group: np.ndarray, shares: Sequence[float], seed:
     _, pattern = np.unique(y[leaders], axis=0, return_inverse=True)
     drawn = np.argsort(stream(seed, "ingest split", "", 0).random_raw(len(leaders)), kind="stable")
     chosen = np.empty(len(leaders), np.int8)
-    counts = np.zeros(len(shares))
     for number in range(pattern.max(initial=-1) + 1):
         own = drawn[pattern.ravel()[drawn] == number]
         own = own[np.argsort(-sizes[own], kind="stable")]
-        counts[:] = 0
-        chosen[own] = largest_deficit(sizes[own].tolist(), shares, counts)
+        chosen[own] = largest_deficit(sizes[own].tolist(), shares)
     return chosen[which.ravel()]
 
 
