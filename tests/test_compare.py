@@ -423,6 +423,7 @@ def test_every_file_is_there(built):
     stems = ("pr-auc", "recovery", "runs", "pareto")
     named = ("roc-pr", "agreement", "agreement-thresholded", "examples", "motifs")
     stems += tuple(f"{name}-mc2" for name in named)
+    stems += tuple(f"architecture-{name}" for name in ("flat", "kmer", "pool"))
     figures = [f"{n}.{s}" for n in stems for s in ("svg", "pdf", "png")]
     assert {path.name for path in built} == {*tables, *figures, "report.html"}
 
@@ -454,7 +455,7 @@ def test_the_report_answers_first_and_loads_nothing(built):
     assert "Without a network: kmer reaches 0.750." in page
     for reason in ("loss is NaN", "no gradient", "not finished"):
         assert reason in page, f"{reason!r} is not told"
-    assert page.count("<img") == page.count(' alt="') == 9
+    assert page.count("<img") == page.count(' alt="') == 12
     assert len(page) < 5_000_000
 
 

@@ -33,6 +33,8 @@ function look() {
     parts: parts.filter(shown).map(function (part) {
       return [part.dataset.grammar || "", part.dataset.architecture || ""]; }),
     broken: Array.from(document.images).filter(function (i) { return !i.naturalWidth; }).length,
+    open: Array.from(document.querySelectorAll("details.part[open]")).map(function (part) {
+      return part.dataset.architecture; }),
     filters: shown(document.querySelector(".filters"))};
 }
 window.onload = function () {
@@ -89,6 +91,8 @@ def test_filters_show_what_was_chosen_and_all_again(page, field, value, place):
     assert len({part[place] for part in seen["before"]["parts"]} - {""}) > 1
     assert {part[place] for part in seen["after"]["parts"]} <= {value, ""}
     assert [value] * 3 == [part[place] for part in seen["after"]["parts"] if part[place]][:3]
+    assert seen["before"]["open"] == [], "architectures are folded away"
+    assert seen["after"]["open"] == ([value] if field == "architecture" else [])
     assert seen["again"] == seen["before"]
     assert seen["before"]["broken"] == 0, "every figure is drawn"
 
@@ -124,5 +128,8 @@ def test_the_page_says_what_is_shown_and_drafts_the_methods(page):
         "5 data seeds (0, 1, 2, 3, 4)",
         "Intervals of them are 95 % percentile intervals of 2,000 bootstrap draws",
         "so few grammars cannot tell any two of 3 architectures apart",
+        "named first on 2 of 2 grammars; 1 of 50 runs not learnt",
+        "Of 50 runs 2 collapsed: 1 on g001 at 1,000, 1 on g001 at 4,000.",
+        "Not tuned: trained as its file says.",
     ):
         assert words in text, words

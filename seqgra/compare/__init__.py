@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from seqgra.compare.answers import answers
+from seqgra.compare.architectures import architectures_block
 from seqgra.compare.ceiling import ceiling_kinds, restricted
 from seqgra.compare.concordance import concordance_block
 from seqgra.compare.decide import Statistics, statistics
@@ -30,7 +31,6 @@ from seqgra.compare.methods import methods_block
 from seqgra.compare.overview_figures import draw_overview
 from seqgra.compare.runs import curve_runs
 from seqgra.compare.sections import (
-    architectures_block,
     at_block,
     best_block,
     decision_table,
@@ -65,7 +65,7 @@ TARGET = 0.95
 
 _OWN_FIGURE = re.compile(
     r"(?P<stem>pr-auc|recovery|runs|fits|pareto|at|concordance|methods"
-    r"|(ranking|roc-pr|recovery|agreement|examples|motifs|losses|confusion)-.+)\.(svg|pdf|png)"
+    r"|(architecture|ranking|roc-pr|recovery|agreement|examples|motifs|losses|confusion)-.+)\.(svg|pdf|png)"
 )
 
 log = logging.getLogger(__name__)
@@ -139,13 +139,12 @@ def compare(
     write_tables(_statistics_tables(known), folder / "tables")
     sizes = _label(summary(models_only(tables.scores)), labels)
     needed = _label(examples_needed(models_only(tables.scores), TARGET), labels)
-    content = _content(drawing, known, grammars, sizes, needed)
+    tuned = _label(tuned, labels)
+    content = _content(drawing, known, grammars, sizes, needed, tuned)
     grid = f" --grid {config}" if config else ""
     command = f"seqgra compare{grid} --cells {cells} -o {folder}"
     command += f" --at {at}" if at is not None else ""
-    content = dataclasses.replace(
-        content, question=question, config=config_text, command=command, tuned=_label(tuned, labels)
-    )
+    content = dataclasses.replace(content, question=question, config=config_text, command=command)
     write_atomically(folder / "report.html", report(content))
     for decision in known.chosen:
         log.info("%s: %s", decision.grammar, " ".join(at_sentences(decision, known)))
@@ -181,6 +180,7 @@ def _content(
     grammars: Mapping[str, Grammar],
     sizes: pd.DataFrame,
     needed: pd.DataFrame,
+    tuned: pd.DataFrame,
 ) -> Content:
     """Draw all figures and return what the report says."""
     overview = [*draw_overview(drawing), *draw_runs(drawing, known)]
@@ -197,12 +197,12 @@ def _content(
                 if len(known.concordance)
                 else []
             ),
-            architectures_block(drawing, known),
+            architectures_block(drawing, known, tuned),
             methods_block(drawing, known, _test_sizes(drawing.cells)),
         ]
     )
     pictures = [*overview, *(p for section in sections for p in section.pictures)]
-    pictures += [p for block in [*first, *blocks] for p in block.pictures]
+    pictures += [p for block in [*first, *blocks] for p in block.all_pictures]
     _remove_others(drawing.folder, pictures)
     decisions = {decision.grammar: decision for decision in known.decisions}
     return Content(
@@ -220,6 +220,7 @@ def _content(
         command="",
         first=first,
         blocks=blocks,
+        tuned=tuned,
     )
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from scipy.cluster.hierarchy import leaves_list, linkage
@@ -15,12 +11,18 @@ from seqgra.alphabet import ALPHABETS
 from seqgra.compare.ceiling import is_ceiling
 from seqgra.compare.concordance import shown_rows
 from seqgra.compare.decide import TAU, Decision, Statistics
-from seqgra.compare.drawing import Drawing, by_cell, file_name, recovery_runs, save_figure
+from seqgra.compare.drawing import (
+    Drawing,
+    by_cell,
+    file_name,
+    read_history,
+    recovery_runs,
+    save_figure,
+)
 from seqgra.compare.ranking import mean_interval
 from seqgra.compare.runs import at_size
 from seqgra.compare.tables import KEYS, Cell
 from seqgra.dataset import open_dataset
-from seqgra.fingerprint import read_run, verify_file
 from seqgra.grammar.difficulty import divergences
 from seqgra.grammar.schema import Grammar
 from seqgra.plot.concordance import concordances
@@ -175,10 +177,8 @@ def draw_histories(drawing: Drawing, decision: Decision) -> list[Picture]:
         if cell.grammar != decision.grammar or cell.size != decision.size:
             continue
         there = runs.setdefault(labels[cell.key], [])
-        if len(there) < _MOST_HISTORIES and (run := read_run(cell.model)) is not None:
-            history = _history(cell.model, run)
-            if {"epoch", "training_loss", "validation_loss"} <= set(history.columns):
-                there.append((history, outcomes[cell.key]))
+        if len(there) < _MOST_HISTORIES and len(history := read_history(cell.model)):
+            there.append((history, outcomes[cell.key]))
     order = [label for label in decision.others["label"] if runs.get(label)][:_MOST_PANELS]
     if not order:
         return []
@@ -191,13 +191,6 @@ def draw_histories(drawing: Drawing, decision: Decision) -> list[Picture]:
         "between training (dashed) and validation (solid) is overfitting; a flat line never learnt."
     )
     return [Picture(stem, title, caption)]
-
-
-def _history(model: Path, run: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the training history of a model; without columns where it has none."""
-    if "history.csv" not in run["files"]:
-        return pd.DataFrame()
-    return pd.read_csv(verify_file(model, "history.csv", run))
 
 
 def draw_confusion(drawing: Drawing, decision: Decision, grammar: Grammar | None) -> list[Picture]:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from seqgra.compare.ceiling import is_ceiling
 from seqgra.compare.tables import KEYS, Cell, Tables
 from seqgra.dataset import Dataset
+from seqgra.fingerprint import read_run, verify_file
 from seqgra.plot.style import Look, save
 from seqgra.results import MACRO
 
@@ -79,6 +80,22 @@ def by_cell(table: pd.DataFrame, column: str) -> dict[tuple[str | int, ...], str
     """Return a column of text of a table with one row a cell, by `Cell.key`."""
     keys = table[list(KEYS)].itertuples(index=False, name=None)
     return dict(zip(keys, map(str, table[column]), strict=True))
+
+
+def read_history(model: Path) -> pd.DataFrame:
+    """Return the losses of a network by epoch; no rows where there is no history, or no epochs.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
+    run = read_run(model)
+    if run is None or "history.csv" not in run["files"]:
+        return pd.DataFrame()
+    history = pd.read_csv(verify_file(model, "history.csv", run))
+    by_epoch = {"epoch", "training_loss", "validation_loss"} <= set(history.columns)
+    return history if by_epoch else pd.DataFrame()
 
 
 def save_figure(drawing: Drawing, name: str, figure: Figure) -> Path:

@@ -8,13 +8,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from seqgra.compare.decide import Decision, Statistics
-from seqgra.compare.drawing import Drawing
 from seqgra.compare.efficiency import TAUS, size_words
 from seqgra.compare.resample import FEWEST_SEEDS
 from seqgra.compare.words import across_sentences, at_sentences, evidence, needed_sentence
 from seqgra.plot.content import Block
 from seqgra.plot.page import Picture, Row, Table, number, percent
-from seqgra.results import MACRO
 
 
 def at_block(known: Statistics, pictures: Sequence[Picture]) -> list[Block]:
@@ -187,50 +185,6 @@ def best_block(known: Statistics, pictures: Sequence[Picture]) -> Block:
         )
         tables.append(Table(heads, rows, 3, caption))
     return Block("best", "Across grammars", paragraphs, tables, pictures)
-
-
-def architectures_block(drawing: Drawing, known: Statistics) -> Block:
-    """Return one table an architecture: what it does on each grammar."""
-    sizes = {decision.grammar: decision.size for decision in known.decisions}
-    needed = known.needed[known.needed["version"] == "typical"].set_index(
-        ["label", "grammar", "tau"]
-    )
-    recovery = drawing.tables.recovery
-    recovery = recovery[(recovery["metric"] == drawing.metric) & (recovery["scope"] == MACRO)]
-    recovery = recovery[recovery["size"] == recovery["grammar"].map(sizes)]
-    means = recovery.groupby(["label", "grammar", "method"])[["value", "rescaled"]].mean()
-    measured: dict[tuple[str, str], list[tuple[str, float, float]]] = {}
-    for (label, grammar, method), value, rescaled in means.dropna(subset="value").itertuples():
-        measured.setdefault((label, grammar), []).append((method, value, rescaled))
-    runs = known.runs[known.runs["size"] == known.runs["grammar"].map(sizes)]
-    rows = []
-    for (label, grammar), group in runs.groupby(["label", "grammar"]):
-        want = needed.loc[[(label, grammar, TAUS[0])]].iloc[0]
-        words = size_words(float(want["needed"]), int(want["smallest"]), int(want["largest"]))
-        failed = int((group["status"] != "done").sum())
-        facts = [f"{group['value'].mean():.3f}", f"{failed} of {len(group)}", words]
-        nothing = [("", math.nan, math.nan)]
-        for method, *values in measured.get((str(label), str(grammar)), nothing):
-            cells = [str(label), str(grammar), *facts, method, *(number(v, ".2f") for v in values)]
-            rows.append(Row(cells, str(grammar), str(label), str(method)))
-    heads = [
-        "architecture",
-        "grammar",
-        "PR AUC",
-        "not learnt",
-        f"needs for {percent(TAUS[0])}",
-        "method",
-        "recovery",
-        "of the ceiling",
-    ]
-    caption = (
-        "Each architecture on each grammar at its largest size: mean PR AUC, runs that collapsed or "
-        "diverged, examples needed, and recovery by each attribution method. Of the ceiling: where that "
-        "lies between what background-only inputs give (0) and the exact posterior's recovery by the same "
-        "method (1), if the grid has it."
-    )
-    table = Table(heads, rows, 2, caption)
-    return Block("architectures", "By architecture", [], [table], [])
 
 
 def grammar_evidence(known: Statistics) -> dict[str, list[str]]:

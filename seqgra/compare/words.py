@@ -100,9 +100,10 @@ def needed_sentence(grammar: str, label: str, known: Statistics, tau: float = TA
             return "No run has finished at every size: examples needed are unknown."
         ends = [size_words(float(n), row.smallest, row.largest) for n in (row.low, row.high)]  # type: ignore[arg-type]
         of = "95 % interval" if row.of == "interval" else "range"
+        spread = f"{of} {ends[0]} to {ends[1]}; " if ends[0] != ends[1] else ""
         parts.append(
-            f"{size_words(row.needed, row.smallest, row.largest)} ({row.version}; {of} {ends[0]} to "  # type: ignore[arg-type]
-            f"{ends[1]}; {row.reached} of {count(row.curves, 'curve')} reach it)"  # type: ignore[arg-type]
+            f"{size_words(row.needed, row.smallest, row.largest)} ({row.version}; {spread}"  # type: ignore[arg-type]
+            f"{row.reached} of {count(row.curves, 'curve')} reach it)"  # type: ignore[arg-type]
         )
     if not parts:
         return ""

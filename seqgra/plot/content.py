@@ -38,6 +38,26 @@ class Section(NamedTuple):
     confounding: pd.DataFrame
 
 
+class Part(NamedTuple):
+    """What a section folds away: one architecture.
+
+    Attributes
+    ----------
+    label, summary
+        Which one, and its line when folded.
+    facts
+        Sentences.
+    tables, pictures
+        What follows them.
+    """
+
+    label: str
+    summary: str
+    facts: Sequence[str]
+    tables: Sequence[Table]
+    pictures: Sequence[Picture]
+
+
 class Block(NamedTuple):
     """A section of statistics.
 
@@ -47,7 +67,7 @@ class Block(NamedTuple):
         Its anchor and its heading.
     paragraphs
         Text, and the grammar that it is about or nothing.
-    tables, pictures
+    tables, pictures, parts
         What follows the text.
     """
 
@@ -56,6 +76,12 @@ class Block(NamedTuple):
     paragraphs: Sequence[tuple[str, str]]
     tables: Sequence[Table]
     pictures: Sequence[Picture]
+    parts: Sequence[Part] = ()
+
+    @property
+    def all_pictures(self) -> list[Picture]:
+        """Its own and those of its parts."""
+        return [*self.pictures, *(picture for part in self.parts for picture in part.pictures)]
 
 
 class Answer(NamedTuple):

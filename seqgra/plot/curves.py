@@ -130,7 +130,7 @@ def against_size(runs: pd.DataFrame, looks: Mapping[str, Look], measure: Measure
             _draw_panel(axis, panel, labels, looks, sizes, measure)
             _draw_ceiling(axis, panel, grammar, measure)
             axis.set_title(wrap_title(grammar, width / columns))
-            _size_axis(axis, sizes, width / columns)
+            size_axis(axis, sizes, width / columns)
         for i, axis in enumerate(axes):
             axis.set_visible(i < len(grammars))
             axis.tick_params(labelleft=True)
@@ -221,7 +221,7 @@ def _draw_line(axis: Axes, runs: pd.DataFrame, look: Look) -> None:
     )
 
 
-def _size_axis(axis: Axes, sizes: np.ndarray, width: float) -> None:
+def size_axis(axis: Axes, sizes: np.ndarray, width: float) -> None:
     """Put a tick at every size of the grid, and a label where there is room."""
     axis.set_xscale("log")
     steps = np.diff(np.log(sizes))

@@ -10,9 +10,9 @@ from string import Template
 import pandas as pd
 
 from seqgra.plot.answer import answer, answer_table, caution
-from seqgra.plot.content import Block, Content, Section
+from seqgra.plot.content import Block, Content, Part, Section
 from seqgra.plot.grammar_tables import confounder_table, heat_table
-from seqgra.plot.page import about, count, figure, filtered_table
+from seqgra.plot.page import about, count, figure, filtered_table, percent
 from seqgra.plot.provenance import problems, reproduce, run_times
 from seqgra.plot.tuned import tuned_note, tuned_table
 
@@ -24,7 +24,7 @@ _BUDGET = 6_000_000
 def report(content: Content) -> str:
     """Return the report as one self-contained HTML page; figures are read from their files."""
     pictures = [*content.overview, *(p for s in content.sections for p in s.pictures)]
-    pictures += [p for block in [*content.first, *content.blocks] for p in block.pictures]
+    pictures += [p for block in [*content.first, *content.blocks] for p in block.all_pictures]
     share = _BUDGET // max(len(pictures), 1)
     sections = [_section(i, s, content, share) for i, s in enumerate(content.sections)]
     answers = [answer(found, content) for found in content.answers]
@@ -92,16 +92,34 @@ def _block(block: Block, share: int) -> str:
     text = "".join(f"<p{about(name)}>{escape(words)}</p>" for words, name in block.paragraphs)
     tables = "".join(filtered_table(content) for content in block.tables)
     figures = "\n".join(figure(picture, share) for picture in block.pictures)
+    parts = "".join(_part(part, share) for part in block.parts)
     title = escape(block.title)
-    return f'<section id="{block.key}"><h2>{title}</h2>{text}{figures}{tables}</section>'
+    return f'<section id="{block.key}"><h2>{title}</h2>{text}{figures}{tables}{parts}</section>'
+
+
+def _part(part: Part, share: int) -> str:
+    facts = "".join(f"<li>{escape(fact)}</li>" for fact in part.facts)
+    figures = "".join(figure(picture, share) for picture in part.pictures)
+    tables = "".join(filtered_table(content) for content in part.tables)
+    return (
+        f'<details class="part"{about(label=part.label)}><summary><strong>{escape(part.label)}</strong> '
+        f"{escape(part.summary)}</summary><ul>{facts}</ul>{figures}{tables}</details>"
+    )
 
 
 def _partial(status: pd.DataFrame) -> str:
-    missing = int((status["status"] == "missing").sum())
-    if not missing:
-        return ""
-    text = f"Not finished: {missing:,} of {len(status):,}. What follows may still change."
-    return f'<p class="warn"><strong>Not the whole grid yet.</strong> {text}</p>'
+    missing, spared = (int((status["status"] == name).sum()) for name in ("missing", "spared"))
+    found = ""
+    if missing:
+        text = f"Not finished: {missing:,} of {len(status):,}. What follows may still change."
+        found += f'<p class="warn"><strong>Not the whole grid yet.</strong> {text}</p>'
+    if spared:
+        text = (
+            f"{spared:,} of {len(status):,} cells ({percent(spared / len(status))}) were spared: only sizes "
+            "that bracket the examples needed were run, found by bisection."
+        )
+        found += f'<p class="soft"><strong>An adaptive grid.</strong> {text}</p>'
+    return found
 
 
 def _section(place: int, section: Section, content: Content, share: int) -> str:

@@ -113,13 +113,23 @@ def looks(backends: Mapping[str, str]) -> dict[str, Look]:
     ceilings = sorted(name for name, backend in backends.items() if backend in CEILINGS)
     networks = sorted(set(backends) - {*baselines, *ceilings})
     found = dict.fromkeys(ceilings, CEILING_LOOK)
-    for i, name in enumerate(networks):
-        line = _LINES[i // len(_COLOURS) % len(_LINES)]
-        found[name] = Look(_COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)], line)
+    found |= line_looks(networks)
     for i, name in enumerate(baselines):
         marker = _MARKERS[-1 - i % len(_MARKERS)]
         found[name] = Look(_GREYS[i % len(_GREYS)], marker, (0, (4, 2)))
     return found
+
+
+def line_looks(names: Iterable[str]) -> dict[str, Look]:
+    """Return a look for each name, in their order; colours come again with other lines."""
+    return {
+        name: Look(
+            _COLOURS[i % len(_COLOURS)],
+            _MARKERS[i % len(_MARKERS)],
+            _LINES[i // len(_COLOURS) % len(_LINES)],
+        )
+        for i, name in enumerate(names)
+    }
 
 
 def settle(figure: Figure) -> Figure:

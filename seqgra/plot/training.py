@@ -12,7 +12,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from seqgra.plot.style import FAINT, INK, Look, columns_for, new_figure, styled, wrap, wrap_title
+from seqgra.plot.curves import size_axis
+from seqgra.plot.style import (
+    FAINT,
+    INK,
+    Look,
+    columns_for,
+    line_looks,
+    new_figure,
+    styled,
+    wrap,
+    wrap_title,
+)
 
 #: Conditions above which a confusion matrix has no numbers in its cells.
 _MOST_NUMBERS = 12
@@ -90,6 +101,72 @@ def _draw_history(axis: Axes, history: pd.DataFrame, status: str, look: Look) ->
         axis.scatter(x.iloc[best], validation.iloc[best], s=13, color=INK, lw=0, zorder=4)
     if status != "done":
         axis.scatter(x.iloc[-1], validation.iloc[-1], s=26, marker="x", color=look.color, zorder=5)
+
+
+def one_architecture(runs: pd.DataFrame, losses: Mapping[str, pd.DataFrame], title: str) -> Figure:
+    """Draw the learning curves of one architecture, a line a grammar, beside a training on each.
+
+    Parameters
+    ----------
+    runs
+        One row a run: grammar, size, value (NaN where it diverged), status and chance.
+    losses
+        Grammar -> history: columns epoch, training_loss, validation_loss. Without any, there is one panel.
+    title
+        Of the figure.
+    """
+    with styled():
+        grammars = sorted(runs["grammar"].unique())
+        looks = line_looks(grammars)
+        figure = new_figure(9, max(3.1, 0.5 + 0.19 * len(grammars)))
+        left, *others = figure.subplots(1, 2 if losses else 1, squeeze=False)[0]
+        filled = runs.assign(value=runs["value"].fillna(runs["chance"]))
+        for grammar, own in filled.groupby("grammar"):
+            _draw_curve(left, own, looks[str(grammar)])
+        size_axis(left, np.sort(runs["size"].unique()), 3.6 if losses else 7.0)
+        left.set(title="PR AUC", xlabel="dataset size (examples, log scale)")
+        left.set_ylim(top=1.02)
+        for right in others:
+            for grammar, history in losses.items():
+                style: dict[str, Any] = {"color": looks[grammar].color, "lw": 1.1}
+                right.plot(history["epoch"], history["training_loss"], ls=(0, (3, 1.5)), **style)
+                right.plot(history["epoch"], history["validation_loss"], **style)
+            right.set(title="loss (dashed: training)", xlabel="epoch")
+            right.set_ylim(bottom=0)
+        handles = [
+            Line2D([], [], color=look.color, ls=look.line, marker=look.marker, ms=4, label=name)
+            for name, look in looks.items()
+        ]
+        if (runs["status"] != "done").any():
+            grey: dict[str, Any] = {"color": FAINT, "marker": "o", "ls": ""}
+            handles.append(Line2D([], [], **grey, mfc="white", label="open: not learnt"))
+        figure.suptitle(wrap(title, 105), x=0.01, ha="left", weight="bold")
+        figure.legend(handles=handles, loc="outside right center")
+    return figure
+
+
+def _draw_curve(axis: Axes, runs: pd.DataFrame, look: Look) -> None:
+    by_size = runs.groupby("size")["value"].agg(["mean", "min", "max"])
+    axis.vlines(by_size.index, by_size["min"], by_size["max"], color=look.color, lw=1, alpha=0.5)
+    axis.plot(
+        by_size.index,
+        by_size["mean"],
+        color=look.color,
+        ls=look.line,
+        marker=look.marker,
+        ms=4,
+        lw=1.4,
+    )
+    failed = runs[runs["status"] != "done"]
+    axis.scatter(
+        failed["size"],
+        failed["value"],
+        s=22,
+        facecolor="white",
+        edgecolor=look.color,
+        lw=1,
+        zorder=4,
+    )
 
 
 def confusions(panels: Sequence[Confusion], conditions: Sequence[str], title: str) -> Figure:
