@@ -66,6 +66,7 @@ def add_tools(verbs: Verbs) -> None:
     summary = "list grammars, architectures, attribution methods and backends"
     add_verb(verbs, "list", _list, summary, "seqgra list")
     _add_plan(verbs)
+    _add_next(verbs)
     _add_import_xml(verbs)
     _add_export(verbs)
 
@@ -79,6 +80,17 @@ def _add_plan(verbs: Verbs) -> None:
         "--seconds", type=natural, default=20, help="measure for so long; 0: built-in figures [20]"
     )
     add_library(parser)
+
+
+def _add_next(verbs: Verbs) -> None:
+    example = "seqgra next --grid config/config.yaml -o packs.txt"
+    summary = "say which packs an adaptive grid runs, as far as finished scores tell"
+    parser = add_verb(verbs, "next", _next, summary, example)
+    parser.add_argument(
+        "--grid", type=Path, metavar="CONFIG", required=True, help="its config file"
+    )
+    add_library(parser)
+    add_output(parser, "FILE")
 
 
 def _add_import_xml(verbs: Verbs) -> None:
@@ -151,6 +163,14 @@ def _plan(options: argparse.Namespace) -> str:
     grid = read_grid(options.config, (Path(), options.library))
     print(table(plan(grid, options.seconds), str(options.config)))
     return ""
+
+
+def _next(options: argparse.Namespace) -> str:
+    from seqgra.grid import read_grid
+    from seqgra.grid.adaptive import write_packs
+
+    write_packs(read_grid(options.grid, (Path(), options.library)), options.output)
+    return "done"
 
 
 def _variant(options: argparse.Namespace) -> str:

@@ -334,10 +334,12 @@ def _write_cells(config: Path | None, library: Path, folder: Path) -> Path:
 
     from seqgra.fingerprint import write_atomically
     from seqgra.grid import commands, read_grid
+    from seqgra.grid.adaptive import spared_cells
 
     if config is None:
         raise bad_input("compare", "", "needs --grid CONFIG or --cells FILE")
-    rows = list(commands.cell_rows(read_grid(config, (Path(), library))))
+    grid = read_grid(config, (Path(), library))
+    rows = list(commands.cell_rows(grid, spared_cells(grid)))
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()

@@ -204,11 +204,12 @@ def efficiency(runs: pd.DataFrame, taus: Iterable[float] = TAUS) -> pd.DataFrame
         restarts; target, the value to reach, and reference, ``ceiling`` or ``perfect`` (1, where the
         ceiling is not known); needed, low, high: dataset sizes, inf where not reached by `largest` and
         0 where reached at `smallest`; of: ``interval`` (95 %, from five data seeds on) or ``range`` of
-        single curves; reached, how many of `curves` reach it; data_seeds; alc, the median area;
-        smallest, largest, the sizes of the grid.
+        single curves; reached, how many of `curves` reach it; data_seeds; alc, the median area (NaN
+        where the grammar has more sizes: it could not be compared); smallest, largest, the sizes that
+        were run.
     """
     rows = []
-    bounds = bounds_of(runs)
+    bounds, sizes = bounds_of(runs), runs.groupby("grammar")["size"].nunique().to_dict()
     for (grammar, label), group in runs.groupby(GROUP):
         restarts = group.groupby(["size", "data_seed"])["model_seed"].nunique().max()
         versions = {"typical": group}
@@ -217,7 +218,8 @@ def efficiency(runs: pd.DataFrame, taus: Iterable[float] = TAUS) -> pd.DataFrame
         for version, chosen in versions.items():
             curves, limits = curves_of(chosen), bounds[str(grammar)]
             areas = area(curves, limits)
-            alc = float(np.median(areas[curves.complete])) if curves.complete.any() else math.nan
+            whole = curves.complete.any() and len(curves.sizes) == sizes[grammar]
+            alc = float(np.median(areas[curves.complete])) if whole else math.nan
             for tau in taus:
                 facts = (grammar, label, version, tau, limits.target(tau), limits.known, alc)
                 rows.append(_row(curves, facts))

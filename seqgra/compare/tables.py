@@ -23,6 +23,8 @@ from seqgra.results import MACRO, read_recovery, read_scores
 KEYS = ("grammar", "size", "data_seed", "architecture", "backend", "model_seed")
 #: Columns of the cells file; the last four are folders, relative to the working directory.
 CELL_COLUMNS = (*KEYS, "model", "scores", "attributions", "test")
+#: Optional: not empty where an adaptive grid does not need the cell.
+SPARED = "spared"
 _INTEGERS = ("size", "data_seed", "model_seed")
 #: Columns of each table, without the keys.
 SCORES = ("training_examples", "status", "metric", "scope", "value", "chance", "headline")
@@ -44,7 +46,7 @@ _FLOATS = ("value", "chance", "null", "validation_loss", *ELEMENTS[3:], *RUNS[:3
 
 
 class Cell(NamedTuple):
-    """One cell of the grid and the folders of its nouns, finished or not."""
+    """One cell of the grid and the folders of its nouns, finished or not; `spared`: not needed."""
 
     grammar: str
     size: int
@@ -56,6 +58,7 @@ class Cell(NamedTuple):
     scores: Path
     attributions: tuple[tuple[str, Path], ...]
     test: Path
+    spared: bool = False
 
     @property
     def key(self) -> tuple[str | int, ...]:
@@ -121,7 +124,8 @@ def read_cells(path: Path) -> list[Cell]:
         raise bad_input(path, "", f"cannot be read as a table of cells ({error})") from None
     if missing := [name for name in CELL_COLUMNS if name not in frame.columns]:
         raise bad_input(path, "header", f"lacks the columns {', '.join(missing)}")
-    rows: list[dict[str, str]] = frame[list(CELL_COLUMNS)].to_dict("records")  # type: ignore[assignment]
+    frame = frame.reindex(columns=[*CELL_COLUMNS, SPARED], fill_value="")
+    rows: list[dict[str, str]] = frame.to_dict("records")  # type: ignore[assignment]
     raise_problems(_problems(path, rows))
     return sorted((_cell(row) for row in rows), key=lambda cell: cell.key)
 
@@ -158,11 +162,12 @@ def _cell(row: Mapping[str, str]) -> Cell:
         scores=Path(row["scores"]),
         attributions=tuple((method, Path(folder)) for method, folder in entries),
         test=Path(row["test"]),
+        spared=bool(row[SPARED]),
     )
 
 
-def build_tables(cells: list[Cell]) -> Tables:
-    """Read the nouns of all cells into tables.
+def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
+    """Read the nouns of all cells into tables; without regret, that table is left empty.
 
     Raises
     ------
@@ -174,8 +179,11 @@ def build_tables(cells: list[Cell]) -> Tables:
     elements: list[tuple[Any, ...]] = []
     status, runs = [], []
     regret: list[tuple[Any, ...]] = []
-    exact = exact_of(cells)
+    exact = exact_of(cells) if with_regret else {}
     for cell in cells:
+        if cell.spared:  # whatever an earlier, whole grid has left
+            status.append((*cell.key, *[SPARED] * 4, None, ""))
+            continue
         train = _look(cell.model)
         evaluate = _look(cell.scores, train)
         attribute = {method: _look(folder, train) for method, folder in cell.attributions}

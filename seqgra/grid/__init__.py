@@ -181,6 +181,10 @@ class Grid:
                 message = f"unknown method {method!r}; {suggest(method, list(METHODS))}"
                 yield Problem(self.file, "attribution.methods", message)
         yield from self._tune_problems()
+        exact = any(isinstance(a, BayesOptimal) for a in self.architectures.values())
+        if self.config.adaptive is not None and not exact:
+            message = "needs the ceiling; add bayes-optimal to architectures"
+            yield Problem(self.file, "adaptive", message)
         for name in self.custom() if not self.config.train.allow_custom_code else ():
             message = "runs code of your own; allow it with train.allow_custom_code: true"
             yield Problem(self.file, f"architectures.{name}.module", message)
@@ -292,7 +296,8 @@ class Grid:
             for _, same_size in itertools.groupby(cells, lambda cell: cell.size):
                 more = list(same_size)
                 further = len(more) * self.estimate("train", more[0]).seconds / 60
-                too_long = minutes + further > self.config.pack.minutes_per_job
+                alone = self.config.adaptive is not None  # which sizes follow is not known yet
+                too_long = alone or minutes + further > self.config.pack.minutes_per_job
                 if held and (too_long or len(held) + len(more) > _MOST_LINES):
                     _add_pack(packs, f"{grammar}/{name}/{backend}", held, minutes)
                     held, minutes = [], 0.0

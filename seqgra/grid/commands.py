@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from seqgra.architecture.schema import Network
 from seqgra.fingerprint import RESULTS_VERSIONS
@@ -103,8 +103,8 @@ def _code_option(grid: Grid, cell: Cell) -> list[object]:
     return ["--allow-custom-code"] if cell.architecture in grid.custom() else []
 
 
-def cell_rows(grid: Grid) -> Iterator[dict[str, object]]:
-    """Yield one row of the cells file for each cell (see `compare`)."""
+def cell_rows(grid: Grid, spared: Collection[Cell] = frozenset()) -> Iterator[dict[str, object]]:
+    """Yield one row of the cells file for each cell (see `compare`); `spared` are those not needed."""
     for cell in grid.cells:
         attributions = (
             f"{method}={grid.noun('attributions', cell) / method}"
@@ -117,6 +117,7 @@ def cell_rows(grid: Grid) -> Iterator[dict[str, object]]:
             "attributions": ";".join(attributions),
             "refused": "; ".join(_refused(grid, cell)),
             "test": grid.test_set(cell.grammar),
+            "spared": "yes" if cell in spared else "",
         }
 
 

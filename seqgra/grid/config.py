@@ -86,6 +86,13 @@ class PackPlan(Strict):
     minutes_per_job: Annotated[float, Field(gt=0)] = 30
 
 
+class AdaptivePlan(Strict):
+    """Run only the sizes that bracket the examples needed, found by bisection."""
+
+    #: Share of the way from chance to the ceiling.
+    tau: Annotated[float, Field(gt=0, lt=1)] = 0.9
+
+
 class ClusterPlan(Strict):
     """How a job asks a cluster for its GPU: ``gpus`` or what stands behind ``--gres=``."""
 
@@ -113,6 +120,7 @@ class GridConfig(Strict):
     train: TrainPlan = TrainPlan()
     pack: PackPlan = PackPlan()
     cluster: ClusterPlan = ClusterPlan()
+    adaptive: AdaptivePlan | None = None
 
     @model_validator(mode="after")
     def _has_examples(self) -> GridConfig:

@@ -26,6 +26,7 @@ _OUTCOMES = {
 def problems(status: pd.DataFrame) -> str:
     """Return the cells that are not done, or lack something, joined where the reason is alike."""
     wrong = status[(status["status"] != "done") | (status["reason"] != "")]
+    wrong = wrong[wrong["status"] != "spared"]
     if wrong.empty:
         return "<p>Nothing: every cell was trained, evaluated and attributed.</p>"
     counts = wrong["status"].map(_OUTCOMES).value_counts()

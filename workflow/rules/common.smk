@@ -6,6 +6,7 @@ import yaml
 
 from seqgra.errors import InputError
 from seqgra.grid import Grid, commands, jobs
+from seqgra.grid.adaptive import rounds
 from snakemake.exceptions import WorkflowError
 
 REPOSITORY = Path(workflow.basedir).parent
@@ -22,6 +23,7 @@ wildcard_constraints:
     grammar="[^/]+",
     name="[^/]+",
     pack="[^/]+/[^/]+/[^/]+/n[0-9]+",
+    round="[0-9]+",
     stage="tune|train|evaluate|attribute",
     maker="simulate|subsample",
 
@@ -33,7 +35,8 @@ def data_marker(grammar):
 
 def markers(stage):
     """One marker per pack and stage; the nouns themselves are no declared outputs, see docs/workflow.md."""
-    return [f"{RESULTS}/packs/{pack}/{stage}.done" for pack in GRID.packs]
+    packs = GRID.packs if GRID.config.adaptive is None else planned(rounds(GRID) - 1)
+    return [f"{RESULTS}/packs/{pack}/{stage}.done" for pack in packs]
 
 
 def priority(wildcards):
@@ -48,6 +51,7 @@ localrules:
     subsample,
     batch_pack,
     grid_config,
+    next_sizes,
 
 
 def tune_marker(pack):

@@ -19,8 +19,8 @@ rule grid_config:
 rule compare:
     input:
         config=f"{RESULTS}/config.yaml",
-        scores=markers("evaluate"),
-        attributions=markers("attribute"),
+        scores=lambda w: markers("evaluate"),
+        attributions=lambda w: markers("attribute"),
     output:
         report(
             f"{RESULTS}/report.html",

@@ -1,0 +1,136 @@
+"""Which sizes an adaptive grid runs: those that bracket the examples needed, found by bisection.
+
+Nothing is remembered: each call replays the bisection of every architecture and grammar on the scores
+that are finished, and says which sizes it has passed or needs next. So an interrupted grid goes on where
+it was, and sizes left by an earlier, whole grid change nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from seqgra.compare.ceiling import ceiling_kinds
+from seqgra.compare.efficiency import bounds_of, curves_of
+from seqgra.compare.runs import curve_runs
+from seqgra.compare.tables import Cell as Listed
+from seqgra.compare.tables import Tables, build_tables
+from seqgra.grid import EXACT, Cell, Grid
+
+#: What is bisected by itself: grammar, architecture, backend; all seeds run the same sizes.
+Group = tuple[str, str, str]
+
+
+def rounds(grid: Grid) -> int:
+    """Return after how many rounds of planning and running every bisection is done."""
+    return 1 + math.ceil(math.log2(len(grid.config.sizes)))
+
+
+def packs_to_run(grid: Grid) -> list[str]:
+    """Return the packs that are passed or needed next, in the order of the grid."""
+    spared = spared_cells(grid)
+    return [name for name, pack in grid.packs.items() if not spared.issuperset(pack.cells)]
+
+
+def spared_cells(grid: Grid) -> frozenset[Cell]:
+    """Return the cells that are not needed, as far as finished scores tell; none of a whole grid."""
+    plan = grid.config.adaptive
+    if plan is None:
+        return frozenset()
+    sizes = sorted(grid.config.sizes)
+    start, reached = _start(sizes, grid.config.at), _reached(grid, plan.tau)
+    wanted = {
+        group: set(bracket(sizes, start, reached.get(group, {})))
+        for group in {_group(cell) for cell in grid.cells}
+    }
+    return frozenset(
+        cell
+        for cell in grid.cells
+        if cell.backend != EXACT and cell.size not in wanted[_group(cell)]
+    )
+
+
+def bracket(
+    sizes: Sequence[int], start: Collection[int], reached: Mapping[int, Sequence[bool]]
+) -> list[int]:
+    """Return the sizes that bisection has passed, and those that it needs next.
+
+    Parameters
+    ----------
+    sizes
+        All sizes, ascending.
+    start
+        Sizes to run in any case; the largest is one of them.
+    reached
+        Of each finished size, which curves reach the target there; the same curves at all sizes.
+
+    >>> bracket([1, 2, 4, 8], {8}, {})
+    [8]
+    >>> bracket([1, 2, 4, 8], {8}, {8: [False]})
+    [8]
+    >>> bracket([1, 2, 4, 8], {8}, {8: [True]})
+    [2, 8]
+    >>> bracket([1, 2, 4, 8], {8}, {8: [True, True], 2: [True, False]})
+    [1, 2, 4, 8]
+    """
+    wanted = set(start)
+    if not wanted <= reached.keys():
+        return sorted(wanted)
+    for curve, reaches in enumerate(reached[sizes[-1]]):
+        low, high = -1, len(sizes) - 1  # reached at `high`, not at `low`
+        while reaches and high - low > 1:
+            middle = (low + high) // 2
+            wanted.add(sizes[middle])
+            if sizes[middle] not in reached:
+                break
+            low, high = (low, middle) if reached[sizes[middle]][curve] else (middle, high)
+    return sorted(wanted)
+
+
+def _start(sizes: Sequence[int], at: int | None) -> set[int]:
+    """Return the largest size, and those on both sides of the user's."""
+    if at is None:
+        return {sizes[-1]}
+    below, above = (size for size in sizes if size <= at), (size for size in sizes if size >= at)
+    return {sizes[-1], max(below), min(above)}
+
+
+def _reached(grid: Grid, tau: float) -> dict[Group, dict[int, list[bool]]]:
+    """Return, of each finished size of each group, which curves have come the share `tau` of the way."""
+    cells = [_listed(grid, cell) for cell in grid.cells]
+    tables = build_tables(cells, with_regret=False)
+    named = (table.assign(label=table["architecture"]) for table in tables)
+    runs = curve_runs(Tables(*named), ceiling_kinds(cells))
+    bounds, expected = bounds_of(runs), {_group(cell): 0 for cell in grid.cells}
+    for cell in grid.cells:
+        expected[_group(cell)] += cell.size == max(grid.config.sizes)
+    found: dict[Group, dict[int, list[bool]]] = {}
+    for key, group in runs.groupby(["grammar", "architecture", "backend"]):
+        grammar, architecture, backend = map(str, key)
+        curves = curves_of(group)
+        place = (grammar, architecture, backend)
+        reaching = curves.learnt & (curves.values >= bounds[grammar].target(tau))
+        found[place] = {
+            int(size): reaching[:, i].tolist()
+            for i, size in enumerate(curves.sizes)
+            if curves.there[:, i].sum() == expected[place]
+        }
+    return found
+
+
+def _group(cell: Cell) -> Group:
+    return cell.grammar, cell.architecture, cell.backend
+
+
+def _listed(grid: Grid, cell: Cell) -> Listed:
+    """Return a cell as compare knows it, without attributions, which decide nothing here."""
+    folders = (grid.noun("models", cell), grid.noun("scores", cell))
+    return Listed(*cell, *folders, (), grid.test_set(cell.grammar))
+
+
+def write_packs(grid: Grid, file: Path) -> None:
+    """Write the packs to run, one a line."""
+    from seqgra.fingerprint import write_atomically
+
+    write_atomically(file, "".join(f"{name}\n" for name in packs_to_run(grid)))

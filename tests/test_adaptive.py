@@ -1,0 +1,107 @@
+"""Adaptive grids: bisection brackets what the whole grid finds, with fewer cells; through Snakemake too."""
+
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_workflow import Run
+
+from seqgra.compare.efficiency import efficiency
+from seqgra.errors import InputError
+from seqgra.grid import Grid
+from seqgra.grid.adaptive import bracket
+
+KEYS = ["grammar", "label", "version"]
+
+
+def bisected(sizes, start, crossing):
+    """Run rounds until nothing is added; curve i reaches the target from size `crossing[i]` on."""
+    reached, rounds = {}, 0
+    while (wanted := bracket(sizes, start, reached)) != sorted(reached):
+        reached = {size: [size >= first for first in crossing] for size in wanted}
+        rounds += 1
+    return set(reached), rounds
+
+
+@pytest.mark.parametrize("many", range(1, 10))
+def test_both_ends_of_every_bracket_are_run(many):
+    sizes = [100 * 2**i for i in range(many)]
+    for crossing in itertools.product([*sizes, math.inf], repeat=2):
+        ran, rounds = bisected(sizes, {sizes[-1]}, crossing)
+        assert rounds <= 1 + math.ceil(math.log2(many)), (
+            crossing,
+            "more rounds than Snakemake plans",
+        )
+        for first in crossing:
+            if first == math.inf:
+                assert sizes[-1] in ran
+            else:
+                place = sizes.index(first)
+                assert {first, sizes[max(0, place - 1)]} <= ran, crossing
+        if len(set(crossing)) == 1:
+            assert len(ran) <= 1 + math.ceil(math.log2(many)), crossing
+
+
+def curves(rng, sizes, seeds):
+    """Rising learning curves of one architecture, from 0.5 towards 1."""
+    rows, middle = [], rng.uniform(2.2, 4)
+    for seed in range(seeds):
+        n50, steep = 10 ** rng.normal(middle, 0.1), rng.uniform(1.5, 2.5)
+        for size in sizes:
+            value = 0.5 + 0.5 / (1 + (size / n50) ** -steep)
+            rows.append(("g", "a", size, seed, 0, value, "done", 0.1, 0.5, 1.0))
+    names = ["grammar", "label", "size", "data_seed", "model_seed", "value", "status"]
+    return pd.DataFrame(rows, columns=[*names, "validation_loss", "chance", "ceiling"])
+
+
+@pytest.mark.parametrize("seeds", [1, 3, 6])
+def test_rising_curves_need_the_same_examples_as_in_the_whole_grid(seeds):
+    sizes, rng = [125 * 2**i for i in range(9)], np.random.default_rng(seeds)
+    saved = []
+    for _ in range(20):
+        runs = curves(rng, sizes, seeds)
+        first = runs[runs["value"] >= 0.95].groupby("data_seed")["size"].min()
+        crossing = first.reindex(range(seeds)).fillna(math.inf).tolist()
+        ran, _ = bisected(sizes, {sizes[-1]}, crossing)
+        whole, some = (efficiency(table, [0.9]) for table in (runs, runs[runs["size"].isin(ran)]))
+        columns = ["needed", "low", "high", "reached", "curves"]
+        pd.testing.assert_frame_equal(whole[columns], some[columns])
+        saved.append(1 - len(ran) / len(sizes))
+    assert np.mean(saved) > 0.3
+
+
+def test_an_adaptive_grid_needs_the_ceiling(tmp_path):
+    config = {"name": "t", "grammars": ["tiny"], "architectures": ["fc4"], "sizes": [100, 200]}
+    Run(tmp_path)
+    with pytest.raises(InputError, match="adaptive: needs the ceiling; add bayes-optimal"):
+        Grid({**config, "adaptive": {}}, "config.yaml", (tmp_path,))
+
+
+@pytest.mark.slow
+def test_snakemake_runs_only_what_brackets_and_finds_the_same(tmp_path):
+    run = Run(tmp_path)
+    run.config |= {
+        "architectures": {"bayes-optimal": {}, "pwm-logistic-regression": {}, "fc4": {}},
+        "sizes": [60, 120, 240, 480, 960],
+        "data_seeds": [1, 2],
+        "adaptive": {},
+    }
+    run.config["architectures"]["fc4"] = {"training": {"epochs": 2}}
+    run.snakemake()
+    results = tmp_path / "results" / "t"
+    status = pd.read_csv(results / "tables" / "status.csv")
+    spared = status[status["status"] == "spared"]
+    assert 0 < len(spared) < len(status)
+    trained = {noun for noun in run.nouns() if noun.startswith("models/")}
+    assert len(trained) == len(status) - len(spared), "what is spared was not trained"
+    assert "cells (" in (results / "report.html").read_text()
+    adaptive = pd.read_csv(results / "tables" / "needed.csv")
+    assert "Nothing to be done" in run.snakemake()
+    del run.config["adaptive"]
+    run.snakemake()
+    whole = pd.read_csv(results / "tables" / "needed.csv")
+    both = (table[table["tau"] == 0.9].set_index(KEYS)["needed"] for table in (adaptive, whole))
+    pd.testing.assert_series_equal(*both)
+    assert not (pd.read_csv(results / "tables" / "status.csv")["status"] == "spared").any()

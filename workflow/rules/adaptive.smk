@@ -1,0 +1,30 @@
+# Adaptive grids: finished scores -> which sizes to run next, round by round.
+
+
+def planned(number):
+    """The packs that a round of planning names."""
+    file = checkpoints.next_sizes.get(round=number).output[0]
+    return Path(file).read_text().split()
+
+
+def previous_scores(wildcards):
+    """What a round looks at: all that the one before it has named."""
+    number = int(wildcards.round)
+    packs = planned(number - 1) if number else []
+    return [f"{RESULTS}/packs/{pack}/evaluate.done" for pack in packs]
+
+
+checkpoint next_sizes:
+    input:
+        config=f"{RESULTS}/config.yaml",
+        scores=previous_scores,
+    output:
+        f"{RESULTS}/adaptive/round-{{round}}.txt",
+    log:
+        f"{RESULTS}/logs/adaptive/round-{{round}}.log",
+    conda:
+        "../envs/seqgra.yaml"
+    params:
+        repository=REPOSITORY,
+    shell:
+        "seqgra next --grid {input.config:q} --library {params.repository:q} -o {output:q} > {log:q} 2>&1"
