@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "seqgra"
 VERBS = {"describe", "simulate", "subsample", "ingest", "fit", "tune", "train"}
-VERBS |= {"attribute", "evaluate", "compare", "export"}
+VERBS |= {"attribute", "filters", "evaluate", "compare", "export"}
 LAYERS = [
     {"errors", "alphabet", "streams", "fingerprint", "yamlfile", "progress"}
     | {"grammar", "architecture", "dataset", "model", "training", "results"},

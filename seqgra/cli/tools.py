@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqgra.alphabet import SETS
-from seqgra.cli.options import Verbs, add_library, add_output, add_verb, natural, positive
+from seqgra.cli.options import (
+    Verbs,
+    add_custom_code,
+    add_device,
+    add_library,
+    add_output,
+    add_verb,
+    natural,
+    positive,
+)
 from seqgra.dataset import split_size
 from seqgra.errors import InputError, Problem, bad_input
 
@@ -69,6 +78,7 @@ def add_tools(verbs: Verbs) -> None:
     _add_next(verbs)
     _add_import_xml(verbs)
     _add_export(verbs)
+    _add_filters(verbs)
 
 
 def _add_plan(verbs: Verbs) -> None:
@@ -116,6 +126,36 @@ def _add_export(verbs: Verbs) -> None:
     parser.add_argument("--sets", help="which sets, such as training,test [all it has]")
     parser.add_argument(
         "--examples", type=positive, help="the first so many examples of each set [all]"
+    )
+
+
+def _add_filters(verbs: Verbs) -> None:
+    example = "seqgra filters models/a data/homer -o filters/a --motifs jaspar.meme"
+    summary = "turn first-layer filters into motifs; compare them with the grammar's (Tomtom)"
+    parser = add_verb(verbs, "filters", _filters, summary, example)
+    parser.add_argument("model", type=Path, help="folder made by seqgra train")
+    parser.add_argument("dataset", type=Path, help="folder with a test set")
+    add_output(parser, "FOLDER")
+    parser.add_argument(
+        "--motifs", type=Path, metavar="FILE", help="a motif file to compare with too"
+    )
+    parser.add_argument(
+        "--examples", type=positive, default=2000, help="test examples scanned, at most [2000]"
+    )
+    add_device(parser)
+    add_custom_code(parser)
+
+
+def _filters(options: argparse.Namespace) -> str:
+    from seqgra.filters import filters
+
+    return filters(
+        options.model,
+        options.dataset,
+        options.output,
+        motifs=options.motifs,
+        examples=options.examples,
+        device=options.device,
     )
 
 

@@ -1,0 +1,331 @@
+"""First-layer filters of a network as motifs, and which known motifs they resemble (Tomtom)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from seqgra.alphabet import Alphabet
+from seqgra.dataset import open_dataset
+from seqgra.errors import bad_input
+from seqgra.fingerprint import require_run, write_atomically
+from seqgra.grammar.motifs import read_motifs
+from seqgra.law.affinity import element_columns
+from seqgra.model import AbstractModel, open_model
+from seqgra.plot.elements import logos
+from seqgra.plot.style import save
+from seqgra.streams import stream
+
+#: Share of a filter's highest activation from which a window counts (doi:10.1371/journal.pcbi.1007560).
+SHARE = 0.5
+#: q-value below which a filter matches a motif.
+MATCHES = 0.1
+#: Tomtom's null is made of the targets' columns: fewer targets are filled up with permuted ones.
+LEAST_TARGETS = 100
+_BATCH = 128
+ELEMENTS, DATABASE = "elements", "database"
+
+
+class Filters(NamedTuple):
+    """Filters of a first layer.
+
+    Attributes
+    ----------
+    weights, bias
+        float32 (F, A, W), (F,).
+    dilation
+        Distance between the letters that a filter sees.
+    """
+
+    weights: np.ndarray
+    bias: np.ndarray
+    dilation: int
+
+
+def filters(
+    model: Path,
+    dataset: Path,
+    folder: Path,
+    *,
+    motifs: Path | None = None,
+    examples: int = 2000,
+    device: str = "auto",
+) -> str:
+    """Turn the filters of a network's first convolution into motifs and compare them with known ones.
+
+    Writes filters.meme (matrices of the windows that activate a filter), filters.csv (each filter and
+    its best match), motifs.csv (each motif and the filter that resembles it most) and a figure.
+
+    Parameters
+    ----------
+    model, dataset
+        Folders of a trained network and of a dataset whose test set is scanned.
+    folder
+        Where the files go.
+    motifs
+        A motif file to compare with too, beside the elements of the dataset's grammar.
+    examples
+        Test examples that are scanned, at most.
+    device
+        Where the model is opened.
+
+    Returns
+    -------
+    str
+        How many filters match, in words.
+
+    Raises
+    ------
+    InputError
+        If the model has no first convolution, the alphabet has not four letters, or a file cannot be read.
+    """
+    run, data = require_run(model, "train"), open_dataset(dataset)
+    alphabet = data.alphabet
+    if len(alphabet.letters) != 4:
+        raise bad_input(
+            dataset, "alphabet", f"is {alphabet.name}; Tomtom compares nucleotides only"
+        )
+    targets = {ELEMENTS: element_columns(data.grammar)}
+    if motifs is not None:
+        found = {motif.name: motif for motif in read_motifs(motifs, alphabet.letters).values()}
+        targets[DATABASE] = {name: np.array(motif.matrix) for name, motif in found.items()}
+    layer = first_layer(open_model(model, run, data, device))
+    if layer is None:
+        raise bad_input(
+            model, "", "has no convolution over letters; filters are of networks with one"
+        )
+    data.verify("test")
+    counts, windows = activating_letters(layer, np.array(data.x("test")[:examples]))
+    matrices = {
+        number: (letters / letters.sum(axis=1, keepdims=True)).T
+        for number, letters in enumerate(counts)
+        if (letters.sum(axis=1) > 0).all()
+    }
+    matches = pd.concat(
+        [match(matrices, known, alphabet).assign(source=name) for name, known in targets.items()],
+        ignore_index=True,
+    )
+    background = data.grammar.letter_distribution()
+    _write(folder, alphabet, matrices, windows, matches, background)
+    return _summary(matches, len(windows))
+
+
+def first_layer(model: AbstractModel) -> Filters | None:
+    """Return the first convolution over letters of a network, or of its PyTorch twin."""
+    from torch import nn
+
+    try:
+        module: Any = getattr(model, "module", None)
+    except NotImplementedError:  # a custom module of another library has no twin
+        return None
+    if module is None:
+        return None
+    for part in module.modules():
+        if isinstance(part, nn.Conv1d):
+            weights = part.weight.detach().cpu().numpy()
+            bias = np.zeros(len(weights)) if part.bias is None else part.bias.detach().cpu().numpy()
+            return Filters(weights, bias.astype(np.float32), int(part.dilation[0]))
+        if isinstance(part, (nn.Linear, nn.RNNBase)):
+            return None
+    return None
+
+
+def activating_letters(layer: Filters, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Count the letters of the windows that activate each filter.
+
+    A window activates a filter if its weighted sum and bias are above `SHARE` of the highest of all
+    windows, and that is above 0.
+
+    Parameters
+    ----------
+    layer
+        The filters.
+    x
+        uint8 (N, L): letter codes.
+
+    Returns
+    -------
+    (ndarray, ndarray)
+        int64 (F, W, A): counts; int64 (F,): windows.
+    """
+    highest = np.max([scan.max(axis=(0, 2)) for _, scan in _scans(layer, x)], axis=0)
+    number, letters, width = layer.weights.shape
+    counts = np.zeros((number, width, letters), np.int64)
+    windows = np.zeros(number, np.int64)
+    limit = np.where(highest > 0, SHARE * highest, np.inf)[None, :, None]
+    for first, scan in _scans(layer, x):
+        example, which, start = np.nonzero(scan > limit)
+        windows += np.bincount(which, minlength=number)
+        for column in range(width):
+            codes = x[first + example, start + column * layer.dilation]
+            known = codes < letters
+            cells = which[known] * letters + codes[known]
+            seen = np.bincount(cells, minlength=number * letters)
+            counts[:, column] += seen.reshape(number, letters)
+    return counts, windows
+
+
+def _scans(layer: Filters, x: np.ndarray) -> Any:
+    """Yield the first row of each batch and what every filter gives at every start: (n, F, L')."""
+    import torch
+
+    weights, bias = torch.from_numpy(layer.weights), torch.from_numpy(layer.bias)
+    letters = np.arange(layer.weights.shape[1], dtype=np.uint8)[:, None]
+    for first in range(0, len(x), _BATCH):
+        inputs = (x[first : first + _BATCH, None] == letters).astype(np.float32)
+        scan = torch.nn.functional.conv1d(
+            torch.from_numpy(inputs), weights, bias, dilation=layer.dilation
+        )
+        yield first, scan.numpy()
+
+
+def match(
+    queries: Mapping[int, np.ndarray], targets: Mapping[str, np.ndarray], alphabet: Alphabet
+) -> pd.DataFrame:
+    """Compare matrices by Tomtom (doi:10.1186/gb-2007-8-2-r24), as memelite has it.
+
+    The null distribution is that of the targets' own columns. So that a few targets do not decide it,
+    they are filled up to `LEAST_TARGETS` with their columns in random order, letters permuted.
+
+    Parameters
+    ----------
+    queries
+        float64 (A, W) by number.
+    targets
+        float64 (W, A) by name.
+    alphabet
+        DNA is compared on both strands.
+
+    Returns
+    -------
+    DataFrame
+        One row a pair: filter, motif, p, q (Benjamini and Hochberg over all pairs), offset, strand.
+    """
+    from memelite import tomtom
+
+    if not queries:
+        return pd.DataFrame(columns=["filter", "motif", "p", "q", "offset", "strand"])
+    known = [matrix.T for matrix in targets.values()]
+    p, _, offset, _, strand = tomtom(
+        [*queries.values()],
+        [*known, *_permuted(known)],
+        n_target_bins=None,
+        reverse_complement=alphabet.name == "DNA",
+        n_jobs=1,
+    )
+    pairs = pd.MultiIndex.from_product([queries, targets], names=["filter", "motif"])
+    parts = (part[:, : len(known)].ravel() for part in (p, offset, strand))
+    table = pd.DataFrame(dict(zip(("p", "offset", "strand"), parts, strict=True)), index=pairs)
+    table.insert(1, "q", benjamini_hochberg(table["p"].to_numpy()))
+    types = {"offset": "int64", "strand": "int64"}
+    return table.reset_index().astype(types).replace({"strand": {0: "+", 1: "-"}})
+
+
+def _permuted(known: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return matrices of the known ones' columns in random order, each with permuted letters."""
+    generator = np.random.Generator(stream(0, "filters", "permuted", 0))
+    pool = np.concatenate(known, axis=1)
+    made = []
+    for number in range(max(LEAST_TARGETS - len(known), 0)):
+        width = known[number % len(known)].shape[1]
+        columns = pool[:, generator.integers(pool.shape[1], size=width)]
+        made.append(generator.permuted(columns, axis=0))
+    return made
+
+
+def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
+    """Return q-values (doi:10.1111/j.2517-6161.1995.tb02031.x): float64 of the same shape.
+
+    >>> benjamini_hochberg(np.array([0.01, 0.04, 0.02])).round(3).tolist()
+    [0.03, 0.04, 0.03]
+    """
+    order = np.argsort(p)
+    ranked = p[order] * p.size / np.arange(1, p.size + 1)
+    q = np.empty_like(ranked)
+    q[order] = np.minimum.accumulate(ranked[::-1])[::-1]
+    return np.minimum(q, 1.0)
+
+
+def _write(
+    folder: Path,
+    alphabet: Alphabet,
+    matrices: Mapping[int, np.ndarray],
+    windows: np.ndarray,
+    matches: pd.DataFrame,
+    background: np.ndarray,
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    table = pd.DataFrame({"filter": np.arange(len(windows)), "windows": windows})
+    bits = {
+        number: (matrix * np.log2(np.maximum(matrix, 1e-12) / background[:, None])).sum(axis=0)
+        for number, matrix in matrices.items()
+    }
+    table["bits"] = [bits[n].sum() if n in bits else np.nan for n in table["filter"]]
+    best = matches.sort_values(["p", "motif"], kind="stable")
+    for source, found in best.groupby("source", sort=False):
+        own = found.drop_duplicates("filter").drop(columns="source").set_index("filter")
+        table = table.join(own.add_prefix("" if source == ELEMENTS else "database_"), on="filter")
+    write_atomically(folder / "filters.csv", table.to_csv(index=False, lineterminator="\n"))
+    found = best.drop_duplicates(["source", "motif"]).sort_values(["source", "motif"])
+    columns = ["source", "motif", "filter", "p", "q", "offset", "strand"]
+    text = found.sort_values(["source", "motif"], ascending=[False, True])[columns]
+    write_atomically(folder / "motifs.csv", text.to_csv(index=False, lineterminator="\n"))
+    write_atomically(folder / "filters.meme", as_meme(matrices, windows, alphabet, background))
+    if matrices:
+        _draw(folder, alphabet, matrices, bits, table)
+
+
+def _draw(
+    folder: Path,
+    alphabet: Alphabet,
+    matrices: Mapping[int, np.ndarray],
+    bits: Mapping[int, np.ndarray],
+    table: pd.DataFrame,
+) -> None:
+    """Draw a logo of each filter, those first that resemble an element most."""
+    order = table.dropna(subset=["q"]).sort_values(["q", "filter"])
+    names = {}
+    for number, motif, q in order[["filter", "motif", "q"]].itertuples(index=False):
+        told = f", {motif} q {q:.1g}" if q < MATCHES else ""
+        names[number] = f"filter {number}{told}"
+    columns = {name: matrices[number].T for number, name in names.items()}
+    heights = {name: np.maximum(bits[number], 0) for number, name in names.items()}
+    title = "First-layer filters: letters of the windows that activate them"
+    save(logos(columns, alphabet.letters, heights, title), folder / "filters")
+
+
+def as_meme(
+    matrices: Mapping[int, np.ndarray],
+    windows: np.ndarray,
+    alphabet: Alphabet,
+    background: np.ndarray,
+) -> str:
+    """Return matrices as the text of a MEME file, minimal format."""
+    frequencies = " ".join(
+        f"{letter} {share:.6f}" for letter, share in zip(alphabet.letters, background, strict=True)
+    )
+    lines = ["MEME version 4", "", f"ALPHABET= {alphabet.letters}", ""]
+    lines += ["Background letter frequencies", frequencies, ""]
+    for number, matrix in matrices.items():
+        facts = f"alength= {len(alphabet.letters)} w= {matrix.shape[1]} nsites= {windows[number]}"
+        lines += [f"MOTIF filter-{number}", "", f"letter-probability matrix: {facts}"]
+        lines += [" ".join(f"{share:.6f}" for share in column) for column in matrix.T]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _summary(matches: pd.DataFrame, number: int) -> str:
+    """Return which share of the filters matches, of each source."""
+    close, parts = matches[matches["q"] < MATCHES], []
+    for source, found in matches.groupby("source", sort=False):
+        own = close[close["source"] == source]
+        motifs, hit = own["motif"].nunique(), own["filter"].nunique()
+        words = "elements of the grammar" if source == ELEMENTS else "motifs of the file"
+        share = f"{hit} of {number} filters ({hit / number:.0%})"
+        parts.append(f"{share} match {motifs} of {found['motif'].nunique()} {words}")
+    told = "; ".join(parts) or "no filter is ever activated"
+    return f"{told} (q < {MATCHES:g})" if parts else told
