@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from seqgra.cli import main
-from seqgra.grid import Grid, commands, jobs
+from seqgra.grid import Grid, commands, cost, jobs
 from seqgra.grid.plan import STAGES, plan
 
 REPOSITORY = Path(__file__).parents[1]
@@ -60,8 +60,9 @@ def test_methods_cost_what_their_passes_cost():
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_resources_grow_with_the_attempt_and_leave_room_for_snakemake(stage):
-    found = grid()
-    for name in found.grammars if stage == "simulate" else found.packs:
+    found = grid(tune={})
+    assert jobs.names(found, stage)
+    for name in jobs.names(found, stage):
         for ask in (jobs.memory, jobs.runtime):
             first, second, third = (ask(found, stage, name, attempt) for attempt in (1, 2, 3))
             assert (second, third) == (2 * first, 3 * first)
@@ -108,6 +109,25 @@ def test_a_plan_counts_nouns_jobs_and_files():
     assert set(found.factors.values()) == {1.0}
 
 
+def test_a_plan_counts_tuning():
+    """One noun a (grammar, size, network): 2 x 2 x 3, each of four candidates, for all seeds."""
+    plain, tuned = (plan(grid(**change), seconds=0) for change in ({}, {"tune": {"epochs": 5}}))
+    assert "tune" not in plain.stages
+    stage = tuned.stages["tune"]
+    assert list(tuned.stages) == list(STAGES)
+    found = grid(tune={"epochs": 5})
+    networks = [name for name in found.packs if "/sklearn/" not in name]
+    assert (stage.nouns, stage.jobs) == (2 * 2 * 3, len(networks))
+    assert tuned.files - plain.files == stage.nouns * (5 + 4 * 4) + 2 * 9
+    assert tuned.stages["simulate"].nouns == plain.stages["simulate"].nouns + 2, "a seed for it"
+    name = pack("wide", "conv20w-gmp-fc10")
+    of_tuning, of_training = (
+        jobs.seconds(found, verb, name) - cost.START_SECONDS for verb in ("tune", "train")
+    )
+    # 4 candidates of at most 5 epochs, once; 2 data seeds of about 25 epochs
+    assert of_tuning == pytest.approx(of_training * (4 * 5) / (2 * 25))
+
+
 def test_a_plan_of_gpus_counts_networks_only():
     found = plan(grid(train={"device": "cuda"}), seconds=0)
     assert 0 < found.stages["train"].gpu_hours < found.stages["train"].cpu_hours
@@ -117,13 +137,14 @@ def test_a_plan_of_gpus_counts_networks_only():
 def test_the_disk_of_a_plan_is_that_of_real_nouns(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     change = {"grammars": ["toy1-kmer-center"], "architectures": ["fc10"], "sizes": [2000]}
-    found = grid(**change, data_seeds=[1], test={"examples": 2000})
+    found = grid(**change, data_seeds=[1], test={"examples": 2000}, tune={"epochs": 3})
     for stage in STAGES:
-        names = found.grammars if stage == "simulate" else found.packs
-        for name in names:
+        for name in jobs.names(found, stage):
             (tmp_path / "batch").write_text(commands.lines(found, stage, name))
             assert main([stage, "--batch", str(tmp_path / "batch")]) == 0
-    folders = dict(zip(STAGES, ("data", "models", "scores", "attributions"), strict=True))
+    folders = dict(
+        zip(STAGES, ("data", "tunings", "models", "scores", "attributions"), strict=True)
+    )
     for stage, whole in plan(found, seconds=0).stages.items():
         files = (tmp_path / "results" / "t" / folders[stage]).rglob("*")
         real = sum(file.stat().st_size for file in files if file.is_file()) / 2**20
@@ -137,4 +158,5 @@ def test_the_command_measures_and_says_so(tmp_path, capsys):
     assert main(["plan", str(file), "--library", str(REPOSITORY), "--seconds", "3"]) == 0
     said = capsys.readouterr().out
     assert f"{file}: 2 cells in 1 packs" in said and "measured here for" in said
-    assert all(re.search(rf"^{stage} +\d", said, re.M) for stage in (*STAGES, "all"))
+    stages = [stage for stage in STAGES if stage != "tune"]
+    assert all(re.search(rf"^{stage} +\d", said, re.M) for stage in (*stages, "all"))

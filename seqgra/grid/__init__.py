@@ -203,7 +203,7 @@ class Grid:
             )
             yield Problem(self.file, "tune.seed", message)
         counts = {
-            name: len(network.tune or self.config.tune.candidates)
+            name: self.config.tune.trials(network)
             for name, network in self.architectures.items()
             if isinstance(network, Network)
         }
@@ -233,11 +233,11 @@ class Grid:
         place = f"{cell.grammar}/{cell.size}/{cell.architecture}/{cell.backend}"
         return self.folder / "tunings" / place
 
-    def trials(self, pack: str) -> int:
-        """Return how many candidates each network of a pack has."""
-        network, plan = self.architectures[self.packs[pack].cells[0].architecture], self.config.tune
-        assert isinstance(network, Network) and plan is not None
-        return len(network.tune or plan.candidates)
+    @property
+    def data_seeds(self) -> list[int]:
+        """The data seeds that are drawn, that of tuning among them where something is tuned."""
+        plan = self.config.tune if any(map(self.tuned, self.architectures)) else None
+        return [*self.config.data_seeds, *([plan.seed] if plan else [])]
 
     def custom(self) -> list[str]:
         """Return the architectures that run code of the user's own."""
@@ -312,6 +312,10 @@ class Grid:
         network = self.network_sizes[cell.grammar, cell.architecture]
         if stage == "train":
             return cost.training(architecture, grammar, cell.size, network)
+        if stage == "tune":
+            plan = self.config.tune
+            assert isinstance(architecture, Network) and plan is not None
+            return cost.tuning(architecture, grammar, cell.size, plan, network)
         if stage == "evaluate":
             return cost.evaluation(architecture, grammar, self.test_examples(cell.grammar), network)
         return cost.attribution(architecture, grammar, self.config.attribution, network)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 
 from seqgra.architecture.schema import Network
 from seqgra.fingerprint import RESULTS_VERSIONS
-from seqgra.grid import EXACT, Cell, Grid
+from seqgra.grid import EXACT, Cell, Grid, jobs
 
 
 def lines(grid: Grid, stage: str, name: str) -> str:
@@ -17,32 +17,23 @@ def lines(grid: Grid, stage: str, name: str) -> str:
     if stage in ("simulate", "subsample"):
         make_data = _simulate if stage == "simulate" else _subsample
         return head + _text(make_data(grid, name))
-    if stage == "tune":  # one choice for all seeds
-        firsts = {grid.tuning(cell): cell for cell in reversed(grid.packs[name].cells)}
-        return head + _text(_tune(grid, firsts[place]) for place in reversed(firsts))
+    if stage == "tune":
+        return head + _text(_tune(grid, cell) for cell in jobs.tunings(grid, name))
     make = {"train": _train, "evaluate": _evaluate, "attribute": _attribute}[stage]
     return head + _text(line for cell in grid.packs[name].cells for line in make(grid, cell))
 
 
 def _subsample(grid: Grid, dataset: str) -> Iterator[list[object]]:
-    for seed in _data_seeds(grid):
+    for seed in grid.data_seeds:
         target = grid.dataset(dataset, seed)
         source = grid.datasets[dataset].folder
         yield [source, "-o", target, "--seed", seed, "--sets", "training,validation"]
 
 
-def _data_seeds(grid: Grid) -> list[int]:
-    tuned = grid.config.tune and any(map(grid.tuned, grid.architectures))
-    return [
-        *grid.config.data_seeds,
-        *([grid.config.tune.seed] if grid.config.tune and tuned else []),
-    ]
-
-
 def _simulate(grid: Grid, grammar: str) -> Iterator[list[object]]:
     file, most, test = grid.grammar_file(grammar), max(grid.config.sizes), grid.config.test
     sets: list[object] = ["--sets", "training,validation", "--size", most]
-    for seed in _data_seeds(grid):
+    for seed in grid.data_seeds:
         yield [file, "-o", grid.dataset(grammar, seed), "--seed", seed, *sets]
     sets = ["--sets", "test", "--examples", test.examples]
     yield [file, "-o", grid.test_set(grammar), "--seed", test.seed, *sets]

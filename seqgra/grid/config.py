@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from seqgra.architecture.optimizers import CANDIDATES, Candidates
+from seqgra.architecture.schema import Network
 from seqgra.yamlfile import Strict
 
 
@@ -78,6 +79,10 @@ class TunePlan(Strict):
     epochs: Count = 20
     #: Of networks whose file lists none.
     candidates: Annotated[Candidates, Field(min_length=1)] = CANDIDATES
+
+    def trials(self, network: Network) -> int:
+        """Return how many candidates a network has."""
+        return len(network.tune or self.candidates)
 
 
 class PackPlan(Strict):

@@ -16,7 +16,7 @@ from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Net
 from seqgra.architecture.shapes import count_multiplications, count_parameters, layer_shapes
 from seqgra.dataset import split_size
 from seqgra.grammar.schema import Grammar
-from seqgra.grid.config import AttributionPlan
+from seqgra.grid.config import AttributionPlan, TunePlan
 
 #: CPU seconds that a job takes before its first noun: Snakemake twice, Python, torch.
 START_SECONDS = 6.0
@@ -85,19 +85,34 @@ def simulation(grammar: Grammar, examples: int) -> Cost:
     return Cost(examples * (1e-5 + 4e-9 * grammar.longest), 200)
 
 
-def training(architecture: Architecture, grammar: Grammar, size: int, network: Size) -> Cost:
-    """Return the cost of one training on a dataset of `size` examples, `network` being its size."""
+def training(
+    architecture: Architecture,
+    grammar: Grammar,
+    size: int,
+    network: Size,
+    epochs: int = _EPOCHS_EXPECTED,
+) -> Cost:
+    """Return the cost of one training on a dataset of `size` examples, `network` being its size.
+
+    `epochs` is how many it takes at most.
+    """
     if isinstance(architecture, BayesOptimal):
         return Cost(_EXACT_SECONDS, 300)
     letters_mib = size * grammar.longest / 2**20
     if isinstance(architecture, Baseline):
         return Cost(0.3 + size * 2e-4, letters_mib + _feature_mib(architecture, grammar, size))
     per_example = 3e-5 + 1.5e-10 * network.multiplications
-    epochs = min(architecture.training.epochs, _EPOCHS_EXPECTED)
+    epochs = min(architecture.training.epochs, epochs, _EPOCHS_EXPECTED)
     held = 4 * 4 * network.numbers * architecture.training.batch_size
     held += 4 * _COPIES_OF_WEIGHTS * network.weights
     seconds = split_size(size)["training"] * epochs * per_example
     return Cost(seconds, letters_mib + held / 2**20)
+
+
+def tuning(network: Network, grammar: Grammar, size: int, plan: TunePlan, large: Size) -> Cost:
+    """Return the cost of one tuning: each candidate trained for a few epochs, one after another."""
+    one = training(network, grammar, size, large, plan.epochs)
+    return one._replace(seconds=plan.trials(network) * one.seconds)
 
 
 def evaluation(architecture: Architecture, grammar: Grammar, examples: int, network: Size) -> Cost:

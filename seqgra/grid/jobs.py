@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 from seqgra.architecture.schema import Network
-from seqgra.grid import Grid, cost
+from seqgra.grid import Cell, Grid, cost
+
+
+def names(grid: Grid, stage: str) -> list[str]:
+    """Return the jobs of a stage: a grammar each for simulate, otherwise a pack each."""
+    if stage == "simulate":
+        return list(grid.grammar_files)
+    packs = grid.packs.items()
+    return [
+        name for name, pack in packs if stage != "tune" or grid.tuned(pack.cells[0].architecture)
+    ]
+
+
+def tunings(grid: Grid, pack: str) -> tuple[Cell, ...]:
+    """Return the first cell of each tuning of a pack: all seeds of a size share one."""
+    firsts: dict[Path, Cell] = {}
+    for cell in grid.packs[pack].cells:
+        firsts.setdefault(grid.tuning(cell), cell)
+    return tuple(firsts.values())
 
 
 def seconds(grid: Grid, stage: str, name: str) -> float:
     """Estimate the CPU seconds of a job; `name` is a grammar for simulate, otherwise a pack."""
     config = grid.config
     if stage == "simulate":
-        count = len(config.data_seeds) * max(config.sizes) + config.test.examples
+        count = len(grid.data_seeds) * max(config.sizes) + config.test.examples
         return cost.COMPILE_SECONDS + cost.simulation(grid.grammars[name], count).seconds
-    sizes = Counter(cell._replace(data_seed=0, model_seed=0) for cell in grid.packs[name].cells)
+    cells = tunings(grid, name) if stage == "tune" else grid.packs[name].cells
+    sizes = Counter(cell._replace(data_seed=0, model_seed=0) for cell in cells)
     alike = (count * grid.estimate(stage, cell).seconds for cell, count in sizes.items())
     return cost.START_SECONDS + sum(alike)
 

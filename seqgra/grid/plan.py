@@ -22,9 +22,11 @@ from seqgra.errors import SeqgraError
 from seqgra.fingerprint import read_run, write_atomically
 from seqgra.grid import Cell, Grid, cost, jobs
 
-STAGES = ("simulate", "train", "evaluate", "attribute")
+STAGES = ("simulate", "tune", "train", "evaluate", "attribute")
 #: Files and folders of a noun of each stage, with its lock and run.json.
-_FILES = {"simulate": 9, "train": 6, "evaluate": 6, "attribute": 6}
+_FILES = {"simulate": 9, "tune": 5, "train": 6, "evaluate": 6, "attribute": 6}
+#: The same of a candidate of a tuning.
+_CANDIDATE_FILES = 4
 #: One sample: training examples that take about so long, between these bounds.
 _SAMPLE_SECONDS, _FEWEST, _MOST = 0.5, 500, 20_000
 
@@ -84,9 +86,11 @@ def plan(grid: Grid, seconds: float = 20.0) -> Plan:
     started = time.perf_counter()
     ratios = _calibrate(grid, seconds) if seconds > 0 else {}
     alike = ratios.get("train", [1.0])  # of a stage that was not measured: as far off as training
-    factors = {stage: median(ratios.get(stage, alike)) for stage in STAGES}
-    stages = {stage: _stage(grid, stage, factors[stage]) for stage in STAGES}
+    planned = [stage for stage in STAGES if stage != "tune" or jobs.names(grid, stage)]
+    factors = {stage: median(ratios.get(stage, alike)) for stage in planned}
+    stages = {stage: _stage(grid, stage, factors[stage]) for stage in planned}
     files = sum(_FILES[stage] * whole.nouns for stage, whole in stages.items())
+    files += _CANDIDATE_FILES * sum(_trials(grid, cell) for cell in _tunings(grid))
     files += 10 * len(grid.packs)  # batch files, markers and logs
     measured = time.perf_counter() - started if ratios else 0.0
     on_cpu = grid.config.train.device != _device(grid)
@@ -95,7 +99,7 @@ def plan(grid: Grid, seconds: float = 20.0) -> Plan:
 
 def _stage(grid: Grid, stage: str, factor: float) -> Stage:
     start = cost.COMPILE_SECONDS if stage == "simulate" else cost.START_SECONDS
-    names = list(grid.grammar_files if stage == "simulate" else grid.packs)
+    names = jobs.names(grid, stage)
     hours = [(start + factor * (jobs.seconds(grid, stage, name) - start)) / 3600 for name in names]
     on_gpu = [stage != "simulate" and jobs.needs_gpu(grid, name) for name in names]
     gpu_hours = sum(time for time, gpu in zip(hours, on_gpu, strict=True) if gpu)
@@ -113,9 +117,13 @@ def _bytes(grid: Grid, stage: str) -> Iterator[tuple[int, float]]:
             example = grammar.longest + len(grammar.conditions) + 40
             real = grid.datasets.get(name)
             counts = real.counts if real else split_size(max(config.sizes))
-            yield len(config.data_seeds), example * (counts["training"] + counts["validation"])
+            yield len(grid.data_seeds), example * (counts["training"] + counts["validation"])
             if not real:
                 yield 1, example * config.test.examples
+        return
+    if stage == "tune":
+        for cell in _tunings(grid):
+            yield 1, 3_000 + 4_000 * _trials(grid, cell)
         return
     counts_by_kind: dict[tuple[str, str], int] = defaultdict(int)
     for cell in grid.cells:
@@ -133,6 +141,18 @@ def _bytes(grid: Grid, stage: str) -> Iterator[tuple[int, float]]:
             rows = min(2000, config.attribution.examples * conditions)
             size = 20_000 + 100 * rows + 4 * letters * min(50, rows)
             yield count * len(config.attribution.methods), size
+
+
+def _tunings(grid: Grid) -> Iterator[Cell]:
+    """Yield a cell of each tuning of the grid."""
+    for pack in jobs.names(grid, "tune"):
+        yield from jobs.tunings(grid, pack)
+
+
+def _trials(grid: Grid, cell: Cell) -> int:
+    network, plan = grid.architectures[cell.architecture], grid.config.tune
+    assert isinstance(network, Network) and plan is not None
+    return plan.trials(network)
 
 
 def _calibrate(grid: Grid, seconds: float) -> dict[str, list[float]]:

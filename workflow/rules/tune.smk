@@ -15,10 +15,8 @@ rule tune:
         "../envs/seqgra.yaml"
     threads: GRID.config.train.threads
     resources:
-        mem_mb=lambda w, attempt: jobs.memory(GRID, "train", w.pack, attempt),
-        runtime=lambda w, attempt: (
-            GRID.trials(w.pack) * jobs.runtime(GRID, "train", w.pack, attempt)
-        ),
+        mem_mb=lambda w, attempt: jobs.memory(GRID, "tune", w.pack, attempt),
+        runtime=lambda w, attempt: jobs.runtime(GRID, "tune", w.pack, attempt),
         gpu=lambda w: jobs.gpu(GRID, w.pack),
         gres=lambda w: jobs.gres(GRID, w.pack),
     shell:
