@@ -22,8 +22,8 @@ from seqgra.training import (
     Options,
     Trained,
     TrainingData,
-    check_network,
     fit_temperature,
+    ready_network,
     training_data,
     write_history,
 )
@@ -91,10 +91,10 @@ def train(
         size = largest_size(opened.counts)
     options = {"size": size, "seed": seed, "threads": threads}
     facts: dict[str, Any] = {"threads": threads}
+    if isinstance(resolved, Network):
+        resolved = ready_network(resolved, architecture, backend, opened)
     if tuned:
         resolved, facts["tuned"] = _tuned(resolved, architecture, opened, tuned)
-    if isinstance(resolved, Network):
-        check_network(resolved, architecture, backend, opened)
     identity = Identity(
         "train",
         RESULTS_VERSIONS["train"],

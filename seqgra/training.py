@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqgra.architecture.custom import require_permission
+from seqgra.architecture.defaults import with_defaults
 from seqgra.architecture.schema import Network
 from seqgra.architecture.shapes import check_fit
 from seqgra.dataset import Dataset, split_size
@@ -75,8 +76,10 @@ class Trained(NamedTuple):
     facts: dict[str, Any]
 
 
-def check_network(network: Network, name: str, backend: str, dataset: Dataset) -> None:
-    """Refuse a network that cannot be trained on a dataset, before anything is read of it.
+def ready_network(network: Network, name: str, backend: str, dataset: Dataset) -> Network:
+    """Return the network as a backend is to train it, with each value that its file leaves out.
+
+    One that cannot be trained on the dataset is refused before anything is read of it.
 
     Parameters
     ----------
@@ -98,6 +101,7 @@ def check_network(network: Network, name: str, backend: str, dataset: Dataset) -
     if network.module:
         require_permission(name)
     check_fit(network, dataset.alphabet.name, dataset.window, task_of(dataset), name, (backend,))
+    return with_defaults(network, backend, name)
 
 
 def training_data(dataset: Dataset, size: int) -> TrainingData:

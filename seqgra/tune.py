@@ -19,7 +19,7 @@ from seqgra.errors import bad_input
 from seqgra.fingerprint import RESULTS_VERSIONS, Identity, claim
 from seqgra.model import backend_module
 from seqgra.results import Candidate, Tuning, write_tuning
-from seqgra.training import Options, Trained, check_network, training_data, write_history
+from seqgra.training import Options, Trained, ready_network, training_data, write_history
 
 #: Epochs that each candidate trains at most.
 EPOCHS = 20
@@ -100,8 +100,9 @@ def tune(
     if not isinstance(network, Network):
         raise bad_input(architecture, "", "has no optimiser; only networks are tuned")
     opened = open_dataset(dataset)
-    check_network(network, architecture, backend, opened)
-    tried = network.tune or candidates
+    network = network.model_copy(update={"tune": network.tune or candidates})
+    network = ready_network(network, architecture, backend, opened)
+    tried = network.tune
     trial = _Trial(network, opened, size, epochs, backend, Options(seed, device, threads))
     content = [c.model_dump(mode="json", exclude_none=True) for c in tried]
     identity = Identity(

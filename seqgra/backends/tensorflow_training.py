@@ -41,7 +41,8 @@ from seqgra.training import Options, Trained, TrainingData, recipe_of
 def fit(network: Network, data: TrainingData, options: Options, draft: Draft) -> Trained:
     """Train a network until its monitored metric has not improved for `patience` epochs.
 
-    It starts from the very weights that its PyTorch twin starts from with the same seed.
+    It starts from the very weights that its PyTorch twin starts from with the same seed, or with
+    `defaults: library` from what Keras draws.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def fit(network: Network, data: TrainingData, options: Options, draft: Draft) ->
     seed = derived_seed(options.seed, "initial weights")
     keras.utils.set_random_seed(seed % 2**32)
     module, weighted = build_from_recipe(recipe, network.description or "architecture")
-    if weighted:
+    if weighted and network.defaults == "seqgra":
         torch.manual_seed(seed)
         take_from_torch(weighted, pytorch.build_from_recipe(recipe, "architecture"))
     model = KerasModel(module, weighted, recipe)

@@ -215,7 +215,6 @@ def _next(options: argparse.Namespace) -> str:
 
 def _variant(options: argparse.Namespace) -> str:
     import yaml
-    from pydantic import BaseModel
 
     from seqgra.fingerprint import write_atomically
     from seqgra.grammar.load import find_grammar
@@ -227,12 +226,12 @@ def _variant(options: argparse.Namespace) -> str:
         raise bad_input("variant", "changes", f"are not JSON ({error})") from None
     if not isinstance(changes, dict):
         raise bad_input("variant", "changes", 'must be a JSON mapping, such as {"window": 500}')
-    variant: BaseModel
     if options.kind == "grammar":
-        variant = grammar_variant(find_grammar(options.base), changes)
-    else:
-        variant = architecture_variant(options.base, changes, options.output.stem)
-    content = variant.model_dump(mode="json", exclude_none=True)
+        grammar = grammar_variant(find_grammar(options.base), changes)
+        content = grammar.model_dump(mode="json", exclude_none=True)
+    else:  # what it leaves out may be the library's to say
+        architecture = architecture_variant(options.base, changes, options.output.stem)
+        content = architecture.model_dump(mode="json", exclude_unset=True)
     write_atomically(options.output, yaml.safe_dump(content, sort_keys=False))
     return "done"
 

@@ -62,7 +62,7 @@ def _tune(grid: Grid, cell: Cell) -> list[object]:
     assert isinstance(network, Network) and plan is not None
     options = [*_train_options(grid, cell), "--epochs", plan.epochs]
     if not network.tune:
-        content = [c.model_dump(mode="json", exclude_none=True) for c in plan.candidates]
+        content = [c.model_dump(mode="json", exclude_unset=True) for c in plan.candidates]
         options += ["--candidates", json.dumps(content)]
     dataset = grid.dataset(cell.grammar, plan.seed)
     target = grid.tuning(cell)

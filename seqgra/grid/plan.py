@@ -198,7 +198,7 @@ def _sample(grid: Grid, cell: Cell, folder: Path, until: float) -> Iterator[tupl
         architecture = architecture.model_copy(update={"training": short})
     law, network = folder / "grammar.yaml", folder / "architecture.yaml"
     write_atomically(law, grammar.model_dump_json(exclude_none=True))
-    write_atomically(network, architecture.model_dump_json(exclude_none=True, by_alias=True))
+    write_atomically(network, architecture.model_dump_json(exclude_unset=True, by_alias=True))
     data, model = folder / "data", folder / "model"
     if real := grid.datasets.get(cell.grammar):
         data, size = real.folder, min(size, cell.size)  # the largest that it holds
