@@ -383,8 +383,8 @@ def test_shipped_files_are_valid_and_described(path):
 
 
 def grid_of(tmp_path, tiny_grammar, architectures, **changes):
-    (tmp_path / "grammars").mkdir()
-    tiny_grammar.rename(tmp_path / "grammars" / "tiny.yaml")
+    (tmp_path / "grammars").mkdir(exist_ok=True)
+    (tmp_path / "grammars" / "tiny.yaml").write_text(tiny_grammar.read_text())
     content = {"name": "t", "grammars": ["tiny"], "architectures": architectures, "sizes": [100]}
     return Grid({**content, **changes}, "config.yaml", (tmp_path, ARCHITECTURES.parent))
 
@@ -404,14 +404,24 @@ def test_the_grid_refuses_what_does_not_fit_before_anything_is_simulated(tmp_pat
 def test_the_grid_runs_custom_code_only_where_the_config_allows_it(tmp_path, tiny_grammar):
     (tmp_path / "architectures").mkdir()
     (tmp_path / "architectures" / "mine.py").write_text("raise SystemExit\n")
+    right = (
+        "from torch.nn import Flatten, Linear, Sequential\n"
+        "def Mine(letters, window, outputs):\n"
+        "    return Sequential(Flatten(), Linear(letters * window, outputs))\n"
+    )
     (tmp_path / "architectures" / "mine.yaml").write_text("module: architectures/mine.py:Mine\n")
     with pytest.raises(InputError, match=r"architectures\.mine\.module: runs code of your own"):
         grid_of(tmp_path, tiny_grammar, ["mine", "fc10"])
-    tiny_grammar = tmp_path / "grammars" / "tiny.yaml"
-    tiny_grammar.rename(tmp_path / "tiny.yaml")
-    (tmp_path / "grammars").rmdir()
     allowed = {"train": {"allow_custom_code": True}}
-    grid = grid_of(tmp_path, tmp_path / "tiny.yaml", ["mine", "fc10"], **allowed)
+    (tmp_path / "architectures" / "mine.py").write_text(right.replace("outputs))", "2 * outputs))"))
+    with pytest.raises(InputError) as caught:
+        grid_of(tmp_path, tiny_grammar, ["mine", "fc10"], **allowed)
+    assert str(caught.value) == (
+        "architectures/mine.py:Mine: gives an output of shape (2, 4); expected (2, 2) for two "
+        "sequences, grammar tiny"
+    )
+    (tmp_path / "architectures" / "mine.py").write_text(right)
+    grid = grid_of(tmp_path, tiny_grammar, ["mine", "fc10"], **allowed)
     assert [Path(file).name for file in grid.architecture_inputs("mine")] == [
         "mine.yaml",
         "mine.py",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seqgra.errors import bad_input
 from seqgra.fingerprint import digest
@@ -69,6 +69,45 @@ def require_permission(file: str) -> None:
     if not _ALLOWED.get():
         message = "runs code of your own; allow it with --allow-custom-code, or in a config with "
         raise bad_input(file, "module", message + "train.allow_custom_code: true")
+
+
+class Sizes(NamedTuple):
+    """What a network is built for: letters of the alphabet, positions, outputs."""
+
+    letters: int
+    window: int
+    outputs: int
+
+
+def build_custom(
+    network: Network, sizes: Sizes, file: str, shape_of: Callable[[Any, Sizes], tuple[int, ...]]
+) -> Any:
+    """Make the user's module and try it on two sequences.
+
+    Parameters
+    ----------
+    network, sizes, file
+        The network, what it is for, and its name for messages.
+    shape_of
+        Returns the shape of a module's output for two sequences.
+
+    Raises
+    ------
+    InputError
+        If custom code is not allowed or fails, or the output has another shape than (2, outputs).
+    """
+    assert network.module is not None
+    made = load_class(network, file)
+    try:
+        module = made(**sizes._asdict(), **network.options)
+        shape = shape_of(module, sizes)
+    except Exception as error:
+        given = ", ".join(f"{name}={value}" for name, value in sizes._asdict().items())
+        raise bad_input(network.module, "", f"cannot be used with {given}: {error!r}") from error
+    if shape != (2, sizes.outputs):
+        message = f"gives an output of shape {shape}; expected (2, {sizes.outputs})"
+        raise bad_input(network.module, "", f"{message} for two sequences")
+    return module
 
 
 def load_class(network: Network, file: str) -> Any:

@@ -15,8 +15,8 @@ from safetensors.torch import save as save_weights
 from torch import nn
 
 from seqgra.alphabet import ALPHABETS
-from seqgra.architecture.custom import load_class
-from seqgra.architecture.load import resolve_architecture
+from seqgra.architecture.custom import Sizes, build_custom
+from seqgra.architecture.load import of_recipe
 from seqgra.architecture.schema import Network
 from seqgra.backends.pytorch_layers import Recurrent, StrandAverage, build
 from seqgra.errors import bad_input
@@ -215,31 +215,27 @@ def build_from_recipe(recipe: dict[str, Any], file: str) -> nn.Module:
     InputError
         If a custom module is not allowed or fails.
     """
-    network = resolve_architecture(recipe["architecture"], file, recipe.get("source", ""))
-    assert isinstance(network, Network)
-    letters, outputs = len(ALPHABETS[recipe["alphabet"]].letters), len(recipe["conditions"])
-    if network.module is None:
-        return build(network, letters, recipe["window"], outputs, file)
-    return _build_custom(network, letters, recipe["window"], outputs, file)
+    network, sizes = of_recipe(recipe, file)
+    if network.module:
+        return try_custom(network, sizes, file)
+    return build(network, *sizes, file)
 
 
-def _build_custom(
-    network: Network, letters: int, window: int, outputs: int, file: str
-) -> nn.Module:
-    """Make the user's module and try it on two sequences."""
-    assert network.module is not None
-    made = load_class(network, file)
-    try:
-        module = made(letters=letters, window=window, outputs=outputs, **network.options)
-        if not isinstance(module, nn.Module):
-            raise TypeError("it is no torch.nn.Module")
-        module.eval()
-        with torch.inference_mode():
-            shape = tuple(module(torch.zeros(2, letters, window)).shape)
-    except Exception as error:
-        message = f"cannot be used with letters={letters}, window={window}, outputs={outputs}"
-        raise bad_input(network.module, "", f"{message}: {error!r}") from error
-    if shape != (2, outputs):
-        message = f"gives an output of shape {shape}; expected (2, {outputs}) for two sequences"
-        raise bad_input(network.module, "", message)
+def try_custom(network: Network, sizes: Sizes, file: str) -> nn.Module:
+    """Return the untrained module of the user's own class.
+
+    Raises
+    ------
+    InputError
+        If it is not allowed, fails, or its output has the wrong shape.
+    """
+    module: nn.Module = build_custom(network, sizes, file, _output_shape)
     return module
+
+
+def _output_shape(module: Any, sizes: Sizes) -> tuple[int, ...]:
+    if not isinstance(module, nn.Module):
+        raise TypeError("it is no torch.nn.Module")
+    module.eval()
+    with torch.inference_mode():
+        return tuple(module(torch.zeros(2, sizes.letters, sizes.window)).shape)

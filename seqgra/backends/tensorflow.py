@@ -15,8 +15,8 @@ import numpy as np
 from torch import nn
 
 from seqgra.alphabet import ALPHABETS
-from seqgra.architecture.custom import load_class
-from seqgra.architecture.load import resolve_architecture
+from seqgra.architecture.custom import Sizes, build_custom
+from seqgra.architecture.load import of_recipe
 from seqgra.architecture.schema import Network
 from seqgra.backends import pytorch
 from seqgra.backends.tensorflow_layers import Builder, give_to_torch, keras, take_from_torch
@@ -227,32 +227,31 @@ def build_from_recipe(recipe: dict[str, Any], file: str) -> tuple[Any, list[Any]
     InputError
         If a custom module is not allowed or fails.
     """
-    network = resolve_architecture(recipe["architecture"], file, recipe.get("source", ""))
-    assert isinstance(network, Network)
-    letters, outputs = len(ALPHABETS[recipe["alphabet"]].letters), len(recipe["conditions"])
+    network, sizes = of_recipe(recipe, file)
     if network.module:
-        return _build_custom(network, letters, recipe["window"], outputs, file), []
+        return try_custom(network, sizes, file), []
     builder = Builder()
-    model = builder.build(network, letters, recipe["window"], outputs, file)
+    model = builder.build(network, *sizes, file)
     return model, builder.weighted
 
 
-def _build_custom(network: Network, letters: int, window: int, outputs: int, file: str) -> Any:
-    """Make the user's Keras model and try it on two sequences."""
-    assert network.module is not None
-    made = load_class(network, file)
-    try:
-        model = made(letters=letters, window=window, outputs=outputs, **network.options)
-        if not isinstance(model, keras.Model):
-            raise TypeError("it is no keras.Model")
-        shape = tuple(model(np.zeros((2, window, letters), np.float32), training=False).shape)
-    except Exception as error:
-        message = f"cannot be used with letters={letters}, window={window}, outputs={outputs}"
-        raise bad_input(network.module, "", f"{message}: {error!r}") from error
-    if shape != (2, outputs):
-        message = f"gives an output of shape {shape}; expected (2, {outputs}) for two sequences"
-        raise bad_input(network.module, "", message)
-    return model
+def try_custom(network: Network, sizes: Sizes, file: str) -> Any:
+    """Return the untrained Keras model of the user's own class.
+
+    Raises
+    ------
+    InputError
+        If it is not allowed, fails, or its output has the wrong shape.
+    """
+    return build_custom(network, sizes, file, _output_shape)
+
+
+def _output_shape(model: Any, sizes: Sizes) -> tuple[int, ...]:
+    if not isinstance(model, keras.Model):
+        raise TypeError("it is no keras.Model")
+    return tuple(
+        model(np.zeros((2, sizes.window, sizes.letters), np.float32), training=False).shape
+    )
 
 
 def to_pytorch(model: KerasModel) -> pytorch.PytorchModel:

@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seqgra.alphabet import SETS
-from seqgra.architecture.custom import module_file
+from seqgra.alphabet import ALPHABETS, SETS
+from seqgra.architecture.custom import Sizes, custom_code, module_file
 from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Network
 from seqgra.architecture.shapes import check_fit
 from seqgra.dataset import Dataset, open_dataset, split_size
@@ -164,9 +164,26 @@ class Grid:
                 setting = (grammar.alphabet, grammar.longest, grammar.task)
                 try:
                     check_fit(network, *setting, file, self.config.backends)
+                    self._try_module(network, grammar, file)
                 except InputError as error:
                     for problem in error.problems:
                         yield problem._replace(message=f"{problem.message}, grammar {grammar_name}")
+
+    def _try_module(self, network: Network, grammar: Grammar, file: str) -> None:
+        """Try a module of the user's own on two sequences, where the config allows to run it."""
+        from seqgra.model import NETWORK_BACKENDS, backend_module
+
+        if not network.module or not self.config.train.allow_custom_code:
+            return
+        letters = len(ALPHABETS[grammar.alphabet].letters)
+        sizes = Sizes(letters, grammar.longest, len(grammar.conditions))
+        with custom_code(True):
+            for backend in self.config.backends:
+                if backend not in NETWORK_BACKENDS:
+                    continue  # said elsewhere
+                module = backend_module(backend)
+                module.make_deterministic(self.config.train.threads)
+                module.try_custom(network, sizes, file)
 
     def _other_problems(self) -> Iterator[Problem]:
         from seqgra.attribute.methods import METHODS
