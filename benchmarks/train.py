@@ -1,7 +1,7 @@
 """Training examples per second beside a bare torch loop on the same model, in the same run.
 
     python benchmarks/train.py [--architecture conv10w-fc5] [--size 4000] [--window 1000]
-        [--device cpu] [--rounds 5] [--memory]
+        [--epochs 3] [--device cpu] [--rounds 5] [--memory]
 
 The bare loop trains the same module on tensors that are one-hot encoded in memory beforehand, with the
 same optimiser, clipping and batches, and does nothing else. Ours draws the order, encodes letters batch
@@ -33,7 +33,6 @@ from seqgra.dataset import open_dataset, split_size
 from seqgra.fingerprint import Identity, claim
 from seqgra.training import Options, TrainingData, recipe_of
 
-EPOCHS = 3
 GRAMMARS = {150: "mc2-dna150-homer", 1000: "mc2-dna1000-homer"}
 
 
@@ -48,7 +47,7 @@ def bare_loop(network: Network, data: TrainingData, device: torch.device) -> flo
     optimizer = pytorch_training.make_optimizer(network.optimizer, module)
     synchronise(device)
     started = clock(device)
-    for _ in range(EPOCHS):
+    for _ in range(network.training.epochs):
         module.train()
         for rows in torch.randperm(len(x), device=device).split(network.training.batch_size):
             loss = nn.functional.cross_entropy(module(x[rows]), y[rows])
@@ -145,12 +144,17 @@ def main() -> None:
     parser.add_argument("--architecture", default="conv10w-fc5")
     parser.add_argument("--size", type=int, default=4000)
     parser.add_argument("--window", type=int, choices=GRAMMARS, default=1000)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--memory", action="store_true")
     options = parser.parse_args()
     content, file = architecture_content(options.architecture)
-    content["training"] = {**content.get("training", {}), "epochs": EPOCHS, "patience": EPOCHS}
+    content["training"] = {
+        **content.get("training", {}),
+        "epochs": options.epochs,
+        "patience": options.epochs,
+    }
     network = resolve_architecture(content, file)
     assert isinstance(network, Network)
     device = pytorch.choose_device(options.device)
@@ -182,7 +186,7 @@ def main() -> None:
         f"{options.architecture}, {options.window} nt, batch {network.training.batch_size}, {name}"
     )
     for key, values in seconds.items():
-        rate = counts["training"] * EPOCHS / statistics.median(values)
+        rate = counts["training"] * options.epochs / statistics.median(values)
         ratios = [b / s for b, s in zip(seconds["bare"], values, strict=True)]
         print(f"{key:8} {rate:>9,.0f} examples/s   {statistics.median(ratios):.2f}")
     print(f"predictions, of a bare forward loop: {statistics.median(predictions):.2f}")

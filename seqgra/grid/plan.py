@@ -208,8 +208,15 @@ def _sample(grid: Grid, cell: Cell, folder: Path, until: float) -> Iterator[tupl
         yield "simulate", _seconds(folder / "many") / cost.simulation(grammar, _MOST).seconds
         simulate(law, data, seed=0, counts=split_size(size))
         simulate(law, data, seed=0, counts={"test": size})
-    how = {"backend": cell.backend, "device": _device(grid), "threads": grid.config.train.threads}
-    fit = partial(train, data, str(network), seed=0, **how)
+    fit = partial(
+        train,
+        data,
+        str(network),
+        seed=0,
+        backend=cell.backend,
+        device=_device(grid),
+        threads=grid.config.train.threads,
+    )
     fit(folder / "first", size=50)  # imports
     fit(model, size=size)
     large = cost.network_size(architecture, grammar)
