@@ -3,10 +3,10 @@
     python benchmarks/ingest.py [--genome chromosome.fa.gz] [--windows 100000]
     NUMBA_CACHE_DIR=$(mktemp -d) python benchmarks/ingest.py      compilation of everything included
 
-Windows of 1000 letters lie anywhere on the genome, in two BED files, and become a whole dataset folder split by
-fraction. Without --genome, a chromosome of 30 million letters is drawn. Hits of 50 motifs are looked for in 10,000
-sequences of 200 letters on both strands, p-values up to 1e-4. First is the first call of the process, which loads or
-compiles the scanner; again is the next.
+Windows of 1000 letters lie anywhere on the genome, in two BED files, and become a whole dataset folder split
+by fraction. Without --genome, a chromosome of 30 million letters is drawn. Hits of 50 motifs are looked for
+in 10,000 sequences of 200 letters on both strands, p-values up to 1e-4. First is the first call of the
+process, which loads or compiles the scanner; again is the next.
 """
 
 from __future__ import annotations
@@ -86,7 +86,9 @@ def main() -> None:
         )
         seconds = cpu_seconds(lambda: ingest(recipe, folder / "dataset"))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{options.windows:,} windows of {WIDTH} letters: {seconds:.2f} s, {peak:.0f} MiB at most")
+    print(
+        f"{options.windows:,} windows of {WIDTH} letters: {seconds:.2f} s, {peak:.0f} MiB at most"
+    )
 
 
 if __name__ == "__main__":
