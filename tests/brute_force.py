@@ -296,7 +296,8 @@ def shown_letters(grammar, blocks, starts, ground):
 
 def likelihood(grammar, shown, set_name, length):
     """Return p(x | conditions shown) of every sequence: shape (A,) * length."""
-    lenders = shown or tuple(grammar.conditions)
+    own = grammar.background.by_condition or {}
+    lenders = shown or (("none",) if "none" in own else tuple(grammar.conditions))
     total = 0.0
     for name in lenders:
         background = grammar.background.of(name, set_name)

@@ -73,6 +73,19 @@ def test_an_example_has_the_background_of_one_of_its_conditions(labels):
     assert not rejects(np.bincount(nearest, minlength=3), expected)
 
 
+def test_examples_that_show_nothing_may_have_a_background_of_their_own():
+    rows = {"a": {"A": 0.4, "C": 0.1, "G": 0.1, "T": 0.4}, "b": "uniform"}
+    rows |= {"c": "uniform", "none": {"A": 0.05, "C": 0.45, "G": 0.45, "T": 0.05}}
+    groups = [{"conditions": []}, *({"conditions": [name]} for name in "abc")]
+    grammar = multi_label(
+        groups, background={"by-condition": rows}, conditions={key: {} for key in "abc"}, window=200
+    )
+    _, examples = draw(grammar)
+    content = np.isin(examples.x, (1, 2)).mean(axis=1)
+    assert (content[~examples.y.any(axis=1)] > 0.7).all(), "0.9 expected, sd 0.021"
+    assert (content[examples.y.any(axis=1)] < 0.75).all(), "0.5 at most, sd 0.035"
+
+
 def test_wrong_labels_of_classes():
     conditions = {name: {"rules": [{"elements": [name]}]} for name in ("a", "b", "c", "d")}
     noise = {"labels": {"a": 0.3, "c": 0.05}}

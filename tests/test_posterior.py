@@ -167,6 +167,13 @@ CASES = {
         " {conditions: []}]\n"
         "background: {by-condition: {two: {A: .4, C: .1, G: .1, T: .4}, one: uniform}}",
     ),
+    "background of none": (
+        5,
+        "two: {rules: [{elements: [a]}]}\none: {rules: [{elements: [k], probability: .8}]}",
+        "task: multi-label\nexamples: [{conditions: [two]}, {conditions: [one, two]}, {conditions: []}]\n"
+        "background: {by-condition: {two: {A: .4, C: .1, G: .1, T: .4}, one: uniform,"
+        " none: {A: .1, C: .4, G: .4, T: .1}}}",
+    ),
     "confounder": (
         5,
         "two: {rules: [{elements: [a]}]}\none: {}",

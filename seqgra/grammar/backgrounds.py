@@ -24,6 +24,8 @@ from seqgra.grammar.fasta import content_hash, read_fasta
 from seqgra.yamlfile import Strict, suggest
 
 _KINDS = ("preset", "letters", "gc", "markov", "fasta", "by_condition", "by_set")
+#: Stands for examples that show no condition.
+NONE = "none"
 #: Grid on which the GC contents of examples lie.
 GC_STEP = 0.01
 
@@ -124,6 +126,15 @@ class Background(Strict):
                 chosen = chosen.by_set[set_name]
         return chosen
 
+    def lenders(self, shown: tuple[str, ...], conditions: tuple[str, ...]) -> tuple[str, ...]:
+        """Return whose backgrounds examples have that show some of the conditions, each as often.
+
+        Those of the shown conditions. Where none is shown, `NONE`'s if there is one, else any condition's.
+        """
+        if not shown and NONE in (self.by_condition or {}):
+            return (NONE,)
+        return shown or conditions
+
     def pools(self) -> list[Pool]:
         """Return the pools of all branches."""
         branches = (self.by_condition or self.by_set or {}).values()
@@ -179,8 +190,12 @@ def problems(
     conditions: list[str],
     sets: tuple[str, ...],
     place: str,
+    none: bool = False,
 ) -> list[tuple[str, str]]:
-    """Return (place, message) of everything wrong with a background."""
+    """Return (place, message) of everything wrong with a background.
+
+    With `none`, examples that show no condition may have one of their own.
+    """
     if background.preset is not None:
         known = [name for name, by in BACKGROUND_PRESETS.items() if alphabet.name in by]
         if background.preset not in known:
@@ -203,9 +218,10 @@ def problems(
         where = f"{place}.{kind.replace('_', '-')}"
         if branches and (missing := [name for name in names if name not in branches]):
             found.append((where, f"has no background for {', '.join(missing)}"))
+        known = [*names, NONE] if none and kind == "by_condition" else list(names)
         for name, branch in branches.items():
-            if name not in names:
-                found.append((f"{where}.{name}", f"is unknown; {suggest(name, list(names))}"))
+            if name not in known:
+                found.append((f"{where}.{name}", f"is unknown; {suggest(name, known)}"))
             found += problems(branch, alphabet, conditions, sets, f"{where}.{name}")
     return found
 

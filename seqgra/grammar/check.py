@@ -51,7 +51,10 @@ def _window(grammar: Grammar) -> Found:
 
 def _background(grammar: Grammar) -> Found:
     alphabet, conditions = ALPHABETS[grammar.alphabet], list(grammar.conditions)
-    yield from backgrounds.problems(grammar.background, alphabet, conditions, SETS, "background")
+    none = grammar.task == "multi-label"
+    yield from backgrounds.problems(
+        grammar.background, alphabet, conditions, SETS, "background", none
+    )
 
 
 def _sums_to_one(values: object, place: str) -> Found:

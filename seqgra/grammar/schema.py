@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from seqgra.alphabet import ALPHABETS
-from seqgra.grammar.backgrounds import Background, SomeBackground
+from seqgra.grammar.backgrounds import NONE, Background, SomeBackground
 from seqgra.grammar.laws import highest, lowest, parse_law
 from seqgra.yamlfile import Strict
 
@@ -54,8 +54,6 @@ def _law_or_none(given: Any) -> Any:
 
 #: Chance of a confounder, or one for each condition.
 Chances = float | dict[str, float]
-#: Stands for examples that show no condition.
-NONE = "none"
 _ELEMENT_KINDS = ("motif", "matrix", "consensus", "kmers")
 _NARROWEST_BAND = 1e-6
 

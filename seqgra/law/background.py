@@ -11,7 +11,7 @@ import numpy as np
 from seqgra.alphabet import ALPHABETS, Alphabet
 from seqgra.grammar import backgrounds
 from seqgra.grammar.pools import Stretches, read_pool
-from seqgra.grammar.schema import Grammar
+from seqgra.grammar.schema import NONE, Grammar
 from seqgra.law.jit import kernel, part
 from seqgra.law.maps import below, chosen_prefix
 from seqgra.streams import cumulative63
@@ -30,7 +30,7 @@ class Background(NamedTuple):
     letters
         Size A of the alphabet.
     law_of
-        int32 (sets, C): law of each condition in each set of `SETS`.
+        int32 (sets, C or C + 1): law of each condition, and of none where it has one, by set of `SETS`.
     tables
         uint32 (T, A - 1).
     first
@@ -118,9 +118,12 @@ def compile_background(grammar: Grammar, sets: Sequence[str]) -> Background:
     alphabet = ALPHABETS[grammar.alphabet]
     tables = _Tables(alphabet, grammar.longest)
     distinct: list[tuple[backgrounds.Background, str]] = []
-    law_of = np.zeros((len(sets), len(grammar.conditions)), np.int32)
+    lenders = list(grammar.conditions)
+    if NONE in (grammar.background.by_condition or {}):
+        lenders.append(NONE)
+    law_of = np.zeros((len(sets), len(lenders)), np.int32)
     for s, set_name in enumerate(sets):
-        for c, condition in enumerate(grammar.conditions):
+        for c, condition in enumerate(lenders):
             law = grammar.background.of(condition, set_name)
             key = (law, set_name if law.fasta else "")
             if key not in distinct:

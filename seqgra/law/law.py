@@ -12,7 +12,7 @@ import numpy as np
 from seqgra.alphabet import SETS
 from seqgra.errors import Problem, bad_input, raise_problems
 from seqgra.grammar.laws import table
-from seqgra.grammar.schema import Grammar
+from seqgra.grammar.schema import NONE, Grammar
 from seqgra.law import background, crowding, elements, letters, noise, placement, tables
 from seqgra.law.maps import below
 from seqgra.law.pcg import words
@@ -130,11 +130,12 @@ def compile_law(grammar: Grammar, file: str) -> Law:
 
 
 def _lenders(grammar: Grammar) -> np.ndarray:
-    """Return `Law.backgrounds`: a combination's own conditions; all of them where it shows none."""
-    names = list(grammar.conditions)
+    """Return `Law.backgrounds`; the number after those of the conditions stands for none of them."""
+    names = tuple(grammar.conditions)
     rows = np.zeros((len(grammar.combinations), len(names) + 1), np.int32)
     for row, shown in zip(rows, grammar.combinations, strict=True):
-        lenders = [names.index(name) for name in shown or names]
+        given = grammar.background.lenders(shown, names)
+        lenders = [(*names, NONE).index(name) for name in given]
         row[0] = len(lenders)
         row[1 : len(lenders) + 1] = lenders
     return rows

@@ -105,7 +105,7 @@ class Posterior:
 
     def _combination(self, layouts: LayoutTable, shown: tuple[str, ...]) -> Combination:
         names = list(self.grammar.conditions)
-        lenders = shown or tuple(names)
+        lenders = self.grammar.background.lenders(shown, tuple(names))
         chances: dict[int, float] = {}
         for name in lenders:
             given = self._without_pool(self.grammar.background.of(name, self.set_name))
