@@ -114,7 +114,9 @@ class Kmers(Strict):
 
 
 class PwmScan(Strict):
-    """Best log-odds score of each of the grammar's elements as features."""
+    """Best log-odds score of each of the grammar's elements as features, on one strand or both."""
+
+    strands: Literal["forward", "both"] = "forward"
 
 
 #: Features of a baseline at most, so that their dense float32 matrix stays in memory.

@@ -80,10 +80,20 @@ def features(recipe: dict[str, Any], x: np.ndarray) -> np.ndarray:
     if "k" in recipe:
         letters = len(ALPHABETS[recipe["alphabet"]].letters)
         return kmer_counts(np.asarray(x), recipe["k"], letters)
-    columns = [
-        best_scores(np.asarray(x), np.array(m, np.float32)) for m in recipe["scores"].values()
-    ]
-    return np.stack(columns, axis=1)
+    both = recipe.get("strands") == "both"
+    scores = [np.array(matrix, np.float32) for matrix in recipe["scores"].values()]
+    return np.stack([best_on_strands(np.asarray(x), matrix, both) for matrix in scores], axis=1)
+
+
+def best_on_strands(x: np.ndarray, scores: np.ndarray, both: bool) -> np.ndarray:
+    """Return the best score of a matrix (float32 (W, A)) in each of `x`, uint8 (N, L): float32 (N,).
+
+    With `both`, the reverse complement of the matrix is tried too.
+    """
+    best = best_scores(x, scores)
+    if both:
+        best = np.maximum(best, best_scores(x, np.ascontiguousarray(scores[::-1, ::-1])))
+    return np.asarray(best)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -117,6 +127,11 @@ def kmer_counts(x: np.ndarray, k: int, letters: int) -> np.ndarray:
 
 
 def fit(architecture: Baseline, data: TrainingData, options: Options, _draft: Draft) -> Trained:
+    """Fit a baseline as `best_regression` does; it leaves no checkpoint."""
+    return best_regression(architecture, data, options)
+
+
+def best_regression(architecture: Baseline, data: TrainingData, options: Options) -> Trained:
     """Fit one logistic regression for each penalty; keep the one of lowest validation loss."""
     recipe = _recipe(architecture, data)
     values, validation = features(recipe, data.x), features(recipe, data.validation_x)
@@ -212,11 +227,17 @@ def _recipe(architecture: Baseline, data: TrainingData) -> dict[str, Any]:
         if not data.dataset.grammar.elements:
             message = "names no motifs to score; ingest it again with --motifs"
             raise bad_input(data.dataset.folder, "elements", message)
-        recipe["scores"] = _log_odds(data.dataset.grammar)
+        recipe["scores"] = log_odds(data.dataset.grammar)
+        strands = architecture.features.pwm_scan and architecture.features.pwm_scan.strands
+        if strands == "both":
+            if data.dataset.alphabet.name != "DNA":
+                message = f"is both; {data.dataset.alphabet.name} has one strand"
+                raise bad_input(architecture.description, "features.pwm_scan.strands", message)
+            recipe["strands"] = strands
     return recipe
 
 
-def _log_odds(grammar: Grammar) -> dict[str, list[list[float]]]:
+def log_odds(grammar: Grammar) -> dict[str, list[list[float]]]:
     """Return log2 odds of every element against the background: (W, A) by element."""
     letters = ALPHABETS[grammar.alphabet].letters
     background = grammar.letter_distribution()
