@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seqgra.architecture.custom import custom_code
+from seqgra.cli.fit import add_fit
 from seqgra.cli.gpus import share_gpus
 from seqgra.cli.ingest import add_ingest
 from seqgra.cli.tools import add_tools
@@ -160,6 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     add_simulate(verbs)
     add_ingest(verbs)
     add_subsample(verbs)
+    add_fit(verbs)
     add_tune(verbs)
     add_train(verbs)
     add_evaluate(verbs)

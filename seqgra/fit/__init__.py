@@ -1,0 +1,202 @@
+"""Verb fit: dataset -> grammar with its evidence, and the check of its simulated twin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqgra.dataset import Dataset, open_dataset
+from seqgra.errors import bad_input
+from seqgra.fingerprint import RESULTS_VERSIONS, Draft, Identity, claim, digest
+from seqgra.grammar.load import grammar_fingerprint, load_grammar
+from seqgra.grammar.motifs import read_motifs
+from seqgra.progress import Progress
+
+TEXT = "fit.txt"
+_DIGITS = 6
+
+
+def fit(
+    dataset: Path,
+    folder: Path,
+    *,
+    motifs: Path | None = None,
+    grammar: Path | None = None,
+    seed: int = 0,
+    p_value: float = 5e-4,
+    order: int | None = None,
+    scaled: bool = True,
+) -> str:
+    """Estimate a grammar from a dataset, write it with its evidence, and check its twin.
+
+    Parameters
+    ----------
+    dataset
+        Folder of a dataset, real or simulated, with all three sets.
+    folder
+        Where to write.
+    motifs
+        Motif file, all of whose motifs are looked for; None: the elements that the dataset names.
+    grammar
+        Check the twin of this grammar instead of estimating one.
+    seed
+        Of all draws.
+    p_value
+        Threshold of motif hits.
+    order
+        Of the background's Markov chain; None: what foretells held-out sequences best.
+    scaled
+        Whether motifs are scaled until PWM regression does as well on the twin as on the data.
+
+    Returns
+    -------
+    str
+        What was found, as it also stands in ``fit.txt``.
+
+    Raises
+    ------
+    InputError
+        If there are no motifs, a set or a condition's examples are missing, or a file is wrong.
+    """
+    opened = open_dataset(dataset)
+    matrices = _matrices(opened, motifs)
+    options = {"seed": seed, "p_value": p_value, "order": order, "scaled": scaled}
+    inputs = {
+        "dataset": opened.fingerprint,
+        "motifs": digest({name: matrix.tolist() for name, matrix in matrices.items()}),
+    }
+    if grammar is not None:
+        inputs["grammar"] = grammar_fingerprint(load_grammar(grammar))
+    counts = {"counts": opened.counts, "names": list(matrices)}
+    identity = Identity("fit", RESULTS_VERSIONS["fit"], inputs, options | counts)
+    with claim(folder, identity) as draft:
+        if not draft.previous:
+            if grammar is None:
+                _fit(draft, opened, matrices, seed, p_value, order, scaled)
+            else:
+                _check_only(draft, opened, matrices, grammar, seed)
+            draft.publish()
+    return (folder / TEXT).read_text()
+
+
+def _matrices(dataset: Dataset, motifs: Path | None) -> dict[str, np.ndarray]:
+    """Return the motifs to look for, by name, rounded as they are written."""
+    letters = dataset.alphabet.letters
+    if motifs is not None:
+        found = {m.name: np.array(m.matrix) for m in read_motifs(motifs, letters).values()}
+    else:
+        found = {
+            name: element.letter_probabilities(letters)
+            for name, element in dataset.grammar.elements.items()
+        }
+    if not found:
+        raise bad_input(
+            dataset.folder, "", "names no motifs to look for; give a motif file with --motifs"
+        )
+    if wide := [name for name, m in found.items() if len(m) > dataset.grammar.shortest]:
+        message = (
+            f"is {len(found[wide[0]])} wide; the shortest window has {dataset.grammar.shortest}"
+        )
+        raise bad_input(motifs or dataset.folder, wide[0], message)
+    rounded = {}
+    for name, matrix in found.items():
+        columns = np.round(matrix / matrix.sum(axis=1, keepdims=True), _DIGITS)
+        columns[np.arange(len(columns)), columns.argmax(axis=1)] += 1 - columns.sum(axis=1)
+        rounded["-".join(name.split())] = np.round(columns, _DIGITS)
+    return rounded
+
+
+def _fit(
+    draft: Draft,
+    dataset: Dataset,
+    matrices: Mapping[str, np.ndarray],
+    seed: int,
+    p_value: float,
+    order: int | None,
+    scaled: bool,
+) -> None:
+    from seqgra.fit import figures, twin, write
+    from seqgra.fit.compose import Scale, compose
+    from seqgra.fit.draws import setting_of
+    from seqgra.fit.estimate import estimate
+    from seqgra.fit.scale import closest, search
+
+    real = twin.real_examples(dataset)
+    found = estimate(setting_of(dataset, matrices, p_value, seed), dataset, order)
+    composed = compose(found)
+    informed = twin.informed(dataset, matrices)
+    steps = []
+    if scaled and any(composed.rules.values()) and len(dataset.conditions) > 1:
+        progress = Progress("fit: scaling", 8)
+        baseline = twin.pwm_regression(dataset.alphabet.name)
+        target = twin.areas(baseline, real, informed, dataset.conditions, seed)["macro"]
+
+        def area(scale: Scale) -> float:
+            drawn = twin.twin_examples(compose(found, scale).content(), real, seed)
+            reached = twin.areas(baseline, drawn, informed, dataset.conditions, seed)["macro"]
+            progress.advance(note=f"ROC AUC {reached:.3f}, wanted {target:.3f}")
+            return reached
+
+        chances = [
+            draft.rule.get("probability", 1.0)
+            for drafts in composed.rules.values()
+            for draft in drafts
+        ]
+        steps = search(area, target, 1 / min(chances))
+        progress.close()
+        composed = compose(found, closest(steps, target)[0])
+    drawn = twin.twin_examples(composed.content(), real, seed)
+    checked = _checked(informed, real, drawn, seed)
+    lines = write.check_lines(checked, steps)
+    texts = write.grammar_files(composed, dataset.folder.name, lines)
+    texts[write.MOTIFS] = write.meme(matrices, dataset.alphabet.letters)
+    texts |= write.tables(found, checked)
+    texts[TEXT] = "\n".join([*write.estimate_lines(composed), *lines, *found.notes]) + "\n"
+    _write(draft, texts, {**figures.evidence(found), **figures.twin(checked)})
+
+
+def _check_only(
+    draft: Draft,
+    dataset: Dataset,
+    matrices: Mapping[str, np.ndarray],
+    grammar: Path,
+    seed: int,
+) -> None:
+    from seqgra.fit import figures, twin, write
+
+    content = load_grammar(grammar).model_dump(mode="json")
+    if tuple(content["conditions"]) != dataset.conditions:
+        message = f"has conditions {', '.join(content['conditions'])}; the dataset has "
+        raise bad_input(grammar, "conditions", message + ", ".join(dataset.conditions))
+    if load_grammar(grammar).longest != dataset.window:
+        message = f"is {load_grammar(grammar).longest}; the dataset's is {dataset.window}"
+        raise bad_input(grammar, "window", message)
+    real = twin.real_examples(dataset)
+    drawn = twin.twin_examples(content, real, seed)
+    checked = _checked(twin.informed(dataset, matrices), real, drawn, seed)
+    texts = write.check_tables(checked)
+    texts[TEXT] = "\n".join(write.check_lines(checked, [])) + "\n"
+    _write(draft, texts, figures.twin(checked))
+
+
+def _checked(informed: Dataset, real: Any, drawn: Any, seed: int) -> Any:
+    from seqgra.fit import twin
+
+    progress = Progress("fit: twin check", 8)
+    checked = twin.check(informed, real, drawn, seed, lambda note: progress.advance(note=note))
+    progress.close()
+    return checked
+
+
+def _write(draft: Draft, texts: Mapping[str, str], figures: Mapping[str, Any]) -> None:
+    from seqgra.plot.style import save
+
+    for name, text in texts.items():
+        draft.aside(name).write_text(text)
+    for name, figure in figures.items():
+        for kind in ("svg", "pdf", "png"):
+            stem = draft.aside(f"{name}.{kind}").with_suffix("")
+        save(figure, stem)

@@ -1,0 +1,137 @@
+"""Backgrounds: letters, a GC content of each example, or a Markov chain, whichever foretells best.
+
+Each is fitted to the training set, with the letters of motif hits left out, and judged by its log-likelihood
+of the validation set (of every fifth training example where there is none). In the order letters, GC
+content, chains of order 1 to 3, one takes the place of a simpler one if it gains more than 5 nats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.special import logsumexp
+
+from seqgra.alphabet import UNKNOWN
+from seqgra.grammar.backgrounds import GC_STEP, Gc
+
+#: Orders of chains that are tried.
+ORDERS = (0, 1, 2, 3)
+#: Nats that a background must gain over a simpler one.
+GAIN = 5.0
+_PSEUDOCOUNT = 1.0
+_DIGITS = 6
+
+
+class Candidate(NamedTuple):
+    """A background as a grammar file has it, what to call it, and its log-likelihood held out.
+
+    `fit` is in nats per letter, `letters` their number.
+    """
+
+    name: str
+    content: dict[str, Any]
+    fit: float
+    letters: int
+
+
+def without_hits(x: np.ndarray, hits: pd.DataFrame) -> np.ndarray:
+    """Return a copy of letter codes, uint8 (N, L), with the letters of hits unknown."""
+    ends = np.zeros((len(x), x.shape[1] + 1), np.int16)
+    np.add.at(ends, (hits["example"], hits["start"]), 1)
+    np.add.at(ends, (hits["example"], hits["end"]), -1)
+    masked = np.array(x)
+    masked[(np.cumsum(ends, axis=1)[:, :-1] > 0) & (masked < UNKNOWN)] = UNKNOWN
+    return masked
+
+
+def word_counts(x: np.ndarray, k: int, letters: int) -> np.ndarray:
+    """Count words of k known letters in all sequences together: float64 (A ** k,)."""
+    places = x.shape[1] - k + 1
+    index = np.zeros((len(x), max(places, 0)), np.int64)
+    known = np.ones(index.shape, bool)
+    for shift in range(k):
+        part = x[:, shift : shift + places]
+        index = index * letters + part
+        known &= part < letters
+    return np.bincount(index[known], minlength=letters**k).astype(float)
+
+
+def chain(x: np.ndarray, order: int, letters: str) -> dict[str, Any]:
+    """Return the Markov chain of an order (0: letters) with a pseudocount of 1 a word."""
+    counts = word_counts(x, order + 1, len(letters)) + _PSEUDOCOUNT
+    rows = counts.reshape(-1, len(letters))
+    if order == 0:
+        return dict(zip(letters, _rounded(rows)[0], strict=True))
+    initial = _rounded(rows.sum(axis=1)[None])[0]
+    return {"markov": {"order": order, "initial": initial, "table": _rounded(rows)}}
+
+
+def gc_law(x: np.ndarray) -> dict[str, Any]:
+    """Return the normal law of the GC contents of examples.
+
+    The variance of the true contents is that of the observed ones less what chance adds:
+    var(g_i) - mean(g_i (1 - g_i) / n_i), for n_i known letters in example i.
+    """
+    strong, known = ((x == 1) | (x == 2)).sum(axis=1), (x < 4).sum(axis=1)
+    content, n = strong[known > 0] / known[known > 0], known[known > 0]
+    mean = float(strong.sum() / max(known.sum(), 1))
+    variance = float(content.var() - (content * (1 - content) / n).mean())
+    sd = min(max(np.sqrt(max(variance, 0.0)), GC_STEP), 0.5)
+    return {"gc": {"mean": round(mean, 4), "sd": round(float(sd), 4)}}
+
+
+def likelihood(content: Mapping[str, Any], x: np.ndarray, letters: str) -> float:
+    """Return the mean log-likelihood per known letter of sequences (uint8 (N, L)), in nats."""
+    if "gc" in content:
+        return _gc_likelihood(Gc(**content["gc"]), x)
+    order = content["markov"]["order"] if "markov" in content else 0
+    table = content["markov"]["table"] if order else [[content[letter] for letter in letters]]
+    counts = word_counts(x, order + 1, len(letters))
+    return float(counts @ np.log(np.array(table).ravel()) / max(counts.sum(), 1))
+
+
+def best_background(
+    x: np.ndarray, held_out: np.ndarray, letters: str, order: int | None
+) -> list[Candidate]:
+    """Return backgrounds fitted to `x` (uint8 (N, L)), the chosen one first, then by likelihood.
+
+    With `order`, only the chain of that order.
+    """
+    nucleotides = len(letters) == 4
+    orders = (ORDERS if nucleotides else ORDERS[:2]) if order is None else (order,)
+    tried = {f"chain of order {k}" if k else "letters": chain(x, k, letters) for k in orders}
+    if nucleotides and order is None:
+        first, *rest = tried.items()
+        tried = dict([first, ("GC content of each example", gc_law(x)), *rest])
+    known = int((held_out < len(letters)).sum())
+    found = [
+        Candidate(name, law, likelihood(law, held_out, letters), known)
+        for name, law in tried.items()
+    ]
+    chosen = found[0]
+    for candidate in found[1:]:
+        if (candidate.fit - chosen.fit) * known > GAIN:
+            chosen = candidate
+    return sorted(found, key=lambda candidate: (candidate is not chosen, -candidate.fit))
+
+
+def _gc_likelihood(law: Gc, x: np.ndarray) -> float:
+    contents = law.law()
+    weights = np.log(np.array(list(contents.values())) / sum(contents.values()))
+    gc = np.array(list(contents))
+    strong, known = ((x == 1) | (x == 2)).sum(axis=1), (x < 4).sum(axis=1)
+    each = weights + strong[:, None] * np.log(gc / 2)
+    each += (known - strong)[:, None] * np.log((1 - gc) / 2)
+    return float(logsumexp(each, axis=1).sum() / max(known.sum(), 1))
+
+
+def _rounded(rows: np.ndarray) -> list[list[float]]:
+    """Return rows as probabilities of few digits that sum to 1."""
+    shares = np.round(rows / rows.sum(axis=1, keepdims=True), _DIGITS)
+    largest = shares.argmax(axis=1)
+    numbers = np.arange(len(shares))
+    shares[numbers, largest] += 1 - shares.sum(axis=1)
+    return [[round(float(value), _DIGITS) for value in row] for row in shares]

@@ -1,0 +1,99 @@
+"""What is estimated of a dataset, and what it says about the rules of conditions."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.optimize import nnls
+
+from seqgra.fit.background import Candidate
+from seqgra.fit.draws import Group, Setting
+from seqgra.fit.pairs import Histogram, Interval
+from seqgra.fit.singles import Single
+from seqgra.model import MULTI_LABEL
+
+_LEAST_RULE = 0.005
+
+
+class PairEstimate(NamedTuple):
+    """A pair that keeps a distance.
+
+    Attributes
+    ----------
+    interval
+        The gaps.
+    group
+        Number of the group that shows it most clearly.
+    shared
+        How columns are shared.
+    shares
+        Share of each group's sequences, and its error.
+    position
+        Law of the block's start; None: anywhere.
+    """
+
+    interval: Interval
+    group: int
+    shared: str
+    shares: list[tuple[float, float]]
+    position: Any = None
+
+
+class Estimates(NamedTuple):
+    """All that is known of a dataset.
+
+    Attributes
+    ----------
+    setting, groups
+        What was looked at; `groups` are those of enough examples.
+    shown
+        Number of training examples of every combination of conditions.
+    backgrounds, together
+        Candidates of each group, the best first; of all sequences together.
+    lent
+        Background of each condition: of all examples that show it; and of those that show none.
+    pooled
+        Whether one background foretells the held-out sequences of all groups as well.
+    singles
+        Estimates of each motif in each group.
+    pairs
+        Pairs that keep a distance.
+    histograms
+        Pairs of each group, for figures.
+    notes
+        What was left out, and why.
+    """
+
+    setting: Setting
+    groups: list[Group]
+    shown: dict[tuple[str, ...], int]
+    backgrounds: list[list[Candidate]]
+    together: list[Candidate]
+    lent: dict[str, Candidate]
+    pooled: bool
+    singles: list[Single]
+    pairs: list[PairEstimate]
+    histograms: list[list[Histogram]]
+    notes: list[str]
+
+
+def rule_shares(found: Estimates, shares: list[float]) -> tuple[dict[str, float], float]:
+    """Return the probability of a rule in each condition, and of it in every example.
+
+    In a multi-class task these are the groups' shares. In a multi-label task the rules of all conditions
+    that an example shows apply independently, so that 1 - rho_g = (1 - q_0) prod_{c in g} (1 - q_c):
+    -ln(1 - q) >= 0 are found by least squares, weighted by the root of the groups' sizes.
+    """
+    names = list(found.setting.conditions)
+    if found.setting.task != MULTI_LABEL:
+        told = dict.fromkeys(names, 0.0)
+        for group, share in zip(found.groups, shares, strict=True):
+            told[group.conditions[0]] = share
+        return {name: q if q >= _LEAST_RULE else 0.0 for name, q in told.items()}, 0.0
+    weight = np.sqrt([group.rows.size for group in found.groups])
+    design = np.array([[1.0, *(n in g.conditions for n in names)] for g in found.groups])
+    target = -np.log(1 - np.minimum(shares, 0.999))
+    solved, _ = nnls(design * weight[:, None], target * weight)
+    q = np.where(1 - np.exp(-solved) >= _LEAST_RULE, 1 - np.exp(-solved), 0.0)
+    return dict(zip(names, q[1:].tolist(), strict=True)), float(q[0])

@@ -1,0 +1,256 @@
+"""The twin check: whether real examples and their simulated twin are as hard to tell, and alike.
+
+- ROC AUC of logistic regression on best PWM scores and on 5-mer counts, trained, validated and tested on the
+  real sets, and on sets of the twin of the same sizes (the twin's test set is larger: less noise).
+- ROC AUC of logistic regression on 5-mer counts that tells real examples from the twin's, for each
+  combination of conditions: 0.5 is a perfect twin.
+- Frequencies of 4-mers, side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from seqgra.alphabet import SETS
+from seqgra.architecture.schema import Baseline, Features, Kmers, PwmScan
+from seqgra.backends.sklearn import best_regression
+from seqgra.dataset import Dataset
+from seqgra.errors import bad_input
+from seqgra.fit.background import word_counts
+from seqgra.fit.draws import FEWEST, Group, draw, groups_of
+from seqgra.grammar.schema import Element
+from seqgra.model import MULTI_CLASS, MULTI_LABEL
+from seqgra.training import Options, TrainingData
+
+#: A difference of ROC AUC between real and twin that is flagged.
+FLAG = 0.03
+#: Words of the spectra.
+SPECTRUM = 4
+_K = 5
+_MOST, _LEAST_TEST = 20_000, 8192
+
+
+class Examples(NamedTuple):
+    """The sets of a dataset: uint8 (N, L) letter codes and uint8 (N, C) labels by set."""
+
+    x: Mapping[str, np.ndarray]
+    y: Mapping[str, np.ndarray]
+
+
+class Score(NamedTuple):
+    """A ROC AUC of real examples and of the twin.
+
+    Attributes
+    ----------
+    model
+        ``PWM`` or ``5-mers``.
+    scope
+        A condition, or ``macro``: their mean.
+    real, twin
+        ROC AUC on the test sets.
+    """
+
+    model: str
+    scope: str
+    real: float
+    twin: float
+
+    @property
+    def flagged(self) -> bool:
+        """Whether they differ by more than `FLAG`."""
+        return bool(abs(self.real - self.twin) > FLAG)
+
+
+class Spectrum(NamedTuple):
+    """4-mers of the examples of a combination of conditions: frequencies float64 (256,).
+
+    Proteins have 2-mers: (400,).
+    """
+
+    group: str
+    words: tuple[str, ...]
+    real: np.ndarray
+    twin: np.ndarray
+
+
+class Check(NamedTuple):
+    """What the twin check found.
+
+    Attributes
+    ----------
+    scores
+        PWM and 5-mer regressions.
+    real_or_twin
+        ROC AUC by combination of conditions.
+    spectra
+        4-mers by combination of conditions.
+    """
+
+    scores: list[Score]
+    real_or_twin: dict[str, float]
+    spectra: list[Spectrum]
+
+
+def real_examples(dataset: Dataset) -> Examples:
+    """Return the sets of a dataset, at most 20,000 examples of each.
+
+    Raises
+    ------
+    InputError
+        If a set is missing or damaged.
+    """
+    if missing := [name for name in SETS if not dataset.counts.get(name)]:
+        message = f"has no {missing[0]} set; the twin check trains, validates and tests"
+        raise bad_input(dataset.folder, "", message)
+    dataset.verify(*SETS)
+    return Examples(
+        {name: np.array(dataset.x(name)[:_MOST]) for name in SETS},
+        {name: np.array(dataset.y(name)[:_MOST]) for name in SETS},
+    )
+
+
+def twin_examples(content: Mapping[str, Any], real: Examples, seed: int) -> Examples:
+    """Draw the twin's sets: of the sizes of the real ones, the test set of 8,192 at least.
+
+    Raises
+    ------
+    InputError
+        If the content is no grammar.
+    """
+    sizes = {name: len(x) for name, x in real.x.items()}
+    sizes["test"] = max(sizes["test"], _LEAST_TEST)
+    drawn = {name: draw(content, seed, size, name) for name, size in sizes.items()}
+    return Examples(
+        {name: part.x for name, part in drawn.items()},
+        {name: part.y for name, part in drawn.items()},
+    )
+
+
+def informed(dataset: Dataset, motifs: Mapping[str, np.ndarray]) -> Dataset:
+    """Return a dataset whose grammar names these motifs: what the PWM regression looks for."""
+    elements = {
+        name: Element(matrix=tuple(map(tuple, matrix.tolist()))) for name, matrix in motifs.items()
+    }
+    grammar = dataset.grammar.model_copy(update={"elements": elements})
+    dumped = grammar.model_dump(mode="json")
+    for condition in dumped["conditions"].values():
+        condition["rules"] = []
+    dumped["common"]["rules"], dumped["confounders"] = [], []
+    return replace(dataset, content={**dataset.content, "grammar": dumped})
+
+
+def pwm_regression(alphabet: str) -> Baseline:
+    """Return logistic regression on the best score of each motif, on both strands of DNA."""
+    strands = PwmScan(strands="both" if alphabet == "DNA" else "forward")
+    return Baseline(description="PWM", backend="sklearn", features=Features(pwm_scan=strands))
+
+
+def kmer_regression() -> Baseline:
+    """Return logistic regression on counts of 5-mers."""
+    return Baseline(description="5-mers", backend="sklearn", features=Features(kmers=Kmers(k=_K)))
+
+
+def areas(
+    baseline: Baseline, examples: Examples, dataset: Dataset, conditions: Sequence[str], seed: int
+) -> dict[str, float]:
+    """Return the test ROC AUC of each condition against the rest, and ``macro``, their mean.
+
+    Conditions that all or no test examples show have none.
+    """
+    data = TrainingData(
+        examples.x["training"],
+        examples.y["training"],
+        examples.x["validation"],
+        examples.y["validation"],
+        dataset,
+    )
+    trained = best_regression(baseline, data, Options(seed, "cpu", 1))
+    logits = np.asarray(trained.model.logits(examples.x["test"]), float)
+    if data.task != MULTI_LABEL:
+        top = logits.max(axis=1, keepdims=True)
+        logits = logits - top - np.log(np.exp(logits - top).sum(axis=1, keepdims=True))
+    truth = examples.y["test"]
+    found = {
+        name: float(roc_auc_score(truth[:, c], logits[:, c]))
+        for c, name in enumerate(conditions)
+        if 0 < truth[:, c].sum() < len(truth)
+    }
+    return found | {"macro": float(np.mean(list(found.values())))} if found else {}
+
+
+def check(
+    dataset: Dataset,
+    real: Examples,
+    twin: Examples,
+    seed: int,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Check:
+    """Compare real examples with their twin; `dataset` is `informed` of the motifs."""
+    scores = []
+    for baseline in (pwm_regression(dataset.alphabet.name), kmer_regression()):
+        if len(dataset.conditions) == 1 and dataset.task != MULTI_LABEL:
+            break
+        both = []
+        for which, examples in (("real", real), ("twin", twin)):
+            tell(f"{baseline.description} regression, {which}")
+            both.append(areas(baseline, examples, dataset, dataset.conditions, seed))
+        scopes = [scope for scope in both[0] if scope in both[1]]
+        scores += [
+            Score(baseline.description, scope, both[0][scope], both[1][scope]) for scope in scopes
+        ]
+    told, spectra = {}, []
+    for group in groups_of(real.y["training"], dataset.conditions):
+        if group.rows.size < FEWEST:
+            continue
+        tell(f"real or twin, {group.name}")
+        pair = _mixed(dataset, group, real, twin)
+        if pair is not None:
+            one = replace(
+                dataset,
+                content={
+                    **dataset.content,
+                    "conditions": ["real", "twin"],
+                    "task": MULTI_CLASS,
+                },
+            )
+            found = areas(kmer_regression(), pair, one, ("real", "twin"), seed)
+            if found:
+                told[group.name] = found["twin"]
+        spectra.append(_spectrum(dataset, group, real, twin))
+    return Check(scores, told, spectra)
+
+
+def _of_group(examples: Examples, group: Group, conditions: Sequence[str], name: str) -> np.ndarray:
+    """Return the letter codes of a set's examples that show just a group's conditions."""
+    wanted = np.array([condition in group.conditions for condition in conditions], np.uint8)
+    return np.asarray(examples.x[name][(examples.y[name] == wanted).all(axis=1)])
+
+
+def _mixed(dataset: Dataset, group: Group, real: Examples, twin: Examples) -> Examples | None:
+    """Return as many real as twin examples of a group in each set, with labels real and twin."""
+    x, y = {}, {}
+    for name in SETS:
+        parts = [_of_group(of, group, dataset.conditions, name) for of in (real, twin)]
+        count = min(map(len, parts))
+        if count < 2:
+            return None
+        x[name] = np.concatenate([part[:count] for part in parts])
+        y[name] = np.repeat(np.eye(2, dtype=np.uint8), count, axis=0)
+    return Examples(x, y)
+
+
+def _spectrum(dataset: Dataset, group: Group, real: Examples, twin: Examples) -> Spectrum:
+    letters = len(dataset.alphabet.letters)
+    k = SPECTRUM if letters == 4 else 2
+    words = tuple(map("".join, product(dataset.alphabet.letters, repeat=k)))
+    rates = []
+    for of in (real, twin):
+        counts = word_counts(_of_group(of, group, dataset.conditions, "training"), k, letters)
+        rates.append(counts / max(counts.sum(), 1))
+    return Spectrum(group.name, words, *rates)

@@ -1,0 +1,224 @@
+"""The files of a fit: grammar with its evidence, motifs, tables, and the text that is printed."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from seqgra.fit.compose import Composed, RuleDraft
+from seqgra.fit.evidence import Estimates
+from seqgra.fit.pairs import ARRANGEMENTS
+from seqgra.fit.scale import Step
+from seqgra.fit.twin import FLAG, Check
+
+MOTIFS = "motifs.meme"
+_WORDS_SHOWN = 12
+
+
+def meme(motifs: Mapping[str, Any], letters: str) -> str:
+    """Return matrices, float64 (W, A) by name, as a MEME file."""
+    lines = ["MEME version 4", "", f"ALPHABET= {letters}", ""]
+    for name, matrix in motifs.items():
+        lines += [
+            f"MOTIF {name}",
+            f"letter-probability matrix: alength= {len(letters)} w= {len(matrix)}",
+        ]
+        lines += [" ".join(f"{value:.6f}" for value in row) for row in matrix]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def grammar_files(composed: Composed, source: str, check: list[str]) -> dict[str, str]:
+    """Return the text of grammar.yaml and of the tables that it reads, by file name."""
+    estimates, files = composed.estimates, {}
+    lines = [f"# Fitted by seqgra to {source}.", *(f"# {line}" for line in check)]
+    if composed.scale.density != 1 or composed.scale.floor:
+        lines.append(
+            f"# Probabilities of all rules are scaled by {composed.scale.density:.3f}"
+            + (
+                f", sites from quantile {composed.scale.floor:g} on."
+                if composed.scale.floor
+                else "."
+            )
+        )
+    lines += [f"# {note}" for note in estimates.notes]
+    lines += ["", f"description: {_flow(f'simulated twin of {source}')}"]
+    content = composed.content()
+    for key in ("alphabet", "task"):
+        lines.append(f"{key}: {content[key]}")
+    if isinstance(content["window"], dict):
+        files["window.tsv"] = _law_table(content["window"])
+        lines.append("window: {file: window.tsv}")
+    else:
+        lines.append(f"window: {content['window']}")
+    if composed.overlap != "forbid":
+        lines.append("overlap: allow  # without overlap the elements find too little room")
+    lines += ["", *_background_lines(composed), "", "elements:"]
+    for name, (motif, affinity) in composed.elements.items():
+        element = {"motif": MOTIFS, "id": motif} | ({"affinity": affinity} if affinity else {})
+        lines.append(f"  {_flow(name)}: {_flow(element)}")
+    if composed.common:
+        lines += ["", "# in all examples, whatever they show", "common:", "  rules:"]
+        lines += _rule_lines("common", composed.common, files)
+    lines += ["", "conditions:"]
+    for name, drafts in composed.rules.items():
+        if not drafts:
+            lines.append(f"  {_flow(name)}: {{}}")
+            continue
+        lines += [f"  {_flow(name)}:", "    rules:"]
+        lines += [f"  {line}" for line in _rule_lines(name, drafts, files)]
+    lines += ["", "# shares in thousandths; training examples of each:"]
+    for shown, count in estimates.shown.items():
+        lines.append(f"#   {' + '.join(shown) or 'none'}: {count:,}")
+    lines += ["examples:", *(f"  - {_flow(group)}" for group in composed.examples)]
+    return {"grammar.yaml": "\n".join(lines) + "\n", **files}
+
+
+def _background_lines(composed: Composed) -> list[str]:
+    estimates = composed.estimates
+    lines = ["# background: nats per held-out letter (higher foretells better), best first"]
+    told = [("all", estimates.together)]
+    if len(estimates.groups) > 1:
+        told += [
+            (group.name, candidates)
+            for group, candidates in zip(estimates.groups, estimates.backgrounds, strict=True)
+        ]
+    for name, candidates in told:
+        fits = "; ".join(f"{candidate.name} {candidate.fit:.4f}" for candidate in candidates)
+        lines.append(f"#   {name}: {fits}")
+    if estimates.pooled:
+        lines.append("#   one for all foretells as well as one for each")
+    return [*lines, *_nested("background", composed.background, 0)]
+
+
+def _nested(key: str, value: Mapping[str, Any], depth: int) -> list[str]:
+    """Return a background with a line for each row of a chain's table."""
+    pad = "  " * depth
+    if "by-condition" in value:
+        lines = [f"{pad}{key}:", f"{pad}  by-condition:"]
+        for name, branch in value["by-condition"].items():
+            lines += _nested(_flow(name), branch, depth + 2)
+        return lines
+    if "markov" in value:
+        chain = value["markov"]
+        lines = [f"{pad}{key}:", f"{pad}  markov:", f"{pad}    order: {chain['order']}"]
+        lines += [f"{pad}    initial: {_flow(chain['initial'])}", f"{pad}    table:"]
+        return lines + [f"{pad}      - {_flow(row)}" for row in chain["table"]]
+    return [f"{pad}{key}: {_flow(value)}"]
+
+
+def _rule_lines(owner: str, drafts: Sequence[RuleDraft], files: dict[str, str]) -> list[str]:
+    lines = []
+    for number, draft in enumerate(drafts):
+        lines += [f"    # {line}" for line in draft.evidence]
+        rule = dict(draft.rule)
+        if isinstance(rule.get("position"), dict):
+            file = f"position-{_plain(owner)}-{number}.tsv"
+            files[file] = _law_table(rule["position"])
+            rule["position"] = {"file": file}
+        lines.append(f"    - {_flow(rule)}")
+    return lines
+
+
+def _law_table(law: Mapping[int, float]) -> str:
+    return "value\tweight\n" + "".join(f"{value}\t{weight:g}\n" for value, weight in law.items())
+
+
+def _plain(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
+
+
+def _flow(value: Any) -> str:
+    """Return a value as YAML on one line."""
+    text: str = yaml.safe_dump(
+        value, default_flow_style=True, sort_keys=False, width=10**9, allow_unicode=True
+    )
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def check_lines(check: Check, steps: Sequence[Step]) -> list[str]:
+    """Return what the twin check found, line by line."""
+    lines = ["Twin check: ROC AUC on the test set, real and twin"]
+    for score in check.scores:
+        flag = f"   differs by more than {FLAG:g}" if score.flagged else ""
+        lines.append(
+            f"  {score.model:<7} {score.scope:<20} {score.real:.3f}  {score.twin:.3f}{flag}"
+        )
+    lines.append("Telling real from twin by 5-mers (0.5: alike), ROC AUC")
+    lines += [f"  {name:<28} {area:.3f}" for name, area in check.real_or_twin.items()]
+    for spectrum in check.spectra:
+        distance = abs(spectrum.real - spectrum.twin).sum() / 2
+        lines.append(f"Words, {spectrum.group}: {distance:.1%} of words differ (total variation)")
+    if len(steps) > 1:
+        lines.append("Scaling, PWM regression on the twin by density and least quantile of sites")
+        lines += [
+            f"  density {scale.density:.3f}, from {scale.floor:g}: {area:.3f}"
+            for scale, area in steps
+        ]
+    return lines
+
+
+def estimate_lines(composed: Composed) -> list[str]:
+    """Return what was estimated of rules, line by line."""
+    lines = []
+    for name, drafts in [*composed.rules.items(), ("every example", composed.common)]:
+        for draft in drafts:
+            rule = {k: v for k, v in draft.rule.items() if k != "position"}
+            if "position" in draft.rule:
+                law = draft.rule["position"]
+                rule["position"] = law if isinstance(law, int) else "a table"
+            lines.append(f"  {name}: {_flow(rule)}")
+    return ["Rules", *(lines or ["  none: no motif is above chance"])]
+
+
+def tables(estimates: Estimates, check: Check) -> dict[str, str]:
+    """Return the tables of the evidence, CSV by file name."""
+    singles: list[tuple[object, ...]] = [
+        ("motif", "group", "examples", "with_hits", "by_chance", "share", "error", "gain_nats")
+        + ("low", "high", "copies", "strand", "position")
+    ]
+    for s in estimates.singles:
+        position = "random" if s.position is None else "see grammar"
+        copies = " ".join(f"{k}:{w:g}" for k, w in s.copies.items())
+        numbers = (f"{v:.6g}" for v in (s.with_hits, s.by_chance, s.share, s.error, s.gain))
+        name = estimates.groups[s.group].name
+        singles.append(
+            (s.motif, name, s.examples, *numbers, s.low, s.high, copies, s.strand, position)
+        )
+    pairs: list[tuple[object, ...]] = [
+        ("first", "second", "arrangement", "low", "high", "seen", "by_chance", "ratio", "llr_nats")
+        + ("group", "share", "error")
+    ]
+    for pair in estimates.pairs:
+        i = pair.interval
+        told = (i.first, i.second, list(ARRANGEMENTS)[i.arrangement], i.low, i.high)
+        counts = tuple(f"{v:.6g}" for v in (i.seen, i.expected, i.ratio, i.llr))
+        for group, (share, error) in zip(estimates.groups, pair.shares, strict=True):
+            pairs.append((*told, *counts, group.name, f"{share:.6g}", f"{error:.6g}"))
+    return {"motifs.csv": _csv(singles), "pairs.csv": _csv(pairs), **check_tables(check)}
+
+
+def check_tables(check: Check) -> dict[str, str]:
+    """Return the tables of the twin check, CSV by file name."""
+    twin: list[tuple[object, ...]] = [("model", "scope", "real", "twin", "flagged")]
+    twin += [(s.model, s.scope, f"{s.real:.6f}", f"{s.twin:.6f}", s.flagged) for s in check.scores]
+    twin += [
+        ("real or twin", name, f"{area:.6f}", "", "") for name, area in check.real_or_twin.items()
+    ]
+    spectra: list[tuple[object, ...]] = [("group", "word", "real", "twin")]
+    for spectrum in check.spectra:
+        spectra += [
+            (spectrum.group, word, f"{real:.8f}", f"{other:.8f}")
+            for word, real, other in zip(spectrum.words, spectrum.real, spectrum.twin, strict=True)
+        ]
+    return {"twin.csv": _csv(twin), "spectra.csv": _csv(spectra)}
+
+
+def _csv(rows: list[tuple[object, ...]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,434 @@
+"""fit: known answers of simulated grammars, brute force of its parts, files, errors, real pairs."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from fit_tools import published_set, write_dataset
+
+from seqgra.alphabet import DNA, UNKNOWN
+from seqgra.cli import main
+from seqgra.dataset import open_dataset
+from seqgra.errors import InputError
+from seqgra.fit import background, draws, fit, pairs, singles
+from seqgra.fit.compose import Scale, compose
+from seqgra.fit.draws import groups_of, setting_of
+from seqgra.fit.estimate import estimate
+from seqgra.fit.evidence import PairEstimate, rule_shares
+from seqgra.fit.laws import excess_law
+from seqgra.fit.scale import closest, search
+from seqgra.grammar.laws import table
+from seqgra.grammar.load import load_grammar
+from seqgra.grammar.motifs import read_motifs
+from seqgra.simulate import simulate
+
+REPOSITORY = Path(__file__).parents[1]
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+SOX2_SET = SHARED / "sets" / "sox2-pou5f1-mm9"
+MOTIFS = REPOSITORY / "grammars" / "motifs"
+#: Standard errors that an estimate may be off: 6e-7 of false alarms a test.
+SIGMAS = 5
+
+TRUTH = f"""
+window: 100
+background:
+  by-condition:
+    one: {{markov: {{order: 1, initial: [.25, .25, .25, .25], table: [[.4, .2, .2, .2],
+      [.3, .3, .1, .3], [.2, .3, .3, .2], [.2, .2, .2, .4]]}}}}
+    two: {{A: .3, C: .2, G: .2, T: .3}}
+elements:
+  a: {{motif: {MOTIFS}/hocomoco.pcm, id: SOX2_HUMAN.H11MO.0.A}}
+  b: {{motif: {MOTIFS}/homer.meme, id: "Bcl11a(Zf)"}}
+conditions:
+  one:
+    rules:
+      - {{elements: [a], probability: .5, strand: random, copies: {{1: .6, 2: .4}}}}
+      - {{elements: [a, b], probability: .4, strand: random, orientation: convergent,
+         spacing: [{{elements: [a, b], gap: [3, 8]}}]}}
+  two:
+    rules: [{{elements: [b], probability: .6, position: {{normal: {{center: 30, sd: 5}}}}}}]
+examples: [{{conditions: [one], share: 2}}, {{conditions: [two], share: 1}}]
+"""
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("truth")
+    (folder / "truth.yaml").write_text(TRUTH)
+    counts = {"training": 4500, "validation": 600, "test": 900}
+    simulate(folder / "truth.yaml", folder / "data", seed=1, counts=counts)
+    return folder / "data"
+
+
+@pytest.fixture(scope="module")
+def fitted(dataset, tmp_path_factory):
+    """Return the folder of a fit, what it said, and its grammar."""
+    folder = tmp_path_factory.mktemp("fitted")
+    said = fit(dataset, folder, scaled=False)
+    return folder, said, load_grammar(folder / "grammar.yaml")
+
+
+def near(value, truth, error, slack=0.0):
+    return abs(value - truth) <= SIGMAS * error + slack
+
+
+def single_rules(grammar, condition):
+    rules = grammar.conditions[condition].rules
+    return {next(iter(rule.elements)): rule for rule in rules if not rule.spacing}
+
+
+def test_shares_of_motifs_are_those_of_the_truth(fitted):
+    rows = pd.read_csv(fitted[0] / "motifs.csv").set_index(["motif", "group"])
+    truth = {("a", "one"): 1 - 0.5 * 0.6, ("a", "two"): 0, ("b", "one"): 0.4, ("b", "two"): 0.6}
+    for place, share in truth.items():
+        row = rows.loc[place]
+        # the response is drawn, too: as many sequences as a standard error of 0.004
+        assert near(row["share"], share, max(row["error"], 0.004)), place
+    assert (rows["low"] == 0).all()
+    assert (rows["high"][rows["share"] > 0] == 1).all()
+
+
+def test_the_pair_has_its_gap_orientation_and_share(fitted):
+    _, _, grammar = fitted
+    rows = pd.read_csv(fitted[0] / "pairs.csv")
+    assert set(rows["arrangement"]) == {"A B convergent"}
+    row = rows[rows["group"] == "one"].iloc[0]
+    assert near(row["share"], 0.4, row["error"])
+    (rule,) = (rule for rule in grammar.conditions["one"].rules if rule.spacing)
+    assert rule.orientation == "convergent"
+    assert rule.strand == "random"
+    gaps = table(rule.spacing[0].gap)
+    assert (min(gaps), max(gaps)) == (3, 8)
+    assert not any(rule.spacing for rule in grammar.conditions["two"].rules)
+
+
+def test_copies_strand_and_position_are_those_of_the_truth(fitted):
+    grammar = fitted[2]
+    alone = single_rules(grammar, "one")
+    assert set(alone) == {"a"}
+    assert near(alone["a"].probability, 0.5, 0.02)
+    copies = table(alone["a"].copies)
+    assert near(copies[2] / sum(copies.values()), 0.4, 0.04)
+    assert alone["a"].position == "random"
+    placed = single_rules(grammar, "two")["b"]
+    assert placed.strand == "+"
+    law = table(placed.position)
+    weights = np.array(list(law.values())) / sum(law.values())
+    center = weights @ np.array(list(law))
+    spread = np.sqrt(weights @ (np.array(list(law)) - center) ** 2)
+    assert near(center, 30, 5 / np.sqrt(500), 1), "bins are 3 wide or so"
+    assert near(spread, 5, 5 / np.sqrt(1000), 2)
+
+
+def test_backgrounds_are_those_of_the_truth(fitted):
+    laws = fitted[2].background.by_condition
+    assert laws["one"].markov.order == 1
+    rows = np.array(laws["one"].markov.table)
+    truth = np.array([[0.4, 0.2, 0.2, 0.2], [0.3, 0.3, 0.1, 0.3], [0.2, 0.3, 0.3, 0.2]])
+    # 50,000 letters and more a row; sites that are no hits lie in 70 % of the sequences
+    assert (abs(rows[:3] - truth) < SIGMAS * 0.5 / np.sqrt(50_000) + 0.02).all()
+    assert laws["two"].letters is not None
+    assert near(laws["two"].letters["G"], 0.2, np.sqrt(0.16 / 140_000), 0.01)
+
+
+def test_the_twin_is_like_the_data(fitted):
+    rows = pd.read_csv(fitted[0] / "twin.csv")
+    areas = rows[rows["model"] == "PWM"]
+    assert (abs(areas["real"] - areas["twin"].astype(float)) < SIGMAS * 0.016).all()
+    told = rows[rows["model"] == "real or twin"]["real"]
+    assert (abs(told - 0.5) < SIGMAS * 0.03).all(), "300 and 600 test examples of each"
+
+
+def test_the_grammar_says_where_it_comes_from_and_simulates(fitted, tmp_path):
+    folder, said, grammar = fitted
+    text = (folder / "grammar.yaml").read_text()
+    for line in (
+        "by chance",
+        "share 0.",
+        "A B convergent",
+        "nats per held-out letter",
+        "two: 1,500",
+    ):
+        assert line in text
+    assert "Twin check" in said
+    assert (folder / "fit.txt").read_text() == said
+    assert main(["check", str(folder / "grammar.yaml")]) == 0
+    assert (
+        simulate(folder / "grammar.yaml", tmp_path / "twin", seed=0, counts={"test": 10}) == "done"
+    )
+    assert grammar.window == (100, 100)
+    shares = {group.conditions: group.share for group in grammar.examples}
+    assert shares == {("one",): 667, ("two",): 333}
+    run = json.loads((folder / "run.json").read_text())
+    for figure in ("strength", "copies", "positions", "pairs", "twin", "spectra"):
+        assert {f"{figure}.svg", f"{figure}.png"} <= set(run["files"])
+
+
+def test_a_second_run_is_up_to_date_and_the_check_can_be_run_again(fitted, dataset, tmp_path):
+    folder, said, _ = fitted
+    before = (folder / "run.json").stat().st_mtime_ns
+    assert fit(dataset, folder, scaled=False) == said
+    assert (folder / "run.json").stat().st_mtime_ns == before
+    again = fit(dataset, tmp_path / "check", grammar=folder / "grammar.yaml")
+    assert again.splitlines() == [
+        line for line in said.splitlines() if line in again.splitlines()
+    ], "the same twin of the same seed"
+    twins = [(f / "twin.csv").read_bytes() for f in (folder, tmp_path / "check")]
+    assert twins[0] == twins[1]
+
+
+def no_motifs(tmp_path, conditions=("x", "y"), count=200, elements=None):
+    random = np.random.default_rng(0)
+    sets = {}
+    for name, size in (("training", count), ("validation", 60), ("test", 60)):
+        y = np.eye(len(conditions), dtype=np.uint8)[np.arange(size) % len(conditions)]
+        sets[name] = (random.integers(0, 4, (size, 40)).astype(np.uint8), y)
+    elements = {"a": np.eye(4)[[0, 1, 2, 3, 0, 1, 2, 3, 3, 2]]} if elements is None else elements
+    return write_dataset(tmp_path / "data", sets, conditions, "multi-class", elements)
+
+
+def test_without_signal_there_are_no_rules_and_equal_runs_give_equal_bytes(tmp_path):
+    data = no_motifs(tmp_path)
+    said = fit(data, tmp_path / "one", scaled=True)
+    assert "none: no motif is above chance" in said
+    grammar = load_grammar(tmp_path / "one" / "grammar.yaml")
+    assert not any(condition.rules for condition in grammar.conditions.values())
+    fit(data, tmp_path / "two", scaled=True)
+    for file in (tmp_path / "one").iterdir():
+        if file.name not in ("run.json", ".lock"):
+            assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes(), file.name
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"elements": {}}, "data: names no motifs to look for; give a motif file with --motifs"),
+        ({"count": 40}, "training: x: has 20 examples; at least 50 are needed to estimate from"),
+        ({"elements": {"w": np.full((41, 4), 0.25)}}, "w: is 41 wide; the shortest window has 40"),
+    ],
+    ids=["motifs", "few", "wide"],
+)
+def test_errors_are_one_line(tmp_path, capsys, change, message):
+    data = no_motifs(tmp_path, **change)
+    assert main(["fit", str(data), "-o", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert any(message in line for line in said)
+    assert all(line.startswith("seqgra: ") for line in said)
+
+
+def test_missing_sets_and_foreign_grammars_are_refused(tmp_path, dataset):
+    data = no_motifs(tmp_path)
+    (tmp_path / "other.yaml").write_text(TRUTH)
+    with pytest.raises(InputError, match="has conditions one, two; the dataset has x, y"):
+        fit(data, tmp_path / "out", grammar=tmp_path / "other.yaml")
+    simulate(tmp_path / "other.yaml", tmp_path / "part", seed=0, counts={"training": 300})
+    with pytest.raises(InputError, match="has no validation set"):
+        fit(tmp_path / "part", tmp_path / "out2")
+
+
+def test_options_are_checked(tmp_path, capsys):
+    for option in (["--p-value", "0"], ["--order", "7"]):
+        assert main(["fit", str(tmp_path), "-o", str(tmp_path / "out"), *option]) == 2
+    assert "--order: is 7; give 0 to 6" in capsys.readouterr().err
+
+
+def hits(*rows):
+    """Return what is seen of a motif: (example, start, end, strand) of its hits, in 3 sequences."""
+    frame = pd.DataFrame(rows, columns=["example", "start", "end", "strand"])
+    return singles.Observed(np.zeros(3, np.float32), frame)
+
+
+def test_arrangements_and_gaps_are_seen_along_the_strand_of_the_first():
+    a = hits((0, 10, 15, 1), (1, 10, 15, -1))
+    b = hits(
+        (0, 17, 20, 1), (0, 5, 8, 1), (0, 30, 33, -1), (1, 13, 16, -1), (1, 2, 5, 1), (2, 1, 4, 1)
+    )
+    table = pairs.pair_table(a, b, False).sort_values(["example", "start"])
+    names = list(pairs.ARRANGEMENTS)
+    found = [(names[k], gap) for k, gap in zip(table["arrangement"], table["gap"], strict=True)]
+    assert sorted(found) == sorted(
+        [
+            ("A B same strand", 2),
+            ("B A same strand", 2),
+            ("A B convergent", 15),
+            ("B A same strand", -2),  # both on the reverse strand, B to the right
+            ("A B convergent", 5),  # A reverse, B forward to its left: they point at one another
+        ]
+    )
+
+
+def test_a_pair_of_one_motif_is_counted_once():
+    a = hits(
+        (0, 10, 15, 1),
+        (0, 20, 25, 1),
+        (1, 10, 15, -1),
+        (1, 20, 25, 1),
+        (2, 3, 8, 1),
+        (2, 9, 14, -1),
+    )
+    table = pairs.pair_table(a, a, True)
+    names = list(pairs.ARRANGEMENTS)
+    assert [names[k] for k in table["arrangement"]] == [
+        "A B same strand",
+        "B A divergent",
+        "A B convergent",
+    ]
+    assert table["gap"].tolist() == [5, 5, 1]
+
+
+def test_the_best_interval_is_that_of_brute_force():
+    random = np.random.default_rng(3)
+    expected = random.uniform(1, 3, (4, 12))
+    seen = random.poisson(expected).astype(float)
+    seen[2, 4:7] += 15
+    empty = pd.DataFrame()
+    histogram = pairs.Histogram("a", "b", -3, seen, expected, empty, empty)
+    best = pairs._best_interval(histogram, np.ones(seen.shape, bool))
+    chance = expected + 0.5 / expected.size
+    scores = {}
+    for arrangement in range(4):
+        for low in range(12):
+            for high in range(low, min(low + 6, 12)):
+                o, e = (
+                    seen[arrangement, low : high + 1].sum(),
+                    chance[arrangement, low : high + 1].sum(),
+                )
+                rest, all_e = seen.sum() - o, chance.sum()
+                if o and o / e > rest / (all_e - e):
+                    llr = o * np.log(o / e) + rest * np.log(rest / (all_e - e))
+                    scores[arrangement, low, high] = llr - seen.sum() * np.log(seen.sum() / all_e)
+    top = max(scores, key=scores.get)
+    assert best[1:] == top == (2, 4, 6)
+    assert best[0] == pytest.approx(scores[top])
+    assert pairs._llr(histogram, *top) == pytest.approx(scores[top])
+
+
+def test_mixture_weights_are_found():
+    components = np.array([[0.9, 0.08, 0.02], [0.3, 0.6, 0.1], [0.05, 0.35, 0.6]])
+    truth = np.array([0.5, 0.2, 0.3])
+    assert singles.mixture(1000 * truth @ components, components) == pytest.approx(truth, abs=0.01)
+
+
+def test_laws_of_starts():
+    random = np.random.default_rng(5)
+    anywhere, chance = random.integers(0, 90, 3000), random.integers(0, 90, 4000)
+    both = np.concatenate([anywhere, random.integers(0, 90, 2000)])
+    assert excess_law(both, chance, 0.5, 90) is None
+    assert excess_law(np.full(500, 41), chance[:10], 1.0, 90) == 42
+    inside = random.integers(30, 60, 3000)
+    law = excess_law(np.concatenate([inside, random.integers(0, 90, 2000)]), chance, 0.5, 90)
+    total = sum(law.values())
+    assert sum(weight for start, weight in law.items() if 31 <= start <= 60) > 0.9 * total
+    assert excess_law(inside, chance[:1], 0.0, 90, random.integers(30, 60, 20_000)) is None
+
+
+def test_gc_content_and_chains_are_told_apart():
+    random = np.random.default_rng(1)
+    gc = random.normal(0.5, 0.08, 3000)
+    strong = random.random((3000, 100)) < gc[:, None]
+    x = np.where(strong, 1, 0) + 2 * (random.random((3000, 100)) < 0.5) * np.where(strong, 0.5, 1.5)
+    x = x.astype(np.uint8)  # A T weak, C G strong
+    law = background.gc_law(x)["gc"]
+    assert near(law["mean"], 0.5, 0.08 / np.sqrt(3000), 0.001)
+    assert near(law["sd"], 0.08, 0.08 / np.sqrt(6000) * 1.5)
+    best = background.best_background(x[:2500], x[2500:], "ACGT", None)
+    assert best[0].name == "GC content of each example"
+    plain = random.integers(0, 4, (3000, 100)).astype(np.uint8)
+    assert background.best_background(plain[:2500], plain[2500:], "ACGT", None)[0].name == "letters"
+    only = background.best_background(plain[:2500], plain[2500:], "ACGT", 2)
+    assert [candidate.name for candidate in only] == ["chain of order 2"]
+
+
+def test_words_over_unknown_letters_do_not_count():
+    x = np.array([[0, 1, UNKNOWN, 2, 3, 255]], np.uint8)
+    counts = background.word_counts(x, 2, 4)
+    assert np.flatnonzero(counts).tolist() == [1, 11]
+    frame = pd.DataFrame({"example": [0], "start": [3], "end": [5]})
+    assert background.without_hits(x, frame).tolist() == [[0, 1, 254, 254, 254, 255]]
+
+
+def known_estimates(task, groups, found, pair=()):
+    """Return estimates that hold only what composing asks for."""
+    conditions = ("x", "y")
+    setting = draws.Setting(
+        DNA, task, conditions, 50, 50, {"m": np.full((5, 4), 0.25)}, True, 1e-3, 0
+    )
+    from seqgra.fit.background import Candidate
+    from seqgra.fit.evidence import Estimates
+
+    flat = Candidate("letters", dict.fromkeys("ACGT", 0.25), -1.38, 1000)
+    shown = {group.conditions: group.rows.size for group in groups}
+    return Estimates(
+        setting, groups, shown, [[flat]] * len(groups), [flat], {}, True, found, list(pair), [], []
+    )
+
+
+def test_labels_share_out_what_their_combinations_show():
+    names = [("x",), ("y",), ("x", "y"), ()]
+    groups = [draws.Group(shown, np.arange(100)) for shown in names]
+    q = {"x": 0.5, "y": 0.2}
+    shares = [1 - 0.9 * np.prod([1 - q[name] for name in shown]) for shown in names]
+    told, everywhere = rule_shares(known_estimates("multi-label", groups, []), shares)
+    assert told == pytest.approx(q)
+    assert everywhere == pytest.approx(0.1)
+
+
+def test_sites_of_pairs_are_taken_from_those_of_single_motifs():
+    groups = [draws.Group((name,), np.arange(1000)) for name in ("x", "y")]
+    lone, pi = np.array([0.5, 0.3, 0.2]), 0.4
+    law = np.convolve(lone, [1 - pi, pi])
+    copies = {k: law[k] / law[1:].sum() for k in (1, 2, 3)}
+    one = singles.Single("m", 0, 1000, 0.5, 0.1, 1 - law[0], 0.01, 50.0, copies=copies)
+    other = one._replace(group=1, share=0.0, copies={1: 1.0})
+    interval = pairs.Interval("m", "n", 0, 2, 2, 50.0, 1.0, 50.0, 99.0, 2)
+    pair = PairEstimate(interval, 0, "product", [(pi, 0.01), (0.0, 0.01)])
+    estimates = known_estimates("multi-class", groups, [one, other], [pair])
+    from seqgra.fit.compose import _lone
+
+    left = _lone(estimates, one)
+    assert left.share == pytest.approx(0.5)
+    assert left.copies == pytest.approx({1: 0.6, 2: 0.4})
+    assert _lone(estimates, other) is other
+
+
+def test_scaling_finds_density_then_strength():
+    def area(scale):
+        return 0.5 + 0.2 * min(scale.density, 2.0) + 0.1 * scale.floor
+
+    for target, expected in ((0.6, (0.5, 0)), (0.8, (1.5, 0)), (0.95, (2.0, 0.5))):
+        scale, reached = closest(search(area, target, 2.0), target)
+        assert abs(reached - target) <= 0.01
+        assert (scale.density, scale.floor) == pytest.approx(expected, abs=0.1)
+    assert search(area, 0.705, 2.0) == [(Scale(), area(Scale()))]
+
+
+def test_groups_come_in_the_order_of_conditions():
+    y = np.array([[0, 0], [0, 1], [1, 1], [1, 0], [0, 1]], np.uint8)
+    groups = groups_of(y, ("b", "a"))
+    assert [group.conditions for group in groups] == [("b",), ("a",), ("b", "a"), ()]
+    assert [group.rows.tolist() for group in groups] == [[3], [1, 4], [2], [0]]
+
+
+@pytest.mark.skipif(not SOX2_SET.is_dir(), reason="the shared data are not here")
+def test_real_sox2_and_pou5f1_sites_overlap_by_five(tmp_path):
+    sets = published_set(SOX2_SET, ("POU5F1", "SOX2"))
+    x = np.concatenate([x for x, _ in sets.values()])
+    y = np.concatenate([y for _, y in sets.values()])
+    both, none = np.flatnonzero(y.all(axis=1)), np.flatnonzero(~y.any(axis=1))[:800]
+    rows = np.concatenate([both, none])
+    labels = np.repeat(np.eye(2, dtype=np.uint8), [both.size, none.size], axis=0)
+    named = {"sox2": "SOX2_HUMAN.H11MO.0.A", "pou5f1": "PO5F1_HUMAN.H11MO.1.A"}
+    found = read_motifs(MOTIFS / "hocomoco.pcm", "ACGT")
+    motifs = {name: np.array(found[one].matrix) for name, one in named.items()}
+    data = write_dataset(
+        tmp_path / "data", {"training": (x[rows], labels)}, ("both", "none"), "multi-class", motifs
+    )
+    estimates = estimate(setting_of(open_dataset(data), motifs, 5e-4, 0), open_dataset(data), None)
+    clear = estimates.pairs[0].interval
+    assert (clear.first, clear.second, clear.low, clear.high) == ("sox2", "pou5f1", -5, -5)
+    assert list(pairs.ARRANGEMENTS)[clear.arrangement] == "A B same strand"
+    assert estimates.pairs[0].shares[0][0] > 0.05
+    assert estimates.pairs[0].shares[1][0] < 0.02
+    assert compose(estimates).rules["both"]
