@@ -179,3 +179,21 @@ def test_a_grid_of_a_grammar_and_a_real_dataset(real, tmp_path, tiny_grammar):
     assert "Nothing to be done" in again.stdout + again.stderr
     run = json.loads((results / "data" / "mine" / "s1" / "run.json").read_text())
     assert run["verb"] == "subsample"
+
+
+def test_a_grammar_may_be_named_by_its_file(real, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fitted = tmp_path / "fitted"
+    fitted.mkdir()
+    (fitted / "places.tsv").write_text("1\t1\n9\t3\n")
+    (fitted / "grammar.yaml").write_text(
+        "alphabet: DNA\nwindow: 40\nelements: {a: {kmers: {ACGTACGT: 1}}}\n"
+        "conditions:\n  one: {rules: [{elements: [a], position: {file: places.tsv}}]}\n  two: {}\n"
+    )
+    given = config(real, grammars={"twin": {"from": "fitted/grammar.yaml"}})
+    grid = Grid(given, "config", (Path(), REPOSITORY))
+    assert grid.grammars["twin"].longest == 40
+    assert grid.files_read("twin") == ["fitted/places.tsv"]
+    given["grammars"]["twin"]["from"] = "fitted/other.yaml"
+    with pytest.raises(InputError, match=r"no file fitted/other\.yaml; it is relative"):
+        Grid(given, "config", (Path(), REPOSITORY))

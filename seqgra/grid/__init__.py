@@ -26,7 +26,7 @@ from seqgra.grammar.load import load_grammar, merge
 from seqgra.grammar.schema import Grammar
 from seqgra.grid import cost
 from seqgra.grid.config import GridConfig
-from seqgra.grid.variants import architecture_variant, grammar_variant
+from seqgra.grid.variants import architecture_variant, files_named, grammar_variant
 from seqgra.yamlfile import read_yaml, suggest, validate
 
 #: Cells that one job holds at most, so that its batch file stays a reasonable shell argument.
@@ -147,9 +147,13 @@ class Grid:
         return base
 
     def _find(self, kind: str, name: str) -> Path:
+        written = name.endswith((".yaml", ".yml"))  # a path, such as that of a fitted grammar
         for root in self.roots:
-            if (file := root / kind / f"{name}.yaml").is_file():
+            if (file := root / name if written else root / kind / f"{name}.yaml").is_file():
                 return file
+        if written:
+            message = f"no file {name}; it is relative to the working folder"
+            raise bad_input(self.file, kind, message)
         known = sorted({file.stem for root in self.roots for file in (root / kind).glob("*.yaml")})
         message = f"no {kind}/{name}.yaml; {suggest(name, known)}"
         raise bad_input(self.file, f"{kind}.{name}", message)
@@ -377,20 +381,19 @@ class Grid:
         return self.architecture_base(architecture)
 
     def grammar_inputs(self, grammar: str) -> list[str]:
-        """Return the files whose change can change a grammar: its own and those of its motifs.
+        """Return the files whose change can change a grammar: its own and those it reads.
 
         Of a real dataset, the file that identifies it.
         """
         if grammar in self.datasets:
             return [str(self.datasets[grammar].folder / RUN_FILE)]
-        return [str(self.grammar_file(grammar)), *self.motif_files(grammar)]
+        return [str(self.grammar_file(grammar)), *self.files_read(grammar)]
 
-    def motif_files(self, grammar: str) -> list[str]:
-        """Return the motif files that a grammar, with the config's changes, reads."""
+    def files_read(self, grammar: str) -> list[str]:
+        """Return the files that a grammar, with the config's changes, reads: motifs, tables, FASTA."""
         file = self.grammar_files[grammar]
         content = merge(read_yaml(file), self.config.grammars[grammar])
-        motifs = {e["motif"] for e in content["elements"].values() if "motif" in e}
-        return sorted(str(file.parent / motif) for motif in motifs)
+        return sorted(str(file.parent / name) for name in files_named(content))
 
     def architecture_inputs(self, architecture: str) -> list[str]:
         """Return the files that an architecture is trained from; none for a plain descriptor."""

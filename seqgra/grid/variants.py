@@ -11,6 +11,9 @@ from seqgra.grammar.load import merge, resolve
 from seqgra.grammar.schema import Grammar
 from seqgra.yamlfile import read_yaml
 
+#: Keys of a grammar whose text names a file.
+_FILE_KEYS = {"motif", "file", "fasta"}
+
 
 def grammar_variant(file: Path, changes: dict[str, Any]) -> Grammar:
     """Return the grammar of `file` with changes: mappings merge, lists replace.
@@ -37,3 +40,17 @@ def architecture_variant(base: str, changes: dict[str, Any], name: str) -> Archi
     for key in {"optimizer", "schedule"} & changes.keys():  # a choice of one: a change replaces it
         content[key] = changes[key]
     return resolve_architecture(content, f"{file} ({name})" if changes else file)
+
+
+def files_named(content: Any) -> set[str]:
+    """Return the files that a grammar names, relative to its folder: motifs, tables of laws, FASTA.
+
+    >>> sorted(files_named({"a": [{"motif": "m.meme", "id": "x"}], "gap": {"file": "gaps.tsv"}}))
+    ['gaps.tsv', 'm.meme']
+    """
+    if isinstance(content, dict):
+        own = {v for k, v in content.items() if k in _FILE_KEYS and isinstance(v, str)}
+        return own.union(*map(files_named, content.values()))
+    if isinstance(content, (list, tuple)):
+        return set[str]().union(*map(files_named, content))
+    return set()

@@ -4,7 +4,7 @@
 rule variant_grammar:
     input:
         base=lambda w: GRID.grammar_files[w.grammar],
-        motifs=lambda w: GRID.motif_files(w.grammar),
+        read=lambda w: GRID.files_read(w.grammar),
     output:
         f"{RESULTS}/grammars/{{grammar}}.yaml",
     log:
