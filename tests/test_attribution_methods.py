@@ -15,6 +15,7 @@ from seqgra.architecture.load import architecture_content, load_architecture, re
 from seqgra.attribute import gradients, sources
 from seqgra.attribute.methods import METHODS, Settings, corrects, refusal
 from seqgra.attribute.mutagenesis import MASKED, mutagenesis, mutation_effects, occlusion
+from seqgra.attribute.null import untrained
 from seqgra.attribute.references import shuffled
 from seqgra.attribute.sufficient_subsets import (
     PlainCandidates,
@@ -77,6 +78,17 @@ def model_of(content, window=40, task="multi-class", conditions=("a", "b", "c"),
             nn.init.normal_(part.running_mean, std=0.1)
             nn.init.uniform_(part.running_var, 0.5, 2)
     return pytorch.PytorchModel(module, recipe, torch.device("cpu"))
+
+
+def test_the_untrained_twin_has_other_weights_on_the_device_asked_for(monkeypatch):
+    asked, choose = [], pytorch.choose_device
+    monkeypatch.setattr(pytorch, "choose_device", lambda name: asked.append(name) or choose("cpu"))
+    model = model_of([{"conv": {"filters": 3, "width": 5}}, "global-max-pool"])
+    twin, again = untrained(model, "cuda"), untrained(model, "cuda")
+    assert asked == ["cuda", "cuda"]
+    x, *_ = sequences()
+    assert not np.allclose(twin.logits(x), model.logits(x))
+    np.testing.assert_array_equal(twin.logits(x), again.logits(x))
 
 
 def sequences(examples=6, window=40, seed=0):

@@ -1,12 +1,15 @@
 """What jobs ask for, and what `seqgra plan` says before anything is submitted."""
 
+import itertools
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 import yaml
 
 from seqgra.cli import main
+from seqgra.errors import InputError
 from seqgra.grid import Grid, commands, cost, jobs
 from seqgra.grid.plan import STAGES, plan
 
@@ -56,6 +59,63 @@ def test_methods_cost_what_their_passes_cost():
     assert once < path < mutants
     both = seconds("saliency", "mutagenesis")
     assert mutants < both < mutants + once
+
+
+METHODS = [
+    "saliency",
+    {"name": "integrated-gradients", "baseline": "zeros"},
+    {"name": "corrected", "method": "integrated-gradients", "correct": True, "steps": 7},
+    {"name": "twin", "method": "gradient", "untrained": True},
+]
+
+
+def test_methods_of_a_grid_have_names_and_options():
+    found = grid(attribution={"methods": METHODS, "examples": 9, "steps": 50})
+    lines = found_lines(found, "attribute", pack("small", "fc10"))
+    options = {Path(line[line.index("-o") + 1]).name: line for line in lines}
+    assert list(options) == ["saliency", "integrated-gradients", "corrected", "twin"]
+    given = {name: set(itertools.pairwise(line)) for name, line in options.items()}
+    assert ("--method", "saliency") in given["saliency"]
+    assert {("--baseline", "zeros"), ("--steps", "50")} <= given["integrated-gradients"]
+    assert {("--method", "integrated-gradients"), ("--steps", "7")} <= given["corrected"]
+    assert "--correct" in options["corrected"] and "--baseline" not in options["corrected"]
+    assert "--untrained" in options["twin"] and "--correct" not in options["twin"]
+    row = next(commands.cell_rows(found))
+    assert [entry.split("=")[0] for entry in row["attributions"].split(";")] == list(options)
+
+    def seconds(steps):
+        methods = [{"name": "integrated-gradients", "steps": steps}]
+        made = grid(attribution={"methods": methods, "examples": 100, "steps": 50})
+        return jobs.seconds(made, "attribute", pack("wide", "conv20w-gmp-fc10"))
+
+    assert seconds(5) < seconds(50) < seconds(500)
+
+
+def found_lines(found, stage, name):
+    """Return the arguments of each line of a batch file."""
+    texts = commands.lines(found, stage, name).splitlines()
+    return [shlex.split(text) for text in texts if not text.startswith("#")]
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"name": "x"}, "unknown method 'x'"),
+        ({"name": "saliency", "steps": 3}, "steps: is no option of saliency; it has none"),
+        ({"name": "occlusion", "mask": "noise"}, "mask: is 'noise'; choose from zeros, background"),
+        ({"name": "mutagenesis", "correct": True}, "correct: is for methods over gradients"),
+        ({"name": "occlusion", "widht": 3}, "widht: unknown key; did you mean 'width'?"),
+        ({"name": "a/b", "method": "saliency"}, "use letters, digits"),
+        ({"method": "saliency"}, "name"),
+    ],
+    ids=["method", "option", "choice", "correct", "key", "path", "name"],
+)
+def test_wrong_methods_of_a_grid_are_refused(entry, message):
+    with pytest.raises(InputError) as refused:
+        grid(attribution={"methods": ["gradient", entry]})
+    assert "attribution.methods[1]" in str(refused.value) and message in str(refused.value)
+    with pytest.raises(InputError, match="holds gradient twice"):
+        grid(attribution={"methods": ["gradient", {"name": "gradient", "correct": True}]})
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -216,7 +216,11 @@ def test_tuning_comes_before_training(tmp_path):
         ({"name": "../outside"}, "use letters, digits"),
         (
             {"attribution": {"methods": ["gradiant"]}},
-            "unknown method 'gradiant'; did you mean 'gradient'?",
+            "attribution.methods[0]: unknown method 'gradiant'; did you mean 'gradient'?",
+        ),
+        (
+            {"attribution": {"methods": ["saliency", {"name": "deep-lift", "steps": 3}]}},
+            "attribution.methods[1].steps: is no option of deep-lift; it has baseline",
         ),
         ({"grammars": {"tiny": {"window": 5}}}, "elements.a: is 8 wide; the window has 5 letters"),
     ],

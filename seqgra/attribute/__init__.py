@@ -13,7 +13,7 @@ from seqgra.architecture.load import resolve_architecture
 from seqgra.architecture.schema import Network
 from seqgra.attribute import gradients
 from seqgra.attribute.consistency import Patterns
-from seqgra.attribute.methods import METHODS, Method, Settings, corrects, refusal
+from seqgra.attribute.methods import METHODS, Method, Settings, method_problems, refusal
 from seqgra.attribute.null import background_only, untrained
 from seqgra.attribute.solvable import solvable
 from seqgra.attribute.sources import completeness_gap, method_settings, predictions, source_of
@@ -152,7 +152,10 @@ def attribute(
         differ, or no example shows a condition.
     """
     chosen = Settings(**settings)
-    raise_problems(_problems(method, examples, correct, chosen))
+    problems = method_problems(method, correct, chosen)
+    if examples < 1:
+        problems.append(Problem("examples", "", f"is {examples}; give 1 or more"))
+    raise_problems(problems)
     run, data = require_run(model, "train"), open_dataset(dataset)
     y = data.y_true(set_name, set_size)
     options = {"method": method, "examples": examples, "correct": correct, **_used(method, chosen)}
@@ -178,7 +181,7 @@ def attribute(
         if reason := refusal(method, _network(trained)):
             return _skip(draft, method, reason)
         try:
-            trained = untrained(trained) if untrained_twin else trained
+            trained = untrained(trained, device) if untrained_twin else trained
             result = _attributions(trained, plan)
         except NotDefined as error:
             return _skip(draft, method, str(error))
@@ -233,20 +236,6 @@ def fixed_explanations(y: np.ndarray, per_condition: int, most: int = SCORED) ->
     order = np.lexsort((condition, turn))
     chosen = np.sort(order[turn[order] <= per_condition][:most])
     return Explanations(example[chosen], condition[chosen])
-
-
-def _problems(method: str, examples: int, correct: bool, settings: Settings) -> list[Problem]:
-    """Return what is wrong with the options."""
-    problems = []
-    if method not in METHODS:
-        message = f"is {method!r}; choose from {', '.join(METHODS)}"
-        problems.append(Problem("method", "", message))
-    elif correct and not corrects(method):
-        message = f"is for methods over gradients; {method} is none"
-        problems.append(Problem("correct", "", message))
-    if examples < 1:
-        problems.append(Problem("examples", "", f"is {examples}; give 1 or more"))
-    return [*problems, *settings.problems()]
 
 
 def _skip(draft: Draft, method: str, reason: str) -> str:

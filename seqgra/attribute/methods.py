@@ -12,6 +12,7 @@ from seqgra.architecture.schema import Network
 from seqgra.attribute import gradients, mutagenesis, sufficient_subsets
 from seqgra.attribute.references import BASELINES
 from seqgra.errors import Problem
+from seqgra.yamlfile import suggest
 
 #: What a method is computed from: gradients of the model; gradients or maps by rules for layers of a
 #: PyTorch module; predictions; predictions of masked sequences.
@@ -223,6 +224,17 @@ _WITHOUT_RULE = {
     "deconvolution": ("lstm", "gru", "attention", "layer-norm"),
 }
 _RECTIFIED = ("guided", "deconvolution")
+
+
+def method_problems(method: str, correct: bool, settings: Settings) -> list[Problem]:
+    """Return what is wrong with a method's name and options."""
+    problems = []
+    if method not in METHODS:
+        problems.append(Problem("method", "", f"is {method!r}; {suggest(method, list(METHODS))}"))
+    elif correct and not corrects(method):
+        message = f"is for methods over gradients; {method} is none"
+        problems.append(Problem("correct", "", message))
+    return [*problems, *settings.problems()]
 
 
 def corrects(method: str) -> bool:

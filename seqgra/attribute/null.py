@@ -49,7 +49,7 @@ def background_only(dataset: Dataset, set_name: str) -> tuple[np.ndarray, np.nda
     return x, explained
 
 
-def untrained(model: AbstractModel, seed: int = 0) -> AbstractModel:
+def untrained(model: AbstractModel, device: str = "auto", seed: int = 0) -> AbstractModel:
     """Return a network of the same architecture with weights drawn anew, of the PyTorch backend.
 
     Structure alone makes attributions uneven (doi:10.48550/arXiv.1810.03292).
@@ -69,4 +69,4 @@ def untrained(model: AbstractModel, seed: int = 0) -> AbstractModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = pytorch.build_from_recipe(recipe, "the model")
-    return pytorch.PytorchModel(module, recipe, pytorch.choose_device("auto"))
+    return pytorch.PytorchModel(module, recipe, pytorch.choose_device(device))

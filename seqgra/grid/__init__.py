@@ -190,17 +190,16 @@ class Grid:
                 module.try_custom(network, sizes, file)
 
     def _other_problems(self) -> Iterator[Problem]:
-        from seqgra.attribute.methods import METHODS
         from seqgra.model import NETWORK_BACKENDS
 
         at, sizes = self.config.at, self.config.sizes
         if at is not None and not min(sizes) <= at <= max(sizes):
             message = f"is {at}; expected a size within the grid's, {min(sizes)} to {max(sizes)}"
             yield Problem(self.file, "at", message)
-        for method in self.config.attribution.methods:
-            if method not in METHODS:
-                message = f"unknown method {method!r}; {suggest(method, list(METHODS))}"
-                yield Problem(self.file, "attribution.methods", message)
+        for number, plan in enumerate(self.config.attribution.methods):
+            for option, message in plan.problems():
+                place = f"attribution.methods[{number}]"
+                yield Problem(self.file, f"{place}.{option}" if option else place, message)
         yield from self._tune_problems()
         exact = any(isinstance(a, BayesOptimal) for a in self.architectures.values())
         if self.config.adaptive is not None and not exact:

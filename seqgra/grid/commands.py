@@ -78,8 +78,11 @@ def _attribute(grid: Grid, cell: Cell) -> Iterator[list[object]]:
     plan = grid.config.attribution
     for method in plan.methods:
         inputs = [grid.noun("models", cell), grid.test_set(cell.grammar)]
-        options = ["--method", method, "--examples", plan.examples, "--steps", plan.steps]
-        target = grid.noun("attributions", cell) / method
+        options = ["--method", method.kind, "--examples", plan.examples]
+        settings = {"steps": plan.steps, **method.settings}
+        options += [part for name, value in settings.items() for part in (f"--{name}", value)]
+        options += [f"--{flag}" for flag in ("correct", "untrained") if getattr(method, flag)]
+        target = grid.noun("attributions", cell) / method.name
         yield [*inputs, "-o", target, *options, *_test_options(grid, cell)]
 
 
@@ -98,7 +101,7 @@ def cell_rows(grid: Grid, spared: Collection[Cell] = frozenset()) -> Iterator[di
     """Yield one row of the cells file for each cell (see `compare`); `spared` are those not needed."""
     for cell in grid.cells:
         attributions = (
-            f"{method}={grid.noun('attributions', cell) / method}"
+            f"{method.name}={grid.noun('attributions', cell) / method.name}"
             for method in grid.config.attribution.methods
         )
         yield {
@@ -119,7 +122,7 @@ def _refused(grid: Grid, cell: Cell) -> Iterator[str]:
     architecture = grid.architectures[cell.architecture]
     network = architecture if isinstance(architecture, Network) else None
     for method in grid.config.attribution.methods:
-        if reason := refusal(method, network):
+        if reason := refusal(method.kind, network):
             yield f"skipped: {reason}"
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from seqgra.architecture.optimizers import CANDIDATES, Candidates
 from seqgra.architecture.schema import Network
-from seqgra.yamlfile import Strict
+from seqgra.yamlfile import Strict, suggest
 
 
 def _path_safe(name: str) -> str:
@@ -54,10 +55,69 @@ class TestSet(Strict):
     seed: Seed = 0
 
 
+class MethodPlan(Strict):
+    """An attribution method and its options, by the names of ``seqgra attribute``; None: its default.
+
+    `name` stands in paths and tables; `method` is what it is, the name itself where not given.
+    """
+
+    name: Name
+    method: str = ""
+    baseline: str | None = None
+    steps: Count | None = None
+    references: Count | None = None
+    samples: Count | None = None
+    noise: float | None = None
+    width: Count | None = None
+    mask: str | None = None
+    threshold: float | None = None
+    correct: bool = False
+    untrained: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The method."""
+        return self.method or self.name
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The options that are given and have values."""
+        given = self.model_dump(exclude={"name", "method", "correct", "untrained"})
+        return {name: value for name, value in given.items() if value is not None}
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield options and what is wrong with them; no option: with the method."""
+        from seqgra.attribute.methods import METHODS, Settings, method_problems
+
+        if self.kind not in METHODS:
+            yield "", f"unknown method {self.kind!r}; {suggest(self.kind, list(METHODS))}"
+            return
+        for problem in method_problems(self.kind, self.correct, Settings(**self.settings)):
+            yield problem.file, problem.message
+        known = [*METHODS[self.kind].settings]
+        known += ["references"] if self.baseline == "shuffled" else []
+        for option in self.settings.keys() - known:
+            yield option, f"is no option of {self.kind}; it has {', '.join(known) or 'none'}"
+
+
+def _named(given: Any) -> Any:
+    return {"name": given} if isinstance(given, str) else given
+
+
+def _distinct_names(plans: tuple[MethodPlan, ...]) -> tuple[MethodPlan, ...]:
+    _distinct(tuple(plan.name for plan in plans))
+    return plans
+
+
+Methods = Annotated[
+    tuple[Annotated[MethodPlan, BeforeValidator(_named)], ...], AfterValidator(_distinct_names)
+]
+
+
 class AttributionPlan(Strict):
     """Which attribution methods to score grammar recovery with, and on how many test examples."""
 
-    methods: tuple[str, ...] = ("integrated-gradients",)
+    methods: Methods = (MethodPlan(name="integrated-gradients"),)
     examples: Annotated[int, Field(ge=1, description="of each condition")] = 500
     steps: Count = 100
 

@@ -16,7 +16,7 @@ from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Net
 from seqgra.architecture.shapes import count_multiplications, count_parameters, layer_shapes
 from seqgra.dataset import split_size
 from seqgra.grammar.schema import Grammar
-from seqgra.grid.config import AttributionPlan, TunePlan
+from seqgra.grid.config import AttributionPlan, MethodPlan, TunePlan
 
 #: CPU seconds that a job takes before its first noun: Snakemake twice, Python, torch.
 START_SECONDS = 6.0
@@ -135,7 +135,7 @@ def attribution(
 
     if isinstance(architecture, Baseline):
         return Cost(0.1 * len(plan.methods), 50)
-    passes = sum(_passes(name, plan, grammar) for name in plan.methods)
+    passes = sum(_passes(method, plan, grammar) for method in plan.methods)
     times = len(plan.methods)
     examples = min(SCORED, plan.examples * len(grammar.conditions))
     if isinstance(architecture, BayesOptimal):  # a pass takes as long as a prediction
@@ -147,10 +147,11 @@ def attribution(
     return Cost(0.1 * times + examples * (4e-4 * times + passes * per_pass), held / 2**20)
 
 
-def _passes(method: str, plan: AttributionPlan, grammar: Grammar) -> int:
+def _passes(wanted: MethodPlan, plan: AttributionPlan, grammar: Grammar) -> int:
     """Return how often a method passes an example through a model; an unknown one once."""
     from seqgra.attribute.methods import METHODS, Settings
 
+    method = wanted.kind
     if method not in METHODS:
         return 1
     defaults, settings = Settings(), METHODS[method].settings
@@ -161,6 +162,7 @@ def _passes(method: str, plan: AttributionPlan, grammar: Grammar) -> int:
         letters = len(ALPHABETS[grammar.alphabet].letters) if method == "mutagenesis" else 2
         return grammar.longest * (letters - 1)
     times = {"steps": plan.steps, "references": defaults.references, "samples": defaults.samples}
+    times |= wanted.settings
     return max((count for name, count in times.items() if name in settings), default=1)
 
 

@@ -244,17 +244,19 @@ def _sample_rest(grid: Grid, cell: Cell, folder: Path, data: Path) -> Iterator[t
     wanted = grid.config.attribution
     few = wanted.model_copy(update={"examples": min(wanted.examples, 20)})
     for method in wanted.methods:
-        target = folder / method
+        target = folder / method.name
         attribute(
             model,
             data,
             target,
-            method=method,
+            method=method.kind,
             score=recover,
             motifs=AlignedMotifs,
             examples=few.examples,
-            steps=few.steps,
+            correct=method.correct,
+            untrained_twin=method.untrained,
             device=device,
+            **{"steps": few.steps, **method.settings},
         )
         one = few.model_copy(update={"methods": (method,)})
         estimate = cost.attribution(architecture, grammar, one, large).seconds
