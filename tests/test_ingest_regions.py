@@ -289,7 +289,20 @@ def test_overlapping_windows_never_cross_sets(genome, tmp_path):
     assert "chr1" not in set(regions_of(dataset).query("set == 'training'")["chrom"])
 
 
-@pytest.mark.parametrize("packing", ["gzip", "bgzip", "crlf", "one line", "read-only"])
+def test_gc_matched_negatives_follow_given_sets_of_whole_chromosomes(genome, tmp_path):
+    rows = [
+        (chrom, start, start + 50, "", 0, ".", "A", SETS[n % 3])
+        for n, chrom in enumerate(CHROMS)
+        for start in range(500, 4000, 250)
+    ]
+    header = "#chrom\tstart\tend\tname\tscore\tstrand\tlabel\tset"
+    bed = write_bed(tmp_path / "p.bed", header, *rows)
+    call = ("--peaks", bed, "--genome", genome, "--width", 50, "--negatives", "gc")
+    table = regions_of(ingested(tmp_path / "d", *call))
+    assert (table.groupby("chrom")["set"].nunique() == 1).all()
+
+
+@pytest.mark.parametrize("packing", ["gzip", "bgzip", "crlf", "one line", "read-only", "misnamed"])
 def test_genomes_as_they_come(peaks, genome, tmp_path, packing):
     expected = ingested(tmp_path / "d", *both(peaks, genome))
     folder = tmp_path / "genome"
@@ -306,6 +319,8 @@ def test_genomes_as_they_come(peaks, genome, tmp_path, packing):
         write_genome(file, CHROMS, end="\r\n")
     elif packing == "one line":
         write_genome(file, CHROMS, line=100_000)
+    elif packing == "misnamed":
+        file = shutil.copy(genome, folder / "g.fa.gz")
     else:
         shutil.copy(genome, file)
         (folder / "g.fa.fai").mkdir()  # where nothing can be written, even by root
@@ -314,6 +329,7 @@ def test_genomes_as_they_come(peaks, genome, tmp_path, packing):
         assert (dataset.x(name) == expected.x(name)).all()
     beside = folder / "g.fa.fai"
     assert beside.is_file() == (packing in ("crlf", "one line"))
+    assert {path.name for path in folder.iterdir()} <= {Path(file).name, beside.name}
 
 
 def test_a_stale_index_is_made_again(peaks, tmp_path):

@@ -255,7 +255,11 @@ def test_single_tables(tmp_path):
         dataset = ingested(tmp_path / end, "--table", tmp_path / f"t.{end}")
         assert labelled(dataset) == set(zip(frame["set"], texts, frame["label"], strict=True))
     given = ingested(tmp_path / "f", "--table", tmp_path / "t.tsv", "--split", "fraction")
-    assert given.counts == {"training": 21, "validation": 3, "test": 6} or len(given.counts) == 3
+    assert given.counts == {"training": 22, "validation": 2, "test": 6}
+    frame.loc[:4, "label"] = None
+    frame.drop(columns="set").to_parquet(tmp_path / "t.parquet")
+    several = ingested(tmp_path / "g", "--table", tmp_path / "t.parquet", "--task", "multi-label")
+    assert sum(label == "" for _, _, label in labelled(several)) == 5
 
 
 A_ONLY = "".join(f">{n} label=A\n{random_letters(9, n)}\n" for n in range(12))
@@ -365,10 +369,11 @@ def test_without_motifs(two_classes, tmp_path, capsys):
     assert recovery["left_out"]["macro"] == 10 and recovery["examples"]["macro"] == 0
 
 
-def test_describing(real, tiny_dataset, tiny_grammar, capsys):
+def test_describing(real, tiny_dataset, tiny_grammar, tmp_path, capsys):
     capsys.readouterr()
-    run("describe", real.folder)
+    run("describe", real.folder, "-o", tmp_path)
     told = capsys.readouterr().out
+    assert (tmp_path / "description.md").read_text() in told
     assert "240 read; 240 examples of 60 letters (DNA, multi-class)" in told
     assert "ebox" in told and "mean GC" in told
     assert main(["describe", str(tiny_dataset)]) == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seqgra.cli.options import Verbs, add_output, add_verb, natural
+from seqgra.cli.options import Verbs, add_output, add_verb, natural, positive
 from seqgra.errors import bad_input
 
 _LABELLED = ("peaks", "fasta")
@@ -63,7 +63,7 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
 def _add_windows(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("windows")
     group.add_argument(
-        "--width", type=natural, help="letters of a window; longer FASTA sequences are cut to it"
+        "--width", type=positive, help="letters of a window; longer FASTA sequences are cut to it"
     )
     group.add_argument(
         "--center", choices=("summit", "middle"), help="of regions [summit where there is one]"

@@ -242,7 +242,7 @@ def _describe(options: argparse.Namespace) -> str:
     from seqgra.grammar.load import find_grammar
 
     if (folder := Path(options.grammar)).joinpath(RUN_FILE).is_file():
-        return _describe_real(folder)
+        return _describe_real(folder, options.output)
     text = describe(
         find_grammar(options.grammar),
         options.output,
@@ -255,15 +255,19 @@ def _describe(options: argparse.Namespace) -> str:
     return "done" if options.output else ""
 
 
-def _describe_real(folder: Path) -> str:
+def _describe_real(folder: Path, output: Path | None) -> str:
     from seqgra.dataset import open_dataset
+    from seqgra.fingerprint import write_atomically
     from seqgra.ingest.words import facts_in_words
 
     dataset = open_dataset(folder)
     if dataset.simulated:
         raise bad_input(folder, "", "was simulated; give its grammar, and this folder as --dataset")
-    print(facts_in_words(dataset.content))
-    return ""
+    text = facts_in_words(dataset.content)
+    print(text)
+    if output:
+        write_atomically(output / "description.md", f"{text}\n")
+    return "done" if output else ""
 
 
 def _list(options: argparse.Namespace) -> str:

@@ -33,7 +33,13 @@ from seqgra.ingest.genome import Genome, open_genome
 from seqgra.ingest.measure import measured_grammar, set_facts
 from seqgra.ingest.negatives import Limits, gc_distance, gc_matched, shuffled
 from seqgra.ingest.recipe import Recipe, check, identify, options_of
-from seqgra.ingest.splits import by_chromosome, by_fraction, crossing, overlap_groups
+from seqgra.ingest.splits import (
+    by_chromosome,
+    by_fraction,
+    crossing,
+    overlap_groups,
+    sets_of_chromosomes,
+)
 from seqgra.streams import STREAM_VERSION, stratified_order
 
 _ROWS = 1 << 14
@@ -96,10 +102,9 @@ def ingest(recipe: Recipe, folder: Path) -> str:
 def _make(recipe: Recipe, genome: Genome | None, encoder: Encoder, dropped: Dropped) -> _Made:
     """Return the examples of all sets, negatives among them."""
     gathered = gather(recipe, genome, encoder, dropped)
-    examples, set_of = _split(recipe, gathered.examples, dropped)
-    made = _Made(examples, gathered.names, [])
+    made = _Made(_split(recipe, gathered.examples, dropped), gathered.names, [])
     if recipe.negatives != "none":
-        made = _with_negatives(recipe, made, gathered, genome, set_of)
+        made = _with_negatives(recipe, made, gathered, genome)
     if recipe.multi_label and NEGATIVE in made.names:
         column = made.names.index(NEGATIVE)
         y = np.delete(made.examples.y, column, axis=1)
@@ -109,10 +114,8 @@ def _make(recipe: Recipe, genome: Genome | None, encoder: Encoder, dropped: Drop
     return made
 
 
-def _split(
-    recipe: Recipe, examples: Examples, dropped: Dropped
-) -> tuple[Examples, dict[str, int] | None]:
-    """Return the examples with their sets, and the set of each chromosome where whole ones were split."""
+def _split(recipe: Recipe, examples: Examples, dropped: Dropped) -> Examples:
+    """Return the examples with their sets."""
     rows, how = examples.rows, recipe.split
     told, placed = rows["set"] >= 0, rows["chrom"] != ""
     if how is None and (recipe.validation or recipe.test):
@@ -123,30 +126,25 @@ def _split(
         message = f"{int((~told).sum())} of {len(rows)} examples name no set; give all one, "
         message += "or use another --split"
         raise bad_input("--split", "given", message)
-    group, set_of = overlap_groups(rows), None
+    group = overlap_groups(rows)
     if how == "chromosome":
         given = {"validation": recipe.validation, "test": recipe.test}
-        sets, set_of = by_chromosome(rows, recipe.shares, given)
+        sets = by_chromosome(rows, recipe.shares, given)
     elif how == "fraction":
         sets = by_fraction(examples.y, group, recipe.shares, recipe.seed)
     else:
         sets = rows["set"].to_numpy()
         good = ~crossing(sets, group)
-        examples = dropped.keep(examples, good, "overlapping an example of a later set")
-        return examples, None
+        return dropped.keep(examples, good, "overlapping an example of a later set")
     for number, share in enumerate(recipe.shares):
         if share > 0 and how == "fraction" and not (sets == number).any():
             message = f"gets no example of {len(sets)}; change --shares, or give more"
             raise bad_input("--split", SETS[number], message)
-    return examples._replace(rows=rows.assign(set=sets)), set_of
+    return examples._replace(rows=rows.assign(set=sets))
 
 
 def _with_negatives(
-    recipe: Recipe,
-    made: _Made,
-    gathered: Gathered,
-    genome: Genome | None,
-    set_of: dict[str, int] | None,
+    recipe: Recipe, made: _Made, gathered: Gathered, genome: Genome | None
 ) -> _Made:
     """Add drawn negatives to the examples."""
     examples, names = made.examples, made.names
@@ -163,7 +161,7 @@ def _with_negatives(
             positives,
             genome,
             gathered.taken,
-            set_of,
+            sets_of_chromosomes(examples.rows),
             ratio=recipe.ratio,
             limits=limits,
             seed=recipe.seed,

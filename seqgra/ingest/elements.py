@@ -52,7 +52,9 @@ def wanted_motifs(recipe: Recipe, conditions: list[str]) -> dict[str, Motif]:
     found: dict[str, Motif] = {}
     for text in recipe.motif or tuple(dict.fromkeys(motif.name for motif in known.values())):
         name, _, identifier = text.partition("=") if recipe.motif else (text, "", text)
-        identifier, condition = _with_condition(identifier or name, conditions)
+        identifier, condition = identifier or name, -1
+        if identifier not in known:
+            identifier, condition = _with_condition(identifier, conditions)
         if identifier not in known:
             advice = suggest(identifier, list(known))
             raise bad_input(recipe.motifs, "", f"has no motif {identifier!r}; {advice}")

@@ -42,6 +42,7 @@ from seqgra.ingest.sequences import (
     with_negative,
 )
 from seqgra.ingest.tables import read_table
+from seqgra.progress import Progress
 
 
 class Gathered(NamedTuple):
@@ -221,7 +222,8 @@ def _windows(
     windows = make_rows(len(regions))
     windows["chrom"], windows["start"], windows["end"] = regions["chrom"], start, start + width
     windows["set"] = [SETS.index(name) if name else -1 for name in regions["set"]]
-    windows["strand"] = regions["strand"] if recipe.stranded else "+"
+    turned = (regions["strand"] == "-") & recipe.stranded
+    windows["strand"] = np.where(turned, "-", "+")
     return windows[fits].reset_index(drop=True), fits
 
 
@@ -250,11 +252,14 @@ def _letters(
     width = recipe.width or 0
     x, shares = np.empty((len(windows), width), np.uint8), np.zeros(len(windows))
     start = windows["start"].to_numpy(np.int64)
+    progress = Progress(f"windows of {genome.file.name}", len(windows))
     for chrom, places in windows.groupby("chrom", sort=False).indices.items():
         codes, soft = genome.letters(str(chrom))
         x[places] = sliding_window_view(codes, width)[start[places]]
+        progress.advance(len(places))
         if recipe.masked < 1:
             shares[places] = sliding_window_view(soft, width)[start[places]].mean(axis=1)
+    progress.close()
     turned = np.flatnonzero(windows["strand"] == "-")
     back = x[turned][:, ::-1]
     x[turned] = np.where(back < 4, 3 - back, back)

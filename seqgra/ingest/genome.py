@@ -67,7 +67,7 @@ def open_genome(file: Path, encoder: Encoder) -> Iterator[Genome]:
         try:
             with file.open("rb") as stream:
                 packed = stream.read(2) == _GZIP
-            plain = _unpacked(file, Path(folder)) if packed else file
+            plain = _unpacked(file, Path(folder)) if packed else _plainly_named(file, Path(folder))
             with plain.open("rb") as stream:
                 if not stream.read(1 << 16).lstrip().startswith(b">"):
                     raise bad_input(file, "line 1", "is not FASTA; a record begins with '>'")
@@ -84,6 +84,15 @@ def _unpacked(file: Path, folder: Path) -> Path:
             shutil.copyfileobj(packed, stream, 1 << 20)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise bad_input(file, "", "is a damaged gzip file; copy it again") from None
+    return plain
+
+
+def _plainly_named(file: Path, folder: Path) -> Path:
+    """Return the file by a name that does not say it is compressed, which pyfaidx would believe."""
+    if file.suffix.lower() not in (".gz", ".bgz"):
+        return file
+    plain = folder / "genome.fa"
+    plain.symlink_to(file.resolve())
     return plain
 
 
@@ -112,4 +121,4 @@ def _keep_index(index: Path, beside: Path) -> None:
         shutil.copyfile(index, aside)
         aside.replace(beside)
     except OSError:
-        return
+        aside.unlink(missing_ok=True)

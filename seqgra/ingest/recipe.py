@@ -97,6 +97,7 @@ class Recipe(NamedTuple):
         return self.task == MULTI_LABEL
 
 
+_MOST_NEGATIVES = 100
 #: Options that name files; their content counts, not their names.
 _FILES = ("peaks", "fasta", "table", "labels", "genome", "blacklist", "motifs")
 
@@ -138,8 +139,9 @@ def check(recipe: Recipe) -> None:
         raise bad_input(
             "--p-value", "", f"is {recipe.p_value:g}; expected a number between 0 and 1"
         )
-    if not recipe.ratio > 0:
-        raise bad_input("--ratio", "", f"is {recipe.ratio:g}; expected a number above 0")
+    if not 0 < recipe.ratio <= _MOST_NEGATIVES:
+        message = f"is {recipe.ratio:g}; expected a number above 0, at most {_MOST_NEGATIVES}"
+        raise bad_input("--ratio", "", message)
     if (recipe.validation or recipe.test) and recipe.split not in (None, "chromosome"):
         message = "name chromosomes, but --split is {}; leave one out"
         raise bad_input("--validation, --test", "", message.format(recipe.split))

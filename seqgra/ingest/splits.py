@@ -51,8 +51,8 @@ def largest_deficit(sizes: Sequence[int], shares: Sequence[float]) -> np.ndarray
 
 def by_chromosome(
     rows: pd.DataFrame, shares: Sequence[float], given: Mapping[str, Sequence[str]]
-) -> tuple[np.ndarray, dict[str, int]]:
-    """Return each example's set, int8 (N,), and the set of each chromosome.
+) -> np.ndarray:
+    """Return each example's set, int8 (N,).
 
     With chromosomes `given` for validation and test, all others train; else whole chromosomes, the
     one with most examples first, go to the set that lacks most of its share.
@@ -87,7 +87,13 @@ def by_chromosome(
             raise bad_input("--split", "chromosome", message)
         dealt = largest_deficit([int(counts[name]) for name in names], shares)
         of = dict(zip(names, dealt.tolist(), strict=True))
-    return rows["chrom"].map(of).to_numpy(np.int8), of
+    return rows["chrom"].map(of).to_numpy(np.int8)
+
+
+def sets_of_chromosomes(rows: pd.DataFrame) -> dict[str, int] | None:
+    """Return the set of each chromosome, or None where one serves several sets."""
+    each = rows.groupby("chrom")["set"]
+    return None if (each.nunique() > 1).any() else {str(c): int(s) for c, s in each.first().items()}
 
 
 def by_fraction(y: np.ndarray, group: np.ndarray, shares: Sequence[float], seed: int) -> np.ndarray:

@@ -122,8 +122,12 @@ def _parquet_rows(file: Path) -> Iterator[_Row]:
     for number, (text, labels, in_set) in enumerate(
         zip(table[sequence], table[label], sets, strict=True)
     ):
+        if not isinstance(text, str):
+            raise bad_input(file, f"row {number}", "holds no letters; remove it")
+        if labels is None or isinstance(labels, float):  # null
+            labels = ""
         names = split_labels(labels) if isinstance(labels, str) else tuple(map(str, labels))
-        yield f"row {number}", str(text), names, str(in_set)
+        yield f"row {number}", text, names, str(in_set or "")
 
 
 def _elements(file: Path, told: Told, first: int) -> pd.DataFrame | None:

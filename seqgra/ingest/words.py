@@ -14,27 +14,24 @@ _MOST_ELEMENTS = 20
 def facts_in_words(content: Mapping[str, Any]) -> str:
     """Return what `dataset.json` of an ingested dataset tells, as plain text."""
     told = content["ingest"]
-    sets = [name for name in SETS if name in told["sets"]]
-    labels = list(told["sets"][sets[0]]["labels"]) if sets else []
-    labels += [n for s in sets for n in told["sets"][s]["labels"] if n not in labels]
+    facts_of = {name: told["sets"][name] for name in SETS if name in content["counts"]}
+    labels = list(dict.fromkeys(label for facts in facts_of.values() for label in facts["labels"]))
     lines = [f"{told['read']:,} read; {sum(content['counts'].values()):,} examples of "]
-    lines[0] += (
-        f"{_lengths(told['sets'].values())} letters ({content['alphabet']}, {content['task']})"
-    )
+    lines[0] += f"{_lengths(facts_of.values())} letters ({content['alphabet']}, {content['task']})"
     lines += [f"  {count:,} {reason}" for reason, count in told["dropped"].items()]
     rows = (
-        [["examples", *sets, "mean GC"]]
+        [["examples", *facts_of, "mean GC"]]
         if content["alphabet"] != "protein"
-        else [["examples", *sets]]
+        else [["examples", *facts_of]]
     )
     for label in labels:
-        facts = [told["sets"][name]["labels"].get(label) for name in sets]
+        facts = [of_set["labels"].get(label) for of_set in facts_of.values()]
         row = [label, *(f"{f['examples']:,}" if f else "0" for f in facts)]
         rows.append(row + ([_gc(facts)] if content["alphabet"] != "protein" else []))
     lines += ["", *_aligned(rows)]
     names = content["elements"]
     if names:
-        lines += ["", *_aligned(_element_rows(told["sets"], labels, names))]
+        lines += ["", *_aligned(_element_rows(facts_of, labels, names))]
         if len(names) > _MOST_ELEMENTS:
             lines.append(f"  and {len(names) - _MOST_ELEMENTS} more; all are in dataset.json")
     return "\n".join([*lines, *told["notes"]])
