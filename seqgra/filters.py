@@ -89,6 +89,9 @@ def filters(
         raise bad_input(
             dataset, "alphabet", f"is {alphabet.name}; Tomtom compares nucleotides only"
         )
+    if not data.grammar.elements:
+        message = "names no motifs to compare with; ingest it again with --motifs"
+        raise bad_input(dataset, "elements", message)
     targets = {ELEMENTS: element_columns(data.grammar)}
     if motifs is not None:
         found = {motif.name: motif for motif in read_motifs(motifs, alphabet.letters).values()}

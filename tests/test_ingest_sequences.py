@@ -363,6 +363,12 @@ def test_without_motifs(two_classes, tmp_path, capsys):
     )
     assert "names no motifs to score; ingest it again with --motifs" in capsys.readouterr().err
     run("train", tmp_path / "d", "conv10-gmp-fc5", "-o", tmp_path / "m", "--device", "cpu")
+    assert (
+        main(["filters", str(tmp_path / "m"), str(tmp_path / "d"), "-o", str(tmp_path / "f")]) == 2
+    )
+    assert (
+        "names no motifs to compare with; ingest it again with --motifs" in capsys.readouterr().err
+    )
     call = ("attribute", tmp_path / "m", tmp_path / "d", "-o", tmp_path / "a", "--device", "cpu")
     run(*call, "--examples", 5, "--steps", 3)
     recovery = json.loads((tmp_path / "a" / "recovery.json").read_text())
