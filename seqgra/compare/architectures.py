@@ -11,6 +11,7 @@ from seqgra.compare.drawing import Drawing, by_cell, file_name, read_history, sa
 from seqgra.compare.efficiency import TAUS, size_words
 from seqgra.plot.content import Block, Part
 from seqgra.plot.page import Picture, Row, Table, count, number, percent
+from seqgra.plot.style import BASELINES
 from seqgra.plot.training import one_architecture
 from seqgra.results import MACRO
 
@@ -148,6 +149,7 @@ def _draw(drawing: Drawing, known: Statistics, label: str) -> list[Picture]:
     labels, losses = by_cell(drawing.tables.status, "label"), dict[str, pd.DataFrame]()
     for cell in drawing.cells:
         wanted = cell.size == sizes.get(cell.grammar) and cell.grammar not in losses
+        wanted &= cell.backend not in BASELINES  # whose rows are penalties, not epochs
         if wanted and labels[cell.key] == label and len(history := read_history(cell.model)):
             losses[cell.grammar] = history
     title = f"{label}: learning curves, and one training on each grammar"

@@ -29,7 +29,7 @@ from seqgra.plot.concordance import concordances
 from seqgra.plot.content import metric_words
 from seqgra.plot.decision import bars, fitted, pareto, ranking, strip
 from seqgra.plot.page import Picture, percent
-from seqgra.plot.style import compact
+from seqgra.plot.style import BASELINES, compact
 from seqgra.plot.training import Confusion, confusions, histories
 from seqgra.results import read_predictions
 
@@ -174,7 +174,8 @@ def draw_histories(drawing: Drawing, decision: Decision) -> list[Picture]:
     labels, outcomes = (by_cell(drawing.tables.status, name) for name in ("label", "status"))
     runs: dict[str, list[tuple[pd.DataFrame, str]]] = {}
     for cell in drawing.cells:
-        if cell.grammar != decision.grammar or cell.size != decision.size:
+        here = cell.grammar == decision.grammar and cell.size == decision.size
+        if not here or cell.backend in BASELINES:  # whose rows are penalties, not epochs
             continue
         there = runs.setdefault(labels[cell.key], [])
         if len(there) < _MOST_HISTORIES and len(history := read_history(cell.model)):

@@ -76,8 +76,9 @@ def needed_block(known: Statistics, pictures: Sequence[Picture]) -> Block:
         first = group.iloc[0]
         small, large = int(first["smallest"]), int(first["largest"])
         words = [size_words(float(by_tau[tau].needed), small, large) for tau in TAUS]  # type: ignore[arg-type]
-        ends = " to ".join(size_words(float(first[end]), small, large) for end in ("low", "high"))
-        of = "" if first["of"] == "interval" else " (range)"
+        low, high = (size_words(float(first[end]), small, large) for end in ("low", "high"))
+        ends = low if low == high else f"{low} to {high}"
+        of = "" if first["of"] == "interval" or low == high else " (range)"
         reach = f"{first['reached']} of {first['curves']}"
         cells = [*map(str, key), *words, f"{ends}{of}", reach, number(first["alc"], ".2f")]
         rows.append(Row(cells, str(key[0]), str(key[1])))

@@ -204,7 +204,13 @@ def _draw_pareto(axis: Axes, points: pd.DataFrame, looks: Mapping[str, Look], mo
         )
         if row["front"]:
             axis.scatter(
-                x, row["recovery"], s=area + 90, marker="o", facecolor="none", edgecolor=INK, lw=1
+                x,
+                row["recovery"],
+                s=2 * area + 40,
+                marker="o",
+                facecolor="none",
+                edgecolor=INK,
+                lw=1,
             )
     axis.set_xscale("log")
     axis.set_xlim(before / 1.3, high * 2.3)

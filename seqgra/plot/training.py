@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from seqgra.plot.curves import size_axis
 from seqgra.plot.style import (
@@ -69,6 +70,7 @@ def histories(
             for history, status in runs[label]:
                 _draw_history(axis, history, status, looks[label])
             axis.set_title(wrap_title(label, width / columns))
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         for i, axis in enumerate(axes):
             axis.set_visible(i < len(labels))
             if i % columns == 0:
@@ -132,6 +134,7 @@ def one_architecture(runs: pd.DataFrame, losses: Mapping[str, pd.DataFrame], tit
                 right.plot(history["epoch"], history["training_loss"], ls=(0, (3, 1.5)), **style)
                 right.plot(history["epoch"], history["validation_loss"], **style)
             right.set(title="loss (dashed: training)", xlabel="epoch")
+            right.xaxis.set_major_locator(MaxNLocator(integer=True))
             right.set_ylim(bottom=0)
         handles = [
             Line2D([], [], color=look.color, ls=look.line, marker=look.marker, ms=4, label=name)
