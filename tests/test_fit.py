@@ -22,6 +22,7 @@ from seqgra.fit.scale import closest, search
 from seqgra.grammar.laws import table
 from seqgra.grammar.load import load_grammar
 from seqgra.grammar.motifs import read_motifs
+from seqgra.law.word_counts import word_counts
 from seqgra.simulate import simulate
 
 REPOSITORY = Path(__file__).parents[1]
@@ -343,7 +344,7 @@ def test_gc_content_and_chains_are_told_apart():
 
 def test_words_over_unknown_letters_do_not_count():
     x = np.array([[0, 1, UNKNOWN, 2, 3, 255]], np.uint8)
-    counts = background.word_counts(x, 2, 4)
+    counts = word_counts(x, 2, 4)
     assert np.flatnonzero(counts).tolist() == [1, 11]
     frame = pd.DataFrame({"example": [0], "start": [3], "end": [5]})
     assert background.without_hits(x, frame).tolist() == [[0, 1, 254, 254, 254, 255]]

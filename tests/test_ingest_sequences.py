@@ -13,8 +13,9 @@ from seqgra.alphabet import DNA, SETS
 from seqgra.cli import main
 from seqgra.dataset import ELEMENT_COLUMNS, largest_size, open_dataset
 from seqgra.grammar.combinations import ROLES
-from seqgra.ingest.measure import measured_background, word_counts
+from seqgra.ingest.measure import measured_background
 from seqgra.law.scan import best_hits, find_hits
+from seqgra.law.word_counts import word_counts
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 TINY = SHARED / "sets" / "tiny-pou5f1-mafk-hg19"

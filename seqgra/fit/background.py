@@ -16,6 +16,7 @@ from scipy.special import logsumexp
 
 from seqgra.alphabet import UNKNOWN
 from seqgra.grammar.backgrounds import GC_STEP, Gc
+from seqgra.law.word_counts import word_counts
 
 #: Orders of chains that are tried.
 ORDERS = (0, 1, 2, 3)
@@ -45,18 +46,6 @@ def without_hits(x: np.ndarray, hits: pd.DataFrame) -> np.ndarray:
     masked = np.array(x)
     masked[(np.cumsum(ends, axis=1)[:, :-1] > 0) & (masked < UNKNOWN)] = UNKNOWN
     return masked
-
-
-def word_counts(x: np.ndarray, k: int, letters: int) -> np.ndarray:
-    """Count words of k known letters in all sequences together: float64 (A ** k,)."""
-    places = x.shape[1] - k + 1
-    index = np.zeros((len(x), max(places, 0)), np.int64)
-    known = np.ones(index.shape, bool)
-    for shift in range(k):
-        part = x[:, shift : shift + places]
-        index = index * letters + part
-        known &= part < letters
-    return np.bincount(index[known], minlength=letters**k).astype(float)
 
 
 def chain(x: np.ndarray, order: int, letters: str) -> dict[str, Any]:

@@ -22,9 +22,9 @@ from seqgra.architecture.schema import Baseline, Features, Kmers, PwmScan
 from seqgra.backends.sklearn import best_regression
 from seqgra.dataset import Dataset
 from seqgra.errors import bad_input
-from seqgra.fit.background import word_counts
 from seqgra.fit.draws import FEWEST, Group, draw, groups_of
 from seqgra.grammar.schema import Element
+from seqgra.law.word_counts import word_counts
 from seqgra.model import MULTI_CLASS, MULTI_LABEL
 from seqgra.training import Options, TrainingData
 

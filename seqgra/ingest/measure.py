@@ -13,6 +13,7 @@ from seqgra.grammar.backgrounds import Background, Markov
 from seqgra.grammar.schema import NONE, Condition, Element, Grammar, Group
 from seqgra.ingest.examples import gc_shares
 from seqgra.ingest.recipe import Recipe
+from seqgra.law.word_counts import word_counts
 
 #: Order of the Markov chain of nucleotides.
 ORDER = 2
@@ -24,21 +25,6 @@ def lengths_of(x: np.ndarray) -> np.ndarray:
     """Return the number of letters of each example, uint8 (N, L): int64 (N,)."""
     parts = [(x[n : n + _CHUNK] != PADDING).sum(axis=1) for n in range(0, len(x), _CHUNK)]
     return np.concatenate([np.zeros(0, np.int64), *parts])
-
-
-def word_counts(x: np.ndarray, width: int, letters: int) -> np.ndarray:
-    """Return how often each word of known letters stands in examples: float64 (letters ** width,)."""
-    counts = np.zeros(letters**width)
-    for first in range(0, len(x), _CHUNK):
-        codes = x[first : first + _CHUNK].astype(np.int32)
-        places = x.shape[1] - width + 1
-        known, index = np.ones((len(codes), places), bool), np.zeros((len(codes), places), np.int32)
-        for place in range(width):
-            part = codes[:, place : place + places]
-            known &= part < letters
-            index = index * letters + part
-        counts += np.bincount(index[known], minlength=counts.size)
-    return counts
 
 
 def measured_background(x: np.ndarray, alphabet: Alphabet) -> Background:

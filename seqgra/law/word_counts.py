@@ -1,0 +1,36 @@
+"""Words of sequences: how often each occurs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: Sequences that are counted at once.
+_CHUNK = 1 << 14
+
+
+def word_counts(x: np.ndarray, width: int, letters: int) -> np.ndarray:
+    """Return how often each word of known letters stands in sequences.
+
+    Parameters
+    ----------
+    x
+        uint8 (N, L): letter codes; words over padding or unknown letters do not count.
+    width, letters
+        Length of the words and size of the alphabet.
+
+    Returns
+    -------
+    ndarray
+        float64 (letters ** width,), in alphabetical order.
+    """
+    counts = np.zeros(letters**width)
+    places = max(x.shape[1] - width + 1, 0)
+    for first in range(0, len(x), _CHUNK):
+        codes = x[first : first + _CHUNK].astype(np.int32)
+        known, index = np.ones((len(codes), places), bool), np.zeros((len(codes), places), np.int32)
+        for place in range(width):
+            part = codes[:, place : place + places]
+            known &= part < letters
+            index = index * letters + part
+        counts += np.bincount(index[known], minlength=counts.size)
+    return counts
