@@ -9,6 +9,7 @@ import pytest
 from fit_tools import published_set, write_dataset
 
 from seqgra.alphabet import DNA, UNKNOWN
+from seqgra.backends.sklearn import best_on_strands, best_regression
 from seqgra.cli import main
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
@@ -19,11 +20,14 @@ from seqgra.fit.estimate import estimate
 from seqgra.fit.evidence import PairEstimate, rule_shares
 from seqgra.fit.laws import excess_law
 from seqgra.fit.scale import closest, search
+from seqgra.fit.twin import pwm_regression
 from seqgra.grammar.laws import table
 from seqgra.grammar.load import load_grammar
 from seqgra.grammar.motifs import read_motifs
+from seqgra.law.elements import best_scores
 from seqgra.law.word_counts import word_counts
 from seqgra.simulate import simulate
+from seqgra.training import Options, training_data
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -410,6 +414,29 @@ def test_groups_come_in_the_order_of_conditions():
     groups = groups_of(y, ("b", "a"))
     assert [group.conditions for group in groups] == [("b",), ("a",), ("b", "a"), ()]
     assert [group.rows.tolist() for group in groups] == [[3], [1, 4], [2], [0]]
+
+
+def test_best_scores_on_both_strands():
+    random = np.random.default_rng(2)
+    x = random.integers(0, 4, (50, 30)).astype(np.uint8)
+    scores = random.normal(size=(6, 4)).astype(np.float32)
+    both = best_on_strands(x, scores, True)
+    turned = np.ascontiguousarray(3 - x[:, ::-1])
+    expected = np.maximum(best_scores(x, scores), best_scores(turned, scores))
+    assert both == pytest.approx(expected, abs=1e-5)
+    assert (best_on_strands(x, scores, False) == best_scores(x, scores)).all()
+
+
+def test_one_strand_is_all_that_rna_has(tmp_path):
+    grammar = "alphabet: RNA\nwindow: 20\nelements: {a: {kmers: {ACGU: 1}}}\n"
+    grammar += "conditions: {one: {rules: [{elements: [a]}]}, two: {}}\n"
+    (tmp_path / "rna.yaml").write_text(grammar)
+    counts = {"training": 20, "validation": 10}
+    simulate(tmp_path / "rna.yaml", tmp_path / "data", seed=0, counts=counts)
+    data = training_data(open_dataset(tmp_path / "data"), 28)
+    with pytest.raises(InputError, match="strands: is both; RNA has one strand"):
+        best_regression(pwm_regression("DNA"), data, Options(0, "cpu", 1))
+    best_regression(pwm_regression("RNA"), data, Options(0, "cpu", 1))
 
 
 @pytest.mark.skipif(not SOX2_SET.is_dir(), reason="the shared data are not here")
