@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,13 @@ from seqgra.fingerprint import RESULTS_VERSIONS, Draft, Identity, claim, digest
 from seqgra.grammar.load import grammar_fingerprint, load_grammar
 from seqgra.grammar.motifs import read_motifs
 from seqgra.progress import Progress
+
+if TYPE_CHECKING:  # they compile; what is up to date needs none of it
+    from matplotlib.figure import Figure
+
+    from seqgra.fit.compose import Composed
+    from seqgra.fit.scale import Step
+    from seqgra.fit.twin import Check, Examples
 
 TEXT = "fit.txt"
 _DIGITS = 6
@@ -119,35 +126,17 @@ def _fit(
     scaled: bool,
 ) -> None:
     from seqgra.fit import figures, twin, write
-    from seqgra.fit.compose import Scale, compose
+    from seqgra.fit.compose import compose
     from seqgra.fit.draws import setting_of
     from seqgra.fit.estimate import estimate
-    from seqgra.fit.scale import closest, search
 
     real = twin.real_examples(dataset)
     found = estimate(setting_of(dataset, matrices, p_value, seed), dataset, order)
-    composed = compose(found)
+    composed = compose(found).with_room()
+    steps: list[Step] = []
     informed = twin.informed(dataset, matrices)
-    steps = []
-    if scaled and any(composed.rules.values()) and len(dataset.conditions) > 1:
-        progress = Progress("fit: scaling", 8)
-        baseline = twin.pwm_regression(dataset.alphabet.name)
-        target = twin.areas(baseline, real, informed, dataset.conditions, seed)["macro"]
-
-        def area(scale: Scale) -> float:
-            drawn = twin.twin_examples(compose(found, scale).content(), real, seed)
-            reached = twin.areas(baseline, drawn, informed, dataset.conditions, seed)["macro"]
-            progress.advance(note=f"ROC AUC {reached:.3f}, wanted {target:.3f}")
-            return reached
-
-        chances = [
-            draft.rule.get("probability", 1.0)
-            for drafts in composed.rules.values()
-            for draft in drafts
-        ]
-        steps = search(area, target, 1 / min(chances))
-        progress.close()
-        composed = compose(found, closest(steps, target)[0])
+    if scaled and any(composed.rules.values()):
+        composed, steps = _scaled(composed, informed, real, seed)
     drawn = twin.twin_examples(composed.content(), real, seed)
     checked = _checked(informed, real, drawn, seed)
     lines = write.check_lines(checked, steps)
@@ -156,6 +145,34 @@ def _fit(
     texts |= write.tables(found, checked)
     texts[TEXT] = "\n".join([*write.estimate_lines(composed), *lines, *found.notes]) + "\n"
     _write(draft, texts, {**figures.evidence(found), **figures.twin(checked)})
+
+
+def _scaled(
+    composed: Composed, informed: Dataset, real: Examples, seed: int
+) -> tuple[Composed, list[Step]]:
+    """Return the grammar scaled until PWM regression does as well on it as on the data, and the steps."""
+    from seqgra.fit import twin
+    from seqgra.fit.compose import Scale, compose
+    from seqgra.fit.scale import closest, search
+
+    progress = Progress("fit: scaling", 8)
+    baseline = twin.pwm_regression(informed.alphabet.name)
+    target = twin.areas(baseline, real, informed, informed.conditions, seed)["macro"]
+
+    def scaled_by(scale: Scale) -> Composed:
+        return compose(composed.estimates, scale)._replace(overlap=composed.overlap)
+
+    def area(scale: Scale) -> float:
+        drawn = twin.twin_examples(scaled_by(scale).content(), real, seed)
+        reached = twin.areas(baseline, drawn, informed, informed.conditions, seed)["macro"]
+        progress.advance(note=f"ROC AUC {reached:.3f}, wanted {target:.3f}")
+        return reached
+
+    drafts = [draft for some in composed.rules.values() for draft in some]
+    rarest = min(draft.rule.get("probability", 1.0) for draft in drafts)
+    steps = search(area, target, 1 / rarest)
+    progress.close()
+    return scaled_by(closest(steps, target)[0]), steps
 
 
 def _check_only(
@@ -182,7 +199,7 @@ def _check_only(
     _write(draft, texts, figures.twin(checked))
 
 
-def _checked(informed: Dataset, real: Any, drawn: Any, seed: int) -> Any:
+def _checked(informed: Dataset, real: Examples, drawn: Examples, seed: int) -> Check:
     from seqgra.fit import twin
 
     progress = Progress("fit: twin check", 8)
@@ -191,7 +208,7 @@ def _checked(informed: Dataset, real: Any, drawn: Any, seed: int) -> Any:
     return checked
 
 
-def _write(draft: Draft, texts: Mapping[str, str], figures: Mapping[str, Any]) -> None:
+def _write(draft: Draft, texts: Mapping[str, str], figures: Mapping[str, Figure]) -> None:
     from seqgra.plot.style import save
 
     for name, text in texts.items():

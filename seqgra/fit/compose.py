@@ -94,6 +94,10 @@ class Composed(NamedTuple):
             "examples": self.examples,
         }
 
+    def with_room(self) -> Composed:
+        """Return the grammar, with overlap allowed where its elements find too little room without."""
+        return self if fits(self.content()) else self._replace(overlap="allow")
+
     def of_group(self, number: int, background: Mapping[str, Any]) -> dict[str, Any]:
         """Return the content of a grammar of one group alone, with its own background, as condition 0."""
         shown = self.estimates.groups[number].conditions
@@ -116,10 +120,9 @@ def compose(estimates: Estimates, scale: Scale = _UNSCALED) -> Composed:
     _add_pairs(estimates, scale, elements, rules, common)
     if not elements:
         elements = {name: (name, None) for name in estimates.setting.motifs}
-    composed = Composed(
+    return Composed(
         estimates, scale, _background(estimates), elements, rules, common, _examples(estimates)
     )
-    return composed if fits(composed.content()) else composed._replace(overlap="allow")
 
 
 def _add_singles(
@@ -188,7 +191,8 @@ def _lone(estimates: Estimates, single: Single) -> Single:
         return single._replace(share=0.0)
     kept = {k: round(w / some, 3) for k, w in enumerate(law) if k and w >= _RARE_COPIES * some}
     clear = share >= _CLEAR * error
-    return single._replace(share=min(share, 0.999), copies=kept if clear and kept else {1: 1.0})
+    several = clear and len(kept) > 1
+    return single._replace(share=min(share, 0.999), copies=kept if several else {1: 1.0})
 
 
 def _single_rule(

@@ -374,4 +374,4 @@ def _copies(weights: np.ndarray) -> dict[int, float]:
     """Return the law of copies, without those of less than 3 %."""
     some = weights[1:] / weights[1:].sum()
     law = {k: round(float(share), 3) for k, share in enumerate(some, 1) if share >= _MANY}
-    return law or {1: 1.0}
+    return {1: 1.0} if len(law) < 2 and law.keys() <= {1} else law

@@ -5,6 +5,8 @@
 - ROC AUC of logistic regression on 5-mer counts that tells real examples from the twin's, for each
   combination of conditions: 0.5 is a perfect twin.
 - Frequencies of 4-mers, side by side.
+
+Proteins have 2-mers throughout.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from seqgra.alphabet import SETS
+from seqgra.alphabet import ALPHABETS, SETS
 from seqgra.architecture.schema import Baseline, Features, Kmers, PwmScan
 from seqgra.backends.sklearn import best_regression
 from seqgra.dataset import Dataset
@@ -32,7 +34,7 @@ from seqgra.training import Options, TrainingData
 FLAG = 0.03
 #: Words of the spectra.
 SPECTRUM = 4
-_K = 5
+_K, _K_OF_PROTEINS = 5, 2
 _MOST, _LEAST_TEST = 20_000, 8192
 
 
@@ -49,7 +51,7 @@ class Score(NamedTuple):
     Attributes
     ----------
     model
-        ``PWM`` or ``5-mers``.
+        ``PWM`` or ``5-mers`` (of proteins ``2-mers``).
     scope
         A condition, or ``macro``: their mean.
     real, twin
@@ -151,9 +153,11 @@ def pwm_regression(alphabet: str) -> Baseline:
     return Baseline(description="PWM", backend="sklearn", features=Features(pwm_scan=strands))
 
 
-def kmer_regression() -> Baseline:
-    """Return logistic regression on counts of 5-mers."""
-    return Baseline(description="5-mers", backend="sklearn", features=Features(kmers=Kmers(k=_K)))
+def kmer_regression(alphabet: str) -> Baseline:
+    """Return logistic regression on counts of 5-mers, of 2-mers for proteins."""
+    k = _K if len(ALPHABETS[alphabet].letters) == 4 else _K_OF_PROTEINS
+    features = Features(kmers=Kmers(k=k))
+    return Baseline(description=f"{k}-mers", backend="sklearn", features=features)
 
 
 def areas(
@@ -192,8 +196,8 @@ def check(
     tell: Callable[[str], None] = lambda _: None,
 ) -> Check:
     """Compare real examples with their twin; `dataset` is `informed` of the motifs."""
-    scores = []
-    for baseline in (pwm_regression(dataset.alphabet.name), kmer_regression()):
+    scores, alphabet = [], dataset.alphabet.name
+    for baseline in (pwm_regression(alphabet), kmer_regression(alphabet)):
         if len(dataset.conditions) == 1 and dataset.task != MULTI_LABEL:
             break
         both = []
@@ -219,7 +223,7 @@ def check(
                     "task": MULTI_CLASS,
                 },
             )
-            found = areas(kmer_regression(), pair, one, ("real", "twin"), seed)
+            found = areas(kmer_regression(alphabet), pair, one, ("real", "twin"), seed)
             if found:
                 told[group.name] = found["twin"]
         spectra.append(_spectrum(dataset, group, real, twin))
@@ -247,7 +251,7 @@ def _mixed(dataset: Dataset, group: Group, real: Examples, twin: Examples) -> Ex
 
 def _spectrum(dataset: Dataset, group: Group, real: Examples, twin: Examples) -> Spectrum:
     letters = len(dataset.alphabet.letters)
-    k = SPECTRUM if letters == 4 else 2
+    k = SPECTRUM if letters == 4 else _K_OF_PROTEINS
     words = tuple(map("".join, product(dataset.alphabet.letters, repeat=k)))
     rates = []
     for of in (real, twin):

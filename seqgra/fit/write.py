@@ -148,7 +148,7 @@ def check_lines(check: Check, steps: Sequence[Step]) -> list[str]:
         lines.append(
             f"  {score.model:<7} {score.scope:<20} {score.real:.3f}  {score.twin:.3f}{flag}"
         )
-    lines.append("Telling real from twin by 5-mers (0.5: alike), ROC AUC")
+    lines.append("Telling real from twin by words (0.5: alike), ROC AUC")
     lines += [f"  {name:<28} {area:.3f}" for name, area in check.real_or_twin.items()]
     for spectrum in check.spectra:
         distance = abs(spectrum.real - spectrum.twin).sum() / 2

@@ -126,7 +126,7 @@ def scores(drawn: Sequence[Dumbbell], told: Mapping[str, float], flag: float, ti
         right.set_yticks(range(len(told)), list(told))
         right.set(xlim=(0.5, 1.08), ylim=(len(told) - 0.5, -0.5))
         right.set_xticks([0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
-        right.set_xlabel("ROC AUC of 5-mers; 0.5: alike")
+        right.set_xlabel("ROC AUC of words; 0.5: alike")
         right.set_title("Real or twin?")
         for axis in (left, right):
             axis.grid(axis="y", visible=False)
