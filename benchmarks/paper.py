@@ -5,9 +5,9 @@
     python benchmarks/paper.py seeds results/figure-s7-s8-small
     python benchmarks/paper.py backends results/figure-s10-s11-small
 
-`keep` writes small tables to docs/results/<name>/ and figures, at most 1,400 pixels wide and of 128 colours,
-to docs/images/paper/. `summary` prints mean PR AUC and recovery with 95 % intervals over data seeds. `seeds`
-compares model seed 0 with the others of the same dataset, `backends` the two libraries on the same files.
+`keep` writes small tables to docs/results/<name>/ and figures, at most 150 kB each, to docs/images/paper/.
+`summary` prints mean PR AUC and recovery with 95 % intervals over data seeds. `seeds` compares model seed 0
+with the others of the same dataset, `backends` the two libraries on the same files.
 """
 
 from __future__ import annotations
@@ -68,11 +68,17 @@ def keep(results: Path, figures: list[str]) -> None:
     )
     for name in figures:
         with Image.open(results / "figures" / f"{name}.png") as picture:
-            small = picture.convert("RGB")
-            small.thumbnail((1400, 1400), Image.Resampling.LANCZOS)
-            folder = Path("docs/images/paper")
-            folder.mkdir(parents=True, exist_ok=True)
-            small.quantize(128).save(folder / f"{results.name}-{name}.png", optimize=True)
+            shrink(picture.convert("RGB"), Path(f"docs/images/paper/{results.name}-{name}.png"))
+
+
+def shrink(picture: Image.Image, target: Path) -> None:
+    """Write a picture with 64 colours, narrower until it takes at most 150 kB."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for width in (1400, 1200, 1000, 800):
+        picture.thumbnail((width, width), Image.Resampling.LANCZOS)
+        picture.quantize(64, dither=Image.Dither.NONE).save(target, optimize=True)
+        if target.stat().st_size <= 150_000:
+            return
 
 
 def summary(results: Path) -> None:
