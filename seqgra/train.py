@@ -18,6 +18,7 @@ from seqgra.errors import bad_input
 from seqgra.fingerprint import RESULTS_VERSIONS, Identity, claim, require_run
 from seqgra.model import backend_module
 from seqgra.results import read_tuning
+from seqgra.streams import stream
 from seqgra.training import (
     Options,
     Trained,
@@ -43,6 +44,7 @@ def train(
     device: str = "auto",
     threads: int = 1,
     tuned: Path | None = None,
+    permute_labels: bool = False,
 ) -> str:
     """Train one model on the first examples of a dataset's training and validation sets.
 
@@ -69,6 +71,8 @@ def train(
         CPU threads; their number can change the last bits of a model.
     tuned
         Folder that ``seqgra tune`` made of this architecture: what it chose replaces the optimiser.
+    permute_labels
+        Train on labels that are dealt out to the examples of each set at random: a null for recovery.
 
     Returns
     -------
@@ -89,7 +93,11 @@ def train(
         if opened.simulated:
             raise bad_input("--size", "", "is missing; say how many examples to train on")
         size = largest_size(opened.counts)
-    options = {"size": size, "seed": seed, "threads": threads}
+    if exact and permute_labels:
+        raise bad_input("--permute-labels", "", f"is for what is trained; {architecture} is not")
+    options: dict[str, Any] = {"size": size, "seed": seed, "threads": threads}
+    if permute_labels:
+        options["permute_labels"] = True
     facts: dict[str, Any] = {"threads": threads}
     if isinstance(resolved, Network):
         resolved = ready_network(resolved, architecture, backend, opened)
@@ -105,6 +113,7 @@ def train(
         if draft.previous:
             return "up to date"
         data = _training_data(opened, size or 0, exact)
+        data = _permuted(data, seed) if permute_labels else data
         module = backend_module(backend)
         trained: Trained = module.fit(resolved, data, Options(seed, device, threads), draft)
         module.save(trained.model, draft)
@@ -136,6 +145,17 @@ def _training_data(dataset: Dataset, size: int, exact: bool) -> TrainingData:
         none, labels = np.zeros((0, dataset.window), np.uint8), np.zeros(0, np.int64)
         return TrainingData(none, labels, none, labels, dataset)
     return training_data(dataset, size)
+
+
+def _permuted(data: TrainingData, seed: int) -> TrainingData:
+    """Return the same examples, the labels of each set in an order that the model seed decides."""
+
+    def order(name: str, count: int) -> np.ndarray:
+        return np.random.Generator(stream(seed, "permuted labels", name, 0)).permutation(count)
+
+    training = np.asarray(data.y)[order("training", len(data.y))]
+    validation = np.asarray(data.validation_y)[order("validation", len(data.validation_y))]
+    return data._replace(y=training, validation_y=validation)
 
 
 def _temperature(trained: Trained, data: TrainingData) -> float | None:

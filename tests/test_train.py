@@ -271,6 +271,30 @@ def test_a_model_is_refused_data_of_another_window(tmp_path, tiny_dataset, tiny_
         open_model(tmp_path / "m", read_run(tmp_path / "m"), open_dataset(tmp_path / "wide"))
 
 
+@pytest.mark.parametrize("name", ["net", "kmer-logistic-regression"])
+def test_permuted_labels_cannot_be_learnt(tmp_path, tiny_dataset, name, capsys):
+    """The labels stay the same in number; which example has which follows from the model seed."""
+    wanted = architecture(tmp_path) if name == "net" else name
+    for seed, folder in ((0, "a"), (0, "b"), (1, "c")):
+        given = ["train", tiny_dataset, wanted, "-o", tmp_path / folder, "--size", 1000]
+        assert main([*map(str, given), "--seed", str(seed), "--permute-labels"]) == 0
+    train(tiny_dataset, str(wanted), tmp_path / "plain", size=1000, seed=0)
+    runs = {folder: read_run(tmp_path / folder) for folder in ("a", "b", "c", "plain")}
+    assert runs["a"]["fingerprint"] == runs["b"]["fingerprint"] != runs["plain"]["fingerprint"]
+    weights = {folder: run["files"]["model.safetensors"] for folder, run in runs.items()}
+    assert weights["a"] == weights["b"] != weights["c"]
+    assert "permute_labels" not in runs["plain"]["options"]
+    losses = {
+        name: run["best_validation_loss"] / run["constant_loss"] for name, run in runs.items()
+    }
+    assert losses["plain"] < 0.3 and min(losses["a"], losses["c"]) > 0.9, losses
+
+
+def test_the_exact_posterior_has_no_labels_to_permute(tmp_path, tiny_dataset):
+    with pytest.raises(InputError, match="is for what is trained"):
+        train(tiny_dataset, "bayes-optimal", tmp_path, size=None, seed=0, permute_labels=True)
+
+
 def test_identity_of_a_model(tmp_path, tiny_dataset):
     net = architecture(tmp_path, training={"epochs": 1})
     args = {"size": 300, "seed": 0, "device": "cpu"}

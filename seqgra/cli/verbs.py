@@ -157,6 +157,11 @@ def add_train(verbs: Verbs) -> None:
         metavar="TUNING",
         help="folder made by seqgra tune, whose choice replaces the optimiser",
     )
+    parser.add_argument(
+        "--permute-labels",
+        action="store_true",
+        help="deal the labels out at random: a null model for recovery",
+    )
 
 
 def _add_training(parser: argparse.ArgumentParser, size_needed: bool) -> None:
@@ -193,6 +198,7 @@ def _train(options: argparse.Namespace) -> str:
         device=options.device,
         threads=options.threads,
         tuned=options.tuned,
+        permute_labels=options.permute_labels,
     )
 
 
