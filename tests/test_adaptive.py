@@ -84,9 +84,11 @@ def test_snakemake_runs_only_what_brackets_and_finds_the_same(tmp_path):
     run = Run(tmp_path)
     run.config |= {
         "architectures": {"bayes-optimal": {}, "kmer-logistic-regression": {}},
-        "sizes": [20, 40, 80, 160, 320],
+        "sizes": [50, 100, 200, 400, 800],
         "adaptive": {},
     }
+    file = tmp_path / "grammars" / "tiny.yaml"
+    file.write_text(file.read_text().replace("window: 30", "window: 200"))  # 50 examples do not do
     run.snakemake()
     results = tmp_path / "results" / "t"
     status = pd.read_csv(results / "tables" / "status.csv")
@@ -102,4 +104,7 @@ def test_snakemake_runs_only_what_brackets_and_finds_the_same(tmp_path):
     whole = pd.read_csv(results / "tables" / "needed.csv")
     both = (table[table["tau"] == 0.9].set_index(KEYS)["needed"] for table in (adaptive, whole))
     pd.testing.assert_series_equal(*both)
+    assert adaptive["needed"].between(50, 100, inclusive="neither").any(), (
+        "the bracket is an inner one"
+    )
     assert not (pd.read_csv(results / "tables" / "status.csv")["status"] == "spared").any()
