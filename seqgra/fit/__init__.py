@@ -160,6 +160,7 @@ def _scaled(
     target = twin.areas(baseline, real, informed, informed.conditions, seed)["macro"]
 
     def scaled_by(scale: Scale) -> Composed:
+        scale = scale._replace(most_copies=composed.scale.most_copies)
         return compose(composed.estimates, scale)._replace(overlap=composed.overlap)
 
     def area(scale: Scale) -> float:

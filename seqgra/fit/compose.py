@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 from seqgra.fit.draws import fits, matrix_of
 from seqgra.fit.evidence import Estimates, PairEstimate, rule_shares
 from seqgra.fit.pairs import ARRANGEMENTS
-from seqgra.fit.singles import Single
+from seqgra.fit.singles import MOST_COPIES, Single
 
 _THOUSAND = 1000
 _STRONGEST = 0.95
 _RARE_COPIES = 0.03
 _CLEAR = 5.0
+_FEWER_COPIES = (2, 1)
 
 
 class Scale(NamedTuple):
@@ -25,10 +26,13 @@ class Scale(NamedTuple):
         Factor of the probability of every rule of a condition, which stays at most 1.
     floor
         Lowest quantile of the scores of sites.
+    most_copies
+        More copies than so many count as so many: otherwise they may find no room.
     """
 
     density: float = 1.0
     floor: float = 0.0
+    most_copies: int = MOST_COPIES
 
 
 _UNSCALED = Scale()
@@ -95,8 +99,12 @@ class Composed(NamedTuple):
         }
 
     def with_room(self) -> Composed:
-        """Return the grammar, with overlap allowed where its elements find too little room without."""
-        return self if fits(self.content()) else self._replace(overlap="allow")
+        """Return the grammar, with fewer copies or, if that is not enough, overlap allowed, to have room."""
+        for most in (self.scale.most_copies, *_FEWER_COPIES):
+            composed = compose(self.estimates, self.scale._replace(most_copies=most))
+            if fits(composed.content()):
+                return composed
+        return self._replace(overlap="allow")
 
     def of_group(self, number: int, background: Mapping[str, Any]) -> dict[str, Any]:
         """Return the content of a grammar of one group alone, with its own background, as condition 0."""
@@ -153,7 +161,9 @@ def _add_singles(
             clearest = max(
                 zip(own, bare, strict=True), key=lambda of: (of[0].share > 0, of[1], of[0].gain)
             )[0]
-            common.append(_single_rule(estimates, clearest, motif, everywhere, Scale()))
+            common.append(
+                _single_rule(estimates, clearest, motif, everywhere, scale._replace(density=1.0))
+            )
 
 
 def _of_condition(estimates: Estimates, own: list[Single], condition: str) -> Single:
@@ -205,7 +215,11 @@ def _single_rule(
     if q < 1:
         rule["probability"] = round(q, 4)
     if single.copies != {1: 1.0} and not isinstance(single.position, int):
-        rule["copies"] = dict(single.copies)
+        law: dict[int, float] = {}
+        for k, weight in single.copies.items():
+            k = min(k, scale.most_copies)
+            law[k] = round(law.get(k, 0.0) + weight, 3)
+        rule["copies"] = law
     if single.strand != "+":
         rule["strand"] = single.strand
     rows = [s for s in estimates.singles if s.motif == motif]

@@ -40,7 +40,7 @@ _GAIN, _BAND_GAIN = 8.0, 6.0
 #: Standard errors by which the share of sequences with hits must exceed chance.
 _SIGMAS = 4.0
 _LEAST_SHARE = 0.01
-_MOST_COPIES, _MANY = 4, 0.03
+MOST_COPIES, _MANY = 4, 0.03
 _BINS, _ROUNDS = 40, 300
 _ONE_STRAND, _TOLD = 0.95, 20
 _PSEUDOCOUNT = 0.001
@@ -366,7 +366,7 @@ def _strand(setting: Setting, seen: Observed, chance: Observed) -> str:
 
 def _most_copies(counts: np.ndarray, width: int, length: int) -> int:
     """Return how many sites in a sequence are thought of: as many as 3 % of sequences have hits."""
-    usual = [k for k in range(1, _MOST_COPIES + 1) if (counts >= k).mean() >= _MANY]
+    usual = [k for k in range(1, MOST_COPIES + 1) if (counts >= k).mean() >= _MANY]
     return max(1, min(max(usual, default=1), length // (2 * width)))
 
 

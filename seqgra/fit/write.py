@@ -13,6 +13,7 @@ from seqgra.fit.compose import Composed, RuleDraft
 from seqgra.fit.evidence import Estimates
 from seqgra.fit.pairs import ARRANGEMENTS
 from seqgra.fit.scale import Step
+from seqgra.fit.singles import MOST_COPIES
 from seqgra.fit.twin import FLAG, Check
 
 MOTIFS = "motifs.meme"
@@ -44,6 +45,10 @@ def grammar_files(composed: Composed, source: str, check: list[str]) -> dict[str
                 if composed.scale.floor
                 else "."
             )
+        )
+    if (most := composed.scale.most_copies) < MOST_COPIES:
+        lines.append(
+            f"# At most {most} copies of a motif: more find too little room without overlap."
         )
     lines += [f"# {note}" for note in estimates.notes]
     lines += ["", f"description: {_flow(f'simulated twin of {source}')}"]
