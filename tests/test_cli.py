@@ -11,7 +11,7 @@ from seqgra import cli
 from seqgra.grammar.load import load_grammar
 
 VERBS = ["simulate", "train", "evaluate", "attribute", "compare", "check", "variant", "list"]
-VERBS += ["describe", "import-xml", "export"]
+VERBS += ["describe", "import-xml", "export", "fit"]
 
 
 def run(*arguments):

@@ -398,6 +398,18 @@ def test_sites_of_pairs_are_taken_from_those_of_single_motifs():
     assert _lone(estimates, other) is other
 
 
+def test_copies_that_find_no_room_are_cut():
+    groups = [draws.Group((name,), np.arange(1000)) for name in ("x", "y")]
+    one = singles.Single("m", 0, 1000, 0.5, 0.1, 0.8, 0.01, 50.0, copies={1: 0.7, 4: 0.3})
+    found = known_estimates("multi-class", groups, [one, one._replace(group=1, share=0.0)])
+    assert compose(found).with_room().rules["x"][0].rule["copies"] == {1: 0.7, 4: 0.3}
+    narrow = found._replace(setting=found.setting._replace(window=20, length=20))
+    composed = compose(narrow).with_room()
+    assert composed.overlap == "forbid"
+    assert composed.rules["x"][0].rule["copies"] == {1: 0.7, 2: 0.3}
+    assert composed.rules["x"][0].rule["probability"] == 0.8
+
+
 def test_scaling_finds_density_then_strength():
     def area(scale):
         return 0.5 + 0.2 * min(scale.density, 2.0) + 0.1 * scale.floor

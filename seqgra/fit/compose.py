@@ -219,7 +219,8 @@ def _single_rule(
         for k, weight in single.copies.items():
             k = min(k, scale.most_copies)
             law[k] = round(law.get(k, 0.0) + weight, 3)
-        rule["copies"] = law
+        if law.keys() != {1}:
+            rule["copies"] = law
     if single.strand != "+":
         rule["strand"] = single.strand
     rows = [s for s in estimates.singles if s.motif == motif]
