@@ -47,9 +47,7 @@ def grammar_files(composed: Composed, source: str, check: list[str]) -> dict[str
             )
         )
     if (most := composed.scale.most_copies) < MOST_COPIES:
-        lines.append(
-            f"# At most {most} copies of a motif: more find too little room without overlap."
-        )
+        lines.append(f"# No more copies of a motif than {most}: they find no room without overlap.")
     lines += [f"# {note}" for note in estimates.notes]
     lines += ["", f"description: {_flow(f'simulated twin of {source}')}"]
     content = composed.content()
