@@ -13,7 +13,7 @@ from seqgra.alphabet import Alphabet
 from seqgra.dataset import open_dataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import require_run, write_atomically
-from seqgra.grammar.motifs import read_motifs
+from seqgra.grammar.motifs import meme_text, read_motifs
 from seqgra.law.affinity import element_columns
 from seqgra.model import AbstractModel, open_model
 from seqgra.plot.elements import logos
@@ -273,11 +273,14 @@ def _write(
         own = found.drop_duplicates("filter").drop(columns="source").set_index("filter")
         table = table.join(own.add_prefix("" if source == ELEMENTS else "database_"), on="filter")
     write_atomically(folder / "filters.csv", table.to_csv(index=False, lineterminator="\n"))
-    found = best.drop_duplicates(["source", "motif"]).sort_values(["source", "motif"])
     columns = ["source", "motif", "filter", "p", "q", "offset", "strand"]
-    text = found.sort_values(["source", "motif"], ascending=[False, True])[columns]
-    write_atomically(folder / "motifs.csv", text.to_csv(index=False, lineterminator="\n"))
-    write_atomically(folder / "filters.meme", as_meme(matrices, windows, alphabet, background))
+    known = best.drop_duplicates(["source", "motif"])[columns]
+    known = known.sort_values(["source", "motif"], ascending=[False, True])  # elements first
+    write_atomically(folder / "motifs.csv", known.to_csv(index=False, lineterminator="\n"))
+    named = {f"filter-{number}": matrix.T for number, matrix in matrices.items()}
+    sites = [int(windows[number]) for number in matrices]
+    content = meme_text(named, alphabet.letters, background.tolist(), sites)
+    write_atomically(folder / "filters.meme", content)
     if matrices:
         _draw(folder, alphabet, matrices, bits, table)
 
@@ -299,26 +302,6 @@ def _draw(
     heights = {name: np.maximum(bits[number], 0) for number, name in names.items()}
     title = "First-layer filters: letters of the windows that activate them"
     save(logos(columns, alphabet.letters, heights, title), folder / "filters")
-
-
-def as_meme(
-    matrices: Mapping[int, np.ndarray],
-    windows: np.ndarray,
-    alphabet: Alphabet,
-    background: np.ndarray,
-) -> str:
-    """Return matrices as the text of a MEME file, minimal format."""
-    frequencies = " ".join(
-        f"{letter} {share:.6f}" for letter, share in zip(alphabet.letters, background, strict=True)
-    )
-    lines = ["MEME version 4", "", f"ALPHABET= {alphabet.letters}", ""]
-    lines += ["Background letter frequencies", frequencies, ""]
-    for number, matrix in matrices.items():
-        facts = f"alength= {len(alphabet.letters)} w= {matrix.shape[1]} nsites= {windows[number]}"
-        lines += [f"MOTIF filter-{number}", "", f"letter-probability matrix: {facts}"]
-        lines += [" ".join(f"{share:.6f}" for share in column) for column in matrix.T]
-        lines.append("")
-    return "\n".join(lines)
 
 
 def _summary(matches: pd.DataFrame, number: int) -> str:

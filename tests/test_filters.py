@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from torch import nn
 
 from seqgra.alphabet import DNA
@@ -18,13 +17,12 @@ from seqgra.filters import (
     SHARE,
     Filters,
     activating_letters,
-    as_meme,
     benjamini_hochberg,
     filters,
     first_layer,
     match,
 )
-from seqgra.grammar.motifs import read_motifs
+from seqgra.grammar.motifs import meme_text, read_motifs
 from seqgra.train import train
 
 WORDS = ("ACGTACGT", "GGGGCCCC")
@@ -155,9 +153,8 @@ def test_what_has_no_filters_is_refused(tiny_dataset, tmp_path):
 
 
 def test_a_meme_file_is_read_back_as_it_was(tmp_path):
-    torch.manual_seed(0)
     matrix = np.random.default_rng(0).dirichlet(np.ones(4), size=6)
-    text = as_meme({3: matrix.T}, np.arange(5), DNA, np.full(4, 0.25))
+    text = meme_text({"filter-3": matrix}, "ACGT", [0.25] * 4, [7])
     (tmp_path / "a.meme").write_text(text)
     found = read_motifs(tmp_path / "a.meme", "ACGT")["filter-3"]
     np.testing.assert_allclose(found.matrix, matrix, atol=1e-6)

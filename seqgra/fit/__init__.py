@@ -12,7 +12,7 @@ from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import RESULTS_VERSIONS, Draft, Identity, claim, digest
 from seqgra.grammar.load import grammar_fingerprint, load_grammar
-from seqgra.grammar.motifs import read_motifs
+from seqgra.grammar.motifs import meme_text, read_motifs
 from seqgra.progress import Progress
 
 if TYPE_CHECKING:  # they compile; what is up to date needs none of it
@@ -141,7 +141,7 @@ def _fit(
     checked = _checked(informed, real, drawn, seed)
     lines = write.check_lines(checked, steps)
     texts = write.grammar_files(composed, dataset.folder.name, lines)
-    texts[write.MOTIFS] = write.meme(matrices, dataset.alphabet.letters)
+    texts[write.MOTIFS] = meme_text(matrices, dataset.alphabet.letters)
     texts |= write.tables(found, checked)
     texts[TEXT] = "\n".join([*write.estimate_lines(composed), *lines, *found.notes]) + "\n"
     _write(draft, texts, {**figures.evidence(found), **figures.twin(checked)})

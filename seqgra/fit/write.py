@@ -20,19 +20,6 @@ MOTIFS = "motifs.meme"
 _WORDS_SHOWN = 12
 
 
-def meme(motifs: Mapping[str, Any], letters: str) -> str:
-    """Return matrices, float64 (W, A) by name, as a MEME file."""
-    lines = ["MEME version 4", "", f"ALPHABET= {letters}", ""]
-    for name, matrix in motifs.items():
-        lines += [
-            f"MOTIF {name}",
-            f"letter-probability matrix: alength= {len(letters)} w= {len(matrix)}",
-        ]
-        lines += [" ".join(f"{value:.6f}" for value in row) for row in matrix]
-        lines.append("")
-    return "\n".join(lines)
-
-
 def grammar_files(composed: Composed, source: str, check: list[str]) -> dict[str, str]:
     """Return the text of grammar.yaml and of the tables that it reads, by file name."""
     estimates, files = composed.estimates, {}

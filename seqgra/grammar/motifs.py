@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import re
 import stat
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from seqgra.errors import bad_input
 from seqgra.grammar.motif_formats import parse
@@ -62,6 +63,38 @@ def read_motifs(path: Path, letters: str, pseudocount: float = 0.0) -> dict[str,
     if facts.st_size > _LARGEST:
         raise bad_input(path, "", "is larger than 100 MB; expected a motif file")
     return _read(path, letters, pseudocount, (facts.st_mtime_ns, facts.st_size, facts.st_ino))
+
+
+def meme_text(
+    matrices: Mapping[str, Any],
+    letters: str,
+    background: Sequence[float] = (),
+    sites: Sequence[int] = (),
+) -> str:
+    """Return matrices as the text of a MEME file, minimal format.
+
+    Parameters
+    ----------
+    matrices
+        Probabilities (W, A), rows positions, by name.
+    letters
+        Of the alphabet.
+    background
+        Frequencies of the letters.
+    sites
+        How many sites each matrix comes from.
+    """
+    lines = ["MEME version 4", "", f"ALPHABET= {letters}", ""]
+    if background:
+        shares = (f"{a} {share:.6f}" for a, share in zip(letters, background, strict=True))
+        lines += ["Background letter frequencies", " ".join(shares), ""]
+    for number, (name, matrix) in enumerate(matrices.items()):
+        facts = f"alength= {len(letters)} w= {len(matrix)}"
+        facts += f" nsites= {sites[number]}" if sites else ""
+        lines += [f"MOTIF {name}", f"letter-probability matrix: {facts}"]
+        lines += [" ".join(f"{value:.6f}" for value in row) for row in matrix]
+        lines.append("")
+    return "\n".join(lines)
 
 
 @lru_cache(maxsize=32)
