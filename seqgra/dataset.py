@@ -316,9 +316,13 @@ def verify_chunks(path: Path, sums: list[int]) -> None:
     Raises
     ------
     InputError
-        If a chunk differs.
+        If the file cannot be read or a chunk differs.
     """
-    with path.open("rb") as stream:
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise _damaged(path, "", error) from None
+    with stream:
         for number, expected in enumerate(sums):
             if zlib.crc32(stream.read(CHUNK)) != expected:
                 place = f"bytes {number * CHUNK} to {(number + 1) * CHUNK}"
