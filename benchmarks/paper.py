@@ -45,7 +45,7 @@ def means(table: pd.DataFrame, group: list[str]) -> pd.DataFrame:
     return found.assign(mean=found["mean"].round(4)).drop(columns="std")
 
 
-def keep(results: Path, figures: list[str]) -> None:
+def keep(results: Path, figures: list[str], options: str) -> None:
     """Write the small tables and figures of a grid, and a line on how it came about."""
     target = Path("docs/results") / results.name
     target.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def keep(results: Path, figures: list[str]) -> None:
     versions = {key: what for each in runs.versions for key, what in json.loads(each).items()}
     listed = ", ".join(f"{name} {versions[name]}" for name in sorted(versions))
     (target / "README.md").write_text(
-        f"`snakemake --cores 1 --configfile config/paper/{results.name}.yaml`: {len(runs)} cells on "
+        f"`snakemake --cores 1 --configfile config/paper/{results.name}.yaml{options}`: {len(runs)} cells on "
         f"{', '.join(sorted(runs.device.unique()))}; training {seconds.iloc[0]:.0f} s, evaluation "
         f"{seconds.iloc[1]:.0f} s, attribution {seconds.iloc[2]:.0f} s; {listed}.\n"
     )
@@ -72,11 +72,11 @@ def keep(results: Path, figures: list[str]) -> None:
 
 
 def shrink(picture: Image.Image, target: Path) -> None:
-    """Write a picture with 64 colours, narrower until it takes at most 150 kB."""
+    """Write a picture with 256 colours, narrower until it takes at most 150 kB."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    for width in (1400, 1200, 1000, 800):
+    for width in (1400, 1200, 1000, 900, 800, 700):
         picture.thumbnail((width, width), Image.Resampling.LANCZOS)
-        picture.quantize(64, dither=Image.Dither.NONE).save(target, optimize=True)
+        picture.quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
         if target.stat().st_size <= 150_000:
             return
 
@@ -130,9 +130,12 @@ def main() -> None:
     parser.add_argument("what", choices=["keep", "summary", "seeds", "backends"])
     parser.add_argument("results", type=Path)
     parser.add_argument("--figures", nargs="*", default=[])
+    parser.add_argument(
+        "--options", default="", help="of snakemake, where only a part was computed"
+    )
     chosen = parser.parse_args()
     if chosen.what == "keep":
-        keep(chosen.results, chosen.figures)
+        keep(chosen.results, chosen.figures, chosen.options and f" {chosen.options}")
     else:
         {"summary": summary, "seeds": seeds, "backends": backends}[chosen.what](chosen.results)
 
