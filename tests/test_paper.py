@@ -69,6 +69,11 @@ def test_every_figure_has_its_scales():
     assert there == EVERY_FIGURE
 
 
+def test_the_page_names_every_grid():
+    page = (REPOSITORY / "docs" / "paper.md").read_text()
+    assert [name for name in FILES if name not in page] == []
+
+
 @pytest.mark.parametrize("name", sorted(FILES.keys() - {REAL}))
 def test_grid(name):
     """Each is a grid that passes, has a question and a ceiling, and is not tuned."""
