@@ -106,7 +106,7 @@ def seeds(results: Path) -> None:
     print(f"any seed unlike the others: Friedman p {test.pvalue:.3f}")
     zero = scores[scores.model_seed == 0].status != "done"
     rest = scores[scores.model_seed != 0].status != "done"
-    table = [[zero.sum(), (~zero).sum()], [rest.sum(), (~rest).sum()]]
+    table = [[int(part.sum()), int((~part).sum())] for part in (zero, rest)]
     print(f"collapsed of seed 0 {table[0]}, of others {table[1]}, Fisher p ", end="")
     print(f"{stats.fisher_exact(table).pvalue:.3f}")
     for name, part in scores.groupby(["grammar", "architecture"]):
