@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,10 +16,11 @@ from seqgra.architecture.load import (
     untuned_fingerprint,
 )
 from seqgra.architecture.schema import Architecture, BayesOptimal, Network
+from seqgra.architecture.shapes import check_stack
 from seqgra.dataset import Dataset, largest_size, open_dataset
 from seqgra.errors import bad_input
-from seqgra.fingerprint import RESULTS_VERSIONS, Identity, claim, require_run
-from seqgra.model import backend_module
+from seqgra.fingerprint import RESULTS_VERSIONS, Draft, Identity, claim, require_run
+from seqgra.model import backend_module, task_of
 from seqgra.results import read_tuning
 from seqgra.streams import stream
 from seqgra.training import (
@@ -45,6 +49,8 @@ def train(
     threads: int = 1,
     tuned: Path | None = None,
     permute_labels: bool = False,
+    stack: int = 1,
+    place: int = 0,
 ) -> str:
     """Train one model on the first examples of a dataset's training and validation sets.
 
@@ -73,6 +79,8 @@ def train(
         Folder that ``seqgra tune`` made of this architecture: what it chose replaces the optimiser.
     permute_labels
         Train on labels that are dealt out to the examples of each set at random: a null for recovery.
+    stack, place
+        Train as one of a stack of so many, at a place in it: see `train_stack`.
 
     Returns
     -------
@@ -84,7 +92,141 @@ def train(
     InputError
         If an input is wrong or missing.
     """
-    resolved = load_architecture(architecture)
+    how = Options(seed, device, threads)
+    if stack > 1:
+        runs = {place: Run(dataset, folder, seed)}
+        said = train_stack(
+            architecture,
+            runs,
+            size=size,
+            width=stack,
+            how=how,
+            backend=backend,
+            tuned=tuned,
+            permute_labels=permute_labels,
+        )
+        return said[place]
+    job = _job(dataset, architecture, size, backend, how, tuned, permute_labels)
+    with claim(folder, job.identity) as draft:
+        if draft.previous:
+            return "up to date"
+        data = _training_data(job)
+        module = backend_module(job.backend)
+        trained: Trained = module.fit(job.architecture, data, how, draft)
+        _publish(draft, job, trained, data)
+    return trained.status
+
+
+class Run(NamedTuple):
+    """One training of a stack: dataset, model folder, model seed."""
+
+    dataset: Path
+    folder: Path
+    seed: int
+
+
+def train_stack(
+    architecture: str,
+    runs: Mapping[int, Run],
+    *,
+    size: int | None,
+    width: int,
+    how: Options,
+    backend: str = "pytorch",
+    tuned: Path | None = None,
+    permute_labels: bool = False,
+) -> dict[int, str]:
+    """Train a network several times in one vectorised loop; each training is a noun of its own.
+
+    Its bits depend on `width` and its place, which are part of its identity, and on nothing else in the
+    stack. There are no checkpoints: interrupted, what is not finished starts from the beginning.
+
+    Parameters
+    ----------
+    architecture
+        File, name or descriptor of a network.
+    runs
+        By place in the stack, from 0 and below `width`; places may stay empty.
+    size, backend, tuned, permute_labels
+        As of `train`.
+    width
+        Models in the stack.
+    how
+        Device and threads; the seeds are those of `runs`.
+
+    Returns
+    -------
+    dict
+        By place, what `train` returns.
+
+    Raises
+    ------
+    InputError
+        If an input is wrong or missing, the network cannot be stacked, or datasets are unlike.
+    """
+    if outside := [place for place in runs if not 0 <= place < width]:
+        raise bad_input("--place", "", f"is {outside[0]}; the stack has places 0 to {width - 1}")
+    jobs = {
+        place: _job(
+            run.dataset,
+            architecture,
+            size,
+            backend,
+            how._replace(seed=run.seed),
+            tuned,
+            permute_labels,
+            (width, place),
+        )
+        for place, run in runs.items()
+    }
+    _refuse_unlike(list(jobs.values()))
+    statuses = dict.fromkeys(runs, "up to date")
+    started = time.perf_counter(), time.process_time()
+    with ExitStack() as claims:
+        drafts = {}
+        for place, run in sorted(runs.items(), key=lambda item: item[1].folder):  # no deadlock
+            draft = claims.enter_context(claim(run.folder, jobs[place].identity))
+            if not draft.previous:
+                drafts[place] = draft
+        if not drafts:
+            return statuses
+        data = {place: _training_data(jobs[place]) for place in sorted(drafts)}
+        network = jobs[min(drafts)].architecture
+        seeds = {place: runs[place].seed for place in drafts}
+        trained = backend_module(backend).fit_stack(network, data, seeds, how, width)
+        seconds = (time.perf_counter() - started[0]) / len(drafts)
+        cpu_seconds = (time.process_time() - started[1]) / len(drafts)
+        for place, draft in drafts.items():
+            took = {"seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3)}
+            _publish(draft, jobs[place], trained[place], data[place], **took)
+            statuses[place] = trained[place].status
+    return statuses
+
+
+class _Job(NamedTuple):
+    """A training as checked, before anything is read of the examples; `dealt` is the seed of labels."""
+
+    architecture: Architecture
+    backend: str
+    dataset: Dataset
+    size: int
+    identity: Identity
+    facts: dict[str, Any]
+    dealt: int | None
+
+
+def _job(
+    dataset: Path,
+    name: str,
+    size: int | None,
+    backend: str,
+    how: Options,
+    tuned: Path | None,
+    permute_labels: bool,
+    stacked: tuple[int, int] | None = None,
+) -> _Job:
+    """Check what is to be trained, `stacked` being how many there are in its stack and its place."""
+    resolved = load_architecture(name)
     if not isinstance(resolved, Network):
         backend = resolved.backend
     exact = isinstance(resolved, BayesOptimal)
@@ -94,34 +236,46 @@ def train(
             raise bad_input("--size", "", "is missing; say how many examples to train on")
         size = largest_size(opened.counts)
     if exact and permute_labels:
-        raise bad_input("--permute-labels", "", f"is for what is trained; {architecture} is not")
-    options: dict[str, Any] = {"size": size, "seed": seed, "threads": threads}
+        raise bad_input("--permute-labels", "", f"is for what is trained; {name} is not")
+    facts: dict[str, Any] = {"threads": how.threads}
+    if isinstance(resolved, Network):
+        resolved = ready_network(resolved, name, backend, opened)
+    if tuned:
+        resolved, facts["tuned"] = _tuned(resolved, name, opened, tuned)
+    options: dict[str, Any] = {"backend": backend}
+    if not exact:
+        options |= {"size": size, "seed": how.seed, "threads": how.threads}
     if permute_labels:
         options["permute_labels"] = True
-    facts: dict[str, Any] = {"threads": threads}
-    if isinstance(resolved, Network):
-        resolved = ready_network(resolved, architecture, backend, opened)
-    if tuned:
-        resolved, facts["tuned"] = _tuned(resolved, architecture, opened, tuned)
-    identity = Identity(
-        "train",
-        RESULTS_VERSIONS["train"],
-        {"dataset": opened.fingerprint, "architecture": architecture_fingerprint(resolved)},
-        {"backend": backend} if exact else {"backend": backend, **options},
-    )
-    with claim(folder, identity) as draft:
-        if draft.previous:
-            return "up to date"
-        data = _training_data(opened, size or 0, exact)
-        data = _permuted(data, seed) if permute_labels else data
-        module = backend_module(backend)
-        trained: Trained = module.fit(resolved, data, Options(seed, device, threads), draft)
-        module.save(trained.model, draft)
-        write_history(draft, trained.history)
-        temperature = _temperature(trained, data)
-        outcome: dict[str, Any] = {"temperature": temperature, "reason": trained.reason}
-        draft.publish(trained.status, **trained.facts, **facts, **outcome)
-    return trained.status
+    if stacked:
+        if not isinstance(resolved, Network):
+            raise bad_input("--stack", "", f"is for networks; {name} is none")
+        check_stack(resolved, name, backend)
+        options |= {"stack": stacked[0], "place": stacked[1]}
+    inputs = {"dataset": opened.fingerprint, "architecture": architecture_fingerprint(resolved)}
+    identity = Identity("train", RESULTS_VERSIONS["train"], inputs, options)
+    dealt = how.seed if permute_labels else None
+    return _Job(resolved, backend, opened, size or 0, identity, facts, dealt)
+
+
+def _refuse_unlike(jobs: Sequence[_Job]) -> None:
+    """Refuse datasets whose arrays cannot lie in one."""
+    shapes = {}
+    for job in jobs:
+        d = job.dataset
+        shapes[job.size, d.alphabet.name, d.window, len(d.conditions), task_of(d)] = d.folder
+    if len(shapes) > 1:
+        first, other, *_ = shapes.values()
+        message = f"differs from {first} in size, alphabet, window, conditions or task"
+        raise bad_input(other, "", f"{message}; they cannot be trained in one stack")
+
+
+def _publish(draft: Draft, job: _Job, trained: Trained, data: TrainingData, **took: Any) -> None:
+    """Write a trained model's files; `took` replaces the seconds since the claim."""
+    backend_module(job.backend).save(trained.model, draft)
+    write_history(draft, trained.history)
+    outcome: dict[str, Any] = {"temperature": _temperature(trained, data), "reason": trained.reason}
+    draft.publish(trained.status, **trained.facts, **job.facts, **outcome, **took)
 
 
 def _tuned(
@@ -140,11 +294,13 @@ def _tuned(
     return architecture.with_optimizer(tuning.optimizer), tuning.as_json()
 
 
-def _training_data(dataset: Dataset, size: int, exact: bool) -> TrainingData:
-    if exact:  # knows the law, and reads no example
+def _training_data(job: _Job) -> TrainingData:
+    dataset = job.dataset
+    if isinstance(job.architecture, BayesOptimal):  # knows the law, and reads no example
         none, labels = np.zeros((0, dataset.window), np.uint8), np.zeros(0, np.int64)
         return TrainingData(none, labels, none, labels, dataset)
-    return training_data(dataset, size)
+    data = training_data(dataset, job.size)
+    return data if job.dealt is None else _permuted(data, job.dealt)
 
 
 def _permuted(data: TrainingData, seed: int) -> TrainingData:

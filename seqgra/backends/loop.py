@@ -8,16 +8,17 @@ import logging
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as save_arrays
 
-from seqgra.architecture.schema import Network
+from seqgra.architecture.schema import Network, Training
 from seqgra.fingerprint import Draft
 from seqgra.progress import Progress
 from seqgra.training import (
@@ -77,11 +78,47 @@ class State:
     best_weights: Arrays = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
 
-    def keep_best(self, value: float, trainee: Trainee) -> None:
-        """Remember the weights of the best epoch so far."""
+    def goes_on(self, plan: Training) -> bool:
+        """Tell whether there are epochs left, and patience."""
+        return self.epoch < plan.epochs and self.epoch - self.best_epoch < plan.patience
+
+    def add(
+        self,
+        row: dict[str, float],
+        logits: np.ndarray,
+        network: Network,
+        data: TrainingData,
+        weights: Callable[[], Arrays],
+        seconds: float,
+    ) -> str:
+        """Count one more epoch and remember its weights if it is the best; return why it diverged.
+
+        Parameters
+        ----------
+        row
+            Its learning rate and training loss.
+        logits
+            float32 (N, C) of the validation set.
+        network, data
+            What is trained, and on what.
+        weights
+            Returns copies of the weights.
+        seconds
+            That it took.
+        """
+        self.epoch += 1
+        monitor = network.training.monitor
+        row = {"epoch": float(self.epoch), **row}
+        loss_by = loss_weights(network, data)
+        row |= validation_row(logits, data.validation_y, data.task, monitor, loss_by)
+        self.history.append(_rounded({**row, "seconds": seconds}))
+        if not math.isfinite(row["training_loss"]) or not math.isfinite(row["validation_loss"]):
+            rate = row["learning_rate"]
+            return f"the loss is not a number at epoch {self.epoch}, learning rate {rate:g}"
+        value = badness(row, monitor)
         if value < self.best:
-            self.best, self.best_epoch = value, self.epoch
-            self.best_weights = trainee.weights()
+            self.best, self.best_epoch, self.best_weights = value, self.epoch, weights()
+        return ""
 
     def save(self, trainee: Trainee, path: Path) -> None:
         """Write a checkpoint, whole or not at all."""
@@ -141,6 +178,64 @@ def run(
     reason = _epochs(state, trainee, network, data, draft)
     if state.best_weights:
         trainee.restore(state.best_weights)
+    return _ended(state, network, data, reason)
+
+
+class Stacked(Protocol):
+    """Several networks in training at once, as the loop sees them."""
+
+    def train_epoch(self, epoch: int, rate: float) -> np.ndarray:
+        """Train all for one epoch at a learning rate; return the mean training losses, (K,)."""
+
+    def validation_logits(self) -> np.ndarray:
+        """Return float32 (K, N, C) logits of each one's validation set."""
+
+    def weights(self, number: int) -> Arrays:
+        """Return copies of everything that one network's predictions depend on."""
+
+
+def run_stack(
+    stack: Stacked, network: Network, data: Mapping[int, TrainingData]
+) -> dict[int, tuple[State, str, str, dict[str, Any]]]:
+    """Train several models at once until each has stopped as in `run`; one that has changes no more.
+
+    There are no checkpoints. Seconds of an epoch are shared among the models that still learn.
+
+    Parameters
+    ----------
+    stack, network
+        What trains, and what each of its models is.
+    data
+        Of the models that are wanted, by their number in the stack.
+
+    Returns
+    -------
+    dict
+        Of each of `data` what `run` returns.
+    """
+    plan, states = network.training, {k: State() for k in data}
+    reasons = dict.fromkeys(data, "")
+    progress = Progress(f"train {len(data)} models", plan.epochs)
+    epoch = 0
+    while running := [k for k, s in states.items() if not reasons[k] and s.goes_on(plan)]:
+        epoch += 1
+        started = time.perf_counter()
+        rate = network.optimizer.learning_rate * network.schedule.factor(epoch, plan.epochs, [])
+        losses, logits = stack.train_epoch(epoch, rate), stack.validation_logits()
+        for k in running:
+            row = {"learning_rate": rate, "training_loss": float(losses[k])}
+            seconds = (time.perf_counter() - started) / len(running)
+            weights = partial(stack.weights, k)
+            reasons[k] = states[k].add(row, logits[k], network, data[k], weights, seconds)
+        progress.advance(1, f"{len(running)} still learn")
+    progress.close()
+    return {k: _ended(states[k], network, own, reasons[k]) for k, own in data.items()}
+
+
+def _ended(
+    state: State, network: Network, data: TrainingData, reason: str
+) -> tuple[State, str, str, dict[str, Any]]:
+    """Return what `run` returns of a training that has ended, `reason` being why it diverged."""
     weights = loss_weights(network, data)
     constant = constant_loss(data.y, data.validation_y, data.task, weights)
     losses = [row["validation_loss"] for row in state.history]
@@ -180,27 +275,21 @@ def _epochs(
 ) -> str:
     """Train epoch by epoch; return why it diverged, or nothing."""
     plan, monitor = network.training, network.training.monitor
-    weights = loss_weights(network, data)
     progress = Progress(f"train {draft.folder}", plan.epochs)
     progress.advance(state.epoch)
     saved = time.monotonic()
-    while state.epoch < plan.epochs and state.epoch - state.best_epoch < plan.patience:
+    while state.goes_on(plan):
         started = time.perf_counter()
-        state.epoch += 1
         past = [badness(row, monitor) for row in state.history]
-        factor = network.schedule.factor(state.epoch, plan.epochs, past)
+        factor = network.schedule.factor(state.epoch + 1, plan.epochs, past)
         rate = network.optimizer.learning_rate * factor
-        row = {"epoch": float(state.epoch), "learning_rate": rate}
-        row["training_loss"] = trainee.train_epoch(state.epoch, rate)
+        row = {"learning_rate": rate, "training_loss": trainee.train_epoch(state.epoch + 1, rate)}
         logits = trainee.validation_logits()
-        row |= validation_row(logits, data.validation_y, data.task, monitor, weights)
-        row["seconds"] = time.perf_counter() - started
-        state.history.append(_rounded(row))
-        if not math.isfinite(row["training_loss"]) or not math.isfinite(row["validation_loss"]):
+        seconds = time.perf_counter() - started
+        if reason := state.add(row, logits, network, data, trainee.weights, seconds):
             progress.close()
-            return f"the loss is not a number at epoch {state.epoch}, learning rate {rate:g}"
-        state.keep_best(badness(row, monitor), trainee)
-        progress.advance(1, f"validation loss {row['validation_loss']:.4f}")
+            return reason
+        progress.advance(1, f"validation loss {state.history[-1]['validation_loss']:.4f}")
         if time.monotonic() - saved > _CHECKPOINT_SECONDS:
             state.save(trainee, draft.checkpoint)
             saved = time.monotonic()

@@ -87,8 +87,8 @@ class PytorchTrainee(Trainee):
         self._encode = OneHot(len(data.dataset.alphabet.letters), device)
         self._letters = len(data.dataset.alphabet.letters)
         there = device if _fits(data, device) else torch.device("cpu")
-        self._x, self._validation_x = (_letters(x).to(there) for x in (data.x, data.validation_x))
-        self._y = torch.from_numpy(_targets(data)).to(device)
+        self._x, self._validation_x = (as_tensor(x).to(there) for x in (data.x, data.validation_x))
+        self._y = torch.from_numpy(as_targets(data)).to(device)
         self._loss = make_loss(data.task, loss_weights(network, data), device)
         mixed = network.training.precision == "bfloat16"
         self._precision: Callable[[], AbstractContextManager[None]] = (
@@ -100,7 +100,7 @@ class PytorchTrainee(Trainee):
         """Train one epoch; its order, augmentation and dropout depend on seed and epoch alone."""
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        order = self._order(epoch)
+        order = epoch_order(len(self._x), self._plan, self._seed, epoch).to(self._on)
         draws = torch.Generator().manual_seed(derived_seed(self._seed, f"augmentation {epoch}"))
         torch.manual_seed(derived_seed(self._seed, f"dropout {epoch}"))
         self._module.train()
@@ -122,13 +122,6 @@ class PytorchTrainee(Trainee):
         if not counts:
             raise bad_input("training.batch_size", "", "is 1, but batch-norm needs at least 2")
         return float(np.average(losses[: len(counts)].double().cpu().numpy(), weights=counts))
-
-    def _order(self, epoch: int) -> torch.Tensor:
-        examples = len(self._x)
-        generator = torch.Generator().manual_seed(derived_seed(self._seed, f"order {epoch}"))
-        if not self._plan.shuffle:
-            return torch.arange(examples, device=self._on)
-        return torch.randperm(examples, generator=generator).to(self._on)
 
     def _step(self, codes: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Learn from one batch; return its mean loss."""
@@ -187,14 +180,22 @@ def _fits(data: TrainingData, device: torch.device) -> bool:
     return data.x.nbytes + data.validation_x.nbytes <= _SHARE_OF_GPU * free
 
 
-def _letters(x: np.ndarray) -> torch.Tensor:
+def epoch_order(examples: int, plan: Training, seed: int, epoch: int) -> torch.Tensor:
+    """Return the order of an epoch's examples, int64 (N,), which depends on seed and epoch alone."""
+    if not plan.shuffle:
+        return torch.arange(examples)
+    generator = torch.Generator().manual_seed(derived_seed(seed, f"order {epoch}"))
+    return torch.randperm(examples, generator=generator)
+
+
+def as_tensor(x: np.ndarray) -> torch.Tensor:
     """Return letter codes as a tensor that shares their memory, mapped files included."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return torch.from_numpy(np.asarray(x))  # only read from
 
 
-def _targets(data: TrainingData) -> np.ndarray:
+def as_targets(data: TrainingData) -> np.ndarray:
     """Return what the loss compares with: int64 (N,) conditions, or float32 (N, C) labels."""
     if data.task == MULTI_LABEL:
         return np.asarray(data.y, np.float32)

@@ -21,7 +21,7 @@ from seqgra.architecture.optimizers import (
 from seqgra.architecture.schema import Augment, Network, Training
 from seqgra.backends import pytorch
 from seqgra.backends.loop import Arrays, Trainee, derived_seed, loss_weights, run
-from seqgra.backends.pytorch_training import augment
+from seqgra.backends.pytorch_training import augment, epoch_order
 from seqgra.backends.tensorflow import (
     BATCH,
     KerasModel,
@@ -92,7 +92,8 @@ class TensorflowTrainee(Trainee):
             isinstance(layer, keras.layers.BatchNormalization)
             for layer in self._model.network._flatten_layers()
         )
-        for rows in self._order(epoch).split(plan.batch_size):
+        order = epoch_order(len(self._x), plan, self._seed, epoch)  # the PyTorch backend's too
+        for rows in order.split(plan.batch_size):
             if normalised and len(rows) == 1:
                 continue  # one example has no variance to normalise by
             counted += len(rows)
@@ -103,13 +104,6 @@ class TensorflowTrainee(Trainee):
         if not counted:
             raise bad_input("training.batch_size", "", "is 1, but batch-norm needs at least 2")
         return total / counted
-
-    def _order(self, epoch: int) -> torch.Tensor:
-        """Return the order of an epoch: the same as the PyTorch backend's."""
-        if not self._plan.shuffle:
-            return torch.arange(len(self._x))
-        generator = torch.Generator().manual_seed(derived_seed(self._seed, f"order {epoch}"))
-        return torch.randperm(len(self._x), generator=generator)
 
     def _seed_dropout(self, epoch: int) -> None:
         tf.random.set_seed(derived_seed(self._seed, f"dropout {epoch}"))

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from seqgra.alphabet import ALPHABETS, SETS
 from seqgra.architecture.custom import Sizes, custom_code, module_file
 from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Network
-from seqgra.architecture.shapes import check_fit
+from seqgra.architecture.shapes import check_fit, check_stack
 from seqgra.dataset import Dataset, open_dataset, split_size
 from seqgra.errors import InputError, Problem, bad_input, raise_problems
 from seqgra.fingerprint import RUN_FILE
@@ -201,6 +201,7 @@ class Grid:
                 place = f"attribution.methods[{number}]"
                 yield Problem(self.file, f"{place}.{option}" if option else place, message)
         yield from self._tune_problems()
+        yield from self._stack_problems()
         exact = any(isinstance(a, BayesOptimal) for a in self.architectures.values())
         if self.config.adaptive is not None and not exact:
             message = "needs the ceiling; add bayes-optimal to architectures"
@@ -213,6 +214,18 @@ class Grid:
                 advice = suggest(backend, list(NETWORK_BACKENDS))
                 message = f"{backend!r} is no backend of networks; {advice}"
                 yield Problem(self.file, "backends", message)
+
+    def _stack_problems(self) -> Iterator[Problem]:
+        if self.config.train.stack == 1:
+            return
+        if "tensorflow" in self.config.backends:
+            yield Problem(self.file, "train.stack", "tensorflow trains no stacks; leave it out")
+        for name, network in self.architectures.items():
+            if isinstance(network, Network):
+                try:
+                    check_stack(network, f"{self.file}: architectures.{name}")
+                except InputError as error:
+                    yield from error.problems
 
     def _tune_problems(self) -> Iterator[Problem]:
         if self.config.tune is None:
@@ -331,7 +344,9 @@ class Grid:
         architecture, grammar = self.architectures[cell.architecture], self.grammars[cell.grammar]
         network = self.network_sizes[cell.grammar, cell.architecture]
         if stage == "train":
-            return cost.training(architecture, grammar, cell.size, network)
+            alone = cost.training(architecture, grammar, cell.size, network)
+            together = self.config.train.stack if isinstance(architecture, Network) else 1
+            return alone._replace(mib=together * alone.mib)
         if stage == "tune":
             plan = self.config.tune
             assert isinstance(architecture, Network) and plan is not None

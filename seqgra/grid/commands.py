@@ -47,7 +47,16 @@ def _train(grid: Grid, cell: Cell) -> Iterator[list[object]]:
     dataset, target = grid.dataset(cell.grammar, cell.data_seed), grid.noun("models", cell)
     options = ["--seed", cell.model_seed, *_train_options(grid, cell)]
     options += ["--tuned", grid.tuning(cell)] if grid.tuned(cell.architecture) else []
+    options += _stack_options(grid, cell)
     yield [dataset, grid.architecture_file(cell.architecture), "-o", target, *options]
+
+
+def _stack_options(grid: Grid, cell: Cell) -> list[object]:
+    """Return a network's place in a stack, which follows from its seeds alone."""
+    stack = grid.config.train.stack
+    if stack == 1 or not isinstance(grid.architectures[cell.architecture], Network):
+        return []
+    return ["--stack", stack, "--place", (cell.data_seed + cell.model_seed) % stack]
 
 
 def _train_options(grid: Grid, cell: Cell) -> list[object]:

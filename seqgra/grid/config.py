@@ -128,6 +128,8 @@ class TrainPlan(Strict):
     device: Annotated[str, Field(pattern="^(auto|cpu|cuda)$")] = "auto"
     threads: Count = 1
     allow_custom_code: bool = False
+    #: Models that train together in one vectorised loop.
+    stack: Count = 1
 
 
 class TunePlan(Strict):
