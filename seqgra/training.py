@@ -14,6 +14,7 @@ from seqgra.architecture.shapes import check_fit
 from seqgra.dataset import Dataset, split_size
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft
+from seqgra.logits import log_softmax, sigmoid
 from seqgra.model import MULTI_LABEL, NETWORK_BACKENDS, AbstractModel, task_of
 
 #: The lowest temperature that is fitted; its inverse is the highest.
@@ -185,9 +186,7 @@ def mean_loss(
     w = np.ones(z.shape[1]) if weights is None else np.asarray(weights, float)
     if task == MULTI_LABEL:
         return float((w * y * np.logaddexp(0, -z) + (1.0 - y) * np.logaddexp(0, z)).mean())
-    top = z.max(axis=1, keepdims=True)
-    log_p = z - top - np.log(np.exp(z - top).sum(axis=1, keepdims=True))
-    return float(-(w * y * log_p).sum(axis=1).mean())
+    return float(-(w * y * log_softmax(z)).sum(axis=1).mean())
 
 
 def fit_temperature(logits: np.ndarray, y: np.ndarray, task: str) -> float | None:
@@ -299,7 +298,7 @@ def probabilities(logits: np.ndarray, task: str) -> np.ndarray:
     """
     z = np.asarray(logits, float)
     if task == MULTI_LABEL:
-        return np.exp(-np.logaddexp(0, -z))
+        return sigmoid(z)
     p = np.exp(z - z.max(axis=1, keepdims=True))
     return np.asarray(p / p.sum(axis=1, keepdims=True))
 

@@ -15,6 +15,7 @@ from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
 from seqgra.evaluate import curves
 from seqgra.fingerprint import Identity, claim, read_run
+from seqgra.logits import log_softmax
 from seqgra.model import AbstractModel
 from seqgra.results import read_scores
 from seqgra.simulate import simulate
@@ -64,7 +65,7 @@ def drawn(examples=400, seed=0, decimals=8):
 )
 def test_areas_agree_with_scikit_learn(metric, function, decimals):
     logits, y = drawn(decimals=decimals)
-    p, ours = np.exp(curves.log_softmax(logits)), curves.score(logits, y, NAMES).metrics[metric]
+    p, ours = np.exp(log_softmax(logits)), curves.score(logits, y, NAMES).metrics[metric]
     assert ours["micro"] == pytest.approx(function(y.ravel(), p.ravel()), abs=1e-12)
     assert ours["macro"] == pytest.approx(function(y, p, average="macro"), abs=1e-12)
     for number, name in enumerate(NAMES):

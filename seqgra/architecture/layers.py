@@ -139,14 +139,13 @@ class Flatten(Strict):
     kind: Literal["flatten"]
 
 
-class Lstm(Strict):
-    """Long short-term memory over positions; `dropout` between stacked layers.
+class _Recurrent(Strict):
+    """Options of recurrent layers; `dropout` acts between stacked layers.
 
     Output ``positions`` keeps every position, ``last`` the state after the last letter read (in each
     direction).
     """
 
-    kind: Literal["lstm"]
     units: Positive
     layers: Annotated[int, Field(ge=1, le=8)] = 1
     bidirectional: bool = False
@@ -159,20 +158,16 @@ class Lstm(Strict):
         return self.units * (2 if self.bidirectional else 1)
 
 
-class Gru(Strict):
-    """Gated recurrent units over positions; options as those of `Lstm`."""
+class Lstm(_Recurrent):
+    """Long short-term memory over positions."""
+
+    kind: Literal["lstm"]
+
+
+class Gru(_Recurrent):
+    """Gated recurrent units over positions."""
 
     kind: Literal["gru"]
-    units: Positive
-    layers: Annotated[int, Field(ge=1, le=8)] = 1
-    bidirectional: bool = False
-    dropout: Rate = 0.0
-    output: Literal["positions", "last"] = "positions"
-
-    @property
-    def channels(self) -> int:
-        """Channels of the output."""
-        return self.units * (2 if self.bidirectional else 1)
 
 
 class Attention(Strict):

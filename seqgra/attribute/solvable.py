@@ -10,6 +10,7 @@ import numpy as np
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import InputError
 from seqgra.law.posterior import compile_posterior
+from seqgra.logits import sigmoid
 
 #: Posterior probability of the true label from which an example is solvable.
 SURE = 0.9
@@ -57,5 +58,5 @@ def _probabilities(
     x = np.array(dataset.x(set_name)[list(rows)])
     values, _ = posterior.log_posterior(x)
     if dataset.task == "multi-label":
-        return np.asarray(1 / (1 + np.exp(-np.clip(values, -700, 700))))
+        return sigmoid(values)
     return np.asarray(np.exp(values))

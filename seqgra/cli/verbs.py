@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seqgra.alphabet import SETS
 from seqgra.cli.options import (
@@ -93,12 +93,7 @@ def add_tune(verbs: Verbs) -> None:
     example = "seqgra tune data/homer-tuning conv10w-gmp-fc5 -o tunings/a --size 10000"
     summary = "choose among an architecture's candidate optimiser settings"
     parser = add_verb(verbs, "tune", _tune, summary, example)
-    parser.add_argument(
-        "dataset", type=Path, help="folder made by seqgra simulate, of a data seed for this alone"
-    )
-    parser.add_argument("architecture", help="YAML file, name in architectures/, or descriptor")
-    add_output(parser, "TUNING")
-    _add_training(parser, size_needed=True)
+    _add_training(parser, "TUNING", "of a data seed for this alone")
     parser.add_argument(
         "--epochs", type=positive, default=20, help="that each candidate trains at most [20]"
     )
@@ -119,13 +114,9 @@ def _tune(options: argparse.Namespace) -> str:
         options.dataset,
         options.architecture,
         options.output,
-        size=options.size,
-        seed=options.seed,
         epochs=options.epochs,
         candidates=CANDIDATES if given is None else _read_candidates(given),
-        backend=options.backend,
-        device=options.device,
-        threads=options.threads,
+        **_training_options(options),
     )
 
 
@@ -147,10 +138,7 @@ def add_train(verbs: Verbs) -> None:
     """Add ``seqgra train``."""
     example = "seqgra train data/homer conv10w-gmp-fc5 -o models/a --size 10000 --seed 1"
     parser = add_verb(verbs, "train", _train, "train an architecture on a dataset", example)
-    parser.add_argument("dataset", type=Path, help="folder made by seqgra simulate")
-    parser.add_argument("architecture", help="YAML file, name in architectures/, or descriptor")
-    add_output(parser, "MODEL")
-    _add_training(parser, size_needed=False)
+    _add_training(parser, "MODEL")
     parser.add_argument(
         "--tuned",
         type=Path,
@@ -176,12 +164,16 @@ def add_train(verbs: Verbs) -> None:
     parser.set_defaults(together=_train_together)
 
 
-def _add_training(parser: argparse.ArgumentParser, size_needed: bool) -> None:
-    """Add what tune and train share."""
+def _add_training(parser: argparse.ArgumentParser, what: str, which: str = "") -> None:
+    """Add what tune and train share; `what` they write, and `which` dataset they take."""
+    made = "folder made by seqgra simulate"
+    parser.add_argument("dataset", type=Path, help=f"{made}, {which}" if which else made)
+    parser.add_argument("architecture", help="YAML file, name in architectures/, or descriptor")
+    add_output(parser, what)
     parser.add_argument(
         "--size",
         type=positive,
-        required=size_needed,
+        required=what == "TUNING",
         help="examples in all: 70 %% train, 10 %% validate",
     )
     parser.add_argument("--seed", type=natural, default=0, help="model seed [0]")
@@ -204,16 +196,19 @@ def _train(options: argparse.Namespace) -> str:
         options.dataset,
         options.architecture,
         options.output,
-        size=options.size,
-        seed=options.seed,
-        backend=options.backend,
-        device=options.device,
-        threads=options.threads,
         tuned=options.tuned,
         permute_labels=options.permute_labels,
         stack=options.stack,
         place=options.place,
+        **_training_options(options),
     )
+
+
+def _training_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options that tune and train share."""
+    return {
+        name: getattr(options, name) for name in ("size", "seed", "backend", "device", "threads")
+    }
 
 
 def _train_together(group: list[argparse.Namespace]) -> list[str]:

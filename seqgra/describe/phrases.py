@@ -133,11 +133,6 @@ def _helical(options: Mapping[str, Any]) -> LawWords:
     return LawWords(numbers, f" (at most {tolerance} from a multiple of {period}{shift})")
 
 
-def least_and_most(law: Any) -> tuple[float, float]:
-    """Return the bounds of a resolved law."""
-    return law if isinstance(law, tuple) else (min(law), max(law))
-
-
 def gap_phrase(spacing: Spacing, resolved: Spacing, one: str, two: str) -> str:
     """Return how far two elements lie apart.
 

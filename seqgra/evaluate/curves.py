@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from seqgra.logits import log_softmax
 from seqgra.results import MACRO, MICRO, Scores
 
 METRICS = ("roc_auc", "pr_auc", "accuracy", "log_loss")
@@ -134,13 +135,6 @@ def _performance(
         "log_loss": _with_macro(log_loss),
     }
     return metrics, rankings
-
-
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Return the log probabilities of finite logits (N, C): float64 (N, C), never infinite."""
-    shifted = logits.astype(np.float64)
-    shifted -= shifted.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
 def rank(scores: np.ndarray, true: np.ndarray) -> Ranking:

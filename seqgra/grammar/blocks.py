@@ -71,6 +71,26 @@ def _grow(rule: Arrangement, first: str) -> Block:
         slots.append(child)
 
 
+def written_order(block: Block) -> list[int]:
+    """Return the slots of a block in the order in which they are written: who overwrites comes later."""
+    after: dict[int, set[int]] = {n: set() for n in range(len(block.slots))}
+    for edge in block.edges:
+        winner, loser = (edge.child, edge.parent)
+        if parent_wins(edge):
+            winner, loser = loser, winner
+        after[winner].add(loser)
+    order: list[int] = []
+    while len(order) < len(after):  # edges form a tree, so there is always a next one
+        order.append(next(n for n in after if n not in order and after[n] <= set(order)))
+    return order
+
+
+def parent_wins(edge: Edge) -> bool:
+    """Tell whether shared columns show the letters of the slot that the edge starts from."""
+    kind = edge.spacing.shared
+    return kind != "product" and (kind == "first") == edge.after
+
+
 def least_span(block: Block, widths: list[int], gaps: list[int]) -> int:
     """Return the letters that a block covers with the given widths of slots and gaps of edges."""
     starts = [0] * len(block.slots)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqgra.alphabet import SETS
-from seqgra.grammar.blocks import Block, blocks_of
+from seqgra.grammar.blocks import Block, Edge, blocks_of, parent_wins, written_order
 from seqgra.grammar.combinations import ROLES, Applied, applied_rules
 from seqgra.grammar.laws import Law, highest, table
 from seqgra.grammar.schema import Arrangement, Grammar
@@ -25,8 +25,6 @@ STRANDS = {"+": 0, "-": 1, "random": 2}
 ORIENTATIONS = {"same": 0, "convergent": 1, "divergent": 2, "any": 3}
 #: Whose letters stand in the columns that two elements share.
 PRODUCT, FIRST, LAST = range(3)
-#: Condition number of elements of common rules and confounders.
-NO_CONDITION = -1
 #: No law: all slots of a rule are placed.
 ALL = -1
 
@@ -147,7 +145,7 @@ class _Tables:
     def _add_slots(self, block: Block, applied: Applied) -> None:
         first = len(self.slots) - self.first_slot
         edge_of = {edge.child: edge for edge in block.edges}
-        order = _paste_order(block)
+        order = written_order(block)
         for n, slot in enumerate(block.slots):
             weights = applied.rule.elements[slot]
             choices = self._add_law({self.elements[e]: w for e, w in weights.items() if w > 0})
@@ -159,8 +157,7 @@ class _Tables:
             self.slots.append((*identity, choices, tied, number, first + order[n]))
         for edge in block.edges:
             gap, random = self._add_law(edge.spacing.gap), edge.spacing.order == "random"
-            shared = _shared(edge.spacing.shared, edge.after)
-            row = (edge.parent, edge.child, int(edge.after), int(random), gap, shared)
+            row = (edge.parent, edge.child, int(edge.after), int(random), gap, _shared(edge))
             self.edges.append(row)
 
     def _add_start(self, rule: Arrangement) -> tuple[int, int]:
@@ -193,24 +190,11 @@ def _run(rules: list[Applied], number: int) -> list[int]:
     return [n for n, rule in enumerate(rules) if rule.exclusive and rule.condition == condition]
 
 
-def _shared(shared: str, parent_first: bool) -> int:
+def _shared(edge: Edge) -> int:
     """Return whose letters shared columns have: product, or those of the edge's parent or child."""
-    if shared == "product":
+    if edge.spacing.shared == "product":
         return PRODUCT
-    return FIRST if (shared == "first") == parent_first else LAST
-
-
-def _paste_order(block: Block) -> list[int]:
-    """Return the slots of a block in an order in which those whose letters stay come after the others."""
-    after: dict[int, set[int]] = {n: set() for n in range(len(block.slots))}
-    for edge in block.edges:
-        kind = _shared(edge.spacing.shared, edge.after)
-        winner, loser = (edge.parent, edge.child) if kind == FIRST else (edge.child, edge.parent)
-        after[winner].add(loser)
-    order: list[int] = []
-    while len(order) < len(after):  # edges form a tree, so there is always a next one
-        order.append(next(n for n in after if n not in order and after[n] <= set(order)))
-    return order
+    return FIRST if parent_wins(edge) else LAST
 
 
 def compile_placement(grammar: Grammar) -> Placement:

@@ -16,11 +16,11 @@ import numpy as np
 
 from seqgra.alphabet import SETS
 from seqgra.errors import bad_input
-from seqgra.grammar.blocks import Block, blocks_of
+from seqgra.grammar.blocks import Block, blocks_of, written_order
 from seqgra.grammar.combinations import Applied, applied_rules
 from seqgra.grammar.laws import table
 from seqgra.grammar.schema import Arrangement, Grammar
-from seqgra.law.posterior.shared_columns import Placing, shown_parts, written_order
+from seqgra.law.posterior.shared_columns import Placing, shown_parts
 from seqgra.law.posterior.site_probabilities import SiteTable
 
 #: Ways a block may lie relative to its start, and scenarios, beyond which no posterior is computed.

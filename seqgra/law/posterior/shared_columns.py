@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqgra.grammar.blocks import Block, Edge
+from seqgra.grammar.blocks import Block, Edge, written_order
 from seqgra.law.posterior.site_probabilities import SiteTable
 
 
@@ -17,26 +17,6 @@ class Placing(NamedTuple):
     after: tuple[bool, ...]
     reverse: bool
     strands: tuple[int, ...]
-
-
-def written_order(block: Block) -> list[int]:
-    """Return the slots of a block in the order in which they are written: who overwrites comes later."""
-    after: dict[int, set[int]] = {n: set() for n in range(len(block.slots))}
-    for edge in block.edges:
-        winner, loser = (edge.child, edge.parent)
-        if _parent_wins(edge):
-            winner, loser = loser, winner
-        after[winner].add(loser)
-    order: list[int] = []
-    while len(order) < len(after):  # edges form a tree, so there is always a next one
-        order.append(next(n for n in after if n not in order and after[n] <= set(order)))
-    return order
-
-
-def _parent_wins(edge: Edge) -> bool:
-    """Tell whether shared columns show the letters of the slot that the edge starts from."""
-    kind = edge.spacing.shared
-    return kind != "product" and (kind == "first") == edge.after
 
 
 def shown_parts(
