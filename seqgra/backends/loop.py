@@ -32,7 +32,8 @@ from seqgra.training import (
 
 log = logging.getLogger(__name__)
 
-_CHECKPOINT_SECONDS = 5.0
+#: Between checkpoints; as many times longer as writing one takes seconds, times the second number.
+_CHECKPOINT_SECONDS, _CHECKPOINTS_APART = 5.0, 10.0
 Arrays = dict[str, np.ndarray]
 
 
@@ -277,7 +278,7 @@ def _epochs(
     plan, monitor = network.training, network.training.monitor
     progress = Progress(f"train {draft.folder}", plan.epochs)
     progress.advance(state.epoch)
-    saved = time.monotonic()
+    saved, wait = time.monotonic(), _CHECKPOINT_SECONDS
     while state.goes_on(plan):
         started = time.perf_counter()
         past = [badness(row, monitor) for row in state.history]
@@ -290,9 +291,11 @@ def _epochs(
             progress.close()
             return reason
         progress.advance(1, f"validation loss {state.history[-1]['validation_loss']:.4f}")
-        if time.monotonic() - saved > _CHECKPOINT_SECONDS:
+        if state.goes_on(plan) and time.monotonic() - saved > wait:
+            began = time.monotonic()
             state.save(trainee, draft.checkpoint)
             saved = time.monotonic()
+            wait = _CHECKPOINT_SECONDS * max(1.0, _CHECKPOINTS_APART * (saved - began))
     progress.close()
     return ""
 
