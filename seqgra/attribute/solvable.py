@@ -14,6 +14,8 @@ from seqgra.logits import sigmoid
 
 #: Posterior probability of the true label from which an example is solvable.
 SURE = 0.9
+#: Scenarios of one combination of labels beyond which the posterior takes too long for this alone.
+_MOST_SCENARIOS = 64
 
 
 def solvable(
@@ -33,7 +35,8 @@ def solvable(
     Returns
     -------
     ndarray or None
-        bool (K,); None of real examples, and where the grammar has no exact posterior.
+        bool (K,); None of real examples, and where the grammar has no exact posterior, or one of more
+        than 64 scenarios (which rules apply, copies, slots) for a combination of labels.
     """
     key = tuple(np.unique(rows).tolist())
     found = _probabilities(dataset.folder, dataset.fingerprint, set_name, key)
@@ -54,6 +57,8 @@ def _probabilities(
     try:
         posterior = compile_posterior(clean, set_name)
     except InputError:  # it has too many outcomes, or a pool of sequences that is not here
+        return None
+    if max(len(shown.scenarios) for shown in posterior.combinations) > _MOST_SCENARIOS:
         return None
     x = np.array(dataset.x(set_name)[list(rows)])
     values, _ = posterior.log_posterior(x)
