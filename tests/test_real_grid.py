@@ -15,6 +15,7 @@ from seqgra.cli import main
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
 from seqgra.grid import Grid, commands
+from seqgra.grid.adaptive import spared_cells
 from seqgra.grid.plan import plan
 from seqgra.streams import stratified_order
 
@@ -197,3 +198,11 @@ def test_a_grammar_may_be_named_by_its_file(real, tmp_path, monkeypatch):
     given["grammars"]["twin"]["from"] = "fitted/other.yaml"
     with pytest.raises(InputError, match=r"no file fitted/other\.yaml; it is relative"):
         Grid(given, "config", (Path(), REPOSITORY))
+
+
+def test_an_adaptive_grid_begins_with_the_largest_size_that_a_real_dataset_has(real):
+    grid = Grid(config(real, grammars=["mc2-dna150-homer"], adaptive={}), "config", (REPOSITORY,))
+    started = {(cell.grammar, cell.size) for cell in set(grid.cells) - spared_cells(grid)}
+    assert started == {("mine", 1000), ("mc2-dna150-homer", 5000), ("mc2-dna150-homer", 0)}
+    at = Grid(config(real, adaptive={}, at=3000), "config", (REPOSITORY,))
+    assert {cell.size for cell in set(at.cells) - spared_cells(at)} == {1000}

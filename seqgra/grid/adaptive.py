@@ -8,6 +8,7 @@ it was, and sizes left by an earlier, whole grid change nothing.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -38,11 +39,13 @@ def spared_cells(grid: Grid) -> frozenset[Cell]:
     plan = grid.config.adaptive
     if plan is None:
         return frozenset()
-    sizes = sorted(grid.config.sizes)
-    start, reached = _start(sizes, grid.config.at), _reached(grid, plan.tau)
+    sizes: dict[Group, set[int]] = {}
+    for cell in grid.cells:  # a real dataset has no more sizes than its examples give
+        sizes.setdefault(_group(cell), set()).add(cell.size)
+    reached = _reached(grid, plan.tau)
     wanted = {
-        group: set(bracket(sizes, start, reached.get(group, {})))
-        for group in {_group(cell) for cell in grid.cells}
+        group: set(bracket(sorted(own), _start(own, grid.config.at), reached.get(group, {})))
+        for group, own in sizes.items()
     }
     return frozenset(
         cell
@@ -88,12 +91,13 @@ def bracket(
     return sorted(wanted)
 
 
-def _start(sizes: Sequence[int], at: int | None) -> set[int]:
-    """Return the largest size, and those on both sides of the user's."""
-    if at is None:
-        return {sizes[-1]}
-    below, above = (size for size in sizes if size <= at), (size for size in sizes if size >= at)
-    return {sizes[-1], max(below), min(above)}
+def _start(sizes: Collection[int], at: int | None) -> set[int]:
+    """Return the largest size, and those on both sides of the user's, if there are any."""
+    start = {max(sizes)}
+    if at is not None:
+        start |= set(sorted(size for size in sizes if size <= at)[-1:])
+        start |= set(sorted(size for size in sizes if size >= at)[:1])
+    return start
 
 
 def _reached(grid: Grid, tau: float) -> dict[Group, dict[int, list[bool]]]:
@@ -102,9 +106,8 @@ def _reached(grid: Grid, tau: float) -> dict[Group, dict[int, list[bool]]]:
     tables = build_tables(cells, with_regret=False)
     named = (table.assign(label=table["architecture"]) for table in tables)
     runs = curve_runs(Tables(*named), ceiling_kinds(cells))
-    bounds, expected = bounds_of(runs), {_group(cell): 0 for cell in grid.cells}
-    for cell in grid.cells:
-        expected[_group(cell)] += cell.size == max(grid.config.sizes)
+    bounds = bounds_of(runs)
+    expected = Counter((_group(cell), cell.size) for cell in grid.cells)
     found: dict[Group, dict[int, list[bool]]] = {}
     for key, group in runs.groupby(["grammar", "architecture", "backend"]):
         grammar, architecture, backend = map(str, key)
@@ -114,7 +117,7 @@ def _reached(grid: Grid, tau: float) -> dict[Group, dict[int, list[bool]]]:
         found[place] = {
             int(size): reaching[:, i].tolist()
             for i, size in enumerate(curves.sizes)
-            if curves.there[:, i].sum() == expected[place]
+            if curves.there[:, i].sum() == expected[place, int(size)]
         }
     return found
 
