@@ -413,6 +413,10 @@ BAD_OPTIONS = {
     "no region lies on": (
         *("--peaks", "A={bed}", "--genome", "{genome}", "--width", "9", "--blacklist", "{other}"),
     ),
+    "--validation, --test: both name chr1": (
+        *("--peaks", "A={bed}", "--genome", "{genome}", "--width", "9"),
+        *("--validation", "chr1", "--test", "chr2,chr1"),
+    ),
     "--shares: expected three": (
         *("--peaks", "A={bed}", "--genome", "{genome}", "--width", "9", "--shares", ".5,.5"),
     ),

@@ -134,6 +134,14 @@ def test_a_table_of_labels(tmp_path):
     assert labelled(dataset) == {(SETS[n % 3], letters[f"s{n}"], "AB"[n % 2]) for n in range(6)}
 
 
+def test_a_short_line_of_a_table_of_labels_is_refused(tmp_path, capsys):
+    file, table = write_fasta(tmp_path / "a.fa", ("s0", "ACGT")), tmp_path / "labels.tsv"
+    for header in ("id\tlabel", "label\tid"):
+        table.write_text(f"{header}\ns0\n")
+        said = refused(capsys, tmp_path / "d", "--fasta", file, "--labels", table)
+        assert "labels.tsv: line 2: has 1 columns; the first line names 2" in said
+
+
 def test_lengths_case_and_ambiguity_codes(tmp_path):
     a = write_fasta(
         tmp_path / "a.fa", *((f"a{n}", random_letters(10 + n, n).lower()) for n in range(9))

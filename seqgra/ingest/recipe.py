@@ -145,8 +145,10 @@ def check(recipe: Recipe) -> None:
     if (recipe.validation or recipe.test) and recipe.split not in (None, "chromosome"):
         message = "name chromosomes, but --split is {}; leave one out"
         raise bad_input("--validation, --test", "", message.format(recipe.split))
+    if both := sorted(set(recipe.validation) & set(recipe.test)):
+        raise bad_input("--validation, --test", "", f"both name {both[0]}; leave one out")
     shares = recipe.shares
-    if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+    if len(shares) != 3 or not (min(shares) >= 0 and abs(sum(shares) - 1) <= 1e-6):
         message = "expected three shares that sum to 1, such as 0.7,0.1,0.2"
         raise bad_input("--shares", "", message)
 

@@ -130,7 +130,7 @@ def read_label_table(file: Path) -> dict[str, tuple[tuple[str, ...], str]]:
     Raises
     ------
     InputError
-        If it has other columns, or a name twice.
+        If its columns are others, a line has too few or too many, or a name stands twice.
     """
     lines = [(number, line.split("\t")) for number, line in text_lines(file) if line.strip()]
     header = [name.strip().lower() for name in lines[0][1]] if lines else []
@@ -138,11 +138,14 @@ def read_label_table(file: Path) -> dict[str, tuple[tuple[str, ...], str]]:
         raise bad_input(file, "line 1", "needs columns id, label and perhaps set, parted by tabs")
     found: dict[str, tuple[tuple[str, ...], str]] = {}
     for number, fields in lines[1:]:
-        row = dict(zip(header, fields, strict=False))
+        if len(fields) != len(header):
+            message = f"has {len(fields)} columns; the first line names {len(header)}"
+            raise bad_input(file, f"line {number}", message)
+        row = dict(zip(header, fields, strict=True))
         if row["id"] in found:
             raise bad_input(file, f"line {number}", f"gives {row['id']!r} twice; remove one")
         in_set = set_name(row.get("set", ""), file, f"line {number}")
-        found[row["id"]] = (split_labels(row.get("label", "")), in_set)
+        found[row["id"]] = (split_labels(row["label"]), in_set)
     return found
 
 
