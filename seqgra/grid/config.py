@@ -96,7 +96,7 @@ class MethodPlan(Strict):
             yield problem.file, problem.message
         known = [*METHODS[self.kind].settings]
         known += ["references"] if self.baseline == "shuffled" else []
-        for option in self.settings.keys() - known:
+        for option in sorted(self.settings.keys() - known):
             yield option, f"is no option of {self.kind}; it has {', '.join(known) or 'none'}"
 
 
