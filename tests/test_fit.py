@@ -1,5 +1,6 @@
 """fit: known answers of simulated grammars, brute force of its parts, files, errors, real pairs."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from seqgra.backends.sklearn import best_on_strands, best_regression
 from seqgra.cli import main
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
-from seqgra.fit import background, draws, fit, pairs, singles
-from seqgra.fit.compose import Scale, compose
+from seqgra.fit import background, draws, fit, pairs, singles, write
+from seqgra.fit.compose import RuleDraft, Scale, compose
 from seqgra.fit.draws import groups_of, setting_of
 from seqgra.fit.estimate import estimate
 from seqgra.fit.evidence import PairEstimate, rule_shares
@@ -228,6 +229,10 @@ def test_missing_sets_and_foreign_grammars_are_refused(tmp_path, dataset):
     (tmp_path / "other.yaml").write_text(TRUTH)
     with pytest.raises(InputError, match="has conditions one, two; the dataset has x, y"):
         fit(data, tmp_path / "out", grammar=tmp_path / "other.yaml")
+    protein = "alphabet: protein\nwindow: 40\nelements: {e: {kmers: {ACDE: 1}}}\n"
+    (tmp_path / "protein.yaml").write_text(f"{protein}conditions: {{x: {{}}, y: {{}}}}\n")
+    with pytest.raises(InputError, match="alphabet: is protein; the dataset's is DNA"):
+        fit(data, tmp_path / "out", grammar=tmp_path / "protein.yaml")
     simulate(tmp_path / "other.yaml", tmp_path / "part", seed=0, counts={"training": 300})
     with pytest.raises(InputError, match="has no validation set"):
         fit(tmp_path / "part", tmp_path / "out2")
@@ -262,6 +267,25 @@ def test_arrangements_and_gaps_are_seen_along_the_strand_of_the_first():
             ("A B convergent", 5),  # A reverse, B forward to its left: they point at one another
         ]
     )
+
+
+def test_pairs_are_drawn_in_the_order_of_their_motifs(monkeypatch):
+    names, found = [f"m{n}" for n in range(21)], []  # 2 ** -20 of chance orders
+
+    def noted(setting, background, elements, rules, each):
+        found.append(tuple(elements))
+        raise InputError
+
+    monkeypatch.setattr(pairs, "probe", noted)
+    motifs = dict.fromkeys(names, np.full((4, 4), 0.25))
+    setting = draws.Setting(DNA, "multi-class", ("x",), 40, 40, motifs, True, 1e-4, 0)
+    ordered = list(itertools.pairwise(names))
+    for first, second in ordered:
+        interval = pairs.Interval(first, second, 0, 0, 1, 9.0, 1.0, 9.0, 9.0, [0, 1])
+        histogram = pairs.Histogram(first, second, 0, np.ones((4, 9)), np.ones((4, 9)), None, None)
+        with pytest.raises(InputError):
+            pairs.pair_share(setting, {}, interval, histogram)
+    assert found[::2] == ordered, "an order that hangs on hashes draws other examples in each run"
 
 
 def test_a_pair_of_one_motif_is_counted_once():
@@ -396,6 +420,14 @@ def test_sites_of_pairs_are_taken_from_those_of_single_motifs():
     assert left.share == pytest.approx(0.5)
     assert left.copies == pytest.approx({1: 0.6, 2: 0.4})
     assert _lone(estimates, other) is other
+
+
+def test_each_table_of_positions_has_a_file_of_its_own():
+    files = {}
+    for owner, weight in (("A B", 1.0), ("A-B", 2.0), ("common", 3.0), ("common", 4.0)):
+        draft = RuleDraft({"elements": ["e"], "position": {1: weight, 2: 1.0}}, [])
+        write._rule_lines(owner, [draft], files)
+    assert [text.split()[3] for text in files.values()] == ["1", "2", "3", "4"]
 
 
 def test_copies_that_find_no_room_are_cut():

@@ -185,12 +185,16 @@ def _check_only(
 ) -> None:
     from seqgra.fit import figures, twin, write
 
-    content = load_grammar(grammar).model_dump(mode="json")
+    given = load_grammar(grammar)
+    content = given.model_dump(mode="json")
+    if given.alphabet != dataset.alphabet.name:
+        message = f"is {given.alphabet}; the dataset's is {dataset.alphabet.name}"
+        raise bad_input(grammar, "alphabet", message)
     if tuple(content["conditions"]) != dataset.conditions:
         message = f"has conditions {', '.join(content['conditions'])}; the dataset has "
         raise bad_input(grammar, "conditions", message + ", ".join(dataset.conditions))
-    if load_grammar(grammar).longest != dataset.window:
-        message = f"is {load_grammar(grammar).longest}; the dataset's is {dataset.window}"
+    if given.longest != dataset.window:
+        message = f"is {given.longest}; the dataset's is {dataset.window}"
         raise bad_input(grammar, "window", message)
     real = twin.real_examples(dataset)
     drawn = twin.twin_examples(content, real, seed)

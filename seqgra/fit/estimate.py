@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from seqgra.alphabet import UNKNOWN
 from seqgra.dataset import Dataset
 from seqgra.errors import Problem, raise_problems
 from seqgra.fit import pairs, singles
@@ -93,7 +94,7 @@ def _for_backgrounds(
         return _masked(setting, x), _masked(setting, held_out), held_y
     masked = _masked(setting, x)
     held_out, held_y = masked[::_EVERY].copy(), y[::_EVERY]
-    masked[::_EVERY] = 254
+    masked[::_EVERY] = UNKNOWN
     return masked, held_out, held_y
 
 

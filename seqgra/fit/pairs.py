@@ -211,9 +211,7 @@ def pair_share(
     o_in = histogram.seen[interval.arrangement, inside].sum()
     e_in = histogram.expected[interval.arrangement, inside].sum()
     outside = _ratio(histogram, o_in, e_in)
-    pair = setting._replace(
-        motifs={name: setting.motifs[name] for name in {interval.first, interval.second}}
-    )
+    pair = setting._replace(motifs={name: setting.motifs[name] for name in interval[:2]})
     elements = {name: matrix_of(setting, name) for name in pair.motifs}
     rule = interval.rule((interval.first, interval.second))
     shared = "product"
@@ -256,7 +254,8 @@ def rate_in(
         if not own:
             told.append((0.0, 0.0))
             continue
-        number, error, shared = pair_share(setting, background, interval, own[0])
+        number, error, columns = pair_share(setting, background, interval, own[0])
+        shared = columns if shared == "product" else shared
         share, error = number / group.rows.size, error / group.rows.size
         told.append((share if share >= max(_LEAST_SHARE, 3 * error) else 0.0, error))
     return told, shared

@@ -103,11 +103,11 @@ def _nested(key: str, value: Mapping[str, Any], depth: int) -> list[str]:
 
 def _rule_lines(owner: str, drafts: Sequence[RuleDraft], files: dict[str, str]) -> list[str]:
     lines = []
-    for number, draft in enumerate(drafts):
+    for draft in drafts:
         lines += [f"    # {line}" for line in draft.evidence]
         rule = dict(draft.rule)
         if isinstance(rule.get("position"), dict):
-            file = f"position-{_plain(owner)}-{number}.tsv"
+            file = f"position-{_plain(owner)}-{len(files)}.tsv"  # no two names alike
             files[file] = _law_table(rule["position"])
             rule["position"] = {"file": file}
         lines.append(f"    - {_flow(rule)}")
