@@ -125,6 +125,7 @@ def test_the_page_says_what_is_shown_and_drafts_the_methods(page):
         "Twice the examples (6,000) would change its PR AUC by",
         "With one field of the grammar changed, 1 of 1 variants",
         "Shown to be worse",
+        "Sequences were simulated from 2 grammars (g000, g001).",
         "5 data seeds (0, 1, 2, 3, 4)",
         "Intervals of them are 95 % percentile intervals of 2,000 bootstrap draws",
         "so few grammars cannot tell any two of 3 architectures apart",

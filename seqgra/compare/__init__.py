@@ -198,7 +198,7 @@ def _content(
                 else []
             ),
             architectures_block(drawing, known, tuned),
-            methods_block(drawing, known, _test_sizes(drawing.cells)),
+            methods_block(drawing, known, _test_sizes(drawing.cells), len(tuned) > 0),
         ]
     )
     pictures = [*overview, *(p for section in sections for p in section.pictures)]

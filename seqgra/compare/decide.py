@@ -112,6 +112,8 @@ class Statistics(NamedTuple):
         From `efficiency.noise_tolerated`, with a column grammars; empty where none differ in noise.
     fits
         (grammar, label) -> fitted curve.
+    real
+        Names of the real datasets.
     """
 
     runs: pd.DataFrame
@@ -127,6 +129,7 @@ class Statistics(NamedTuple):
     concordance: pd.DataFrame
     noise: pd.DataFrame
     fits: dict[tuple[str, str], Fit]
+    real: frozenset[str]
 
 
 def statistics(
@@ -179,6 +182,7 @@ def statistics(
         concordance=concordance(runs, real, at),
         noise=_noise(runs, grammars, changes),
         fits=fits,
+        real=frozenset(real),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 
@@ -15,28 +15,46 @@ from seqgra.plot.page import count
 from seqgra.plot.provenance import version_words
 
 
-def methods_block(drawing: Drawing, known: Statistics, tests: Sequence[int]) -> Block:
-    """Return a drafted methods paragraph; `tests` are the sizes of the test sets."""
+def methods_block(drawing: Drawing, known: Statistics, tests: Sequence[int], tuned: bool) -> Block:
+    """Return a drafted methods paragraph.
+
+    `tests` are the sizes of the test sets, `tuned` says whether optimisers were chosen by `seqgra tune`.
+    """
     trained = drawing.tables.status[drawing.tables.status["size"] > 0]
     paragraph = " ".join(
-        [*_data(drawing, trained, tests), *_models(drawing, trained), *_analysis(known)]
+        [
+            *_data(drawing, trained, tests, known.real),
+            *_models(drawing, trained),
+            *_analysis(known, tuned),
+        ]
     )
     note = "A draft from what was run; change it to what you mean."
     return Block("methods", "Methods paragraph (draft)", [(note, ""), (paragraph, "")], [], [])
 
 
-def _data(drawing: Drawing, trained: pd.DataFrame, tests: Sequence[int]) -> list[str]:
+def _data(
+    drawing: Drawing, trained: pd.DataFrame, tests: Sequence[int], real: Collection[str]
+) -> list[str]:
     sizes, seeds = (sorted(trained[name].unique()) for name in ("size", "data_seed"))
-    grammars = sorted(trained["grammar"].unique())
+    names = sorted(trained["grammar"].unique())
+    grammars, datasets = ([n for n in names if (n in real) == is_real] for is_real in (False, True))
+    versions = version_words(drawing.tables.runs["versions"]) or "seqgra"
+    simulated = (
+        f"Sequences were simulated from {count(len(grammars), 'grammar')} ({', '.join(grammars)})."
+    )
+    taken = f"Real examples are those of {count(len(datasets), 'dataset')} ({', '.join(datasets)})."
     split = split_size(int(sizes[-1]))
+    whats = [*(["grammar"] if grammars else []), *(["dataset"] if datasets else [])]
     test = " or ".join(f"{many:,}" for many in sorted(set(tests))) or "an unknown number of"
     return [
-        f"Sequences were simulated with {version_words(drawing.tables.runs['versions']) or 'seqgra'} from "
-        f"{count(len(grammars), 'grammar')} ({', '.join(grammars)}).",
-        f"For each grammar and each of {count(len(seeds), 'data seed')} ({_numbers(seeds)}), datasets of "
-        f"{_numbers(sizes)} examples were drawn, smaller ones being parts of larger ones; 70 % trained and "
+        f"Software: {versions}.",
+        *([simulated] if grammars else []),
+        *([taken] if datasets else []),
+        f"For each {' and '.join(whats)} and each of {count(len(seeds), 'data seed')} "
+        f"({_numbers(seeds)}), datasets of {_numbers(sizes)} examples were drawn, "
+        "smaller ones being parts of larger ones; 70 % trained and "
         f"10 % validated (of the largest {split['training']:,} and {split['validation']:,}).",
-        f"All models of a grammar were tested on the same {test} examples.",
+        f"All models of a {' or '.join(whats)} were tested on the same {test} examples.",
     ]
 
 
@@ -57,7 +75,7 @@ def _models(drawing: Drawing, trained: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def _analysis(known: Statistics) -> list[str]:
+def _analysis(known: Statistics, tuned: bool) -> list[str]:
     ceilings = sum(bounds.known for bounds in known.bounds.values())
     return [
         "Examples needed are where a run's curve, made monotone by isotonic regression and linear in log2 "
@@ -69,8 +87,10 @@ def _analysis(known: Statistics) -> list[str]:
         "Within a grammar architectures were compared by paired t tests over data seeds with Holm's "
         "correction, across grammars by Wilcoxon signed-rank tests with Holm's correction, one block a "
         f"grammar; no claim was made from fewer than {FEWEST_SEEDS} data seeds.",
-        "Hyperparameters are those of the architectures' files; where they were not tuned alike, a ranking "
-        "may be a learning rate's.",
+        "Optimiser settings of networks were chosen by validation loss among the same number of candidates."
+        if tuned
+        else "Hyperparameters are those of the architectures' files; where they were not tuned alike, a "
+        "ranking may be a learning rate's.",
     ]
 
 
