@@ -251,6 +251,27 @@ def test_shuffled_negatives_keep_neighbours_and_set(peaks, genome, tmp_path):
         assert shuffles == sorted(pairs for label, pairs in rows if label != "negative")
 
 
+def test_shuffles_that_equal_an_example_are_left_out(tmp_path, capsys):
+    """A sequence of one letter has no other shuffle: as a negative it would contradict its source."""
+    lines = [f">r{n} chr{n}:0-40\n{random_letters(40, n)}\n" for n in range(60)]
+    file = tmp_path / "a.fa"
+    file.write_text("".join(lines) + f">same chr60:0-40\n{'A' * 40}\n")
+    options = ("--fasta", f"A={file}", "--negatives", "shuffle", "--split", "fraction")
+    dataset = ingested(tmp_path / "d", *options)
+    assert "1 of 61 drawn have the letters of another example" in capsys.readouterr().out
+    labels = {text: label for _, text, label in labelled(dataset)}
+    assert labels["A" * 40] == "A"
+    assert sum(dataset.counts.values()) == 121
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"), [("--validation", "--test"), ("--test", "--validation")]
+)
+def test_chromosomes_are_named_for_both_sets(peaks, genome, tmp_path, capsys, given, missing):
+    said = refused(capsys, tmp_path / "d", *both(peaks, genome), given, "chr2")
+    assert f"{missing}: is missing; name the chromosomes of both sets" in said
+
+
 def test_given_negatives_in_a_multi_label_task_have_no_label(peaks, genome, tmp_path):
     call = ["--peaks", f"A={peaks['A']}", "--peaks", f"none={peaks['B']}", "--genome", genome]
     call += ["--width", 100, "--task", "multi-label"]
@@ -404,7 +425,8 @@ BAD_OPTIONS = {
     "has no column label": ("--peaks", "{bed}", "--genome", "{genome}", "--width", "9"),
     "all examples are A": ("--peaks", "A={bed}", "--genome", "{genome}", "--width", "9"),
     "--test: no example lies on 'chr7'": (
-        *("--peaks", "A={bed}", "--genome", "{genome}", "--width", "9", "--test", "chr7"),
+        *("--peaks", "A={bed}", "--genome", "{genome}", "--width", "9"),
+        *("--validation", "chr1", "--test", "chr7"),
     ),
     "use --split fraction": (
         *("--peaks", "A={bed}", "--genome", "{genome}", "--width", "9", "--negatives", "gc"),
@@ -440,7 +462,9 @@ def test_a_label_that_training_lacks_is_refused(genome, tmp_path, capsys):
     a = write_bed(tmp_path / "a.bed", *(("chr1", n, n + 9) for n in range(100, 900, 50)))
     b = write_bed(tmp_path / "b.bed", *(("chr2", n, n + 9) for n in range(100, 900, 50)))
     call = ("--peaks", f"A={a}", "--peaks", f"B={b}", "--genome", genome, "--width", 9)
-    said = refused(capsys, tmp_path / "d", *call, "--test", "chr2")
+    c = write_bed(tmp_path / "c.bed", *(("chr3", n, n + 9) for n in range(100, 900, 50)))
+    call += ("--peaks", f"C={c}", "--validation", "chr3", "--test", "chr2")
+    said = refused(capsys, tmp_path / "d", *call)
     assert "training: holds no example of B" in said
 
 

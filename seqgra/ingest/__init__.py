@@ -27,7 +27,7 @@ from seqgra.ingest.elements import (
     hit_columns,
     wanted_motifs,
 )
-from seqgra.ingest.examples import NEGATIVE, Encoder, Examples, gc_shares
+from seqgra.ingest.examples import NEGATIVE, Encoder, Examples, gc_shares, same_letters
 from seqgra.ingest.gather import Dropped, Gathered, gather
 from seqgra.ingest.genome import Genome, open_genome
 from seqgra.ingest.measure import measured_grammar, set_facts
@@ -169,9 +169,14 @@ def _with_negatives(
         notes = [_match_note(positives, drawn, wanted)]
     else:
         letters = len(recipe.letters.letters)
-        drawn, same = shuffled(positives, recipe.ratio, letters, recipe.seed)
-        notes = [f"{same:,} of {len(drawn.x):,} shuffles equal their source"] if same else []
+        drawn, notes = shuffled(positives, recipe.ratio, letters, recipe.seed), []
     drawn.y[:, own] = 1
+    leader = same_letters(np.concatenate([examples.x, drawn.x]))[len(examples.x) :]
+    new = leader == np.arange(len(examples.x), len(examples.x) + len(leader))
+    if not new.all():  # they would serve two sets, or contradict a label
+        count = f"{int((~new).sum()):,} of {len(new):,} drawn"
+        notes.append(f"negatives: {count} have the letters of another example and are left out")
+        drawn = drawn.take(new)
     joined = Examples(
         np.concatenate([examples.x, drawn.x]),
         np.concatenate([examples.y, drawn.y]),

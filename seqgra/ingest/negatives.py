@@ -164,11 +164,11 @@ def gc_distance(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.abs(below[0] - below[1]).max())
 
 
-def shuffled(positives: Examples, ratio: float, letters: int, seed: int) -> tuple[Examples, int]:
+def shuffled(positives: Examples, ratio: float, letters: int, seed: int) -> Examples:
     """Return shuffles of the positives that keep the counts of neighbouring letters.
 
     Each set's positives are shuffled in turn, `ratio` times as many as there are; a shuffle belongs
-    to the set of its source. Labels are zero. Also returns how many equal their source, as some must.
+    to the set of its source. Labels are zero. Some must equal their source.
     """
     sources = []
     for number in range(len(SETS)):
@@ -178,8 +178,8 @@ def shuffled(positives: Examples, ratio: float, letters: int, seed: int) -> tupl
     source = np.concatenate(sources).astype(np.int64)
     x = np.ascontiguousarray(positives.x[source])
     state = stream_state(seed, "ingest shuffle", "", 0)
-    unchanged = shuffle_rows(x, np.arange(len(x)), letters, _SHUFFLE_K, state)
+    shuffle_rows(x, np.arange(len(x)), letters, _SHUFFLE_K, state)
     rows = make_rows(len(x))
     rows["set"] = positives.rows["set"].to_numpy()[source]
     y = np.zeros((len(x), positives.y.shape[1]), np.uint8)
-    return Examples(x, y, rows), int(unchanged.sum())
+    return Examples(x, y, rows)

@@ -145,6 +145,9 @@ def check(recipe: Recipe) -> None:
     if (recipe.validation or recipe.test) and recipe.split not in (None, "chromosome"):
         message = "name chromosomes, but --split is {}; leave one out"
         raise bad_input("--validation, --test", "", message.format(recipe.split))
+    if bool(recipe.validation) != bool(recipe.test):
+        missing = "--test" if recipe.validation else "--validation"
+        raise bad_input(missing, "", "is missing; name the chromosomes of both sets")
     if both := sorted(set(recipe.validation) & set(recipe.test)):
         raise bad_input("--validation, --test", "", f"both name {both[0]}; leave one out")
     shares = recipe.shares

@@ -127,7 +127,7 @@ def _parquet_rows(file: Path) -> Iterator[_Row]:
         if labels is None or isinstance(labels, float):  # null
             labels = ""
         names = split_labels(labels) if isinstance(labels, str) else tuple(map(str, labels))
-        yield f"row {number}", text, names, str(in_set or "")
+        yield f"row {number}", text, names, in_set if isinstance(in_set, str) else ""
 
 
 def _elements(file: Path, told: Told, first: int) -> pd.DataFrame | None:
