@@ -53,7 +53,7 @@ def keep(results: Path, figures: list[str], options: str) -> None:
     columns = [*CELL, "status", "metric", "value", "chance"]
     scores[columns].round(5).to_csv(target / "scores.csv", index=False)
     means(recovered(results), [*GROUP, "method"]).to_csv(target / "recovery.csv", index=False)
-    for name in ("needed", "ranking", "noise", "ceilings"):
+    for name in ("needed", "ranking", "noise", "ceilings", "concordance"):
         table = pd.read_csv(results / "tables" / f"{name}.csv")
         if len(table):
             table.round(4).to_csv(target / f"{name}.csv", index=False)
