@@ -8,11 +8,18 @@ import numpy as np
 import pandas as pd
 
 from seqgra.alphabet import PADDING
-from seqgra.compare.drawing import Drawing, by_cell, file_name, first_seeds, save_figure
+from seqgra.compare.drawing import (
+    Drawing,
+    by_cell,
+    file_name,
+    first_seeds,
+    recovery_runs,
+    save_figure,
+)
 from seqgra.compare.tables import KEYS, Cell
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.fingerprint import read_run
-from seqgra.grammar.combinations import ROLES
+from seqgra.grammar.combinations import ROLES, tells
 from seqgra.law.affinity import element_columns
 from seqgra.plot.agreement import Panel, agreement_grid
 from seqgra.plot.attribution import Example, Placed, example_logos
@@ -88,8 +95,12 @@ def _draw_thresholded(drawing: Drawing, shown: _Shown) -> Picture:
 
 
 def _draw_examples(drawing: Drawing, shown: _Shown) -> Picture:
-    """Draw the first explained example of each condition, by the first architecture that has any."""
-    (cell, label), dataset = shown.cells[0], shown.dataset
+    """Draw the first explained example of each condition, by the network with the highest recovery."""
+    rows = recovery_runs(drawing.tables.recovery, drawing.method, drawing.metric)
+    rows = rows[(rows["grammar"] == shown.grammar) & (rows["size"] == shown.size)]
+    means = rows.groupby("label")["value"].mean()
+    cell, label = max(shown.cells, key=lambda pair: means.get(pair[1], -np.inf))
+    dataset = shown.dataset
     pictured = read_pictured(dict(cell.attributions)[drawing.method])
     _, first = np.unique(pictured.explained, return_index=True)
     examples = [_example(dataset, *(part[i] for part in pictured)) for i in first[:4]]
@@ -132,7 +143,8 @@ def _draw_motifs(drawing: Drawing, shown: _Shown) -> list[Picture]:
             told = f"cosine {like['cosine']:.2f}, flanks {like['flank_mass']:.0%}"
             column.append(Logo(heights, int(own["column"].iloc[0]), told))
         columns.append(column)
-    title = f"{shown.grammar}: average {drawing.method} at the true elements"
+    where = "true elements" if dataset.simulated else "motif hits"
+    title = f"{shown.grammar}: average {drawing.method} at the {where}"
     rows = ["element", *(label for _, label in models)]
     drawn = logo_grid(rows, columns, "".join(dataset.alphabet.letters), title)
     stem = save_figure(drawing, f"motifs-{file_name(shown.grammar)}", drawn)
@@ -154,10 +166,11 @@ def _example(dataset: Dataset, row: int, explained: int, values: np.ndarray) -> 
     codes = codes[codes != PADDING]
     table = dataset.elements("test", int(row) + 1)
     placed, names = [], list(dataset.grammar.elements)
-    columns = ["element", "condition", "start", "end", "strand", "role"]
-    chosen = table.loc[table["example"] == row, columns].to_numpy(np.int64).tolist()
-    for element, condition, start, end, strand, role in chosen:
-        own = ROLES[role] == "grammar" and condition == explained
+    table = table[table["example"] == row]
+    told = tells(table["role"].to_numpy(), table["condition"].to_numpy(), explained)
+    columns = ["element", "start", "end", "strand", "role"]
+    chosen = table[columns].to_numpy(np.int64).tolist()
+    for (element, start, end, strand, role), own in zip(chosen, told, strict=True):
         other = "confounder" if ROLES[role] == "confounder" else "other"
         placed.append(Placed(names[element], start, end, strand, "grammar" if own else other))
     scores = values.sum(axis=0)[: len(codes)]

@@ -14,7 +14,7 @@ from seqgra.grammar.schema import Arrangement, Grammar
 ROLES = ("grammar", "confounder", "common", "hit", "annotated")
 
 
-def tells(role: np.ndarray, condition: np.ndarray, explained: np.ndarray) -> np.ndarray:
+def tells(role: np.ndarray, condition: np.ndarray, explained: np.ndarray | int) -> np.ndarray:
     """Tell of placed elements whether they tell about the condition that is explained: bool (M,).
 
     Those that a rule of the condition placed do, and hits of motifs, or annotations, that belong to it

@@ -152,7 +152,7 @@ def _draw_element(axis: Axes, part: Placed, first: int, end: int) -> None:
 
 def _draw_key(axis: Axes, kinds: set[str]) -> None:
     words = {
-        "grammar": "element of the condition explained",
+        "grammar": "element (real data: motif hit) of the condition explained",
         "confounder": "confounder",
         "other": "other element",
     }
