@@ -24,7 +24,7 @@ from seqgra.architecture.schema import Baseline, Features, Kmers, PwmScan
 from seqgra.backends.sklearn import best_regression
 from seqgra.dataset import Dataset
 from seqgra.errors import bad_input
-from seqgra.fit.draws import FEWEST, Group, draw, groups_of
+from seqgra.fit.draws import FEWEST, MOST_EXAMPLES, Group, draw, groups_of
 from seqgra.grammar.schema import Element
 from seqgra.law.word_counts import word_counts
 from seqgra.model import MULTI_CLASS, MULTI_LABEL
@@ -35,7 +35,7 @@ FLAG = 0.03
 #: Words of the spectra.
 SPECTRUM = 4
 _K, _K_OF_PROTEINS = 5, 2
-_MOST, _LEAST_TEST = 20_000, 8192
+_LEAST_TEST = 8192
 
 
 class Examples(NamedTuple):
@@ -112,8 +112,8 @@ def real_examples(dataset: Dataset) -> Examples:
         raise bad_input(dataset.folder, "", message)
     dataset.verify(*SETS)
     return Examples(
-        {name: np.array(dataset.x(name)[:_MOST]) for name in SETS},
-        {name: np.array(dataset.y(name)[:_MOST]) for name in SETS},
+        {name: np.array(dataset.x(name)[:MOST_EXAMPLES]) for name in SETS},
+        {name: np.array(dataset.y(name)[:MOST_EXAMPLES]) for name in SETS},
     )
 
 
