@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from fault_tools import GRAMMAR
 
 REPOSITORY = Path(__file__).parents[1]
 CONFIG = {
@@ -21,14 +22,6 @@ CONFIG = {
     "test": {"examples": 100},
     "attribution": {"methods": ["gradient-x-input"], "examples": 10},
 }
-GRAMMAR = """
-alphabet: DNA
-window: 30
-elements: {a: {kmers: {ACGTACGT: 1}}, b: {kmers: {GGGGCCCC: 1}}}
-conditions:
-  one: {rules: [{elements: [a]}]}
-  two: {rules: [{elements: [b]}]}
-"""
 
 MOTIF = """MEME version 4
 ALPHABET= ACGT

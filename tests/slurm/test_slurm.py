@@ -16,19 +16,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from fault_tools import GRAMMAR
 
 if not os.environ.get("SEQGRA_SLURM"):
     pytest.skip("needs a running Slurm: make test-slurm", allow_module_level=True)
 
 REPOSITORY = Path(__file__).parents[2]
-GRAMMAR = """
-alphabet: DNA
-window: 30
-elements: {a: {kmers: {ACGTACGT: 1}}, b: {kmers: {GGGGCCCC: 1}}}
-conditions:
-  one: {rules: [{elements: [a]}]}
-  two: {rules: [{elements: [b]}]}
-"""
 CONFIG = {
     "name": "t",
     "grammars": ["tiny"],
