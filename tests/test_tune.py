@@ -223,6 +223,16 @@ def test_the_report_says_what_was_picked(tmp_path, tiny_dataset, other_seed):
     assert tuned_table(table[:0].assign(label="")) == tuned_note(table[:0].assign(label="")) == ""
 
 
+def test_the_report_warns_where_no_candidate_had_learnt():
+    columns = {"grammar": "g", "size": 500, "label": ["a", "a", "b", "b"], "epochs": [3, 6, 4, 6]}
+    table = pd.DataFrame(columns).assign(chosen=[True, False] * 2, status="done")
+    assert "had learnt" not in tuned_note(table)
+    table.loc[1, "status"] = "collapsed"
+    assert "had learnt" not in tuned_note(table), "the candidate that was picked had"
+    table.loc[2, "status"] = "collapsed"
+    assert "<strong>In 1 of 2 choices</strong> (b) not even" in tuned_note(table)
+
+
 def test_settings_in_words():
     assert in_words(BEST) == "adam 0.01"
     weighted = Optimizer(sgd=Sgd(learning_rate=0.5, momentum=0.8, weight_decay=0.1))

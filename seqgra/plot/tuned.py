@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import pandas as pd
 
-from seqgra.plot.page import number, table
+from seqgra.plot.page import count, number, table
 
 
 def tuned_note(tuned: pd.DataFrame) -> str:
@@ -22,7 +24,22 @@ def tuned_note(tuned: pd.DataFrame) -> str:
     return (
         '<p class="soft"><strong>Tuned.</strong> The optimiser of each network was chosen among '
         f"{many} candidates for every grammar and size, by validation loss on a data seed that is used for "
-        'nothing else; <a href="#reproduce">what was picked</a>.</p>'
+        f'nothing else; <a href="#reproduce">what was picked</a>.{_unlearnt(tuned)}</p>'
+    )
+
+
+def _unlearnt(tuned: pd.DataFrame) -> str:
+    """Warn of choices among candidates of which not even the best had learnt."""
+    picked = tuned[tuned["chosen"]]
+    lost = picked[picked["status"] == "collapsed"]
+    if lost.empty:
+        return ""
+    names = ", ".join(sorted(set(lost["label"])))
+    return (
+        f" <strong>In {len(lost)} of {count(len(picked), 'choice')}</strong> ({escape(names)}) not even the "
+        f"candidate that was picked had learnt after at most {picked['epochs'].max()} epochs: the choice "
+        "there is as good as chance, and being behind may be the optimiser’s fault, not the network’s. "
+        "More <code>tune: epochs</code>, or other candidates, would tell."
     )
 
 
