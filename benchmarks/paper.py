@@ -30,10 +30,10 @@ def headline(results: Path, metric: str = "pr_auc") -> pd.DataFrame:
     return table[(table.metric == metric) & table.headline]
 
 
-def recovered(results: Path) -> pd.DataFrame:
-    """Return the chance-corrected average precision of every cell and method."""
+def recovered(results: Path, metric: str = "ap_chance_corrected") -> pd.DataFrame:
+    """Return a metric of every cell and method, the mean over conditions."""
     table = pd.read_csv(results / "tables" / "recovery.csv")
-    return table[(table.metric == "ap_chance_corrected") & (table.scope == "macro")]
+    return table[(table.metric == metric) & (table.scope == "macro")]
 
 
 def means(table: pd.DataFrame, group: list[str]) -> pd.DataFrame:
@@ -53,6 +53,8 @@ def keep(results: Path, figures: list[str], options: str) -> None:
     columns = [*CELL, "status", "metric", "value", "chance"]
     scores[columns].round(5).to_csv(target / "scores.csv", index=False)
     means(recovered(results), [*GROUP, "method"]).to_csv(target / "recovery.csv", index=False)
+    if len(repeated := recovered(results, "consistency")):
+        means(repeated, [*GROUP, "method"]).to_csv(target / "consistency.csv", index=False)
     for name in ("needed", "ranking", "noise", "ceilings", "concordance"):
         table = pd.read_csv(results / "tables" / f"{name}.csv")
         if len(table):

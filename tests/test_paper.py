@@ -12,13 +12,14 @@ from seqgra.grid import Grid
 from seqgra.yamlfile import read_yaml
 
 REPOSITORY = Path(__file__).parents[1]
-#: Reads a dataset of the user's own.
-REAL = "figure-3-real-small"
+#: Read a dataset of the user's own; the second also its fitted twin.
+REAL, RANKING = "figure-3-real-small", "figure-3-ranking-small"
 FILES = {file.stem: file for file in sorted((REPOSITORY / "config" / "paper").glob("*.yaml"))}
 EVERY_FIGURE = {
     "figure-1": {"small"},
     "figure-2": {"full", "small", "tiny"},
     "figure-3": {"small"},
+    "figure-3-ranking": {"small"},
     "figure-3-real": {"small"},
     "figure-s2": {"small"},
     "figure-s3": {"small"},
@@ -74,7 +75,7 @@ def test_the_page_names_every_grid():
     assert [name for name in FILES if name not in page] == []
 
 
-@pytest.mark.parametrize("name", sorted(FILES.keys() - {REAL}))
+@pytest.mark.parametrize("name", sorted(FILES.keys() - {REAL, RANKING}))
 def test_grid(name):
     """Each is a grid that passes, has a question and a ceiling, and is not tuned."""
     found = grid(name)
@@ -170,6 +171,23 @@ def test_the_real_half_of_figure_3_is_as_the_simulated_one(tiny_dataset, tmp_pat
     assert not real.config.grammars and len(real.cells) == 2 * 2 * 5
     for key in ("data_seeds", "model_seeds", "attribution", "test", "train", "tune"):
         assert getattr(real.config, key) == getattr(simulated, key), key
+
+
+def test_the_ranking_is_of_seven_architectures_alike_in_budget(tiny_dataset, tmp_path, monkeypatch):
+    """Small stand-ins for the data and for the grammar that is fitted to it."""
+    as_real(tiny_dataset, tmp_path / "data" / "sox2-pou5f1")
+    (tmp_path / "fitted" / "sox2-pou5f1").mkdir(parents=True)
+    shutil.copy(
+        REPOSITORY / "grammars" / "sox2-pou5f1.yaml", tmp_path / "fitted/sox2-pou5f1/grammar.yaml"
+    )
+    shutil.copytree(REPOSITORY / "grammars" / "motifs", tmp_path / "fitted/sox2-pou5f1/motifs")
+    monkeypatch.chdir(tmp_path)
+    content = read_yaml(FILES[RANKING]) | {"sizes": [100], "at": 100}
+    found = Grid(content, FILES[RANKING].name, (tmp_path, REPOSITORY))
+    simulated = {"sox2-pou5f1", "sox2-pou5f1-overlap", "sox2-pou5f1-twin"}
+    assert found.grammars.keys() - found.datasets.keys() == simulated
+    assert found.config.name == RANKING and len(found.cells) == 7 * 4 * 5
+    assert found.config.tune is not None and len(networks(found)) == 5
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
