@@ -213,8 +213,12 @@ def test_without_signal_there_are_no_rules_and_equal_runs_give_equal_bytes(tmp_p
         ({"elements": {}}, "data: names no motifs to look for; give a motif file with --motifs"),
         ({"count": 40}, "training: x: has 20 examples; at least 50 are needed to estimate from"),
         ({"elements": {"w": np.full((41, 4), 0.25)}}, "w: is 41 wide; the shortest window has 40"),
+        (
+            {"elements": {"a b": np.full((5, 4), 0.25), "a-b": np.eye(4)}},
+            "data: 'a-b': would be written as 'a-b', as another motif is; rename one",
+        ),
     ],
-    ids=["motifs", "few", "wide"],
+    ids=["motifs", "few", "wide", "blank"],
 )
 def test_errors_are_one_line(tmp_path, capsys, change, message):
     data = no_motifs(tmp_path, **change)

@@ -108,11 +108,15 @@ def _matrices(dataset: Dataset, motifs: Path | None) -> dict[str, np.ndarray]:
             f"is {len(found[wide[0]])} wide; the shortest window has {dataset.grammar.shortest}"
         )
         raise bad_input(motifs or dataset.folder, wide[0], message)
-    rounded = {}
+    rounded: dict[str, np.ndarray] = {}
     for name, matrix in found.items():
+        written = "-".join(name.split())  # a name in a motif file has no blanks
+        if written in rounded:
+            message = f"would be written as {written!r}, as another motif is; rename one"
+            raise bad_input(motifs or dataset.folder, repr(name), message)
         columns = np.round(matrix / matrix.sum(axis=1, keepdims=True), _DIGITS)
         columns[np.arange(len(columns)), columns.argmax(axis=1)] += 1 - columns.sum(axis=1)
-        rounded["-".join(name.split())] = np.round(columns, _DIGITS)
+        rounded[written] = np.round(columns, _DIGITS)
     return rounded
 
 
