@@ -282,6 +282,11 @@ BAD = {
     "t.fa: record 'b': holds no letters": ("--fasta", "t.fa", ">a label=A\nACGT\n>b label=A\n"),
     "t.fa: record 'a': holds '-'": ("--fasta", "t.fa", ">a label=A\nAC-GT\n"),
     "t.fa: line 1: is not FASTA": ("--fasta", "t.fa", "ACGT\n"),
+    "t.fa: record 'a': has 4 letters, but its place chr1:10-20 (counted from 0, end excluded) has 10": (
+        *("--fasta", "t.fa", ">a chr1:10-20 label=A\nACGT\n"),
+    ),
+    "t.fa: record 'chr1:11-14': has 4 letters, but its place chr1:11-14 (counted from 0, end excluded) "
+    "has 3; counted from 0 it is chr1:10-14": ("--fasta", "t.fa", ">chr1:11-14 label=A\nACGT\n"),
     "all examples are A": ("--fasta", "t.fa", A_ONLY),
     "no example of 2 is left: 2 with over 0% unknown": (
         "--fasta",

@@ -95,7 +95,7 @@ def read_sequences(
     Raises
     ------
     InputError
-        If the file is wrong, or a sequence has no label.
+        If the file is wrong, a sequence has no label, or not the length of its place.
     """
     for header, sequence in read_fasta(file):
         words = header.split()
@@ -120,8 +120,30 @@ def read_sequences(
         told.masked.append(masked)
         told.labels.append(labels)
         told.sets.append(set_name(in_set, file, place))
-        found = next((match for word in words if (match := _PLACE.fullmatch(word))), None)
-        told.place.append((found[1], int(found[2]), int(found[3])) if found else ("", 0, 0))
+        told.place.append(_place_in(words, len(codes), file, place))
+
+
+def _place_in(words: Sequence[str], length: int, file: Path, place: str) -> tuple[str, int, int]:
+    """Return chromosome, start and end that a header's words name; an empty name where none does.
+
+    Raises
+    ------
+    InputError
+        If the sequence has not as many letters as lie between start and end.
+    """
+    found = next((match for word in words if (match := _PLACE.fullmatch(word))), None)
+    if found is None:
+        return "", 0, 0
+    chrom, start, end = found[1], int(found[2]), int(found[3])
+    if end - start != length:
+        message = f"has {length} letters, but its place {found[0]} (counted from 0, end excluded) "
+        message += f"has {max(end - start, 0)}"
+        if end - start == length - 1 and start > 0:
+            message += f"; counted from 0 it is {chrom}:{start - 1}-{end}"
+        else:
+            message += "; mend the header, or write it otherwise if it is no place"
+        raise bad_input(file, place, message)
+    return chrom, start, end
 
 
 def read_label_table(file: Path) -> dict[str, tuple[tuple[str, ...], str]]:
