@@ -458,14 +458,23 @@ def test_wrong_options_are_refused(said, genome, tmp_path, capsys):
     assert said in refused(capsys, tmp_path / "d", *options)
 
 
-def test_a_label_that_training_lacks_is_refused(genome, tmp_path, capsys):
-    a = write_bed(tmp_path / "a.bed", *(("chr1", n, n + 9) for n in range(100, 900, 50)))
-    b = write_bed(tmp_path / "b.bed", *(("chr2", n, n + 9) for n in range(100, 900, 50)))
-    call = ("--peaks", f"A={a}", "--peaks", f"B={b}", "--genome", genome, "--width", 9)
-    c = write_bed(tmp_path / "c.bed", *(("chr3", n, n + 9) for n in range(100, 900, 50)))
-    call += ("--peaks", f"C={c}", "--validation", "chr3", "--test", "chr2")
-    said = refused(capsys, tmp_path / "d", *call)
-    assert "training: holds no example of B" in said
+def test_a_set_that_lacks_a_class_is_refused(genome, tmp_path, capsys):
+    places = {"A": ("chr1",), "B": ("chr1", "chr2", "chr4"), "C": ("chr1", "chr3")}
+    call = ["--genome", genome, "--width", 9]
+    for number, (label, chroms) in enumerate(places.items()):
+        rows = [(c, n, n + 9) for c in chroms for n in range(100 + 15 * number, 900, 50)]
+        call += ["--peaks", f"{label}={write_bed(tmp_path / f'{label}.bed', *rows)}"]
+    held = ("--validation", "chr2", "--test", "chr4")
+    said = refused(capsys, tmp_path / "d", *call, *held)
+    assert "--split: validation: holds no example of A; change --split" in said
+    ingested(tmp_path / "d", *call, *held, "--task", "multi-label")  # there labels may be rare
+    said = capsys.readouterr().out
+    for name in ("validation", "test"):
+        assert f"{name}: holds no example of A, C; scores of that will be undefined" in said
+    for task in ("multi-class", "multi-label"):
+        options = ("--validation", "chr1", "--test", "chr2", "--task", task)
+        said = refused(capsys, tmp_path / "e", *call, *options)
+        assert "--split: training: holds no example of A; change --split" in said
 
 
 def test_a_killed_or_failed_ingest_leaves_the_earlier_one(peaks, genome, tmp_path, capsys):

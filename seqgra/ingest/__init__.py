@@ -110,8 +110,7 @@ def _make(recipe: Recipe, genome: Genome | None, encoder: Encoder, dropped: Drop
         y = np.delete(made.examples.y, column, axis=1)
         names = [name for name in made.names if name != NEGATIVE]
         made = made._replace(examples=made.examples._replace(y=y), names=names)
-    _refuse_one_class(made)
-    return made
+    return made._replace(notes=[*made.notes, *_missing_classes(recipe, made)])
 
 
 def _split(recipe: Recipe, examples: Examples, dropped: Dropped) -> Examples:
@@ -195,17 +194,34 @@ def _match_note(positives: Examples, drawn: Examples, wanted: int) -> str:
     )
 
 
-def _refuse_one_class(made: _Made) -> None:
-    y = made.examples.y
+def _missing_classes(recipe: Recipe, made: _Made) -> list[str]:
+    """Refuse sets without a class; tell of labels that validation or test lack in a multi-label task.
+
+    Raises
+    ------
+    InputError
+        If all examples are of one class, or a set lacks one: validation and test of a multi-label task may,
+        where labels are many and some of them rare.
+    """
+    y, sets = made.examples.y, made.examples.rows["set"].to_numpy()
     if len(made.names) == 0 or (y.min(axis=0).all() and len(made.names) == 1):
         name = made.names[0] if made.names else "no label"
         message = f"all examples are {name}; add --negatives gc or shuffle, or none=FILE, or another label"
         raise bad_input("ingest", "", message)
-    training = y[made.examples.rows["set"].to_numpy() == SETS.index("training")]
-    if len(training) and not training.any(axis=0).all():
-        name = made.names[int(np.argmin(training.any(axis=0)))]
-        message = f"holds no example of {name}; change --split, --shares or --validation and --test"
-        raise bad_input("--split", "training", message)
+    notes = []
+    for number, set_name in enumerate(SETS):
+        own = y[sets == number]
+        lacking = [
+            name for name, shown in zip(made.names, own.any(axis=0), strict=True) if not shown
+        ]
+        if not len(own) or not lacking:
+            continue
+        if set_name == "training" or not recipe.multi_label:
+            message = f"holds no example of {lacking[0]}; change --split, --shares or --validation and --test"
+            raise bad_input("--split", set_name, message)
+        told = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if lacking[5:] else "")
+        notes.append(f"{set_name}: holds no example of {told}; scores of that will be undefined")
+    return notes
 
 
 def _write(draft: Draft, recipe: Recipe, made: _Made) -> dict[str, Any]:
