@@ -117,7 +117,7 @@ def test_the_same_call_is_up_to_date_and_another_replaces(peaks, genome, tmp_pat
     assert second.fingerprint != first.fingerprint
 
 
-def test_narrow_peaks_are_centred_at_their_summit(genome, tmp_path):
+def test_narrow_peaks_are_centred_at_their_summit(genome, tmp_path, capsys):
     row = ("chr1", 1000, 1400, "p", 0, ".", 5.0, 3.0, 2.0)
     rows = [(*row, 30), ("chr2", *row[1:], -1), ("chr3", *row[1:], 399)]
     file = write_bed(tmp_path / "p.narrowPeak", *rows)
@@ -125,6 +125,11 @@ def test_narrow_peaks_are_centred_at_their_summit(genome, tmp_path):
     table = regions_of(ingested(tmp_path / "d", *call, "--shares", "1,0,0"))
     starts = dict(table.dropna()[["chrom", "start"]].itertuples(index=False))
     assert starts == {"chr1": 1000, "chr2": 1170, "chr3": 1369}
+    assert "1 without a summit, centred at their middle (kept)" in capsys.readouterr().out
+    said = refused(capsys, tmp_path / "f", *call, "--shares", "1,0,0", "--center", "summit")
+    assert (
+        "p.narrowPeak: line 2: has no summit (column 10 of narrowPeak); leave --center out" in said
+    )
     middle = ingested(tmp_path / "e", *call, "--shares", "1,0,0", "--center", "middle")
     assert set(regions_of(middle).dropna()["start"]) == {1170}
 

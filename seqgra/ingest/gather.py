@@ -29,6 +29,7 @@ from seqgra.ingest.regions import (
     close_windows,
     read_regions,
     refuse_foreign_names,
+    refuse_no_summit,
 )
 from seqgra.ingest.sequences import (
     as_examples,
@@ -178,6 +179,8 @@ def _read_all(recipe: Recipe, genome: Genome, dropped: Dropped) -> pd.DataFrame:
         regions = read_regions(file)
         dropped.read += len(regions)
         refuse_foreign_names(file, regions, genome.file, list(genome.lengths))
+        if recipe.center == "summit":
+            refuse_no_summit(file, regions)
         if label is None and not regions["label"].any():
             message = "has no column label (a first line `#chrom start end ... label`); "
             raise bad_input(file, "", message + "write --peaks LABEL=FILE")
@@ -207,6 +210,9 @@ def _windows(
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the windows about the regions' centres, and which regions have one: bool (N,)."""
     width = recipe.width or 0
+    without = regions["summit"].to_numpy() < 0
+    if recipe.center is None and not without.all():
+        dropped.note(int(without.sum()), "without a summit, centred at their middle (kept)")
     lengths = regions["chrom"].map(genome.lengths).to_numpy(np.int64)
     start = centres(regions, recipe.center) - width // 2
     fits = lengths >= width

@@ -119,6 +119,22 @@ def refuse_foreign_names(file: Path, regions: pd.DataFrame, genome: Path, known:
     raise bad_input(file, "", message)
 
 
+def refuse_no_summit(file: Path, regions: pd.DataFrame) -> None:
+    """Refuse regions some of which have no summit.
+
+    Raises
+    ------
+    InputError
+        Naming the first line without one.
+    """
+    without = regions[regions["summit"] < 0]
+    if len(without):
+        message = (
+            "has no summit (column 10 of narrowPeak); leave --center out to take the middle there"
+        )
+        raise bad_input(file, f"line {without['line'].iloc[0]}", message)
+
+
 def _some(names: list[str]) -> str:
     shown = ", ".join(map(repr, names[:3]))
     return shown if len(names) <= 3 else f"{shown} ... ({len(names)} in all)"
