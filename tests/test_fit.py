@@ -288,8 +288,8 @@ def test_pairs_are_drawn_in_the_order_of_their_motifs(monkeypatch):
         interval = pairs.Interval(first, second, 0, 0, 1, 9.0, 1.0, 9.0, 9.0, [0, 1])
         histogram = pairs.Histogram(first, second, 0, np.ones((4, 9)), np.ones((4, 9)), None, None)
         with pytest.raises(InputError):
-            pairs.pair_share(setting, {}, interval, histogram)
-    assert found[::2] == ordered, "an order that hangs on hashes draws other examples in each run"
+            pairs.pair_share(setting, dict.fromkeys("ACGT", 0.25), interval, histogram)
+    assert found == ordered, "an order that hangs on hashes draws other examples in each run"
 
 
 def test_a_pair_of_one_motif_is_counted_once():
@@ -336,6 +336,33 @@ def test_the_best_interval_is_that_of_brute_force():
     assert best[1:] == top == (2, 4, 6)
     assert best[0] == pytest.approx(scores[top])
     assert pairs._llr(histogram, *top) == pytest.approx(scores[top])
+
+
+def test_a_pair_that_is_no_longer_enriched_has_a_plain_law_of_gaps():
+    """Looked at again, as many pairs or fewer than by chance in every column."""
+    seen, expected = np.full((4, 12), 20.0), np.full((4, 12), 20.0)
+    seen[0, 3:6], expected[0, 3:6] = [0, 40, 2], [400, 40, 2]
+    empty = pd.DataFrame()
+    histogram = pairs.Histogram("a", "b", 0, seen, expected, empty, empty)
+    interval = pairs.Interval("a", "b", 0, 3, 5, 90, 10, 9, 50, {3: 1.0})
+    with np.errstate(all="raise"):
+        again = pairs.seen_again(interval, histogram)
+    assert again.gap == [3, 5]
+    assert again.llr == 0
+
+
+def test_columns_that_no_letter_suits_are_those_of_one_motif():
+    sure = {name: np.eye(4)[[code] * 3] for name, code in (("a", 0), ("c", 1))}
+    setting = draws.Setting(DNA, "multi-class", ("x", "y"), 20, 20, sure, True, 1e-3, 0)
+    flat, zeros = dict.fromkeys("ACGT", 0.25), np.zeros((4, 5))
+    empty = pairs.pair_table(hits(), hits(), False)
+    for first, second, shared in (("a", "a", "product"), ("a", "c", "first")):
+        histogram = pairs.Histogram(first, second, -1, zeros, zeros, empty, empty)
+        interval = pairs.Interval(first, second, 0, -1, -1, 50, 1, 50, 90, -1)
+        assert pairs.pair_share(setting, flat, interval, histogram)[2] == shared
+    crowded = pairs.Interval("a", "c", 0, 15, 15, 50, 1, 50, 90, 15)  # that is another error
+    with pytest.raises(InputError, match="fit"):
+        pairs.pair_share(setting, flat, crowded, histogram)
 
 
 def test_mixture_weights_are_found():

@@ -13,6 +13,7 @@ from seqgra.dataset import Dataset
 from seqgra.errors import InputError
 from seqgra.grammar.load import resolve
 from seqgra.grammar.schema import Grammar
+from seqgra.law.elements import disagreements
 from seqgra.law.law import Law, compile_law, draw_block
 from seqgra.streams import BLOCK
 
@@ -166,6 +167,29 @@ def probe(
     InputError
         If the rules find no room.
     """
+    content = _probed(setting, background, elements, rules)
+    drawn = draw(content, setting.seed, each * len(rules))
+    return drawn, [np.flatnonzero(drawn.y[:, k]) for k in range(len(rules))]
+
+
+def no_letter_suits(
+    setting: Setting,
+    background: Mapping[str, Any],
+    elements: Mapping[str, Any],
+    rule: dict[str, Any],
+) -> bool:
+    """Say whether a rule has a column that two elements share and that no letter suits."""
+    content = _probed(setting, background, elements, [[rule]])
+    return any(disagreements(resolve(content, Path("fit"), Path())))
+
+
+def _probed(
+    setting: Setting,
+    background: Mapping[str, Any],
+    elements: Mapping[str, Any],
+    rules: list[list[dict[str, Any]]],
+) -> dict[str, Any]:
+    """Return the content of a grammar file with a condition for each list of rules."""
     names = [f"k{number}" for number in range(len(rules))]
     content = {
         "alphabet": setting.alphabet.name,
@@ -180,8 +204,7 @@ def probe(
             {"conditions": ["k0"], "share": 1000},
             {"conditions": ["spare"], "share": 1},
         ]
-    drawn = draw(content, setting.seed, each * len(rules))
-    return drawn, [np.flatnonzero(drawn.y[:, k]) for k in range(len(rules))]
+    return content
 
 
 def setting_of(

@@ -29,8 +29,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
-from seqgra.errors import InputError
-from seqgra.fit.draws import Group, Setting, matrix_of, probe
+from seqgra.fit.draws import Group, Setting, matrix_of, no_letter_suits, probe
 from seqgra.fit.singles import Observed, observe
 
 #: Arrangements of B seen from A: (B comes first, strands differ).
@@ -215,12 +214,10 @@ def pair_share(
     elements = {name: matrix_of(setting, name) for name in pair.motifs}
     rule = interval.rule((interval.first, interval.second))
     shared = "product"
-    try:
-        drawn, rows = probe(pair, background, elements, [[rule], []], _DRAWS)
-    except InputError:  # no letter suits both
+    if no_letter_suits(pair, background, elements, rule):
         shared = "first"
         rule = interval.rule((interval.first, interval.second), shared)
-        drawn, rows = probe(pair, background, elements, [[rule], []], _DRAWS)
+    drawn, rows = probe(pair, background, elements, [[rule], []], _DRAWS)
     everything = observe(pair, drawn.x)
     detected = []
     for part in rows:
@@ -335,7 +332,7 @@ def _interval(histogram: Histogram, llr: float, arrangement: int, low: int, high
     law: Any = bounds[0] if low == high else list(bounds)
     even = chance + excess / gaps.size
     statistic = float(((seen - even) ** 2 / np.maximum(even, 1)).sum())
-    if low < high and statistic > chi2.isf(_EVEN, gaps.size - 1):
+    if excess > 0 and low < high and statistic > chi2.isf(_EVEN, gaps.size - 1):
         weights = np.maximum(seen - chance, 0)
         shares = np.round(weights / weights.sum(), 3)
         law = {int(gap): float(share) for gap, share in zip(gaps, shares, strict=True) if share > 0}
