@@ -35,7 +35,7 @@ RESULTS_VERSIONS = {
     "evaluate": 2,
     "attribute": 4,
     "export": 1,
-    "fit": 1,
+    "fit": 2,
 }
 _ASIDE = ".aside-"
 _CHECKPOINT = ".checkpoint-"

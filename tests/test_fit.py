@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from fit_tools import published_set, write_dataset
 
-from seqgra.alphabet import DNA, UNKNOWN
+from seqgra.alphabet import DNA, PADDING, UNKNOWN
 from seqgra.backends.sklearn import best_on_strands, best_regression
 from seqgra.cli import main
 from seqgra.dataset import open_dataset
@@ -22,6 +22,7 @@ from seqgra.fit.evidence import PairEstimate, rule_shares
 from seqgra.fit.laws import excess_law
 from seqgra.fit.scale import closest, search
 from seqgra.fit.twin import pwm_regression
+from seqgra.grammar.backgrounds import Gc
 from seqgra.grammar.laws import table
 from seqgra.grammar.load import load_grammar
 from seqgra.grammar.motifs import read_motifs
@@ -399,6 +400,38 @@ def test_gc_content_and_chains_are_told_apart():
     assert background.best_background(plain[:2500], plain[2500:], "ACGT", None)[0].name == "letters"
     only = background.best_background(plain[:2500], plain[2500:], "ACGT", 2)
     assert [candidate.name for candidate in only] == ["chain of order 2"]
+
+
+def test_backgrounds_are_judged_by_the_same_letters():
+    random = np.random.default_rng(5)
+    x, held = random.integers(0, 4, (2, 60, 40)).astype(np.uint8)
+    held[random.random(held.shape) < 0.1] = UNKNOWN
+    held[:20, 30:] = PADDING
+    after = [  # example, and the word that ends in a letter which follows three known ones
+        (n, tuple(row[at - 3 : at + 1].tolist()))
+        for n, row in enumerate(held)
+        for at in range(3, 40)
+        if (row[at - 3 : at + 1] < 4).all()
+    ]
+    found = {c.name: c for c in background.best_background(x, held, "ACGT", None)}
+    assert {candidate.letters for candidate in found.values()} == {len(after)}
+    for order in (1, 2, 3):
+        candidate = found[f"chain of order {order}"]
+        table = np.array(candidate.content["markov"]["table"]).reshape((4,) * (order + 1))
+        expected = np.mean([np.log(table[word[-order - 1 :]]) for _, word in after])
+        assert candidate.fit == pytest.approx(expected)
+    shares = np.array([found["letters"].content[letter] for letter in "ACGT"])
+    assert found["letters"].fit == pytest.approx(np.mean([np.log(shares[w[-1]]) for _, w in after]))
+    gc = found["GC content of each example"]
+    law, total = Gc(**gc.content["gc"]).law(), 0.0
+    for n in range(len(held)):
+        ends = [word[-1] for number, word in after if number == n]
+        strong = sum(code in (1, 2) for code in ends)
+        each = [
+            w * (g / 2) ** strong * ((1 - g) / 2) ** (len(ends) - strong) for g, w in law.items()
+        ]
+        total += np.log(sum(each) / sum(law.values()))
+    assert gc.fit == pytest.approx(total / len(after))
 
 
 def test_words_over_unknown_letters_do_not_count():

@@ -1,8 +1,10 @@
 """Backgrounds: letters, a GC content of each example, or a Markov chain, whichever foretells best.
 
 Each is fitted to the training set, with the letters of motif hits left out, and judged by its log-likelihood
-of the validation set (of every fifth training example where there is none). In the order letters, GC
-content, chains of order 1 to 3, one takes the place of a simpler one if it gains more than 5 nats.
+of the validation set (of every fifth training example where there is none), over the same letters: those
+that follow as many known ones as the longest chain asks for. In the order letters, GC content, chains of
+order 1 to 3, one takes the place of a simpler one if it gains more than 5 nats, and more than 0.001 nats a
+letter: sites too weak to be hits teach a long chain their words, which gains less.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from seqgra.law.word_counts import word_counts
 ORDERS = (0, 1, 2, 3)
 #: Nats that a background must gain over a simpler one.
 GAIN = 5.0
+_GAIN_PER_LETTER = 1e-3
 _PSEUDOCOUNT = 1.0
 _DIGITS = 6
 
@@ -29,7 +32,7 @@ _DIGITS = 6
 class Candidate(NamedTuple):
     """A background as a grammar file has it, what to call it, and its log-likelihood held out.
 
-    `fit` is in nats per letter, `letters` their number.
+    `fit` is in nats per letter, `letters` the number of letters that it is the mean of.
     """
 
     name: str
@@ -72,14 +75,49 @@ def gc_law(x: np.ndarray) -> dict[str, Any]:
     return {"gc": {"mean": round(mean, 4), "sd": round(float(sd), 4)}}
 
 
-def likelihood(content: Mapping[str, Any], x: np.ndarray, letters: str) -> float:
-    """Return the mean log-likelihood per known letter of sequences (uint8 (N, L)), in nats."""
+def known_before(letters: str, order: int | None) -> int:
+    """Return how many known letters stand before every letter that backgrounds are judged by."""
+    return _orders(letters, order)[-1]
+
+
+def _orders(letters: str, order: int | None) -> tuple[int, ...]:
+    """Return the orders of the chains that are tried."""
+    if order is not None:
+        return (order,)
+    return ORDERS if len(letters) == 4 else ORDERS[:2]
+
+
+def likelihood(content: Mapping[str, Any], x: np.ndarray, letters: str, before: int) -> float:
+    """Return the mean log-likelihood of the letters of sequences, in nats.
+
+    Parameters
+    ----------
+    content
+        A background as a grammar file has it.
+    x
+        uint8 (N, L): letter codes.
+    letters
+        Of the alphabet.
+    before
+        Only letters that follow so many known ones count; at least the order of a chain.
+    """
     if "gc" in content:
-        return _gc_likelihood(Gc(**content["gc"]), x)
+        return _gc_likelihood(Gc(**content["gc"]), following(x, before, len(letters)))
     order = content["markov"]["order"] if "markov" in content else 0
     table = content["markov"]["table"] if order else [[content[letter] for letter in letters]]
-    counts = word_counts(x, order + 1, len(letters))
+    counts = word_counts(x, before + 1, len(letters))
+    counts = counts.reshape(-1, len(letters) ** (order + 1)).sum(axis=0)
     return float(counts @ np.log(np.array(table).ravel()) / max(counts.sum(), 1))
+
+
+def following(x: np.ndarray, before: int, letters: int) -> np.ndarray:
+    """Return a copy of letter codes, uint8 (N, L), known only where they follow so many known ones."""
+    known = x < letters
+    good = known.copy()
+    for back in range(1, before + 1):
+        good[:, back:] &= known[:, :-back]
+    good[:, :before] = False
+    return np.where(good | ~known, x, np.uint8(UNKNOWN))
 
 
 def best_background(
@@ -89,20 +127,20 @@ def best_background(
 
     With `order`, only the chain of that order.
     """
-    nucleotides = len(letters) == 4
-    orders = (ORDERS if nucleotides else ORDERS[:2]) if order is None else (order,)
+    orders, before = _orders(letters, order), known_before(letters, order)
     tried = {f"chain of order {k}" if k else "letters": chain(x, k, letters) for k in orders}
-    if nucleotides and order is None:
+    if len(letters) == 4 and order is None:
         first, *rest = tried.items()
         tried = dict([first, ("GC content of each example", gc_law(x)), *rest])
-    known = int((held_out < len(letters)).sum())
+    judged = int((following(held_out, before, len(letters)) < len(letters)).sum())
     found = [
-        Candidate(name, law, likelihood(law, held_out, letters), known)
+        Candidate(name, law, likelihood(law, held_out, letters, before), judged)
         for name, law in tried.items()
     ]
     chosen = found[0]
     for candidate in found[1:]:
-        if (candidate.fit - chosen.fit) * known > GAIN:
+        gain = candidate.fit - chosen.fit
+        if gain * judged > GAIN and gain > _GAIN_PER_LETTER:
             chosen = candidate
     return sorted(found, key=lambda candidate: (candidate is not chosen, -candidate.fit))
 

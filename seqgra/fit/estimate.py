@@ -11,7 +11,14 @@ from seqgra.alphabet import UNKNOWN
 from seqgra.dataset import Dataset
 from seqgra.errors import Problem, raise_problems
 from seqgra.fit import pairs, singles
-from seqgra.fit.background import GAIN, Candidate, best_background, likelihood, without_hits
+from seqgra.fit.background import (
+    GAIN,
+    Candidate,
+    best_background,
+    known_before,
+    likelihood,
+    without_hits,
+)
 from seqgra.fit.compose import compose
 from seqgra.fit.draws import FEWEST, MOST_EXAMPLES, Group, Setting, draw, groups_of, probe
 from seqgra.fit.evidence import Estimates, PairEstimate
@@ -128,7 +135,8 @@ def _backgrounds(
         candidates = best_background(masked[group.rows], part, letters, order)
         found.append(candidates)
         own += candidates[0].fit * candidates[0].letters
-        shared += likelihood(together[0].content, part, letters) * candidates[0].letters
+        fit = likelihood(together[0].content, part, letters, known_before(letters, order))
+        shared += fit * candidates[0].letters
     lent = {}
     shown, held_shown = (
         {name: column > 0 for name, column in zip(setting.conditions, of.T, strict=True)}
