@@ -19,7 +19,7 @@ import numpy as np
 from seqgra.alphabet import PADDING, SETS
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import bad_input
-from seqgra.fingerprint import RESULTS_VERSIONS, Identity, claim
+from seqgra.fingerprint import claim, identity_of
 from seqgra.progress import Progress
 
 if TYPE_CHECKING:
@@ -96,9 +96,8 @@ def export(
     wanted = [name for name in SETS if name in (dataset.counts if sets is None else sets)]
     counts = {name: len(dataset.y(name, examples)) for name in wanted}
     _check_names(dataset)
-    identity = Identity(
+    identity = identity_of(
         "export",
-        RESULTS_VERSIONS["export"],
         {"dataset": dataset.fingerprint},
         {"format": form, "counts": counts},
     )

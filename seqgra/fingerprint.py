@@ -104,6 +104,11 @@ class Identity:
         return digest([self.verb, self.version, dict(self.inputs), dict(self.options)])
 
 
+def identity_of(verb: str, inputs: Mapping[str, str], options: Mapping[str, Any]) -> Identity:
+    """Return the identity of what a verb makes with the version that its results have now."""
+    return Identity(verb, RESULTS_VERSIONS[verb], inputs, options)
+
+
 def read_run(folder: Path) -> dict[str, Any] | None:
     """Return the `run.json` of a noun, or None where no whole noun is.
 

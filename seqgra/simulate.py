@@ -17,7 +17,7 @@ import numpy as np
 from seqgra.alphabet import SETS
 from seqgra.dataset import ELEMENT_COLUMNS, ArrayWriter, ElementWriter, open_dataset
 from seqgra.errors import bad_input
-from seqgra.fingerprint import RESULTS_VERSIONS, Draft, Identity, claim
+from seqgra.fingerprint import Draft, claim, identity_of
 from seqgra.grammar.combinations import ROLES
 from seqgra.grammar.load import grammar_fingerprint, load_grammar
 from seqgra.grammar.schema import Grammar
@@ -69,9 +69,8 @@ def simulate(
     if seed < 0:
         raise bad_input("--seed", "", f"is {seed}; a seed is a whole number from 0")
     grammar = load_grammar(grammar_file)
-    identity = Identity(
+    identity = identity_of(
         "simulate",
-        RESULTS_VERSIONS["simulate"],
         {"grammar": grammar_fingerprint(grammar)},
         {"seed": seed, "stream": STREAM_VERSION},
     )

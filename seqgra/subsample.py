@@ -15,7 +15,7 @@ import numpy as np
 
 from seqgra.dataset import ELEMENT_COLUMNS, ArrayWriter, Dataset, ElementWriter, open_dataset
 from seqgra.errors import bad_input
-from seqgra.fingerprint import RESULTS_VERSIONS, Draft, Identity, claim
+from seqgra.fingerprint import Draft, claim, identity_of
 from seqgra.progress import Progress
 from seqgra.streams import BLOCK, STREAM_VERSION, stratified_order
 
@@ -53,9 +53,8 @@ def subsample(source: Path, folder: Path, *, seed: int, sets: Sequence[str]) -> 
     if missing := [name for name in sets if name not in dataset.counts]:
         known = ", ".join(dataset.counts)
         raise bad_input(source, missing[0], f"no such set; the dataset has {known}")
-    identity = Identity(
+    identity = identity_of(
         "subsample",
-        RESULTS_VERSIONS["subsample"],
         {"dataset": dataset.fingerprint},
         {"seed": seed, "sets": sorted(sets), "stream": STREAM_VERSION},
     )

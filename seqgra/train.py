@@ -19,7 +19,7 @@ from seqgra.architecture.schema import Architecture, BayesOptimal, Network
 from seqgra.architecture.shapes import check_stack
 from seqgra.dataset import Dataset, largest_size, open_dataset
 from seqgra.errors import bad_input
-from seqgra.fingerprint import RESULTS_VERSIONS, Draft, Identity, claim, require_run
+from seqgra.fingerprint import Draft, Identity, claim, identity_of, require_run
 from seqgra.model import backend_module, task_of
 from seqgra.results import read_tuning
 from seqgra.streams import stream
@@ -253,7 +253,7 @@ def _job(
         check_stack(resolved, name, backend)
         options |= {"stack": stacked[0], "place": stacked[1]}
     inputs = {"dataset": opened.fingerprint, "architecture": architecture_fingerprint(resolved)}
-    identity = Identity("train", RESULTS_VERSIONS["train"], inputs, options)
+    identity = identity_of("train", inputs, options)
     dealt = how.seed if permute_labels else None
     return _Job(resolved, backend, opened, size or 0, identity, facts, dealt)
 

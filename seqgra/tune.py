@@ -16,7 +16,7 @@ from seqgra.architecture.optimizers import CANDIDATES, Candidates, Optimizer
 from seqgra.architecture.schema import Network
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import bad_input
-from seqgra.fingerprint import RESULTS_VERSIONS, Identity, claim
+from seqgra.fingerprint import claim, identity_of
 from seqgra.model import backend_module
 from seqgra.results import Candidate, Tuning, write_tuning
 from seqgra.training import Options, Trained, ready_network, training_data, write_history
@@ -105,9 +105,8 @@ def tune(
     tried = network.tune
     trial = _Trial(network, opened, size, epochs, backend, Options(seed, device, threads))
     content = [c.model_dump(mode="json", exclude_none=True) for c in tried]
-    identity = Identity(
+    identity = identity_of(
         "tune",
-        RESULTS_VERSIONS["tune"],
         {"dataset": opened.fingerprint, "architecture": untuned_fingerprint(network)},
         {**trial.settings, "epochs": epochs, "candidates": content},
     )
@@ -131,7 +130,7 @@ def _try(trial: _Trial, optimizer: Optimizer, folder: Path) -> Candidate:
         "dataset": trial.dataset.fingerprint,
         "architecture": architecture_fingerprint(network),
     }
-    identity = Identity("tune", RESULTS_VERSIONS["tune"], inputs, trial.settings)
+    identity = identity_of("tune", inputs, trial.settings)
     with claim(folder / identity.fingerprint[:12], identity) as draft:
         if draft.previous:
             return _candidate(optimizer, draft.previous)

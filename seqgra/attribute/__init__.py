@@ -19,7 +19,7 @@ from seqgra.attribute.solvable import solvable
 from seqgra.attribute.sources import completeness_gap, method_settings, predictions, source_of
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import Problem, bad_input, raise_problems
-from seqgra.fingerprint import RESULTS_VERSIONS, Draft, Identity, claim, require_run
+from seqgra.fingerprint import Draft, claim, identity_of, require_run
 from seqgra.model import AbstractModel, NotDefined, open_model
 from seqgra.results import Attributions, BackgroundOnly, write_attributions
 
@@ -163,9 +163,7 @@ def attribute(
         options["untrained"] = True
     options |= {"set": set_name, "set_size": len(y)}
     inputs = {"model": run["fingerprint"], "dataset": data.fingerprint}
-    with claim(
-        folder, Identity("attribute", RESULTS_VERSIONS["attribute"], inputs, options)
-    ) as draft:
+    with claim(folder, identity_of("attribute", inputs, options)) as draft:
         if draft.previous:
             return "up to date"
         if run["status"] == "diverged":

@@ -8,7 +8,7 @@ import numpy as np
 
 from seqgra.dataset import open_dataset
 from seqgra.evaluate import curves
-from seqgra.fingerprint import RESULTS_VERSIONS, Identity, claim, require_run
+from seqgra.fingerprint import claim, identity_of, require_run
 from seqgra.model import AbstractModel, open_model
 from seqgra.results import write_scores
 
@@ -53,9 +53,7 @@ def evaluate(
     y = data.y(set_name, set_size)
     inputs = {"model": run["fingerprint"], "dataset": data.fingerprint}
     options = {"set": set_name, "set_size": len(y)}
-    with claim(
-        folder, Identity("evaluate", RESULTS_VERSIONS["evaluate"], inputs, options)
-    ) as draft:
+    with claim(folder, identity_of("evaluate", inputs, options)) as draft:
         if draft.previous:
             return "up to date"
         if run["status"] == "diverged":  # whatever weights are left are no result

@@ -10,7 +10,7 @@ import numpy as np
 
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import bad_input
-from seqgra.fingerprint import RESULTS_VERSIONS, Draft, Identity, claim, digest
+from seqgra.fingerprint import Draft, claim, digest, identity_of
 from seqgra.grammar.load import grammar_fingerprint, load_grammar
 from seqgra.grammar.motifs import meme_text, read_motifs
 from seqgra.progress import Progress
@@ -78,7 +78,7 @@ def fit(
     if grammar is not None:
         inputs["grammar"] = grammar_fingerprint(load_grammar(grammar))
     counts = {"counts": opened.counts, "names": list(matrices)}
-    identity = Identity("fit", RESULTS_VERSIONS["fit"], inputs, options | counts)
+    identity = identity_of("fit", inputs, options | counts)
     with claim(folder, identity) as draft:
         if not draft.previous:
             if grammar is None:

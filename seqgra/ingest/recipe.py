@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from seqgra.alphabet import ALPHABETS, Alphabet
 from seqgra.errors import bad_input
-from seqgra.fingerprint import RESULTS_VERSIONS, Identity, file_sha256
+from seqgra.fingerprint import Identity, file_sha256, identity_of
 from seqgra.ingest.splits import SHARES
 from seqgra.ingest.tables import beside, table_files
 from seqgra.law.scan import P_VALUE
@@ -189,7 +189,7 @@ def identify(recipe: Recipe) -> tuple[Identity, dict[str, dict[str, str]]]:
             raise bad_input(file, "", f"cannot be read ({error.strerror})") from None
     inputs = {role: facts["sha256"] for role, facts in sources.items()}
     options = options_of(recipe) | {"stream": STREAM_VERSION}
-    return Identity("ingest", RESULTS_VERSIONS["ingest"], inputs, options), sources
+    return identity_of("ingest", inputs, options), sources
 
 
 def options_of(recipe: Recipe) -> dict[str, Any]:
