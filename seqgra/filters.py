@@ -1,4 +1,4 @@
-"""First-layer filters of a network as motifs, and which known motifs they resemble (Tomtom)."""
+"""Verb filters: a network's first-layer filters as motifs, and which known motifs they resemble (Tomtom)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from seqgra.alphabet import Alphabet
-from seqgra.dataset import open_dataset
+from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import bad_input
-from seqgra.fingerprint import require_run, write_atomically
+from seqgra.fingerprint import Draft, claim, digest, identity_of, require_run
 from seqgra.grammar.motifs import meme_text, read_motifs
 from seqgra.law.affinity import element_columns
 from seqgra.model import AbstractModel, open_model
@@ -57,7 +57,7 @@ def filters(
 ) -> str:
     """Turn the filters of a network's first convolution into motifs and compare them with known ones.
 
-    Writes filters.meme (matrices of the windows that activate a filter), filters.csv (each filter and
+    Makes a noun: filters.meme (matrices of the windows that activate a filter), filters.csv (each filter and
     its best match), motifs.csv (each motif and the filter that resembles it most) and a figure.
 
     Parameters
@@ -65,7 +65,7 @@ def filters(
     model, dataset
         Folders of a trained network and of a dataset whose test set is scanned.
     folder
-        Where the files go.
+        Where the files go: a new or empty folder, or one of filters, which are replaced.
     motifs
         A motif file to compare with too, beside the elements of the dataset's grammar.
     examples
@@ -81,7 +81,8 @@ def filters(
     Raises
     ------
     InputError
-        If the model has no first convolution, the alphabet has not four letters, or a file cannot be read.
+        If the model diverged or has no first convolution, the alphabet has not four letters, a file cannot
+        be read, or the folder holds other files.
     """
     run, data = require_run(model, "train"), open_dataset(dataset)
     alphabet = data.alphabet
@@ -96,25 +97,32 @@ def filters(
     if motifs is not None:
         found = {motif.name: motif for motif in read_motifs(motifs, alphabet.letters).values()}
         targets[DATABASE] = {name: np.array(motif.matrix) for name, motif in found.items()}
-    layer = first_layer(open_model(model, run, data, device))
-    if layer is None:
-        raise bad_input(
-            model, "", "has no convolution over letters; filters are of networks with one"
-        )
-    data.verify("test")
-    counts, windows = activating_letters(layer, np.array(data.x("test")[:examples]))
-    matrices = {
-        number: (letters / letters.sum(axis=1, keepdims=True)).T
-        for number, letters in enumerate(counts)
-        if (letters.sum(axis=1) > 0).all()
+    if run["status"] == "diverged":
+        raise bad_input(model, "", "diverged; what weights are left are no motifs")
+    x = data.x("test")[:examples]
+    known = [
+        [source, name, matrix.tolist()]
+        for source, matrices in targets.items()
+        for name, matrix in matrices.items()
+    ]
+    inputs = {
+        "model": run["fingerprint"],
+        "dataset": data.fingerprint,
+        "motifs": digest(known),
     }
-    matches = pd.concat(
-        [match(matrices, known, alphabet).assign(source=name) for name, known in targets.items()],
-        ignore_index=True,
-    )
-    background = data.grammar.letter_distribution()
-    _write(folder, alphabet, matrices, windows, matches, background)
-    return _summary(matches, len(windows))
+    with claim(folder, identity_of("filters", inputs, {"examples": len(x)})) as draft:
+        if draft.previous:
+            return f"up to date; {draft.previous['found']}"
+        layer = first_layer(open_model(model, run, data, device))
+        if layer is None:
+            raise bad_input(
+                model, "", "has no convolution over letters; filters are of networks with one"
+            )
+        data.verify("test")
+        counts, windows = activating_letters(layer, np.array(x))
+        said = _write(draft, data, counts, windows, targets)
+        draft.publish(found=said)
+    return said
 
 
 def first_layer(model: AbstractModel) -> Filters | None:
@@ -254,14 +262,23 @@ def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
 
 
 def _write(
-    folder: Path,
-    alphabet: Alphabet,
-    matrices: Mapping[int, np.ndarray],
+    draft: Draft,
+    data: Dataset,
+    counts: np.ndarray,
     windows: np.ndarray,
-    matches: pd.DataFrame,
-    background: np.ndarray,
-) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    targets: Mapping[str, Mapping[str, np.ndarray]],
+) -> str:
+    """Write matrices, tables and figure, and return how many filters match."""
+    alphabet, background = data.alphabet, data.grammar.letter_distribution()
+    matrices = {
+        number: (letters / letters.sum(axis=1, keepdims=True)).T
+        for number, letters in enumerate(counts)
+        if (letters.sum(axis=1) > 0).all()
+    }
+    matches = pd.concat(
+        [match(matrices, known, alphabet).assign(source=name) for name, known in targets.items()],
+        ignore_index=True,
+    )
     table = pd.DataFrame({"filter": np.arange(len(windows)), "windows": windows})
     bits = {
         number: (matrix * np.log2(np.maximum(matrix, 1e-12) / background[:, None])).sum(axis=0)
@@ -272,21 +289,22 @@ def _write(
     for source, found in best.groupby("source", sort=False):
         own = found.drop_duplicates("filter").drop(columns="source").set_index("filter")
         table = table.join(own.add_prefix("" if source == ELEMENTS else "database_"), on="filter")
-    write_atomically(folder / "filters.csv", table.to_csv(index=False, lineterminator="\n"))
+    table.to_csv(draft.aside("filters.csv"), index=False, lineterminator="\n")
     columns = ["source", "motif", "filter", "p", "q", "offset", "strand"]
     known = best.drop_duplicates(["source", "motif"])[columns]
     known = known.sort_values(["source", "motif"], ascending=[False, True])  # elements first
-    write_atomically(folder / "motifs.csv", known.to_csv(index=False, lineterminator="\n"))
+    known.to_csv(draft.aside("motifs.csv"), index=False, lineterminator="\n")
     named = {f"filter-{number}": matrix.T for number, matrix in matrices.items()}
     sites = [int(windows[number]) for number in matrices]
     content = meme_text(named, alphabet.letters, background.tolist(), sites)
-    write_atomically(folder / "filters.meme", content)
+    draft.aside("filters.meme").write_text(content)
     if matrices:
-        _draw(folder, alphabet, matrices, bits, table)
+        _draw(draft.aside_figure("filters"), alphabet, matrices, bits, table)
+    return _summary(matches, len(windows))
 
 
 def _draw(
-    folder: Path,
+    stem: Path,
     alphabet: Alphabet,
     matrices: Mapping[int, np.ndarray],
     bits: Mapping[int, np.ndarray],
@@ -301,7 +319,7 @@ def _draw(
     columns = {name: matrices[number].T for number, name in names.items()}
     heights = {name: np.maximum(bits[number], 0) for number, name in names.items()}
     title = "First-layer filters: letters of the windows that activate them"
-    save(logos(columns, alphabet.letters, heights, title), folder / "filters")
+    save(logos(columns, alphabet.letters, heights, title), stem)
 
 
 def _summary(matches: pd.DataFrame, number: int) -> str:

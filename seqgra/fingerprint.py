@@ -36,6 +36,7 @@ RESULTS_VERSIONS = {
     "attribute": 4,
     "export": 1,
     "fit": 2,
+    "filters": 1,
 }
 _ASIDE = ".aside-"
 _CHECKPOINT = ".checkpoint-"
@@ -228,6 +229,12 @@ class Draft:
         """Return where to write the file that becomes `name` when the noun is published."""
         self._names.append(name)
         return self.folder / f"{_ASIDE}{name}"
+
+    def aside_figure(self, name: str) -> Path:
+        """Return the stem of where to write the SVG, PDF and PNG files of a figure."""
+        for kind in ("svg", "pdf", "png"):
+            stem = self.aside(f"{name}.{kind}").with_suffix("")
+        return stem
 
     def keep(self, name: str) -> None:
         """Keep a file of the previous noun of this identity as it is."""

@@ -1,7 +1,6 @@
 """First-layer filters as motifs: filters set to a motif are told, others are not."""
 
 import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,6 +21,7 @@ from seqgra.filters import (
     first_layer,
     match,
 )
+from seqgra.fingerprint import require_run
 from seqgra.grammar.motifs import meme_text, read_motifs
 from seqgra.train import train
 
@@ -132,12 +132,22 @@ def test_the_command_writes_motifs_tables_and_a_figure(tiny_dataset, tmp_path, c
     assert f"{hit} of 6 filters" in said and hit >= 2, said
     assert {path.name for path in folder.iterdir()} == {
         "filters.csv", "motifs.csv", "filters.meme", "filters.svg", "filters.pdf", "filters.png",
+        "run.json", ".lock",
     }  # fmt: skip
+    run = json.loads((folder / "run.json").read_text())
+    assert run["verb"] == "filters" and run["found"] in said
+    assert run["inputs"]["model"] == require_run(tmp_path / "m", "train")["fingerprint"]
+    assert main(list(map(str, given))) == 0
+    assert f"up to date; {run['found']}" in capsys.readouterr().out
+    assert main([*map(str, given[:-1]), "90"]) == 0
+    assert "up to date" not in capsys.readouterr().out
+    assert main(list(map(str, given))) == 0
     motifs = pd.read_csv(folder / "motifs.csv")
     assert motifs["motif"].tolist() == ["a", "b"] and set(motifs["source"]) == {"elements"}
     again = read_motifs(folder / "filters.meme", "ACGT")
     assert set(again) == {f"filter-{n}" for n in table.loc[table["windows"] > 0, "filter"]}
-    given += ["--motifs", folder / "filters.meme"]
+    (tmp_path / "known.meme").write_bytes((folder / "filters.meme").read_bytes())
+    given += ["--motifs", tmp_path / "known.meme"]
     assert main(list(map(str, given))) == 0
     table = pd.read_csv(folder / "filters.csv").dropna(subset=["q"])
     same = "filter-" + table["filter"].astype(str)
@@ -149,7 +159,18 @@ def test_what_has_no_filters_is_refused(tiny_dataset, tmp_path):
     train(tiny_dataset, "bayes-optimal", tmp_path / "m", size=None, seed=0)
     with pytest.raises(InputError, match="no convolution over letters"):
         filters(tmp_path / "m", tiny_dataset, tmp_path / "out")
-    assert not Path(tmp_path / "out").exists()
+    assert not (tmp_path / "out" / "run.json").exists()
+
+
+def test_a_folder_with_other_files_and_a_diverged_model_are_refused(tiny_dataset, tmp_path):
+    train(tiny_dataset, "conv10-gmp-fc5", tmp_path / "m", size=100, seed=0)
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds other files"):
+        filters(tmp_path / "m", tiny_dataset, tmp_path)
+    run = json.loads((tmp_path / "m" / "run.json").read_text())
+    (tmp_path / "m" / "run.json").write_text(json.dumps(run | {"status": "diverged"}))
+    with pytest.raises(InputError, match="m: diverged"):
+        filters(tmp_path / "m", tiny_dataset, tmp_path / "out")
 
 
 def test_a_meme_file_is_read_back_as_it_was(tmp_path):

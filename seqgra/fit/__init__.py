@@ -223,6 +223,4 @@ def _write(draft: Draft, texts: Mapping[str, str], figures: Mapping[str, Figure]
     for name, text in texts.items():
         draft.aside(name).write_text(text)
     for name, figure in figures.items():
-        for kind in ("svg", "pdf", "png"):
-            stem = draft.aside(f"{name}.{kind}").with_suffix("")
-        save(figure, stem)
+        save(figure, draft.aside_figure(name))
