@@ -489,6 +489,10 @@ def test_aligned_motifs_are_the_elements_on_either_strand(tmp_path, batch):
     assert (strands < 0).any()
     nothing, _ = averaged(data, rows, explained, np.zeros_like(values))
     assert nothing[["cosine", "pearson", "flank_mass"]].isna().all(axis=None)
+    noise = np.random.default_rng(0).normal(size=values.shape).astype(np.float32)
+    whole, parts = (averaged(data, rows, explained, noise, size) for size in (200, batch))
+    for one, other in zip(whole, parts, strict=True):
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
     none, empty = averaged(data, rows, explained[::-1] * 0 + 1 - explained, values)
     assert none.empty and empty.empty and list(none)[:2] == ["element", "instances"]
 

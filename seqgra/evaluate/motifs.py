@@ -34,7 +34,12 @@ class AlignedMotifs:
     def __init__(self, dataset: Dataset, set_name: str, signed: bool) -> None:
         self._dataset, self._set_name, self._signed = dataset, set_name, signed
         self._matrices = element_columns(dataset.grammar)
-        self._seen: dict[str, list[np.ndarray]] = {name: [] for name in self._matrices}
+        letters = len(dataset.alphabet.letters)
+        self._counts = dict.fromkeys(self._matrices, 0)
+        self._sums = {
+            name: np.zeros((len(matrix) + 2 * FLANK, letters))
+            for name, matrix in self._matrices.items()
+        }
 
     def add(self, rows: np.ndarray, explained: np.ndarray, values: np.ndarray) -> None:
         """Take the attributions of some explanations, float (K, A, L); rows as in `recovery.recover`."""
@@ -51,11 +56,12 @@ class AlignedMotifs:
             places = own["start"].to_numpy(np.int64)[:, None]
             places = places + np.arange(-FLANK, len(matrix) + FLANK)
             seen = values[own["row"].to_numpy(np.int64)[:, None], :, places].astype(np.float32)
-            reverse = (
-                own["strand"].to_numpy() < 0
-            )  # only alphabets with complements have it: A-T, C-G
+            # only alphabets with complements have it: A-T, C-G
+            reverse = own["strand"].to_numpy() < 0
             seen[reverse] = seen[reverse][:, ::-1, ::-1]
-            self._seen[name].append(seen)
+            self._counts[name] += len(seen)
+            # one row after the other: the same bits whatever the batches
+            self._sums[name] = np.concatenate([self._sums[name][None], seen]).sum(axis=0)
 
     def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return how alike averages and elements are, and the averages; of elements with instances.
@@ -71,11 +77,10 @@ class AlignedMotifs:
         letters = list(self._dataset.alphabet.letters)
         background = self._dataset.grammar.letter_distribution()
         for name, matrix in self._matrices.items():
-            seen = np.concatenate(self._seen[name]) if self._seen[name] else np.empty(0)
-            if not len(seen):
+            if not (count := self._counts[name]):
                 continue
-            mean = seen.mean(axis=0, dtype=np.float64)
-            elements.append((name, len(seen), *likeness(mean, matrix, background)))
+            mean = self._sums[name] / count
+            elements.append((name, count, *likeness(mean, matrix, background)))
             own = pd.DataFrame(mean, columns=letters)
             own.insert(0, "column", np.arange(len(own)) - FLANK + 1)
             own.insert(0, "element", name)
