@@ -12,7 +12,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 from seqgra.alphabet import SETS
 from seqgra.errors import bad_input
 from seqgra.ingest.examples import (
-    NEGATIVE,
     Encoder,
     Examples,
     contradictory,
@@ -144,9 +143,9 @@ def _from_regions(recipe: Recipe, genome: Genome, dropped: Dropped) -> Gathered:
     labels = regions["labels"].tolist()
     names = condition_names([label for label, _ in recipe.peaks if label], labels)
     names = with_negative(names, labels)
-    y = label_matrix(labels, names)
+    told = label_matrix(labels, names)
     windows, kept = _windows(recipe, genome, regions, dropped)
-    y = y[kept]
+    y = told[kept]
     blocked = [regions, windows]
     if recipe.blacklist:
         listed = read_regions(recipe.blacklist)
@@ -166,7 +165,7 @@ def _from_regions(recipe: Recipe, genome: Genome, dropped: Dropped) -> Gathered:
     np.maximum.at(merged, leader, y)
     stay = leader == np.arange(len(leader))
     windows, y = windows[stay].reset_index(drop=True), merged[stay]
-    _add_covering_labels(windows, y, regions, names)
+    _add_covering_labels(windows, y, regions, told)
     x, masked = _letters(windows, genome, recipe)
     windows["masked"] = masked
     return Gathered(Examples(x, y, windows.drop(columns="strand")), names, taken)
@@ -241,14 +240,13 @@ def _genome_order(windows: pd.DataFrame, genome: Genome) -> np.ndarray:
 
 
 def _add_covering_labels(
-    windows: pd.DataFrame, labels: np.ndarray, regions: pd.DataFrame, names: list[str]
+    windows: pd.DataFrame, labels: np.ndarray, regions: pd.DataFrame, told: np.ndarray
 ) -> None:
-    """Give each window the labels whose regions cover its centre."""
+    """Give each window the labels, uint8 (N, C), whose regions, told with theirs, cover its centre."""
     middle = (windows["start"] + windows["end"]) // 2
     centre = windows.assign(start=middle, end=middle + 1)
-    for number, name in enumerate(names):
-        own = regions[[name in (shown or (NEGATIVE,)) for shown in regions["labels"]]]
-        labels[Intervals(own).overlap_rows(centre), number] = 1
+    for column, own in zip(labels.T, told.T > 0, strict=True):
+        column[Intervals(regions[own]).overlap_rows(centre)] = 1
 
 
 def _letters(
