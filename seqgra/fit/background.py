@@ -18,14 +18,13 @@ from scipy.special import logsumexp
 
 from seqgra.alphabet import UNKNOWN
 from seqgra.grammar.backgrounds import GC_STEP, Gc
-from seqgra.law.word_counts import word_counts
+from seqgra.law.word_counts import chain_shares, word_counts
 
 #: Orders of chains that are tried.
 ORDERS = (0, 1, 2, 3)
 #: Nats that a background must gain over a simpler one.
 GAIN = 5.0
 _GAIN_PER_LETTER = 1e-3
-_PSEUDOCOUNT = 1.0
 _DIGITS = 6
 
 
@@ -53,12 +52,11 @@ def without_hits(x: np.ndarray, hits: pd.DataFrame) -> np.ndarray:
 
 def chain(x: np.ndarray, order: int, letters: str) -> dict[str, Any]:
     """Return the Markov chain of an order (0: letters) with a pseudocount of 1 a word."""
-    counts = word_counts(x, order + 1, len(letters)) + _PSEUDOCOUNT
-    rows = counts.reshape(-1, len(letters))
+    initial, table = chain_shares(x, order, len(letters))
     if order == 0:
-        return dict(zip(letters, _rounded(rows)[0], strict=True))
-    initial = _rounded(rows.sum(axis=1)[None])[0]
-    return {"markov": {"order": order, "initial": initial, "table": _rounded(rows)}}
+        return dict(zip(letters, _rounded(table)[0], strict=True))
+    first, rows = _rounded(initial[None])[0], _rounded(table)
+    return {"markov": {"order": order, "initial": first, "table": rows}}
 
 
 def gc_law(x: np.ndarray) -> dict[str, Any]:
@@ -156,8 +154,8 @@ def _gc_likelihood(law: Gc, x: np.ndarray) -> float:
 
 
 def _rounded(rows: np.ndarray) -> list[list[float]]:
-    """Return rows as probabilities of few digits that sum to 1."""
-    shares = np.round(rows / rows.sum(axis=1, keepdims=True), _DIGITS)
+    """Return rows of probabilities with few digits that sum to 1."""
+    shares = np.round(rows, _DIGITS)
     largest = shares.argmax(axis=1)
     numbers = np.arange(len(shares))
     shares[numbers, largest] += 1 - shares.sum(axis=1)

@@ -13,12 +13,11 @@ from seqgra.grammar.backgrounds import Background, Markov
 from seqgra.grammar.schema import NONE, Condition, Element, Grammar, Group
 from seqgra.ingest.examples import gc_shares
 from seqgra.ingest.recipe import Recipe
-from seqgra.law.word_counts import word_counts
+from seqgra.law.word_counts import chain_shares
 
 #: Order of the Markov chain of nucleotides.
 ORDER = 2
 _CHUNK = 1 << 13
-_PSEUDOCOUNT = 1.0
 
 
 def lengths_of(x: np.ndarray) -> np.ndarray:
@@ -28,19 +27,12 @@ def lengths_of(x: np.ndarray) -> np.ndarray:
 
 
 def measured_background(x: np.ndarray, alphabet: Alphabet) -> Background:
-    """Return the background of examples: a Markov chain of nucleotides, letters of proteins.
-
-    One is added to every count, so that no probability is 0.
-    """
+    """Return the background of examples: a Markov chain of nucleotides, letters of proteins."""
     letters = len(alphabet.letters)
     order = ORDER if letters == 4 and x.shape[1] > ORDER else 0
-    counts = word_counts(x, order + 1, letters) + _PSEUDOCOUNT
-    rows = counts.reshape(-1, letters)
+    initial, table = chain_shares(x, order, letters)
     if order == 0:
-        shares = (counts / counts.sum()).tolist()
-        return Background(letters=dict(zip(alphabet.letters, shares, strict=True)))
-    table = rows / rows.sum(axis=1, keepdims=True)
-    initial = rows.sum(axis=1) / rows.sum()
+        return Background(letters=dict(zip(alphabet.letters, table[0].tolist(), strict=True)))
     chain = Markov(order=order, initial=tuple(initial), table=tuple(map(tuple, table.tolist())))
     return Background(markov=chain)
 

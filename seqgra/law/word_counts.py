@@ -34,3 +34,23 @@ def word_counts(x: np.ndarray, width: int, letters: int) -> np.ndarray:
             index = index * letters + part
         counts += np.bincount(index[known], minlength=counts.size)
     return counts
+
+
+def chain_shares(x: np.ndarray, order: int, letters: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the Markov chain of sequences; one is added to every count, so that no probability is 0.
+
+    Parameters
+    ----------
+    x
+        uint8 (N, L): letter codes; words over padding or unknown letters do not count.
+    order, letters
+        Of the chain (0: letters, each by itself), and size of the alphabet.
+
+    Returns
+    -------
+    (ndarray, ndarray)
+        float64 (letters ** order,): how likely it begins with each word; float64 (letters ** order,
+        letters): each next letter after it.
+    """
+    rows = (word_counts(x, order + 1, letters) + 1.0).reshape(-1, letters)
+    return rows.sum(axis=1) / rows.sum(), rows / rows.sum(axis=1, keepdims=True)
