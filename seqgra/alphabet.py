@@ -13,6 +13,7 @@ import numpy as np
 
 PADDING = 255
 UNKNOWN = 254
+_CHUNK = 1 << 13
 
 
 class Alphabet(NamedTuple):
@@ -40,6 +41,29 @@ class Alphabet(NamedTuple):
         table = np.full(256, ord(self.unknown), np.uint8)
         table[: len(self.letters)] = np.frombuffer(self.letters.encode(), np.uint8)
         return table[codes[codes != PADDING]].tobytes().decode()
+
+
+def count_codes(x: np.ndarray, first: int, end: int) -> np.ndarray:
+    """Return how many codes of each example, uint8 (N, L), are `first` or more and below `end`: int64 (N,).
+
+    >>> count_codes(np.array([[0, 1, 2, UNKNOWN, PADDING]], np.uint8), 1, 3).tolist()
+    [2]
+    """
+    found = np.zeros(len(x), np.int64)
+    for n in range(0, len(x), _CHUNK):
+        part = x[n : n + _CHUNK]
+        found[n : n + _CHUNK] = ((part >= first) & (part < end)).sum(axis=1)
+    return found
+
+
+def lengths_of(x: np.ndarray) -> np.ndarray:
+    """Return the number of letters of each example, uint8 (N, L): int64 (N,)."""
+    return count_codes(x, 0, PADDING)
+
+
+def strong_and_known(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many C and G, and how many known letters, nucleotides (uint8 (N, L)) have: int64 (N,)."""
+    return count_codes(x, 1, 3), count_codes(x, 0, 4)
 
 
 DNA = Alphabet("DNA", "ACGT", "N")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from seqgra.alphabet import PADDING
+from seqgra.alphabet import lengths_of
 from seqgra.dataset import Dataset
 from seqgra.evaluate.instances import placed_instances
 from seqgra.law.affinity import element_columns
@@ -49,7 +49,7 @@ class AlignedMotifs:
         if self._signed:
             observed = x[:, None] == np.arange(values.shape[1])[:, None]
             values = observed * values.sum(axis=1, keepdims=True)
-        length = (x != PADDING).sum(axis=1)[table["row"].to_numpy(np.int64)]
+        length = lengths_of(x)[table["row"].to_numpy(np.int64)]
         fits = (table["start"] >= FLANK) & (table["end"] + FLANK <= length)
         for number, (name, matrix) in enumerate(self._matrices.items()):
             own = table[fits & (table["element"] == number)]

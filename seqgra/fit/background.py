@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
-from seqgra.alphabet import UNKNOWN
+from seqgra.alphabet import UNKNOWN, strong_and_known
 from seqgra.grammar.backgrounds import GC_STEP, Gc
 from seqgra.law.word_counts import chain_shares, word_counts
 
@@ -65,7 +65,7 @@ def gc_law(x: np.ndarray) -> dict[str, Any]:
     The variance of the true contents is that of the observed ones less what chance adds:
     var(g_i) - mean(g_i (1 - g_i) / n_i), for n_i known letters in example i.
     """
-    strong, known = ((x == 1) | (x == 2)).sum(axis=1), (x < 4).sum(axis=1)
+    strong, known = strong_and_known(x)
     content, n = strong[known > 0] / known[known > 0], known[known > 0]
     mean = float(strong.sum() / max(known.sum(), 1))
     variance = float(content.var() - (content * (1 - content) / n).mean())
@@ -147,7 +147,7 @@ def _gc_likelihood(law: Gc, x: np.ndarray) -> float:
     contents = law.law()
     weights = np.log(np.array(list(contents.values())) / sum(contents.values()))
     gc = np.array(list(contents))
-    strong, known = ((x == 1) | (x == 2)).sum(axis=1), (x < 4).sum(axis=1)
+    strong, known = strong_and_known(x)
     each = weights + strong[:, None] * np.log(gc / 2)
     each += (known - strong)[:, None] * np.log((1 - gc) / 2)
     return float(logsumexp(each, axis=1).sum() / max(known.sum(), 1))

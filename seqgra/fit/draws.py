@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqgra.alphabet import PADDING, Alphabet
+from seqgra.alphabet import Alphabet, lengths_of
 from seqgra.dataset import Dataset
 from seqgra.errors import InputError
 from seqgra.grammar.load import resolve
@@ -109,7 +109,7 @@ def groups_of(y: np.ndarray, conditions: tuple[str, ...]) -> list[Group]:
 
 def window_law(x: np.ndarray) -> Any:
     """Return the law of the lengths of examples (uint8 (N, L), padded) as a grammar file has it."""
-    lengths, counts = np.unique((x != PADDING).sum(axis=1), return_counts=True)
+    lengths, counts = np.unique(lengths_of(x), return_counts=True)
     if lengths.size == 1:
         return int(lengths[0])
     return {int(n): int(count) for n, count in zip(lengths, counts, strict=True)}

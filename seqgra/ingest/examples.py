@@ -8,12 +8,21 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from seqgra.alphabet import DNA, PADDING, PROTEIN, RNA, UNKNOWN, Alphabet
+from seqgra.alphabet import (
+    DNA,
+    PADDING,
+    PROTEIN,
+    RNA,
+    UNKNOWN,
+    Alphabet,
+    count_codes,
+    lengths_of,
+    strong_and_known,
+)
 from seqgra.errors import bad_input
 
 #: Label of examples that have none; in a multi-class task they are a class of this name.
 NEGATIVE = "negative"
-_CHUNK = 1 << 14
 #: Letters that stand for several or for none; they become unknown ones.
 _AMBIGUOUS = {DNA.name: "NRYSWKMBDHV", RNA.name: "NRYSWKMBDHV", PROTEIN.name: "XBZJUO*"}
 
@@ -116,23 +125,13 @@ def stack(codes: list[np.ndarray], length: int) -> np.ndarray:
 
 def unknown_shares(x: np.ndarray) -> np.ndarray:
     """Return the share of unknown letters of each example: float64 (N,)."""
-    shares = np.zeros(len(x))
-    for first in range(0, len(x), _CHUNK):
-        part = x[first : first + _CHUNK]
-        shares[first : first + _CHUNK] = (part == UNKNOWN).sum(axis=1) / np.maximum(
-            (part != PADDING).sum(axis=1), 1
-        )
-    return shares
+    return np.asarray(count_codes(x, UNKNOWN, PADDING) / np.maximum(lengths_of(x), 1))
 
 
 def gc_shares(x: np.ndarray) -> np.ndarray:
     """Return the share of C and G among the known letters of each example: float64 (N,)."""
-    shares = np.zeros(len(x))
-    for first in range(0, len(x), _CHUNK):
-        part = x[first : first + _CHUNK]
-        known = np.maximum((part < 4).sum(axis=1), 1)
-        shares[first : first + _CHUNK] = ((part == 1) | (part == 2)).sum(axis=1) / known
-    return shares
+    strong, known = strong_and_known(x)
+    return np.asarray(strong / np.maximum(known, 1))
 
 
 def same_letters(x: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from seqgra.alphabet import PADDING, Alphabet
+from seqgra.alphabet import Alphabet, lengths_of
 from seqgra.grammar.backgrounds import Background, Markov
 from seqgra.grammar.schema import NONE, Condition, Element, Grammar, Group
 from seqgra.ingest.examples import gc_shares
@@ -17,13 +17,6 @@ from seqgra.law.word_counts import chain_shares
 
 #: Order of the Markov chain of nucleotides.
 ORDER = 2
-_CHUNK = 1 << 13
-
-
-def lengths_of(x: np.ndarray) -> np.ndarray:
-    """Return the number of letters of each example, uint8 (N, L): int64 (N,)."""
-    parts = [(x[n : n + _CHUNK] != PADDING).sum(axis=1) for n in range(0, len(x), _CHUNK)]
-    return np.concatenate([np.zeros(0, np.int64), *parts])
 
 
 def measured_background(x: np.ndarray, alphabet: Alphabet) -> Background:

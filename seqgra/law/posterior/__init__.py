@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqgra.alphabet import ALPHABETS, PADDING, SETS
+from seqgra.alphabet import ALPHABETS, SETS, lengths_of
 from seqgra.errors import bad_input
 from seqgra.grammar.backgrounds import Background, Markov, fit_markov
 from seqgra.grammar.schema import Grammar
@@ -151,7 +151,7 @@ class Posterior:
         """
         groups = self.grammar.examples
         logs, errors = np.zeros((len(x), len(groups))), np.zeros((len(x), len(groups)))
-        length = (np.asarray(x) != PADDING).sum(axis=1)
+        length = lengths_of(np.asarray(x))
         for letters in np.unique(length).tolist():
             rows = np.flatnonzero(length == letters)
             size = self._chunk(letters)
