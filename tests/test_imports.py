@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parents[1] / "seqgra"
 VERBS = {"describe", "simulate", "subsample", "ingest", "fit", "tune", "train"}
 VERBS |= {"attribute", "filters", "evaluate", "compare", "export"}
 LAYERS = [
-    {"errors", "alphabet", "streams", "fingerprint", "yamlfile", "progress", "logits"}
-    | {"grammar", "architecture", "dataset", "model", "training", "results"},
+    {"errors", "alphabet", "streams", "fingerprint", "yamlfile", "textfile", "progress"}
+    | {"logits", "grammar", "architecture", "dataset", "model", "training", "results"},
     {"law"},
     {"backends"},
     {"plot"} | VERBS,

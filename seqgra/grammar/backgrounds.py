@@ -20,7 +20,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from seqgra.alphabet import BACKGROUND_PRESETS, Alphabet
 from seqgra.errors import bad_input
-from seqgra.grammar.fasta import content_hash, read_fasta
+from seqgra.fingerprint import file_sha256
+from seqgra.grammar.fasta import read_fasta
 from seqgra.yamlfile import Strict, suggest
 
 _KINDS = ("preset", "letters", "gc", "markov", "fasta", "by_condition", "by_set")
@@ -282,7 +283,7 @@ def _resolve_pool(pool: Pool, alphabet: Alphabet, folder: Path) -> Pool:
         counts = counts + counts[::-1]
     letters = tuple((counts / counts.sum()).tolist())
     return pool.model_copy(
-        update={"file": str(path), "sha256": content_hash(path), "letters": letters}
+        update={"file": str(path), "sha256": file_sha256(path), "letters": letters}
     )
 
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from seqgra.alphabet import SETS, Alphabet
 from seqgra.errors import bad_input
+from seqgra.fingerprint import file_sha256
 from seqgra.grammar.backgrounds import Pool
-from seqgra.grammar.fasta import content_hash, read_fasta
+from seqgra.grammar.fasta import read_fasta
 
 _SHARES = {"training": 0.7, "validation": 0.1, "test": 0.2}
 
@@ -43,7 +44,7 @@ def read_pool(pool: Pool, alphabet: Alphabet, window: int) -> Stretches:
         If the file has changed, or a set gets no window.
     """
     path = Path(pool.file)
-    if content_hash(path) != pool.sha256:
+    if file_sha256(path) != pool.sha256:
         raise bad_input(path, "", "has changed since the grammar was read; run again")
     records = read_fasta(path)
     codes = [alphabet.encode(sequence) for _, sequence in records]

@@ -16,8 +16,7 @@ from pyfaidx import Faidx, FastaIndexingError
 
 from seqgra.errors import bad_input
 from seqgra.ingest.examples import Encoder
-
-_GZIP = b"\x1f\x8b"
+from seqgra.textfile import GZIP
 
 
 class Genome:
@@ -66,7 +65,7 @@ def open_genome(file: Path, encoder: Encoder) -> Iterator[Genome]:
     with tempfile.TemporaryDirectory(prefix="seqgra-") as folder:
         try:
             with file.open("rb") as stream:
-                packed = stream.read(2) == _GZIP
+                packed = stream.read(2) == GZIP
             plain = _unpacked(file, Path(folder)) if packed else _plainly_named(file, Path(folder))
             with plain.open("rb") as stream:
                 if not stream.read(1 << 16).lstrip().startswith(b">"):

@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from seqgra.errors import Problem, bad_input, raise_problems
+from seqgra.textfile import text_lines
 
 _MOST_PROBLEMS = 5
 _NARROW_PEAK = 10
-
-
-def text_lines(file: Path) -> Iterator[tuple[int, str]]:
-    """Yield number and text of each line of a text file, plain or gzip, with any line ends.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read.
-    """
-    try:
-        data = file.read_bytes()
-        text = (gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data).decode("utf-8-sig")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is damaged, or not text"
-        raise bad_input(file, "", f"cannot be read ({reason})") from None
-    yield from enumerate(text.splitlines(), 1)
 
 
 def read_regions(file: Path) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from seqgra.errors import bad_input
 from seqgra.grammar.fasta import read_fasta
 from seqgra.grammar.schema import NONE
 from seqgra.ingest.examples import NEGATIVE, Encoder, Examples, make_rows, stack
-from seqgra.ingest.regions import text_lines
+from seqgra.textfile import text_lines
 from seqgra.yamlfile import suggest
 
 #: Words of a FASTA header that give labels, and texts that name sets.

@@ -12,8 +12,8 @@ import pandas as pd
 from seqgra.alphabet import SETS
 from seqgra.errors import bad_input
 from seqgra.ingest.examples import Encoder
-from seqgra.ingest.regions import text_lines
 from seqgra.ingest.sequences import Told, set_name, split_labels
+from seqgra.textfile import text_lines
 
 _SEQUENCE, _LABELS = ("x", "sequence"), ("y", "label", "labels")
 _PACKED = (".txt", ".txt.gz")
