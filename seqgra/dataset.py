@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -48,7 +48,6 @@ ELEMENT_COLUMNS = {
     "role": "int8",  # index in ROLES
     "intact": "bool",  # False where a later element overwrote letters of this one
 }
-_BLOCKS_PER_ROW_GROUP = 16
 
 
 def split_size(size: int) -> dict[str, int]:
@@ -338,94 +337,3 @@ def _cut(
     at = int(np.searchsorted(columns["example"], end))
     before = {name: values[:at] for name, values in columns.items()}
     return before, {name: values[at:] for name, values in columns.items()}
-
-
-class ArrayWriter:
-    """Writes a uint8 array of known shape row by row as .npy, with a CRC-32 per `CHUNK`.
-
-    The memory it takes does not grow with the array.
-    """
-
-    def __init__(self, path: Path, shape: tuple[int, int]) -> None:
-        self.sums: list[int] = []
-        self._crc, self._left = 0, CHUNK
-        self._stream: BinaryIO = path.open("wb")
-        self._stream.write(_npy_header(shape))
-        self._account(_npy_header(shape))
-
-    def write(self, rows: np.ndarray) -> None:
-        """Append uint8 rows, C-contiguous."""
-        view = memoryview(rows.data).cast("B")
-        self._stream.write(view)
-        self._account(view)
-
-    def close(self) -> list[int]:
-        """Finish the file and return its checksums."""
-        self._stream.close()
-        if self._left < CHUNK:
-            self.sums.append(self._crc)
-            self._crc, self._left = 0, CHUNK
-        return self.sums
-
-    def _account(self, data: memoryview | bytes) -> None:
-        at = 0
-        while at < len(data):
-            part = data[at : at + self._left]
-            self._crc = zlib.crc32(part, self._crc)
-            self._left -= len(part)
-            at += len(part)
-            if self._left == 0:
-                self.sums.append(self._crc)
-                self._crc, self._left = 0, CHUNK
-
-
-class ElementWriter:
-    """Writes the element table of a set in row groups, block by block."""
-
-    def __init__(self, path: Path) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        self._pa = pa
-        self._schema = pa.schema(
-            [
-                pa.field(name, pa.from_numpy_dtype(kind), nullable=False)
-                for name, kind in ELEMENT_COLUMNS.items()
-            ]
-        )
-        self._writer = pq.ParquetWriter(
-            path,
-            self._schema,
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=False,
-            use_byte_stream_split=[n for n, kind in ELEMENT_COLUMNS.items() if "int" in kind],
-            write_statistics=["example"],  # which `Dataset.elements` selects by
-        )
-        self._batches: list[Any] = []
-
-    def write(self, columns: Mapping[str, np.ndarray]) -> None:
-        """Append rows: one array (M,) for each of `ELEMENT_COLUMNS`."""
-        arrays = [
-            self._pa.array(np.asarray(columns[name], kind))
-            for name, kind in ELEMENT_COLUMNS.items()
-        ]
-        self._batches.append(self._pa.RecordBatch.from_arrays(arrays, schema=self._schema))
-        if len(self._batches) == _BLOCKS_PER_ROW_GROUP:
-            self._flush()
-
-    def close(self) -> None:
-        """Finish the file."""
-        self._flush()
-        self._writer.close()
-
-    def _flush(self) -> None:
-        table = self._pa.Table.from_batches(self._batches, schema=self._schema)
-        self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
-        self._batches = []
-
-
-def _npy_header(shape: tuple[int, int]) -> bytes:
-    """Return a 128-byte .npy header of a uint8 array, whatever its shape."""
-    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}"
-    return b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + text.ljust(117).encode() + b"\n"

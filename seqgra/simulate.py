@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from seqgra.alphabet import SETS
-from seqgra.dataset import ELEMENT_COLUMNS, ArrayWriter, ElementWriter, open_dataset
+from seqgra.dataset import ELEMENT_COLUMNS, open_dataset
+from seqgra.dataset_files import (
+    ArrayWriter,
+    ElementWriter,
+    content_of,
+    publish_dataset,
+    refuse_negative_seed,
+)
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, claim, identity_of
-from seqgra.grammar.combinations import ROLES
 from seqgra.grammar.load import grammar_fingerprint, load_grammar
-from seqgra.grammar.schema import Grammar
 from seqgra.progress import Progress
 from seqgra.streams import BLOCK, STREAM_VERSION
 
@@ -66,8 +70,7 @@ def simulate(
             raise bad_input(
                 "--sets", name, f"cannot hold {count} examples; sets: {', '.join(SETS)}"
             )
-    if seed < 0:
-        raise bad_input("--seed", "", f"is {seed}; a seed is a whole number from 0")
+    refuse_negative_seed(seed)
     grammar = load_grammar(grammar_file)
     identity = identity_of(
         "simulate",
@@ -89,29 +92,9 @@ def simulate(
                 checksums |= _keep_set(draft, name)
             else:
                 checksums |= _write_set(draft, law, seed, name, count, there.get(name, 0), workers)
-        content = _content(grammar, grammar_file.stem, seed, wanted, checksums)
-        draft.aside("dataset.json").write_text(json.dumps(content, indent=1) + "\n")
-        draft.publish(large=tuple(checksums), seed=seed, counts=wanted)
+        content = content_of(grammar, grammar_file.stem, seed)
+        publish_dataset(draft, {**content, "counts": wanted, "checksums": checksums})
     return "done"
-
-
-def _content(
-    grammar: Grammar, name: str, seed: int, counts: dict[str, int], checksums: dict[str, list[int]]
-) -> dict[str, Any]:
-    return {
-        "grammar_id": name,
-        "alphabet": grammar.alphabet,
-        "task": grammar.task,
-        "window": grammar.longest,
-        "conditions": list(grammar.conditions),
-        "elements": list(grammar.elements),
-        "roles": list(ROLES),
-        "seed": seed,
-        "counts": counts,
-        "stream_version": STREAM_VERSION,
-        "grammar": grammar.model_dump(mode="json"),
-        "checksums": checksums,
-    }
 
 
 def _keep_set(draft: Draft, name: str) -> dict[str, list[int]]:

@@ -7,13 +7,18 @@ random part of them, and the parts of two seeds differ.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from seqgra.dataset import ELEMENT_COLUMNS, ArrayWriter, Dataset, ElementWriter, open_dataset
+from seqgra.dataset import ELEMENT_COLUMNS, Dataset, open_dataset
+from seqgra.dataset_files import (
+    ArrayWriter,
+    ElementWriter,
+    publish_dataset,
+    refuse_negative_seed,
+)
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, claim, identity_of
 from seqgra.progress import Progress
@@ -47,8 +52,7 @@ def subsample(source: Path, folder: Path, *, seed: int, sets: Sequence[str]) -> 
         If there is no such dataset or set, it is damaged, the seed is negative, or the folder cannot be
         written.
     """
-    if seed < 0:
-        raise bad_input("--seed", "", f"is {seed}; a seed is a whole number from 0")
+    refuse_negative_seed(seed)
     dataset = open_dataset(source)
     if missing := [name for name in sets if name not in dataset.counts]:
         known = ", ".join(dataset.counts)
@@ -67,8 +71,7 @@ def subsample(source: Path, folder: Path, *, seed: int, sets: Sequence[str]) -> 
             checksums |= _write_set(draft, dataset, name, seed)
         counts = {name: dataset.counts[name] for name in sets}
         content = {**dataset.content, "seed": seed, "counts": counts, "checksums": checksums}
-        draft.aside("dataset.json").write_text(json.dumps(content, indent=1) + "\n")
-        draft.publish(large=tuple(checksums), seed=seed, counts=counts)
+        publish_dataset(draft, content)
     return "done"
 
 

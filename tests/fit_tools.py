@@ -6,7 +6,8 @@ import json
 import numpy as np
 
 from seqgra.alphabet import DNA, SETS
-from seqgra.dataset import ELEMENT_COLUMNS, ArrayWriter, ElementWriter
+from seqgra.dataset import ELEMENT_COLUMNS
+from seqgra.dataset_files import ArrayWriter, ElementWriter
 from seqgra.fingerprint import Identity, claim, digest
 from seqgra.grammar.combinations import ROLES
 

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from seqgra.dataset import ELEMENT_COLUMNS, ArrayWriter, ElementWriter, open_dataset
+from seqgra.dataset import ELEMENT_COLUMNS, open_dataset
+from seqgra.dataset_files import ArrayWriter, ElementWriter
 from seqgra.fingerprint import Identity, claim
 from seqgra.grammar.combinations import ROLES
 

@@ -56,7 +56,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(
         raise OSError(code, os.strerror(code), "training.x.npy")
 
     run("simulate", tiny_grammar, "-o", tmp_path / "d", "--size", 100)
-    monkeypatch.setattr("seqgra.dataset.ArrayWriter.write", full)
+    monkeypatch.setattr("seqgra.dataset_files.ArrayWriter.write", full)
     assert run("simulate", tiny_grammar, "-o", tmp_path / "d", "--size", 5000) == 2
     assert f"training.x.npy: {os.strerror(code)}" in capsys.readouterr().err
     monkeypatch.undo()

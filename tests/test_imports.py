@@ -12,7 +12,16 @@ VERBS = {"describe", "simulate", "subsample", "ingest", "fit", "tune", "train"}
 VERBS |= {"attribute", "filters", "evaluate", "compare", "export"}
 LAYERS = [
     {"errors", "alphabet", "streams", "fingerprint", "yamlfile", "textfile", "progress"}
-    | {"logits", "grammar", "architecture", "dataset", "model", "training", "results"},
+    | {
+        "logits",
+        "grammar",
+        "architecture",
+        "dataset",
+        "dataset_files",
+        "model",
+        "training",
+        "results",
+    },
     {"law"},
     {"backends"},
     {"plot"} | VERBS,

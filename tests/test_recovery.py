@@ -12,7 +12,8 @@ from sklearn.metrics import average_precision_score
 from seqgra.alphabet import DNA, PADDING
 from seqgra.attribute import gradients
 from seqgra.attribute.null import background_only
-from seqgra.dataset import ELEMENT_COLUMNS, ArrayWriter, open_dataset
+from seqgra.dataset import ELEMENT_COLUMNS, open_dataset
+from seqgra.dataset_files import ArrayWriter
 from seqgra.evaluate.instances import highest_window, placed_instances
 from seqgra.evaluate.motifs import FLANK, AlignedMotifs, likeness
 from seqgra.evaluate.recovery import (

@@ -5,7 +5,6 @@ The examples of all sets are in memory at once: about a byte a letter.
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,10 +13,9 @@ import numpy as np
 import pandas as pd
 
 from seqgra.alphabet import SETS
-from seqgra.dataset import ArrayWriter, ElementWriter
+from seqgra.dataset_files import ArrayWriter, ElementWriter, content_of, publish_dataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, claim
-from seqgra.grammar.combinations import ROLES
 from seqgra.grammar.schema import Grammar
 from seqgra.ingest.elements import (
     Motif,
@@ -40,7 +38,7 @@ from seqgra.ingest.splits import (
     overlap_groups,
     sets_of_chromosomes,
 )
-from seqgra.streams import STREAM_VERSION, stratified_order
+from seqgra.streams import stratified_order
 
 _ROWS = 1 << 14
 
@@ -93,9 +91,7 @@ def ingest(recipe: Recipe, folder: Path) -> str:
             "notes": made.notes,
             **content.pop("ingest"),
         }
-        draft.aside("dataset.json").write_text(json.dumps(content, indent=1) + "\n")
-        large = tuple(content["checksums"])
-        draft.publish(large=large, seed=recipe.seed, counts=content["counts"])
+        publish_dataset(draft, content)
     return "done"
 
 
@@ -237,31 +233,13 @@ def _write(draft: Draft, recipe: Recipe, made: _Made) -> dict[str, Any]:
     if examples.elements is not None:
         elements = annotated_elements(examples, training, len(recipe.letters.letters))
     grammar = measured_grammar(recipe, names, elements, examples.x, training)
-    content = _content(draft, recipe, grammar)
+    content = content_of(grammar, draft.folder.name, recipe.seed) | {"ingest": {"sets": {}}}
     for number, name in enumerate(SETS):
         own = np.flatnonzero(sets == number)
         if len(own):
             order = own[stratified_order(examples.y[own], recipe.seed, name)]
             _write_set(draft, recipe, name, examples.take(order), motifs, grammar, content)
     return content
-
-
-def _content(draft: Draft, recipe: Recipe, grammar: Grammar) -> dict[str, Any]:
-    return {
-        "grammar_id": draft.folder.name,
-        "alphabet": grammar.alphabet,
-        "task": grammar.task,
-        "window": grammar.longest,
-        "conditions": list(grammar.conditions),
-        "elements": list(grammar.elements),
-        "roles": list(ROLES),
-        "seed": recipe.seed,
-        "counts": {},
-        "stream_version": STREAM_VERSION,
-        "grammar": grammar.model_dump(mode="json"),
-        "checksums": {},
-        "ingest": {"sets": {}},
-    }
 
 
 def _write_set(
