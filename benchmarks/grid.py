@@ -19,15 +19,8 @@ from pathlib import Path
 
 import yaml
 
-REPOSITORY = Path(__file__).parents[1]
-LAW = """
-alphabet: DNA
-window: 30
-elements: {a: {kmers: {ACGTACGT: 1}}, b: {kmers: {GGGGCCCC: 1}}}
-conditions:
-  one: {rules: [{elements: [a]}]}
-  two: {rules: [{elements: [b]}]}
-"""
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from fault_tools import GRAMMAR, REPOSITORY
 
 
 def large() -> dict[str, object]:
@@ -60,7 +53,7 @@ def snakemake(folder: Path, config: dict[str, object], *options: str) -> tuple[f
     """Run Snakemake; return wall and CPU seconds, and the largest process in MiB."""
     (folder / "config").mkdir(parents=True)
     (folder / "grammars").mkdir()
-    (folder / "grammars" / "tiny.yaml").write_text(LAW)
+    (folder / "grammars" / "tiny.yaml").write_text(GRAMMAR)
     (folder / "config" / "config.yaml").write_text(yaml.safe_dump(config))
     before, started = _cpu(), time.perf_counter()
     command = ["snakemake", "--cores", "2", "--quiet", "all", "--directory", str(folder), *options]
