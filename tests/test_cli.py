@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -133,3 +134,14 @@ def test_a_broken_pipe_of_errors_has_no_traceback(tmp_path):
     ]
     done = subprocess.run([*command, "--size", "100"], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+
+
+def test_list_says_where_it_looked(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run("list") == 0
+    said = capsys.readouterr().out
+    for kind in ("grammars", "architectures"):
+        assert f"none in {tmp_path / kind}; run seqgra in its checkout, or give --library" in said
+    assert run("list", "--library", Path(__file__).parents[1]) == 0
+    said = capsys.readouterr().out
+    assert "none in" not in said and "mc2-dna150-homer " in said

@@ -6,6 +6,9 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from seqgra.alphabet import SETS
+from seqgra.errors import bad_input
+
 _BATCHED = ("simulate", "ingest", "subsample", "tune", "train", "evaluate", "attribute")
 _BATCH_HELP = (
     "--batch FILE runs once a line of FILE; each line holds the arguments of one call.\n"
@@ -42,6 +45,32 @@ def add_output(parser: argparse.ArgumentParser, what: str) -> None:
         metavar=what,
         help="what to write (made if missing)",
     )
+
+
+def add_model_and_dataset(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add what verbs that look at a trained model take, and -o."""
+    parser.add_argument("model", type=Path, help="folder made by seqgra train")
+    parser.add_argument("dataset", type=Path, help="folder with a test set")
+    add_output(parser, what)
+
+
+def add_sets(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add --sets."""
+    parser.add_argument("--sets", help=f"which sets, such as training,test [{default}]")
+
+
+def sets_of(options: argparse.Namespace) -> list[str] | None:
+    """Return the sets that --sets lists, None where it is not given.
+
+    Raises
+    ------
+    InputError
+        If there is no such set.
+    """
+    sets = options.sets.split(",") if options.sets else None
+    if unknown := [name for name in sets or () if name not in SETS]:
+        raise bad_input("--sets", unknown[0], f"no such set; choose from {', '.join(SETS)}")
+    return sets
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

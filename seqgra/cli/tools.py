@@ -7,16 +7,18 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqgra.alphabet import SETS
 from seqgra.cli.options import (
     Verbs,
     add_custom_code,
     add_device,
     add_library,
+    add_model_and_dataset,
     add_output,
+    add_sets,
     add_verb,
     natural,
     positive,
+    sets_of,
 )
 from seqgra.dataset import split_size
 from seqgra.errors import InputError, Problem, bad_input
@@ -73,7 +75,8 @@ def add_tools(verbs: Verbs) -> None:
         help="examples to measure the ceiling of any classifier on; 0 leaves it out [1000]",
     )
     summary = "list grammars, architectures, attribution methods and backends"
-    add_verb(verbs, "list", _list, summary, "seqgra list")
+    parser = add_verb(verbs, "list", _list, summary, "seqgra list")
+    add_library(parser)
     _add_plan(verbs)
     _add_next(verbs)
     _add_import_xml(verbs)
@@ -123,7 +126,7 @@ def _add_export(verbs: Verbs) -> None:
         choices=("tsv", "fasta-bed", "parquet"),
         help="tsv: the published system's two files a set",
     )
-    parser.add_argument("--sets", help="which sets, such as training,test [all it has]")
+    add_sets(parser, "all it has")
     parser.add_argument(
         "--examples", type=positive, help="the first so many examples of each set [all]"
     )
@@ -133,9 +136,7 @@ def _add_filters(verbs: Verbs) -> None:
     example = "seqgra filters models/a data/homer -o filters/a --motifs jaspar.meme"
     summary = "turn first-layer filters into motifs; compare them with the grammar's (Tomtom)"
     parser = add_verb(verbs, "filters", _filters, summary, example)
-    parser.add_argument("model", type=Path, help="folder made by seqgra train")
-    parser.add_argument("dataset", type=Path, help="folder with a test set")
-    add_output(parser, "FOLDER")
+    add_model_and_dataset(parser, "FOLDER")
     parser.add_argument(
         "--motifs", type=Path, metavar="FILE", help="a motif file to compare with too"
     )
@@ -277,8 +278,12 @@ def _list(options: argparse.Namespace) -> str:
 
     for kind in ("grammars", "architectures"):
         print(f"{kind}:")
-        for file in sorted(Path(kind).glob("*.yaml")):
+        files = sorted((options.library / kind).glob("*.yaml"))
+        for file in files:
             print(f"  {file.stem:45} {read_yaml(file).get('description', '')}")
+        if not files:
+            folder = (options.library / kind).resolve()
+            print(f"  none in {folder}; run seqgra in its checkout, or give --library FOLDER")
     print("attribution methods:")
     for name, method in METHODS.items():
         warning = f"; {method.warning}" if method.warning else ""
@@ -320,13 +325,10 @@ def _simulate_calls(grammar: str, imported: Imported) -> list[str]:
 def _export(options: argparse.Namespace) -> str:
     from seqgra.export import export
 
-    sets = tuple(options.sets.split(",")) if options.sets else None
-    if unknown := [name for name in sets or () if name not in SETS]:
-        raise bad_input("--sets", unknown[0], f"no such set; choose from {', '.join(SETS)}")
     return export(
         options.dataset,
         options.output,
         form=options.format,
-        sets=sets,
+        sets=sets_of(options),
         examples=options.examples,
     )

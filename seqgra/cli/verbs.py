@@ -13,11 +13,14 @@ from seqgra.cli.options import (
     add_custom_code,
     add_device,
     add_library,
+    add_model_and_dataset,
     add_output,
     add_set_size,
+    add_sets,
     add_verb,
     natural,
     positive,
+    sets_of,
 )
 from seqgra.dataset import split_size
 from seqgra.errors import bad_input
@@ -37,7 +40,7 @@ def add_simulate(verbs: Verbs) -> None:
         "--size", type=positive, help="examples in all: 70 / 10 / 20 %% of the three sets"
     )
     parser.add_argument("--examples", type=positive, help="examples in each set, instead of --size")
-    parser.add_argument("--sets", help="which sets, such as training,validation [all]")
+    add_sets(parser, "all")
     parser.add_argument(
         "--workers", type=positive, default=1, help="threads; the same dataset with any number [1]"
     )
@@ -47,7 +50,7 @@ def _simulate(options: argparse.Namespace) -> str:
     from seqgra.grammar.load import find_grammar
     from seqgra.simulate import simulate
 
-    sets = _sets(options.sets) or list(SETS)
+    sets = sets_of(options) or list(SETS)
     if (options.size is None) == (options.examples is None):
         raise bad_input("simulate", "", "needs exactly one of --size and --examples")
     counts = split_size(options.size) if options.size else dict.fromkeys(SETS, options.examples)
@@ -61,14 +64,6 @@ def _simulate(options: argparse.Namespace) -> str:
     )
 
 
-def _sets(listed: str | None) -> list[str]:
-    """Return the sets that an option lists, none where it is not given."""
-    sets = listed.split(",") if listed else []
-    if unknown := [name for name in sets if name not in SETS]:
-        raise bad_input("--sets", unknown[0], f"no such set; choose from {', '.join(SETS)}")
-    return sets
-
-
 def add_subsample(verbs: Verbs) -> None:
     """Add ``seqgra subsample``."""
     example = "seqgra subsample data/peaks -o data/peaks-s1 --seed 1 --sets training,validation"
@@ -77,14 +72,14 @@ def add_subsample(verbs: Verbs) -> None:
     parser.add_argument("dataset", type=Path, help="folder made by seqgra ingest")
     add_output(parser, "DATASET")
     parser.add_argument("--seed", type=natural, default=0, help="data seed [0]")
-    parser.add_argument("--sets", help="which sets, such as training,validation [all it has]")
+    add_sets(parser, "all it has")
 
 
 def _subsample(options: argparse.Namespace) -> str:
     from seqgra.dataset import open_dataset
     from seqgra.subsample import subsample
 
-    sets = _sets(options.sets) or list(open_dataset(options.dataset).counts)
+    sets = sets_of(options) or list(open_dataset(options.dataset).counts)
     return subsample(options.dataset, options.output, seed=options.seed, sets=sets)
 
 
@@ -235,9 +230,7 @@ def add_evaluate(verbs: Verbs) -> None:
     example = "seqgra evaluate models/a data/homer -o scores/a"
     summary = "score a model's predictions on the test set of a dataset"
     parser = add_verb(verbs, "evaluate", _evaluate, summary, example)
-    parser.add_argument("model", type=Path, help="folder made by seqgra train")
-    parser.add_argument("dataset", type=Path, help="folder with a test set")
-    add_output(parser, "SCORES")
+    add_model_and_dataset(parser, "SCORES")
     add_set_size(parser)
     add_device(parser)
     add_custom_code(parser)
@@ -260,9 +253,7 @@ def add_attribute(verbs: Verbs) -> None:
     example = "seqgra attribute models/a data/homer -o attributions/a --method integrated-gradients"
     summary = "attribute predictions to positions and score grammar recovery"
     parser = add_verb(verbs, "attribute", _attribute, summary, example)
-    parser.add_argument("model", type=Path, help="folder made by seqgra train")
-    parser.add_argument("dataset", type=Path, help="folder with a test set")
-    add_output(parser, "ATTRIBUTIONS")
+    add_model_and_dataset(parser, "ATTRIBUTIONS")
     parser.add_argument("--method", default="integrated-gradients", help="see `seqgra list`")
     parser.add_argument(
         "--examples",
