@@ -318,6 +318,8 @@ def test_wrong_motifs_are_refused(two_classes, tmp_path, capsys):
     assert "m.meme: has no motif 'EBOX'" in said
     said = refused(capsys, tmp_path / "d", *call, "--motif", "x=GBOX", "--motif", "x=EBOX:1")
     assert "--motif: x: is named twice" in said
+    said = refused(capsys, tmp_path / "d", *call, "--motif", "=GBOX")
+    assert "--motif: =GBOX: has no name before '='" in said
     assert "goes with --motifs" in refused(capsys, tmp_path / "d", *call[:4], "--motif", "x=y")
 
 

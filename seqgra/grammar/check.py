@@ -71,6 +71,8 @@ def _elements(grammar: Grammar) -> Found:
     letters = ALPHABETS[grammar.alphabet].letters
     for name, element in grammar.elements.items():
         place = f"elements.{name}"
+        if not name.strip():
+            yield "elements", f"names one {name!r}; a name needs a letter"
         if element.kmers is not None:
             yield from _kmers(element.kmers, letters, f"{place}.kmers")
         if element.matrix == ():
@@ -110,6 +112,8 @@ def _conditions(grammar: Grammar) -> Found:
         yield from _probability(rule.probability, f"common.rules[{number}].probability")
     for name, condition in grammar.conditions.items():
         place = f"conditions.{name}"
+        if not name.strip():
+            yield "conditions", f"names one {name!r}; a name needs a letter"
         if name in RESERVED_NAMES:
             yield place, "is a reserved name; tables use it for averages"
         if name == NONE and grammar.task == "multi-label":

@@ -52,6 +52,8 @@ def wanted_motifs(recipe: Recipe, conditions: list[str]) -> dict[str, Motif]:
     found: dict[str, Motif] = {}
     for text in recipe.motif or tuple(dict.fromkeys(motif.name for motif in known.values())):
         name, _, identifier = text.partition("=") if recipe.motif else (text, "", text)
+        if not name.strip():
+            raise bad_input("--motif", text, "has no name before '='; write NAME=ID")
         identifier, condition = identifier or name, -1
         if identifier not in known:
             identifier, condition = _with_condition(identifier, conditions)
