@@ -23,6 +23,7 @@ from seqgra.filters import (
 )
 from seqgra.fingerprint import require_run
 from seqgra.grammar.motifs import meme_text, read_motifs
+from seqgra.model import open_model
 from seqgra.train import train
 
 WORDS = ("ACGTACGT", "GGGGCCCC")
@@ -160,6 +161,24 @@ def test_what_has_no_filters_is_refused(tiny_dataset, tmp_path):
     with pytest.raises(InputError, match="no convolution over letters"):
         filters(tmp_path / "m", tiny_dataset, tmp_path / "out")
     assert not (tmp_path / "out" / "run.json").exists()
+
+
+def test_filters_of_a_keras_network_are_its_twin_s(tiny_dataset, tmp_path):
+    options = {"size": 100, "seed": 0, "device": "cpu", "backend": "tensorflow"}
+    architecture = {
+        "layers": [{"conv": {"filters": 5, "width": 8, "activation": "relu"}}, "global-max-pool"],
+        "training": {"epochs": 2},
+    }
+    (tmp_path / "net.yaml").write_text(json.dumps(architecture))
+    train(tiny_dataset, str(tmp_path / "net.yaml"), tmp_path / "m", **options)
+    model = open_model(tmp_path / "m", require_run(tmp_path / "m", "train"), device="cpu")
+    kernel, bias = model.network.get_weights()[:2]
+    assert kernel.shape == (8, 4, 5)
+    found = first_layer(model)
+    np.testing.assert_array_equal(found.weights, kernel.transpose(2, 1, 0))
+    np.testing.assert_array_equal(found.bias, bias)
+    assert "of 5 filters" in filters(tmp_path / "m", tiny_dataset, tmp_path / "out", device="cpu")
+    assert len(pd.read_csv(tmp_path / "out" / "filters.csv")) == 5
 
 
 def test_a_folder_with_other_files_and_a_diverged_model_are_refused(tiny_dataset, tmp_path):

@@ -236,6 +236,32 @@ def test_a_batch_trains_adjacent_lines_in_one_stack(examples, tmp_path, monkeypa
     assert main([*scores, "--device", "cpu"]) == 0
 
 
+def test_permuted_labels_in_a_stack_are_dealt_by_each_model_s_seed(examples, tmp_path, monkeypatch):
+    """As alone, and unlike those of the same stack without --permute-labels."""
+    dealt, fit_stack = {}, pytorch_stack.fit_stack
+
+    def noted(network, data, seeds, how, width):
+        dealt.update({seeds[place]: np.array(part.y) for place, part in data.items()})
+        return fit_stack(network, data, seeds, how, width)
+
+    monkeypatch.setattr(pytorch_stack, "fit_stack", noted)
+    net = write_net(tmp_path)
+    lines = [f"{examples[0]} {net} -o {tmp_path}/m{k} --seed {k} --place {k}" for k in range(2)]
+    (tmp_path / "batch").write_text("\n".join(lines))
+    shared = ["--size", "100", "--stack", "2", "--permute-labels", "--device", "cpu"]
+    assert main(["train", "--batch", str(tmp_path / "batch"), *shared]) == 0
+    told = training_data(open_dataset(examples[0]), 100).y
+    assert sorted(dealt) == [0, 1] and (dealt[0] != dealt[1]).any()
+    for labels in dealt.values():
+        assert (labels != told).any() and np.array_equal(labels.sum(axis=0), told.sum(axis=0))
+    runs = [read_run(tmp_path / f"m{k}") for k in range(2)]
+    assert all(run["options"]["permute_labels"] and run["options"]["stack"] == 2 for run in runs)
+    options = {"size": 100, "device": "cpu", "stack": 2, "place": 1, "permute_labels": True}
+    train(examples[0], net, tmp_path / "one", seed=1, **options)
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "m1")]
+    assert weights[0] == weights[1]
+
+
 class Killed(BaseException):
     pass
 
