@@ -76,7 +76,7 @@ def digest(value: object) -> str:
 
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes in hexadecimal."""
-    with path.open("rb") as stream:
+    with path.open("rb", buffering=0) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -116,7 +116,7 @@ def read_run(folder: Path) -> dict[str, Any] | None:
     Sizes of the files are compared, so that a truncated file never passes for a whole one.
     """
     try:
-        run: dict[str, Any] = json.loads((folder / RUN_FILE).read_text())
+        run: dict[str, Any] = json.loads((folder / RUN_FILE).read_bytes())
         whole = {"verb", "fingerprint", "status"} <= run.keys() and all(
             (folder / name).stat().st_size == facts["bytes"] for name, facts in run["files"].items()
         )

@@ -372,8 +372,8 @@ def _save_array(path: Path, array: np.ndarray) -> None:
 
 def _read_json(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError) as error:
+        content: dict[str, Any] = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
         raise bad_input(path, "", f"cannot be read ({error}); make it again") from None
     if lacking := [key for key in keys if key not in content]:
         message = f"lacks {', '.join(lacking)}: it is of an earlier version; make it again"

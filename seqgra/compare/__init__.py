@@ -25,7 +25,7 @@ from seqgra.compare.decision_figures import (
     draw_ranking,
     draw_runs,
 )
-from seqgra.compare.drawing import RECOVERY_METRIC, Drawing, Roles, recovery_runs
+from seqgra.compare.drawing import RECOVERY_METRIC, Drawing, Roles, by_cell, recovery_runs
 from seqgra.compare.grammar_figures import draw_grammar
 from seqgra.compare.methods import methods_block
 from seqgra.compare.overview_figures import draw_overview
@@ -132,6 +132,8 @@ def compare(
         target=TARGET,
         kinds=kinds,
         less=less,
+        labels=by_cell(tables.status, "label"),
+        outcomes=by_cell(tables.status, "status"),
     )
     grammars, real = resolved_grammars(listed)
     runs = curve_runs(tables, kinds)
@@ -273,7 +275,7 @@ def _labelled(tables: Tables) -> tuple[dict[tuple[str, str], str], Tables]:
 
 
 def _label(table: pd.DataFrame, labels: dict[tuple[str, str], str]) -> pd.DataFrame:
-    pairs = zip(table["architecture"], table["backend"], strict=True)
+    pairs = zip(table["architecture"].tolist(), table["backend"].tolist(), strict=True)
     return table.assign(label=pd.Series([labels[p] for p in pairs], table.index, dtype="str"))
 
 

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 from seqgra.compare.decide import Statistics
-from seqgra.compare.drawing import Drawing, by_cell, file_name, read_history, save_figure
+from seqgra.compare.drawing import Drawing, file_name, read_history, save_figure
 from seqgra.compare.efficiency import TAUS, size_words
 from seqgra.plot.content import Block, Part
 from seqgra.plot.page import Picture, Row, Table, count, number, percent
@@ -146,11 +146,15 @@ def _draw(drawing: Drawing, known: Statistics, label: str) -> list[Picture]:
     """Draw the learning curves of an architecture over grammars, and one training on each."""
     runs = known.runs[known.runs["label"] == label]
     sizes = {decision.grammar: decision.size for decision in known.decisions}
-    labels, losses = by_cell(drawing.tables.status, "label"), dict[str, pd.DataFrame]()
+    losses: dict[str, pd.DataFrame] = {}
     for cell in drawing.cells:
         wanted = cell.size == sizes.get(cell.grammar) and cell.grammar not in losses
         wanted &= cell.backend not in BASELINES  # whose rows are penalties, not epochs
-        if wanted and labels[cell.key] == label and len(history := read_history(cell.model)):
+        if (
+            wanted
+            and drawing.labels[cell.key] == label
+            and len(history := read_history(cell.model))
+        ):
             losses[cell.grammar] = history
     title = f"{label}: learning curves, and one training on each grammar"
     stem = save_figure(

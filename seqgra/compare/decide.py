@@ -157,12 +157,15 @@ def statistics(
         for (g, label), group in runs.groupby(["grammar", "label"])
         if (found := fit(curves_of(group), bounds[str(g)])) is not None
     }
+    groups = {str(grammar): group for grammar, group in runs.groupby("grammar")}
+    fewest = {grammar: _fewest(group) for grammar, group in groups.items()}
     decisions = [
-        _decide(group, int(group["size"].max()), needed) for _, group in runs.groupby("grammar")
+        _decide(group, int(group["size"].max()), needed, fewest[grammar])
+        for grammar, group in groups.items()
     ]
     chosen = [
-        _decide(group, at, needed)
-        for _, group in runs.groupby("grammar")
+        _decide(group, at, needed, fewest[grammar])
+        for grammar, group in groups.items()
         if at is not None and len(at_size(group, at))
     ]
     doubling = {d.grammar: _doubling(runs, d, fits) for d in chosen}
@@ -186,8 +189,10 @@ def statistics(
     )
 
 
-def _decide(runs: pd.DataFrame, size: int, needed: pd.DataFrame) -> Decision:
-    """Decide for the runs of one grammar."""
+def _decide(
+    runs: pd.DataFrame, size: int, needed: pd.DataFrame, fewest: dict[str, float]
+) -> Decision:
+    """Decide for the runs of one grammar; `fewest`: from `_fewest` of them."""
     here = at_size(runs, size)
     grammar = str(here["grammar"].iloc[0])
     wants = needed[
@@ -208,7 +213,7 @@ def _decide(runs: pd.DataFrame, size: int, needed: pd.DataFrame) -> Decision:
         worse=tuple(rest["label"][worse]),
         open=tuple(rest["label"][~worse]),
         seeds=int(others["seeds"].min()),
-        fewest=_fewest(runs),
+        fewest=fewest,
     )
 
 

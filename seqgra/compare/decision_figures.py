@@ -13,7 +13,6 @@ from seqgra.compare.concordance import shown_rows
 from seqgra.compare.decide import TAU, Decision, Statistics
 from seqgra.compare.drawing import (
     Drawing,
-    by_cell,
     file_name,
     read_history,
     recovery_runs,
@@ -171,15 +170,14 @@ def draw_at(drawing: Drawing, known: Statistics) -> list[Picture]:
 
 def draw_histories(drawing: Drawing, decision: Decision) -> list[Picture]:
     """Draw the losses of single runs of a grammar at its largest size."""
-    labels, outcomes = (by_cell(drawing.tables.status, name) for name in ("label", "status"))
     runs: dict[str, list[tuple[pd.DataFrame, str]]] = {}
     for cell in drawing.cells:
         here = cell.grammar == decision.grammar and cell.size == decision.size
         if not here or cell.backend in BASELINES:  # whose rows are penalties, not epochs
             continue
-        there = runs.setdefault(labels[cell.key], [])
+        there = runs.setdefault(drawing.labels[cell.key], [])
         if len(there) < _MOST_HISTORIES and len(history := read_history(cell.model)):
-            there.append((history, outcomes[cell.key]))
+            there.append((history, drawing.outcomes[cell.key]))
     order = [label for label in decision.others["label"] if runs.get(label)][:_MOST_PANELS]
     if not order:
         return []
@@ -228,12 +226,11 @@ def _first_cells(drawing: Drawing, decision: Decision) -> list[tuple[str, Cell]]
     """Return the first evaluated cell of each label at the largest size; the ceiling's own comes first."""
     scores = drawing.tables.scores
     done = {tuple(key) for key in scores[list(KEYS)].drop_duplicates().itertuples(index=False)}
-    labels = by_cell(drawing.tables.status, "label")
     found: dict[str, Cell] = {}
     for cell in drawing.cells:
         wanted = cell.size == decision.size or is_ceiling(cell.backend)
         if cell.grammar == decision.grammar and wanted and cell.key in done:
-            found.setdefault(labels[cell.key], cell)
+            found.setdefault(drawing.labels[cell.key], cell)
     order = [*decision.others["label"]]
     ceilings = [label for label in found if label not in order]
     return [(label, found[label]) for label in [*ceilings, *order] if label in found]

@@ -45,6 +45,8 @@ class Drawing(NamedTuple):
         The PR AUC to mark.
     kinds, less
         `ceiling.ceiling_kinds` and `ceiling.restricted` of the cells.
+    labels, outcomes
+        The columns label and status of the table status, by `Cell.key`.
     """
 
     cells: list[Cell]
@@ -57,6 +59,8 @@ class Drawing(NamedTuple):
     target: float
     kinds: Mapping[str, str]
     less: pd.DataFrame
+    labels: Mapping[tuple[str | int, ...], str]
+    outcomes: Mapping[tuple[str | int, ...], str]
 
 
 def recovery_runs(recovery: pd.DataFrame, method: str, metric: str) -> pd.DataFrame:
@@ -68,18 +72,17 @@ def recovery_runs(recovery: pd.DataFrame, method: str, metric: str) -> pd.DataFr
 def first_seeds(drawing: Drawing, finished: pd.Index, size: int) -> list[tuple[Cell, str]]:
     """Return, for each label, its first finished cell of a size (cells are sorted by seeds)."""
     keys, found = set(finished), dict[str, Cell]()
-    labels = by_cell(drawing.tables.status, "label")
     for cell in drawing.cells:
         wanted = cell.size == size or is_ceiling(cell.backend)
         if wanted and cell.key in keys:
-            found.setdefault(labels[cell.key], cell)
+            found.setdefault(drawing.labels[cell.key], cell)
     return [(cell, label) for label, cell in found.items()]
 
 
 def by_cell(table: pd.DataFrame, column: str) -> dict[tuple[str | int, ...], str]:
     """Return a column of text of a table with one row a cell, by `Cell.key`."""
-    keys = table[list(KEYS)].itertuples(index=False, name=None)
-    return dict(zip(keys, map(str, table[column]), strict=True))
+    keys = zip(*(table[name].tolist() for name in KEYS), strict=True)
+    return dict(zip(keys, table[column].astype(str).tolist(), strict=True))
 
 
 def read_history(model: Path) -> pd.DataFrame:

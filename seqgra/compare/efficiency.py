@@ -101,15 +101,15 @@ def curves_of(runs: pd.DataFrame) -> Curves:
     runs
         One row a run: data_seed, model_seed, size, value (NaN where it diverged) and status.
     """
-    index = ["data_seed", "model_seed"]
-    table = runs.pivot(index=index, columns="size", values="status")
-    values = runs.pivot(index=index, columns="size", values="value").reindex_like(table)
-    there = table.notna().to_numpy()
-    failed = table.isin(NOT_LEARNT).to_numpy()
-    array = values.to_numpy(np.float64)
-    learnt = there & ~failed & np.isfinite(array)
-    seeds = table.index.get_level_values("data_seed").to_numpy(np.int64)
-    return Curves(table.columns.to_numpy(np.int64), array, learnt, there, seeds)
+    seeds = runs[["data_seed", "model_seed"]].to_numpy(np.int64)
+    both, row = np.unique(seeds, axis=0, return_inverse=True)
+    sizes, column = np.unique(runs["size"].to_numpy(np.int64), return_inverse=True)
+    values = np.full((len(both), len(sizes)), np.nan)
+    there, failed = np.zeros((2, *values.shape), bool)
+    values[row, column] = runs["value"].to_numpy(np.float64)
+    there[row, column] = True
+    failed[row, column] = runs["status"].isin(NOT_LEARNT).to_numpy(bool)
+    return Curves(sizes, values, there & ~failed & np.isfinite(values), there, both[:, 0])
 
 
 def best_of_restarts(runs: pd.DataFrame) -> pd.DataFrame:

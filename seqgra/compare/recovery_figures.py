@@ -10,7 +10,6 @@ import pandas as pd
 from seqgra.alphabet import PADDING
 from seqgra.compare.drawing import (
     Drawing,
-    by_cell,
     file_name,
     first_seeds,
     recovery_runs,
@@ -39,6 +38,7 @@ class _Shown(NamedTuple):
     dataset: Dataset
     size: int
     cells: list[tuple[Cell, str]]
+    recovery: pd.DataFrame
 
 
 def draw_recovery(drawing: Drawing, grammar: str) -> list[Picture]:
@@ -52,14 +52,18 @@ def draw_recovery(drawing: Drawing, grammar: str) -> list[Picture]:
         pd.MultiIndex.from_frame(rows[list(KEYS)].drop_duplicates()),
         int(rows["size"].max()),
     )
-    shown = _Shown(grammar, open_dataset(test), size, first_seeds(drawing, index, size))
-    pictures = [_draw_agreement(drawing, shown), _draw_thresholded(drawing, shown)]
+    cells, rows = first_seeds(drawing, index, size), rows.set_index(list(KEYS)).sort_index()
+    shown = _Shown(grammar, open_dataset(test), size, cells, rows)
+    panels = _panels(drawing, shown)
+    pictures = [
+        _draw_agreement(drawing, shown, _with_figures(shown, panels, "")),
+        _draw_thresholded(drawing, shown, _with_figures(shown, panels, "_thresholded")),
+    ]
     return [*pictures, _draw_examples(drawing, shown), *_draw_motifs(drawing, shown)]
 
 
-def _draw_agreement(drawing: Drawing, shown: _Shown) -> Picture:
+def _draw_agreement(drawing: Drawing, shown: _Shown, panels: list[Panel]) -> Picture:
     grammar, dataset = shown.grammar, shown.dataset
-    panels = [_panel(drawing, dataset, cell, label, "") for cell, label in shown.cells]
     title = f"{grammar}: grammar agreement ({drawing.method}) at {compact(shown.size)} examples"
     stem = save_figure(drawing, f"agreement-{file_name(grammar)}", agreement_grid(panels, title))
     row = "a label of a test example" if dataset.task == "multi-label" else "a test example"
@@ -76,10 +80,7 @@ def _draw_agreement(drawing: Drawing, shown: _Shown) -> Picture:
     return Picture(stem, title, caption)
 
 
-def _draw_thresholded(drawing: Drawing, shown: _Shown) -> Picture:
-    panels = [
-        _panel(drawing, shown.dataset, cell, label, "_thresholded") for cell, label in shown.cells
-    ]
+def _draw_thresholded(drawing: Drawing, shown: _Shown, panels: list[Panel]) -> Picture:
     words = f"{shown.grammar}: grammar agreement at a threshold ({drawing.method}"
     title = f"{words}, {compact(shown.size)} examples)"
     name = f"agreement-thresholded-{file_name(shown.grammar)}"
@@ -178,18 +179,27 @@ def _example(dataset: Dataset, row: int, explained: int, values: np.ndarray) -> 
     return Example(title, dataset.alphabet.decode(codes), scores, placed)
 
 
-def _panel(drawing: Drawing, dataset: Dataset, cell: Cell, label: str, kind: str) -> Panel:
-    """Return a panel; `kind` is the end of the names of the metrics beside it."""
-    tables = drawing.tables
-    status = by_cell(tables.status, "status")[cell.key]
-    own = tables.recovery[tables.recovery["method"] == drawing.method].set_index(list(KEYS))
-    own = own.loc[[cell.key]].pivot(index="scope", columns="metric", values="value")
-    wanted = [f"{name}{kind}" for name in ("precision", "recall", "f1")]
-    rows_of = own[wanted].itertuples() if set(wanted) <= set(own) else ()
-    figures = {str(scope): values for scope, *values in rows_of}
-    rows, explained, values = read_pictured(dict(cell.attributions)[drawing.method])
-    order = np.lexsort((rows, explained))
-    title = label if status == "done" else f"{label} ({status})"
-    roles = drawing.roles(dataset, "test", rows, explained)
-    names = [dataset.conditions[number] for number in explained[order]]
-    return Panel(title, values[order], roles[order], names, figures)
+def _panels(drawing: Drawing, shown: _Shown) -> list[Panel]:
+    """Return a panel of each cell shown, without figures beside its rows."""
+    panels, known = [], dict[tuple[bytes, bytes], np.ndarray]()
+    for cell, label in shown.cells:
+        rows, explained, values = read_pictured(dict(cell.attributions)[drawing.method])
+        examples = (rows.tobytes(), explained.tobytes())  # mostly the same of all cells
+        if examples not in known:
+            known[examples] = drawing.roles(shown.dataset, "test", rows, explained)
+        order = np.lexsort((rows, explained))
+        status = drawing.outcomes[cell.key]
+        title = label if status == "done" else f"{label} ({status})"
+        names = [shown.dataset.conditions[number] for number in explained[order]]
+        panels.append(Panel(title, values[order], known[examples][order], names))
+    return panels
+
+
+def _with_figures(shown: _Shown, panels: list[Panel], kind: str) -> list[Panel]:
+    """Add figures beside the rows of panels; `kind` is the end of the names of their metrics."""
+    wanted, found = [f"{name}{kind}" for name in ("precision", "recall", "f1")], []
+    for (cell, _), panel in zip(shown.cells, panels, strict=True):
+        own = shown.recovery.loc[[cell.key]].pivot(index="scope", columns="metric", values="value")
+        rows_of = own[wanted].itertuples() if set(wanted) <= set(own) else ()
+        found.append(panel._replace(figures={str(scope): values for scope, *values in rows_of}))
+    return found

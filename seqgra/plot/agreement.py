@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from seqgra.plot.style import (
     BACKGROUND,
@@ -224,6 +225,7 @@ def _draw(axis: Axes, panel: Panel, height: float, thresholded: bool) -> None:
         (starts + ends) / 2, texts, rotation=_rotation(texts, height, ends - starts), va="center"
     )
     axis.tick_params(axis="y", length=0)
+    axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axis.spines[:].set_visible(False)
     room = (height - 0.6) * (ends - starts) / len(order)
     for name, middle, inches in zip(groups, (starts + ends) / 2, room, strict=True):

@@ -81,7 +81,7 @@ def _small_picture(path: Path, most: int) -> bytes:
     """Return a picture as the best WebP of at most so many bytes, or else the smallest tried."""
     with Image.open(path) as opened:
         picture = opened.convert("RGB")
-    for width, quality in ((1800, 85), (1600, 60), (1200, 50), (1200, 30)):
+    for width, quality in ((1800, 80), (1600, 60), (1200, 40)):
         if picture.width > width:
             picture = picture.resize((width, picture.height * width // picture.width))
         stream = io.BytesIO()

@@ -18,7 +18,7 @@ from seqgra.plot.tuned import tuned_note, tuned_table
 
 _TEMPLATE = Path(__file__).with_name("report.html")
 #: Bytes of all embedded figures together, so that the page stays easy to mail.
-_BUDGET = 6_000_000
+_BUDGET = 9_000_000
 
 
 def report(content: Content) -> str:

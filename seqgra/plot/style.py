@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
+
+from seqgra.plot.fonts import WHOLE, families
 
 #: Hues of the roles of positions; no architecture is drawn in green or red.
 GRAMMAR, BACKGROUND, IGNORED = "#1a8a54", "#cb4335", "#8a8a8a"
@@ -45,9 +48,9 @@ _RC: Any = {
     "axes.titlelocation": "left",
     "axes.titlesize": 9.5,
     "axes.titleweight": "bold",
+    "axes.titley": 1.0,  # no axis has ticks on top, so nothing to look for before each drawing
     "figure.facecolor": "white",
     "figure.titlesize": 11,
-    "font.family": "DejaVu Sans",
     "font.size": 9,
     "grid.color": "#e6e6e6",
     "grid.linewidth": 0.7,
@@ -65,13 +68,14 @@ _RC: Any = {
     "ytick.labelcolor": INK,
     "ytick.labelsize": 8,
 }
-_FONT = FontProperties(family="DejaVu Sans")
+_FONT = FontProperties(family=WHOLE)
 #: Metadata that would differ between two equal runs, by format.
 _NO_DATES: dict[str, dict[str, Any]] = {
     "svg": {"Date": None},
     "pdf": {"CreationDate": None, "ModDate": None},
     "png": {"Software": None},
 }
+_KEYWORDS: Any = {"png": {"pil_kwargs": {"compress_level": 3}}}  # half the time of 6, 13 % larger
 
 
 @contextmanager
@@ -79,7 +83,7 @@ def styled(grid: bool = True) -> Iterator[None]:
     """Draw and save in the house style, whatever the user's own matplotlib settings are."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update({**_RC, "axes.grid": grid})
+        mpl.rcParams.update({**_RC, "axes.grid": grid, "font.family": families()})
         yield
 
 
@@ -210,11 +214,28 @@ def save(figure: Figure, stem: Path) -> None:
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
     with styled():  # lay it out once; without an engine, each format draws once and not twice
+        FigureCanvasAgg(
+            figure
+        )  # has a renderer to measure with, where the plain canvas draws for it
         if (engine := figure.get_layout_engine()) is not None:
             engine.execute(figure)
         figure.set_layout_engine(None)
+        _pin_labels(figure)
     for kind, metadata in _NO_DATES.items():
         aside = stem.with_name(f".aside-{stem.name}.{kind}")
         with styled():
-            figure.savefig(aside, format=kind, dpi=200, metadata=metadata)
+            figure.savefig(
+                aside, format=kind, dpi=200, metadata=metadata, **_KEYWORDS.get(kind, {})
+            )
         aside.replace(stem.with_name(f"{stem.name}.{kind}"))
+
+
+def _pin_labels(figure: Figure) -> None:
+    """Keep the labels of axes where they were laid out, so that no format measures all ticks again."""
+    for axes in figure.axes:
+        axes.apply_aspect()
+        for axis in (axes.xaxis, axes.yaxis):
+            if axis.label.get_text() and axes.get_visible() and axes.axison:
+                axis.get_tightbbox()  # puts the label beside the ticks
+                place = axis.label.get_transform().transform(axis.label.get_position())
+                axis.set_label_coords(*axes.transAxes.inverted().transform(place))
