@@ -1,11 +1,12 @@
-"""Tables, figures and the report of a large synthetic grid: seconds, peak memory, size of the page.
+"""Tables, figures and the report of a large synthetic grid: seconds, memory, size and opening of the page.
 
     python benchmarks/compare.py [--grammars 10] [--architectures 10] [--data-seeds 10] [--model-seeds 1]
                                  [--keep FOLDER]
 
 The default is 10,000 cells: 10 sizes each. Cells are written first (not timed): learning curves with a known
 truth (`synthetic.py`), true test sets, attributions of 20 examples. Then `seqgra compare --cells` is timed
-as a process of its own.
+as a process of its own, and the page is opened in headless Chromium, where there is one: seconds from
+navigation to the load event, all fonts and figures there, and the first layout; the median of three.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ import argparse
 import csv
 import hashlib
 import json
+import os
+import re
 import resource
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -32,6 +37,17 @@ from seqgra.results import Attributions, Scores, write_attributions, write_score
 from seqgra.simulate import simulate
 
 SIZES = (500, 1000, 2000, 4000, 8000, 16000, 32000, 64000, 128000, 256000)
+#: Limits of issue G: wall seconds and MiB of the verb, MB of the page, seconds until it is open.
+LIMITS = {"wall": 60, "memory": 2048, "page": 20, "open": 3}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+#: Run when all of the page is there: lays it out and tells how long that took since navigation.
+STOPWATCH = """<script>
+window.addEventListener("load", function () {
+  var out = document.createElement("pre"), height = document.body.offsetHeight;
+  out.id = "open"; out.textContent = performance.now() + " " + height + " " + document.fonts.status;
+  document.body.appendChild(out);
+});
+</script></body>"""
 NOUNS = ("models", "scores", "attributions")
 METHOD = "integrated-gradients"
 WINDOW, PICTURED = 150, 20
@@ -154,6 +170,27 @@ def history(value: float) -> str:
     return "\n".join(rows) + "\n"
 
 
+def opening(page: Path, rounds: int = 3) -> str:
+    """Return how long the page takes to open, or why that is not known."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        return f"not measured: none of {', '.join(BROWSERS)} is installed"
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        timed = Path(folder) / "report.html"
+        timed.write_text(page.read_text(encoding="utf-8").replace("</body>", STOPWATCH))
+        command = [browser, "--headless", "--disable-gpu", "--no-sandbox", "--window-size=1280,900"]
+        command += [f"--user-data-dir={folder}/browser", "--dump-dom", timed.as_uri()]
+        for _ in range(rounds):
+            env = {**os.environ, "HOME": folder}
+            done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+            told = re.search(r'<pre id="open">([0-9.]+) \d+ loaded</pre>', done.stdout)
+            if told is None:
+                return f"not measured: {browser} did not load all of it"
+            found.append(float(told[1]) / 1000)
+    return f"{statistics.median(found):.2f} s (limit {LIMITS['open']})"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--grammars", type=int, default=10)
@@ -179,9 +216,14 @@ def main() -> None:
         started = time.perf_counter()
         subprocess.run([*command, "-o", str(root / "out"), "--at", str(options.at)], check=True)
         seconds = time.perf_counter() - started
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        page = (root / "out" / "report.html").stat().st_size / 2**20
-    print(f"{many:,} cells: {seconds:.1f} s, peak memory {peak:.0f} MiB, report {page:.1f} MiB")
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        page = (root / "out" / "report.html").stat().st_size / 1e6
+        opened = opening(root / "out" / "report.html")
+    print(f"{many:,} cells: {seconds:.1f} s (limit {LIMITS['wall']})", end=", ")
+    print(f"{used.ru_utime + used.ru_stime:.1f} CPU seconds, load {os.getloadavg()[0]:.1f}")
+    print(f"peak memory: {used.ru_maxrss / 1024:.0f} MiB (limit {LIMITS['memory']:,})")
+    print(f"page: {page:.1f} MB (limit {LIMITS['page']})")
+    print(f"page opens in: {opened}")
 
 
 if __name__ == "__main__":

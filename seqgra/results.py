@@ -20,7 +20,7 @@ import yaml
 from pydantic import Field
 
 from seqgra.architecture.optimizers import Optimizer
-from seqgra.errors import bad_input, raise_problems
+from seqgra.errors import InputError, Problem, bad_input, raise_problems
 from seqgra.fingerprint import Draft, require_run, verify_file
 from seqgra.yamlfile import Strict, read_yaml, validate
 
@@ -137,6 +137,10 @@ def _rank(candidate: Candidate) -> tuple[bool, float]:
     return candidate.status == "diverged", math.inf if loss is None else loss
 
 
+class EarlierVersion(InputError):
+    """A whole noun whose content lacks what this version reads: an earlier one made it."""
+
+
 class Pictured(NamedTuple):
     """Attributions kept for pictures; see `Attributions` for the arrays."""
 
@@ -202,7 +206,7 @@ def read_scores(folder: Path, run: Mapping[str, Any] | None = None) -> dict[str,
     Raises
     ------
     InputError
-        If the noun is not finished, or the file is damaged.
+        If the noun is not finished, or the file is damaged; `EarlierVersion` if it is outdated.
     """
     file = verify_file(folder, "scores.json", run or require_run(folder, "evaluate"))
     return _read_json(file, ("metrics", "chance", "headline", "task"))
@@ -259,7 +263,7 @@ def read_recovery(folder: Path, run: Mapping[str, Any] | None = None) -> dict[st
     Raises
     ------
     InputError
-        If the noun is not finished, or the file is damaged.
+        If the noun is not finished, or the file is damaged; `EarlierVersion` if it is outdated.
     """
     file = verify_file(folder, "recovery.json", run or require_run(folder, "attribute"))
     return _read_json(file, ("recovery", "null", "elements", "examples", "left_out", "explained"))
@@ -377,5 +381,5 @@ def _read_json(path: Path, keys: tuple[str, ...]) -> dict[str, Any]:
         raise bad_input(path, "", f"cannot be read ({error}); make it again") from None
     if lacking := [key for key in keys if key not in content]:
         message = f"lacks {', '.join(lacking)}: it is of an earlier version; make it again"
-        raise bad_input(path, "", message)
+        raise EarlierVersion(Problem(str(path), "", message))
     return content

@@ -30,7 +30,7 @@ from seqgra.dataset import ELEMENT_COLUMNS, open_dataset
 from seqgra.errors import InputError
 from seqgra.evaluate.curves import score
 from seqgra.evaluate.recovery import position_roles, recover
-from seqgra.fingerprint import Identity, claim, read_run
+from seqgra.fingerprint import Identity, claim, file_sha256, read_run
 from seqgra.grammar.load import load_grammar
 from seqgra.results import Attributions, Scores, write_attributions, write_scores
 from seqgra.simulate import simulate
@@ -264,6 +264,42 @@ def test_a_truncated_attribution_is_missing_and_named(tmp_path):
     assert tables.recovery.empty
     reason = f"{METHOD}: has lost or truncated files (attributions.npy)"
     assert tables.status["reason"].tolist() == [reason]
+
+
+@pytest.mark.parametrize(
+    ("noun", "name", "lost", "stage"),
+    [
+        ("attributions", "recovery.json", "elements", METHOD),
+        ("scores", "scores.json", "task", "evaluate"),
+    ],
+)
+def test_what_an_earlier_version_made_is_missing_and_the_others_are_shown(
+    tmp_path, noun, name, lost, stage
+):
+    cells = [key("mc2", 1000, "pool", seed) for seed in (0, 1)]
+    write_test_set(tmp_path / "data" / "mc2")
+    for cell in cells:
+        write_cell(tmp_path, cell, 0.9)
+    folder = tmp_path / noun / "/".join(map(str, cells[0]))
+    content = json.loads((folder / name).read_text())
+    del content[lost]
+    (folder / name).write_text(json.dumps(content))
+    facts = json.loads((folder / "run.json").read_text())
+    facts["files"][name] = {
+        "bytes": (folder / name).stat().st_size,
+        "sha256": file_sha256(folder / name),
+    }
+    (folder / "run.json").write_text(json.dumps(facts))
+    run(write_cells(tmp_path, cells), tmp_path / "out")
+    status = pd.read_csv(tmp_path / "out" / "tables" / "status.csv", keep_default_na=False)
+    reason = f"{stage}: out of date: lacks {lost}: it is of an earlier version; make it again"
+    assert status["reason"].tolist() == [reason, ""]
+    assert status["status"].tolist() == ["missing" if noun == "scores" else "done", "done"]
+    shown = pd.read_csv(
+        tmp_path / "out" / "tables" / f"{noun.replace('attributions', 'recovery')}.csv"
+    )
+    assert set(shown["data_seed"]) == {1}
+    assert reason in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_recovery_lies_between_its_null_and_the_ceiling(tmp_path):

@@ -18,7 +18,7 @@ from seqgra.dataset import open_dataset
 from seqgra.fingerprint import read_run
 from seqgra.law.ceiling import NEEDED, log_odds
 from seqgra.plot.style import CEILINGS
-from seqgra.results import MACRO, MICRO, read_predictions, read_scores
+from seqgra.results import MACRO, MICRO, EarlierVersion, read_predictions, read_scores
 from seqgra.training import mean_loss
 
 #: Columns of the table of what models lack, after the keys of a cell.
@@ -76,13 +76,17 @@ def exact_of(cells: list[Any]) -> dict[str, Exact]:
         if not is_ceiling(cell.backend) or cell.grammar in found:
             continue
         if read_run(cell.scores) is not None and read_run(cell.test) is not None:
+            try:
+                scores = read_scores(cell.scores)
+            except EarlierVersion:  # listed as missing, with this reason
+                continue
             logits = read_predictions(cell.scores)
             dataset = open_dataset(cell.test)
             found[cell.grammar] = Exact(
                 cell.architecture,
                 _kind(cell),
                 logits,
-                read_scores(cell.scores),
+                scores,
                 np.asarray(dataset.y("test", len(logits))).astype(bool),
                 dataset.task,
             )

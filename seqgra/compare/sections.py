@@ -41,7 +41,7 @@ def at_block(known: Statistics, pictures: Sequence[Picture]) -> list[Block]:
                 d.grammar,
                 str(row["label"]),
                 f"{row['mean']:.3f}",
-                number(row["behind"], ".3f"),
+                number(row["behind"], "z.3f"),
                 _ends(row["behind_low"], row["behind_high"]) if row["label"] != d.label else "",
                 percent(row["best"]),
                 number(row["regret"], ".3f"),
@@ -61,7 +61,7 @@ def at_block(known: Statistics, pictures: Sequence[Picture]) -> list[Block]:
 
 
 def _ends(low: float, high: float) -> str:
-    return "" if math.isnan(low) else f"{low:.3f} to {high:.3f}"
+    return "" if math.isnan(low) else f"{low:z.3f} to {high:z.3f}"
 
 
 def needed_block(known: Statistics, pictures: Sequence[Picture]) -> Block:

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from seqgra.compare.ceiling import REGRET, exact_of, is_ceiling, regret_rows, with_ceiling
+from seqgra.compare.stages import Stage, content_of, look, outcome_of, status_row
 from seqgra.dataset import split_size
 from seqgra.errors import Problem, bad_input, raise_problems
-from seqgra.fingerprint import read_run, why_no_noun, write_atomically
+from seqgra.fingerprint import write_atomically
 from seqgra.results import MACRO, read_recovery, read_scores
 
 #: What names a cell, in the order that tables are sorted by.
@@ -98,18 +99,6 @@ class Tables(NamedTuple):
     regret: pd.DataFrame
 
 
-class _Stage(NamedTuple):
-    """What one stage left on disk for a cell."""
-
-    status: str
-    reason: str
-    run: Mapping[str, Any]
-
-    @property
-    def finished(self) -> bool:
-        return self.status not in ("missing", "skipped")
-
-
 def read_cells(path: Path) -> list[Cell]:
     """Read the cells file (CSV, columns `CELL_COLUMNS`), sorted by `KEYS`.
 
@@ -169,6 +158,8 @@ def _cell(row: Mapping[str, str]) -> Cell:
 def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
     """Read the nouns of all cells into tables; without regret, that table is left empty.
 
+    Nouns that an earlier version made, whose content has changed since, count as missing.
+
     Raises
     ------
     InputError
@@ -184,22 +175,23 @@ def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
         if cell.spared:  # whatever an earlier, whole grid has left
             status.append((*cell.key, *[SPARED] * 4, None, ""))
             continue
-        train = _look(cell.model)
-        evaluate = _look(cell.scores, train)
-        attribute = {method: _look(folder, train) for method, folder in cell.attributions}
-        outcome = _outcome(train, evaluate)
-        if evaluate.finished and outcome != "diverged":
-            content = read_scores(cell.scores, evaluate.run)
+        train = look(cell.model)
+        evaluate, content = look(cell.scores, train), dict[str, Any]()
+        if "diverged" not in (train.status, evaluate.status):
+            evaluate, content = content_of(evaluate, cell.scores, read_scores)
+        attribute = {}
+        for method, folder in cell.attributions:
+            attribute[method], found = content_of(look(folder, train), folder, read_recovery)
+            if found:
+                recovery += _recovery_rows(cell, method, found)
+                elements += _element_rows(cell, method, found)
+        outcome = outcome_of(train, evaluate)
+        if content:
             scores += _score_rows(cell, outcome, content)
             if cell.grammar in exact and not is_ceiling(cell.backend):
                 rows = regret_rows(cell, exact[cell.grammar], content, train.run)
                 regret += [(*cell.key, *row) for row in rows]
-        for method, folder in cell.attributions:
-            if attribute[method].finished:
-                found = read_recovery(folder, attribute[method].run)
-                recovery += _recovery_rows(cell, method, found)
-                elements += _element_rows(cell, method, found)
-        status.append((*cell.key, *_status_row(train, evaluate, attribute, outcome)))
+        status.append((*cell.key, *status_row(train, evaluate, attribute, outcome)))
         runs.append((*cell.key, *_run_row(train, evaluate, attribute)))
     recovered = _frame(
         recovery, RECOVERY, ("examples", "left_out"), sort=("method", "metric", "scope")
@@ -212,46 +204,6 @@ def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
         _frame(runs, RUNS),
         _frame(regret, REGRET, sort=("metric", "scope")),
     )
-
-
-def _look(folder: Path, model: _Stage | None = None) -> _Stage:
-    """Return the stage whose noun is `folder`: missing if made from another `model`."""
-    run = read_run(folder)
-    if run is None:
-        return _Stage("missing", why_no_noun(folder).removeprefix("is "), {})
-    made_from = run.get("inputs", {}).get("model")
-    if model and model.run and made_from not in (None, model.run["fingerprint"]):
-        return _Stage("missing", "out of date: made from an earlier model", {})
-    return _Stage(run.get("status", "done"), run.get("reason", ""), run)
-
-
-def _outcome(train: _Stage, evaluate: _Stage) -> str:
-    """Return done, collapsed, diverged, missing or skipped."""
-    if "skipped" in (train.status, evaluate.status):
-        return "skipped"
-    if train.status == "diverged":  # has no scores to wait for
-        return "diverged"
-    if not evaluate.finished:
-        return "missing"
-    return evaluate.status if train.status in ("missing", "done") else train.status
-
-
-def _status_row(
-    train: _Stage, evaluate: _Stage, attribute: Mapping[str, _Stage], outcome: str
-) -> tuple[Any, ...]:
-    stopped = train.status in ("missing", "skipped", "diverged")
-    reasons = []
-    for name, stage in {"train": train, "evaluate": evaluate, **attribute}.items():
-        told = name != "train" and (
-            (stopped and stage.status == "missing")  # of course it is
-            or (name == "evaluate" and stage.status == train.status)  # scores take it over
-        )
-        if stage.status != "done" and not told:
-            reasons.append(f"{name}: {stage.reason or stage.status}")
-    statuses = {stage.status for stage in attribute.values()}
-    attributed = statuses.pop() if len(statuses) == 1 else ("partial" if statuses else "")
-    loss = train.run.get("best_validation_loss")
-    return train.status, evaluate.status, attributed, outcome, loss, "; ".join(reasons)
 
 
 def _score_rows(cell: Cell, outcome: str, content: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -295,7 +247,7 @@ def _element_rows(cell: Cell, method: str, content: Mapping[str, Any]) -> list[t
     return rows
 
 
-def _run_row(train: _Stage, evaluate: _Stage, attribute: Mapping[str, _Stage]) -> tuple[Any, ...]:
+def _run_row(train: Stage, evaluate: Stage, attribute: Mapping[str, Stage]) -> tuple[Any, ...]:
     seconds = [stage.run["seconds"] for stage in attribute.values() if "seconds" in stage.run]
     versions = train.run.get("versions") or evaluate.run.get("versions") or {}
     return (

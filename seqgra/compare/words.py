@@ -63,8 +63,8 @@ def _listed(labels: Sequence[str], others: pd.DataFrame) -> str:
 
 def _difference(row: pd.Series) -> str:
     if math.isnan(row["behind_low"]):
-        return f"{row['behind']:.3f}, too few shared seeds for an interval"
-    return f"{row['behind']:.3f}, {row['behind_low']:.3f} to {row['behind_high']:.3f}"
+        return f"{row['behind']:z.3f}, too few shared seeds for an interval"
+    return f"{row['behind']:z.3f}, {row['behind_low']:z.3f} to {row['behind_high']:z.3f}"
 
 
 def _few_seeds(decision: Decision, known: Statistics) -> list[str]:

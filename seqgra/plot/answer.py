@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from html import escape
 
 from seqgra.plot.content import Answer, Content, metric_words
-from seqgra.plot.page import about, count, number, table
+from seqgra.plot.page import MANY, about, count, folded, number, table
 from seqgra.results import MACRO, MICRO
 
 
@@ -19,8 +18,9 @@ def answer(found: Answer, content: Content) -> str:
         f"{verb} <strong>{escape(found.label)}</strong>{kind}: mean {_pr_auc(found.scope)} "
         f"<strong>{found.mean:.3f}</strong> at {found.size:,} examples{_against(found.chance)}."
     )
+    many = len(content.answers) >= MANY
     claims, details = found.evidence[:2], found.evidence[2:]
-    lines = [*map(escape, claims), _recovery_words(found, content)]
+    lines = [*map(escape, claims[many:]), _recovery_words(found, content)]
     if found.collapsed:
         lines.append(f"{found.collapsed} of {count(found.runs, 'run')} collapsed at that size.")
     if found.equals:
@@ -30,10 +30,17 @@ def answer(found: Answer, content: Content) -> str:
     if found.top_baseline and not found.baseline:
         name, value = found.top_baseline
         lines.append(f"Without a network: {escape(name)} reaches {value:.3f}.")
+    first = f"<p>{escape(claims[0])}</p>" if many and claims else ""
+    listed = "".join(f"<li>{escape(sentence)}</li>" for sentence in details)
+    evidence = f"<p>{' '.join(filter(None, lines))}</p>"
+    more = f"<ul>{listed}</ul>" if listed else ""
+    shown = evidence + (
+        f"<details><summary>More evidence</summary>{more}</details>" if more else ""
+    )
     return (
         f'<article class="answer"{about(found.grammar)}><h3>{escape(found.grammar)}</h3>'
-        f'<p class="pick">{pick}</p><p>{" ".join(filter(None, lines))}</p>'
-        f"{_details(details)}</article>"
+        f'<p class="pick">{pick}</p>{first}'
+        f"{folded('Evidence', evidence + more, True) if many else shown}</article>"
     )
 
 
@@ -43,13 +50,6 @@ def _pr_auc(scope: str) -> str:
 
 def _against(chance: float) -> str:
     return "" if math.isnan(chance) else f" (a constant prediction: {chance:.3f})"
-
-
-def _details(sentences: Sequence[str]) -> str:
-    if not sentences:
-        return ""
-    listed = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
-    return f"<details><summary>More evidence</summary><ul>{listed}</ul></details>"
 
 
 def _recovery_words(answer: Answer, content: Content) -> str:

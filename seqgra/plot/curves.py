@@ -160,12 +160,21 @@ def _draw_panel(
         )
     steps = np.diff(np.log(sizes))
     spread = _SPREAD * (steps.min() if len(steps) else 0.7)
+    parts, ranges = [], []
     for i, label in enumerate(labels):
         runs = panel[panel["label"] == label].dropna(subset=["value"])
         if runs.empty:
             continue
         shift = math.exp(spread * (i - (len(labels) - 1) / 2) / max(len(labels) - 1, 1))
-        _draw_line(axis, runs.assign(x=runs["size"] * shift), looks[label])
+        runs = runs.assign(x=runs["size"] * shift, color=looks[label].color)
+        parts.append(runs[runs["status"] != "collapsed"])
+        ranges.append(_draw_line(axis, runs, looks[label]).assign(color=looks[label].color))
+    if parts:  # of all architectures at once: thousands of dots and bars
+        dots, bars = pd.concat(parts), pd.concat(ranges)
+        style: dict[str, Any] = {"s": 9, "linewidths": 0, "alpha": 0.45, "zorder": 2}
+        axis.scatter(dots["x"], dots["value"], color=dots["color"].tolist(), **style)
+        colors = bars["color"].tolist()
+        axis.vlines(bars.index, bars["min"], bars["max"], colors=colors, linewidth=1, alpha=0.55)
 
 
 def _draw_ceiling(axis: Axes, panel: pd.DataFrame, grammar: str, measure: Measure) -> None:
@@ -191,14 +200,12 @@ def _draw_ceiling(axis: Axes, panel: pd.DataFrame, grammar: str, measure: Measur
             )
 
 
-def _draw_line(axis: Axes, runs: pd.DataFrame, look: Look) -> None:
+def _draw_line(axis: Axes, runs: pd.DataFrame, look: Look) -> pd.DataFrame:
+    """Draw means and collapsed runs of an architecture; return mean, min and max by x."""
     by_size = runs.groupby("x")["value"].agg(["mean", "min", "max"])
-    x = by_size.index.to_numpy()
-    axis.vlines(x, by_size["min"], by_size["max"], color=look.color, linewidth=1, alpha=0.55)
-    fine = runs[runs["status"] != "collapsed"]
     collapsed = runs[runs["status"] == "collapsed"]
     axis.plot(
-        x,
+        by_size.index.to_numpy(),
         by_size["mean"],
         color=look.color,
         linestyle=look.line,
@@ -207,18 +214,18 @@ def _draw_line(axis: Axes, runs: pd.DataFrame, look: Look) -> None:
         linewidth=1.5,
         zorder=3,
     )
-    dots: dict[str, Any] = {"color": look.color, "linewidths": 0, "alpha": 0.45, "zorder": 2}
-    axis.scatter(fine["x"], fine["value"], s=9, **dots)
-    axis.scatter(
-        collapsed["x"],
-        collapsed["value"],
-        s=30,
-        marker=look.marker,
-        facecolor="white",
-        edgecolor=look.color,
-        linewidths=1.1,
-        zorder=4,
-    )
+    if len(collapsed):
+        axis.scatter(
+            collapsed["x"],
+            collapsed["value"],
+            s=30,
+            marker=look.marker,
+            facecolor="white",
+            edgecolor=look.color,
+            linewidths=1.1,
+            zorder=4,
+        )
+    return by_size
 
 
 def size_axis(axis: Axes, sizes: np.ndarray, width: float) -> None:

@@ -12,6 +12,9 @@ from typing import NamedTuple
 import pandas as pd
 from PIL import Image
 
+#: Grammars from which on what is told of each is folded away, for a page to be read in a minute.
+MANY = 5
+
 
 class Picture(NamedTuple):
     """A saved figure: path without suffix, what it shows in a line, and its caption."""
@@ -58,6 +61,14 @@ def about(grammar: str = "", label: str = "", method: str = "") -> str:
     """
     named = {"grammar": grammar, "architecture": label, "method": method}
     return "".join(f' data-{name}="{escape(value)}"' for name, value in named.items() if value)
+
+
+def folded(summary: str, content: str, fold: bool, grammar: str = "") -> str:
+    """Return content behind a line to click on, or, where it need not be folded, content as it is."""
+    if not fold:
+        return content
+    named = about(grammar)
+    return f'<details class="fold"{named}><summary>{escape(summary)}</summary>{content}</details>'
 
 
 def figure(picture: Picture, share: int) -> str:

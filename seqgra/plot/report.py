@@ -12,7 +12,7 @@ import pandas as pd
 from seqgra.plot.answer import answer, answer_table, caution
 from seqgra.plot.content import Block, Content, Part, Section
 from seqgra.plot.grammar_tables import confounder_table, heat_table
-from seqgra.plot.page import about, count, figure, filtered_table, percent
+from seqgra.plot.page import MANY, about, count, figure, filtered_table, folded, percent
 from seqgra.plot.provenance import problems, reproduce, run_times
 from seqgra.plot.tuned import tuned_note, tuned_table
 
@@ -89,12 +89,21 @@ def _filters(content: Content) -> str:
 
 
 def _block(block: Block, share: int) -> str:
-    text = "".join(f"<p{about(name)}>{escape(words)}</p>" for words, name in block.paragraphs)
+    many = sum(bool(name) for _, name in block.paragraphs) >= MANY
+    text = "".join(_paragraph(words, name, many) for words, name in block.paragraphs)
     tables = "".join(filtered_table(content) for content in block.tables)
     figures = "\n".join(figure(picture, share) for picture in block.pictures)
     parts = "".join(_part(part, share) for part in block.parts)
     title = escape(block.title)
     return f'<section id="{block.key}"><h2>{title}</h2>{text}{figures}{tables}{parts}</section>'
+
+
+def _paragraph(words: str, grammar: str, many: bool) -> str:
+    """Return a paragraph; its first sentence, and the others behind it, where many grammars have one."""
+    first, stop, others = words.partition(". ")
+    if not (grammar and many and others):
+        return f"<p{about(grammar)}>{escape(words)}</p>"
+    return folded(f"{first}{stop}".strip(), f"<p>{escape(others)}</p>", True, grammar)
 
 
 def _part(part: Part, share: int) -> str:
@@ -128,9 +137,10 @@ def _section(place: int, section: Section, content: Content, share: int) -> str:
     needed = content.needed[content.needed["grammar"] == section.grammar]
     figures = "\n".join(figure(picture, share) for picture in section.pictures)
     facts = f'<p class="soft">{escape(section.facts)}</p>' if section.facts else ""
-    name = escape(section.grammar)
+    figures += confounder_table(section.confounding, content.method)
+    many = len(content.sections) >= MANY
+    figures = folded(f"Figures of {section.grammar}", figures, many, section.grammar)
     return (
-        f'<section id="grammar-{place}"{about(section.grammar)}><h2>{name}</h2>{described}{facts}'
-        f"{heat_table(sizes, needed, content.target)}{figures}"
-        f"{confounder_table(section.confounding, content.method)}</section>"
+        f'<section id="grammar-{place}"{about(section.grammar)}><h2>{escape(section.grammar)}</h2>'
+        f"{described}{facts}{heat_table(sizes, needed, content.target)}{figures}</section>"
     )

@@ -1,0 +1,82 @@
+"""What the stages of one cell left on disk, and what became of the cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from seqgra.fingerprint import read_run, why_no_noun
+from seqgra.results import EarlierVersion
+
+
+class Stage(NamedTuple):
+    """What one stage left on disk for a cell."""
+
+    status: str
+    reason: str
+    run: Mapping[str, Any]
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is a noun to read."""
+        return self.status not in ("missing", "skipped")
+
+
+def look(folder: Path, model: Stage | None = None) -> Stage:
+    """Return the stage whose noun is `folder`: missing if made from another `model`."""
+    run = read_run(folder)
+    if run is None:
+        return Stage("missing", why_no_noun(folder).removeprefix("is "), {})
+    made_from = run.get("inputs", {}).get("model")
+    if model and model.run and made_from not in (None, model.run["fingerprint"]):
+        return Stage("missing", "out of date: made from an earlier model", {})
+    return Stage(run.get("status", "done"), run.get("reason", ""), run)
+
+
+def content_of(
+    stage: Stage, folder: Path, read: Callable[[Path, Mapping[str, Any]], dict[str, Any]]
+) -> tuple[Stage, dict[str, Any]]:
+    """Return a stage and what `read` finds in its noun: missing, and nothing, where that is outdated.
+
+    Raises
+    ------
+    InputError
+        If the noun is damaged.
+    """
+    if not stage.finished:
+        return stage, {}
+    try:
+        return stage, read(folder, stage.run)
+    except EarlierVersion as error:
+        return Stage("missing", f"out of date: {error.problems[0].message}", {}), {}
+
+
+def outcome_of(train: Stage, evaluate: Stage) -> str:
+    """Return done, collapsed, diverged, missing or skipped."""
+    if "skipped" in (train.status, evaluate.status):
+        return "skipped"
+    if train.status == "diverged":  # has no scores to wait for
+        return "diverged"
+    if not evaluate.finished:
+        return "missing"
+    return evaluate.status if train.status in ("missing", "done") else train.status
+
+
+def status_row(
+    train: Stage, evaluate: Stage, attribute: Mapping[str, Stage], outcome: str
+) -> tuple[Any, ...]:
+    """Return a row of the table status without its key: stages, outcome, loss, and what went wrong."""
+    stopped = train.status in ("missing", "skipped", "diverged")
+    reasons = []
+    for name, stage in {"train": train, "evaluate": evaluate, **attribute}.items():
+        told = name != "train" and (
+            (stopped and stage.status == "missing")  # of course it is
+            or (name == "evaluate" and stage.status == train.status)  # scores take it over
+        )
+        if stage.status != "done" and not told:
+            reasons.append(f"{name}: {stage.reason or stage.status}")
+    statuses = {stage.status for stage in attribute.values()}
+    attributed = statuses.pop() if len(statuses) == 1 else ("partial" if statuses else "")
+    loss = train.run.get("best_validation_loss")
+    return train.status, evaluate.status, attributed, outcome, loss, "; ".join(reasons)
