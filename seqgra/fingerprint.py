@@ -118,8 +118,7 @@ def read_run(folder: Path) -> dict[str, Any] | None:
     try:
         run: dict[str, Any] = json.loads((folder / RUN_FILE).read_bytes())
         whole = {"verb", "fingerprint", "status"} <= run.keys() and all(
-            os.path.getsize(f"{folder}/{name}") == facts["bytes"]  # 100,000 files of a large grid
-            for name, facts in run["files"].items()
+            (folder / name).stat().st_size == facts["bytes"] for name, facts in run["files"].items()
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import rgb_to_hsv
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
 from sklearn import metrics
 
 from seqgra.plot.agreement import (
@@ -28,9 +30,10 @@ from seqgra.plot.attribution import (
     stretch,
 )
 from seqgra.plot.curves import Curves, Measure, against_size, mean_curves, roc_pr
+from seqgra.plot.fonts import families
 from seqgra.plot.motifs import Logo, logo_grid
 from seqgra.plot.page import Picture, figure
-from seqgra.plot.style import looks, save
+from seqgra.plot.style import looks, new_figure, save, styled
 
 MEASURE = Measure("PR AUC", "PR AUC against dataset size", None, 0.95, "0.95")
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
@@ -124,10 +127,46 @@ def test_a_collapsed_run_gets_an_open_symbol():
     table = runs(1, 1)
     table.loc[0, ["value", "status"]] = [0.5, "collapsed"]
     drawn = against_size(table, looks_of(table), MEASURE)
-    points = {tuple(c.get_facecolor()[0]): c.get_offsets() for c in drawn.axes[0].collections[-2:]}
+    filled = [c for c in drawn.axes[0].collections if len(c.get_facecolor())]
+    points = {tuple(c.get_facecolor()[0]): c.get_offsets() for c in filled}
     assert np.asarray(points[1.0, 1.0, 1.0, 1.0])[:, 1].tolist() == [0.5]
     texts = [text.get_text() for text in drawn.legends[0].get_texts()]
     assert "open: collapsed run" in texts
+
+
+def test_the_cut_font_is_the_whole_one_and_falls_back_to_it(tmp_path, recwarn):
+    cut, whole = families()
+    for weight in (400, 700):
+        for text in ("AVA To fi 0.5 − ≤ β", "σ ± é"):
+            paths = [
+                TextPath((0, 0), text, prop=FontProperties(family=[name], weight=weight))
+                for name in (cut, whole)
+            ]
+            assert np.array_equal(*(path.vertices for path in paths))
+    with styled():
+        figure = new_figure(3, 2)
+        figure.subplots().set(xlabel="size", ylabel="Ж, ☃", title="one")
+    save(figure, tmp_path / "one")
+    assert [str(warning.message) for warning in recwarn] == [], "every letter was found"
+    assert (tmp_path / "one.pdf").read_bytes().count(b"/FontFile2") >= 3
+
+
+def test_labels_of_axes_are_pinned_where_matplotlib_would_put_them(tmp_path):
+    def labels(pinned):
+        with styled():
+            figure = new_figure(5, 2.5)
+            left, right = figure.subplots(1, 2)
+            left.set(xlabel="below", ylabel="beside", ylim=(0, 1e5))
+            right.set(
+                xlabel="below", xticks=[0, 1], xticklabels=["two\nlines", "a"], aspect="equal"
+            )
+            if pinned:
+                save(figure, tmp_path / "pinned")
+            figure.draw_without_rendering()
+        every = [axis.label for part in figure.axes for axis in (part.xaxis, part.yaxis)]
+        return [label.get_window_extent().extents for label in every if label.get_text()]
+
+    assert np.abs(np.array(labels(True)) - labels(False)).max() < 1.5, "pixels"
 
 
 def test_no_text_leaves_the_figure_or_meets_another():

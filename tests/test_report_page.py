@@ -13,6 +13,7 @@ from synthetic import Truth
 
 from seqgra.compare import compare
 from seqgra.evaluate.recovery import position_roles
+from seqgra.plot.page import MANY
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -35,6 +36,8 @@ function look() {
     broken: Array.from(document.images).filter(function (i) { return !i.naturalWidth; }).length,
     open: Array.from(document.querySelectorAll("details.part[open]")).map(function (part) {
       return part.dataset.architecture; }),
+    unfolded: Array.from(document.querySelectorAll("details.fold[open]")).map(function (part) {
+      return part.dataset.grammar; }),
     filters: shown(document.querySelector(".filters"))};
 }
 window.onload = function () {
@@ -56,6 +59,38 @@ def page(tmp_path_factory):
     root = tmp_path_factory.mktemp("page")
     compare(write_grid(root, TRUTH), root / "out", config=None, roles=position_roles, at=3000)
     return root / "out" / "report.html"
+
+
+@pytest.fixture(scope="module")
+def long_page(tmp_path_factory):
+    root = tmp_path_factory.mktemp("long")
+    truth = Truth({"pool": 1500.0, "flat": 4000.0}, grammars=MANY, sizes=(1000, 4000))
+    compare(write_grid(root, truth), root / "out", config=None, roles=position_roles, at=3000)
+    return root / "out" / "report.html"
+
+
+def test_what_is_told_of_many_grammars_is_folded_away(page, long_page):
+    short, long = page.read_text(encoding="utf-8"), long_page.read_text(encoding="utf-8")
+    assert 'class="fold"' not in short
+    for number in range(MANY):
+        name = f"g{number:03d}"
+        assert f'<details class="fold" data-grammar="{name}"><summary>Figures of {name}<' in long
+        assert f'<details class="fold" data-grammar="{name}"><summary>{name}: ' in long
+    answers = re.findall(r'<article class="answer".*?</article>', long, re.S)
+    assert len(answers) == MANY
+    for answer in answers:
+        shown, folded = answer.split('<details class="fold">')
+        assert "mean PR AUC" in shown and "Examples needed" in shown and "recovery" not in shown
+        assert "<summary>Evidence</summary>" in folded and "grammar recovery" in folded
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+def test_a_chosen_grammar_is_unfolded_and_a_long_page_fits_a_phone(long_page):
+    seen = probe(long_page, 500, "grammar", "g003")
+    assert seen["before"]["width"] <= seen["window"] <= 500
+    assert seen["before"]["unfolded"] == []
+    assert set(seen["after"]["unfolded"]) == {"g003"}
+    assert seen["again"] == seen["before"]
 
 
 def browse(page, width, *options):
