@@ -200,7 +200,7 @@ def test_a_grammar_may_be_named_by_its_file(real, tmp_path, monkeypatch):
     given = config(real, grammars={"twin": {"from": "fitted/grammar.yaml"}})
     grid = Grid(given, "config", (Path(), REPOSITORY))
     assert grid.grammars["twin"].longest == 40
-    assert grid.files_read("twin") == ["fitted/places.tsv"]
+    assert grid.sources["twin"].files_read == ["fitted/places.tsv"]
     given["grammars"]["twin"]["from"] = "fitted/other.yaml"
     with pytest.raises(InputError, match=r"no file fitted/other\.yaml; it is relative"):
         Grid(given, "config", (Path(), REPOSITORY))

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from seqgra.architecture.schema import Network
 from seqgra.fingerprint import RESULTS_VERSIONS
 from seqgra.grid import EXACT, Cell, Grid, jobs
+from seqgra.grid.sources import Simulated
 
 
 def lines(grid: Grid, stage: str, name: str) -> str:
@@ -24,14 +25,16 @@ def lines(grid: Grid, stage: str, name: str) -> str:
 
 
 def _subsample(grid: Grid, dataset: str) -> Iterator[list[object]]:
+    whole = grid.test_set(dataset)  # a real dataset holds all three sets
     for seed in grid.data_seeds:
         target = grid.dataset(dataset, seed)
-        source = grid.datasets[dataset].folder
-        yield [source, "-o", target, "--seed", seed, "--sets", "training,validation"]
+        yield [whole, "-o", target, "--seed", seed, "--sets", "training,validation"]
 
 
 def _simulate(grid: Grid, grammar: str) -> Iterator[list[object]]:
-    file, most, test = grid.grammar_file(grammar), max(grid.config.sizes), grid.config.test
+    source, most, test = grid.sources[grammar], max(grid.config.sizes), grid.config.test
+    assert isinstance(source, Simulated)
+    file = source.file
     sets: list[object] = ["--sets", "training,validation", "--size", most]
     for seed in grid.data_seeds:
         yield [file, "-o", grid.dataset(grammar, seed), "--seed", seed, *sets]

@@ -12,7 +12,7 @@ from seqgra.grid import Cell, Grid, cost
 def names(grid: Grid, stage: str) -> list[str]:
     """Return the jobs of a stage: a grammar each for simulate, otherwise a pack each."""
     if stage == "simulate":
-        return list(grid.grammar_files)
+        return [name for name, source in grid.sources.items() if source.simulated]
     packs = grid.packs.items()
     return [
         name for name, pack in packs if stage != "tune" or grid.tuned(pack.cells[0].architecture)

@@ -115,10 +115,10 @@ def _bytes(grid: Grid, stage: str) -> Iterator[tuple[int, float]]:
     if stage == "simulate":
         for name, grammar in grid.grammars.items():
             example = grammar.longest + len(grammar.conditions) + 40
-            real = grid.datasets.get(name)
-            counts = real.counts if real else split_size(max(config.sizes))
+            source = grid.sources[name]
+            counts = source.pool(max(config.sizes))
             yield len(grid.data_seeds), example * (counts["training"] + counts["validation"])
-            if not real:
+            if source.simulated:
                 yield 1, example * config.test.examples
         return
     if stage == "tune":
@@ -200,8 +200,8 @@ def _sample(grid: Grid, cell: Cell, folder: Path, until: float) -> Iterator[tupl
     write_atomically(law, grammar.model_dump_json(exclude_none=True))
     write_atomically(network, architecture.model_dump_json(exclude_unset=True, by_alias=True))
     data, model = folder / "data", folder / "model"
-    if real := grid.datasets.get(cell.grammar):
-        data, size = real.folder, min(size, cell.size)  # the largest that it holds
+    if not grid.sources[cell.grammar].simulated:
+        data, size = grid.test_set(cell.grammar), min(size, cell.size)  # the largest that it holds
     else:
         simulate(law, folder / "warm", seed=0, counts={"test": 10})  # compiles
         simulate(law, folder / "many", seed=0, counts={"test": _MOST})

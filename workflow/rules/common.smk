@@ -30,7 +30,7 @@ wildcard_constraints:
 
 def data_marker(grammar):
     """What the training of a grammar or real dataset waits for: its examples."""
-    return f"{RESULTS}/packs/{grammar}/{GRID.maker(grammar)}.done"
+    return f"{RESULTS}/packs/{grammar}/{GRID.sources[grammar].maker}.done"
 
 
 def markers(stage):

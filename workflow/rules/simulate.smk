@@ -18,7 +18,7 @@ rule batch_data:
 rule simulate:
     input:
         batch=f"{RESULTS}/packs/{{grammar}}/simulate.txt",
-        grammar=lambda w: GRID.grammar_inputs(w.grammar),
+        grammar=lambda w: GRID.sources[w.grammar].inputs,
     output:
         f"{RESULTS}/packs/{{grammar}}/simulate.done",
     log:
@@ -36,7 +36,7 @@ rule simulate:
 rule subsample:
     input:
         batch=f"{RESULTS}/packs/{{grammar}}/subsample.txt",
-        dataset=lambda w: GRID.grammar_inputs(w.grammar),
+        dataset=lambda w: GRID.sources[w.grammar].inputs,
     output:
         f"{RESULTS}/packs/{{grammar}}/subsample.done",
     log:

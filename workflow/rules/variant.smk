@@ -3,8 +3,8 @@
 
 rule variant_grammar:
     input:
-        base=lambda w: GRID.grammar_files[w.grammar],
-        read=lambda w: GRID.files_read(w.grammar),
+        base=lambda w: GRID.sources[w.grammar].base,
+        read=lambda w: GRID.sources[w.grammar].files_read,
     output:
         f"{RESULTS}/grammars/{{grammar}}.yaml",
     log:

@@ -1,0 +1,111 @@
+"""What the parts of a config can get wrong with one another; every function yields all it finds."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from seqgra.alphabet import ALPHABETS
+from seqgra.architecture.custom import Sizes, custom_code
+from seqgra.architecture.schema import BayesOptimal, Network
+from seqgra.architecture.shapes import check_fit, check_stack
+from seqgra.errors import InputError, Problem
+from seqgra.grammar.schema import Grammar
+from seqgra.model import NETWORK_BACKENDS, backend_module
+from seqgra.yamlfile import suggest
+
+if TYPE_CHECKING:
+    from seqgra.grid import Grid
+
+
+def problems(grid: Grid) -> Iterator[Problem]:
+    """Yield every problem of a config whose grammars, datasets and architectures are read."""
+    yield from _shape_problems(grid)
+    yield from _other_problems(grid)
+
+
+def _shape_problems(grid: Grid) -> Iterator[Problem]:
+    """Every network must fit every window."""
+    for (name, network), (grammar_name, grammar) in itertools.product(
+        grid.architectures.items(), grid.grammars.items()
+    ):
+        if isinstance(network, Network):
+            file = f"{grid.file}: architectures.{name}"
+            setting = (grammar.alphabet, grammar.longest, grammar.task)
+            try:
+                check_fit(network, *setting, file, grid.config.backends)
+                _try_module(grid, network, grammar, file)
+            except InputError as error:
+                for problem in error.problems:
+                    yield problem._replace(message=f"{problem.message}, grammar {grammar_name}")
+
+
+def _try_module(grid: Grid, network: Network, grammar: Grammar, file: str) -> None:
+    """Try a module of the user's own on two sequences, where the config allows to run it."""
+    if not network.module or not grid.config.train.allow_custom_code:
+        return
+    letters = len(ALPHABETS[grammar.alphabet].letters)
+    sizes = Sizes(letters, grammar.longest, len(grammar.conditions))
+    with custom_code(True):
+        for backend in grid.config.backends:
+            if backend not in NETWORK_BACKENDS:
+                continue  # said elsewhere
+            module = backend_module(backend)
+            module.make_deterministic(grid.config.train.threads)
+            module.try_custom(network, sizes, file)
+
+
+def _other_problems(grid: Grid) -> Iterator[Problem]:
+    at, sizes = grid.config.at, grid.config.sizes
+    if at is not None and not min(sizes) <= at <= max(sizes):
+        message = f"is {at}; expected a size within the grid's, {min(sizes)} to {max(sizes)}"
+        yield Problem(grid.file, "at", message)
+    for number, plan in enumerate(grid.config.attribution.methods):
+        for option, message in plan.problems():
+            place = f"attribution.methods[{number}]"
+            yield Problem(grid.file, f"{place}.{option}" if option else place, message)
+    yield from _tune_problems(grid)
+    yield from _stack_problems(grid)
+    exact = any(isinstance(a, BayesOptimal) for a in grid.architectures.values())
+    if grid.config.adaptive is not None and not exact:
+        message = "needs the ceiling; add bayes-optimal to architectures"
+        yield Problem(grid.file, "adaptive", message)
+    for name in grid.custom() if not grid.config.train.allow_custom_code else ():
+        message = "runs code of your own; allow it with train.allow_custom_code: true"
+        yield Problem(grid.file, f"architectures.{name}.module", message)
+    for backend in grid.config.backends:
+        if backend not in NETWORK_BACKENDS:
+            advice = suggest(backend, list(NETWORK_BACKENDS))
+            message = f"{backend!r} is no backend of networks; {advice}"
+            yield Problem(grid.file, "backends", message)
+
+
+def _stack_problems(grid: Grid) -> Iterator[Problem]:
+    if grid.config.train.stack == 1:
+        return
+    if "tensorflow" in grid.config.backends:
+        yield Problem(grid.file, "train.stack", "tensorflow trains no stacks; leave it out")
+    for name, network in grid.architectures.items():
+        if isinstance(network, Network):
+            try:
+                check_stack(network, f"{grid.file}: architectures.{name}")
+            except InputError as error:
+                yield from error.problems
+
+
+def _tune_problems(grid: Grid) -> Iterator[Problem]:
+    if grid.config.tune is None:
+        return
+    if grid.config.tune.seed in grid.config.data_seeds:
+        message = f"is {grid.config.tune.seed}, one of data_seeds; choose one used for nothing else"
+        yield Problem(grid.file, "tune.seed", message)
+    counts = {
+        name: grid.config.tune.trials(network)
+        for name, network in grid.architectures.items()
+        if isinstance(network, Network)
+    }
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+        message = f"networks have different numbers of candidates ({listed}); give all the same"
+        yield Problem(grid.file, "tune", message)
