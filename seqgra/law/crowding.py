@@ -12,17 +12,10 @@ from seqgra.errors import Problem
 from seqgra.grammar.combinations import Applied, applied_rules
 from seqgra.grammar.laws import highest, table
 from seqgra.grammar.schema import Grammar
+from seqgra.law.choices import Scratch, choose_blocks, choose_elements, scratch_for
 from seqgra.law.jit import kernel, part
 from seqgra.law.pcg import generator_state
-from seqgra.law.placement import (
-    Placed,
-    Scratch,
-    choose_blocks,
-    choose_elements,
-    nothing_placed,
-    place_apart,
-    scratch_for,
-)
+from seqgra.law.placement import Placed, nothing_placed, place_apart
 from seqgra.law.tables import ALL, Placement
 from seqgra.streams import cumulative63
 
