@@ -198,6 +198,7 @@ def main() -> None:
     parser.add_argument("--data-seeds", type=int, default=10)
     parser.add_argument("--model-seeds", type=int, default=1)
     parser.add_argument("--at", type=int, default=10_000)
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--keep", type=Path, help="write the grid here, and leave it")
     options = parser.parse_args()
     n50 = {f"net{i:02d}": 1000 * 1.5**i for i in range(options.architectures)}
@@ -213,6 +214,7 @@ def main() -> None:
             write_grid(root, truth)
         many = sum(1 for _ in cells.open()) - 1
         command = [sys.executable, "-m", "seqgra.cli", "compare", "--cells", str(cells)]
+        command += ["--workers", str(options.workers)]
         started = time.perf_counter()
         subprocess.run([*command, "-o", str(root / "out"), "--at", str(options.at)], check=True)
         seconds = time.perf_counter() - started

@@ -422,10 +422,10 @@ def test_names_that_look_like_numbers_or_nothing_stay_names(tmp_path):
     assert tuple(scores.loc[0, ["grammar", "architecture"]]) == ("007", "NA")
 
 
-def run(grid, folder):
+def run(grid, folder, workers=1):
     config = grid.with_name("config.yaml")
     config.write_text("seeds: 2  # <script>alert(1)</script>\n", encoding="utf-8")
-    assert compare(grid, folder, config=config, roles=roles) == "done"
+    assert compare(grid, folder, config=config, roles=roles, workers=workers) == "done"
     return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
@@ -434,13 +434,13 @@ def built(grid):
     return run(grid, grid.with_name("out"))
 
 
-def test_tables_and_figures_are_the_same_bytes_twice(grid, built, tmp_path):
+def test_tables_and_figures_are_the_same_bytes_twice_and_from_two_processes(grid, built, tmp_path):
     stale = tmp_path / "out" / "figures" / "agreement-gone.svg"
     stale.parent.mkdir(parents=True)
     stale.write_text("of a grammar that left the grid")
     own = stale.with_name("mine.svg")
     own.write_text("not ours to remove")
-    again = run(grid, tmp_path / "out")
+    again = run(grid, tmp_path / "out", workers=2)
     assert again.pop(own.relative_to(tmp_path / "out")) == b"not ours to remove"
     assert set(again) == set(built), "same files, and no stale figure"
     may_differ = {"report.html", "runs.csv", "runs.parquet"}

@@ -33,6 +33,7 @@ from seqgra.plot.curves import Curves, Measure, against_size, mean_curves, roc_p
 from seqgra.plot.fonts import families
 from seqgra.plot.motifs import Logo, logo_grid
 from seqgra.plot.page import Picture, figure
+from seqgra.plot.saving import saver
 from seqgra.plot.style import looks, new_figure, save, styled
 
 MEASURE = Measure("PR AUC", "PR AUC against dataset size", None, 0.95, "0.95")
@@ -286,6 +287,16 @@ def test_average_motifs_hang_below_their_elements():
 def test_a_dollar_in_a_name_is_a_dollar(tmp_path):
     save(agreement_grid([panel("a$b$_{"), panel()], "cost $1, $2 <&>"), tmp_path / "x")
     assert (tmp_path / "x.svg").exists()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_figure_that_cannot_be_saved_is_an_error_in_any_process(tmp_path, workers):
+    (tmp_path / "file").write_text("no folder")
+    drawn = new_figure(2, 2)
+    with pytest.raises(OSError, match="file"), saver(workers) as write:
+        write(drawn, tmp_path / "whole")
+        write(drawn, tmp_path / "file" / "figure")
+    assert sorted(path.suffix for path in tmp_path.glob("whole.*")) == [".pdf", ".png", ".svg"]
 
 
 def test_save_writes_the_same_bytes_whatever_the_users_settings(tmp_path):

@@ -57,7 +57,8 @@ window.onload = function () {
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     root = tmp_path_factory.mktemp("page")
-    compare(write_grid(root, TRUTH), root / "out", config=None, roles=position_roles, at=3000)
+    cells, out = write_grid(root, TRUTH), root / "out"
+    compare(cells, out, config=None, roles=position_roles, at=3000, workers=2)
     return root / "out" / "report.html"
 
 

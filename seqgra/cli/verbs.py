@@ -342,6 +342,12 @@ def add_compare(verbs: Verbs) -> None:
         metavar="N",
         help="your dataset size: what is best there, and what more data would gain [the config's at]",
     )
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        default=1,
+        help="processes that draw and save figures; the same files with any number [1]",
+    )
     add_output(parser, "FOLDER")
 
 
@@ -350,7 +356,14 @@ def _compare(options: argparse.Namespace) -> str:
     from seqgra.evaluate.recovery import position_roles
 
     cells = options.cells or _write_cells(options.grid, options.library, options.output)
-    return compare(cells, options.output, config=options.grid, roles=position_roles, at=options.at)
+    return compare(
+        cells,
+        options.output,
+        config=options.grid,
+        roles=position_roles,
+        at=options.at,
+        workers=options.workers,
+    )
 
 
 def _write_cells(config: Path | None, library: Path, folder: Path) -> Path:

@@ -57,6 +57,7 @@ from seqgra.grammar.schema import Grammar
 from seqgra.plot.content import Content, Section
 from seqgra.plot.page import Picture
 from seqgra.plot.report import report
+from seqgra.plot.saving import saver
 from seqgra.plot.style import looks
 from seqgra.yamlfile import read_yaml
 
@@ -79,6 +80,7 @@ def compare(
     roles: Roles,
     method: str = "integrated-gradients",
     at: int | None = None,
+    workers: int = 1,
 ) -> str:
     """Write the tables, figures and report of a grid; always anew, since it is cheap.
 
@@ -99,6 +101,8 @@ def compare(
         The attribution method shown; the first one there is where no cell has it.
     at
         The user's dataset size: adds what is best there. The config's key `at` where not given.
+    workers
+        Processes that draw and save figures; the same bytes with any number.
 
     Returns
     -------
@@ -142,7 +146,8 @@ def compare(
     sizes = _label(summary(models_only(tables.scores)), labels)
     needed = _label(examples_needed(models_only(tables.scores), TARGET), labels)
     tuned = _label(tuned, labels)
-    content = _content(drawing, known, grammars, sizes, needed, tuned)
+    with saver(workers) as save:
+        content = _content(drawing._replace(save=save), known, grammars, sizes, needed, tuned)
     grid = f" --grid {config}" if config else ""
     command = f"seqgra compare{grid} --cells {cells} -o {folder}"
     command += f" --at {at}" if at is not None else ""

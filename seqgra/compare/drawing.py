@@ -15,6 +15,7 @@ from seqgra.compare.ceiling import is_ceiling
 from seqgra.compare.tables import KEYS, Cell, Tables
 from seqgra.dataset import Dataset
 from seqgra.fingerprint import read_run, verify_file
+from seqgra.plot.saving import Save
 from seqgra.plot.style import Look, save
 from seqgra.results import MACRO
 
@@ -47,6 +48,8 @@ class Drawing(NamedTuple):
         `ceiling.ceiling_kinds` and `ceiling.restricted` of the cells.
     labels, outcomes
         The columns label and status of the table status, by `Cell.key`.
+    save
+        What writes a figure.
     """
 
     cells: list[Cell]
@@ -61,6 +64,7 @@ class Drawing(NamedTuple):
     less: pd.DataFrame
     labels: Mapping[tuple[str | int, ...], str]
     outcomes: Mapping[tuple[str | int, ...], str]
+    save: Save = save
 
 
 def recovery_runs(recovery: pd.DataFrame, method: str, metric: str) -> pd.DataFrame:
@@ -102,9 +106,9 @@ def read_history(model: Path) -> pd.DataFrame:
 
 
 def save_figure(drawing: Drawing, name: str, figure: Figure) -> Path:
-    """Save a figure into the folder of figures and return its path without a suffix."""
+    """Save a figure into the folder of figures, now or soon; return its path without a suffix."""
     stem = drawing.folder / name
-    save(figure, stem)
+    drawing.save(figure, stem)
     return stem
 
 

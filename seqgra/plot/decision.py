@@ -304,7 +304,7 @@ def fitted(
                 if own[column].notna().any():
                     axis.axhline(own[column].iloc[0], color=FAINT, lw=1, ls=line, zorder=1)
             axis.set_xscale("log")
-            axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
+            axis.xaxis.set_major_formatter(FuncFormatter(_compact_tick))
             axis.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
             axis.xaxis.set_minor_locator(NullLocator())
             axis.set_title(wrap_title(grammar, width / columns))
@@ -337,3 +337,7 @@ def _draw_fit(axis: Axes, fit: Any, runs: pd.DataFrame, look: Look) -> None:
     axis.plot(fit.sizes[inside], fit.values[inside], color=look.color, lw=1.5)
     axis.plot(fit.sizes[~inside], fit.values[~inside], color=look.color, lw=1.5, ls="--")
     axis.scatter(means.index, means, s=13, marker=look.marker, color=look.color, lw=0, zorder=3)
+
+
+def _compact_tick(value: float, _: int | None) -> str:
+    return compact(value)  # no lambda: a figure may be sent to another process

@@ -46,6 +46,7 @@ rule compare:
         f"{RESULTS}/logs/compare/compare.log",
     conda:
         "../envs/seqgra.yaml"
+    threads: 2
     resources:
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
@@ -54,4 +55,4 @@ rule compare:
         repository=REPOSITORY,
     shell:
         "seqgra compare --grid {input.config:q} --library {params.repository:q} "
-        "-o {params.folder:q} > {log:q} 2>&1"
+        "-o {params.folder:q} --workers {threads} > {log:q} 2>&1"
