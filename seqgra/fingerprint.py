@@ -233,8 +233,8 @@ class Draft:
     def aside_figure(self, name: str) -> Path:
         """Return the stem of where to write the SVG, PDF and PNG files of a figure."""
         for kind in ("svg", "pdf", "png"):
-            stem = self.aside(f"{name}.{kind}").with_suffix("")
-        return stem
+            self.aside(f"{name}.{kind}")
+        return self.folder / f"{_ASIDE}{name}"
 
     def keep(self, name: str) -> None:
         """Keep a file of the previous noun of this identity as it is."""

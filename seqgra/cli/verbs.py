@@ -346,7 +346,7 @@ def add_compare(verbs: Verbs) -> None:
         "--workers",
         type=positive,
         default=1,
-        help="processes that draw and save figures; the same files with any number [1]",
+        help="processes that save figures, this one included; the same files with any number [1]",
     )
     add_output(parser, "FOLDER")
 

@@ -102,7 +102,7 @@ def compare(
     at
         The user's dataset size: adds what is best there. The config's key `at` where not given.
     workers
-        Processes that draw and save figures; the same bytes with any number.
+        Processes that save figures, this one included; the same bytes with any number.
 
     Returns
     -------
