@@ -193,7 +193,7 @@ def main() -> None:
     network = resolve_architecture(content, file)
     assert isinstance(network, Network)
     device = pytorch.choose_device(options.device)
-    pytorch.make_deterministic(1)
+    pytorch.prepare_process(1)
     with tempfile.TemporaryDirectory() as folder:
         counts = split_size(options.size)
         grammar = Path("grammars") / f"{GRAMMARS[options.window]}.yaml"

@@ -2,6 +2,10 @@
 
 import inspect
 import json
+import platform
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +73,7 @@ def one_thread():
     """Fix the threads before TensorFlow first works; it cannot be changed afterwards."""
     from seqgra.backends import tensorflow
 
-    tensorflow.make_deterministic(1)
+    tensorflow.prepare_process(1)
 
 
 def recipe_of(content, window=60, task="multi-class", conditions=("a", "b")):
@@ -583,3 +587,36 @@ def test_a_custom_keras_model_trains_and_opens_where_it_is_allowed(tmp_path, tin
         model.twin  # noqa: B018
     with pytest.raises(InputError, match="allow it with --allow-custom-code"):
         open_model(tmp_path / "m", read_run(tmp_path / "m"), device="cpu")
+
+
+#: Prints page faults of taking and freeing 64 MiB: once it was done before, with memory kept or given back.
+FAULTS = """
+import resource, sys
+import numpy as np
+from seqgra.backends.pytorch import prepare_process
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    blocks = [np.ones(1 << 17) for _ in range(64)]
+    del blocks
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+if sys.argv[1] == "kept":
+    prepare_process(1)
+print([faults() for _ in range(3)][-1])
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep memory")
+def test_memory_that_a_batch_freed_is_there_for_the_next():
+    told = [
+        int(
+            subprocess.run(
+                [sys.executable, "-c", FAULTS, how], capture_output=True, check=True
+            ).stdout
+        )
+        for how in ("given back", "kept")
+    ]
+    pages = 64 * 2**20 // resource.getpagesize()
+    assert told[0] > pages / 2  # or there would be nothing to mend
+    assert told[1] < pages / 100

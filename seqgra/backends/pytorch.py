@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import platform
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +33,10 @@ _FEWEST, _MOST = 64, 512
 _LETTERS = 98_304
 #: Bytes that one gradient may keep of its forward pass, about.
 GRADIENT_MEMORY = 1 << 29
+#: Parameters of glibc's mallopt (malloc.h), and how many bytes they are set to: no block of up to 32 MiB,
+#: the most that glibc allows, is mapped by itself; up to 512 MiB of freed memory stay with the process.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_KEPT, _LARGEST_ON_HEAP = 1 << 29, 1 << 25
 
 
 class PytorchModel(AbstractModel):
@@ -170,12 +176,27 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def make_deterministic(threads: int) -> None:
-    """Let the same seed, threads and library versions give the same bits."""
+def prepare_process(threads: int) -> None:
+    """Let the same seed, threads and library versions give the same bits; keep freed memory."""
+    _keep_freed_memory()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
     torch.set_num_threads(threads)
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep what one batch frees for the next; no other C library is changed.
+
+    It gives the free end of its heap back to the system, a few MiB at a time. Whether the activations
+    of a forward pass lie there is chance; where they do, getting them anew takes a third of its time.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    library = ctypes.CDLL(None)
+    for parameter, size in ((_MMAP_THRESHOLD, _LARGEST_ON_HEAP), (_TRIM_THRESHOLD, _KEPT)):
+        if not library.mallopt(parameter, size):
+            raise OSError(f"mallopt({parameter}, {size}) failed")
 
 
 def fit(architecture: Network, data: TrainingData, options: Options, draft: Draft) -> Trained:
@@ -215,7 +236,7 @@ def open_model(folder: Path, run: dict[str, Any], device: str) -> PytorchModel:
     """
     recipe = json.loads(verify_file(folder, "model.json", run).read_text())
     weights = load_weights(verify_file(folder, "model.safetensors", run).read_bytes())
-    make_deterministic(run.get("threads", 1))
+    prepare_process(run.get("threads", 1))
     module = build_from_recipe(recipe, str(folder))
     module.load_state_dict(weights)
     return PytorchModel(module, recipe, choose_device(device))

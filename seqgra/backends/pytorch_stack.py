@@ -22,7 +22,7 @@ from seqgra.backends.pytorch import (
     batch_size,
     build_from_recipe,
     choose_device,
-    make_deterministic,
+    prepare_process,
 )
 from seqgra.backends.pytorch_training import (
     as_targets,
@@ -59,7 +59,7 @@ def fit_stack(
         a model's bits depend on `width` and its place, and not on which others there are.
     """
     device = choose_device(how.device)
-    make_deterministic(how.threads)
+    prepare_process(how.threads)
     filler = min(data)
     filled = [place if place in data else filler for place in range(width)]
     stack = Stack(network, [data[k] for k in filled], [seeds[k] for k in filled], device)

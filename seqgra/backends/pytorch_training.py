@@ -31,8 +31,8 @@ from seqgra.backends.pytorch import (
     batch_size,
     build_from_recipe,
     choose_device,
-    make_deterministic,
     predicting,
+    prepare_process,
 )
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft
@@ -53,7 +53,7 @@ def fit(network: Network, data: TrainingData, options: Options, draft: Draft) ->
         If a layer does not fit the window, the device is missing, or custom code is not allowed.
     """
     device = choose_device(options.device)
-    make_deterministic(options.threads)
+    prepare_process(options.threads)
     recipe = recipe_of(network, data)
     torch.manual_seed(derived_seed(options.seed, "initial weights"))
     module = build_from_recipe(recipe, network.description or "architecture").to(device)

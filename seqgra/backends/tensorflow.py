@@ -123,7 +123,7 @@ def averaged(network: Any, recipe: dict[str, Any], points: Any) -> Any:
     return logits
 
 
-def make_deterministic(threads: int) -> None:
+def prepare_process(threads: int) -> None:
     """Let the same seed, threads and library versions give the same bits.
 
     Raises
@@ -131,7 +131,7 @@ def make_deterministic(threads: int) -> None:
     InputError
         If TensorFlow already runs with another number of threads in this process.
     """
-    pytorch.make_deterministic(threads)
+    pytorch.prepare_process(threads)
     tf.config.experimental.enable_op_determinism()
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -212,7 +212,7 @@ def open_model(folder: Path, run: dict[str, Any], device: str) -> KerasModel:
     recipe = json.loads(verify_file(folder, "model.json", run).read_text())
     file = verify_file(folder, "model.keras", run)
     choose_device(device)
-    make_deterministic(run.get("threads", 1))
+    prepare_process(run.get("threads", 1))
     network, weighted = build_from_recipe(recipe, str(folder))
     with tempfile.TemporaryDirectory() as copy:  # Keras leaves a lock beside some files
         network.load_weights(shutil.copy(file, Path(copy) / "model.keras"))

@@ -28,7 +28,7 @@ from seqgra.backends.tensorflow import (
     build_from_recipe,
     choose_device,
     encode,
-    make_deterministic,
+    prepare_process,
     tf,
 )
 from seqgra.backends.tensorflow_layers import keras, take_from_torch
@@ -50,7 +50,7 @@ def fit(network: Network, data: TrainingData, options: Options, draft: Draft) ->
         If a layer does not fit the window, the device is missing, or custom code is not allowed.
     """
     choose_device(options.device)
-    make_deterministic(options.threads)
+    prepare_process(options.threads)
     recipe = recipe_of(network, data)
     seed = derived_seed(options.seed, "initial weights")
     keras.utils.set_random_seed(seed % 2**32)

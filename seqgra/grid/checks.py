@@ -52,7 +52,7 @@ def _try_module(grid: Grid, network: Network, grammar: Grammar, file: str) -> No
             if backend not in NETWORK_BACKENDS:
                 continue  # said elsewhere
             module = backend_module(backend)
-            module.make_deterministic(grid.config.train.threads)
+            module.prepare_process(grid.config.train.threads)
             module.try_custom(network, sizes, file)
 
 
