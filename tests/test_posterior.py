@@ -15,8 +15,8 @@ from seqgra.grammar.backgrounds import Background, Markov
 from seqgra.grammar.load import load_grammar, resolve
 from seqgra.law.law import compile_law, draw_block
 from seqgra.law.posterior import FLOOR_LOG, compile_posterior
+from seqgra.law.posterior.background_sums import Ratios
 from seqgra.law.posterior.gradient import NoGradient, log_posterior_at
-from seqgra.law.posterior.placement_sums import Ratios
 from seqgra.law.posterior.two_blocks import beside_pair, two_blocks
 
 REPOSITORY = Path(__file__).parents[1]
