@@ -48,6 +48,27 @@ def fifty_classes() -> Grammar:
     return resolve(yaml.safe_load(yaml.safe_dump(content)), Path("fifty.yaml"), folder)
 
 
+def copies_over_a_chain() -> Grammar:
+    """Return a grammar of two classes, each with 1 to 3 copies of a motif over a chain of order 3."""
+    random = np.random.default_rng(1)
+    rows = [random.dirichlet(np.full(4, 8.0)).tolist() for _ in range(64)]
+    copies = {1: 0.7, 2: 0.2, 3: 0.1}
+    content: dict[str, Any] = {
+        "window": 200,
+        "background": {"markov": {"order": 3, "initial": [1 / 64] * 64, "table": rows}},
+        "elements": {
+            "foxa1": {"motif": "motifs/homer.meme", "id": "FOXA1:AR(Forkhead,NR)"},
+            "bcl11a": {"motif": "motifs/homer.meme", "id": "Bcl11a(Zf)"},
+        },
+        "conditions": {
+            name: {"rules": [{"elements": [name], "copies": copies, "strand": "random"}]}
+            for name in ("foxa1", "bcl11a")
+        },
+    }
+    folder = REPOSITORY / "grammars"
+    return resolve(yaml.safe_load(yaml.safe_dump(content)), Path("copies.yaml"), folder)
+
+
 def measure(name: str, grammar: Grammar) -> str:
     """Return a row of the table: processor seconds for `EXAMPLES`, areas and memory."""
     law = compile_law(grammar, name)
@@ -77,6 +98,7 @@ def main() -> None:
         for n in names
     }
     grammars["mc50-spacing"] = fifty_classes()
+    grammars["copies over a chain, 200 nt"] = copies_over_a_chain()
     print("| grammar | CPU s | ROC AUC | accuracy | peak MiB |\n| --- | --- | --- | --- | --- |")
     for name, grammar in grammars.items():
         print(measure(name, grammar))

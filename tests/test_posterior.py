@@ -223,6 +223,12 @@ RULES = {
     "two": "two: {rules: [{elements: [a, k], strand: random}]}\n"
     "one: {rules: [{elements: [one, a], spacing: [{elements: [one, a], gap: [0, 1]}]},"
     " {elements: [one], probability: .5}]}",
+    "copies": "two: {rules: [{elements: [k], copies: {1: 1, 2: 2, 3: 1}, strand: random}]}\n"
+    "one: {rules: [{elements: {x: {one: 1, a: 2}}, copies: 2}, {elements: [one], position: {1: 1, 3: 2}},"
+    " {elements: [one], probability: .3}]}",
+    "pair without holes": "two: {rules: [{elements: [w, a], strand: random, spacing: [{elements: [w, a],"
+    " gap: -1}]}, {elements: [one], copies: {1: 1, 2: 1}}]}\n"
+    "one: {rules: [{elements: [a, one], spacing: [{elements: [a, one], gap: 0}]}, {elements: [k]}]}",
 }
 
 
@@ -343,7 +349,11 @@ def test_confounders_differ_between_sets():
             "two: {rules: [{elements: [a]}, {elements: [k]}, {elements: [one]}]}\none: {}",
             "overlap: allow",
         ),
-        ("two: {rules: [{elements: [a]}, {elements: [k]}, {elements: [one]}]}\none: {}", "chain"),
+        (
+            "two: {rules: [{elements: [one, k], spacing: [{elements: [one, k], gap: [0, 1]}]},"
+            " {elements: [one]}, {elements: [one]}]}\none: {}",
+            "chain",
+        ),
     ],
 )
 def test_what_is_drawn_says_so_and_is_as_good_as_it_says(rules, extra):

@@ -154,8 +154,8 @@ def _gc_likelihood(law: Gc, x: np.ndarray) -> float:
 
 
 def _rounded(rows: np.ndarray) -> list[list[float]]:
-    """Return rows of probabilities with few digits that sum to 1."""
-    shares = np.round(rows, _DIGITS)
+    """Return rows of probabilities with few digits, all above 0, that sum to 1."""
+    shares = np.maximum(np.round(rows, _DIGITS), 10.0**-_DIGITS)
     largest = shares.argmax(axis=1)
     numbers = np.arange(len(shares))
     shares[numbers, largest] += 1 - shares.sum(axis=1)

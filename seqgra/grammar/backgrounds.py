@@ -24,6 +24,8 @@ from seqgra.fingerprint import file_sha256
 from seqgra.grammar.fasta import read_fasta
 from seqgra.yamlfile import Strict, suggest
 
+#: How far the sum of a chain's probabilities may be from 1.
+_CHAIN_SUM = 1e-4
 _KINDS = ("preset", "letters", "gc", "markov", "fasta", "by_condition", "by_set")
 #: Stands for examples that show no condition.
 NONE = "none"
@@ -207,6 +209,8 @@ def problems(
         return _letter_problems(background.letters, alphabet.letters, place)
     if background.gc is not None and alphabet.name == "protein":
         return [(place, "gc goes with DNA and RNA")]
+    if background.markov is not None and background.markov.table is not None:
+        return _chain_problems(background.markov, alphabet.letters, f"{place}.markov")
     if (
         background.fasta is not None
         and background.fasta.strand == "random"
@@ -243,6 +247,27 @@ def _letter_problems(given: dict[str, float], letters: str, place: str) -> list[
     for letter, probability in given.items():
         if probability == 0 and letter in letters:
             found.append((f"{place}.{letter}", "is 0; every letter needs a probability above 0"))
+    return found
+
+
+def _chain_problems(chain: Markov, letters: str, place: str) -> list[tuple[str, str]]:
+    """Return what is wrong with the tables of a chain that is not fitted here."""
+    assert chain.initial is not None and chain.table is not None
+    words = len(letters) ** chain.order
+    named = [(f"{place}.initial", chain.initial, words)]
+    named += [(f"{place}.table[{n}]", row, len(letters)) for n, row in enumerate(chain.table)]
+    if len(chain.table) != words:
+        message = f"has {len(chain.table)} rows; order {chain.order} asks for {words}"
+        return [(f"{place}.table", message)]
+    found = []
+    for where, row, expected in named:
+        total = math.fsum(row)
+        if len(row) != expected:
+            found.append((where, f"holds {len(row)} numbers; expected {expected}"))
+        elif not min(row) > 0:
+            found.append((where, f"holds {min(row):g}; every number must be above 0"))
+        elif not abs(total - 1) <= _CHAIN_SUM:
+            found.append((where, f"sums to {total:.6g}; probabilities must sum to 1"))
     return found
 
 

@@ -68,7 +68,8 @@ def _independent(probabilities: np.ndarray) -> BackgroundLaw:
 
 def _chain(size: int, initial: np.ndarray, table: np.ndarray) -> BackgroundLaw:
     order = round(np.log(len(initial)) / np.log(size))
-    return BackgroundLaw(size, order, np.zeros(size), initial / initial.sum(), table)
+    rows = table / table.sum(axis=1, keepdims=True)
+    return BackgroundLaw(size, order, np.zeros(size), initial / initial.sum(), rows)
 
 
 def bridges(background: BackgroundLaw, width: int) -> np.ndarray:

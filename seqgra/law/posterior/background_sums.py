@@ -14,6 +14,7 @@ from seqgra.law.posterior.block_sums import (
     block_arrays,
     scale,
 )
+from seqgra.law.posterior.chain_sums import ChainSteps, chain_steps, without_holes
 from seqgra.law.posterior.element_clusters import bridge_tables, cut_into_clusters
 from seqgra.law.posterior.sequence_sums import SequenceSums
 from seqgra.law.posterior.site_probabilities import Sites, part_logs
@@ -69,6 +70,7 @@ class BackgroundSums:
         blank = background._replace(order=0)
         self._flat = SequenceSums(self, blank, letters, flat, np.zeros(flat.shape[:2]), None)
         self._sums: dict[Scenario, tuple[float, float]] = {}
+        self._steps: dict[tuple[int, ...], ChainSteps] = {}
 
     def of_sequences(self, ratios: Ratios) -> SequenceSums:
         """Return the sums over the placements in some sequences.
@@ -108,7 +110,7 @@ class BackgroundSums:
         )
         top = np.empty(logs.shape[:2])
         scale(logs, top)
-        return SequenceSums(self, self.background, x, logs, top, chains)
+        return SequenceSums(self, self.background, x, logs, top, chains, part_logs)
 
     def prior(self, scenario: Scenario) -> tuple[float, float]:
         """Return log Z of a scenario, the sum with every ratio 1, and its standard error."""
@@ -124,6 +126,25 @@ class BackgroundSums:
     def single(self, scenario: Iterable[int]) -> bool:
         """Tell whether all blocks of a scenario are single elements."""
         return all(self.blocks[number].offsets.shape[1] == 1 for number in scenario)
+
+    def compact(self, scenario: Iterable[int]) -> bool:
+        """Tell whether blocks can be packed side by side: single elements, over a chain without holes."""
+        if self.background.order == 0:
+            return self.single(scenario)
+        return all(without_holes(self.blocks[number], self.clusters) for number in scenario)
+
+    def span(self, number: int) -> int:
+        """Return how many letters a block of one configuration spans."""
+        block = self.blocks[number]
+        return int((block.offsets + block.widths).max(initial=1))
+
+    def steps(self, numbers: list[int]) -> ChainSteps:
+        """Return the steps of the chain over compact blocks."""
+        key = tuple(numbers)
+        if key not in self._steps:
+            widths = np.array([self.span(number) for number in numbers], np.int64)
+            self._steps[key] = chain_steps(self.background, widths)
+        return self._steps[key]
 
     def estimate(self, note: str) -> None:
         """Note that something is estimated."""

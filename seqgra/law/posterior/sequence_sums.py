@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from seqgra.law.posterior.block_sums import (
     packed_all,
     single_rows,
 )
+from seqgra.law.posterior.chain_sums import chained, hidden_rows, letter_chances
 from seqgra.law.posterior.joint_placements import Row, drawn_log, enumerated_logs
 from seqgra.law.posterior.responsibilities import (
     beside_shares,
@@ -32,7 +34,9 @@ MOST_PAIRS = 4_000_000
 _LEAST_FREE = 1e-6
 #: Pairs of placements that are tried for the few sequences that have so few free.
 _MOST_RARE_PAIRS = 50_000_000
-#: States of `packed` beyond which scenarios are summed one by one.
+#: Steps of `chained` for one sequence beyond which its sums are drawn instead.
+_MOST_STEPS = 1e9
+#: States of `packed` and `chained` beyond which scenarios are summed one by one.
 _MOST_STATES = 256
 
 _DRAWN = "three or more blocks, or two that may lie in many ways: drawn, with a standard error"
@@ -57,9 +61,10 @@ class SequenceSums:
         ratios: np.ndarray,
         top: np.ndarray,
         chains: np.ndarray | None,
+        part_logs: np.ndarray | None = None,
     ) -> None:
         self._parent, self._background, self._x = parent, background, x
-        self.ratios, self.top = ratios, top
+        self.ratios, self.top, self._part_logs = ratios, top, part_logs
         self._chains = np.zeros(x.shape) if chains is None else chains
         self.background = self._chains.sum(axis=1)
         self._prior = chains is None
@@ -69,8 +74,7 @@ class SequenceSums:
 
     def ratio(self, scenarios: dict[Scenario, float]) -> tuple[np.ndarray, np.ndarray]:
         """Return log E[numerator / Z] over scenarios, and its standard error: float64 (N,) both."""
-        if not self._parent.overlap and self._background.order == 0:
-            self._pack([s for s in scenarios if len(s) > 1 and self._parent.single(s)])
+        self._pack([s for s in scenarios if len(s) > 1 and self._packs(s)])
         logs = np.full(len(self._x), -np.inf)
         variance = np.zeros(len(self._x))
         for scenario, chance in scenarios.items():
@@ -164,10 +168,10 @@ class SequenceSums:
             return np.zeros(len(self._x)), exact
         if len(scenario) == 1:
             return self.block(scenario[0]), exact
-        meet = self._background.order > 0 or (self._parent.overlap and not self._prior)
-        if self._parent.single(scenario) and not meet:
+        if self._packs(scenario):
             self._pack([scenario])
             return self._known[scenario]
+        meet = self._background.order > 0 or (self._parent.overlap and not self._prior)
         if len(scenario) == 2 and not meet and self._slots(scenario).min() == 2:
             return self._beside_pair(scenario)
         if len(scenario) == 2 and self._pairs(scenario, meet) <= MOST_PAIRS:
@@ -225,8 +229,17 @@ class SequenceSums:
             self._rows[number] = rows, scales
         return self._rows[number]
 
+    def _packs(self, scenario: Scenario) -> bool:
+        """Tell whether `_pack` sums over the placements of a scenario's blocks."""
+        if (self._parent.overlap and not self._prior) or not self._parent.compact(scenario):
+            return False
+        kinds, contexts = set(scenario), self._background.initial.size
+        states = np.prod([scenario.count(number) + 1.0 for number in kinds])
+        steps = states * self._x.shape[1] * len(kinds) * contexts**2
+        return self._background.order == 0 or bool(steps <= _MOST_STEPS)
+
     def _pack(self, scenarios: list[Scenario]) -> None:
-        """Sum over the placements of single elements, for many scenarios at once where that is cheap."""
+        """Sum over the placements of compact blocks, for many scenarios at once where that is cheap."""
         missing = [scenario for scenario in scenarios if scenario not in self._known]
         if not missing:
             return
@@ -237,16 +250,37 @@ class SequenceSums:
             for scenario in missing:
                 self._pack([scenario])
             return
-        rows = np.stack([self._row(number)[0] for number in kinds], axis=1)
-        scales = np.stack([self._row(number)[1] for number in kinds], axis=1)
-        width = np.array([self._parent.blocks[number].widths[0, 0] for number in kinds], np.int64)
-        sums = packed_all(rows, width, most, int(states))
+        width = np.array([self._parent.span(number) for number in kinds], np.int64)
+        chain = self._background.order > 0
+        found = [self._hidden_row(number) if chain else self._row(number) for number in kinds]
+        rows = np.stack([row for row, _ in found], axis=1)
+        scales = np.stack([scale for _, scale in found], axis=1)
+        if chain:
+            steps = self._parent.steps(kinds)
+            sums = chained(steps, self._x, self._chances, rows, width, most)
+        else:
+            sums = packed_all(rows, width, most, int(states))
         stride = np.concatenate([[1], np.cumprod(most + 1)[:-1]])
         for scenario in missing:
             counts = np.array([scenario.count(number) for number in kinds])
             with np.errstate(divide="ignore"):
                 logs = np.log(sums[:, int(counts @ stride)]) + scales @ counts
             self._known[scenario] = logs, np.zeros(len(self._x))
+
+    @cached_property
+    def _chances(self) -> np.ndarray:
+        """Probability of each letter given those before it, over a chain: float64 (N, L)."""
+        chances = np.empty(self._x.shape)
+        letter_chances(self._parent.steps([]).tables, self._x, chances)
+        return chances
+
+    def _hidden_row(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return a block at every place over a chain, without what follows it; see `hidden_rows`."""
+        assert self._part_logs is not None
+        rows, scales = np.empty(self._x.shape), np.empty(len(self._x))
+        block, clusters = self._parent.blocks[number], self._parent.clusters
+        hidden_rows(block, clusters, self._part_logs, self._chances, rows, scales)
+        return rows, scales
 
     def _two(self, scenario: Scenario, meet: bool) -> np.ndarray:
         """Return the log sum over the placements of two blocks: apart, and where they meet."""
