@@ -128,6 +128,20 @@ def test_grammars_that_differ_in_one_field_are_found(variants):
     assert wrong_labels(variants, one_field_changes(variants)) == [{"base": 0.0, "noisy": 0.1}]
 
 
+def test_a_variant_differs_in_what_was_changed_although_its_numbers_are_rounded_anew(tmp_path):
+    row = [0.571, 0.008, 0.138, 0.283]  # sums to 1 - 1e-16, and to 1 + 2e-16 when divided by it
+    pair = {}
+    for name, noise, numbers in (
+        ("base", 0, row),
+        ("noisy", 0.1, [value / math.fsum(row) for value in row]),
+    ):
+        text = BASE.format(name=name, window=100, copies=1, noise=noise)
+        text = text.replace("{kmers: {ACGTACGT: 1}}", f"{{matrix: [{numbers}]}}")
+        pair[name] = variant(text, tmp_path, name)
+    assert pair["base"].elements["a"].matrix != pair["noisy"].elements["a"].matrix
+    assert [change.field for change in one_field_changes(pair)] == ["noise"]
+
+
 def test_stability_is_kendalls_tau_of_the_means(variants):
     values = pd.DataFrame(
         {"a": [0.9, 0.6], "b": [0.8, 0.7], "c": [0.7, 0.8]}, index=["base", "wide"]

@@ -9,6 +9,7 @@ from synthetic import Truth, draw
 
 from seqgra.compare.decide import statistics
 from seqgra.plot.decision import bars, fitted, pareto, ranking, strip
+from seqgra.plot.noise import NoiseMeasure, against_noise
 from seqgra.plot.style import looks
 from seqgra.plot.training import Confusion, confusions, histories
 
@@ -136,3 +137,28 @@ def test_confusions_keep_their_numbers():
         ".80",
         "1.00",
     ]
+
+
+def test_noise_is_drawn_at_its_rate_and_every_run_once():
+    table = runs().assign(rate=lambda t: t["grammar"].map({"g000": 0, "g001": 0.1, "g002": 0.3}))
+    table = table[table["size"].isin([1000, 4000])]
+    recovery = table.assign(value=table["value"] / 2)
+    measures = [NoiseMeasure("PR AUC", table, 0.95, 0.5), NoiseMeasure("recovery", recovery)]
+    figure = against_noise(measures, LOOKS, "title")
+    texts_inside(figure)
+    for axis, (rows, size) in zip(
+        figure.axes,
+        [(table, 1000), (table, 4000), (recovery, 1000), (recovery, 4000)],
+        strict=True,
+    ):
+        own = rows[rows["size"] == size]
+        lines = [line for line in axis.lines if len(line.get_xdata()) == 3]
+        for label, line in zip("abc", lines, strict=True):
+            means = own[own["label"] == label].groupby("rate")["value"].mean()
+            assert line.get_ydata().tolist() == pytest.approx(means.tolist())
+            assert line.get_xdata() == pytest.approx([0, 10, 30], abs=0.5)
+        dots = [part for part in axis.collections if not hasattr(part, "get_segments")]
+        values = np.concatenate([np.asarray(part.get_offsets())[:, 1] for part in dots])
+        assert sorted(values) == pytest.approx(sorted(own["value"]))
+    marks = [line.get_ydata()[0] for line in figure.axes[0].lines if len(line.get_xdata()) == 2]
+    assert marks == [0.95, 0.5]

@@ -21,6 +21,7 @@ from seqgra.compare.decision_figures import (
     draw_confusion,
     draw_fits,
     draw_histories,
+    draw_noise,
     draw_pareto,
     draw_ranking,
     draw_runs,
@@ -66,7 +67,7 @@ TARGET = 0.95
 
 _OWN_FIGURE = re.compile(
     r"(?P<stem>pr-auc|recovery|runs|fits|pareto|at|concordance|methods"
-    r"|(architecture|ranking|roc-pr|recovery|agreement|examples|motifs|losses|confusion)-.+)\.(svg|pdf|png)"
+    r"|(architecture|ranking|noise|roc-pr|recovery|agreement|examples|motifs|losses|confusion)-.+)\.(svg|pdf|png)"
 )
 
 log = logging.getLogger(__name__)
@@ -197,7 +198,14 @@ def _content(
         []
         if known.runs.empty
         else [
-            needed_block(known, [*draw_fits(drawing, known), *draw_pareto(drawing, known)]),
+            needed_block(
+                known,
+                [
+                    *draw_fits(drawing, known),
+                    *draw_pareto(drawing, known),
+                    *draw_noise(drawing, known),
+                ],
+            ),
             best_block(known, draw_ranking(drawing, known)),
             *(
                 [concordance_block(known, draw_concordance(drawing, known))]

@@ -108,6 +108,8 @@ class Statistics(NamedTuple):
         From `variants.stability`.
     concordance
         From `concordance.concordance`; empty without real datasets.
+    wrong_labels
+        Sets of grammars that differ in label noise only: grammar -> share of wrong labels.
     noise
         From `efficiency.noise_tolerated`, with a column grammars; empty where none differ in noise.
     fits
@@ -127,6 +129,7 @@ class Statistics(NamedTuple):
     variance: pd.DataFrame
     stability: pd.DataFrame
     concordance: pd.DataFrame
+    wrong_labels: list[dict[str, float]]
     noise: pd.DataFrame
     fits: dict[tuple[str, str], Fit]
     real: frozenset[str]
@@ -171,6 +174,7 @@ def statistics(
     doubling = {d.grammar: _doubling(runs, d, fits) for d in chosen}
     means = _means(runs, at)
     changes = one_field_changes(grammars)
+    noisy = _noisy(set(runs["grammar"]), wrong_labels(grammars, changes))
     return Statistics(
         runs=runs,
         bounds=bounds,
@@ -183,7 +187,8 @@ def statistics(
         variance=_variance(runs),
         stability=stability(means, changes),
         concordance=concordance(runs, real, at),
-        noise=_noise(runs, grammars, changes),
+        wrong_labels=noisy,
+        noise=_noise(runs, noisy),
         fits=fits,
         real=frozenset(real),
     )
@@ -289,15 +294,16 @@ def _variance(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)
 
 
-def _noise(
-    runs: pd.DataFrame, grammars: Mapping[str, Grammar], changes: list[Change]
-) -> pd.DataFrame:
-    there = set(runs["grammar"])
+def _noisy(there: set[str], families: list[dict[str, float]]) -> list[dict[str, float]]:
+    """Return the families of which two grammars or more have runs."""
+    known = [{name: rate for name, rate in rates.items() if name in there} for rates in families]
+    return [rates for rates in known if len(rates) > 1]
+
+
+def _noise(runs: pd.DataFrame, noisy: list[dict[str, float]]) -> pd.DataFrame:
     parts = []
-    for rates in wrong_labels(grammars, changes):
-        known = {name: rate for name, rate in rates.items() if name in there}
-        if len(known) > 1:
-            table = noise_tolerated(runs, known, TAU)
-            parts.append(table.assign(grammars=", ".join(sorted(known, key=lambda n: known[n]))))
+    for rates in noisy:
+        order = sorted(rates, key=lambda name: rates[name])
+        parts.append(noise_tolerated(runs, rates, TAU).assign(grammars=", ".join(order)))
     names = ["grammars", "label", "size", "rate", "highest", "runs"]
     return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)

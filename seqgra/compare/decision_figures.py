@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from scipy.cluster.hierarchy import leaves_list, linkage
@@ -20,13 +22,14 @@ from seqgra.compare.drawing import (
 )
 from seqgra.compare.ranking import mean_interval
 from seqgra.compare.runs import at_size
-from seqgra.compare.tables import KEYS, Cell
+from seqgra.compare.tables import KEYS, Cell, models_only
 from seqgra.dataset import open_dataset
 from seqgra.grammar.difficulty import divergences
 from seqgra.grammar.schema import Grammar
 from seqgra.plot.concordance import concordances
 from seqgra.plot.content import metric_words
 from seqgra.plot.decision import bars, fitted, pareto, ranking, strip
+from seqgra.plot.noise import NoiseMeasure, against_noise
 from seqgra.plot.page import Picture, percent
 from seqgra.plot.style import BASELINES, compact
 from seqgra.plot.training import Confusion, confusions, histories
@@ -131,6 +134,41 @@ def draw_ranking(drawing: Drawing, known: Statistics) -> list[Picture]:
         )
         pictures.append(Picture(stem, title, caption))
     return pictures
+
+
+def draw_noise(drawing: Drawing, known: Statistics) -> list[Picture]:
+    """Draw prediction and recovery against wrong labels, for grammars that differ in nothing else."""
+    pictures = []
+    recovery = models_only(recovery_runs(drawing.tables.recovery, drawing.method, drawing.metric))
+    predicted = known.runs.assign(value=known.runs["value"].fillna(known.runs["chance"]))
+    for number, rates in enumerate(known.wrong_labels):
+        cleanest = known.bounds[min(rates, key=lambda name: rates[name])]
+        measures = [
+            NoiseMeasure(
+                "PR AUC", _by_rate(predicted, rates), cleanest.target(TAU), cleanest.chance
+            )
+        ]
+        if len(found := _by_rate(recovery, rates)):
+            measures.append(NoiseMeasure(f"recovery ({metric_words(drawing.metric)})", found))
+        title = "Wrong labels: what they cost in prediction and in recovery"
+        stem = save_figure(
+            drawing, f"noise-{number}", against_noise(measures, drawing.looks, title)
+        )
+        names = ", ".join(sorted(rates, key=lambda name: rates[name]))
+        caption = (
+            f"{names}: grammars that differ in the rate of wrong training labels only; test labels are "
+            "clean. Lines are means over runs, whiskers reach from the smallest to the largest run, "
+            f"architectures are set a little apart sideways. Dotted: {percent(TAU)} of the way from chance "
+            "to the ceiling of the cleanest."
+        )
+        pictures.append(Picture(stem, title, caption))
+    return pictures
+
+
+def _by_rate(runs: pd.DataFrame, rates: Mapping[str, float]) -> pd.DataFrame:
+    """Return the runs of some grammars, with their rates of wrong labels."""
+    shown = runs[runs["grammar"].isin(list(rates))]
+    return shown.assign(rate=shown["grammar"].map(rates))[["rate", "size", "label", "value"]]
 
 
 def draw_concordance(drawing: Drawing, known: Statistics) -> list[Picture]:

@@ -39,15 +39,21 @@ def one_field_changes(grammars: Mapping[str, Grammar]) -> list[Change]:
     found = []
     for one, other in itertools.combinations(sorted(grammars), 2):
         paths = leaves[one].keys() | leaves[other].keys()
-        absent = object()
         fields = {
             _field(path)
             for path in paths
-            if leaves[one].get(path, absent) != leaves[other].get(path, absent)
+            if not _same(leaves[one].get(path), leaves[other].get(path))
         } - {"description"}
         if len(fields) == 1:
             found.append(Change(one, other, fields.pop()))
     return found
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Compare two leaves; the numbers of a grammar and of its variants differ in last digits."""
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-9)
+    return bool(one == other)
 
 
 def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -1,0 +1,115 @@
+"""Prediction and recovery against the rate of wrong labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from seqgra.plot.style import CHANCE_LINE, FAINT, Look, new_figure, styled, wrap, wrap_title
+
+_PANEL = (3.3, 2.5)
+#: Share of the rates' range over which architectures are spread sideways.
+_SPREAD = 0.03
+
+
+class NoiseMeasure(NamedTuple):
+    """A row of panels.
+
+    Attributes
+    ----------
+    label
+        Of the y axis.
+    runs
+        One row a run: rate (share of wrong labels), size, label, value.
+    target, chance
+        Reference values to mark, NaN for none.
+    """
+
+    label: str
+    runs: pd.DataFrame
+    target: float = math.nan
+    chance: float = math.nan
+
+
+def against_noise(
+    measures: Sequence[NoiseMeasure], looks: Mapping[str, Look], title: str
+) -> Figure:
+    """Draw measures against the rate of wrong labels: a row a measure, a column a dataset size.
+
+    Lines are means over runs, whiskers go from the smallest to the largest, dots are runs.
+
+    Parameters
+    ----------
+    measures
+        At least one.
+    looks
+        How each label is drawn.
+    title
+        Of the figure.
+    """
+    sizes = sorted({size for measure in measures for size in measure.runs["size"]})
+    there = {label for measure in measures for label in measure.runs["label"]}
+    labels = [name for name in looks if name in there]
+    with styled():
+        width = max(6.4, _PANEL[0] * len(sizes))
+        across = max(1, int(width / 2.1))
+        handles = _key(measures, labels, looks)
+        height = _PANEL[1] * len(measures) + 0.2 * math.ceil(len(handles) / across) + 0.4
+        figure = new_figure(width, height)
+        axes = figure.subplots(len(measures), len(sizes), squeeze=False, sharex=True, sharey="row")
+        for row, measure in zip(axes, measures, strict=True):
+            for axis, size in zip(row, sizes, strict=True):
+                _draw(axis, measure, size, labels, looks)
+            row[0].set_ylabel(wrap(measure.label, 32))
+        for axis, size in zip(axes[0], sizes, strict=True):
+            axis.set_title(wrap_title(f"{size:,} examples", width / len(sizes)))
+        for axis in axes[-1]:
+            axis.set_xlabel("wrong training labels (%)")
+        figure.suptitle(wrap(title, int(width * 12)), x=0.01, ha="left", weight="bold")
+        figure.legend(handles=handles, loc="outside lower center", ncols=across)
+    return figure
+
+
+def _draw(
+    axis: Axes, measure: NoiseMeasure, size: int, labels: Sequence[str], looks: Mapping[str, Look]
+) -> None:
+    panel = measure.runs[measure.runs["size"] == size]
+    span = 100 * _SPREAD * float(measure.runs["rate"].max() - measure.runs["rate"].min())
+    for number, label in enumerate(labels):
+        own, look = panel[panel["label"] == label], looks[label]
+        if own.empty:
+            continue
+        aside = span * (number / max(len(labels) - 1, 1) - 0.5)
+        by_rate = own.groupby("rate")["value"].agg(["mean", "min", "max"])
+        x = 100 * by_rate.index.to_numpy() + aside
+        axis.plot(x, by_rate["mean"], color=look.color, ls=look.line, marker=look.marker, ms=4.5)
+        axis.vlines(x, by_rate["min"], by_rate["max"], color=look.color, lw=0.9)
+        axis.scatter(
+            100 * own["rate"] + aside, own["value"], s=7, color=look.color, alpha=0.5, lw=0
+        )
+    for value, line in ((measure.target, ":"), (measure.chance, CHANCE_LINE)):
+        if value == value:
+            axis.axhline(value, color=FAINT, lw=1, ls=line, zorder=1)
+
+
+def _key(
+    measures: Sequence[NoiseMeasure], labels: Sequence[str], looks: Mapping[str, Look]
+) -> list[Line2D]:
+    drawn = [(name, looks[name]) for name in labels]
+    handles = [
+        Line2D([], [], color=look.color, ls=look.line, marker=look.marker, ms=4.5, label=name)
+        for name, look in drawn
+    ]
+    if any(measure.target == measure.target for measure in measures):
+        words = "90 % of the way to the ceiling"
+        handles.append(Line2D([], [], color=FAINT, lw=1, ls=":", label=words))
+    if any(measure.chance == measure.chance for measure in measures):
+        words = "constant prediction"
+        handles.append(Line2D([], [], color=FAINT, lw=1, ls=CHANCE_LINE, label=words))
+    return handles
