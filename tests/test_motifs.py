@@ -1,5 +1,7 @@
 """Motif files of every layout give the same matrices; each invalid one the message beside it."""
 
+import bz2
+import gzip
 import re
 import time
 from pathlib import Path
@@ -116,6 +118,25 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "empty").touch()
     assert say(tmp_path / "empty") == "motif file is empty"
     assert say(HERE / "four.meme" / "below").startswith("motif file cannot be read (")
+
+
+def test_gzip_is_read_and_other_archives_are_refused(tmp_path):
+    plain = next(path for path in VALID if path.suffix == ".meme")
+    packed = tmp_path / f"{plain.name}.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert read_motifs(packed, "ACGT") == read_motifs(plain, "ACGT")
+    for name, content, said in (
+        ("cut.gz", packed.read_bytes()[:-9], "is a damaged gzip file"),
+        ("twice.gz", gzip.compress(packed.read_bytes()), "is a compressed file; unpack it first"),
+        ("a.bz2", bz2.compress(plain.read_bytes()), "is a compressed file; unpack it first"),
+        (
+            "bomb.gz",
+            gzip.compress(bytes(100_000_001)),
+            "is larger than 100 MB unpacked; expected a",
+        ),
+    ):
+        (tmp_path / name).write_bytes(content)
+        assert say(tmp_path / name).startswith(said)
 
 
 @st.composite

@@ -6,11 +6,14 @@ MEME minimal, JASPAR, TRANSFAC, HOMER and HOCOMOCO (pcm, ppm) are told apart by 
 
 from __future__ import annotations
 
+import gzip
 import math
 import re
 import stat
+import zlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -18,6 +21,7 @@ from typing import Any, NamedTuple
 from seqgra.errors import bad_input
 from seqgra.grammar.motif_formats import parse
 from seqgra.grammar.motif_lines import Found, Malformed, shown
+from seqgra.textfile import GZIP
 
 _TOLERANCE = 0.02
 _LARGEST = 100_000_000
@@ -118,7 +122,15 @@ def _text(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise bad_input(path, "", f"motif file cannot be read ({error.strerror})") from None
-    if content.startswith((b"\x1f\x8b", b"BZh", b"PK\x03\x04", b"\xfd7zXZ")):
+    if content.startswith(GZIP):
+        try:
+            with gzip.open(BytesIO(content)) as stream:
+                content = stream.read(_LARGEST + 1)
+        except (OSError, EOFError, zlib.error):
+            raise bad_input(path, "", "is a damaged gzip file") from None
+        if len(content) > _LARGEST:
+            raise bad_input(path, "", "is larger than 100 MB unpacked; expected a motif file")
+    if content.startswith((GZIP, b"BZh", b"PK\x03\x04", b"\xfd7zXZ")):
         raise bad_input(path, "", "is a compressed file; unpack it first")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise bad_input(path, "", "is UTF-16 text; save it as UTF-8 or plain text")
