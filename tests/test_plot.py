@@ -200,6 +200,20 @@ def test_roc_pr_draws_both_curves_of_each_architecture():
     assert "(0.900, 0.800)" in drawn.legends[0].get_texts()[0].get_text()
 
 
+def test_the_area_below_the_drawn_pr_curve_is_average_precision():
+    draw = np.random.default_rng(1)
+    y = draw.integers(0, 2, 200)
+    for score in (draw.integers(0, 3, 200) + y, np.zeros(200)):  # many ties; a constant
+        precision, recall, _ = metrics.precision_recall_curve(y, score)
+        table = pd.DataFrame({"curve": "pr", "x": recall[::-1], "y": precision[::-1]})
+        drawn = roc_pr({"a": Curves(table, 0.5, 0.5)}, looks({"a": "pytorch"}), "title").axes[1]
+        line = drawn.lines[0]
+        assert line.get_drawstyle() == "steps-pre"
+        x, height = line.get_data()
+        area = (np.diff(x) * height[1:]).sum()
+        assert area == pytest.approx(metrics.average_precision_score(y, score))
+
+
 def test_a_constant_prediction_is_marked_in_each_panel():
     table = runs(2, 1).assign(chance=lambda t: np.where(t["grammar"] == "grammar-0", 0.3, 0.45))
     drawn = against_size(table, looks_of(table), MEASURE)

@@ -370,10 +370,12 @@ def roc_pr(
         figure = new_figure(9, max(3.1, 0.9 + 0.165 * lines))
         left, right = figure.subplots(1, 2)
         for label in labels:
-            for axis, kind in ((left, "roc"), (right, "pr")):
+            # average precision holds each precision over the recall gained with it: steps
+            for axis, kind, style in ((left, "roc", "default"), (right, "pr", "steps-pre")):
                 table = curves[label].curves
                 x, y = _thinned(table[table["curve"] == kind])
-                axis.plot(x, y, color=looks[label].color, linestyle=looks[label].line, lw=1.5)
+                look = looks[label]
+                axis.plot(x, y, color=look.color, linestyle=look.line, lw=1.5, drawstyle=style)
         left.plot([0, 1], [0, 1], color=FAINT, lw=1, ls=(0, (1, 2)), zorder=1)
         if chance is not None:
             right.axhline(chance, color=FAINT, lw=1, ls=(0, (1, 2)), zorder=1)
