@@ -143,7 +143,10 @@ def test_noise_is_drawn_at_its_rate_and_every_run_once():
     table = runs().assign(rate=lambda t: t["grammar"].map({"g000": 0, "g001": 0.1, "g002": 0.3}))
     table = table[table["size"].isin([1000, 4000])]
     recovery = table.assign(value=table["value"] / 2)
-    measures = [NoiseMeasure("PR AUC", table, 0.95, 0.5), NoiseMeasure("recovery", recovery)]
+    measures = [
+        NoiseMeasure("PR AUC", table, 0.95, 0.5, "goal"),
+        NoiseMeasure("recovery", recovery),
+    ]
     figure = against_noise(measures, LOOKS, "title")
     texts_inside(figure)
     for axis, (rows, size) in zip(
@@ -160,5 +163,6 @@ def test_noise_is_drawn_at_its_rate_and_every_run_once():
         dots = [part for part in axis.collections if not hasattr(part, "get_segments")]
         values = np.concatenate([np.asarray(part.get_offsets())[:, 1] for part in dots])
         assert sorted(values) == pytest.approx(sorted(own["value"]))
+    assert "goal" in [text.get_text() for text in figure.legends[0].get_texts()]
     marks = [line.get_ydata()[0] for line in figure.axes[0].lines if len(line.get_xdata()) == 2]
     assert marks == [0.95, 0.5]

@@ -14,7 +14,7 @@ from seqgra.errors import InputError
 from seqgra.grammar.backgrounds import Background, Markov
 from seqgra.grammar.load import load_grammar, resolve
 from seqgra.law.law import compile_law, draw_block
-from seqgra.law.posterior import FLOOR_LOG, compile_posterior
+from seqgra.law.posterior import FLOOR_LOG, compile_posterior, sequence_sums
 from seqgra.law.posterior.background_sums import Ratios
 from seqgra.law.posterior.gradient import NoGradient, log_posterior_at
 from seqgra.law.posterior.two_blocks import beside_pair, two_blocks
@@ -247,6 +247,42 @@ def test_elements_over_a_chain_share_bridges(rules, order):
     overlap = "overlap: allow" if (rules, order) == ("two", 2) else ""
     grammar = grammar_of(6, RULES[rules], overlap)
     compare(with_chain(grammar, order))
+
+
+@pytest.mark.parametrize("gate", ["_LARGEST_CHAINED", "_MOST_STEPS"])
+def test_what_is_too_dear_over_a_chain_is_tried_or_drawn(gate, monkeypatch):
+    grammar = with_chain(grammar_of(6, RULES["copies"]), 2)
+    x = all_sequences(4, 6)[::97]
+    exact = compile_posterior(grammar).likelihoods(x)
+    assert not exact.errors.any()
+    monkeypatch.setattr(sequence_sums, gate, 0)
+    posterior = compile_posterior(grammar)
+    drawn = posterior.likelihoods(x)
+    assert posterior.kind == "estimate"  # three copies, and three elements
+    off = np.abs(drawn.logs - exact.logs)
+    possible = exact.logs > FLOOR_LOG / 2
+    assert (off <= 6 * drawn.errors + 1e-9)[possible].all()
+
+
+def test_scenarios_over_a_chain_sum_to_the_same_together_and_one_by_one(monkeypatch):
+    grammar = with_chain(grammar_of(8, RULES["copies"]), 2)
+    x = np.random.default_rng(1).integers(0, 4, (30, 8)).astype(np.uint8)
+    together = compile_posterior(grammar).likelihoods(x)
+    monkeypatch.setattr(sequence_sums, "_MOST_STATES", 1)
+    alone = compile_posterior(grammar).likelihoods(x)
+    np.testing.assert_allclose(alone.logs, together.logs, rtol=1e-12)
+
+
+def test_conditions_over_chains_of_their_own_and_several_lengths():
+    rules = """
+two: {rules: [{elements: [k], copies: {1: 1, 2: 2}, strand: random}]}
+one: {rules: [{elements: [one], copies: 2}, {elements: [k], probability: .5}]}
+"""
+    grammar = grammar_of({4: 1, 6: 2}, rules)
+    chains = {
+        name: with_chain(grammar, order).background for name, order in (("two", 1), ("one", 3))
+    }
+    compare(grammar.model_copy(update={"background": Background(by_condition=chains)}))
 
 
 @pytest.mark.parametrize("margin", [0, 2])

@@ -194,9 +194,8 @@ def _keep_freed_memory() -> None:
     if platform.libc_ver()[0] != "glibc":
         return
     library = ctypes.CDLL(None)
-    for parameter, size in ((_MMAP_THRESHOLD, _LARGEST_ON_HEAP), (_TRIM_THRESHOLD, _KEPT)):
-        if not library.mallopt(parameter, size):
-            raise OSError(f"mallopt({parameter}, {size}) failed")
+    library.mallopt(_MMAP_THRESHOLD, _LARGEST_ON_HEAP)  # speed alone hangs on whether they succeed
+    library.mallopt(_TRIM_THRESHOLD, _KEPT)
 
 
 def fit(architecture: Network, data: TrainingData, options: Options, draft: Draft) -> Trained:

@@ -143,11 +143,9 @@ def draw_noise(drawing: Drawing, known: Statistics) -> list[Picture]:
     predicted = known.runs.assign(value=known.runs["value"].fillna(known.runs["chance"]))
     for number, rates in enumerate(known.wrong_labels):
         cleanest = known.bounds[min(rates, key=lambda name: rates[name])]
-        measures = [
-            NoiseMeasure(
-                "PR AUC", _by_rate(predicted, rates), cleanest.target(TAU), cleanest.chance
-            )
-        ]
+        way = f"{percent(TAU)} of the way to " + ("the ceiling" if cleanest.known else "1")
+        target, chance = cleanest.target(TAU), cleanest.chance
+        measures = [NoiseMeasure("PR AUC", _by_rate(predicted, rates), target, chance, way)]
         if len(found := _by_rate(recovery, rates)):
             measures.append(NoiseMeasure(f"recovery ({metric_words(drawing.metric)})", found))
         title = "Wrong labels: what they cost in prediction and in recovery"
@@ -158,8 +156,9 @@ def draw_noise(drawing: Drawing, known: Statistics) -> list[Picture]:
         caption = (
             f"{names}: grammars that differ in the rate of wrong training labels only; test labels are "
             "clean. Lines are means over runs, whiskers reach from the smallest to the largest run, "
-            f"architectures are set a little apart sideways. Dotted: {percent(TAU)} of the way from chance "
-            "to the ceiling of the cleanest."
+            "architectures are set a little apart sideways; runs that diverged are drawn at a constant's "
+            f"value. Dotted: {way} from chance, of the cleanest; the table tells at which rates the median "
+            "run still reaches it."
         )
         pictures.append(Picture(stem, title, caption))
     return pictures

@@ -70,7 +70,7 @@ class Markov(Strict):
         if (self.fasta is None) == (self.table is None) or (self.table is None) != (
             self.initial is None
         ):
-            raise ValueError("needs fasta, the file to fit to")
+            raise ValueError("needs either fasta, the file to fit to, or initial and table")
         return self
 
 

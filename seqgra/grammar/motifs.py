@@ -109,12 +109,17 @@ def _read(
     if not any(line.strip() and not line.startswith("#") for line in lines):
         raise bad_input(path, "", "motif file is empty")
     try:
-        motifs = _by_name(parse(lines, letters, path.stem), letters, pseudocount)
+        motifs = _by_name(parse(lines, letters, _stem(path)), letters, pseudocount)
     except Malformed as error:
         raise bad_input(path, f"line {error.line}", str(error)) from None
     if not motifs:
         raise bad_input(path, "", "motif file holds no motif")
     return motifs
+
+
+def _stem(path: Path) -> str:
+    """Return a file's name without its ends, of which gzip's is one."""
+    return Path(path.stem).stem if path.suffix in (".gz", ".bgz") else path.stem
 
 
 def _text(path: Path) -> str:

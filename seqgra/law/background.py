@@ -152,7 +152,8 @@ def _rows(law: backgrounds.Background, letters: str) -> tuple[list[list[float]],
         return rows, list(contents.values())
     if law.markov:
         assert law.markov.table is not None and law.markov.initial is not None
-        return [list(row) for row in law.markov.table], list(law.markov.initial)
+        rows = [[p / math.fsum(row) for p in row] for row in law.markov.table]
+        return rows, list(law.markov.initial)
     assert law.letters is not None
     return [[law.letters[letter] for letter in letters]], [1.0]
 

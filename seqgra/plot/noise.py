@@ -29,12 +29,15 @@ class NoiseMeasure(NamedTuple):
         One row a run: rate (share of wrong labels), size, label, value.
     target, chance
         Reference values to mark, NaN for none.
+    target_label
+        What the target is, for the legend.
     """
 
     label: str
     runs: pd.DataFrame
     target: float = math.nan
     chance: float = math.nan
+    target_label: str = ""
 
 
 def against_noise(
@@ -106,9 +109,10 @@ def _key(
         Line2D([], [], color=look.color, ls=look.line, marker=look.marker, ms=4.5, label=name)
         for name, look in drawn
     ]
-    if any(measure.target == measure.target for measure in measures):
-        words = "90 % of the way to the ceiling"
-        handles.append(Line2D([], [], color=FAINT, lw=1, ls=":", label=words))
+    for measure in measures:
+        if measure.target == measure.target:
+            words = measure.target_label
+            handles.append(Line2D([], [], color=FAINT, lw=1, ls=":", label=words))
     if any(measure.chance == measure.chance for measure in measures):
         words = "constant prediction"
         handles.append(Line2D([], [], color=FAINT, lw=1, ls=CHANCE_LINE, label=words))

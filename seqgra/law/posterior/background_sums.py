@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from seqgra.law.posterior.block_sums import (
     block_arrays,
     scale,
 )
-from seqgra.law.posterior.chain_sums import ChainSteps, chain_steps, without_holes
+from seqgra.law.posterior.chain_sums import ChainSteps, chain_tables, hidden_steps, without_holes
 from seqgra.law.posterior.element_clusters import bridge_tables, cut_into_clusters
 from seqgra.law.posterior.sequence_sums import SequenceSums
 from seqgra.law.posterior.site_probabilities import Sites, part_logs
@@ -70,7 +71,7 @@ class BackgroundSums:
         blank = background._replace(order=0)
         self._flat = SequenceSums(self, blank, letters, flat, np.zeros(flat.shape[:2]), None)
         self._sums: dict[Scenario, tuple[float, float]] = {}
-        self._steps: dict[tuple[int, ...], ChainSteps] = {}
+        self._hidden: dict[int, np.ndarray] = {}
 
     def of_sequences(self, ratios: Ratios) -> SequenceSums:
         """Return the sums over the placements in some sequences.
@@ -138,13 +139,18 @@ class BackgroundSums:
         block = self.blocks[number]
         return int((block.offsets + block.widths).max(initial=1))
 
+    @cached_property
+    def chain_tables(self) -> np.ndarray:
+        """Tables of the chain, see `ChainSteps`."""
+        return chain_tables(self.background)
+
     def steps(self, numbers: list[int]) -> ChainSteps:
         """Return the steps of the chain over compact blocks."""
-        key = tuple(numbers)
-        if key not in self._steps:
-            widths = np.array([self.span(number) for number in numbers], np.int64)
-            self._steps[key] = chain_steps(self.background, widths)
-        return self._steps[key]
+        widths = [self.span(number) for number in numbers]
+        for width in widths:
+            if width not in self._hidden:
+                self._hidden[width] = hidden_steps(self.chain_tables, width)
+        return ChainSteps(self.chain_tables, np.stack([self._hidden[width] for width in widths]))
 
     def estimate(self, note: str) -> None:
         """Note that something is estimated."""

@@ -40,27 +40,30 @@ class ChainSteps(NamedTuple):
     hidden: np.ndarray
 
 
-def chain_steps(background: BackgroundLaw, widths: np.ndarray) -> ChainSteps:
-    """Return the steps of a chain, and over hidden blocks of these widths: int64 (T,)."""
+def chain_tables(background: BackgroundLaw) -> np.ndarray:
+    """Return the tables of a chain; see `ChainSteps`."""
     order, (contexts, size) = background.order, background.table.shape
     tables = np.empty((order + 1, contexts, size))
     tables[order] = background.table
     for letters in range(order):
         joint = background.initial.reshape(size ** (letters + 1), -1).sum(axis=1).reshape(-1, size)
-        sums = joint.sum(axis=1, keepdims=True)
-        law = np.divide(joint, sums, out=np.zeros_like(joint), where=sums > 0)
+        law = joint / joint.sum(axis=1, keepdims=True)
         tables[letters] = law[np.arange(contexts) % len(law)]
-    hidden = np.empty((len(widths), order + 1, contexts, contexts))
-    for t, width in enumerate(widths.tolist()):
-        for begin in range(order + 1):
-            now = np.eye(contexts)
-            for i in range(
-                begin, begin + width
-            ):  # the first letter of a context falls out of sight
-                moved = now[:, :, None] * tables[min(i, order)]
-                now = moved.reshape(contexts, size, contexts).sum(axis=1)
-            hidden[t, begin] = now
-    return ChainSteps(tables, hidden)
+    return tables
+
+
+def hidden_steps(tables: np.ndarray, width: int) -> np.ndarray:
+    """Return the steps of a chain over so many hidden letters: float64 (k + 1, A**k, A**k)."""
+    order, contexts, size = len(tables) - 1, *tables.shape[1:]
+    steps = np.empty((order + 1, contexts, contexts))
+    for begin in range(order + 1):
+        now = np.eye(contexts)
+        # the first letter of a context falls out of sight
+        for i in range(begin, begin + width):
+            moved = now[:, :, None] * tables[min(i, order)]
+            now = moved.reshape(contexts, size, contexts).sum(axis=1)
+        steps[begin] = now
+    return steps
 
 
 def without_holes(block: BlockArrays, clusters: Clusters) -> bool:

@@ -34,8 +34,9 @@ MOST_PAIRS = 4_000_000
 _LEAST_FREE = 1e-6
 #: Pairs of placements that are tried for the few sequences that have so few free.
 _MOST_RARE_PAIRS = 50_000_000
-#: Steps of `chained` for one sequence beyond which its sums are drawn instead.
-_MOST_STEPS = 1e9
+#: Largest order of a chain whose contexts `chained` carries along, and steps of a scenario in one sequence
+#: beyond which its sums are tried or drawn instead.
+_LARGEST_CHAINED, _MOST_STEPS = 4, 1e9
 #: States of `packed` and `chained` beyond which scenarios are summed one by one.
 _MOST_STATES = 256
 
@@ -233,10 +234,15 @@ class SequenceSums:
         """Tell whether `_pack` sums over the placements of a scenario's blocks."""
         if (self._parent.overlap and not self._prior) or not self._parent.compact(scenario):
             return False
-        kinds, contexts = set(scenario), self._background.initial.size
-        states = np.prod([scenario.count(number) + 1.0 for number in kinds])
-        steps = states * self._x.shape[1] * len(kinds) * contexts**2
-        return self._background.order == 0 or bool(steps <= _MOST_STEPS)
+        order = self._background.order
+        return order == 0 or (order <= _LARGEST_CHAINED and self._steps([scenario]) <= _MOST_STEPS)
+
+    def _steps(self, scenarios: list[Scenario]) -> float:
+        """Return how many steps the sums of scenarios together take over a chain, for one sequence."""
+        kinds = {number for scenario in scenarios for number in scenario}
+        most = [max(scenario.count(number) for scenario in scenarios) for number in kinds]
+        states = float(np.prod([count + 1.0 for count in most]))
+        return states * self._x.shape[1] * len(kinds) * self._background.initial.size**2
 
     def _pack(self, scenarios: list[Scenario]) -> None:
         """Sum over the placements of compact blocks, for many scenarios at once where that is cheap."""
@@ -246,12 +252,14 @@ class SequenceSums:
         kinds = sorted({number for scenario in missing for number in scenario})
         most = np.array([max(s.count(number) for s in missing) for number in kinds], np.int64)
         states = np.prod(most + 1.0)
-        if states > _MOST_STATES and len(missing) > 1:
+        chain = self._background.order > 0
+        alone = sum(self._steps([scenario]) for scenario in missing)
+        dear = states > _MOST_STATES or (chain and self._steps(missing) > alone)
+        if dear and len(missing) > 1:
             for scenario in missing:
                 self._pack([scenario])
             return
         width = np.array([self._parent.span(number) for number in kinds], np.int64)
-        chain = self._background.order > 0
         found = [self._hidden_row(number) if chain else self._row(number) for number in kinds]
         rows = np.stack([row for row, _ in found], axis=1)
         scales = np.stack([scale for _, scale in found], axis=1)
@@ -271,7 +279,7 @@ class SequenceSums:
     def _chances(self) -> np.ndarray:
         """Probability of each letter given those before it, over a chain: float64 (N, L)."""
         chances = np.empty(self._x.shape)
-        letter_chances(self._parent.steps([]).tables, self._x, chances)
+        letter_chances(self._parent.chain_tables, self._x, chances)
         return chances
 
     def _hidden_row(self, number: int) -> tuple[np.ndarray, np.ndarray]:
