@@ -186,7 +186,7 @@ def test_the_ranking_is_of_seven_architectures_alike_in_budget(tiny_dataset, tmp
     found = Grid(content, FILES[RANKING].name, (tmp_path, REPOSITORY))
     simulated = {"sox2-pou5f1", "sox2-pou5f1-overlap", "sox2-pou5f1-twin"}
     assert {name for name, source in found.sources.items() if source.simulated} == simulated
-    assert found.config.name == RANKING and len(found.cells) == 7 * 4 * 5
+    assert found.config.name == RANKING and len(found.cells) == 7 * 4 * 5 + 3
     assert found.config.tune is not None and len(networks(found)) == 5
 
 
