@@ -29,11 +29,12 @@ from seqgra.plot.attribution import (
     method_matrix,
     stretch,
 )
-from seqgra.plot.curves import Curves, Measure, against_size, mean_curves, roc_pr
 from seqgra.plot.fonts import families
 from seqgra.plot.motifs import Logo, logo_grid
 from seqgra.plot.page import Picture, figure
+from seqgra.plot.roc import Curves, mean_curves, roc_pr
 from seqgra.plot.saving import saver
+from seqgra.plot.sizes import Measure, against_size
 from seqgra.plot.style import looks, new_figure, save, styled
 
 MEASURE = Measure("PR AUC", "PR AUC against dataset size", None, 0.95, "0.95")

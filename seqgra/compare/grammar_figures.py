@@ -22,12 +22,8 @@ from seqgra.dataset import open_dataset
 from seqgra.fingerprint import read_run
 from seqgra.grammar.schema import Grammar
 from seqgra.plot.content import Section
-from seqgra.plot.curves import (
-    Curves,
-    mean_curves,
-    roc_pr,
-)
 from seqgra.plot.page import Picture
+from seqgra.plot.roc import Curves, mean_curves, roc_pr
 from seqgra.plot.style import compact
 from seqgra.results import MACRO, MICRO, read_curves
 

@@ -8,8 +8,8 @@ from seqgra.compare.drawing import Drawing, file_name, recovery_runs, save_figur
 from seqgra.compare.tables import KEYS, ceilings_only, headlines, models_only
 from seqgra.plot.attribution import method_matrix
 from seqgra.plot.content import metric_words
-from seqgra.plot.curves import Ceiling, Knowledge, Measure, against_size
 from seqgra.plot.page import Picture
+from seqgra.plot.sizes import Ceiling, Knowledge, Measure, against_size
 from seqgra.results import MACRO, MICRO
 
 #: Ceilings of less knowledge this close share a line.

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from seqgra.plot.curves import size_axis
+from seqgra.plot.sizes import size_axis
 from seqgra.plot.style import (
     FAINT,
     INK,

@@ -1,0 +1,130 @@
+"""ROC and precision-recall curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from seqgra.plot.style import FAINT, INK, Look, new_figure, styled, wrap
+
+#: Curves are drawn with at most about this many points a side.
+_RESOLUTION = 500
+
+
+class Curves(NamedTuple):
+    """The curves of one architecture for `roc_pr`.
+
+    Attributes
+    ----------
+    curves
+        Columns curve (roc or pr), x, y.
+    roc_auc, pr_auc
+        Areas, for the legend.
+    """
+
+    curves: pd.DataFrame
+    roc_auc: float
+    pr_auc: float
+
+
+def mean_curves(curves: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean over scopes of ROC curves at each false positive rate, of PR at each recall.
+
+    The areas below them are the means of the areas.
+
+    Parameters
+    ----------
+    curves
+        Columns curve (roc or pr), scope, x, y; x ascends from 0 to 1 in each.
+
+    Returns
+    -------
+    DataFrame
+        Columns curve, x, y.
+    """
+    grid, parts = np.linspace(0, 1, 2 * _RESOLUTION + 1), []
+    for kind, table in curves.groupby("curve"):
+        of_kind = _roc_at if kind == "roc" else _precision_at
+        points = [part[["x", "y"]].to_numpy(np.float64) for _, part in table.groupby("scope")]
+        y = np.mean([of_kind(xy[:, 0], xy[:, 1], grid) for xy in points], axis=0)
+        if kind == "roc":
+            parts.append(pd.DataFrame({"curve": kind, "x": [0.0], "y": [0.0]}))
+        parts.append(pd.DataFrame({"curve": kind, "x": grid, "y": y}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _roc_at(x: np.ndarray, y: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Return the highest true positive rate at each false positive rate."""
+    return np.interp(grid, x, y)
+
+
+def _precision_at(x: np.ndarray, y: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Return the precision at the first threshold that reaches each recall."""
+    return np.asarray(y[np.searchsorted(x, grid)])
+
+
+def roc_pr(
+    curves: Mapping[str, Curves],
+    looks: Mapping[str, Look],
+    title: str,
+    chance: float | None = None,
+) -> Figure:
+    """Draw ROC curves (left) and precision-recall curves (right), one line an architecture.
+
+    Parameters
+    ----------
+    curves
+        By label.
+    looks
+        How each label is drawn.
+    title
+        Title of the figure.
+    chance
+        PR AUC of a constant prediction, to mark.
+    """
+    with styled():
+        labels = [name for name in looks if name in curves]
+        handles = [_curve_handle(label, looks[label], curves[label]) for label in labels]
+        lines = sum(str(handle.get_label()).count("\n") + 1 for handle in handles)
+        figure = new_figure(9, max(3.1, 0.9 + 0.165 * lines))
+        left, right = figure.subplots(1, 2)
+        for label in labels:
+            # average precision holds each precision over the recall gained with it: steps
+            for axis, kind, style in ((left, "roc", "default"), (right, "pr", "steps-pre")):
+                table = curves[label].curves
+                x, y = _thinned(table[table["curve"] == kind])
+                look = looks[label]
+                axis.plot(x, y, color=look.color, linestyle=look.line, lw=1.5, drawstyle=style)
+        left.plot([0, 1], [0, 1], color=FAINT, lw=1, ls=(0, (1, 2)), zorder=1)
+        if chance is not None:
+            right.axhline(chance, color=FAINT, lw=1, ls=(0, (1, 2)), zorder=1)
+        left.set(title="ROC", xlabel="false positive rate", ylabel="true positive rate")
+        right.set(title="precision and recall", xlabel="recall", ylabel="precision")
+        for axis in (left, right):
+            axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", anchor="N")
+        figure.suptitle(wrap(title, 100), x=0.01, ha="left", weight="bold")
+        legend = figure.legend(
+            handles=handles, loc="outside right center", title="architecture  (ROC AUC, PR AUC)"
+        )
+        legend.set_alignment("left")
+        legend.get_title().set(fontsize=8.5, color=INK)
+    return figure
+
+
+def _curve_handle(label: str, look: Look, curves: Curves) -> Line2D:
+    text = f"{wrap(label, 30)}  ({curves.roc_auc:.3f}, {curves.pr_auc:.3f})"
+    return Line2D([], [], color=look.color, ls=look.line, label=text)
+
+
+def _thinned(curve: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return x and y (float64) without points that fall onto the one before on paper."""
+    points = curve[["x", "y"]].to_numpy(np.float64)
+    cells = np.round(points * _RESOLUTION).astype(np.int64)
+    keep = np.ones(len(points), bool)
+    keep[1:-1] = (cells[1:-1] != cells[:-2]).any(axis=1)
+    return points[keep, 0], points[keep, 1]
