@@ -234,8 +234,8 @@ def test_a_config_file_of_the_command_line_is_the_grid_by_itself(tmp_path):
     (tmp_path / "other.yaml").write_text(yaml.safe_dump(other))
     said = run.snakemake("--dry-run", "--configfile", tmp_path / "other.yaml")
     assert "results/other/report.html" in said and "tiny/fc5/pytorch" in said
-    assert "fc4" not in said and "results/t/" not in said
+    assert "tiny/fc4/" not in said and "results/t/" not in said
     said = run.snakemake(
         "--dry-run", "--configfile", tmp_path / "other.yaml", "--config", "name=third"
     )
-    assert "results/third/report.html" in said and "fc4" not in said
+    assert "results/third/report.html" in said and "tiny/fc4/" not in said
