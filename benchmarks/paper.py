@@ -66,7 +66,7 @@ def keep(results: Path, figures: list[str], options: str) -> None:
         table = pd.read_csv(results / "tables" / f"{name}.csv")
         if len(table):
             table.round(4).to_csv(target / f"{name}.csv", index=False)
-    runs = pd.read_csv(results / "tables" / "runs.csv")
+    runs = pd.read_csv(results / "tables" / "runs.csv").dropna(subset=["versions"])
     seconds = runs[["train_seconds", "evaluate_seconds", "attribute_seconds"]].sum()
     versions = {key: what for each in runs.versions for key, what in json.loads(each).items()}
     listed = ", ".join(f"{name} {versions[name]}" for name in sorted(versions))

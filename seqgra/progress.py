@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 import time
 
-from seqgra.interrupts import heed
-
 _BAR_SECONDS, _LINE_SECONDS = 0.2, 15.0
 
 
@@ -23,8 +21,7 @@ class Progress:
         self._next = time.monotonic() + (0 if self._terminal else _LINE_SECONDS)
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """Count finished steps; `note` is shown beside them. Raises an interrupt that was lost."""
-        heed()
+        """Count finished steps; `note` is shown beside them."""
         self._done += steps
         now = time.monotonic()
         if now < self._next:

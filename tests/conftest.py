@@ -1,5 +1,6 @@
 """Small datasets and files that several tests share."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,10 @@ from seqgra.simulate import simulate
 
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
+
+# a shell that starts the tests in the background has them, and all they start, ignore Ctrl-C
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).parents[1]
 

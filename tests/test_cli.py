@@ -145,35 +145,3 @@ def test_list_says_where_it_looked(tmp_path, monkeypatch, capsys):
     assert run("list", "--library", Path(__file__).parents[1]) == 0
     said = capsys.readouterr().out
     assert "none in" not in said and "mc2-dna150-homer " in said
-
-
-#: Loses an interrupt in a finaliser, as training may, then goes on with its work.
-LOSES = """
-import argparse, os, signal, sys
-from seqgra import cli, interrupts
-from seqgra.progress import Progress
-
-class Lost:
-    def __del__(self):
-        os.kill(os.getpid(), signal.SIGINT)
-        for _ in range(1000):
-            pass
-
-def work(options):
-    Lost()
-    print("goes on")
-    Progress("work", 2).advance()
-    print("never here")
-
-interrupts.remember()
-sys.exit(cli._run(argparse.Namespace(handler=work)))
-"""
-
-
-def test_an_interrupt_that_python_drops_is_heeded_at_the_next_step():
-    ended = subprocess.run(
-        [sys.executable, "-c", LOSES], capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 130 and ended.stdout == "goes on\n", ended.stderr
-    assert "Exception ignored" in ended.stderr  # or nothing was lost
-    assert "interrupted; the same command goes on from here" in ended.stderr

@@ -11,16 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "seqgra"
 VERBS = {"describe", "simulate", "subsample", "ingest", "fit", "tune", "train"}
 VERBS |= {"attribute", "filters", "evaluate", "compare", "export"}
 LAYERS = [
-    {
-        "errors",
-        "alphabet",
-        "streams",
-        "fingerprint",
-        "yamlfile",
-        "textfile",
-        "progress",
-        "interrupts",
-    }
+    {"errors", "alphabet", "streams", "fingerprint", "yamlfile", "textfile", "progress"}
     | {
         "logits",
         "grammar",

@@ -12,7 +12,6 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from seqgra import interrupts
 from seqgra.architecture.custom import custom_code
 from seqgra.cli.fit import add_fit
 from seqgra.cli.gpus import share_gpus
@@ -47,7 +46,6 @@ _USERS_ERRORS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0 (done), 1 (failed), 2 (the input is wrong) or 130 (interrupted)."""
     logging.basicConfig(format="seqgra: %(message)s", level=logging.WARNING)
-    interrupts.remember()
     given = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
     given = [part for text in given for part in _split_batch(text)]
