@@ -12,7 +12,8 @@ from seqgra.describe.words import shares_of_conditions
 from seqgra.grammar.blocks import Block, blocks_of
 from seqgra.grammar.laws import highest, lowest
 from seqgra.grammar.schema import NONE, Arrangement, Chances, Confounder, Grammar, Spacing
-from seqgra.plot.grammar import Box, Chain, RuleGroup, RuleRow, Tie
+from seqgra.plot.grammar import RuleGroup, RuleRow
+from seqgra.plot.rule_boxes import Box, Chain, Tie
 
 _MOST_CHANCES = 4
 _FEW_VALUES = 3

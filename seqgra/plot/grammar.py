@@ -6,51 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, Polygon, Rectangle
+from matplotlib.patches import Rectangle
 
-from seqgra.plot.style import FAINT, INK, element_colours, styled, text_width, wrap
+from seqgra.plot.rule_boxes import BOX, SMALL, TEXT, Chain, chain_places, draw_chain, far_ties
+from seqgra.plot.style import FAINT, element_colours, styled, text_width, wrap
 
 #: All lengths are inches.
-_BOX, _TIP, _LEAST_GAP, _LEAST_BOX = 0.22, 0.09, 0.42, 0.34
 _BETWEEN, _PAD, _LINE, _TRACK = 0.3, 0.14, 0.15, 1.1
-_SHARED = 0.13
 _MOST_ROWS, _WIDEST = 26, 15.0
-_SMALL, _TEXT = 7.0, 8.0
 _GREY = "#5f5f5f"
-
-
-class Box(NamedTuple):
-    """An element of a rule, or one of several.
-
-    Attributes
-    ----------
-    choices
-        Names and shares of the elements that may be there.
-    direction
-        1 points right, -1 left, 2 either way, 0 has no direction.
-    """
-
-    choices: tuple[tuple[str, float], ...]
-    direction: int
-
-
-class Tie(NamedTuple):
-    """A gap between two boxes, by their numbers; `shared` where they overlap."""
-
-    one: int
-    two: int
-    label: str
-    random: bool
-    shared: bool
-
-
-class Chain(NamedTuple):
-    """Boxes from left to right, and what ties them."""
-
-    boxes: tuple[Box, ...]
-    ties: tuple[Tie, ...]
 
 
 class RuleRow(NamedTuple):
@@ -137,7 +102,7 @@ def rules_picture(groups: Sequence[RuleGroup], elements: Sequence[str], title: s
                 y += tall_group
         for line, text in enumerate(key_lines):
             at = height - 0.12 - 0.16 * (len(key_lines) - 1 - line)
-            axis.text(0.12, at, text, size=_SMALL, color=_GREY, va="center")
+            axis.text(0.12, at, text, size=SMALL, color=_GREY, va="center")
     return figure
 
 
@@ -178,12 +143,12 @@ def _split(heights: Sequence[float], panels: int) -> list[tuple[int, int]]:
 def _columns(groups: Sequence[RuleGroup]) -> _Columns:
     rows = [row for group in groups for row in group.rules]
     name = max(
-        max(text_width(_wrapped(group.name)) * 1.12, text_width(group.note, _SMALL))
+        max(text_width(_wrapped(group.name)) * 1.12, text_width(group.note, SMALL))
         for group in groups
     )
-    chance = max((text_width(row.chance, _SMALL) for row in rows), default=0.5)
+    chance = max((text_width(row.chance, SMALL) for row in rows), default=0.5)
     boxes = max((_row_width(row) for row in rows), default=1.5)
-    where = max((text_width(row.where, _SMALL) for row in rows), default=0.5)
+    where = max((text_width(row.where, SMALL) for row in rows), default=0.5)
     at_chance = 0.12 + name + 0.2
     at_boxes = at_chance + chance + 0.2
     at_track = at_boxes + max(boxes, 0.9) + 0.25
@@ -195,49 +160,19 @@ def _wrapped(name: str) -> str:
     return wrap(name, 24)
 
 
-def _box_width(box: Box) -> float:
-    return max(_LEAST_BOX, max(text_width(text) for text in _box_texts(box)) + 0.16 + 2 * _TIP)
-
-
-def _box_texts(box: Box) -> list[str]:
-    if len(box.choices) == 1:
-        return [box.choices[0][0]]
-    return [f"{name} {100 * share:.3g} %" for name, share in box.choices]
-
-
-def _chain_places(chain: Chain) -> list[float]:
-    """Return the left edge of each box, then the chain's width."""
-    places, x = [], 0.0
-    for number, box in enumerate(chain.boxes):
-        places.append(x)
-        x += _box_width(box)
-        between = [tie for tie in chain.ties if {tie.one, tie.two} == {number, number + 1}]
-        if between and between[0].shared:
-            x -= _SHARED
-        elif number + 1 < len(chain.boxes):
-            widest = max((text_width(tie.label, _SMALL) for tie in between), default=0.0)
-            x += max(_LEAST_GAP, widest + 0.16)
-    return [*places, x]
-
-
 def _row_width(row: RuleRow) -> float:
-    words = (text_width(text, _SMALL) + 0.12 for text in (row.before, row.after) if text)
-    chains = [_chain_places(chain)[-1] for chain in row.chains]
+    words = (text_width(text, SMALL) + 0.12 for text in (row.before, row.after) if text)
+    chains = [chain_places(chain)[-1] for chain in row.chains]
     return sum(words) + sum(chains) + _BETWEEN * (len(chains) - 1)
-
-
-def _far_ties(chain: Chain) -> list[Tie]:
-    """Return the ties of boxes that do not lie side by side, drawn as brackets below."""
-    return [tie for tie in chain.ties if abs(tie.one - tie.two) > 1]
 
 
 def _row_parts(row: RuleRow) -> tuple[float, float]:
     """Return the height of a rule above and below the middle of its boxes."""
     boxes = [box for chain in row.chains for box in chain.boxes]
-    stack = max(len(box.choices) for box in boxes) * _BOX / 2
+    stack = max(len(box.choices) for box in boxes) * BOX / 2
     shared = any(tie.shared for chain in row.chains for tie in chain.ties)
     lines = (row.chance.count("\n") + 1) * _LINE / 2
-    brackets = max(len(_far_ties(chain)) for chain in row.chains) * 0.22
+    brackets = max(len(far_ties(chain)) for chain in row.chains) * 0.22
     above = max(stack + (0.17 if shared else 0.0), lines, 0.17)
     return above + _PAD / 2, max(stack + brackets, lines, 0.11) + _PAD / 2
 
@@ -256,7 +191,7 @@ def _draw_header(axis: Axes, columns: _Columns, left: float, y: float) -> None:
         (columns.track, "where the block starts"),
     )
     for at, text in heads:
-        axis.text(left + at, y, text, size=_SMALL, color=_GREY, va="center")
+        axis.text(left + at, y, text, size=SMALL, color=_GREY, va="center")
 
 
 def _draw_group(
@@ -269,18 +204,17 @@ def _draw_group(
     colours: Mapping[str, str],
 ) -> None:
     y = top + 0.04
-    for line in _wrapped(group.name).split(
-        "\n"
-    ):  # one by one: lines of one block move with their letters
+    # one by one: lines of one text move with their letters
+    for line in _wrapped(group.name).split("\n"):
         y += 0.14
-        axis.text(left + 0.12, y, line, size=_TEXT, weight="bold", va="baseline")
+        axis.text(left + 0.12, y, line, size=TEXT, weight="bold", va="baseline")
     for line in group.note.split("\n"):
         y += 0.13
-        axis.text(left + 0.12, y, line, size=_SMALL, color=_GREY, va="baseline")
+        axis.text(left + 0.12, y, line, size=SMALL, color=_GREY, va="baseline")
     if not group.rules:
         middle = top + height / 2
         words = "background alone"
-        axis.text(left + columns.boxes, middle, words, size=_SMALL, color=_GREY, va="center")
+        axis.text(left + columns.boxes, middle, words, size=SMALL, color=_GREY, va="center")
         return
     spare = (height - sum(sum(_row_parts(row)) for row in group.rules)) / 2
     y = top + spare
@@ -299,23 +233,23 @@ def _draw_row(
     colours: Mapping[str, str],
 ) -> None:
     axis.text(
-        left + columns.chance, y, row.chance, size=_SMALL, linespacing=1.15, **_level(row.chance)
+        left + columns.chance, y, row.chance, size=SMALL, linespacing=1.15, **_level(row.chance)
     )
     x = left + columns.boxes
     if row.before:
-        axis.text(x, y, row.before, size=_SMALL, **_level(row.before))
-        x += text_width(row.before, _SMALL) + 0.12
+        axis.text(x, y, row.before, size=SMALL, **_level(row.before))
+        x += text_width(row.before, SMALL) + 0.12
     for number, chain in enumerate(row.chains):
         if number:
-            axis.text(x + _BETWEEN / 2, y, "+", size=_TEXT, color=FAINT, ha="center", va="center")
+            axis.text(x + _BETWEEN / 2, y, "+", size=TEXT, color=FAINT, ha="center", va="center")
             x += _BETWEEN
-        places = _chain_places(chain)
-        _draw_chain(axis, chain, x, y, colours)
+        places = chain_places(chain)
+        draw_chain(axis, chain, x, y, colours)
         x += places[-1]
     if row.after:
-        axis.text(x + 0.12, y, row.after, size=_SMALL, color=_GREY, **_level(row.after))
+        axis.text(x + 0.12, y, row.after, size=SMALL, color=_GREY, **_level(row.after))
     _draw_track(axis, row.starts, left + columns.track, y)
-    axis.text(left + columns.where, y, row.where, size=_SMALL, **_level(row.where))
+    axis.text(left + columns.where, y, row.where, size=SMALL, **_level(row.where))
 
 
 def _level(text: str) -> dict[str, Any]:
@@ -329,86 +263,3 @@ def _draw_track(axis: Axes, starts: tuple[float, float], x: float, y: float) -> 
     width = max((high - low) * _TRACK, 0.05)
     at = min(x + low * _TRACK, x + _TRACK - width)
     axis.add_patch(Rectangle((at, y - 0.05), width, 0.1, facecolor="#959595", lw=0))
-
-
-def _draw_chain(axis: Axes, chain: Chain, x: float, y: float, colours: Mapping[str, str]) -> None:
-    places = _chain_places(chain)
-    widths = [_box_width(box) for box in chain.boxes]
-    for tie in chain.ties:
-        if abs(tie.one - tie.two) == 1:
-            first = min(tie.one, tie.two)
-            ends = (x + places[first] + widths[first], x + places[first + 1])
-            _draw_tie(axis, tie, ends, y)
-    far = _far_ties(chain)
-    for depth, tie in enumerate(far):
-        low_x, high_x = sorted(x + places[n] + widths[n] / 2 for n in (tie.one, tie.two))
-        low = y + _BOX / 2 + 0.1 + 0.2 * depth
-        axis.plot((low_x, low_x, high_x, high_x), (y, low, low, y), color=FAINT, lw=0.9, zorder=1)
-        label = f"{tie.label} either order" if tie.random else tie.label
-        _haloed(axis, (low_x + high_x) / 2, low, label)
-    for box, at, width in zip(chain.boxes, places, widths, strict=False):
-        _draw_box(axis, box, x + at, y, width, colours)
-
-
-def _haloed(axis: Axes, x: float, y: float, text: str) -> None:
-    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-    axis.text(x, y, text, size=_SMALL, ha="center", va="center", bbox=box, zorder=2)
-
-
-def _draw_tie(axis: Axes, tie: Tie, ends: tuple[float, float], y: float) -> None:
-    if tie.shared:
-        middle = sum(ends) / 2
-        label = f"{tie.label} (either order)" if tie.random else tie.label
-        axis.text(
-            middle, y - _BOX / 2 - 0.03, label, size=_SMALL, ha="center", va="bottom", zorder=5
-        )
-        return
-    if tie.random:
-        arrow = FancyArrowPatch(
-            (ends[0] + 0.02, y),
-            (ends[1] - 0.02, y),
-            arrowstyle="<->",
-            mutation_scale=7,
-            shrinkA=0,
-            shrinkB=0,
-        )
-        arrow.set(color=INK, linewidth=0.9)
-        axis.add_patch(arrow)
-    else:
-        axis.plot(ends, (y, y), color=INK, lw=0.9, zorder=1, solid_capstyle="butt")
-    axis.text(sum(ends) / 2, y - 0.03, tie.label, size=_SMALL, ha="center", va="bottom")
-
-
-def _draw_box(
-    axis: Axes, box: Box, x: float, y: float, width: float, colours: Mapping[str, str]
-) -> None:
-    count = len(box.choices)
-    top = y - count * _BOX / 2
-    for number, (text, (name, _)) in enumerate(zip(_box_texts(box), box.choices, strict=True)):
-        low = top + number * _BOX
-        outline = _outline(x, low + 0.01, width, _BOX - 0.02, box.direction)
-        colour = to_rgb(colours[name])
-        fill = tuple(1 - 0.28 * (1 - part) for part in colour)
-        axis.add_patch(Polygon(outline, facecolor=fill, edgecolor=colour, lw=1.1, zorder=3))
-        shift = {1: -_TIP / 2, -1: _TIP / 2}.get(box.direction, 0.0)
-        middle = (x + width / 2 + shift / 2, low + _BOX / 2)
-        axis.text(*middle, text, size=_TEXT, ha="center", va="center_baseline", zorder=4, color=INK)
-
-
-def _outline(
-    x: float, y: float, width: float, height: float, direction: int
-) -> list[tuple[float, float]]:
-    """Return the corners of a box that points where its element does."""
-    right = _TIP if direction in (1, 2) else 0.0
-    left = _TIP if direction in (-1, 2) else 0.0
-    middle = y + height / 2
-    return [
-        (x + left, y),
-        (x + width - right, y),
-        (x + width, middle if right else y),
-        *([] if right else [(x + width, y + height)]),
-        (x + width - right, y + height),
-        (x + left, y + height),
-        (x, middle if left else y + height),
-        *([] if left else [(x, y)]),
-    ]
