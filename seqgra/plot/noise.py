@@ -11,7 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from seqgra.plot.style import CHANCE_LINE, FAINT, Look, new_figure, styled, wrap, wrap_title
+from seqgra.plot.style import (
+    CHANCE_LINE,
+    FAINT,
+    Look,
+    line_handles,
+    new_figure,
+    styled,
+    wrap,
+    wrap_title,
+)
 
 _PANEL = (3.3, 2.5)
 #: Share of the rates' range over which architectures are spread sideways.
@@ -104,11 +113,7 @@ def _draw(
 def _key(
     measures: Sequence[NoiseMeasure], labels: Sequence[str], looks: Mapping[str, Look]
 ) -> list[Line2D]:
-    drawn = [(name, looks[name]) for name in labels]
-    handles = [
-        Line2D([], [], color=look.color, ls=look.line, marker=look.marker, ms=4.5, label=name)
-        for name, look in drawn
-    ]
+    handles = line_handles(looks, labels)
     for measure in measures:
         if measure.target == measure.target:
             words = measure.target_label

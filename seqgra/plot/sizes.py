@@ -19,6 +19,7 @@ from seqgra.plot.style import (
     Look,
     columns_for,
     compact,
+    line_handles,
     new_figure,
     styled,
     wrap,
@@ -272,10 +273,7 @@ def _legend(
     labels: list[str], looks: Mapping[str, Look], notes: list[Line2D], width: float
 ) -> _Legend:
     """Return architectures, then notes in columns of their own, as flat as `width` inches allow."""
-    architectures = [
-        Line2D([], [], color=look.color, marker=look.marker, ls=look.line, ms=4.5, label=label)
-        for label, look in ((label, looks[label]) for label in labels)
-    ]
+    architectures = line_handles(looks, labels)
     longest = max(len(str(handle.get_label())) for handle in [*architectures, *notes])
     most = max(1, int((width - 0.2) / (0.075 * longest + 0.62)))
     parts = [architectures, notes] if most > 2 else [[*architectures, *notes]]

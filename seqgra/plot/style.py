@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
 
 from seqgra.plot.fonts import WHOLE, families
@@ -134,6 +135,14 @@ def line_looks(names: Iterable[str]) -> dict[str, Look]:
         )
         for i, name in enumerate(names)
     }
+
+
+def line_handles(looks: Mapping[str, Look], names: Iterable[str]) -> list[Line2D]:
+    """Return legend entries of lines with their markers."""
+    return [
+        Line2D([], [], color=look.color, ls=look.line, marker=look.marker, ms=4.5, label=name)
+        for name, look in ((name, looks[name]) for name in names)
+    ]
 
 
 def settle(figure: Figure) -> Figure:

@@ -19,6 +19,7 @@ from seqgra.plot.style import (
     INK,
     Look,
     columns_for,
+    line_handles,
     line_looks,
     new_figure,
     styled,
@@ -136,10 +137,7 @@ def one_architecture(runs: pd.DataFrame, losses: Mapping[str, pd.DataFrame], tit
             right.set(title="loss (dashed: training)", xlabel="epoch")
             right.xaxis.set_major_locator(MaxNLocator(integer=True))
             right.set_ylim(bottom=0)
-        handles = [
-            Line2D([], [], color=look.color, ls=look.line, marker=look.marker, ms=4, label=name)
-            for name, look in looks.items()
-        ]
+        handles = line_handles(looks, looks)
         if (runs["status"] != "done").any():
             grey: dict[str, Any] = {"color": FAINT, "marker": "o", "ls": ""}
             handles.append(Line2D([], [], **grey, mfc="white", label="open: not learnt"))
