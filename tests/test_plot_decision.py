@@ -139,9 +139,26 @@ def test_confusions_keep_their_numbers():
     ]
 
 
-def test_noise_is_drawn_at_its_rate_and_every_run_once():
+def noisy_runs():
     table = runs().assign(rate=lambda t: t["grammar"].map({"g000": 0, "g001": 0.1, "g002": 0.3}))
-    table = table[table["size"].isin([1000, 4000])]
+    return table[table["size"].isin([1000, 4000])]
+
+
+def test_a_lone_architecture_is_drawn_at_the_very_rate():
+    table = noisy_runs().query("label == 'a'")
+    axis = against_noise([NoiseMeasure("PR AUC", table)], LOOKS, "title").axes[0]
+    assert axis.lines[0].get_xdata().tolist() == [0, 10, 30]
+
+
+def test_long_names_stay_within_the_figures_whose_legend_is_below():
+    names = {label: f"conv10w-do03-fc5-do03-{label} (tensorflow)" for label in "abc"}
+    looked = looks({name: "tensorflow" for name in names.values()})
+    table = noisy_runs().replace({"label": names})
+    texts_inside(against_noise([NoiseMeasure("PR AUC", table, 0.9, 0.5, "goal")], looked, "title"))
+
+
+def test_noise_is_drawn_at_its_rate_and_every_run_once():
+    table = noisy_runs()
     recovery = table.assign(value=table["value"] / 2)
     measures = [
         NoiseMeasure("PR AUC", table, 0.95, 0.5, "goal"),

@@ -86,7 +86,7 @@ def _draw_roc_pr(drawing: Drawing, grammar: str) -> Picture | None:
         f"ROC (left) and precision-recall curves (right) on the test set of {grammar}, trained at "
         f"dataset size {size:,}; one run an architecture (its first seed), {averaged}. Areas of these "
         "runs stand in the legend; baselines are dashed and grey, the exact posterior, if the grid has "
-        f"it, is thin and black. Dotted: a constant prediction (PR AUC {chance:.3f})."
+        f"it, is thin and black. Dash-dotted: a constant prediction (PR AUC {chance:.3f})."
     )
     return Picture(stem, title, caption)
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
+from seqgra.plot.legends import marker_handles
 from seqgra.plot.style import FAINT, INK, Look, columns_for, new_figure, styled, wrap, wrap_title
 
 _WIDTH = 3.2
@@ -49,10 +49,7 @@ def concordances(
         for axis in axes[len(pairs) :]:
             axis.set_visible(False)
         figure.suptitle(wrap(title, int(width * 12)), x=0.01, ha="left", weight="bold")
-        handles = [
-            Line2D([], [], ls="", marker=looks[name].marker, color=looks[name].color, label=name)
-            for name in labels
-        ]
+        handles = marker_handles(looks, labels)
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 

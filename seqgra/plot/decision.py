@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from seqgra.plot.legends import chance_handle, legend_below, marker_handles
 from seqgra.plot.style import (
     CEILING_LINE,
     CHANCE_LINE,
@@ -114,7 +115,7 @@ def _strip_key(runs: pd.DataFrame) -> list[Line2D]:
             Line2D([], [], color=FAINT, lw=5, alpha=0.4, label="95 % interval of the mean")
         )
     if runs["chance"].notna().any():
-        found.append(Line2D([], [], color=FAINT, lw=1, ls=CHANCE_LINE, label="constant prediction"))
+        found.append(chance_handle())
     if runs["ceiling"].notna().any():
         found.append(Line2D([], [], color=FAINT, lw=1, ls=CEILING_LINE, label="ceiling"))
     return found
@@ -162,8 +163,8 @@ def pareto(points: pd.DataFrame, looks: Mapping[str, Look], title: str, measure:
         rows = math.ceil(len(grammars) / columns)
         width = max(6.4, _WIDTH * columns)
         labels = [name for name in looks if name in set(points["label"])]
-        across = max(1, int(width / 2.3))
-        figure = new_figure(width, 2.9 * rows + 0.2 * math.ceil((len(labels) + 2) / across) + 0.5)
+        legend = legend_below(marker_handles(looks, labels), _pareto_notes(), width)
+        figure = new_figure(width, 2.9 * rows + 0.2 * legend.rows + 0.5)
         axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
         for axis, grammar in zip(axes, grammars, strict=False):
             _draw_pareto(axis, points[points["grammar"] == grammar], looks, points["seconds"].max())
@@ -175,18 +176,17 @@ def pareto(points: pd.DataFrame, looks: Mapping[str, Look], title: str, measure:
                 axis.set_ylabel(wrap(measure, 34))
             if i + columns >= len(grammars):
                 axis.set_xlabel("examples needed (log scale)")
-        handles = [
-            Line2D([], [], color=looks[n].color, marker=looks[n].marker, ls="", ms=6, label=n)
-            for n in labels
-        ]
-        ring: dict[str, Any] = {"color": INK, "marker": "o", "ls": "", "mfc": "none"}
-        handles.append(Line2D([], [], **ring, ms=8, label="ringed: no other is better in all"))
-        handles.append(
-            Line2D([], [], **{**ring, "color": FAINT}, ms=11, label="larger: slower to train")
-        )
         figure.suptitle(wrap(title, int(width * 12)), x=0.01, ha="left", weight="bold")
-        figure.legend(handles=handles, loc="outside lower center", ncols=across)
+        figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
     return figure
+
+
+def _pareto_notes() -> list[Line2D]:
+    ring: dict[str, Any] = {"marker": "o", "ls": "", "mfc": "none"}
+    return [
+        Line2D([], [], **ring, color=INK, ms=8, label="ringed: no other is better in all"),
+        Line2D([], [], **ring, color=FAINT, ms=11, label="larger: slower to train"),
+    ]
 
 
 def _draw_pareto(axis: Axes, points: pd.DataFrame, looks: Mapping[str, Look], most: float) -> None:
@@ -292,8 +292,8 @@ def fitted(
         rows = math.ceil(len(grammars) / columns)
         width = max(6.4, 3.5 * columns)
         labels = [name for name in looks if any((g, name) in fits for g in grammars)]
-        across = max(1, int(width / 2.3))
-        figure = new_figure(width, 2.75 * rows + 0.2 * math.ceil((len(labels) + 3) / across) + 0.5)
+        legend = legend_below(_fit_handles(labels, looks), _fit_notes(runs, fits), width)
+        figure = new_figure(width, 2.75 * rows + 0.2 * legend.rows + 0.5)
         axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
         for axis, grammar in zip(axes, grammars, strict=False):
             own = runs[runs["grammar"] == grammar]
@@ -315,18 +315,25 @@ def fitted(
                 axis.set_ylabel(label)
             if i + columns >= len(grammars):
                 axis.set_xlabel("dataset size (examples, log scale)")
-        handles = [
-            Line2D([], [], color=looks[n].color, marker=looks[n].marker, ms=4, lw=1.5, label=n)
-            for n in labels
-        ]
-        handles.append(Line2D([], [], color=FAINT, ls="--", label="dashed: beyond the grid"))
-        if any(np.isfinite(fit.low).all() for fit in fits.values()):
-            handles.append(Line2D([], [], color=FAINT, lw=6, alpha=0.35, label="95 % band"))
-        if runs["ceiling"].notna().any():
-            handles.append(Line2D([], [], color=FAINT, ls=CEILING_LINE, lw=1, label="ceiling"))
         figure.suptitle(wrap(title, int(width * 12)), x=0.01, ha="left", weight="bold")
-        figure.legend(handles=handles, loc="outside lower center", ncols=across)
+        figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
     return figure
+
+
+def _fit_handles(labels: Sequence[str], looks: Mapping[str, Look]) -> list[Line2D]:
+    return [
+        Line2D([], [], color=looks[n].color, marker=looks[n].marker, ms=4, lw=1.5, label=n)
+        for n in labels
+    ]
+
+
+def _fit_notes(runs: pd.DataFrame, fits: Mapping[tuple[str, str], Any]) -> list[Line2D]:
+    notes = [Line2D([], [], color=FAINT, ls="--", label="dashed: beyond the grid")]
+    if any(np.isfinite(fit.low).all() for fit in fits.values()):
+        notes.append(Line2D([], [], color=FAINT, lw=6, alpha=0.35, label="95 % band"))
+    if runs["ceiling"].notna().any():
+        notes.append(Line2D([], [], color=FAINT, ls=CEILING_LINE, lw=1, label="ceiling"))
+    return notes
 
 
 def _draw_fit(axis: Axes, fit: Any, runs: pd.DataFrame, look: Look) -> None:

@@ -11,12 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from seqgra.plot.legends import chance_handle, legend_below, line_handles, target_handle
 from seqgra.plot.style import (
     CHANCE_LINE,
     FAINT,
+    TARGET_LINE,
     Look,
-    line_handles,
     new_figure,
+    sideways,
     styled,
     wrap,
     wrap_title,
@@ -70,10 +72,8 @@ def against_noise(
     labels = [name for name in looks if name in there]
     with styled():
         width = max(6.4, _PANEL[0] * len(sizes))
-        across = max(1, int(width / 2.1))
-        handles = _key(measures, labels, looks)
-        height = _PANEL[1] * len(measures) + 0.2 * math.ceil(len(handles) / across) + 0.4
-        figure = new_figure(width, height)
+        legend = legend_below(line_handles(looks, labels), _notes(measures), width)
+        figure = new_figure(width, _PANEL[1] * len(measures) + 0.2 * legend.rows + 0.4)
         axes = figure.subplots(len(measures), len(sizes), squeeze=False, sharex=True, sharey="row")
         for row, measure in zip(axes, measures, strict=True):
             for axis, size in zip(row, sizes, strict=True):
@@ -84,7 +84,7 @@ def against_noise(
         for axis in axes[-1]:
             axis.set_xlabel("wrong training labels (%)")
         figure.suptitle(wrap(title, int(width * 12)), x=0.01, ha="left", weight="bold")
-        figure.legend(handles=handles, loc="outside lower center", ncols=across)
+        figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
     return figure
 
 
@@ -97,7 +97,7 @@ def _draw(
         own, look = panel[panel["label"] == label], looks[label]
         if own.empty:
             continue
-        aside = span * (number / max(len(labels) - 1, 1) - 0.5)
+        aside = span * sideways(number, len(labels))
         by_rate = own.groupby("rate")["value"].agg(["mean", "min", "max"])
         x = 100 * by_rate.index.to_numpy() + aside
         axis.plot(x, by_rate["mean"], color=look.color, ls=look.line, marker=look.marker, ms=4.5)
@@ -105,20 +105,14 @@ def _draw(
         axis.scatter(
             100 * own["rate"] + aside, own["value"], s=7, color=look.color, alpha=0.5, lw=0
         )
-    for value, line in ((measure.target, ":"), (measure.chance, CHANCE_LINE)):
+    for value, line in ((measure.target, TARGET_LINE), (measure.chance, CHANCE_LINE)):
         if value == value:
             axis.axhline(value, color=FAINT, lw=1, ls=line, zorder=1)
 
 
-def _key(
-    measures: Sequence[NoiseMeasure], labels: Sequence[str], looks: Mapping[str, Look]
-) -> list[Line2D]:
-    handles = line_handles(looks, labels)
-    for measure in measures:
-        if measure.target == measure.target:
-            words = measure.target_label
-            handles.append(Line2D([], [], color=FAINT, lw=1, ls=":", label=words))
+def _notes(measures: Sequence[NoiseMeasure]) -> list[Line2D]:
+    """Return the legend entries that are no architecture."""
+    notes = [target_handle(each.target_label) for each in measures if each.target == each.target]
     if any(measure.chance == measure.chance for measure in measures):
-        words = "constant prediction"
-        handles.append(Line2D([], [], color=FAINT, lw=1, ls=CHANCE_LINE, label=words))
-    return handles
+        notes.append(chance_handle())
+    return notes

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from seqgra.plot.style import FAINT, INK, Look, new_figure, styled, wrap
+from seqgra.plot.style import CHANCE_LINE, FAINT, INK, Look, new_figure, styled, wrap
 
 #: Curves are drawn with at most about this many points a side.
 _RESOLUTION = 500
@@ -100,9 +100,9 @@ def roc_pr(
                 x, y = _thinned(table[table["curve"] == kind])
                 look = looks[label]
                 axis.plot(x, y, color=look.color, linestyle=look.line, lw=1.5, drawstyle=style)
-        left.plot([0, 1], [0, 1], color=FAINT, lw=1, ls=(0, (1, 2)), zorder=1)
+        left.plot([0, 1], [0, 1], color=FAINT, lw=1, ls=CHANCE_LINE, zorder=1)
         if chance is not None:
-            right.axhline(chance, color=FAINT, lw=1, ls=(0, (1, 2)), zorder=1)
+            right.axhline(chance, color=FAINT, lw=1, ls=CHANCE_LINE, zorder=1)
         left.set(title="ROC", xlabel="false positive rate", ylabel="true positive rate")
         right.set(title="precision and recall", xlabel="recall", ylabel="precision")
         for axis in (left, right):

@@ -12,15 +12,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from seqgra.plot.legends import chance_handle, legend_below, line_handles, target_handle
 from seqgra.plot.style import (
     CEILING_LOOK,
     CHANCE_LINE,
     FAINT,
+    TARGET_LINE,
     Look,
     columns_for,
     compact,
-    line_handles,
     new_figure,
+    sideways,
     styled,
     wrap,
     wrap_title,
@@ -103,7 +105,7 @@ def against_size(runs: pd.DataFrame, looks: Mapping[str, Look], measure: Measure
         columns = columns_for(len(grammars))
         rows = math.ceil(len(grammars) / columns)
         width = max(6.4, _PANEL[0] * columns)
-        legend = _legend(labels, looks, _notes(runs, measure), width)
+        legend = legend_below(line_handles(looks, labels), _notes(runs, measure), width)
         figure = new_figure(width, _PANEL[1] * rows + 0.2 * legend.rows + 0.45)
         axes = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
         sizes = np.sort(runs["size"].unique())
@@ -135,7 +137,7 @@ def _draw_panel(
     measure: Measure,
 ) -> None:
     if measure.line is not None:
-        axis.axhline(measure.line, color=FAINT, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
+        axis.axhline(measure.line, color=FAINT, linewidth=1, linestyle=TARGET_LINE, zorder=1)
     if "chance" in panel:
         axis.axhline(
             panel["chance"].iloc[0], color=FAINT, linewidth=1, linestyle=CHANCE_LINE, zorder=1
@@ -147,7 +149,7 @@ def _draw_panel(
         runs = panel[panel["label"] == label].dropna(subset=["value"])
         if runs.empty:
             continue
-        shift = math.exp(spread * (i - (len(labels) - 1) / 2) / max(len(labels) - 1, 1))
+        shift = math.exp(spread * sideways(i, len(labels)))
         runs = runs.assign(x=runs["size"] * shift, color=looks[label].color)
         parts.append(runs[runs["status"] != "collapsed"])
         ranges.append(_draw_line(axis, runs, looks[label]).assign(color=looks[label].color))
@@ -255,33 +257,7 @@ def _notes(runs: pd.DataFrame, measure: Measure) -> list[Line2D]:
     if any(known.grammar in set(runs["grammar"]) for known in measure.less):
         notes.append(Line2D([], [], **_LESS, label="ceiling of less knowledge"))
     if measure.line is not None:
-        line = Line2D([], [], color=FAINT, ls=(0, (1, 2)), lw=1, label=measure.line_label)
-        notes.append(line)
+        notes.append(target_handle(measure.line_label))
     if "chance" in runs:
-        line = Line2D([], [], color=FAINT, ls=CHANCE_LINE, lw=1, label="constant prediction")
-        notes.append(line)
+        notes.append(chance_handle())
     return notes
-
-
-class _Legend(NamedTuple):
-    handles: list[Line2D]
-    rows: int
-    columns: int
-
-
-def _legend(
-    labels: list[str], looks: Mapping[str, Look], notes: list[Line2D], width: float
-) -> _Legend:
-    """Return architectures, then notes in columns of their own, as flat as `width` inches allow."""
-    architectures = line_handles(looks, labels)
-    longest = max(len(str(handle.get_label())) for handle in [*architectures, *notes])
-    most = max(1, int((width - 0.2) / (0.075 * longest + 0.62)))
-    parts = [architectures, notes] if most > 2 else [[*architectures, *notes]]
-    rows = 1
-    while sum(math.ceil(len(part) / rows) for part in parts) > most and rows < len(labels + notes):
-        rows += 1
-    handles: list[Line2D] = []
-    for part in parts:
-        empty = [Line2D([], [], ls="", label=" ") for _ in range(-len(part) % rows)]
-        handles += [*part, *empty]
-    return _Legend(handles, rows, math.ceil(len(handles) / rows))

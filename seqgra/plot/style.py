@@ -14,7 +14,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
 
 from seqgra.plot.fonts import WHOLE, families
@@ -98,8 +97,9 @@ class Look(NamedTuple):
 
 #: The ceiling: a thin line in ink that no architecture has.
 CEILING_LOOK = Look(INK, "", "-")
-#: How lines of reference are drawn: the value of a constant prediction, the ceiling among single runs.
+#: How lines of reference are drawn: a constant prediction, a value to reach, the ceiling among single runs.
 CHANCE_LINE: Any = (0, (7, 2, 1, 2))
+TARGET_LINE: Any = (0, (1, 2))
 CEILING_LINE: Any = (0, (5, 1.5))
 
 
@@ -137,14 +137,6 @@ def line_looks(names: Iterable[str]) -> dict[str, Look]:
     }
 
 
-def line_handles(looks: Mapping[str, Look], names: Iterable[str]) -> list[Line2D]:
-    """Return legend entries of lines with their markers."""
-    return [
-        Line2D([], [], color=look.color, ls=look.line, marker=look.marker, ms=4.5, label=name)
-        for name, look in ((name, looks[name]) for name in names)
-    ]
-
-
 def settle(figure: Figure) -> Figure:
     """Space the parts of a drawn figure once, not again for each format, and return it."""
     with styled():
@@ -176,6 +168,15 @@ def text_width(text: str, size: float = 8.0) -> float:
     lines = [line for line in text.split("\n") if line.strip()]
     points = (TextPath((0, 0), line, size=size, prop=_FONT).get_extents().width for line in lines)
     return float(max(points, default=0.0)) / 72
+
+
+def sideways(number: int, many: int) -> float:
+    """Return how far the n-th of many stands from the middle, all within -0.5 to 0.5.
+
+    >>> [sideways(number, 3) for number in range(3)], sideways(0, 1)
+    ([-0.5, 0.0, 0.5], 0.0)
+    """
+    return (number - (many - 1) / 2) / max(many - 1, 1)
 
 
 def columns_for(panels: int) -> int:

@@ -13,13 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from seqgra.plot.legends import line_handles
 from seqgra.plot.sizes import size_axis
 from seqgra.plot.style import (
     FAINT,
     INK,
     Look,
     columns_for,
-    line_handles,
     line_looks,
     new_figure,
     styled,
