@@ -9,6 +9,7 @@ import pandas as pd
 from seqgra.compare.decide import Statistics
 from seqgra.compare.drawing import Drawing, file_name, read_history, save_figure
 from seqgra.compare.efficiency import TAUS, size_words
+from seqgra.compare.runs import filled
 from seqgra.plot.content import Block, Part
 from seqgra.plot.page import Picture, Row, Table, count, number, percent
 from seqgra.plot.style import BASELINES
@@ -129,7 +130,7 @@ def _tuning(tuned: pd.DataFrame, label: str) -> str:
 def _by_grammar(known: Statistics, label: str) -> Table:
     """Return mean PR AUC of an architecture by grammar and size, collapsed runs counted in."""
     runs = known.runs[known.runs["label"] == label]
-    runs = runs.assign(value=runs["value"].fillna(runs["chance"]))
+    runs = filled(runs)
     sizes = sorted(runs["size"].unique())
     means = runs.pivot_table(index="grammar", columns="size", values="value", aggfunc="mean")
     rows = []

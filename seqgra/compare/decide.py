@@ -23,7 +23,7 @@ from seqgra.compare.efficiency import (
 from seqgra.compare.fits import Fit, fit
 from seqgra.compare.ranking import ALPHA, Across, across, chance_fewest, standings
 from seqgra.compare.resample import FEWEST_SEEDS
-from seqgra.compare.runs import at_size
+from seqgra.compare.runs import at_size, filled
 from seqgra.compare.variance import components
 from seqgra.compare.variants import (
     Change,
@@ -109,7 +109,7 @@ class Statistics(NamedTuple):
     concordance
         From `concordance.concordance`; empty without real datasets.
     wrong_labels
-        Sets of grammars that differ in label noise only: grammar -> share of wrong labels.
+        Sets of grammars that differ in label noise only: grammar -> share of wrong labels, rising.
     noise
         From `efficiency.noise_tolerated`, with a column grammars; empty where none differ in noise.
     fits
@@ -174,7 +174,7 @@ def statistics(
     doubling = {d.grammar: _doubling(runs, d, fits) for d in chosen}
     means = _means(runs, at)
     changes = one_field_changes(grammars)
-    noisy = _noisy(set(runs["grammar"]), wrong_labels(grammars, changes))
+    noisy = _with_runs(wrong_labels(grammars, changes), set(runs["grammar"]))
     return Statistics(
         runs=runs,
         bounds=bounds,
@@ -284,26 +284,22 @@ def _across(means: pd.DataFrame, family: Mapping[str, str]) -> dict[str, Across]
 
 
 def _variance(runs: pd.DataFrame) -> pd.DataFrame:
-    filled = runs.assign(value=runs["value"].fillna(runs["chance"]))
     parts = [
         components(group).assign(size=size)
-        for size, group in filled.groupby("size")
+        for size, group in filled(runs).groupby("size")
         if len(group) > 2
     ]
     names = ["size", "component", "variance", "share", "levels"]
     return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)
 
 
-def _noisy(there: set[str], families: list[dict[str, float]]) -> list[dict[str, float]]:
-    """Return the families of which two grammars or more have runs."""
-    known = [{name: rate for name, rate in rates.items() if name in there} for rates in families]
+def _with_runs(noisy: list[dict[str, float]], there: set[str]) -> list[dict[str, float]]:
+    """Return the sets of which two grammars or more have runs."""
+    known = [{name: rate for name, rate in rates.items() if name in there} for rates in noisy]
     return [rates for rates in known if len(rates) > 1]
 
 
 def _noise(runs: pd.DataFrame, noisy: list[dict[str, float]]) -> pd.DataFrame:
-    parts = []
-    for rates in noisy:
-        order = sorted(rates, key=lambda name: rates[name])
-        parts.append(noise_tolerated(runs, rates, TAU).assign(grammars=", ".join(order)))
+    parts = [noise_tolerated(runs, rates, TAU).assign(grammars=", ".join(rates)) for rates in noisy]
     names = ["grammars", "label", "size", "rate", "highest", "runs"]
     return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)

@@ -21,7 +21,7 @@ from seqgra.compare.drawing import (
     save_figure,
 )
 from seqgra.compare.ranking import mean_interval
-from seqgra.compare.runs import at_size
+from seqgra.compare.runs import at_size, filled
 from seqgra.compare.tables import KEYS, Cell, models_only
 from seqgra.dataset import open_dataset
 from seqgra.grammar.difficulty import divergences
@@ -47,7 +47,7 @@ def draw_runs(drawing: Drawing, known: Statistics) -> list[Picture]:
     shown = known.runs[known.runs["size"] == known.runs["grammar"].map(sizes)]
     if shown.empty:
         return []
-    shown = shown.assign(value=shown["value"].fillna(shown["chance"]))
+    shown = filled(shown)
     title = "Single runs at the largest size"
     stem = save_figure(drawing, "runs", strip(shown, drawing.looks, title, "PR AUC"))
     caption = (
@@ -140,9 +140,9 @@ def draw_noise(drawing: Drawing, known: Statistics) -> list[Picture]:
     """Draw prediction and recovery against wrong labels, for grammars that differ in nothing else."""
     pictures = []
     recovery = models_only(recovery_runs(drawing.tables.recovery, drawing.method, drawing.metric))
-    predicted = known.runs.assign(value=known.runs["value"].fillna(known.runs["chance"]))
+    predicted = filled(known.runs)
     for number, rates in enumerate(known.wrong_labels):
-        cleanest = known.bounds[min(rates, key=lambda name: rates[name])]
+        cleanest = known.bounds[next(iter(rates))]
         way = f"{percent(TAU)} of the way to " + ("the ceiling" if cleanest.known else "1")
         target, chance = cleanest.target(TAU), cleanest.chance
         measures = [NoiseMeasure("PR AUC", _by_rate(predicted, rates), target, chance, way)]
@@ -152,13 +152,12 @@ def draw_noise(drawing: Drawing, known: Statistics) -> list[Picture]:
         stem = save_figure(
             drawing, f"noise-{number}", against_noise(measures, drawing.looks, title)
         )
-        names = ", ".join(sorted(rates, key=lambda name: rates[name]))
         caption = (
-            f"{names}: grammars that differ in the rate of wrong training labels only; test labels are "
-            "clean. Lines are means over runs, whiskers reach from the smallest to the largest run, "
-            "architectures are set a little apart sideways; runs that diverged are drawn at a constant's "
-            f"value. Dotted: {way} from chance, of the cleanest; the table tells at which rates the median "
-            "run still reaches it."
+            f"{', '.join(rates)}: grammars that differ in the rate of wrong training labels only; test "
+            "labels are clean. Lines are means over runs, whiskers reach from the smallest to the largest "
+            "run, architectures are set a little apart sideways; runs that diverged are drawn at a "
+            f"constant's value. Dotted: {way} from chance, of the cleanest; the table tells at which rates "
+            "the median run still reaches it."
         )
         pictures.append(Picture(stem, title, caption))
     return pictures

@@ -46,6 +46,11 @@ def curve_runs(tables: Tables, kinds: Mapping[str, str], metric: str = "pr_auc")
     ).reset_index(drop=True)
 
 
+def filled(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return runs of which those that diverged have the value of a constant prediction."""
+    return runs.assign(value=runs["value"].fillna(runs["chance"]))
+
+
 def at_size(runs: pd.DataFrame, size: int) -> pd.DataFrame:
     """Return the value of each curve at a size, linear in log2 of the size between those of the grid.
 
@@ -64,13 +69,13 @@ def at_size(runs: pd.DataFrame, size: int) -> pd.DataFrame:
     DataFrame
         Columns grammar, label, data_seed, model_seed, size, value, status, chance and ceiling.
     """
-    filled = runs.assign(value=runs["value"].fillna(runs["chance"]))
-    sizes = np.sort(filled["size"].unique())
+    runs = filled(runs)
+    sizes = np.sort(runs["size"].unique())
     if not len(sizes) or not sizes[0] <= size <= sizes[-1]:
-        return filled.iloc[:0][[*_CURVE, "size", "value", "status", "chance", "ceiling"]]
+        return runs.iloc[:0][[*_CURVE, "size", "value", "status", "chance", "ceiling"]]
     low, high = int(sizes[sizes <= size].max()), int(sizes[sizes >= size].min())
     share = 0.0 if low == high else float(np.log2(size / low) / np.log2(high / low))
-    ends = [filled[filled["size"] == end].set_index(_CURVE) for end in (low, high)]
+    ends = [runs[runs["size"] == end].set_index(_CURVE) for end in (low, high)]
     upper = ends[1][["value", "status"]].add_suffix("_high")
     both = ends[0].join(upper, how="inner")
     value = both["value"] + share * (both["value_high"] - both["value"])

@@ -126,7 +126,7 @@ def stability(values: pd.DataFrame, changes: list[Change]) -> pd.DataFrame:
 
 
 def wrong_labels(grammars: Mapping[str, Grammar], changes: list[Change]) -> list[dict[str, float]]:
-    """Return the sets of grammars that differ in label noise only: name -> mean rate of wrong labels.
+    """Return the sets of grammars that differ in label noise only: name -> mean rate, rising.
 
     Sets whose test sets are noisy too are left out.
     """
@@ -140,4 +140,8 @@ def wrong_labels(grammars: Mapping[str, Grammar], changes: list[Change]) -> list
             conditions = grammars[name].conditions
             rate = sum(rates.get(condition, 0.0) for condition in conditions) / len(conditions)
             groups.setdefault(own, {})[name] = rate
-    return [rates for rates in groups.values() if len(set(rates.values())) > 1]
+    return [
+        dict(sorted(rates.items(), key=lambda item: item[1]))
+        for rates in groups.values()
+        if len(set(rates.values())) > 1
+    ]
