@@ -6,8 +6,8 @@
     python benchmarks/paper.py backends results/figure-s10-s11-small
 
 `keep` writes small tables to docs/results/<name>/ and figures, at most 150 kB each, to docs/images/paper/.
-`summary` prints mean PR AUC and recovery with 95 % intervals over data seeds. `seeds` compares model seed 0
-with the others of the same dataset, `backends` the two libraries on the same files.
+`summary` prints mean PR AUC and recovery with 95 % intervals over data seeds. `seeds` compares each model
+seed with the others of the same grammar and network, `backends` the two libraries on the same files.
 """
 
 from __future__ import annotations
@@ -56,8 +56,7 @@ def keep(results: Path, figures: list[str], options: str) -> None:
     for name, metric in (("consistency", "consistency"), ("confounder", "confounder_share_lift")):
         if len(found := recovered(results, metric).dropna(subset=["value"])):
             means(found, [*GROUP, "method"]).to_csv(target / f"{name}.csv", index=False)
-    if (results / "tables" / "elements.csv").exists():
-        seen = pd.read_csv(results / "tables" / "elements.csv")
+    if len(seen := pd.read_csv(results / "tables" / "elements.csv")):
         shown = [*CELL, "method", "element", "cosine", "flank_mass"]
         seen[seen.method == "integrated-gradients"][shown].round(4).to_csv(
             target / "elements.csv", index=False
@@ -105,12 +104,11 @@ def seeds(results: Path) -> None:
     Datasets of one grammar and network are averaged: they share their starts and are no independent blocks.
     """
     scores = headline(results).assign(lost=lambda t: t.status != "done")
-    group = ["grammar", "architecture", "backend", "size"]
-    blocks = scores.pivot_table(index=group, columns="model_seed", values="value")
+    blocks = scores.pivot_table(index=GROUP, columns="model_seed", values="value")
     others = (blocks.sum(axis=1).to_numpy()[:, None] - blocks) / (blocks.shape[1] - 1)
     apart = blocks - others
     half = stats.t.ppf(0.975, len(apart) - 1) * apart.std() / len(apart) ** 0.5
-    starts = scores.pivot_table(index=group, columns="model_seed", values="lost")
+    starts = scores.pivot_table(index=GROUP, columns="model_seed", values="lost")
     rows = {
         "ahead of others": apart.mean(),
         "half": half,
@@ -120,8 +118,8 @@ def seeds(results: Path) -> None:
     }
     print(f"{len(blocks)} grammars and networks, {scores.data_seed.nunique()} datasets each")
     print(pd.DataFrame(rows).round(4).to_string())
-    shared = scores.groupby([*group, "model_seed"]).lost.mean()
-    print(f"starts whose datasets do not all end alike: {int(((shared > 0) & (shared < 1)).sum())}")
+    mixed = int(((starts > 0) & (starts < 1)).to_numpy().sum())
+    print(f"starts whose datasets do not all end alike: {mixed}")
     zero, rest = starts[0] > 0.5, starts.drop(columns=0).to_numpy().ravel() > 0.5
     table = [[int(part.sum()), int((~part).sum())] for part in (zero, rest)]
     print(f"starts lost of seed 0 {table[0]}, of others {table[1]}, Fisher p ", end="")
