@@ -32,10 +32,10 @@ RESULTS_VERSIONS = {
     "subsample": 1,
     "tune": 1,
     "train": 2,
-    "evaluate": 2,
-    "attribute": 4,
+    "evaluate": 3,
+    "attribute": 5,
     "export": 1,
-    "fit": 2,
+    "fit": 3,
     "filters": 1,
 }
 _ASIDE = ".aside-"

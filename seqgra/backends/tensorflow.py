@@ -124,7 +124,7 @@ def averaged(network: Any, recipe: dict[str, Any], points: Any) -> Any:
 
 
 def prepare_process(threads: int) -> None:
-    """Let the same seed, threads and library versions give the same bits.
+    """Let the same seed, threads and library versions give the same bits, and keep freed memory.
 
     Raises
     ------

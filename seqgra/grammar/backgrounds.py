@@ -4,6 +4,7 @@ human                                              preset
 {A: .3, C: .2, G: .2, T: .3}                       one distribution of letters
 {gc: {mean: .45, sd: .06}}                         a GC content of its own for each example
 {markov: {order: 2, fasta: f.fa}}                  order-k Markov chain, fitted from a FASTA file
+{markov: {order: 1, initial: [...], table: [...]}} the same, given by its tables
 {fasta: genome.fa}                                 stretches of the records of a FASTA file
 {by-condition: {near: ..., far: ...}}              any of these for each condition
 {by-set: {training: ..., validation: ..., test: ...}}   any of these for each set
@@ -24,8 +25,8 @@ from seqgra.fingerprint import file_sha256
 from seqgra.grammar.fasta import read_fasta
 from seqgra.yamlfile import Strict, suggest
 
-#: How far the sum of a chain's probabilities may be from 1.
-_CHAIN_SUM = 1e-4
+#: How far the sum of probabilities of letters may be from 1.
+_SUM = 1e-3
 _KINDS = ("preset", "letters", "gc", "markov", "fasta", "by_condition", "by_set")
 #: Stands for examples that show no condition.
 NONE = "none"
@@ -49,7 +50,7 @@ class Gc(Strict):
 
 
 class Markov(Strict):
-    """Order-k Markov chain: fitted from `fasta`, or given by its tables once resolved.
+    """Order-k Markov chain: fitted from `fasta`, or given by its tables.
 
     Attributes
     ----------
@@ -242,7 +243,7 @@ def _letter_problems(given: dict[str, float], letters: str, place: str) -> list[
     total = math.fsum(given.values())
     if any(not 0 <= p <= 1 for p in given.values()):
         found.append((place, "holds a number outside 0 to 1"))
-    elif abs(total - 1) > 1e-3:
+    elif abs(total - 1) > _SUM:
         found.append((place, f"sums to {total:.6g}; probabilities must sum to 1"))
     for letter, probability in given.items():
         if probability == 0 and letter in letters:
@@ -266,7 +267,7 @@ def _chain_problems(chain: Markov, letters: str, place: str) -> list[tuple[str, 
             found.append((where, f"holds {len(row)} numbers; expected {expected}"))
         elif not min(row) > 0:
             found.append((where, f"holds {min(row):g}; every number must be above 0"))
-        elif not abs(total - 1) <= _CHAIN_SUM:
+        elif not abs(total - 1) <= _SUM:
             found.append((where, f"sums to {total:.6g}; probabilities must sum to 1"))
     return found
 

@@ -72,6 +72,20 @@ def _chain(size: int, initial: np.ndarray, table: np.ndarray) -> BackgroundLaw:
     return BackgroundLaw(size, order, np.zeros(size), initial / initial.sum(), rows)
 
 
+def advanced(now: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Return laws of a chain's context one letter on, where the first letter falls out of sight.
+
+    Parameters
+    ----------
+    now
+        float64 (C, A**k): laws of the context, one a row.
+    table
+        float64 (A**k, A): law of the next letter in each context.
+    """
+    moved = now[:, :, None] * table
+    return moved.reshape(len(now), table.shape[1], -1).sum(axis=1)
+
+
 def bridges(background: BackgroundLaw, width: int) -> np.ndarray:
     """Return log P(next k letters | k letters before `width` hidden ones): float64 (A**k, A**k).
 
@@ -79,11 +93,9 @@ def bridges(background: BackgroundLaw, width: int) -> np.ndarray:
     """
     if not 0 < background.order <= _LARGEST_TABLED:
         return np.zeros((0, 0))
-    contexts, size = background.table.shape
-    now = np.eye(contexts)
-    for _ in range(width + background.order):  # the first letter of a context falls out of sight
-        moved = now[:, :, None] * background.table
-        now = moved.reshape(contexts, size, contexts).sum(axis=1)
+    now = np.eye(len(background.table))
+    for _ in range(width + background.order):
+        now = advanced(now, background.table)
     with np.errstate(divide="ignore"):
         return np.log(now)
 

@@ -69,6 +69,7 @@ class BackgroundSums:
         flat = np.ones((1, self.clusters.width.size, length))
         letters = np.zeros((1, length), np.uint8)
         blank = background._replace(order=0)
+        self._compact = {number for number in layouts if self._lies_compact(number)}
         self._flat = SequenceSums(self, blank, letters, flat, np.zeros(flat.shape[:2]), None)
         self._sums: dict[Scenario, tuple[float, float]] = {}
         self._hidden: dict[int, np.ndarray] = {}
@@ -129,10 +130,13 @@ class BackgroundSums:
         return all(self.blocks[number].offsets.shape[1] == 1 for number in scenario)
 
     def compact(self, scenario: Iterable[int]) -> bool:
-        """Tell whether blocks can be packed side by side: single elements, over a chain without holes."""
+        """Tell whether blocks can be packed: single elements; over a chain, blocks without holes."""
+        return self._compact.issuperset(scenario)
+
+    def _lies_compact(self, number: int) -> bool:
         if self.background.order == 0:
-            return self.single(scenario)
-        return all(without_holes(self.blocks[number], self.clusters) for number in scenario)
+            return self.single([number])
+        return without_holes(self.blocks[number], self.clusters)
 
     def span(self, number: int) -> int:
         """Return how many letters a block of one configuration spans."""

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from seqgra.law.posterior.background_likelihood import BackgroundLaw, Clusters
+from seqgra.law.posterior.background_likelihood import BackgroundLaw, Clusters, advanced
 from seqgra.law.posterior.block_sums import BlockArrays
 
 
@@ -54,14 +54,12 @@ def chain_tables(background: BackgroundLaw) -> np.ndarray:
 
 def hidden_steps(tables: np.ndarray, width: int) -> np.ndarray:
     """Return the steps of a chain over so many hidden letters: float64 (k + 1, A**k, A**k)."""
-    order, contexts, size = len(tables) - 1, *tables.shape[1:]
+    order, contexts = len(tables) - 1, tables.shape[1]
     steps = np.empty((order + 1, contexts, contexts))
     for begin in range(order + 1):
         now = np.eye(contexts)
-        # the first letter of a context falls out of sight
         for i in range(begin, begin + width):
-            moved = now[:, :, None] * tables[min(i, order)]
-            now = moved.reshape(contexts, size, contexts).sum(axis=1)
+            now = advanced(now, tables[min(i, order)])
         steps[begin] = now
     return steps
 

@@ -1,8 +1,9 @@
 """Blocks that touch, overlap or share a bridge, whose joint ratio is no product; and Monte Carlo.
 
-Two blocks that meet are enumerated. Three or more, of which one has a spacing or some may meet, are
-drawn: with S_b the sum of block b alone, the wanted sum is prod_b S_b times the mean, over blocks drawn
-from their own posteriors, of the joint value over the product of values (0 where they may not overlap).
+Two blocks that meet are enumerated. Three or more, of which one has a spacing or some may meet, are drawn
+(but for blocks without holes over a chain, see `chain_sums`): with S_b the sum of block b alone, the wanted
+sum is prod_b S_b times the mean, over blocks drawn from their own posteriors, of the joint value over the
+product of values (0 where they may not overlap).
 """
 
 from __future__ import annotations

@@ -71,6 +71,7 @@ class SequenceSums:
         self._prior = chains is None
         self._blocks: dict[int, np.ndarray] = {}
         self._rows: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._hidden_rows: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._known: dict[Scenario, tuple[np.ndarray, np.ndarray]] = {}
 
     def ratio(self, scenarios: dict[Scenario, float]) -> tuple[np.ndarray, np.ndarray]:
@@ -253,9 +254,10 @@ class SequenceSums:
         most = np.array([max(s.count(number) for s in missing) for number in kinds], np.int64)
         states = np.prod(most + 1.0)
         chain = self._background.order > 0
-        alone = sum(self._steps([scenario]) for scenario in missing)
-        dear = states > _MOST_STATES or (chain and self._steps(missing) > alone)
-        if dear and len(missing) > 1:
+        if len(missing) > 1 and (
+            states > _MOST_STATES
+            or (chain and self._steps(missing) > sum(self._steps([one]) for one in missing))
+        ):
             for scenario in missing:
                 self._pack([scenario])
             return
@@ -284,11 +286,13 @@ class SequenceSums:
 
     def _hidden_row(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Return a block at every place over a chain, without what follows it; see `hidden_rows`."""
-        assert self._part_logs is not None
-        rows, scales = np.empty(self._x.shape), np.empty(len(self._x))
-        block, clusters = self._parent.blocks[number], self._parent.clusters
-        hidden_rows(block, clusters, self._part_logs, self._chances, rows, scales)
-        return rows, scales
+        if number not in self._hidden_rows:
+            assert self._part_logs is not None
+            rows, scales = np.empty(self._x.shape), np.empty(len(self._x))
+            block, clusters = self._parent.blocks[number], self._parent.clusters
+            hidden_rows(block, clusters, self._part_logs, self._chances, rows, scales)
+            self._hidden_rows[number] = rows, scales
+        return self._hidden_rows[number]
 
     def _two(self, scenario: Scenario, meet: bool) -> np.ndarray:
         """Return the log sum over the placements of two blocks: apart, and where they meet."""
