@@ -142,7 +142,9 @@ def _score_caption(shown: pd.DataFrame, target: float) -> str:
         f"dotted line is {target:g}, the dash-dotted one a constant prediction, the shares of the "
         "conditions. The thin black line of a grammar, if there is one, is the exact posterior's value "
         "on the same test examples: no classifier is better but by chance. Where it has no closed form, "
-        "a faint line marks an estimate or approximation instead, which is no bound."
+        "a faint line marks an estimate or approximation instead, which is no bound. Labelled grey lines: "
+        "what is reached by knowing that alone (vocabulary: the best score of each element; positions: the "
+        "true ones, which no classifier is told, so that these can lie above the ceiling)."
     )
 
 

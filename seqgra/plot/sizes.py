@@ -46,7 +46,7 @@ class Ceiling(NamedTuple):
 
 
 class Knowledge(NamedTuple):
-    """What a classifier reaches that knows less than everything, and what it knows."""
+    """What a classifier reaches that knows one thing alone, and what that is."""
 
     grammar: str
     value: float
@@ -69,7 +69,7 @@ class Measure(NamedTuple):
     line_label
         What the reference is, for the legend.
     ceilings, less
-        Of the grammars that have one: the ceiling, and ceilings of less knowledge.
+        Of the grammars that have one: the ceiling, and what is reached by knowing something alone.
     """
 
     label: str
@@ -255,7 +255,7 @@ def _notes(runs: pd.DataFrame, measure: Measure) -> list[Line2D]:
     if not all(ceiling.exact for ceiling in shown):
         notes.append(Line2D([], [], **_NO_BOUND, label="posterior, estimated: no bound"))
     if any(known.grammar in set(runs["grammar"]) for known in measure.less):
-        notes.append(Line2D([], [], **_LESS, label="ceiling of less knowledge"))
+        notes.append(Line2D([], [], **_LESS, label="reached by knowing this alone"))
     if measure.line is not None:
         notes.append(target_handle(measure.line_label))
     if "chance" in runs:
