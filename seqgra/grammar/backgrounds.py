@@ -25,8 +25,8 @@ from seqgra.fingerprint import file_sha256
 from seqgra.grammar.fasta import read_fasta
 from seqgra.yamlfile import Strict, suggest
 
-#: How far the sum of probabilities of letters may be from 1.
-_SUM = 1e-3
+#: How far the sum of a chain's probabilities may be from 1.
+_CHAIN_SUM = 1e-4
 _KINDS = ("preset", "letters", "gc", "markov", "fasta", "by_condition", "by_set")
 #: Stands for examples that show no condition.
 NONE = "none"
@@ -243,7 +243,7 @@ def _letter_problems(given: dict[str, float], letters: str, place: str) -> list[
     total = math.fsum(given.values())
     if any(not 0 <= p <= 1 for p in given.values()):
         found.append((place, "holds a number outside 0 to 1"))
-    elif abs(total - 1) > _SUM:
+    elif abs(total - 1) > 1e-3:
         found.append((place, f"sums to {total:.6g}; probabilities must sum to 1"))
     for letter, probability in given.items():
         if probability == 0 and letter in letters:
@@ -267,7 +267,7 @@ def _chain_problems(chain: Markov, letters: str, place: str) -> list[tuple[str, 
             found.append((where, f"holds {len(row)} numbers; expected {expected}"))
         elif not min(row) > 0:
             found.append((where, f"holds {min(row):g}; every number must be above 0"))
-        elif not abs(total - 1) <= _SUM:
+        elif not abs(total - 1) <= _CHAIN_SUM:
             found.append((where, f"sums to {total:.6g}; probabilities must sum to 1"))
     return found
 
