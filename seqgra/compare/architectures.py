@@ -129,8 +129,7 @@ def _tuning(tuned: pd.DataFrame, label: str) -> str:
 
 def _by_grammar(known: Statistics, label: str) -> Table:
     """Return mean PR AUC of an architecture by grammar and size, collapsed runs counted in."""
-    runs = known.runs[known.runs["label"] == label]
-    runs = filled(runs)
+    runs = filled(known.runs[known.runs["label"] == label])
     sizes = sorted(runs["size"].unique())
     means = runs.pivot_table(index="grammar", columns="size", values="value", aggfunc="mean")
     rows = []

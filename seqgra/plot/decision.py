@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from seqgra.plot.legends import chance_handle, legend_below, marker_handles
+from seqgra.plot.legends import ceiling_handle, chance_handle, legend_below, marker_handles
 from seqgra.plot.style import (
     CEILING_LINE,
     CHANCE_LINE,
@@ -117,7 +117,7 @@ def _strip_key(runs: pd.DataFrame) -> list[Line2D]:
     if runs["chance"].notna().any():
         found.append(chance_handle())
     if runs["ceiling"].notna().any():
-        found.append(Line2D([], [], color=FAINT, lw=1, ls=CEILING_LINE, label="ceiling"))
+        found.append(ceiling_handle())
     return found
 
 
@@ -332,7 +332,7 @@ def _fit_notes(runs: pd.DataFrame, fits: Mapping[tuple[str, str], Any]) -> list[
     if any(np.isfinite(fit.low).all() for fit in fits.values()):
         notes.append(Line2D([], [], color=FAINT, lw=6, alpha=0.35, label="95 % band"))
     if runs["ceiling"].notna().any():
-        notes.append(Line2D([], [], color=FAINT, ls=CEILING_LINE, lw=1, label="ceiling"))
+        notes.append(ceiling_handle())
     return notes
 
 

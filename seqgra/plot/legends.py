@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from matplotlib.lines import Line2D
 
-from seqgra.plot.style import CHANCE_LINE, FAINT, TARGET_LINE, Look
+from seqgra.plot.style import CEILING_LINE, CHANCE_LINE, FAINT, TARGET_LINE, Look
 
 
 class Legend(NamedTuple):
@@ -56,6 +56,11 @@ def marker_handles(looks: Mapping[str, Look], names: Iterable[str]) -> list[Line
 def chance_handle() -> Line2D:
     """Return the entry of a constant prediction's line."""
     return Line2D([], [], color=FAINT, lw=1, ls=CHANCE_LINE, label="constant prediction")
+
+
+def ceiling_handle() -> Line2D:
+    """Return the entry of the ceiling among single runs."""
+    return Line2D([], [], color=FAINT, lw=1, ls=CEILING_LINE, label="ceiling")
 
 
 def target_handle(label: str) -> Line2D:
