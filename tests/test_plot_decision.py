@@ -8,6 +8,7 @@ import pytest
 from synthetic import Truth, draw
 
 from seqgra.compare.decide import statistics
+from seqgra.plot.concordance import concordances
 from seqgra.plot.decision import bars, fitted, pareto, ranking, strip
 from seqgra.plot.noise import NoiseMeasure, against_noise
 from seqgra.plot.style import looks
@@ -25,11 +26,10 @@ def runs(seeds=5):
 
 def texts_inside(figure):
     figure.draw_without_rendering()
-    for axis in figure.axes:
-        if axis.get_visible():
-            box = axis.get_tightbbox()
-            assert box.x0 >= -1 and box.y0 >= -1
-            assert box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1
+    boxes = [axis.get_tightbbox() for axis in figure.axes if axis.get_visible()]
+    for box in boxes + [legend.get_window_extent() for legend in figure.legends]:
+        assert box.x0 >= -1 and box.y0 >= -1
+        assert box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1
 
 
 def test_strip_draws_every_run_once_and_marks_the_collapsed():
@@ -155,6 +155,39 @@ def test_long_names_stay_within_the_figures_whose_legend_is_below():
     looked = looks({name: "tensorflow" for name in names.values()})
     table = noisy_runs().replace({"label": names})
     texts_inside(against_noise([NoiseMeasure("PR AUC", table, 0.9, 0.5, "goal")], looked, "title"))
+    pairs, values = two_sides(list(names.values()))
+    texts_inside(concordances(pairs, values, looked, "title", "PR AUC"))
+
+
+def two_sides(labels, seeds=3):
+    """Runs on a simulated grammar and on a real dataset, and the pair of them."""
+    rng = np.random.default_rng(3)
+    values = pd.DataFrame(
+        (grammar, 1000, label, level + rng.uniform(-0.05, 0.05))
+        for grammar in ("twin", "peaks")
+        for label, level in zip(labels, np.linspace(0.6, 0.9, len(labels)), strict=True)
+        for _ in range(seeds)
+    )
+    values.columns = pd.Index(["grammar", "size", "label", "value"])
+    pairs = pd.DataFrame([{"grammar": "twin", "dataset": "peaks", "size": 1000, "tau": 1.0}])
+    return pairs, values
+
+
+def test_concordance_sets_means_over_ranges_of_both_sides():
+    pairs, values = two_sides("abc")
+    figure = concordances(pairs, values, LOOKS, "title", "PR AUC")
+    texts_inside(figure)
+    [axis] = figure.axes
+    sides = [
+        values[values["grammar"] == name].groupby("label")["value"] for name in ("twin", "peaks")
+    ]
+    dots = [part.get_offsets()[0].tolist() for part in axis.collections[::2]]
+    assert dots == pytest.approx(np.column_stack([side.mean() for side in sides]))
+    low, high = ([side.agg(end).to_numpy() for side in sides] for end in ("min", "max"))
+    wide, tall = axis.lines[::2], axis.lines[1::2]
+    assert [line.get_xdata() for line in wide] == pytest.approx(np.column_stack([low[0], high[0]]))
+    assert [line.get_ydata() for line in tall] == pytest.approx(np.column_stack([low[1], high[1]]))
+    assert [text.get_text() for text in figure.legends[0].get_texts()][:3] == list("abc")
 
 
 def test_noise_is_drawn_at_its_rate_and_every_run_once():

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from seqgra.plot.legends import marker_handles
+from seqgra.plot.legends import legend_below, marker_handles
 from seqgra.plot.style import FAINT, INK, Look, columns_for, new_figure, styled, wrap, wrap_title
 
 _WIDTH = 3.2
@@ -38,7 +38,8 @@ def concordances(
         rows = math.ceil(len(pairs) / columns)
         width = max(6.4, _WIDTH * columns)
         labels = sorted(set(values["label"]))
-        figure = new_figure(width, 2.9 * rows + 0.5 + 0.17 * math.ceil(len(labels) / 3))
+        legend = legend_below(marker_handles(looks, labels), [], width)
+        figure = new_figure(width, 2.9 * rows + 0.5 + 0.2 * legend.rows)
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for axis, pair in zip(axes, pairs.to_dict("records"), strict=False):
             _draw(axis, pair, values[values["size"] == pair["size"]], looks)
@@ -49,8 +50,7 @@ def concordances(
         for axis in axes[len(pairs) :]:
             axis.set_visible(False)
         figure.suptitle(wrap(title, int(width * 12)), x=0.01, ha="left", weight="bold")
-        handles = marker_handles(looks, labels)
-        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+        figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
     return figure
 
 
