@@ -31,7 +31,7 @@ import numpy as np
 import pandas as pd
 from synthetic import CHANCE, Truth, draw
 
-from seqgra.compare.tables import CELL_COLUMNS
+from seqgra.compare.cells import CELL_COLUMNS
 from seqgra.fingerprint import Identity, claim
 from seqgra.results import Attributions, Scores, write_attributions, write_scores
 from seqgra.simulate import simulate

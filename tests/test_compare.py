@@ -15,17 +15,11 @@ from seqgra.attribute.gradients import one_hot
 from seqgra.compare import compare
 from seqgra.compare.answers import answers
 from seqgra.compare.ceiling import with_ceiling
+from seqgra.compare.cells import CELL_COLUMNS, KEYS, read_cells
 from seqgra.compare.decide import statistics
 from seqgra.compare.facts import grammar_facts
 from seqgra.compare.sections import grammar_evidence
-from seqgra.compare.tables import (
-    CELL_COLUMNS,
-    KEYS,
-    build_tables,
-    examples_needed,
-    read_cells,
-    summary,
-)
+from seqgra.compare.tables import build_tables, examples_needed, summary
 from seqgra.dataset import ELEMENT_COLUMNS, open_dataset
 from seqgra.errors import InputError
 from seqgra.evaluate.curves import score

@@ -9,7 +9,7 @@ import yaml
 from seqgra.architecture.load import architecture_fingerprint, load_architecture
 from seqgra.architecture.optimizers import Adam, Optimizer, Sgd
 from seqgra.cli import main
-from seqgra.compare.tables import CELL_COLUMNS, read_cells
+from seqgra.compare.cells import CELL_COLUMNS, read_cells
 from seqgra.compare.tuning import in_words, tuning_table
 from seqgra.errors import InputError
 from seqgra.fingerprint import read_run

@@ -13,6 +13,7 @@ import pandas as pd
 from seqgra.compare.answers import answers
 from seqgra.compare.architectures import architectures_block
 from seqgra.compare.ceiling import ceiling_kinds, restricted
+from seqgra.compare.cells import Cell, read_cells
 from seqgra.compare.concordance import concordance_block
 from seqgra.compare.decide import Statistics, statistics
 from seqgra.compare.decision_figures import (
@@ -40,12 +41,10 @@ from seqgra.compare.sections import (
     pair_table,
 )
 from seqgra.compare.tables import (
-    Cell,
     Tables,
     build_tables,
     examples_needed,
     models_only,
-    read_cells,
     summary,
     write_tables,
 )
@@ -90,7 +89,7 @@ def compare(
     Parameters
     ----------
     cells
-        The cells file, see `tables.CELL_COLUMNS`.
+        The cells file, see `cells.CELL_COLUMNS`.
     folder
         Gets tables/, figures/ and report.html.
     config

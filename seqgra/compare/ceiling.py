@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
+from seqgra.compare.cells import Cell
 from seqgra.dataset import open_dataset
 from seqgra.fingerprint import read_run
 from seqgra.law.ceiling import NEEDED, log_odds
@@ -60,7 +61,7 @@ def is_ceiling(backend: str) -> bool:
     return backend in CEILINGS
 
 
-def ceiling_kinds(cells: list[Any]) -> dict[str, str]:
+def ceiling_kinds(cells: list[Cell]) -> dict[str, str]:
     """Return, for each grammar with a posterior, whether it is ``exact`` (see `Exact`)."""
     found: dict[str, str] = {}
     for cell in cells:
@@ -69,7 +70,7 @@ def ceiling_kinds(cells: list[Any]) -> dict[str, str]:
     return found
 
 
-def exact_of(cells: list[Any]) -> dict[str, Exact]:
+def exact_of(cells: list[Cell]) -> dict[str, Exact]:
     """Return the first finished posterior of each grammar, whose test set is there."""
     found: dict[str, Exact] = {}
     for cell in cells:
@@ -94,7 +95,7 @@ def exact_of(cells: list[Any]) -> dict[str, Exact]:
 
 
 def regret_rows(
-    cell: Any, exact: Exact, scores: Mapping[str, Any], run: Mapping[str, Any]
+    cell: Cell, exact: Exact, scores: Mapping[str, Any], run: Mapping[str, Any]
 ) -> list[tuple[Any, ...]]:
     """Return rows of `REGRET` of one finished model: name of the ceiling, metric, scope, value.
 
@@ -156,7 +157,7 @@ def with_ceiling(recovery: pd.DataFrame) -> pd.DataFrame:
     return found.assign(rescaled=((found["value"] - found["null"]) / room).where(room > 0))
 
 
-def restricted(cells: list[Any]) -> pd.DataFrame:
+def restricted(cells: list[Cell]) -> pd.DataFrame:
     """Return what full and less knowledge reach, as each grammar's first posterior has noted it.
 
     Returns
@@ -230,6 +231,6 @@ def within_class_spearman(logits: np.ndarray, exact: Exact) -> float:
     return float(np.mean(found))
 
 
-def _kind(cell: Any) -> str:
+def _kind(cell: Cell) -> str:
     run = read_run(cell.model)
     return str((run or {}).get("kind", "exact"))

@@ -11,6 +11,7 @@ from scipy.spatial.distance import squareform
 
 from seqgra.alphabet import ALPHABETS
 from seqgra.compare.ceiling import is_ceiling
+from seqgra.compare.cells import KEYS, Cell
 from seqgra.compare.concordance import shown_rows
 from seqgra.compare.decide import TAU, Decision, Statistics
 from seqgra.compare.drawing import (
@@ -22,7 +23,7 @@ from seqgra.compare.drawing import (
 )
 from seqgra.compare.ranking import mean_interval
 from seqgra.compare.runs import at_size, filled
-from seqgra.compare.tables import KEYS, Cell, models_only
+from seqgra.compare.tables import models_only
 from seqgra.dataset import open_dataset
 from seqgra.grammar.difficulty import divergences
 from seqgra.grammar.schema import Grammar

@@ -12,7 +12,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from seqgra.compare.ceiling import is_ceiling
-from seqgra.compare.tables import KEYS, Cell, Tables
+from seqgra.compare.cells import KEYS, Cell
+from seqgra.compare.tables import Tables
 from seqgra.dataset import Dataset
 from seqgra.fingerprint import read_run, verify_file
 from seqgra.plot.saving import Save

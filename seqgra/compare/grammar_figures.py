@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from seqgra.compare.ceiling import ceiling_facts, is_ceiling
+from seqgra.compare.cells import KEYS
 from seqgra.compare.drawing import (
     Drawing,
     file_name,
@@ -17,7 +18,6 @@ from seqgra.compare.drawing import (
 )
 from seqgra.compare.facts import grammar_facts
 from seqgra.compare.recovery_figures import draw_recovery
-from seqgra.compare.tables import KEYS
 from seqgra.dataset import open_dataset
 from seqgra.fingerprint import read_run
 from seqgra.grammar.schema import Grammar

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from seqgra.compare.cells import KEYS
 from seqgra.compare.drawing import Drawing, file_name, recovery_runs, save_figure
-from seqgra.compare.tables import KEYS, ceilings_only, headlines, models_only
+from seqgra.compare.tables import ceilings_only, headlines, models_only
 from seqgra.plot.attribution import method_matrix
 from seqgra.plot.content import metric_words
 from seqgra.plot.page import Picture

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from seqgra.alphabet import PADDING
+from seqgra.compare.cells import KEYS, Cell
 from seqgra.compare.drawing import (
     Drawing,
     file_name,
@@ -15,7 +16,6 @@ from seqgra.compare.drawing import (
     recovery_runs,
     save_figure,
 )
-from seqgra.compare.tables import KEYS, Cell
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.fingerprint import read_run
 from seqgra.grammar.combinations import ROLES, tells

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from seqgra.compare.cells import KEYS
 from seqgra.compare.efficiency import NOT_LEARNT
-from seqgra.compare.tables import KEYS, Tables, ceilings_only, headlines, models_only
+from seqgra.compare.tables import Tables, ceilings_only, headlines, models_only
 
 _CURVE = ["grammar", "label", "data_seed", "model_seed"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from seqgra.architecture.optimizers import Optimizer
-from seqgra.compare.tables import Cell
+from seqgra.compare.cells import Cell
 from seqgra.fingerprint import read_run
 from seqgra.results import Tuning
 

@@ -13,9 +13,9 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from seqgra.compare.ceiling import ceiling_kinds
+from seqgra.compare.cells import Cell as Listed
 from seqgra.compare.efficiency import bounds_of, curves_of
 from seqgra.compare.runs import curve_runs
-from seqgra.compare.tables import Cell as Listed
 from seqgra.compare.tables import Tables, build_tables
 from seqgra.grid import EXACT, Cell, Grid
 

@@ -1,0 +1,97 @@
+"""The cells file: which cells a grid has, and where their nouns lie, finished or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from seqgra.errors import Problem, bad_input, raise_problems
+
+#: What names a cell, in the order that tables are sorted by.
+KEYS = ("grammar", "size", "data_seed", "architecture", "backend", "model_seed")
+#: Columns of the cells file; the last four are folders, relative to the working directory.
+CELL_COLUMNS = (*KEYS, "model", "scores", "attributions", "test")
+#: Optional: not empty where an adaptive grid does not need the cell.
+SPARED = "spared"
+#: Those of `KEYS` that are numbers.
+INTEGERS = ("size", "data_seed", "model_seed")
+
+
+class Cell(NamedTuple):
+    """One cell of the grid and the folders of its nouns, finished or not; `spared`: not needed."""
+
+    grammar: str
+    size: int
+    data_seed: int
+    architecture: str
+    backend: str
+    model_seed: int
+    model: Path
+    scores: Path
+    attributions: tuple[tuple[str, Path], ...]
+    test: Path
+    spared: bool = False
+
+    @property
+    def key(self) -> tuple[str | int, ...]:
+        """The values of `KEYS`."""
+        return tuple(self[: len(KEYS)])  # type: ignore[arg-type]
+
+
+def read_cells(path: Path) -> list[Cell]:
+    """Read the cells file (CSV, columns `CELL_COLUMNS`), sorted by `KEYS`.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, lacks a column, or a cell is malformed or listed twice.
+    """
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        raise bad_input(path, "", f"cannot be read as a table of cells ({error})") from None
+    if missing := [name for name in CELL_COLUMNS if name not in frame.columns]:
+        raise bad_input(path, "header", f"lacks the columns {', '.join(missing)}")
+    frame = frame.reindex(columns=[*CELL_COLUMNS, SPARED], fill_value="")
+    rows: list[dict[str, str]] = frame.to_dict("records")  # type: ignore[assignment]
+    raise_problems(_problems(path, rows))
+    return sorted((_cell(row) for row in rows), key=lambda cell: cell.key)
+
+
+def _problems(path: Path, rows: list[dict[str, str]]) -> list[Problem]:
+    problems, seen = [], set()
+    for number, row in enumerate(rows, start=2):
+        place = f"line {number}"
+        for name in INTEGERS:
+            if not row[name].isascii() or not row[name].isdecimal():
+                message = f"{name} is {row[name]!r}; expected a number"
+                problems.append(Problem(str(path), place, message))
+        for entry in filter(None, row["attributions"].split(";")):
+            if "=" not in entry:
+                message = f"attributions has {entry!r}; expected method=folder"
+                problems.append(Problem(str(path), place, message))
+        key = tuple(row[name] for name in KEYS)
+        if key in seen:
+            problems.append(Problem(str(path), place, f"lists the cell {'/'.join(key)} again"))
+        seen.add(key)
+    return problems
+
+
+def _cell(row: Mapping[str, str]) -> Cell:
+    entries = (entry.split("=", 1) for entry in row["attributions"].split(";") if entry)
+    return Cell(
+        grammar=row["grammar"],
+        size=int(row["size"]),
+        data_seed=int(row["data_seed"]),
+        architecture=row["architecture"],
+        backend=row["backend"],
+        model_seed=int(row["model_seed"]),
+        model=Path(row["model"]),
+        scores=Path(row["scores"]),
+        attributions=tuple((method, Path(folder)) for method, folder in entries),
+        test=Path(row["test"]),
+        spared=bool(row[SPARED]),
+    )
