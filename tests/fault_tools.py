@@ -83,7 +83,9 @@ def _processes(folder):
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                said = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                said = (
+                    (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                )
                 here = (entry / "cwd").resolve() == folder.resolve()
             except OSError:  # it has ended meanwhile
                 continue
@@ -132,7 +134,7 @@ def kill_at_random(folder, moments, seed, stages=(*STAGES, "snakemake")):
     done = []
     for number in range(moments):
         stage = stages[number % len(stages)]
-        if number >= len(stages):
+        if number >= len(stages) or (done and not done[-1][-1]):  # the grid is finished
             finish(folder, "--unlock")
             begin_again(folder)
         delay = chosen.uniform(0, 5 if stage == "compare" else 3)

@@ -48,6 +48,8 @@ def test_shipped_files_are_small():
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=False
     ).stdout.split("\0")
+    if listed == [""]:
+        pytest.skip("no checkout of git")
     large = [
         n for n in listed if n and (f := REPOSITORY / n).is_file() and f.stat().st_size > 1 << 20
     ]

@@ -96,12 +96,13 @@ def test_a_chosen_grammar_is_unfolded_and_a_long_page_fits_a_phone(long_page):
 
 def browse(page, width, *options):
     command = [
-        BROWSER, "--headless", "--disable-gpu", "--no-sandbox", "--enable-logging=stderr",
+        BROWSER, "--headless", "--disable-gpu", "--disable-dev-shm-usage", "--no-sandbox",
+        "--enable-logging=stderr",
         f"--user-data-dir={page.parent / 'browser'}", f"--window-size={width},900",
         *options, "--dump-dom", page.as_uri(),
     ]  # fmt: skip
     env = {**os.environ, "HOME": str(page.parent)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=env, check=True)
     console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
     return done.stdout, console
 
