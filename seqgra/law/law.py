@@ -36,7 +36,7 @@ class Law(NamedTuple):
     background, elements, placement, noise
         The parts.
     groups
-        int32 (P,): group of example i is groups[i mod P], every prefix as balanced as can be.
+        int32 (P,): group of example i is groups[i mod P], every prefix near its shares.
     group_combination, group_shuffle
         int32 (G,): combination that a group shows; k of its k-mer-preserving shuffles, 0 for none.
     shown, labels
