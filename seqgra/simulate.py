@@ -23,7 +23,7 @@ from seqgra.dataset_files import (
     refuse_negative_seed,
 )
 from seqgra.errors import bad_input
-from seqgra.fingerprint import Draft, claim, identity_of
+from seqgra.fingerprint import Draft, Identity, claim, identity_of
 from seqgra.grammar.load import grammar_fingerprint, load_grammar
 from seqgra.progress import Progress
 from seqgra.streams import BLOCK, STREAM_VERSION
@@ -72,12 +72,7 @@ def simulate(
             )
     refuse_negative_seed(seed)
     grammar = load_grammar(grammar_file)
-    identity = identity_of(
-        "simulate",
-        {"grammar": grammar_fingerprint(grammar)},
-        {"seed": seed, "stream": STREAM_VERSION},
-    )
-    with claim(folder, identity) as draft:
+    with claim(folder, dataset_identity(grammar_fingerprint(grammar), seed)) as draft:
         there = open_dataset(folder).counts if draft.previous else {}
         if draft.previous and all(there.get(name, 0) >= n for name, n in counts.items()):
             return "up to date"
@@ -95,6 +90,11 @@ def simulate(
         content = content_of(grammar, grammar_file.stem, seed)
         publish_dataset(draft, {**content, "counts": wanted, "checksums": checksums})
     return "done"
+
+
+def dataset_identity(grammar: str, seed: int) -> Identity:
+    """Return the identity of the dataset of a data seed; `grammar` is the grammar's fingerprint."""
+    return identity_of("simulate", {"grammar": grammar}, {"seed": seed, "stream": STREAM_VERSION})
 
 
 def _keep_set(draft: Draft, name: str) -> dict[str, list[int]]:

@@ -20,7 +20,7 @@ from seqgra.dataset_files import (
     refuse_negative_seed,
 )
 from seqgra.errors import bad_input
-from seqgra.fingerprint import Draft, claim, identity_of
+from seqgra.fingerprint import Draft, Identity, claim, identity_of
 from seqgra.progress import Progress
 from seqgra.streams import BLOCK, STREAM_VERSION, stratified_order
 
@@ -57,12 +57,7 @@ def subsample(source: Path, folder: Path, *, seed: int, sets: Sequence[str]) -> 
     if missing := [name for name in sets if name not in dataset.counts]:
         known = ", ".join(dataset.counts)
         raise bad_input(source, missing[0], f"no such set; the dataset has {known}")
-    identity = identity_of(
-        "subsample",
-        {"dataset": dataset.fingerprint},
-        {"seed": seed, "sets": sorted(sets), "stream": STREAM_VERSION},
-    )
-    with claim(folder, identity) as draft:
+    with claim(folder, subsample_identity(dataset.fingerprint, seed, sets)) as draft:
         if draft.previous:
             return "up to date"
         dataset.verify(*sets)
@@ -73,6 +68,12 @@ def subsample(source: Path, folder: Path, *, seed: int, sets: Sequence[str]) -> 
         content = {**dataset.content, "seed": seed, "counts": counts, "checksums": checksums}
         publish_dataset(draft, content)
     return "done"
+
+
+def subsample_identity(dataset: str, seed: int, sets: Sequence[str]) -> Identity:
+    """Return the identity of a real dataset in the order of a data seed; `dataset` is its fingerprint."""
+    options = {"seed": seed, "sets": sorted(sets), "stream": STREAM_VERSION}
+    return identity_of("subsample", {"dataset": dataset}, options)
 
 
 def _write_set(draft: Draft, dataset: Dataset, name: str, seed: int) -> dict[str, list[int]]:

@@ -1,7 +1,6 @@
 """The exact posterior as a model, a cell of the grid, a line of figures, and a ceiling."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -19,6 +18,7 @@ from seqgra.compare.ceiling import (
     restricted,
     within_class_spearman,
 )
+from seqgra.compare.cells import Cell
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
 from seqgra.evaluate import evaluate
@@ -177,9 +177,9 @@ def test_a_temperature_lowers_the_excess_log_loss(tiny_dataset, posterior_model,
     train(tiny_dataset, "kmer-logistic-regression", tmp_path / "m", size=200, seed=0)
     for name, model in (("exact", posterior_model), ("own", tmp_path / "m")):
         evaluate(model, tiny_dataset, tmp_path / name)
-        key = {"grammar": "tiny", "architecture": name, "model": model, "scores": tmp_path / name}
         backend = "bayes-optimal" if name == "exact" else "sklearn"
-        cells[name] = SimpleNamespace(**key, backend=backend, test=tiny_dataset)
+        key = ("tiny", 0, 0, name, backend, 0)
+        cells[name] = Cell(*key, model, tmp_path / name, (), tiny_dataset)
     exact = exact_of([cells["exact"]])["tiny"]
     run, scores = read_run(tmp_path / "m"), read_scores(tmp_path / "own")
     rows = {row[1]: row[3] for row in regret_rows(cells["own"], exact, scores, run)}
@@ -266,7 +266,8 @@ conditions: {one: {rules: [{elements: [a]}]}, two: {rules: [{elements: [b]}]}}
 
 
 def test_the_model_notes_what_less_knowledge_reaches(posterior_model):
-    cell = SimpleNamespace(grammar="tiny", backend="bayes-optimal", model=posterior_model)
+    key, folder = ("tiny", 0, 0, "exact", "bayes-optimal", 0), posterior_model
+    cell = Cell(*key, folder, folder, (), folder)
     table = restricted([cell]).set_index(["knows", "metric"])
     assert len(table) == 5 * 3
     enough = table["enough"].xs("roc_auc", level="metric")

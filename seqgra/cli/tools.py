@@ -219,7 +219,7 @@ def _variant(options: argparse.Namespace) -> str:
 
     from seqgra.fingerprint import write_atomically
     from seqgra.grammar.load import find_grammar
-    from seqgra.grid.variants import architecture_variant, grammar_variant
+    from seqgra.grid.variants import architecture_variant, grammar_content, grammar_variant
 
     try:
         changes = json.loads(options.changes)
@@ -229,7 +229,7 @@ def _variant(options: argparse.Namespace) -> str:
         raise bad_input("variant", "changes", 'must be a JSON mapping, such as {"window": 500}')
     if options.kind == "grammar":
         grammar = grammar_variant(find_grammar(options.base), changes)
-        content = grammar.model_dump(mode="json", exclude_none=True)
+        content = grammar_content(grammar)
     else:  # what it leaves out may be the library's to say
         architecture = architecture_variant(options.base, changes, options.output.stem)
         content = architecture.model_dump(mode="json", exclude_unset=True)

@@ -40,6 +40,7 @@ from seqgra.compare.sections import (
     needed_block,
     pair_table,
 )
+from seqgra.compare.stages import current
 from seqgra.compare.tables import (
     Tables,
     build_tables,
@@ -120,13 +121,14 @@ def compare(
     question = str(settings.get("question", ""))
     at = settings.get("at") if at is None else at
     tables = build_tables(listed)
-    tuned = tuning_table(listed)
-    kinds, less = ceiling_kinds(listed), restricted(listed)
+    readable = current(listed)
+    tuned = tuning_table(readable)
+    kinds, less = ceiling_kinds(readable), restricted(readable)
     gathered = {**tables._asdict(), "ceilings": less, "tuning": tuned}
     write_tables(gathered, folder / "tables")
     labels, tables = _labelled(tables)
     drawing = Drawing(
-        cells=listed,
+        cells=readable,
         tables=tables,
         looks=looks({label: backend for (_, backend), label in labels.items()}),
         folder=folder / "figures",
@@ -139,7 +141,7 @@ def compare(
         labels=by_cell(tables.status, "label"),
         outcomes=by_cell(tables.status, "status"),
     )
-    grammars, real = resolved_grammars(listed)
+    grammars, real = resolved_grammars(readable)
     runs = curve_runs(tables, kinds)
     known = statistics(runs, grammars, _checked(at, tables.status), real)
     write_tables(_statistics_tables(known), folder / "tables")

@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from seqgra.compare.cells import Cell
+from seqgra.compare.stages import look_at_model, look_at_result
 from seqgra.dataset import open_dataset
 from seqgra.fingerprint import read_run
 from seqgra.law.ceiling import NEEDED, log_odds
@@ -76,7 +77,8 @@ def exact_of(cells: list[Cell]) -> dict[str, Exact]:
     for cell in cells:
         if not is_ceiling(cell.backend) or cell.grammar in found:
             continue
-        if read_run(cell.scores) is not None and read_run(cell.test) is not None:
+        evaluated = look_at_result(cell, cell.scores, look_at_model(cell))
+        if evaluated.finished and read_run(cell.test) is not None:
             try:
                 scores = read_scores(cell.scores)
             except EarlierVersion:  # listed as missing, with this reason

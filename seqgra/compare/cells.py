@@ -16,12 +16,17 @@ KEYS = ("grammar", "size", "data_seed", "architecture", "backend", "model_seed")
 CELL_COLUMNS = (*KEYS, "model", "scores", "attributions", "test")
 #: Optional: not empty where an adaptive grid does not need the cell.
 SPARED = "spared"
+#: Optional: fingerprints of what the model is made from, and of the test set; empty where not known.
+MADE_FROM = ("dataset_fingerprint", "architecture_fingerprint", "test_fingerprint")
 #: Those of `KEYS` that are numbers.
 INTEGERS = ("size", "data_seed", "model_seed")
 
 
 class Cell(NamedTuple):
-    """One cell of the grid and the folders of its nouns, finished or not; `spared`: not needed."""
+    """One cell of the grid and the folders of its nouns, finished or not; `spared`: not needed.
+
+    The fingerprints are those of `MADE_FROM`.
+    """
 
     grammar: str
     size: int
@@ -34,6 +39,9 @@ class Cell(NamedTuple):
     attributions: tuple[tuple[str, Path], ...]
     test: Path
     spared: bool = False
+    dataset_fingerprint: str = ""
+    architecture_fingerprint: str = ""
+    test_fingerprint: str = ""
 
     @property
     def key(self) -> tuple[str | int, ...]:
@@ -55,7 +63,7 @@ def read_cells(path: Path) -> list[Cell]:
         raise bad_input(path, "", f"cannot be read as a table of cells ({error})") from None
     if missing := [name for name in CELL_COLUMNS if name not in frame.columns]:
         raise bad_input(path, "header", f"lacks the columns {', '.join(missing)}")
-    frame = frame.reindex(columns=[*CELL_COLUMNS, SPARED], fill_value="")
+    frame = frame.reindex(columns=[*CELL_COLUMNS, SPARED, *MADE_FROM], fill_value="")
     rows: list[dict[str, str]] = frame.to_dict("records")  # type: ignore[assignment]
     raise_problems(_problems(path, rows))
     return sorted((_cell(row) for row in rows), key=lambda cell: cell.key)
@@ -94,4 +102,5 @@ def _cell(row: Mapping[str, str]) -> Cell:
         attributions=tuple((method, Path(folder)) for method, folder in entries),
         test=Path(row["test"]),
         spared=bool(row[SPARED]),
+        **{name: row[name] for name in MADE_FROM},
     )

@@ -6,16 +6,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from seqgra.compare.cells import Cell
 from seqgra.fingerprint import read_run, why_no_noun
 from seqgra.results import EarlierVersion
 
+#: A fingerprint that nothing has.
+_NONE = "none"
+
 
 class Stage(NamedTuple):
-    """What one stage left on disk for a cell."""
+    """What one stage left on disk for a cell; `outdated`: a noun that is no longer the cell's."""
 
     status: str
     reason: str
     run: Mapping[str, Any]
+    outdated: bool = False
 
     @property
     def finished(self) -> bool:
@@ -23,15 +28,32 @@ class Stage(NamedTuple):
         return self.status not in ("missing", "skipped")
 
 
-def look(folder: Path, model: Stage | None = None) -> Stage:
-    """Return the stage whose noun is `folder`: missing if made from another `model`."""
+def look_at_model(cell: Cell) -> Stage:
+    """Return the stage train of a cell."""
+    inputs = {"dataset": cell.dataset_fingerprint, "architecture": cell.architecture_fingerprint}
+    return _look(cell.model, inputs)
+
+
+def look_at_result(cell: Cell, folder: Path, train: Stage) -> Stage:
+    """Return the stage of a cell whose noun is `folder`: what was made with its model on the test set."""
+    model = _NONE if train.outdated else train.run.get("fingerprint", "")
+    return _look(folder, {"model": model, "dataset": cell.test_fingerprint})
+
+
+def _look(folder: Path, inputs: Mapping[str, str]) -> Stage:
+    """Return a stage: missing where its noun was made from other inputs; an empty fingerprint: not known."""
     run = read_run(folder)
     if run is None:
         return Stage("missing", why_no_noun(folder).removeprefix("is "), {})
-    made_from = run.get("inputs", {}).get("model")
-    if model and model.run and made_from not in (None, model.run["fingerprint"]):
-        return Stage("missing", "out of date: made from an earlier model", {})
+    for role, wanted in inputs.items():
+        if wanted and run.get("inputs", {}).get(role, wanted) != wanted:
+            return Stage("missing", f"out of date: made from an earlier {role}", {}, outdated=True)
     return Stage(run.get("status", "done"), run.get("reason", ""), run)
+
+
+def current(cells: list[Cell]) -> list[Cell]:
+    """Return the cells whose nouns may be read: neither spared, nor with a model that is out of date."""
+    return [cell for cell in cells if not cell.spared and not look_at_model(cell).outdated]
 
 
 def content_of(

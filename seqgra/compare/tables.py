@@ -14,7 +14,14 @@ import pandas as pd
 
 from seqgra.compare.ceiling import REGRET, exact_of, is_ceiling, regret_rows, with_ceiling
 from seqgra.compare.cells import INTEGERS, KEYS, SPARED, Cell
-from seqgra.compare.stages import Stage, content_of, look, outcome_of, status_row
+from seqgra.compare.stages import (
+    Stage,
+    content_of,
+    look_at_model,
+    look_at_result,
+    outcome_of,
+    status_row,
+)
 from seqgra.dataset import split_size
 from seqgra.fingerprint import write_atomically
 from seqgra.results import MACRO, read_recovery, read_scores
@@ -73,7 +80,8 @@ class Tables(NamedTuple):
 def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
     """Read the nouns of all cells into tables; without regret, that table is left empty.
 
-    Nouns that an earlier version made, whose content has changed since, count as missing.
+    Nouns that an earlier version made, whose content has changed since, count as missing, and so do those
+    made from other inputs than a cell names.
 
     Raises
     ------
@@ -90,13 +98,15 @@ def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
         if cell.spared:  # whatever an earlier, whole grid has left
             status.append((*cell.key, *[SPARED] * 4, None, ""))
             continue
-        train = look(cell.model)
-        evaluate, content = look(cell.scores, train), dict[str, Any]()
+        train = look_at_model(cell)
+        evaluate, content = look_at_result(cell, cell.scores, train), dict[str, Any]()
         if "diverged" not in (train.status, evaluate.status):
             evaluate, content = content_of(evaluate, cell.scores, read_scores)
         attribute = {}
         for method, folder in cell.attributions:
-            attribute[method], found = content_of(look(folder, train), folder, read_recovery)
+            attribute[method], found = content_of(
+                look_at_result(cell, folder, train), folder, read_recovery
+            )
             if found:
                 recovery += _recovery_rows(cell, method, found)
                 elements += _element_rows(cell, method, found)

@@ -33,7 +33,7 @@ def tuning_table(cells: Sequence[Cell]) -> pd.DataFrame:
     seen = set()
     for cell in cells:
         place = (cell.grammar, cell.size, cell.architecture, cell.backend)
-        run = read_run(cell.model) if place not in seen and not cell.spared else None
+        run = read_run(cell.model) if place not in seen else None
         if run is None:
             continue
         seen.add(place)  # all seeds share it

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -213,6 +214,11 @@ class Grid:
                 minutes += further
             _add_pack(packs, f"{grammar}/{name}/{backend}", held, minutes)
         return packs
+
+    @property
+    def rounds(self) -> int:
+        """After how many rounds of planning and running every bisection of an adaptive grid is done."""
+        return 1 + math.ceil(math.log2(len(self.config.sizes)))
 
     def estimate(self, stage: str, cell: Cell) -> cost.Cost:
         """Estimate what a stage of a cell takes on one CPU core."""

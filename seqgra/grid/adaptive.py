@@ -7,7 +7,6 @@ it was, and sizes left by an earlier, whole grid change nothing.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -16,16 +15,13 @@ from seqgra.compare.ceiling import ceiling_kinds
 from seqgra.compare.cells import Cell as Listed
 from seqgra.compare.efficiency import bounds_of, curves_of
 from seqgra.compare.runs import curve_runs
+from seqgra.compare.stages import current
 from seqgra.compare.tables import Tables, build_tables
 from seqgra.grid import EXACT, Cell, Grid
+from seqgra.grid.expected import Expected, Inputs
 
 #: What is bisected by itself: grammar, architecture, backend; all seeds run the same sizes.
 Group = tuple[str, str, str]
-
-
-def rounds(grid: Grid) -> int:
-    """Return after how many rounds of planning and running every bisection is done."""
-    return 1 + math.ceil(math.log2(len(grid.config.sizes)))
 
 
 def packs_to_run(grid: Grid) -> list[str]:
@@ -102,10 +98,11 @@ def _start(sizes: Collection[int], at: int | None) -> set[int]:
 
 def _reached(grid: Grid, tau: float) -> dict[Group, dict[int, list[bool]]]:
     """Return, of each finished size of each group, which curves have come the share `tau` of the way."""
-    cells = [_listed(grid, cell) for cell in grid.cells]
+    made_from = Expected(grid)
+    cells = [_listed(grid, cell, made_from.inputs(cell)) for cell in grid.cells]
     tables = build_tables(cells, with_regret=False)
     named = (table.assign(label=table["architecture"]) for table in tables)
-    runs = curve_runs(Tables(*named), ceiling_kinds(cells))
+    runs = curve_runs(Tables(*named), ceiling_kinds(current(cells)))
     bounds = bounds_of(runs)
     expected = Counter((_group(cell), cell.size) for cell in grid.cells)
     found: dict[Group, dict[int, list[bool]]] = {}
@@ -126,10 +123,10 @@ def _group(cell: Cell) -> Group:
     return cell.grammar, cell.architecture, cell.backend
 
 
-def _listed(grid: Grid, cell: Cell) -> Listed:
+def _listed(grid: Grid, cell: Cell, made_from: Inputs) -> Listed:
     """Return a cell as compare knows it, without attributions, which decide nothing here."""
     folders = (grid.noun("models", cell), grid.noun("scores", cell))
-    return Listed(*cell, *folders, (), grid.test_set(cell.grammar))
+    return Listed(*cell, *folders, (), grid.test_set(cell.grammar), False, *made_from)
 
 
 def write_packs(grid: Grid, file: Path) -> None:

@@ -27,6 +27,11 @@ def grammar_variant(file: Path, changes: dict[str, Any]) -> Grammar:
     return resolve(content, file, file.parent)
 
 
+def grammar_content(grammar: Grammar) -> dict[str, Any]:
+    """Return what the file of a variant holds, JSON-like."""
+    return grammar.model_dump(mode="json", exclude_none=True)
+
+
 def architecture_variant(base: str, changes: dict[str, Any], name: str) -> Architecture:
     """Return an architecture with changes: mappings merge, lists replace.
 

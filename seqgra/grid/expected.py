@@ -1,0 +1,95 @@
+"""What the nouns of a grid are to be made from, to tell them from those that an earlier grid has left."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import NamedTuple
+
+from seqgra.architecture.defaults import with_defaults
+from seqgra.architecture.load import architecture_fingerprint, untuned_fingerprint
+from seqgra.architecture.schema import BayesOptimal, Network
+from seqgra.fingerprint import read_run
+from seqgra.grammar.load import grammar_fingerprint, resolve
+from seqgra.grammar.schema import Grammar
+from seqgra.grid import Cell, Grid
+from seqgra.grid.sources import Real, Simulated
+from seqgra.grid.variants import grammar_content, grammar_variant
+from seqgra.results import read_tuning
+from seqgra.simulate import dataset_identity
+from seqgra.subsample import subsample_identity
+
+#: The architecture of a model whose tuning is not there, or was made from something else.
+_NOT_TUNED = "not tuned"
+
+
+class Inputs(NamedTuple):
+    """Fingerprints of what a cell's nouns are made from.
+
+    Attributes
+    ----------
+    dataset, architecture
+        Of its model.
+    test
+        Of the dataset that its scores and attributions are made on.
+    """
+
+    dataset: str
+    architecture: str
+    test: str
+
+
+class Expected:
+    """Tells what the nouns of each cell of a grid are to be made from."""
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
+        self._dataset, self._architecture = (
+            cache(self._find_dataset),
+            cache(self._find_architecture),
+        )
+
+    def inputs(self, cell: Cell) -> Inputs:
+        """Return the fingerprints of what a cell's nouns are made from."""
+        test = self._dataset(cell.grammar, None)
+        exact = isinstance(self._grid.architectures[cell.architecture], BayesOptimal)
+        dataset = test if exact else self._dataset(cell.grammar, cell.data_seed)
+        size = cell.size if self._grid.tuned(cell.architecture) else 0
+        place = cell._replace(size=size, data_seed=0, model_seed=0)
+        return Inputs(dataset, self._architecture(place), test)
+
+    def _find_dataset(self, name: str, seed: int | None) -> str:
+        """Return the fingerprint of the dataset of a data seed; None: of the test set."""
+        source = self._grid.sources[name]
+        if isinstance(source, Real):
+            whole = source.dataset.fingerprint
+            sets = ("training", "validation")
+            return whole if seed is None else subsample_identity(whole, seed, sets).fingerprint
+        grammar = self._as_simulated(name, source)
+        seed = self._grid.config.test.seed if seed is None else seed
+        return dataset_identity(grammar_fingerprint(grammar), seed).fingerprint
+
+    def _as_simulated(self, name: str, source: Simulated) -> Grammar:
+        """Return a grammar as it is simulated: a variant is written to a file and read again."""
+        if not source.changes:
+            return source.grammar
+        changes = json.loads(self._grid.variant_changes("grammars", name))  # in the job's order
+        content = grammar_content(grammar_variant(source.base, changes))
+        return resolve(content, source.file, source.file.parent)
+
+    def _find_architecture(self, cell: Cell) -> str:
+        architecture = self._grid.architectures[cell.architecture]
+        if not isinstance(architecture, Network):
+            return architecture_fingerprint(architecture)
+        network = with_defaults(architecture, cell.backend, cell.architecture)
+        if not self._grid.tuned(cell.architecture):
+            return architecture_fingerprint(network)
+        plan, folder = self._grid.config.tune, self._grid.tuning(cell)
+        assert plan is not None
+        made_from = {
+            "dataset": self._dataset(cell.grammar, plan.seed),
+            "architecture": untuned_fingerprint(network),
+        }
+        if (read_run(folder) or {}).get("inputs") != made_from:
+            return _NOT_TUNED
+        return architecture_fingerprint(network.with_optimizer(read_tuning(folder).optimizer))

@@ -1,0 +1,102 @@
+"""What a grid expects its nouns to be made from is what its own command lines make them from."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from fault_tools import GRAMMAR
+
+from seqgra.cli import main
+from seqgra.fingerprint import read_run
+from seqgra.grid import EXACT, Grid, commands
+from seqgra.grid.expected import Expected
+
+#: Rows that add up to 1 but for the last bit, and keys out of order.
+ODD = {
+    "from": "tiny",
+    "elements": {"c": {"matrix": [[0.571, 0.008, 0.138, 0.283], [0.1, 0.2, 0.3, 0.4]]}},
+    "noise": {"labels": {"two": 0.1, "one": 0.2}},
+}
+NET = {"layers": ["flatten", {"dense": 4}], "training": {"epochs": 1}}
+CONFIG = {
+    "name": "t",
+    "grammars": {"tiny": {}, "odd": ODD},
+    "architectures": {
+        "fc4": {"training": {"epochs": 1}},
+        "net": {"defaults": "library"},
+        "pwm-logistic-regression": {},
+        "bayes-optimal": {},
+    },
+    "sizes": [100, 200],
+    "data_seeds": [1],
+    "test": {"examples": 50},
+    "tune": {"epochs": 1, "candidates": [{"sgd": {}}, {"adam": {"learning_rate": 0.01}}]},
+}
+ROOTS = (Path(), Path(__file__).parents[1])
+
+
+def made(grid):
+    """Make the nouns of a grid by the command lines of its workflow."""
+    for kind, name in [("grammar", "odd"), ("architecture", "fc4"), ("architecture", "net")]:
+        base = grid.sources[name].base if kind == "grammar" else grid.architecture_base(name)
+        target = grid.folder / f"{kind}s" / f"{name}.yaml"
+        changes = grid.variant_changes(f"{kind}s", name)
+        assert main(["variant", kind, str(base), changes, "-o", str(target)]) == 0
+    jobs = [("simulate", name) for name in grid.sources]
+    jobs += [("tune", name) for name in grid.packs if grid.tuned(name.split("/")[1])]
+    jobs += [(stage, name) for stage in ("train", "evaluate") for name in grid.packs]
+    for stage, name in jobs:
+        Path("batch.txt").write_text(commands.lines(grid, stage, name))
+        assert main([stage, "--batch", "batch.txt"]) == 0
+
+
+def unlike(grid):
+    """Return the cells and roles whose nouns are made from something else than the grid expects."""
+    expected, found = Expected(grid), set()
+    for cell in grid.cells:
+        wanted = expected.inputs(cell)
+        model, scores = (read_run(grid.noun(kind, cell))["inputs"] for kind in ("models", "scores"))
+        seen = {"dataset": model["dataset"], "architecture": model["architecture"]}
+        seen["test"] = scores["dataset"]
+        here = {role for role, fingerprint in seen.items() if fingerprint != getattr(wanted, role)}
+        found |= {(cell.grammar, cell.architecture, role) for role in here}
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("expected")
+    for kind, text in [("grammars/tiny", GRAMMAR), ("architectures/net", yaml.safe_dump(NET))]:
+        file = folder / f"{kind}.yaml"
+        file.parent.mkdir()
+        file.write_text(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        made(Grid(CONFIG, "config", ROOTS))
+    return folder
+
+
+def changed(**changes):
+    return Grid(json.loads(json.dumps(CONFIG)) | changes, "config", ROOTS)
+
+
+def test_every_noun_is_what_the_grid_expects(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert unlike(changed()) == set()
+    tunings = [read_run(file.parent)["options"] for file in Path().rglob("chosen.yaml")]
+    assert len(tunings) == 2 * 2 * 2, "two grammars, two networks, two sizes"
+
+
+def test_after_an_edit_what_it_concerns_is_not(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    architectures = CONFIG["architectures"] | {"fc4": {"training": {"epochs": 2}}}
+    both = {("tiny", "fc4", "architecture"), ("odd", "fc4", "architecture")}
+    assert unlike(changed(architectures=architectures)) == both
+    odd = {("odd", name, role) for name in CONFIG["architectures"] for role in ("dataset", "test")}
+    tuned = {("odd", name, "architecture") for name in ("fc4", "net")}
+    grammars = CONFIG["grammars"] | {"odd": ODD | {"window": 31}}
+    assert unlike(changed(grammars=grammars)) == odd | tuned, "their tuning is of other data"
+    test = {(name, other, "test") for name in ("tiny", "odd") for other in CONFIG["architectures"]}
+    exact = {(name, EXACT, "dataset") for name in ("tiny", "odd")}
+    assert unlike(changed(test={"examples": 50, "seed": 9})) == test | exact
