@@ -1,5 +1,6 @@
 """The grid through real Snakemake: only what is new is computed, and a failure costs one cell."""
 
+import contextlib
 import json
 import os
 import re
@@ -11,6 +12,8 @@ import pandas as pd
 import pytest
 import yaml
 from fault_tools import GRAMMAR
+
+from seqgra.cli import main
 
 REPOSITORY = Path(__file__).parents[1]
 CONFIG = {
@@ -162,6 +165,78 @@ def test_a_failed_cell_costs_only_itself(run):
     blocked.unlink()
     run.snakemake()
     assert "models/tiny/300/fc4/pytorch/s3-m0" in run.nouns()
+
+
+@pytest.fixture(scope="module")
+def edited(tmp_path_factory):
+    """Return a run whose config was edited, whose jobs then failed, and what the report told of it."""
+    run = Run(tmp_path_factory.mktemp("edited"))
+    run.snakemake()
+    results = run.folder / "results" / "t"
+    blocked = [
+        results / "models/tiny/200/fc4/pytorch/s1-m0",
+        results / "scores/tiny/200/pwm-logistic-regression/sklearn/s1-m0",
+    ]
+    for folder in blocked:
+        folder.rename(folder.with_suffix(".old"))
+        folder.write_text("in the way")
+    run.config["architectures"]["fc4"]["training"]["epochs"] = 3
+    run.config["test"]["examples"] = 120
+    assert run.snakemake(check=False).count("s1-m0: cannot be written") == 2
+    for folder in blocked:
+        folder.unlink()
+        folder.with_suffix(".old").rename(folder)
+    told = run.folder / "told"
+    grid = ["--grid", str(results / "config.yaml"), "--library", str(REPOSITORY)]
+    with contextlib.chdir(run.folder):
+        assert main(["compare", *grid, "-o", str(told)]) == 0
+    return run, pd.read_csv(told / "tables" / "status.csv").set_index("architecture")
+
+
+def test_what_an_edit_left_behind_is_no_result(edited):
+    _, status = edited
+    assert status.status["fc4"] == "missing"
+    assert status.reason["fc4"] == "train: out of date: made from an earlier architecture"
+
+
+def test_after_an_edit_and_a_failure_all_that_changed_is_made_again(edited):
+    """The failed jobs' markers are gone, but what was made of the earlier models is still there."""
+    run, _ = edited
+    run.snakemake()
+    results = run.folder / "results" / "t"
+    nouns = {
+        (kind, cell): json.loads((results / kind / "tiny/200" / cell / "run.json").read_text())
+        for kind in ("models", "scores")
+        for cell in ("fc4/pytorch/s1-m0", "pwm-logistic-regression/sklearn/s1-m0")
+    }
+    assert nouns["models", "fc4/pytorch/s1-m0"]["epochs"] == 3
+    for (kind, cell), noun in nouns.items():
+        if kind == "scores":
+            assert noun["inputs"]["model"] == nouns["models", cell]["fingerprint"]
+            assert noun["options"]["set_size"] == 120
+    status = pd.read_csv(results / "tables" / "status.csv")
+    assert "missing" not in set(status.status)
+    assert "Nothing to be done" in run.snakemake()
+
+
+@pytest.mark.parametrize(
+    ("file", "rule"),
+    [
+        ("config.yaml", "grid_config"),
+        ("architectures/fc4.yaml", "variant_architecture"),
+        ("packs/tiny/simulate.done", "simulate"),
+        ("packs/tiny/fc4/pytorch/n200/train.txt", "batch_pack"),
+        ("packs/tiny/fc4/pytorch/n200/attribute.done", "attribute"),
+    ],
+)
+def test_a_file_that_a_failed_job_took_away_is_missed(edited, file, rule):
+    """Snakemake by itself misses none of them while the report is there."""
+    run, _ = edited
+    file = run.folder / "results" / "t" / file
+    file.rename(file.with_suffix(".away"))
+    said = run.snakemake("--dry-run")
+    file.with_suffix(".away").rename(file)
+    assert re.search(rf"(?m)^(local)?rule {rule}:", said) and "rule compare:" in said
 
 
 def test_the_slurm_profile_as_a_site_fills_it_in(tmp_path):

@@ -6,7 +6,6 @@ import yaml
 
 from seqgra.errors import InputError
 from seqgra.grid import Grid, commands, jobs
-from seqgra.grid.adaptive import rounds
 from snakemake.exceptions import WorkflowError
 
 REPOSITORY = Path(workflow.basedir).parent
@@ -33,10 +32,37 @@ def data_marker(grammar):
     return f"{RESULTS}/packs/{grammar}/{GRID.sources[grammar].maker}.done"
 
 
+def packs():
+    """The packs that the report waits for."""
+    return GRID.packs if GRID.config.adaptive is None else planned(GRID.rounds - 1)
+
+
 def markers(stage):
     """One marker per pack and stage; the nouns themselves are no declared outputs, see docs/workflow.md."""
-    packs = GRID.packs if GRID.config.adaptive is None else planned(rounds(GRID) - 1)
-    return [f"{RESULTS}/packs/{pack}/{stage}.done" for pack in packs]
+    return [f"{RESULTS}/packs/{pack}/{stage}.done" for pack in packs()]
+
+
+def lost():
+    """What failed jobs have taken away before or among files that are there.
+
+    Snakemake removes what a failed job was to make again, but does not miss a file where one that is made
+    of it is left: after an edit and a failure, results of before the edit would pass for finished.
+    """
+    found = {f"{RESULTS}/config.yaml"}
+    for pack in packs():
+        grammar, architecture = pack.split("/")[:2]
+        stages = ("train", "evaluate", "attribute") + ("tune",) * bool(
+            tune_marker(pack)
+        )
+        made = [f"{RESULTS}/packs/{pack}/{stage}" for stage in stages]
+        if any(Path(f"{stage}.done").exists() for stage in made):
+            made.append(data_marker(grammar).removesuffix(".done"))
+            found.update(
+                f"{stage}.{part}" for stage in made for part in ("txt", "done")
+            )
+            read = GRID.sources[grammar].inputs + GRID.architecture_inputs(architecture)
+            found.update(file for file in read if file.startswith(f"{RESULTS}/"))
+    return sorted(file for file in found if not Path(file).exists())
 
 
 def priority(wildcards):
