@@ -108,3 +108,31 @@ def test_snakemake_runs_only_what_brackets_and_finds_the_same(tmp_path):
         "the bracket is an inner one"
     )
     assert not (pd.read_csv(results / "tables" / "status.csv")["status"] == "spared").any()
+
+
+@pytest.mark.slow
+def test_an_edit_is_planned_anew(tmp_path):
+    """What a harder grammar needs is found by its own scores, and a lost plan is made again."""
+    run = Run(tmp_path)
+    run.config |= {
+        "architectures": {"bayes-optimal": {}, "kmer-logistic-regression": {}},
+        "sizes": [50, 100, 200, 400],
+        "adaptive": {},
+        "attribution": {"methods": []},
+    }
+    file, results = tmp_path / "grammars" / "tiny.yaml", tmp_path / "results" / "t"
+
+    def ran():
+        run.snakemake()
+        status = pd.read_csv(results / "tables" / "status.csv").set_index("size")["status"]
+        assert "missing" not in set(status)
+        return set(status.index[status != "spared"]) - {0}
+
+    file.write_text(file.read_text().replace("window: 30", "window: 60"))
+    assert ran() == {50, 100, 400}
+    file.write_text(file.read_text().replace("window: 60", "window: 300"))
+    assert ran() == {100, 200, 400}
+    (results / "adaptive" / "round-0.txt").unlink()
+    assert ran() == {100, 200, 400}
+    assert (results / "adaptive" / "round-0.txt").exists()
+    assert "Nothing to be done" in run.snakemake()

@@ -18,7 +18,7 @@ ODD = {
     "elements": {"c": {"matrix": [[0.571, 0.008, 0.138, 0.283], [0.1, 0.2, 0.3, 0.4]]}},
     "noise": {"labels": {"two": 0.1, "one": 0.2}},
 }
-NET = {"layers": ["flatten", {"dense": 4}], "training": {"epochs": 1}}
+NET = {"layers": ["flatten", {"dense": 4}], "optimizer": {"sgd": {}}, "training": {"epochs": 1}}
 CONFIG = {
     "name": "t",
     "grammars": {"tiny": {}, "odd": ODD},
@@ -33,12 +33,20 @@ CONFIG = {
     "test": {"examples": 50},
     "tune": {"epochs": 1, "candidates": [{"sgd": {}}, {"adam": {"learning_rate": 0.01}}]},
 }
+#: Without tuning, the optimiser of a network is what its library makes of the file's.
+PLAIN = {name: value for name, value in CONFIG.items() if name != "tune"} | {
+    "name": "plain",
+    "grammars": {"tiny": {}},
+    "architectures": {"net": {"defaults": "library"}},
+}
 ROOTS = (Path(), Path(__file__).parents[1])
 
 
 def made(grid):
     """Make the nouns of a grid by the command lines of its workflow."""
-    for kind, name in [("grammar", "odd"), ("architecture", "fc4"), ("architecture", "net")]:
+    variants = [("grammar", name) for name in grid.sources if name == "odd"]
+    variants += [("architecture", name) for name in grid.architectures if name in ("fc4", "net")]
+    for kind, name in variants:
         base = grid.sources[name].base if kind == "grammar" else grid.architecture_base(name)
         target = grid.folder / f"{kind}s" / f"{name}.yaml"
         changes = grid.variant_changes(f"{kind}s", name)
@@ -59,7 +67,8 @@ def unlike(grid):
         model, scores = (read_run(grid.noun(kind, cell))["inputs"] for kind in ("models", "scores"))
         seen = {"dataset": model["dataset"], "architecture": model["architecture"]}
         seen["test"] = scores["dataset"]
-        here = {role for role, fingerprint in seen.items() if fingerprint != getattr(wanted, role)}
+        told = {role: fingerprint for role, fingerprint in wanted._asdict().items() if fingerprint}
+        here = {role for role, fingerprint in told.items() if fingerprint != seen[role]}
         found |= {(cell.grammar, cell.architecture, role) for role in here}
     return found
 
@@ -73,7 +82,8 @@ def folder(tmp_path_factory):
         file.write_text(text)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        made(Grid(CONFIG, "config", ROOTS))
+        for config in (CONFIG, PLAIN):
+            made(Grid(config, "config", ROOTS))
     return folder
 
 
@@ -83,7 +93,7 @@ def changed(**changes):
 
 def test_every_noun_is_what_the_grid_expects(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    assert unlike(changed()) == set()
+    assert unlike(changed()) == unlike(Grid(PLAIN, "config", ROOTS)) == set()
     tunings = [read_run(file.parent)["options"] for file in Path().rglob("chosen.yaml")]
     assert len(tunings) == 2 * 2 * 2, "two grammars, two networks, two sizes"
 
@@ -100,3 +110,19 @@ def test_after_an_edit_what_it_concerns_is_not(folder, monkeypatch):
     test = {(name, other, "test") for name in ("tiny", "odd") for other in CONFIG["architectures"]}
     exact = {(name, EXACT, "dataset") for name in ("tiny", "odd")}
     assert unlike(changed(test={"examples": 50, "seed": 9})) == test | exact
+
+
+def test_a_tuning_that_is_gone_or_damaged_tells_nothing(folder, monkeypatch):
+    """Models do not need it any more, so it may be packed away."""
+    monkeypatch.chdir(folder)
+    file = next(Path().rglob("chosen.yaml"))
+    whole = file.read_bytes()
+    file.write_bytes(whole.replace(b"a", b"b"))
+    assert {role for *_, role in unlike(changed())} == set()
+    (file.parent / "run.json").rename(folder / "away.json")
+    expected, grid = Expected(changed()), changed()
+    tuned = [cell for cell in grid.cells if grid.tuning(cell) == file.parent]
+    assert {expected.inputs(cell).architecture for cell in tuned} == {""}
+    (folder / "away.json").rename(file.parent / "run.json")
+    file.write_bytes(whole)
+    assert unlike(changed()) == set()

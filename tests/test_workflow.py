@@ -219,6 +219,17 @@ def test_after_an_edit_and_a_failure_all_that_changed_is_made_again(edited):
     assert "Nothing to be done" in run.snakemake()
 
 
+def test_a_pack_without_any_marker_is_missed(edited):
+    run, _ = edited
+    markers = list((run.folder / "results/t/packs/tiny/fc4").rglob("*.done"))
+    for marker in markers:
+        marker.rename(marker.with_suffix(".away"))
+    said = run.snakemake("--dry-run")
+    for marker in markers:
+        marker.with_suffix(".away").rename(marker)
+    assert len(markers) == 3 and all(f"rule {marker.stem}:" in said for marker in markers)
+
+
 @pytest.mark.parametrize(
     ("file", "rule"),
     [

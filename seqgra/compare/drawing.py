@@ -32,7 +32,7 @@ class Drawing(NamedTuple):
     Attributes
     ----------
     cells
-        The grid.
+        Those of the grid whose nouns may be read, see `stages.current`.
     tables
         Its tables, with a column label.
     looks

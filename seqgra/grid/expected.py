@@ -9,9 +9,9 @@ from typing import NamedTuple
 from seqgra.architecture.defaults import with_defaults
 from seqgra.architecture.load import architecture_fingerprint, untuned_fingerprint
 from seqgra.architecture.schema import BayesOptimal, Network
+from seqgra.errors import InputError
 from seqgra.fingerprint import read_run
 from seqgra.grammar.load import grammar_fingerprint, resolve
-from seqgra.grammar.schema import Grammar
 from seqgra.grid import Cell, Grid
 from seqgra.grid.sources import Real, Simulated
 from seqgra.grid.variants import grammar_content, grammar_variant
@@ -19,17 +19,17 @@ from seqgra.results import read_tuning
 from seqgra.simulate import dataset_identity
 from seqgra.subsample import subsample_identity
 
-#: The architecture of a model whose tuning is not there, or was made from something else.
-_NOT_TUNED = "not tuned"
+#: The architecture of a model whose tuning was made from something else: none is right.
+_TUNED_OTHERWISE = "tuned otherwise"
 
 
 class Inputs(NamedTuple):
-    """Fingerprints of what a cell's nouns are made from.
+    """Fingerprints of what a cell's nouns are made from; empty where it is not known.
 
     Attributes
     ----------
     dataset, architecture
-        Of its model.
+        Of its model; the architecture of a tuned one is not known without a whole tuning.
     test
         Of the dataset that its scores and attributions are made on.
     """
@@ -44,10 +44,8 @@ class Expected:
 
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
-        self._dataset, self._architecture = (
-            cache(self._find_dataset),
-            cache(self._find_architecture),
-        )
+        self._grammar, self._dataset = cache(self._find_grammar), cache(self._find_dataset)
+        self._architecture = cache(self._find_architecture)
 
     def inputs(self, cell: Cell) -> Inputs:
         """Return the fingerprints of what a cell's nouns are made from."""
@@ -65,17 +63,18 @@ class Expected:
             whole = source.dataset.fingerprint
             sets = ("training", "validation")
             return whole if seed is None else subsample_identity(whole, seed, sets).fingerprint
-        grammar = self._as_simulated(name, source)
         seed = self._grid.config.test.seed if seed is None else seed
-        return dataset_identity(grammar_fingerprint(grammar), seed).fingerprint
+        return dataset_identity(self._grammar(name), seed).fingerprint
 
-    def _as_simulated(self, name: str, source: Simulated) -> Grammar:
-        """Return a grammar as it is simulated: a variant is written to a file and read again."""
+    def _find_grammar(self, name: str) -> str:
+        """Return the fingerprint of a grammar as it is simulated: a variant's file is written and read."""
+        source = self._grid.sources[name]
+        assert isinstance(source, Simulated)
         if not source.changes:
-            return source.grammar
+            return grammar_fingerprint(source.grammar)
         changes = json.loads(self._grid.variant_changes("grammars", name))  # in the job's order
         content = grammar_content(grammar_variant(source.base, changes))
-        return resolve(content, source.file, source.file.parent)
+        return grammar_fingerprint(resolve(content, source.file, source.file.parent))
 
     def _find_architecture(self, cell: Cell) -> str:
         architecture = self._grid.architectures[cell.architecture]
@@ -90,6 +89,11 @@ class Expected:
             "dataset": self._dataset(cell.grammar, plan.seed),
             "architecture": untuned_fingerprint(network),
         }
-        if (read_run(folder) or {}).get("inputs") != made_from:
-            return _NOT_TUNED
-        return architecture_fingerprint(network.with_optimizer(read_tuning(folder).optimizer))
+        if (run := read_run(folder)) is None:
+            return ""
+        if run["inputs"] != made_from:
+            return _TUNED_OTHERWISE
+        try:
+            return architecture_fingerprint(network.with_optimizer(read_tuning(folder).optimizer))
+        except InputError:  # damaged
+            return ""

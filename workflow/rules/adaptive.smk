@@ -7,6 +7,13 @@ def planned(number):
     return Path(file).read_text().split()
 
 
+def planning(end=GRID.rounds):
+    """The rounds of planning before `end`; none in a grid that is no adaptive one."""
+    if GRID.config.adaptive is None:
+        return []
+    return [f"{RESULTS}/adaptive/round-{number}.txt" for number in range(end)]
+
+
 def previous_scores(wildcards):
     """What a round looks at: all that the one before it has named."""
     number = int(wildcards.round)
@@ -17,6 +24,7 @@ def previous_scores(wildcards):
 checkpoint next_sizes:
     input:
         config=f"{RESULTS}/config.yaml",
+        previous=lambda w: planning(int(w.round))[-1:],
         scores=previous_scores,
     output:
         f"{RESULTS}/adaptive/round-{{round}}.txt",

@@ -43,26 +43,34 @@ def markers(stage):
 
 
 def lost():
-    """What failed jobs have taken away before or among files that are there.
+    """What failed jobs have taken away of what the report is made from.
 
     Snakemake removes what a failed job was to make again, but does not miss a file where one that is made
     of it is left: after an edit and a failure, results of before the edit would pass for finished.
     """
-    found = {f"{RESULTS}/config.yaml"}
+    reported = Path(f"{RESULTS}/report.html").exists()
+    found, begun = {f"{RESULTS}/config.yaml", *planning()}, set()
     for pack in packs():
-        grammar, architecture = pack.split("/")[:2]
         stages = ("train", "evaluate", "attribute") + ("tune",) * bool(
             tune_marker(pack)
         )
         made = [f"{RESULTS}/packs/{pack}/{stage}" for stage in stages]
-        if any(Path(f"{stage}.done").exists() for stage in made):
-            made.append(data_marker(grammar).removesuffix(".done"))
+        if reported or any(Path(f"{stage}.done").exists() for stage in made):
             found.update(
                 f"{stage}.{part}" for stage in made for part in ("txt", "done")
             )
-            read = GRID.sources[grammar].inputs + GRID.architecture_inputs(architecture)
-            found.update(file for file in read if file.startswith(f"{RESULTS}/"))
+            begun.add(tuple(pack.split("/")[:2]))
+    for grammar in {grammar for grammar, _ in begun}:
+        marker = data_marker(grammar)
+        found.update([marker, f"{marker.removesuffix('.done')}.txt"])
+        found.update(made_here(GRID.sources[grammar].inputs))
+    for architecture in {architecture for _, architecture in begun}:
+        found.update(made_here(GRID.architecture_inputs(architecture)))
     return sorted(file for file in found if not Path(file).exists())
+
+
+def made_here(files):
+    return [file for file in files if file.startswith(f"{RESULTS}/")]
 
 
 def priority(wildcards):

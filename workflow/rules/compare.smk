@@ -19,6 +19,7 @@ rule grid_config:
 rule compare:
     input:
         config=f"{RESULTS}/config.yaml",
+        planning=planning(),
         scores=lambda w: markers("evaluate"),
         attributions=lambda w: markers("attribute"),
     output:
