@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from functools import cache
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ from seqgra.grid.variants import grammar_content, grammar_variant
 from seqgra.results import read_tuning
 from seqgra.simulate import dataset_identity
 from seqgra.subsample import subsample_identity
+
+log = logging.getLogger(__name__)
 
 #: The architecture of a model whose tuning was made from something else: none is right.
 _TUNED_OTHERWISE = "tuned otherwise"
@@ -95,5 +98,6 @@ class Expected:
             return _TUNED_OTHERWISE
         try:
             return architecture_fingerprint(network.with_optimizer(read_tuning(folder).optimizer))
-        except InputError:  # damaged
+        except InputError as error:
+            log.warning("%s; not compared with the models tuned by it", error)
             return ""
