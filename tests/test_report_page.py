@@ -102,7 +102,7 @@ def browse(page, width, *options):
         *options, "--dump-dom", page.as_uri(),
     ]  # fmt: skip
     env = {**os.environ, "HOME": str(page.parent)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=env, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env, check=True)
     console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
     return done.stdout, console
 

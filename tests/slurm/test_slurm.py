@@ -188,7 +188,7 @@ def test_ctrl_c_cancels_and_kill_9_is_recovered_from(tmp_path, whole):
     run.start().wait_for_fault("train.fc4")
     os.killpg(run.process.pid, signal.SIGINT)
     run.end(1)
-    wait_until(lambda: not run.slurm_jobs(), run.said, 120)
+    wait_until(lambda: not run.slurm_jobs(), run.said, 30)
     cancelled = [time.time()]
     run.ask("evaluate.fc4", "hang")
     run.start().wait_for_fault("evaluate.fc4")
@@ -196,7 +196,7 @@ def test_ctrl_c_cancels_and_kill_9_is_recovered_from(tmp_path, whole):
     run.process.wait()
     assert run.slurm_jobs(), "the jobs of a killed Snakemake go on"
     subprocess.run(["scancel", f"--name={run.name()}"], check=True)
-    wait_until(lambda: not run.slurm_jobs(), run.said, 120)
+    wait_until(lambda: not run.slurm_jobs(), run.said, 30)
     cancelled.append(time.time())
     run.start("--unlock").end()
     run.start().end()
