@@ -15,12 +15,12 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from seqgra.compare.cells import Cell
-from seqgra.compare.stages import look_at_model, look_at_result
+from seqgra.compare.stages import content_of, look_at_model, look_at_result
 from seqgra.dataset import open_dataset
 from seqgra.fingerprint import read_run
 from seqgra.law.ceiling import NEEDED, log_odds
 from seqgra.plot.style import CEILINGS
-from seqgra.results import MACRO, MICRO, EarlierVersion, read_predictions, read_scores
+from seqgra.results import MACRO, MICRO, read_predictions, read_scores
 from seqgra.training import mean_loss
 
 #: Columns of the table of what models lack, after the keys of a cell.
@@ -78,11 +78,8 @@ def exact_of(cells: list[Cell]) -> dict[str, Exact]:
         if not is_ceiling(cell.backend) or cell.grammar in found:
             continue
         evaluated = look_at_result(cell, cell.scores, look_at_model(cell))
-        if evaluated.finished and read_run(cell.test) is not None:
-            try:
-                scores = read_scores(cell.scores)
-            except EarlierVersion:  # listed as missing, with this reason
-                continue
+        _, scores = content_of(evaluated, cell.scores, read_scores)
+        if scores and read_run(cell.test) is not None:
             logits = read_predictions(cell.scores)
             dataset = open_dataset(cell.test)
             found[cell.grammar] = Exact(
