@@ -67,7 +67,9 @@ def unlike(grid):
         model, scores = (read_run(grid.noun(kind, cell))["inputs"] for kind in ("models", "scores"))
         seen = {"dataset": model["dataset"], "architecture": model["architecture"]}
         seen["test"] = scores["dataset"]
-        told = {role: fingerprint for role, fingerprint in wanted._asdict().items() if fingerprint}
+        told = {
+            role: fingerprint for role, fingerprint in zip(seen, wanted, strict=True) if fingerprint
+        }
         here = {role for role, fingerprint in told.items() if fingerprint != seen[role]}
         found |= {(cell.grammar, cell.architecture, role) for role in here}
     return found
@@ -123,7 +125,7 @@ def test_a_tuning_that_is_gone_or_damaged_tells_nothing(folder, monkeypatch, cap
     (file.parent / "run.json").rename(folder / "away.json")
     expected, grid = Expected(changed()), changed()
     tuned = [cell for cell in grid.cells if grid.tuning(cell) == file.parent]
-    assert {expected.inputs(cell).architecture for cell in tuned} == {""}
+    assert {expected.inputs(cell).architecture_fingerprint for cell in tuned} == {""}
     (folder / "away.json").rename(file.parent / "run.json")
     file.write_bytes(whole)
     assert unlike(changed()) == set()

@@ -16,17 +16,28 @@ KEYS = ("grammar", "size", "data_seed", "architecture", "backend", "model_seed")
 CELL_COLUMNS = (*KEYS, "model", "scores", "attributions", "test")
 #: Optional: not empty where an adaptive grid does not need the cell.
 SPARED = "spared"
-#: Optional: fingerprints of what the model is made from, and of the test set; empty where not known.
-MADE_FROM = ("dataset_fingerprint", "architecture_fingerprint", "test_fingerprint")
 #: Those of `KEYS` that are numbers.
 INTEGERS = ("size", "data_seed", "model_seed")
 
 
-class Cell(NamedTuple):
-    """One cell of the grid and the folders of its nouns, finished or not; `spared`: not needed.
+class Inputs(NamedTuple):
+    """Fingerprints of what a cell's nouns are to be made from; empty where not known.
 
-    The fingerprints are those of `MADE_FROM`.
+    Attributes
+    ----------
+    dataset_fingerprint, architecture_fingerprint
+        Of the model's; the architecture of a tuned one is not known without a whole tuning.
+    test_fingerprint
+        Of the dataset that scores and attributions are made on.
     """
+
+    dataset_fingerprint: str = ""
+    architecture_fingerprint: str = ""
+    test_fingerprint: str = ""
+
+
+class Cell(NamedTuple):
+    """One cell of the grid and the folders of its nouns, finished or not; `spared`: not needed."""
 
     grammar: str
     size: int
@@ -39,9 +50,7 @@ class Cell(NamedTuple):
     attributions: tuple[tuple[str, Path], ...]
     test: Path
     spared: bool = False
-    dataset_fingerprint: str = ""
-    architecture_fingerprint: str = ""
-    test_fingerprint: str = ""
+    inputs: Inputs = Inputs()
 
     @property
     def key(self) -> tuple[str | int, ...]:
@@ -50,7 +59,7 @@ class Cell(NamedTuple):
 
 
 def read_cells(path: Path) -> list[Cell]:
-    """Read the cells file (CSV, columns `CELL_COLUMNS`), sorted by `KEYS`.
+    """Read the cells file (CSV, columns `CELL_COLUMNS`, optional `SPARED` and `Inputs`), sorted by `KEYS`.
 
     Raises
     ------
@@ -63,7 +72,7 @@ def read_cells(path: Path) -> list[Cell]:
         raise bad_input(path, "", f"cannot be read as a table of cells ({error})") from None
     if missing := [name for name in CELL_COLUMNS if name not in frame.columns]:
         raise bad_input(path, "header", f"lacks the columns {', '.join(missing)}")
-    frame = frame.reindex(columns=[*CELL_COLUMNS, SPARED, *MADE_FROM], fill_value="")
+    frame = frame.reindex(columns=[*CELL_COLUMNS, SPARED, *Inputs._fields], fill_value="")
     rows: list[dict[str, str]] = frame.to_dict("records")  # type: ignore[assignment]
     raise_problems(_problems(path, rows))
     return sorted((_cell(row) for row in rows), key=lambda cell: cell.key)
@@ -102,5 +111,5 @@ def _cell(row: Mapping[str, str]) -> Cell:
         attributions=tuple((method, Path(folder)) for method, folder in entries),
         test=Path(row["test"]),
         spared=bool(row[SPARED]),
-        **{name: row[name] for name in MADE_FROM},
+        inputs=Inputs(*(row[name] for name in Inputs._fields)),
     )

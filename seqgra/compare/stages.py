@@ -30,14 +30,14 @@ class Stage(NamedTuple):
 
 def look_at_model(cell: Cell) -> Stage:
     """Return the stage train of a cell."""
-    inputs = {"dataset": cell.dataset_fingerprint, "architecture": cell.architecture_fingerprint}
-    return _look(cell.model, inputs)
+    dataset, architecture, _ = cell.inputs
+    return _look(cell.model, {"dataset": dataset, "architecture": architecture})
 
 
 def look_at_result(cell: Cell, folder: Path, train: Stage) -> Stage:
     """Return the stage of a cell whose noun is `folder`: what was made with its model on the test set."""
     model = _NONE if train.outdated else train.run.get("fingerprint", "")
-    return _look(folder, {"model": model, "dataset": cell.test_fingerprint})
+    return _look(folder, {"model": model, "dataset": cell.inputs.test_fingerprint})
 
 
 def _look(folder: Path, inputs: Mapping[str, str]) -> Stage:

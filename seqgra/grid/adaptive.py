@@ -13,12 +13,13 @@ from pathlib import Path
 
 from seqgra.compare.ceiling import ceiling_kinds
 from seqgra.compare.cells import Cell as Listed
+from seqgra.compare.cells import Inputs
 from seqgra.compare.efficiency import bounds_of, curves_of
 from seqgra.compare.runs import curve_runs
 from seqgra.compare.stages import current
 from seqgra.compare.tables import Tables, build_tables
 from seqgra.grid import EXACT, Cell, Grid
-from seqgra.grid.expected import Expected, Inputs
+from seqgra.grid.expected import Expected
 
 #: What is bisected by itself: grammar, architecture, backend; all seeds run the same sizes.
 Group = tuple[str, str, str]
@@ -98,8 +99,8 @@ def _start(sizes: Collection[int], at: int | None) -> set[int]:
 
 def _reached(grid: Grid, tau: float) -> dict[Group, dict[int, list[bool]]]:
     """Return, of each finished size of each group, which curves have come the share `tau` of the way."""
-    made_from = Expected(grid)
-    cells = [_listed(grid, cell, made_from.inputs(cell)) for cell in grid.cells]
+    inputs = Expected(grid).inputs
+    cells = [_listed(grid, cell, inputs(cell)) for cell in grid.cells]
     tables = build_tables(cells, with_regret=False)
     named = (table.assign(label=table["architecture"]) for table in tables)
     runs = curve_runs(Tables(*named), ceiling_kinds(current(cells)))
@@ -123,10 +124,10 @@ def _group(cell: Cell) -> Group:
     return cell.grammar, cell.architecture, cell.backend
 
 
-def _listed(grid: Grid, cell: Cell, made_from: Inputs) -> Listed:
+def _listed(grid: Grid, cell: Cell, inputs: Inputs) -> Listed:
     """Return a cell as compare knows it, without attributions, which decide nothing here."""
     folders = (grid.noun("models", cell), grid.noun("scores", cell))
-    return Listed(*cell, *folders, (), grid.test_set(cell.grammar), False, *made_from)
+    return Listed(*cell, *folders, (), grid.test_set(cell.grammar), inputs=inputs)
 
 
 def write_packs(grid: Grid, file: Path) -> None:

@@ -111,10 +111,9 @@ def _code_option(grid: Grid, cell: Cell) -> list[object]:
 
 def cell_rows(grid: Grid, spared: Collection[Cell] = frozenset()) -> Iterator[dict[str, object]]:
     """Yield one row of the cells file for each cell (see `compare`); `spared` are those not needed."""
-    from seqgra.compare.cells import MADE_FROM
     from seqgra.grid.expected import Expected
 
-    made_from = Expected(grid)
+    expected = Expected(grid)
     for cell in grid.cells:
         attributions = (
             f"{method.name}={grid.noun('attributions', cell) / method.name}"
@@ -128,7 +127,7 @@ def cell_rows(grid: Grid, spared: Collection[Cell] = frozenset()) -> Iterator[di
             "refused": "; ".join(_refused(grid, cell)),
             "test": grid.test_set(cell.grammar),
             "spared": "yes" if cell in spared else "",
-            **dict(zip(MADE_FROM, made_from.inputs(cell), strict=True)),
+            **expected.inputs(cell)._asdict(),
         }
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import logging
 from functools import cache
-from typing import NamedTuple
 
 from seqgra.architecture.defaults import with_defaults
 from seqgra.architecture.load import architecture_fingerprint, untuned_fingerprint
 from seqgra.architecture.schema import BayesOptimal, Network
+from seqgra.compare.cells import Inputs
 from seqgra.errors import InputError
 from seqgra.fingerprint import read_run
 from seqgra.grammar.load import grammar_fingerprint, resolve
@@ -24,22 +24,6 @@ log = logging.getLogger(__name__)
 
 #: The architecture of a model whose tuning was made from something else: none is right.
 _TUNED_OTHERWISE = "tuned otherwise"
-
-
-class Inputs(NamedTuple):
-    """Fingerprints of what a cell's nouns are made from; empty where it is not known.
-
-    Attributes
-    ----------
-    dataset, architecture
-        Of its model; the architecture of a tuned one is not known without a whole tuning.
-    test
-        Of the dataset that its scores and attributions are made on.
-    """
-
-    dataset: str
-    architecture: str
-    test: str
 
 
 class Expected:

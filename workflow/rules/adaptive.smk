@@ -17,8 +17,8 @@ def planning(end=GRID.rounds):
 def previous_scores(wildcards):
     """What a round looks at: all that the one before it has named."""
     number = int(wildcards.round)
-    packs = planned(number - 1) if number else []
-    return [f"{RESULTS}/packs/{pack}/evaluate.done" for pack in packs]
+    named = planned(number - 1) if number else []
+    return [f"{RESULTS}/packs/{pack}/evaluate.done" for pack in named]
 
 
 checkpoint next_sizes:
