@@ -32,7 +32,7 @@ RESULTS_VERSIONS = {
     "subsample": 1,
     "tune": 1,
     "train": 2,
-    "evaluate": 3,
+    "evaluate": 4,
     "attribute": 5,
     "export": 1,
     "fit": 3,

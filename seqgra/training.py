@@ -14,7 +14,7 @@ from seqgra.architecture.shapes import check_fit
 from seqgra.dataset import Dataset, split_size
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft
-from seqgra.logits import log_softmax, sigmoid
+from seqgra.logits import log_odds, log_softmax
 from seqgra.model import MULTI_LABEL, NETWORK_BACKENDS, AbstractModel, task_of
 
 #: The lowest temperature that is fitted; its inverse is the highest.
@@ -263,7 +263,7 @@ def macro_auc(scores: np.ndarray, y: np.ndarray, kind: str) -> float:
     Parameters
     ----------
     scores
-        (N, C), such as probabilities.
+        (N, C), such as log odds.
     y
         (N, C), 0 or 1.
     kind
@@ -290,19 +290,6 @@ def _average_precision(score: np.ndarray, positive: np.ndarray) -> float:
     return float((np.diff(found, prepend=0) * found / (ends + 1)).sum() / positive.sum())
 
 
-def probabilities(logits: np.ndarray, task: str) -> np.ndarray:
-    """Return float64 (N, C): the softmax of multi-class logits, the sigmoid of multi-label ones.
-
-    >>> probabilities(np.array([[0.0, 0.0]]), "multi-class").tolist()
-    [[0.5, 0.5]]
-    """
-    z = np.asarray(logits, float)
-    if task == MULTI_LABEL:
-        return sigmoid(z)
-    p = np.exp(z - z.max(axis=1, keepdims=True))
-    return np.asarray(p / p.sum(axis=1, keepdims=True))
-
-
 def validation_row(
     logits: np.ndarray, y: np.ndarray, task: str, monitor: str, weights: np.ndarray | None
 ) -> dict[str, float]:
@@ -312,7 +299,7 @@ def validation_row(
         "validation_accuracy": accuracy(logits, y, task),
     }
     if monitor in ("roc-auc", "pr-auc"):
-        scores = probabilities(logits, task)
+        scores = log_odds(logits, task == MULTI_LABEL)
         row[f"validation_{monitor.replace('-', '_')}"] = macro_auc(scores, y, monitor)
     return row
 

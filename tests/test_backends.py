@@ -30,6 +30,7 @@ from seqgra.backends import loop, pytorch, pytorch_training
 from seqgra.backends.pytorch_layers import StrandAverage, build
 from seqgra.errors import InputError
 from seqgra.fingerprint import Identity, claim, read_run
+from seqgra.logits import sigmoid
 from seqgra.model import NETWORK_BACKENDS, backend_module, open_model
 from seqgra.train import train
 from seqgra.training import (
@@ -38,7 +39,7 @@ from seqgra.training import (
     constant_loss,
     macro_auc,
     mean_loss,
-    probabilities,
+    validation_row,
 )
 
 SHIPPED = sorted((Path(__file__).parents[1] / "architectures").glob("*.yaml"))
@@ -360,11 +361,15 @@ def test_monitored_curves_match_scikit_learn(kind):
     assert macro_auc(scores, y, kind) == pytest.approx(oracle(y, scores, average="macro"))
 
 
-def test_probabilities_of_both_tasks():
-    logits = np.array([[1000.0, 0.0], [-2.0, -2.0]])
-    assert probabilities(logits, "multi-class").tolist() == [[1, 0], [0.5, 0.5]]
-    sigmoid = 1 / (1 + np.exp(2.0))
-    assert probabilities(logits, "multi-label")[1] == pytest.approx([sigmoid, sigmoid])
+@pytest.mark.parametrize("task", ["multi-class", "multi-label"])
+def test_a_monitored_area_ranks_what_saturates(task):
+    margins = np.r_[np.linspace(60, 65, 20), np.linspace(45, 45.5, 20)]
+    y = np.eye(2, dtype=np.uint8)[np.repeat([1, 0], 20)]
+    logits = np.stack([np.zeros(40), margins], axis=1)
+    if task == "multi-label":
+        logits[:, 0] = -margins
+    row = validation_row(logits, y, task, "roc-auc", None)
+    assert row["validation_roc_auc"] == 1
 
 
 def test_augmentation_turns_or_moves_within_each_sequence():
@@ -502,7 +507,7 @@ def test_labels_are_learnt_one_by_one(backend, tmp_path, tiny_dataset):
     trained = fit(backend, content, data._replace(y=both), tmp_path / "m")
     assert trained.model.task == "multi-label" and trained.status == "done"
     x, y = data.validation_x, data.validation_y
-    p = probabilities(trained.model.logits(x), "multi-label")
+    p = sigmoid(trained.model.logits(x))
     assert macro_auc(p[:, :1], y[:, :1], "roc-auc") > 0.97
     noted = [row["validation_pr_auc"] for row in trained.history]
     assert trained.facts["best_epoch"] == 1 + int(np.argmax(noted))
@@ -521,7 +526,7 @@ def test_baselines_learn_labels_one_by_one(name, tmp_path, tiny_dataset):
     with claim(tmp_path / "m", Identity("train", 0)) as draft:
         module = backend_module("sklearn")
         trained = module.fit(load_architecture(name), data, Options(0, "cpu", 1), draft)
-    p = probabilities(trained.model.logits(data.validation_x), "multi-label")
+    p = sigmoid(trained.model.logits(data.validation_x))
     assert macro_auc(p[:, :2], validation_y[:, :2], "roc-auc") > 0.97
     assert (p[:, 2] > 0.99).all() and trained.status == "done"
 

@@ -27,8 +27,9 @@ from seqgra.evaluate.recovery import recover
 from seqgra.fingerprint import read_run
 from seqgra.grammar.load import load_grammar, resolve
 from seqgra.grid import Grid, commands
-from seqgra.law.ceiling import ceiling, log_odds, restricted_ceilings
+from seqgra.law.ceiling import ceiling, restricted_ceilings
 from seqgra.law.posterior import FLOOR_LOG, compile_posterior
+from seqgra.logits import log_odds
 from seqgra.model import open_model
 from seqgra.results import read_scores
 from seqgra.simulate import simulate

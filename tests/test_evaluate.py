@@ -15,7 +15,7 @@ from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
 from seqgra.evaluate import curves
 from seqgra.fingerprint import Identity, claim, read_run
-from seqgra.logits import log_softmax
+from seqgra.logits import log_odds, log_softmax
 from seqgra.model import AbstractModel
 from seqgra.results import read_scores
 from seqgra.simulate import simulate
@@ -65,7 +65,8 @@ def drawn(examples=400, seed=0, decimals=8):
 )
 def test_areas_agree_with_scikit_learn(metric, function, decimals):
     logits, y = drawn(decimals=decimals)
-    p, ours = np.exp(log_softmax(logits)), curves.score(logits, y, NAMES).metrics[metric]
+    p = np.exp(log_softmax(logits)).round(12)  # equal but for rounding is equal
+    ours = curves.score(logits, y, NAMES).metrics[metric]
     assert ours["micro"] == pytest.approx(function(y.ravel(), p.ravel()), abs=1e-12)
     assert ours["macro"] == pytest.approx(function(y, p, average="macro"), abs=1e-12)
     for number, name in enumerate(NAMES):
@@ -193,6 +194,37 @@ def test_multi_label_logits_far_from_zero_keep_their_order_and_loss():
     assert ours["roc_auc"]["a"] == 1, "all four probabilities round to 1"
     assert ours["log_loss"]["a"] == pytest.approx((60 + 50) / 4)
     assert ours["log_loss"]["b"] == pytest.approx(np.exp(-90) / 4)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("margin", [0.0, 40.0, 800.0, 1e30])
+def test_multi_class_logits_far_from_zero_keep_their_order(margin):
+    """Two conditions rank as their margin does: softmax rounds to 1 from 36.7 on."""
+    steps = np.random.default_rng(0).integers(0, 20, 100) * max(1.0, margin / 100)  # with ties
+    true = steps > np.median(steps) + 2 * np.random.default_rng(1).normal(size=100) * steps.std()
+    y = np.eye(2, dtype=np.uint8)[true.astype(int)]
+    logits = np.stack([np.full(100, 3.0), 3 + margin + steps], axis=1).astype(np.float32)
+    ours = curves.score(logits, y, ("no", "yes")).metrics
+    margins = np.float64(logits[:, 1]) - logits[:, 0]
+    pooled = np.stack([-margins, margins], axis=1).ravel()
+    for metric, oracle_metric in (
+        ("roc_auc", oracle.roc_auc_score),
+        ("pr_auc", oracle.average_precision_score),
+    ):
+        assert ours[metric]["yes"] == pytest.approx(oracle_metric(true, margins))
+        assert ours[metric]["no"] == pytest.approx(oracle_metric(~true, -margins))
+        assert ours[metric]["micro"] == pytest.approx(oracle_metric(y.ravel(), pooled))
+
+
+def test_equal_logits_of_an_example_have_equal_log_odds():
+    draw = np.random.default_rng(0)
+    shares = np.array([0.3, 0.2, 0.3, 0.2, 0.1, 0.3])
+    odds = log_odds(np.log(shares / shares.sum())[None], False)[0]
+    assert len(set(odds)) == 3 and odds.argmax() == 0
+    logits = draw.normal(size=(50, 5)) * 4
+    p = np.exp(log_softmax(logits))
+    assert np.allclose(log_odds(logits, False), np.log(p / (1 - p)))
+    assert np.isposinf(log_odds(logits[:, :1], False)).all()
 
 
 @pytest.mark.filterwarnings("error")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from seqgra.logits import log_softmax
+from seqgra.logits import log_odds, log_softmax
 from seqgra.results import MACRO, MICRO, Scores
 
 METRICS = ("roc_auc", "pr_auc", "accuracy", "log_loss")
@@ -37,7 +37,8 @@ def score(
 ) -> Scores:
     """Return the predictive performance of `logits`, and that of a constant prediction.
 
-    Micro pools one-vs-rest over all N * C probabilities, macro is the mean over all conditions.
+    Micro pools one-vs-rest over all N * C probabilities, macro is the mean over all conditions. Areas
+    rank by log odds, which keep the order of probabilities that round to 1.
 
     Multi-class: p is the softmax. Accuracy is the share of examples whose condition has the highest p
     (equals share it), log loss the mean of -log p of the example's condition; of a condition, both are
@@ -119,15 +120,13 @@ def _performance(
 ) -> tuple[dict[str, dict[str, float]], dict[str, Ranking]]:
     """Return the metrics and rankings of finite logits, float64 (N, C)."""
     if task == MULTI_LABEL:
-        ranked = logits  # the order of the probabilities, which round to 1 where logits are high
         accuracy, log_loss = _label_means(logits, true, conditions)
     else:
         log_p = log_softmax(logits)
-        ranked = np.exp(log_p)
         best = log_p == log_p.max(axis=1, keepdims=True)
         accuracy = _means(best[true] / best.sum(axis=1), true, conditions)
         log_loss = _means(-log_p[true], true, conditions)
-    rankings = _rankings(ranked, true, conditions)
+    rankings = _rankings(log_odds(logits, task == MULTI_LABEL), true, conditions)
     metrics = {
         "roc_auc": _with_macro({scope: roc_auc(found) for scope, found in rankings.items()}),
         "pr_auc": _with_macro({scope: average_precision(r) for scope, r in rankings.items()}),

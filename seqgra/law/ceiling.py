@@ -18,6 +18,7 @@ from seqgra.grammar.schema import Grammar
 from seqgra.law.elements import best_scores
 from seqgra.law.law import Examples, Law, compile_law, draw_block
 from seqgra.law.posterior import compile_posterior
+from seqgra.logits import log_odds
 from seqgra.streams import BLOCK
 
 #: ROC AUCs of full and of restricted knowledge this close count as equal.
@@ -153,34 +154,6 @@ def restricted_ceilings(
     return {name: _fitted(values, truth, half, seed, resamples) for name, values in known.items()}
 
 
-def log_odds(values: np.ndarray, multi_label: bool) -> np.ndarray:
-    """Return the log odds of each condition against all others.
-
-    Parameters
-    ----------
-    values
-        (N, C): log probabilities up to a constant of each example, such as logits; of a multi-label task
-        they are log odds already.
-    multi_label
-        Whether the task is.
-
-    Returns
-    -------
-    ndarray
-        float64 (N, C).
-    """
-    values = values.astype(np.float64)
-    if multi_label:
-        return values
-    odds = np.empty_like(values)
-    for condition in range(values.shape[1]):
-        others = np.delete(values, condition, axis=1)
-        top = others.max(axis=1, keepdims=True)
-        rest = top[:, 0] + np.log(np.exp(others - top).sum(axis=1))
-        odds[:, condition] = values[:, condition] - rest
-    return odds
-
-
 def _draw(law: Law, seed: int, set_name: str, examples: int) -> Examples:
     blocks = [draw_block(law, seed, set_name, b) for b in range(-(-examples // BLOCK))]
     parts = [np.concatenate([getattr(block, part) for block in blocks])[:examples] for part in "xy"]
@@ -205,7 +178,6 @@ def _areas(odds: np.ndarray, truth: np.ndarray, seed: int, resamples: int = _RES
 
     generator = np.random.Generator(np.random.PCG64(seed))
     values: list[tuple[float, ...]] = []
-    pooled = 1 / (1 + np.exp(-np.clip(odds, -700, 700)))
     for draw in range(resamples + 1):
         rows = np.arange(len(odds))
         if draw:
@@ -218,7 +190,7 @@ def _areas(odds: np.ndarray, truth: np.ndarray, seed: int, resamples: int = _RES
             )
             for c in np.flatnonzero(used)
         ]
-        micro = average_precision_score(truth[rows].ravel(), pooled[rows].ravel())
+        micro = average_precision_score(truth[rows].ravel(), odds[rows].ravel())
         values.append((*np.mean(areas, axis=0).tolist(), float(micro)))
     table = np.array(values)
     errors = table[1:].std(axis=0) if resamples else np.full(3, np.nan)
