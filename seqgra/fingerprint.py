@@ -31,7 +31,7 @@ RESULTS_VERSIONS = {
     "ingest": 1,
     "subsample": 1,
     "tune": 1,
-    "train": 2,
+    "train": 3,
     "evaluate": 4,
     "attribute": 5,
     "export": 1,

@@ -27,8 +27,9 @@ from seqgra.evaluate.recovery import recover
 from seqgra.fingerprint import read_run
 from seqgra.grammar.load import load_grammar, resolve
 from seqgra.grid import Grid, commands
-from seqgra.law.ceiling import ceiling, restricted_ceilings
+from seqgra.law.ceiling import ceiling
 from seqgra.law.posterior import FLOOR_LOG, compile_posterior
+from seqgra.law.restricted import KNOWLEDGE, restricted_ceilings
 from seqgra.logits import log_odds
 from seqgra.model import open_model
 from seqgra.results import read_scores
@@ -141,8 +142,10 @@ def test_ceiling_of_a_weak_grammar():
     assert 0.004 < found.roc_auc.error < 0.012
 
 
-def test_restricted_ceilings_tell_what_a_grammar_needs(tmp_path):
-    found = restricted_ceilings(load_grammar_named("mc2-dna150-order"), 800)
+def test_restricted_ceilings_tell_what_a_grammar_needs():
+    knows = ["composition", "one position", "additive positions"]
+    found = restricted_ceilings(load_grammar_named("mc2-dna150-order"), 400, knows=knows)
+    assert list(found) == knows
     assert found["composition"].roc_auc.value < 0.68
     assert found["additive positions"].roc_auc.value > 0.95
     best = found["one position"].roc_auc.value
@@ -270,10 +273,10 @@ def test_the_model_notes_what_less_knowledge_reaches(posterior_model):
     key, folder = ("tiny", 0, 0, "exact", "bayes-optimal", 0), posterior_model
     cell = Cell(*key, folder, folder, (), folder)
     table = restricted([cell]).set_index(["knows", "metric"])
-    assert len(table) == 5 * 3
+    assert len(table) == (1 + len(KNOWLEDGE)) * 3
     enough = table["enough"].xs("roc_auc", level="metric")
     assert enough["everything"]
-    assert enough["vocabulary"]  # which of two 8-letter words there is says it all
+    assert enough["additive best scores"]  # which of two 8-letter words there is says it all
     assert not enough["composition"]
     assert (table["standard_error"] < 0.1).all()
 
@@ -291,12 +294,12 @@ def test_the_report_says_what_models_lack():
             ]
         ]
     )
-    known = [("everything", 0.97, True), ("vocabulary", 0.96, True), ("composition", 0.6, False)]
+    known = [("everything", 0.97, True), ("best scores", 0.96, True), ("composition", 0.6, False)]
     table = pd.DataFrame(
         [("g", name, "roc_auc", value, 0.01, enough) for name, value, enough in known],
         columns=list(RESTRICTED),
     )
     words = ceiling_facts("g", regret, table)
     assert "at 20 examples: b 0.125, a 0.200." in words
-    assert "(ROC AUC 0.970) is enough: vocabulary (0.960); what goes beyond" in words
+    assert "(ROC AUC 0.970) is enough: best scores (0.960); what goes beyond" in words
     assert ceiling_facts("other", regret, table) == ""

@@ -13,9 +13,10 @@ from seqgra.architecture.schema import BayesOptimal
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.grammar.schema import Grammar
-from seqgra.law.ceiling import Areas, ceiling, restricted_ceilings
+from seqgra.law.ceiling import Areas, ceiling
 from seqgra.law.posterior import FLOOR_LOG, Posterior, compile_posterior
 from seqgra.law.posterior.gradient import NoGradient, log_posterior_at
+from seqgra.law.restricted import restricted_ceilings
 from seqgra.model import AbstractModel, NotDifferentiable
 from seqgra.training import Options, Trained, TrainingData
 
@@ -134,7 +135,7 @@ def _restricted(grammar: Grammar, set_name: str) -> list[dict[str, Any]]:
         return []
     full = ceiling(grammar, _DRAWN, set_name=set_name)
     areas = {"everything": Areas(full.roc_auc, full.pr_auc, full.pr_auc_micro)}
-    areas |= restricted_ceilings(grammar, 2 * _DRAWN, set_name=set_name, resamples=_RESAMPLES)
+    areas |= restricted_ceilings(grammar, _DRAWN, set_name=set_name, resamples=_RESAMPLES)
     return [
         {"knows": name, "metric": metric, "value": measured.value, "standard_error": measured.error}
         for name, found in areas.items()

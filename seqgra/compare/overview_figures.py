@@ -111,12 +111,12 @@ def _ceilings(rows: pd.DataFrame) -> tuple[Ceiling, ...]:
 
 
 def _known_less(drawing: Drawing, shown: pd.DataFrame) -> pd.DataFrame:
-    """Return what less knowledge reaches, by the scope each grammar is shown with."""
+    """Return what less knowledge reaches, by the scope of each grammar, where it is above chance."""
     known = drawing.less[drawing.less["knows"] != "everything"]
-    scopes = shown.groupby("grammar")["scope"].first()
-    known = known.assign(scope=known["grammar"].map(scopes)).dropna(subset=["scope"])
+    of_grammar = shown.groupby("grammar")[["scope", "chance"]].first()
+    known = known.join(of_grammar, on="grammar").dropna(subset=["scope"])
     wanted = known["scope"].map({MICRO: "pr_auc_micro", MACRO: "pr_auc"})
-    return known[known["metric"] == wanted]
+    return known[(known["metric"] == wanted) & (known["value"] > known["chance"] + _ALIKE)]
 
 
 def _less_knowledge(rows: pd.DataFrame) -> tuple[Knowledge, ...]:
@@ -144,8 +144,9 @@ def _score_caption(shown: pd.DataFrame, target: float) -> str:
         "conditions. The thin black line of a grammar, if there is one, is the exact posterior's value "
         "on the same test examples: no classifier is better but by chance. Where it has no closed form, "
         "a faint line marks an estimate or approximation instead, which is no bound. Labelled grey lines: "
-        "what is reached by knowing that alone (vocabulary: the best score of each element; positions: the "
-        "true ones, which no classifier is told, so that these can lie above the ceiling)."
+        "what is reached by knowing that alone, where it is more than a constant prediction (numbers and "
+        "positions of sites are the true ones, which no classifier is given, so that these can lie above the "
+        "ceiling)."
     )
 
 
