@@ -33,7 +33,7 @@ RESULTS_VERSIONS = {
     "tune": 1,
     "train": 3,
     "evaluate": 4,
-    "attribute": 5,
+    "attribute": 6,
     "export": 1,
     "fit": 3,
     "filters": 1,

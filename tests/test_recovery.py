@@ -66,26 +66,63 @@ def test_rank_measures_agree_with_brute_force(signed, levels):
         wins = [(g > b) + (g == b) / 2 for g in inside for b in outside]
         assert row["auroc"] == pytest.approx(np.mean(wins)), i
         counted = roles[i] != Role.IGNORED
-        ap = average_precision_score(roles[i][counted] == Role.GRAMMAR, s[counted])
-        assert row["ap"] == pytest.approx(ap), i
+        ap = row["ap"]  # of ties: below
+        if levels is None:
+            oracle = average_precision_score(roles[i][counted] == Role.GRAMMAR, s[counted])
+            assert ap == pytest.approx(oracle), i
         chance = chance_average_precision(len(inside), counted.sum())
         assert row["ap_chance_corrected"] == pytest.approx((ap - chance) / (1 - chance)), i
         assert row["auroc_chance_corrected"] == pytest.approx(2 * np.mean(wins) - 1), i
 
 
 @pytest.mark.parametrize("levels", [1, 2, 3])
-def test_relevance_rank_is_the_mean_over_orders_of_ties(levels):
+def test_rank_measures_are_the_mean_over_orders_of_ties(levels):
     values, roles = drawn(examples=8, positions=6, levels=levels)
     roles[:, -1] = Role.IGNORED
     table = recovery_metrics(values, roles, signed=True)
-    for i, found in enumerate(table["relevance_rank"]):
+    for i, row in table.iterrows():
         counted = roles[i] != Role.IGNORED
         s, grammar = position_scores(values[i], True)[counted], roles[i][counted] == 1
-        shares = []
+        shares, precisions = [], []
         for order in itertools.permutations(range(len(s))):
             if all(s[a] >= s[b] for a, b in itertools.pairwise(order)):
                 shares.append(grammar[list(order[: grammar.sum()])].mean())
-        assert found == pytest.approx(np.mean(shares)), i
+                precisions.append(precision_of(grammar[list(order)]))
+        assert row["relevance_rank"] == pytest.approx(np.mean(shares)), i
+        assert row["ap"] == pytest.approx(np.mean(precisions)), i
+
+
+def precision_of(order):
+    """Return the average precision of bool arrays (..., L), best position first."""
+    precision = np.cumsum(order, axis=-1) / np.arange(1, order.shape[-1] + 1)
+    return (precision * order).sum(axis=-1) / order.sum(axis=-1)
+
+
+def test_average_precision_of_ties_is_the_mean_of_ties_broken_at_random():
+    values, roles = drawn(examples=3, positions=40, levels=1)
+    draw = np.random.default_rng(1)
+    table = recovery_metrics(values, roles, signed=True)
+    for i, row in table.iterrows():
+        counted = roles[i] != Role.IGNORED
+        s, grammar = position_scores(values[i], True)[counted], roles[i][counted] == 1
+        broken = precision_of(grammar[np.argsort(draw.random((2000, len(s))) / 2 - s, axis=1)])
+        error = np.std(broken) / np.sqrt(2000)
+        assert abs(row["ap"] - np.mean(broken)) < 5 * error, i  # false alarm: 1 in 2 million
+
+
+def test_sets_of_positions_and_dead_networks_are_scored_against_chance():
+    """Six right positions of 26 among 150, none wrong; and a network that gives every position 0."""
+    roles = np.zeros((2, 150), np.uint8)
+    roles[:, :26] = Role.GRAMMAR
+    values = np.zeros((2, 4, 150), np.float32)
+    values[0, 0, :6] = 1
+    corrected = recovery_metrics(values, roles, signed=True)["ap_chance_corrected"]
+    behind = np.random.default_rng(0).permuted(np.tile(np.arange(144) < 20, (5000, 1)), axis=1)
+    found = precision_of(np.hstack([np.ones((5000, 6), bool), behind]))
+    chance = chance_average_precision(26, 150)
+    assert corrected[0] == pytest.approx((found.mean() - chance) / (1 - chance), abs=0.003)
+    assert corrected[0] == pytest.approx(0.2946, abs=0.0001), "0.206 where ties are one step"
+    assert corrected[1] == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize("positions", [1, 2, 5, 7])

@@ -257,8 +257,7 @@ def recovery_metrics(
     - with `confounders`: ``confounder_share`` of sum |s| on the M confounder positions, and its
       ``_lift`` over M / L, where there are any.
 
-    Equal scores are counted as the mean over their orders (auroc, relevance_rank) or as one step
-    (ap).
+    Equal scores are counted as the mean over their orders.
 
     Parameters
     ----------
@@ -318,9 +317,14 @@ def chance_average_precision(relevant: np.ndarray, positions: np.ndarray) -> np.
     [0.75, 1.0]
     """
     relevant, positions = np.asarray(relevant), np.asarray(positions)
-    harmonic = np.append(0.0, np.cumsum(1 / np.arange(1, positions.max(initial=0) + 1)))[positions]
+    harmonic = _harmonic(int(positions.max(initial=0)))[positions]
     others = (relevant - 1) * (positions - harmonic) / np.maximum(positions - 1, 1)
     return np.asarray((others + harmonic) / np.maximum(positions, 1))
+
+
+def _harmonic(most: int) -> np.ndarray:
+    """Return the harmonic numbers H_0 = 0, H_1 = 1, ...: float64 (most + 1,)."""
+    return np.append(0.0, np.cumsum(1 / np.arange(1, most + 1)))
 
 
 def _agreement(
@@ -372,10 +376,14 @@ def _confounding(
 def _rank_measures(
     scores: np.ndarray, grammar: np.ndarray, background: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (auroc, ap, relevance_rank) of each row, float64 (K,).
+    """Return (auroc, ap, relevance_rank) of each row, float64 (K,): means over the orders of ties.
 
     Along the descending order, counts are read only where a run of equal scores ends, and compared
     with those at the end of the run before. Ignored positions count 0 wherever they are.
+
+    In a run of m positions, k of them relevant, behind n positions with r relevant, each place i is
+    relevant with probability k / m, and then has (i - 1) (k - 1) / (m - 1) relevant ones of the run before
+    it: the run adds k / m sum_i (r + 1 + (i - 1) (k - 1) / (m - 1)) / (n + i) to the sum of precisions.
     """
     order = np.argsort(-scores, axis=1)
     scores = np.take_along_axis(scores, order, axis=1)
@@ -387,10 +395,15 @@ def _rank_measures(
     new, new_false = found - found_before, false - false_before
     relevant = found[:, -1]
     area = ((found + found_before) * new_false / 2).sum(axis=1, where=ends)
-    steps = np.where(new > 0, new * found / (found + false), 0).sum(axis=1, where=ends)
-    room = np.clip(relevant[:, None] - found_before - false_before, 0, new + new_false)
-    top = np.where(new > 0, new * room / (new + new_false), 0).sum(axis=1, where=ends)
-    return area / (relevant * false[:, -1]), steps / relevant, top / relevant
+    before, run = found_before + false_before, new + new_false
+    harmonic = _harmonic(scores.shape[1])
+    inverses = harmonic[before + run] - harmonic[before]
+    ahead = (new - 1) / np.maximum(run - 1, 1) * (run - (before + 1) * inverses)
+    precisions = np.where(new > 0, new / run * ((found_before + 1) * inverses + ahead), 0)
+    room = np.clip(relevant[:, None] - before, 0, run)
+    top = np.where(new > 0, new * room / run, 0).sum(axis=1, where=ends)
+    ap = precisions.sum(axis=1, where=ends) / relevant
+    return area / (relevant * false[:, -1]), ap, top / relevant
 
 
 def _before(counts: np.ndarray, ends: np.ndarray) -> np.ndarray:
