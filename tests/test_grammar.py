@@ -4,8 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seqgra.errors import InputError
+from seqgra.grammar.backgrounds import Gc
 from seqgra.grammar.laws import parse_law, resolve_law
 from seqgra.grammar.load import grammar_fingerprint, load_grammar, resolve
 from seqgra.grammar.motifs import read_motifs
@@ -121,6 +124,21 @@ def test_hostile_yaml_is_refused_in_one_line(tmp_path, text):
 def test_a_law_that_would_crash_or_hang_is_refused(law, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         resolve_law(parse_law(law), 100, Path())
+
+
+@given(mean=st.integers(20, 80), sd=st.integers(1, 12))
+def test_a_gc_law_reaches_four_deviations_on_both_sides(mean, sd):
+    """With mean and sd on the grid, both ends are: whatever 0.4 - 4 * 0.08 comes to in floats."""
+    law = Gc(mean=mean / 100, sd=sd / 100).law()
+    steps = [round(100 * gc) for gc in law]
+    assert steps == list(range(max(1, mean - 4 * sd), min(99, mean + 4 * sd) + 1))
+
+
+def test_ends_of_laws_belong_to_them():
+    normal = resolve_law(parse_law({"normal": {"center": 5.3, "sd": 0.075}}), 100, Path())
+    assert list(normal) == [5]
+    helical = {"helical": {"period": 3.3, "range": [0, 7], "tolerance": 0.3}}
+    assert list(resolve_law(parse_law(helical), 100, Path())) == [0, 3]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from seqgra.alphabet import BACKGROUND_PRESETS, Alphabet
 from seqgra.errors import bad_input
 from seqgra.fingerprint import file_sha256
 from seqgra.grammar.fasta import read_fasta
+from seqgra.grammar.laws import whole_steps
 from seqgra.yamlfile import Strict, suggest
 
 #: How far the sum of a chain's probabilities may be from 1.
@@ -44,8 +45,8 @@ class Gc(Strict):
         """Return GC contents on a grid of `GC_STEP` with their weights."""
         low = max(0.01, self.mean - 4 * self.sd)
         high = min(0.99, self.mean + 4 * self.sd)
-        steps = range(math.ceil(low / GC_STEP), math.floor(high / GC_STEP) + 1)
-        contents = [step * GC_STEP for step in steps] or [self.mean]
+        contents = [step * GC_STEP for step in whole_steps(low / GC_STEP, high / GC_STEP)]
+        contents = contents or [self.mean]
         return {gc: math.exp(-((gc - self.mean) ** 2) / (2 * self.sd**2)) for gc in contents}
 
 

@@ -23,6 +23,8 @@ Law = tuple[int, int] | dict[int, float]
 EXPECTED = "expected a law such as 5, [0, 10], [500, null], [0%, 10%] or {8: .1, 9: .9}"
 #: Beyond any window; bounds the tables of laws.
 _LARGEST = 1_000_000
+#: What a number may be off by and still count as a whole one, or as a tolerance.
+_ROUNDING = 1e-9
 _LARGEST_WEIGHT = 1e100
 _LEAST_SD, _LARGEST_SD = 0.001, 100_000
 _NAMED = {
@@ -158,6 +160,15 @@ def _uniform(low: int | str, high: int | str | None, window: int) -> Law:
     return (first, max(first, min(last, window)))
 
 
+def whole_steps(low: float, high: float) -> range:
+    """Return the whole numbers from `low` to `high`; an end that is one but for rounding belongs to them.
+
+    >>> whole_steps((0.4 - 4 * 0.08) / 0.01, 9.5)  # 8.000000000000002
+    range(8, 10)
+    """
+    return range(math.ceil(low - _ROUNDING), math.floor(high + _ROUNDING) + 1)
+
+
 def _normal(center: float, sd: float) -> dict[int, float]:
     if sd <= 0:
         raise ValueError(f"has sd {sd}; give a number above 0")
@@ -166,7 +177,7 @@ def _normal(center: float, sd: float) -> dict[int, float]:
             f"has center {center:g} and sd {sd:g}; give a center within a million and an sd of "
             f"{_LEAST_SD:g} to {_LARGEST_SD:,}"
         )
-    reach = range(math.ceil(center - 4 * sd), math.floor(center + 4 * sd) + 1)
+    reach = whole_steps(center - 4 * sd, center + 4 * sd)
     return {value: math.exp(-((value - center) ** 2) / (2 * sd**2)) for value in reach}
 
 
@@ -176,7 +187,11 @@ def _helical(
     low, high = resolve_law(parse_law(range), window, Path())
     if period <= 0:
         raise ValueError(f"has period {period}; give a number of letters above 0")
-    law = {value: 1.0 for value in _between(low, high) if _off(value - phase, period) <= tolerance}
+    law = {
+        value: 1.0
+        for value in _between(low, high)
+        if _off(value - phase, period) <= tolerance + _ROUNDING
+    }
     if not law:
         raise ValueError("holds no value; widen range or tolerance")
     return law
