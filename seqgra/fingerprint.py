@@ -27,7 +27,7 @@ RUN_FILE = "run.json"
 #: Version of each verb's results: raised when the same inputs and options give other results, so
 #: that old nouns are made again.
 RESULTS_VERSIONS = {
-    "simulate": 2,
+    "simulate": 3,
     "ingest": 1,
     "subsample": 1,
     "tune": 1,
@@ -35,7 +35,7 @@ RESULTS_VERSIONS = {
     "evaluate": 4,
     "attribute": 6,
     "export": 1,
-    "fit": 3,
+    "fit": 4,
     "filters": 1,
 }
 _ASIDE = ".aside-"

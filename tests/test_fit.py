@@ -10,7 +10,7 @@ import pytest
 from fit_tools import published_set, write_dataset
 
 from seqgra.alphabet import DNA, PADDING, UNKNOWN
-from seqgra.backends.sklearn import best_on_strands, best_regression
+from seqgra.backends.sklearn import best_on_strand, best_regression
 from seqgra.cli import main
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
@@ -528,11 +528,12 @@ def test_best_scores_on_both_strands():
     random = np.random.default_rng(2)
     x = random.integers(0, 4, (50, 30)).astype(np.uint8)
     scores = random.normal(size=(6, 4)).astype(np.float32)
-    both = best_on_strands(x, scores, True)
+    both = best_on_strand(x, scores, "random")
     turned = np.ascontiguousarray(3 - x[:, ::-1])
     expected = np.maximum(best_scores(x, scores), best_scores(turned, scores))
     assert both == pytest.approx(expected, abs=1e-5)
-    assert (best_on_strands(x, scores, False) == best_scores(x, scores)).all()
+    assert (best_on_strand(x, scores, "+") == best_scores(x, scores)).all()
+    assert best_on_strand(turned, scores, "-") == pytest.approx(best_scores(x, scores), abs=1e-5)
 
 
 def test_one_strand_is_all_that_rna_has(tmp_path):

@@ -107,16 +107,24 @@ class Network(Strict):
         return network
 
 
+#: Strands that features are of; ``auto``: those that the dataset says its elements lie on.
+Strands = Literal["auto", "forward", "both"]
+
+
 class Kmers(Strict):
-    """Counts of all k-mers as features, at most `MOST_FEATURES` of them."""
+    """Counts of all k-mers as features, at most `MOST_FEATURES` of them.
+
+    Of both strands, a k-mer and its reverse complement are one feature.
+    """
 
     k: Annotated[int, Field(ge=1, le=8)] = 5
+    strands: Strands = "auto"
 
 
 class PwmScan(Strict):
     """Best log-odds score of each of the grammar's elements as features, on one strand or both."""
 
-    strands: Literal["forward", "both"] = "forward"
+    strands: Strands = "auto"
 
 
 #: Features of a baseline at most, so that their dense float32 matrix stays in memory.

@@ -16,8 +16,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from seqgra.alphabet import ALPHABETS
+from seqgra.alphabet import ALPHABETS, DNA
 from seqgra.architecture.schema import MOST_FEATURES, Baseline
+from seqgra.backends.strands import Strand, either_strand, element_strands
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.grammar.schema import Grammar
@@ -49,7 +50,8 @@ class SklearnModel(AbstractModel):
     Attributes
     ----------
     recipe
-        JSON-like: features (k, or the motifs' score matrices), alphabet, conditions, task.
+        JSON-like: features (k, or the motifs' score matrices), the strands they are of, alphabet, window,
+        conditions, task.
     arrays
         mean, scale float32 (F,); coefficients float32 (C, F); intercepts float32 (C,).
     """
@@ -76,28 +78,53 @@ def linear(values: np.ndarray, arrays: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def features(recipe: dict[str, Any], x: np.ndarray) -> np.ndarray:
-    """Return the features of letter codes `x`, uint8 (N, L): float32 (N, F)."""
+    """Return the features of letter codes `x`, uint8 (N, L): float32 (N, F).
+
+    K-mers in alphabetical order; or of each element the best score on each of its strands.
+    """
+    x, strands = np.asarray(x), recipe["strands"]
     if "k" in recipe:
         letters = len(ALPHABETS[recipe["alphabet"]].letters)
-        return kmer_counts(np.asarray(x), recipe["k"], letters)
-    both = recipe.get("strands") == "both"
-    scores = [np.array(matrix, np.float32) for matrix in recipe["scores"].values()]
-    return np.stack([best_on_strands(np.asarray(x), matrix, both) for matrix in scores], axis=1)
+        return kmer_counts(x, recipe["k"], letters, kmer_columns(recipe["k"], letters, strands))
+    columns = []
+    for name, matrix in recipe["scores"].items():
+        scores = np.array(matrix, np.float32)
+        columns += [best_on_strand(x, scores, strand) for strand in strands[name]]
+    return np.stack(columns, axis=1)
 
 
-def best_on_strands(x: np.ndarray, scores: np.ndarray, both: bool) -> np.ndarray:
+def best_on_strand(x: np.ndarray, scores: np.ndarray, strand: Strand) -> np.ndarray:
     """Return the best score of a matrix (float32 (W, A)) in each of `x`, uint8 (N, L): float32 (N,).
 
-    With `both`, the reverse complement of the matrix is tried too.
+    On strand ``-`` that of its reverse complement, on ``random`` the better of the two.
     """
-    best = best_scores(x, scores)
-    if both:
-        best = np.maximum(best, best_scores(x, np.ascontiguousarray(scores[::-1, ::-1])))
-    return np.asarray(best)
+    if strand == "+":
+        return np.asarray(best_scores(x, scores))
+    reverse = best_scores(x, np.ascontiguousarray(scores[::-1, ::-1]))
+    return np.asarray(
+        np.maximum(best_scores(x, scores), reverse) if strand == "random" else reverse
+    )
+
+
+def kmer_columns(k: int, letters: int, strands: str) -> np.ndarray:
+    """Return the feature that each k-mer counts for, int64 (letters ** k,), in alphabetical order.
+
+    With ``both`` strands of DNA a k-mer and its reverse complement are one.
+
+    >>> kmer_columns(1, 4, "both").tolist()  # A and T, C and G
+    [0, 1, 1, 0]
+    """
+    words = np.arange(letters**k)
+    if strands == "forward":
+        return words
+    complement = np.zeros_like(words)
+    for place in range(k):
+        complement += (letters - 1 - words // letters**place % letters) * letters ** (k - 1 - place)
+    return np.unique(np.minimum(words, complement), return_inverse=True)[1].astype(np.int64)
 
 
 @numba.njit(cache=True, nogil=True)
-def kmer_counts(x: np.ndarray, k: int, letters: int) -> np.ndarray:
+def kmer_counts(x: np.ndarray, k: int, letters: int, columns: np.ndarray) -> np.ndarray:
     """Count the k-mers of each sequence; those with padding or unknown letters do not count.
 
     Parameters
@@ -106,15 +133,17 @@ def kmer_counts(x: np.ndarray, k: int, letters: int) -> np.ndarray:
         uint8 (N, L): letter codes.
     k, letters
         Length of the k-mers and size of the alphabet.
+    columns
+        int64 (letters ** k,): the feature that each counts for, see `kmer_columns`.
 
     Returns
     -------
     ndarray
-        float32 (N, letters ** k), in alphabetical order of the k-mers.
+        float32 (N, F), F one more than the largest of `columns`.
     """
     examples, length = x.shape
     size = letters**k
-    counts = np.zeros((examples, size), np.float32)
+    counts = np.zeros((examples, columns.max() + 1), np.float32)
     for n in range(examples):
         index, run = 0, 0
         for position in range(length):
@@ -122,7 +151,7 @@ def kmer_counts(x: np.ndarray, k: int, letters: int) -> np.ndarray:
             run = run + 1 if letter < letters else 0
             index = (index * letters + letter) % size if letter < letters else 0
             if run >= k:
-                counts[n, index] += 1
+                counts[n, columns[index]] += 1
     return counts
 
 
@@ -168,6 +197,7 @@ def best_regression(architecture: Baseline, data: TrainingData, options: Options
         "best_validation_loss": float(best_loss),
         "constant_loss": constant,
         "penalty": best_penalty,
+        "strands": recipe["strands"],
     }
     return Trained(SklearnModel(recipe, arrays), history, *outcome(best_loss, constant), facts)
 
@@ -217,24 +247,29 @@ def _recipe(architecture: Baseline, data: TrainingData) -> dict[str, Any]:
         "conditions": list(data.dataset.conditions),
         "task": data.task,
     }
-    if architecture.features.kmers:
-        k, letters = architecture.features.kmers.k, len(data.dataset.alphabet.letters)
+    kmers, scan = architecture.features.kmers, architecture.features.pwm_scan
+    kind, wanted = ("kmers", kmers.strands) if kmers else ("pwm_scan", scan.strands if scan else "")
+    if wanted == "both" and data.dataset.alphabet.name != DNA.name:
+        message = f"is both; {data.dataset.alphabet.name} has one strand"
+        raise bad_input(architecture.description, f"features.{kind}.strands", message)
+    if kmers:
+        k, letters = kmers.k, len(data.dataset.alphabet.letters)
         if letters**k > MOST_FEATURES:
             message = f"is {k}: {letters**k:,} features of {letters} letters; use a smaller k"
             raise bad_input(architecture.description, "features.kmers.k", message)
-        recipe["k"] = k
+        if wanted == "auto":
+            wanted = "both" if either_strand(data.dataset) else "forward"
+        return recipe | {"k": k, "strands": wanted}
+    elements = data.dataset.grammar.elements
+    if not elements:
+        message = "names no motifs to score; ingest it again with --motifs"
+        raise bad_input(data.dataset.folder, "elements", message)
+    if wanted == "auto":
+        ways = element_strands(data.dataset)
     else:
-        if not data.dataset.grammar.elements:
-            message = "names no motifs to score; ingest it again with --motifs"
-            raise bad_input(data.dataset.folder, "elements", message)
-        recipe["scores"] = log_odds(data.dataset.grammar)
-        strands = architecture.features.pwm_scan and architecture.features.pwm_scan.strands
-        if strands == "both":
-            if data.dataset.alphabet.name != "DNA":
-                message = f"is both; {data.dataset.alphabet.name} has one strand"
-                raise bad_input(architecture.description, "features.pwm_scan.strands", message)
-            recipe["strands"] = strands
-    return recipe
+        ways = {name: ("random" if wanted == "both" else "+",) for name in elements}
+    strands = {name: list(each) for name, each in ways.items()}
+    return recipe | {"scores": log_odds(data.dataset.grammar), "strands": strands}
 
 
 def log_odds(grammar: Grammar) -> dict[str, list[list[float]]]:
@@ -283,8 +318,10 @@ def open_model(folder: Path, run: dict[str, Any], device: str) -> SklearnModel:
     Raises
     ------
     InputError
-        If a file is missing or damaged.
+        If a file is missing or damaged, or the model is of an earlier version.
     """
     recipe = json.loads(verify_file(folder, "model.json", run).read_text())
+    if "strands" not in recipe or ("k" not in recipe) != isinstance(recipe["strands"], dict):
+        raise bad_input(folder, "", "is a model of an earlier version; train it again")
     arrays = load_arrays(verify_file(folder, "model.safetensors", run).read_bytes())
     return SklearnModel(recipe, arrays)

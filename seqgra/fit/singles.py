@@ -25,7 +25,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from seqgra.backends.sklearn import best_on_strands
+from seqgra.backends.sklearn import best_on_strand
+from seqgra.backends.strands import Strand
 from seqgra.errors import InputError
 from seqgra.fit.draws import Drawn, Setting, matrix_of, probe
 from seqgra.fit.laws import excess_law
@@ -129,7 +130,8 @@ def observe(setting: Setting, x: np.ndarray) -> dict[str, Observed]:
     found = {}
     for number, (name, matrix) in enumerate(setting.motifs.items()):
         own = hits[hits["element"] == number].reset_index(drop=True)
-        found[name] = Observed(best_on_strands(x, scores_of(matrix), setting.both_strands), own)
+        strand: Strand = "random" if setting.both_strands else "+"
+        found[name] = Observed(best_on_strand(x, scores_of(matrix), strand), own)
     return found
 
 

@@ -20,13 +20,14 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from seqgra.alphabet import ALPHABETS, SETS
-from seqgra.architecture.schema import Baseline, Features, Kmers, PwmScan
+from seqgra.architecture.schema import Baseline, Features, Kmers, PwmScan, Strands
 from seqgra.backends.sklearn import best_regression
 from seqgra.dataset import Dataset
 from seqgra.errors import bad_input
 from seqgra.fit.draws import FEWEST, MOST_EXAMPLES, Group, draw, groups_of
 from seqgra.grammar.schema import Element
 from seqgra.law.word_counts import word_counts
+from seqgra.logits import log_odds
 from seqgra.model import MULTI_CLASS, MULTI_LABEL
 from seqgra.training import Options, TrainingData
 
@@ -149,15 +150,19 @@ def informed(dataset: Dataset, motifs: Mapping[str, np.ndarray]) -> Dataset:
 
 def pwm_regression(alphabet: str) -> Baseline:
     """Return logistic regression on the best score of each motif, on both strands of DNA."""
-    strands = PwmScan(strands="both" if alphabet == "DNA" else "forward")
-    return Baseline(description="PWM", backend="sklearn", features=Features(pwm_scan=strands))
+    features = Features(pwm_scan=PwmScan(strands=_strands(alphabet)))
+    return Baseline(description="PWM", backend="sklearn", features=features)
 
 
 def kmer_regression(alphabet: str) -> Baseline:
-    """Return logistic regression on counts of 5-mers, of 2-mers for proteins."""
+    """Return logistic regression on counts of 5-mers, on both strands of DNA; of 2-mers for proteins."""
     k = _K if len(ALPHABETS[alphabet].letters) == 4 else _K_OF_PROTEINS
-    features = Features(kmers=Kmers(k=k))
+    features = Features(kmers=Kmers(k=k, strands=_strands(alphabet)))
     return Baseline(description=f"{k}-mers", backend="sklearn", features=features)
+
+
+def _strands(alphabet: str) -> Strands:
+    return "both" if alphabet == "DNA" else "forward"
 
 
 def areas(
@@ -175,13 +180,10 @@ def areas(
         dataset,
     )
     trained = best_regression(baseline, data, Options(seed, "cpu", 1))
-    logits = np.asarray(trained.model.logits(examples.x["test"]), float)
-    if data.task != MULTI_LABEL:
-        top = logits.max(axis=1, keepdims=True)
-        logits = logits - top - np.log(np.exp(logits - top).sum(axis=1, keepdims=True))
+    odds = log_odds(trained.model.logits(examples.x["test"]), data.task == MULTI_LABEL)
     truth = examples.y["test"]
     found = {
-        name: float(roc_auc_score(truth[:, c], logits[:, c]))
+        name: float(roc_auc_score(truth[:, c], odds[:, c]))
         for c, name in enumerate(conditions)
         if 0 < truth[:, c].sum() < len(truth)
     }
