@@ -32,7 +32,7 @@ import pandas as pd
 from synthetic import CHANCE, Truth, draw
 
 from seqgra.compare.cells import CELL_COLUMNS
-from seqgra.fingerprint import Identity, claim
+from seqgra.fingerprint import Identity, claim, digest, seal
 from seqgra.results import Attributions, Scores, write_attributions, write_scores
 from seqgra.simulate import simulate
 
@@ -140,10 +140,11 @@ class Template:
             "scores": {"scores.json": json.dumps({**self.scores, "metrics": metrics})},
             "attributions": {"recovery.json": json.dumps({**self.recovery, "recovery": recovery})},
         }
+        model = ""
         for noun in NOUNS:
             folder = root / noun / path
             folder.mkdir(parents=True)
-            run = {**self.runs[noun], "fingerprint": f"{noun}/{path}", "seconds": 9.5}
+            run = {**self.runs[noun], "options": {"path": path}, "seconds": 9.5}
             run["files"] = dict(run["files"])
             for name in run["files"]:
                 if name not in texts[noun]:
@@ -155,9 +156,12 @@ class Template:
             if noun == "models":
                 run |= {"best_validation_loss": row["validation_loss"], "constant_loss": 0.69}
             else:
-                run["inputs"] = {"model": f"models/{path}"}
+                run["inputs"] = {"model": model}
             run["status"] = "done" if noun == "attributions" else row["status"]
-            (folder / "run.json").write_text(json.dumps(run))
+            parts = [run[key] for key in ("verb", "results_version", "inputs", "options")]
+            run["fingerprint"] = digest(parts)
+            model = run["fingerprint"] if noun == "models" else model
+            (folder / "run.json").write_text(seal(run))
 
 
 def history(value: float) -> str:

@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seqgra.alphabet import ALPHABETS, Alphabet
 from seqgra.errors import InputError, bad_input
-from seqgra.fingerprint import require_run, verify_file
+from seqgra.fingerprint import delete_and_make_again, require_run, verify_file
 from seqgra.grammar.schema import Grammar
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class Dataset:
         try:
             return pd.read_parquet(path, filters=[("example", "<", examples)])
         except (OSError, ValueError) as error:
-            raise bad_input(path, "", f"cannot be read ({error}); make it again") from None
+            raise _damaged(path, "", error) from None
 
     def element_blocks(
         self, set_name: str, examples: int | None = None, rows: int = 1 << 14
@@ -232,7 +232,7 @@ class Dataset:
                     if known >= examples:
                         break
         except (OSError, pa.ArrowInvalid) as error:
-            raise bad_input(path, "", f"cannot be read ({error}); make it again") from None
+            raise _damaged(path, "", error) from None
         for end in range(first + rows, examples + rows, rows):
             block, left = _cut(left, min(end, examples))
             yield block
@@ -241,9 +241,9 @@ class Dataset:
         there = self.counts.get(set_name, 0)
         wanted = there if examples is None else examples
         if not 0 < wanted <= there:
-            raise bad_input(
-                self.folder, set_name, f"has {there} examples; {wanted} are wanted: simulate more"
-            )
+            more = "simulate more" if self.simulated else "give fewer"
+            message = f"has {there} examples; {wanted} are wanted: {more}"
+            raise bad_input(self.folder, set_name, message)
         return wanted
 
     def _load(self, set_name: str, what: str, examples: int | None) -> np.ndarray:
@@ -259,7 +259,7 @@ class Dataset:
         shape = (self.counts[set_name], self.window if what == "x" else len(self.conditions))
         if array.shape != shape or array.dtype != np.uint8:
             held = f"{array.dtype} {array.shape}; expected uint8 {shape}"
-            raise bad_input(path, "", f"holds {held}; make it again")
+            raise bad_input(path, "", f"holds {held}; {delete_and_make_again(self.folder)}")
         return array[:wanted]
 
     def verify(self, *sets: str) -> None:
@@ -277,7 +277,8 @@ class Dataset:
             for what, labels in (("y", self.y(name)), ("y_true", self.y_true(name))):
                 if labels.max(initial=0) > 1:
                     file = self.folder / f"{name}.{what}.npy"
-                    raise bad_input(file, "", "holds labels beside 0 and 1; make it again")
+                    advice = delete_and_make_again(self.folder)
+                    raise bad_input(file, "", f"holds labels beside 0 and 1; {advice}")
         run = require_run(self.folder, *MAKERS)
         for name in sets:
             verify_file(self.folder, f"{name}.elements.parquet", run)
@@ -299,14 +300,18 @@ def open_dataset(folder: Path) -> Dataset:
     except ValueError as error:  # of JSON, of UTF-8, of what is expected
         raise _damaged(path, "", error) from None
     if content["alphabet"] not in ALPHABETS:
-        raise bad_input(path, "alphabet", f"is {content['alphabet']!r}; make it again")
+        message = f"is {content['alphabet']!r}; {delete_and_make_again(folder)}"
+        raise bad_input(path, "alphabet", message)
+    if foreign := [name for name in content["checksums"] if name not in run["files"]]:
+        message = f"names {foreign[0]!r}, which is no file of it; {delete_and_make_again(folder)}"
+        raise bad_input(path, "checksums", message)
     return Dataset(folder, run["fingerprint"], content)
 
 
 def _damaged(path: Path, place: str, error: Exception) -> InputError:
     """Return the error of a file that cannot be what a simulation wrote."""
     said = " ".join(str(error).split())[:200]
-    return bad_input(path, place, f"cannot be read ({said}); make it again")
+    return bad_input(path, place, f"cannot be read ({said}); {delete_and_make_again(path.parent)}")
 
 
 def verify_chunks(path: Path, sums: list[int]) -> None:
@@ -325,9 +330,9 @@ def verify_chunks(path: Path, sums: list[int]) -> None:
         for number, expected in enumerate(sums):
             if zlib.crc32(stream.read(CHUNK)) != expected:
                 place = f"bytes {number * CHUNK} to {(number + 1) * CHUNK}"
-                message = "do not match their checksum (damaged or edited); "
-                message += "delete the folder and make it again"
-                raise bad_input(path, place, message)
+                message = "do not match their checksum (damaged or edited)"
+                advice = delete_and_make_again(path.parent)
+                raise bad_input(path, place, f"{message}; {advice}")
 
 
 def _cut(

@@ -1,31 +1,41 @@
-"""Identity of nouns on disk: fingerprints, locks, atomic files and `run.json`.
+"""Identity of results on disk: fingerprints, locks, atomic files and `run.json`.
 
-A noun is a folder. It exists once its `run.json` does, which is always written last. Its fingerprint
-says what it was made from, so that a verb can tell "up to date" from "make it again" in milliseconds.
+A result is a folder. It exists once its `run.json` does, which is always written last. Its fingerprint
+says what it was made from, so that a stage can tell "up to date" from "make it again" in milliseconds.
+
+A folder may be damaged, edited, or a stranger's. What stands in it is therefore checked before it is
+believed: `run.json` carries a checksum of itself (files of earlier versions have none), and its fingerprint
+is computed again. And nothing that stands in it decides which files are written, replaced or deleted: those
+are plain names that the stage declares in `RESULT_FILES`, and a symbolic link there is replaced, never
+followed. Reading follows links, so that large files may lie elsewhere.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
 import logging
 import os
 import platform
+import re
+import shutil
+import stat
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from seqgra.errors import bad_input
 
 RUN_FILE = "run.json"
-#: Version of each verb's results: raised when the same inputs and options give other results, so
-#: that old nouns are made again.
+#: Version of each stage's results: raised when the same inputs and options give other results, so
+#: that old ones are made again.
 RESULTS_VERSIONS = {
     "simulate": 3,
     "ingest": 1,
@@ -38,13 +48,36 @@ RESULTS_VERSIONS = {
     "fit": 4,
     "filters": 1,
 }
+_DATASET = r"dataset\.json|(training|validation|test)\.((x|y|y_true)\.npy|elements\.parquet"
+_FIGURE = r"\.(svg|pdf|png)"
+#: Every file that a result of a stage may hold, beside `run.json`; nothing else is written or deleted.
+RESULT_FILES = {
+    stage: re.compile(names)
+    for stage, names in {
+        "simulate": rf"{_DATASET})",
+        "ingest": rf"{_DATASET}|regions\.tsv)",
+        "subsample": rf"{_DATASET})",
+        "tune": r"chosen\.yaml|history\.csv",
+        "train": r"model\.(json|safetensors|keras)|history\.csv",
+        "evaluate": r"scores\.json|curves\.parquet|predictions\.npy",
+        "attribute": r"recovery\.(json|parquet)|motifs\.parquet|attributions\.npy",
+        "export": r"(training|validation|test)((-annotation)?\.txt|\.(fa|bed)|(-elements)?\.parquet)",
+        "fit": r"grammar\.yaml|motifs\.(meme|csv)|fit\.txt|(pairs|twin|spectra)\.csv|window\.tsv"
+        rf"|position-[^/\0]+-\d+\.tsv|(strength|copies|positions|pairs|twin|spectra){_FIGURE}",
+        "filters": rf"filters\.(meme|csv)|motifs\.csv|filters{_FIGURE}",
+    }.items()
+}
+#: Of `run.json`: from 2 on it ends with a checksum of what stands before.
+_FORMAT = 2
+_CHECKSUM = ',\n "checksum": '
 _ASIDE = ".aside-"
 _CHECKPOINT = ".checkpoint-"
-#: The next run.json, while files are being put in place: whoever finds it finishes the job.
+#: The next run.json, while files are being put in place: who finds it finishes the job.
 _JOURNAL = ".publish.json"
-_LOCK, _LOCK_TEXT = ".lock", "seqgra locks this folder while it writes\n"
-_REMAKE = "delete its folder and run the same command again"
+_LOCK = ".lock"
 _PATIENCE = 40
+#: What is no fault of a folder but of the machine or the process at this moment.
+_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE, errno.EINTR)
 _LIBRARIES = (
     "numpy",
     "numba",
@@ -56,6 +89,7 @@ _LIBRARIES = (
     "keras",
     "matplotlib",
 )
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +100,7 @@ def canonical(value: object) -> str:
     >>> canonical({"b": 1, "a": (1.0, None)})
     '{"a":[1.0,null],"b":1}'
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def digest(value: object) -> str:
@@ -82,14 +116,14 @@ def file_sha256(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Identity:
-    """What a noun is made from: everything that can change its bits, and nothing else.
+    """What a result is made from: everything that can change its bits, and nothing else.
 
     Attributes
     ----------
     verb, version
-        The verb and the version of its results (raised when the same inputs give other results).
+        The stage and the version of its results (raised when the same inputs give other results).
     inputs
-        Fingerprint of each input noun, by its role. Never a path.
+        Fingerprint of each result that it is made from, by its role. Never a path.
     options
         Options that can change bits, JSON-like.
     """
@@ -106,57 +140,220 @@ class Identity:
 
 
 def identity_of(verb: str, inputs: Mapping[str, str], options: Mapping[str, Any]) -> Identity:
-    """Return the identity of what a verb makes with the version that its results have now."""
+    """Return the identity of what a stage makes with the version that its results have now."""
     return Identity(verb, RESULTS_VERSIONS[verb], inputs, options)
 
 
+def seal(run: Mapping[str, Any]) -> str:
+    """Return the text of a `run.json`: its content, and at the end a checksum of all that stands before."""
+    content = {key: value for key, value in run.items() if key != "checksum"}
+    text = json.dumps({"format": _FORMAT} | content, indent=1).removesuffix("\n}")
+    return f'{text}{_CHECKSUM}"{_checksum(text.encode())}"\n}}\n'
+
+
+def _checksum(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()[:32]
+
+
+class _NoResult(Exception):
+    """A folder holds no whole result; the message says why, to follow the folder's name."""
+
+
 def read_run(folder: Path) -> dict[str, Any] | None:
-    """Return the `run.json` of a noun, or None where no whole noun is.
+    """Return the `run.json` of a result, or None where there is no whole one.
 
     Sizes of the files are compared, so that a truncated file never passes for a whole one.
+
+    Raises
+    ------
+    OSError
+        If the machine, not the folder, is at fault (too many open files, an error of the disk).
     """
     try:
-        run: dict[str, Any] = json.loads((folder / RUN_FILE).read_bytes())
-        whole = {"verb", "fingerprint", "status"} <= run.keys() and all(
-            (folder / name).stat().st_size == facts["bytes"] for name, facts in run["files"].items()
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return _read(folder)
+    except _NoResult:
         return None
-    return run if whole else None
+
+
+def why_no_result(folder: Path) -> str:
+    """Return why `read_run` finds no result: not finished, damaged or edited, or files are not whole."""
+    try:
+        _read(folder)
+    except _NoResult as reason:
+        return str(reason)
+    return "was not whole a moment ago"
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    place = os.fspath(folder)  # joined as text: a comparison reads tens of thousands of these
+    try:
+        text = _read_regular(f"{place}/{RUN_FILE}")
+    except (FileNotFoundError, NotADirectoryError):
+        raise _NoResult("is not finished") from None
+    except OSError as error:
+        if error.errno in _PASSING:
+            raise
+        raise _NoResult(f"has a {RUN_FILE} that cannot be read ({error.strerror})") from None
+    run = _parse(text, RUN_FILE)
+    files = run["files"].items()
+    if lost := [name for name, facts in files if _length(f"{place}/{name}") != facts["bytes"]]:
+        raise _NoResult(f"has lost or truncated files ({', '.join(lost)})")
+    return run
+
+
+def _read_regular(path: str | Path) -> bytes:
+    """Return the bytes of a file, which is no pipe or device: those might never end."""
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no file", str(path))
+        parts = []
+        while part := os.read(file, found.st_size + 1):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(file)
+
+
+def _length(path: str | Path) -> int:
+    """Return the size of a file in bytes, -1 where there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 (no Path is made)
+    except OSError as error:
+        if error.errno in _PASSING:
+            raise
+        return -1
+    return found.st_size if stat.S_ISREG(found.st_mode) else -1
+
+
+def _parse(text: bytes, name: str) -> dict[str, Any]:
+    """Return the content of a `run.json` that can be believed, `name` being what to call it."""
+    try:
+        run = json.loads(text)
+    except (ValueError, RecursionError):
+        raise _NoResult(f"has a damaged {name}") from None
+    if not isinstance(run, dict) or not run.keys() >= {"verb", "fingerprint", "status", "files"}:
+        raise _NoResult(f"has a damaged {name}")
+    if ("format" in run or "checksum" in run) and not _is_sealed(text, run):
+        raise _NoResult(f"has a {name} that does not match its checksum (damaged or edited)")
+    if wrong := _wrong_fact(run):
+        raise _NoResult(f"has a damaged {name} ({wrong})")
+    parts = [run["verb"], run.get("results_version"), run.get("inputs"), run.get("options")]
+    try:
+        same = digest(parts) == run["fingerprint"]
+    except (ValueError, RecursionError):  # infinite, or nested too deep
+        same = False
+    if not same:
+        message = "does not fit its stage, version, inputs and options (damaged or edited)"
+        raise _NoResult(f"has a {name} whose fingerprint {message}")
+    return run
+
+
+def _is_sealed(text: bytes, run: Mapping[str, Any]) -> bool:
+    content, _, rest = text.rpartition(_CHECKSUM.encode())
+    expected = f'"{_checksum(content)}"\n}}\n'.encode()
+    return rest == expected and run.get("format") == _FORMAT and "checksum" in run
+
+
+_NUMBER, _ANY = (int, float), (str, int, float, bool, dict, list, type(None))
+#: Types of the facts of a `run.json` that are used, where it has them.
+_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("verb", "fingerprint", "status"), (str,)),
+    **dict.fromkeys(("inputs", "options", "files"), (dict,)),
+    **dict.fromkeys(("versions", "counts", "tuned"), (dict, type(None))),
+    "results_version": (int,),
+    **dict.fromkeys(("epochs", "best_epoch", "parameters", "threads"), (int, type(None))),
+    **dict.fromkeys(("seconds", "cpu_seconds"), _NUMBER),
+    **dict.fromkeys(
+        ("best_validation_loss", "constant_loss", "temperature"), (*_NUMBER, type(None))
+    ),
+    **dict.fromkeys(("reason", "device", "host", "started", "kind", "found"), (str, type(None))),
+    "restricted": (list, type(None)),
+}
+_MOST_THREADS = 4096
+
+
+def _wrong_fact(run: Mapping[str, Any]) -> str:
+    """Return what of a `run.json` cannot be used as it is, or nothing."""
+    for name, value in run.items():
+        if type(value) not in _TYPES.get(name, _ANY):
+            return f"{name} is {_short(value)}"
+    for name, facts in run["files"].items():
+        if not name or name.startswith(".") or "/" in name or "\0" in name:
+            return f"{_short(name)} is no name of a file of its own"
+        if type(facts) is not dict or type(facts.get("bytes")) is not int:
+            return f"files: {name}"
+        if type(facts.get("sha256", "")) is not str:
+            return f"files: {name}"
+    for name in ("epochs", "parameters", "threads"):
+        value = run.get(name)
+        most = _MOST_THREADS if name == "threads" else 1 << 62
+        if value is not None and not 0 <= value <= most:
+            return f"{name} is {_short(value)}"
+    return "" if all(type(value) is str for value in run.get("inputs", {}).values()) else "inputs"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def require_run(folder: Path, *verbs: str) -> dict[str, Any]:
-    """Return the `run.json` of a finished noun that one of `verbs` made.
+    """Return the `run.json` of a finished result that one of the stages `verbs` made.
 
     Raises
     ------
     InputError
-        If there is no whole noun, or another verb made it.
+        If there is no whole result, or another stage made it.
     """
     run = read_run(folder) or _read_while_published(folder)
     if run is None:
-        advice = f"make it (again) with `seqgra {verbs[0]}`"
-        raise bad_input(folder, "", f"{why_no_noun(folder)}; {advice}")
+        raise bad_input(folder, "", f"{why_no_result(folder)}; {make_again(folder, *verbs)}")
     if run["verb"] not in verbs:
-        message = f"was made by `seqgra {run['verb']}`; expected `seqgra {verbs[0]}`"
-        raise bad_input(folder, "", message)
+        expected = " or ".join(f"`seqgra {verb}`" for verb in verbs)
+        raise bad_input(folder, "", f"was made by `seqgra {run['verb']}`; expected {expected}")
     return run
 
 
-def why_no_noun(folder: Path) -> str:
-    """Return why `read_run` finds no noun in a folder: it is not finished, or which files are not whole."""
-    try:
-        files = json.loads((folder / RUN_FILE).read_text())["files"]
-        lost = [name for name, facts in files.items() if _length(folder / name) != facts["bytes"]]
-    except FileNotFoundError:
-        return "is not finished"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        lost = [RUN_FILE]
-    return f"has lost or truncated files ({', '.join(lost) or RUN_FILE})"
+def make_again(folder: Path, *verbs: str) -> str:
+    """Return advice on how to make a result that is not whole: by which stage, or by Snakemake.
+
+    Parameters
+    ----------
+    folder
+        Where it is, or is to be.
+    verbs
+        The stages that make results of its kind; that which has worked in the folder is named alone.
+    """
+    if (top := _grid_of(folder)) is not None:
+        marker = _marker_of(folder, top)
+        return f"delete {marker}, then run snakemake again" if marker else "run snakemake again"
+    known = [verb for verb in verbs if _lock_text(verb) == _text_of_lock(folder)]
+    stages = " or ".join(f"`seqgra {verb}`" for verb in known or verbs)
+    return f"make it (again) with {stages}"
 
 
-def _length(path: Path) -> int:
-    return path.stat().st_size if path.exists() else -1
+def delete_and_make_again(folder: Path) -> str:
+    """Return advice on a whole result with a damaged file, which the same command would find up to date."""
+    if (top := _grid_of(folder)) is not None and (marker := _marker_of(folder, top)):
+        return f"delete {folder} and {marker}, then run snakemake again"
+    return f"delete {folder} and run the same command again"
+
+
+def _grid_of(folder: Path) -> Path | None:
+    """Return the results folder of the grid, made by Snakemake, that a folder belongs to."""
+    return next((parent for parent in folder.parents if (parent / "packs").is_dir()), None)
+
+
+def _marker_of(folder: Path, top: Path) -> Path | None:
+    """Return the marker that lists a result of a grid, and so keeps Snakemake from making it again."""
+    place = f"/{top.resolve().name}/{folder.relative_to(top)}"
+    for marker in sorted((top / "packs").rglob("*.done")):
+        with suppress(OSError, UnicodeDecodeError):
+            if any(f"/{line}".endswith(place) for line in marker.read_text().splitlines()):
+                return marker
+    return None
 
 
 def _read_while_published(folder: Path) -> dict[str, Any] | None:
@@ -169,7 +366,7 @@ def _read_while_published(folder: Path) -> dict[str, Any] | None:
 
 
 def verify_file(folder: Path, name: str, run: Mapping[str, Any]) -> Path:
-    """Return the path of a noun's file after comparing its SHA-256 with `run.json`.
+    """Return the path of a result's file after comparing its SHA-256 with `run.json`.
 
     Raises
     ------
@@ -178,10 +375,11 @@ def verify_file(folder: Path, name: str, run: Mapping[str, Any]) -> Path:
     """
     path = folder / name
     facts = run["files"].get(name)
-    if facts is None or not path.exists():
-        raise bad_input(path, "", "is missing; make it again")
-    if file_sha256(path) != facts["sha256"]:
-        raise bad_input(path, "", f"does not match its checksum (damaged or edited); {_REMAKE}")
+    if facts is None or not path.is_file():
+        raise bad_input(path, "", f"is missing; {delete_and_make_again(folder)}")
+    if file_sha256(path) != facts.get("sha256"):
+        message = "does not match its checksum (damaged or edited)"
+        raise bad_input(path, "", f"{message}; {delete_and_make_again(folder)}")
     return path
 
 
@@ -194,39 +392,69 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that readers see the old or the new one, never a part."""
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Yield a new file that takes the place of `path` at the end: readers see the old or the new one.
+
+    It has a name of its own, so that two processes may write the same file, and no link is followed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{_ASIDE}{os.getpid()}-{path.name}")
+    aside = path.with_name(f"{_ASIDE}{os.getpid()}-{os.urandom(6).hex()}")
     try:
-        aside.write_text(text)
+        with os.fdopen(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666), "wb") as stream:
+            yield stream
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
 
 
+def within(folder: Path, *parts: str) -> Path:
+    """Return a path below a folder, none of whose parts below it is a symbolic link.
+
+    Raises
+    ------
+    InputError
+        If one is: what it points to may be anything of the user's.
+    """
+    path = folder
+    for part in parts:
+        path = path / part
+        if path.is_symlink():
+            message = "is a symbolic link; nothing is written through it: delete it"
+            raise bad_input(path, "", message)
+    return path
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that readers see the old or the new one, never a part."""
+    with replacing(path) as stream:
+        stream.write(text.encode())
+
+
 class Draft:
-    """A locked noun folder between `claim` and `publish`.
+    """A locked folder of a result between `claim` and `publish`.
 
     Attributes
     ----------
     previous
-        The `run.json` of a whole noun of this same identity, else None.
+        The `run.json` of a whole result of this same identity, else None.
     """
 
     def __init__(self, folder: Path, identity: Identity) -> None:
         self.folder = folder
         self.identity = identity
         self.fingerprint = identity.fingerprint
+        self.checkpoint = folder / f"{_CHECKPOINT}{self.fingerprint[:12]}"
+        self._finish_publishing()
         run = read_run(folder)
         self.previous = run if run and run["fingerprint"] == self.fingerprint else None
-        self.checkpoint = folder / f"{_CHECKPOINT}{self.fingerprint[:12]}"
         self._names: list[str] = []
         self._kept: dict[str, dict[str, Any]] = {}
         self._started = (time.time(), time.perf_counter(), time.process_time())
 
     def aside(self, name: str) -> Path:
-        """Return where to write the file that becomes `name` when the noun is published."""
+        """Return where to write the file that becomes `name` when the result is published."""
+        assert self._is_own(name), f"{name} is not among RESULT_FILES of {self.identity.verb}"
         self._names.append(name)
         return self.folder / f"{_ASIDE}{name}"
 
@@ -237,19 +465,28 @@ class Draft:
         return self.folder / f"{_ASIDE}{name}"
 
     def keep(self, name: str) -> None:
-        """Keep a file of the previous noun of this identity as it is."""
-        assert self.previous is not None, "only a noun of the same identity has files to keep"
+        """Keep a file of the previous result of this identity as it is.
+
+        Raises
+        ------
+        InputError
+            If it is no file of such a result.
+        """
+        assert self.previous is not None, "only a result of the same identity has files to keep"
+        if name not in self.previous["files"] or not self._is_own(name):
+            message = f"lists {name!r}, which is no file of `seqgra {self.identity.verb}`"
+            raise bad_input(self.folder, "", f"{message}; {delete_and_make_again(self.folder)}")
         self._kept[name] = self.previous["files"][name]
 
     def publish(self, status: str = "done", large: tuple[str, ...] = (), **facts: Any) -> None:
-        """Put the files in place and write `run.json`; from here on the noun exists.
+        """Put the files in place and write `run.json`; from here on the result exists.
 
         Parameters
         ----------
         status
-            The outcome as a result, such as ``done``, ``diverged`` or ``collapsed``.
+            The outcome, such as ``done``, ``diverged`` or ``collapsed``.
         large
-            Files whose checksums stand elsewhere in the noun; only their size is recorded.
+            Files whose checksums stand elsewhere in the result; only their size is recorded.
         facts
             What else is worth knowing (device, threads, seeds ...), JSON-like.
         """
@@ -275,83 +512,137 @@ class Draft:
             "cpu_seconds": round(time.process_time() - cpu, 3),
             **facts,
         }
-        write_atomically(self.folder / _JOURNAL, json.dumps(run, indent=1) + "\n")
-        _put_in_place(self.folder, run)
+        write_atomically(self.folder / _JOURNAL, seal(run))
+        self._put_in_place(run["files"])
         self.checkpoint.unlink(missing_ok=True)
 
     def clean(self) -> None:
         """Remove what interrupted or outdated writers left, but for a checkpoint of this identity."""
-        for leftover in self.folder.glob(f"{_ASIDE}*"):
-            leftover.unlink(missing_ok=True)
-        for checkpoint in self.folder.glob(f"{_CHECKPOINT}*"):
-            if checkpoint != self.checkpoint or self.previous:
-                checkpoint.unlink(missing_ok=True)
+        for entry in _entries(self.folder).values():
+            outdated = entry.name.startswith(_CHECKPOINT) and (
+                entry.name != self.checkpoint.name
+                or self.previous is not None
+                or not entry.is_file(follow_symlinks=False)
+            )
+            if entry.name.startswith(_ASIDE) or outdated:
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path)
+                else:
+                    Path(entry.path).unlink(missing_ok=True)
+
+    def _is_own(self, name: str) -> bool:
+        return RESULT_FILES[self.identity.verb].fullmatch(name) is not None
+
+    def _put_in_place(self, files: Mapping[str, Any]) -> None:
+        """Replace the old result's files by the new ones; doing it twice does no harm."""
+        for name in files:
+            with suppress(FileNotFoundError):  # it is in place, or is kept
+                (self.folder / f"{_ASIDE}{name}").replace(self.folder / name)
+        for name in _entries(self.folder):
+            if name not in files and self._is_own(name):
+                (self.folder / name).unlink()
+        (self.folder / _JOURNAL).replace(self.folder / RUN_FILE)
+
+    def _finish_publishing(self) -> None:
+        """Finish what a killed writer of this identity had begun to put in place.
+
+        The journal of another identity, or one that cannot be believed, leaves files of which nobody knows
+        what they are: then there is no result.
+        """
+        journal = self.folder / _JOURNAL
+        if not os.path.lexists(journal):
+            return
+        if (files := self._files_of(journal)) is not None:
+            self._put_in_place(files)
+        else:
+            log.warning("%s: was left half published; it is made again", self.folder)
+            (self.folder / RUN_FILE).unlink(missing_ok=True)
+            journal.unlink()
+
+    def _files_of(self, journal: Path) -> Mapping[str, Any] | None:
+        """Return the files of a journal of this identity if they all lie there, whole."""
+        try:
+            run = _parse(_read_regular(journal), _JOURNAL)
+        except (OSError, _NoResult) as error:
+            if isinstance(error, OSError) and error.errno in _PASSING:
+                raise
+            return None
+        if run["fingerprint"] != self.fingerprint or "checksum" not in run:
+            return None
+        whole = all(self._is_own(name) and self._is_there(name, run) for name in run["files"])
+        return run["files"] if whole else None
+
+    def _is_there(self, name: str, run: Mapping[str, Any]) -> bool:
+        """Tell whether the file that is to be `name`, aside or in place, is that of a `run.json`."""
+        aside, facts = self.folder / f"{_ASIDE}{name}", run["files"][name]
+        path = aside if os.path.lexists(aside) else self.folder / name
+        if path.is_symlink() or _length(path) != facts["bytes"]:
+            return False
+        return "sha256" not in facts or file_sha256(path) == facts["sha256"]
 
 
-def _put_in_place(folder: Path, run: Mapping[str, Any]) -> None:
-    """Replace the old noun's files by the new ones; doing it twice does no harm."""
-    old = _listed_files(folder, run["verb"])
-    for name in run["files"]:
-        if (aside := folder / f"{_ASIDE}{name}").exists():
-            aside.replace(folder / name)
-    for name in old - run["files"].keys():
-        (folder / name).unlink(missing_ok=True)
-    (folder / _JOURNAL).replace(folder / RUN_FILE)
+def _entries(folder: Path) -> dict[str, os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return {entry.name: entry for entry in entries}
 
 
-def _finish_publishing(folder: Path, verb: str) -> None:
-    """Finish what a killed writer had begun to put in place (its files were all written)."""
+def _lock_text(verb: str = "") -> str:
+    """Return what stands in the lock of a folder; those of earlier versions name no stage."""
+    return f"seqgra{f' {verb}' if verb else ''} locks this folder while it writes\n"
+
+
+_LOCK_TEXTS = {"", *map(_lock_text, ("", "compare", "describe", *RESULTS_VERSIONS))}
+
+
+def _text_of_lock(folder: Path) -> str | None:
+    """Return what stands in the lock of a folder, None without a lock of ours."""
+    lock = folder / _LOCK
     try:
-        run = json.loads((folder / _JOURNAL).read_text())
-    except (OSError, ValueError):
-        return
-    if run["verb"] == verb:
-        _put_in_place(folder, run)
-
-
-def _listed_files(folder: Path, verb: str) -> set[str]:
-    """Return the plain file names of the noun of this verb in a folder."""
-    try:
-        run = json.loads((folder / RUN_FILE).read_text())
-        names = set(run["files"]) if run["verb"] == verb else set()
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()
-    return {name for name in names if "/" not in name and not name.startswith(".")}
+        text = None if lock.is_symlink() else _read_regular(lock).decode(errors="replace")
+    except OSError as error:
+        if error.errno in _PASSING:
+            raise
+        return None
+    return text if text in _LOCK_TEXTS else None
 
 
 def _refuse_foreign(folder: Path, verb: str) -> None:
-    """Refuse to write into a folder that holds another verb's noun, or files that are not ours."""
-    lock = folder / _LOCK
-    ours = lock.is_file() and lock.read_text(errors="replace") in ("", _LOCK_TEXT)
-    if not ours and any(folder.iterdir()):
+    """Refuse to write into a folder that holds another stage's result, or files that are not ours."""
+    entries = _entries(folder)
+    if entries and _text_of_lock(folder) is None:
         raise bad_input(folder, "", "holds other files; choose a new or empty folder")
-    run = read_run(folder)
+    for name, entry in entries.items():
+        own = name in (RUN_FILE, _JOURNAL) or RESULT_FILES[verb].fullmatch(name)
+        if own and entry.is_dir(follow_symlinks=False):
+            message = f"holds a folder {name}, where a file goes; choose another folder"
+            raise bad_input(folder, "", message)
+    run = read_run(folder) if entries else None
     if run and run["verb"] != verb:
         message = f"holds what `seqgra {run['verb']}` made; choose another folder"
         raise bad_input(folder, "", message)
 
 
 @contextmanager
-def claim(folder: Path, identity: Identity) -> Iterator[Draft]:
-    """Lock a noun's folder for writing and yield its `Draft`.
+def locked(folder: Path, verb: str) -> Iterator[None]:
+    """Hold the lock of a folder; another process that wants it waits.
 
-    A second process that wants the same noun waits here and then finds it up to date. What a failed
-    writer leaves aside is removed; a finished noun in the folder stays until `Draft.publish`.
+    The lock says which stage has made it. One that is there is not written to, whatever it is.
 
     Raises
     ------
     InputError
-        If the folder cannot be made or written.
+        If it cannot be had.
     """
+    path, flags = folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _refuse_foreign(folder, identity.verb)
-        lock = (folder / _LOCK).open("a")
+        try:
+            lock = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
+            os.write(lock, _lock_text(verb).encode())
+        except FileExistsError:
+            lock = os.open(path, flags)
     except OSError as error:
-        raise bad_input(
-            folder, "", f"cannot be written ({error.strerror}); choose another folder"
-        ) from None
-    with lock:
+        raise _not_writable(folder, error) from None
+    try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -360,10 +651,35 @@ def claim(folder: Path, identity: Identity) -> Iterator[Draft]:
         except OSError as error:
             message = f"cannot be locked ({error.strerror}); use a file system with flock"
             raise bad_input(folder, "", message) from None
-        if lock.tell() == 0:
-            lock.write(_LOCK_TEXT)
-            lock.flush()
-        _finish_publishing(folder, identity.verb)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _not_writable(folder: Path, error: OSError) -> Exception:
+    if error.errno in (*_PASSING, errno.ENOSPC, errno.EDQUOT):
+        return error
+    return bad_input(folder, "", f"cannot be written ({error.strerror}); choose another folder")
+
+
+@contextmanager
+def claim(folder: Path, identity: Identity) -> Iterator[Draft]:
+    """Lock a result's folder for writing and yield its `Draft`.
+
+    A second process that wants the same result waits here and then finds it up to date. What a failed
+    writer leaves aside is removed; a finished result in the folder stays until `Draft.publish`.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be made or written, or holds what is not this stage's.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _refuse_foreign(folder, identity.verb)
+    except OSError as error:
+        raise _not_writable(folder, error) from None
+    with locked(folder, identity.verb):
         draft = Draft(folder, identity)
         draft.clean()
         try:

@@ -12,6 +12,7 @@ import numpy as np
 from seqgra.alphabet import UNKNOWN
 from seqgra.dataset import Dataset
 from seqgra.errors import bad_input
+from seqgra.fingerprint import RUN_FILE, delete_and_make_again
 
 #: Backend name -> module; imported only when used, since some take seconds.
 BACKENDS = {
@@ -168,12 +169,16 @@ def open_model(
     """
     from safetensors import SafetensorError
 
-    backend = backend_module(run["options"]["backend"])
+    name = run["options"].get("backend")
+    if not isinstance(name, str) or name not in BACKENDS:
+        message = f"is {name!r}; {delete_and_make_again(folder)}"
+        raise bad_input(folder / RUN_FILE, "options.backend", message)
+    backend = backend_module(name)
     try:
         model: AbstractModel = backend.open_model(folder, run, device)
     except (SafetensorError, ValueError, KeyError, TypeError, IndexError, RuntimeError) as error:
         said = " ".join(str(error).split())[:200]
-        message = f"cannot be opened ({said}); delete its folder and train it again"
+        message = f"cannot be opened ({said}); {delete_and_make_again(folder)}"
         raise bad_input(folder, "model.json, model.safetensors", message) from error
     if dataset is not None:
         mine = (model.conditions, model.alphabet, model.window, model.task)

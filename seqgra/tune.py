@@ -16,7 +16,7 @@ from seqgra.architecture.optimizers import CANDIDATES, Candidates, Optimizer
 from seqgra.architecture.schema import Network
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import bad_input
-from seqgra.fingerprint import claim, identity_of
+from seqgra.fingerprint import claim, identity_of, within
 from seqgra.model import backend_module
 from seqgra.results import Candidate, Tuning, write_tuning
 from seqgra.training import Options, Trained, ready_network, training_data, write_history
@@ -113,9 +113,7 @@ def tune(
     with claim(folder, identity) as draft:
         if draft.previous:
             return "up to date"
-        tuning = Tuning.choose(
-            [_try(trial, optimizer, folder / "candidates") for optimizer in tried]
-        )
+        tuning = Tuning.choose([_try(trial, optimizer, folder) for optimizer in tried])
         write_tuning(tuning, draft)
         best = next(c for c in tuning.candidates if c.optimizer == tuning.optimizer)
         log.info("%s: %s", folder, best)
@@ -124,14 +122,15 @@ def tune(
 
 
 def _try(trial: _Trial, optimizer: Optimizer, folder: Path) -> Candidate:
-    """Train one candidate, or read how it did before."""
+    """Train one candidate of the tuning in `folder`, or read how it did before."""
     network = trial.candidate(optimizer)
     inputs = {
         "dataset": trial.dataset.fingerprint,
         "architecture": architecture_fingerprint(network),
     }
     identity = identity_of("tune", inputs, trial.settings)
-    with claim(folder / identity.fingerprint[:12], identity) as draft:
+    place = within(folder, "candidates", identity.fingerprint[:12])
+    with claim(place, identity) as draft:
         if draft.previous:
             return _candidate(optimizer, draft.previous)
         data = training_data(trial.dataset, trial.size)

@@ -24,7 +24,7 @@ from seqgra.dataset import ELEMENT_COLUMNS, open_dataset
 from seqgra.errors import InputError
 from seqgra.evaluate.curves import score
 from seqgra.evaluate.recovery import position_roles, recover
-from seqgra.fingerprint import Identity, claim, file_sha256, read_run
+from seqgra.fingerprint import Identity, claim, file_sha256, read_run, seal
 from seqgra.grammar.load import load_grammar
 from seqgra.results import Attributions, Scores, write_attributions, write_scores
 from seqgra.simulate import simulate
@@ -283,7 +283,7 @@ def test_what_an_earlier_version_made_is_missing_and_the_others_are_shown(
         "bytes": (folder / name).stat().st_size,
         "sha256": file_sha256(folder / name),
     }
-    (folder / "run.json").write_text(json.dumps(facts))
+    (folder / "run.json").write_text(seal(facts))
     run(write_cells(tmp_path, cells), tmp_path / "out")
     status = pd.read_csv(tmp_path / "out" / "tables" / "status.csv", keep_default_na=False)
     reason = f"{stage}: out of date: lacks {lost}: it is of an earlier version; make it again"

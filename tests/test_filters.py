@@ -21,7 +21,7 @@ from seqgra.filters import (
     first_layer,
     match,
 )
-from seqgra.fingerprint import require_run
+from seqgra.fingerprint import require_run, seal
 from seqgra.grammar.motifs import meme_text, read_motifs
 from seqgra.model import open_model
 from seqgra.train import train
@@ -187,7 +187,7 @@ def test_a_folder_with_other_files_and_a_diverged_model_are_refused(tiny_dataset
     with pytest.raises(InputError, match="holds other files"):
         filters(tmp_path / "m", tiny_dataset, tmp_path)
     run = json.loads((tmp_path / "m" / "run.json").read_text())
-    (tmp_path / "m" / "run.json").write_text(json.dumps(run | {"status": "diverged"}))
+    (tmp_path / "m" / "run.json").write_text(seal(run | {"status": "diverged"}))
     with pytest.raises(InputError, match="m: diverged"):
         filters(tmp_path / "m", tiny_dataset, tmp_path / "out")
 

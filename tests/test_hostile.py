@@ -1,5 +1,6 @@
 """Hostile and damaged files end in one clear line: no traceback, no code run, nothing written outside."""
 
+import contextlib
 import json
 import random
 import re
@@ -7,13 +8,14 @@ import shutil
 import zlib
 from pathlib import Path
 
+import hostile_folders
 import numpy as np
 import pytest
 import yaml
 from safetensors.numpy import save_file
 
 from seqgra.cli import main
-from seqgra.fingerprint import file_sha256
+from seqgra.fingerprint import digest, file_sha256, seal
 
 REPOSITORY = Path(__file__).parents[1]
 NASTY = [
@@ -203,7 +205,7 @@ def sign(noun, resign=False):
         facts["bytes"] = (noun / name).stat().st_size
         if "sha256" in facts:
             facts["sha256"] = file_sha256(noun / name)
-    (noun / "run.json").write_text(json.dumps(run))
+    (noun / "run.json").write_text(seal(run))
 
 
 def copied(nouns, tmp_path):
@@ -298,3 +300,68 @@ def test_no_path_of_a_config_leaves_the_results(tmp_path, monkeypatch, capsys):
             file = tmp_path / "config.yaml"
             file.write_text(yaml.safe_dump(content | change))
             assert ends_in_clear_lines(capsys, "check", file)[0] == 2, change
+
+
+def test_no_folder_of_a_stranger_changes_a_byte_outside_of_it(tmp_path):
+    """`python tests/hostile_folders.py 1000` tries more of them."""
+    ground = hostile_folders.Playground(tmp_path)
+    ends = [code for seed in range(60) for code in hostile_folders.trial(ground, seed)[-2:]]
+    assert ends.count("exit 0") > 50 and ends.count("exit 2") > 10
+
+
+@pytest.mark.parametrize("stage", ["simulate", "train"])
+@pytest.mark.parametrize("name", ["../../victim", "..", "x/../../../victim", "run.json", ".lock"])
+def test_a_journal_names_only_files_of_its_stage(tmp_path, capsys, stage, name):
+    """It fits its checksum and the very identity that is claimed, and its files lie there."""
+    ground = hostile_folders.Playground(tmp_path)
+    ground.make(stage, 1)
+    run = json.loads((ground.folder / "run.json").read_text())
+    run["files"][name] = {"bytes": 11}
+    (ground.folder / ".aside-..").mkdir()
+    with contextlib.suppress(OSError):
+        (ground.folder / f".aside-{name}").write_text("overwritten")
+    (ground.folder / ".publish.json").write_text(seal(run))
+    before = ground.snapshot()
+    assert ground.make(stage, 1) == 0 and ground.snapshot() == before
+    names = {path.name for path in ground.folder.iterdir()}
+    assert not any(n.startswith((".aside", ".publish")) for n in names), names
+    assert (ground.folder / ".lock").read_text().startswith("seqgra")
+
+
+WRONG = [
+    *({"options": given} for given in ({}, [], None, {"backend": 7}, {"backend": "none"})),
+    *({"threads": given} for given in (1e9, 10**9, -1, "2", True, None, [])),
+    *({"status": given} for given in (None, [], {})),
+    *(
+        {"files": given}
+        for given in ([], {"a/../b": {"bytes": 1}}, {"x": 1}, {"x": {"bytes": "1"}})
+    ),
+    *({"inputs": given} for given in ({"dataset": 1}, "x", [])),
+    *({name: given} for name in ("seconds", "epochs", "parameters") for given in ("x", [1], {})),
+    {"best_validation_loss": "x"},
+    {"versions": "x"},
+    {"tuned": 3},
+    {"restricted": {"a": 1}},
+    {"reason": [1]},
+    {"device": 7},
+    {"verb": "evaluate"},
+    {"results_version": "2"},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
+def test_a_hostile_run_json_that_fits_its_checksum_is_one_line(nouns, tmp_path, capsys, wrong):
+    folder = copied(nouns, tmp_path)
+    run = json.loads((folder / "model" / "run.json").read_text()) | wrong
+    parts = [run[key] for key in ("verb", "results_version", "inputs", "options")]
+    (folder / "model" / "run.json").write_text(seal(run | {"fingerprint": digest(parts)}))
+    data, model = folder / "data", folder / "model"
+    code, said = ends_in_clear_lines(capsys, "evaluate", model, data, "-o", folder / "s")
+    assert code == 0 or (len(said.splitlines()) == 1 and str(model) in said), said
+    (folder / "cells.csv").write_text(
+        "grammar,size,data_seed,architecture,backend,model_seed,model,scores,attributions,test\n"
+        f"tiny,500,1,net,pytorch,0,{model},{folder / 's'},,{data}\n"
+    )
+    code, said = ends_in_clear_lines(
+        capsys, "compare", "--cells", folder / "cells.csv", "-o", folder
+    )

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
+from seqgra.backends import loop
 from seqgra.cli import main
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
@@ -255,6 +256,41 @@ def test_a_damaged_checkpoint_costs_only_itself(tmp_path, tiny_dataset, caplog):
     assert "starting anew" in caplog.text
     weights = [(tmp_path / folder / "model.safetensors").read_bytes() for folder in ("m", "whole")]
     assert weights[0] == weights[1] and not list((tmp_path / "m").glob(".checkpoint*"))
+
+
+class Kept:
+    """A trainee that has two weights and learns nothing."""
+
+    device = "cpu"
+    restored = None
+
+    def weights(self):
+        return {"w": np.array([0.5, -2.0], np.float32)}
+
+    def optimizer_state(self):
+        return {"step": np.array(3)}
+
+    def restore(self, weights, state=None):
+        self.restored = weights
+
+
+def test_no_flipped_bit_of_a_checkpoint_is_taken_over(tmp_path):
+    """One bit of a weight, or of the state, would publish another model."""
+    file = tmp_path / "checkpoint"
+    row = {"epoch": 1, "validation_loss": 0.5}
+    state = loop.State(1, 0.5, 1, Kept().weights(), [row])
+    state.save(Kept(), file)
+    whole = file.read_bytes()
+    again, trainee = loop.State(), Kept()
+    again.load(trainee, file)
+    assert again.history == [row] and trainee.restored["w"].tolist() == [0.5, -2.0]
+    assert again.best_weights["w"].tolist() == [0.5, -2.0] and len(whole) > 300
+    for place in range(len(whole)):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << (place % 8)
+        file.write_bytes(changed)
+        with pytest.raises(ValueError, match="does not match its checksum"):
+            loop.State().load(Kept(), file)
 
 
 def test_batches_of_one_example_train_too(tmp_path, tiny_dataset):

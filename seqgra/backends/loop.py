@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import math
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -15,7 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from seqgra.architecture.schema import Network, Training
@@ -131,7 +133,8 @@ class State:
         arrays = {f"{part}/{k}": v for part, values in parts.items() for k, v in values.items()}
         scalars = {name: getattr(self, name) for name in ("epoch", "best", "best_epoch", "history")}
         text = json.dumps({**scalars, "device": trainee.device})
-        _write(path, save_arrays(arrays, metadata={"state": text}))
+        arrays["state"] = np.frombuffer(text.encode(), np.uint8)
+        _write(path, save_arrays(arrays))
 
     def load(self, trainee: Trainee, path: Path) -> None:
         """Continue from a checkpoint.
@@ -139,14 +142,14 @@ class State:
         Raises
         ------
         ValueError
-            If it was written on another kind of device, whose bits differ.
+            If it does not match its checksum, or was written on another kind of device, whose bits differ.
         """
+        arrays = load_arrays(_read(path))
+        content = json.loads(arrays.pop("state").tobytes())
         parts: dict[str, Arrays] = {"weights": {}, "optimizer": {}, "best": {}}
-        with safe_open(path, framework="numpy") as file:
-            content = json.loads((file.metadata() or {})["state"])
-            for name in file.keys():  # noqa: SIM118 (not a mapping)
-                part, _, rest = name.partition("/")
-                parts[part][rest] = file.get_tensor(name)
+        for name, values in arrays.items():
+            part, _, rest = name.partition("/")
+            parts[part][rest] = values
         if content["device"] != trainee.device:
             raise ValueError(f"was written on {content['device']}")
         trainee.restore(parts["weights"], parts["optimizer"])
@@ -158,9 +161,23 @@ class State:
 
 
 def _write(path: Path, content: bytes) -> None:
+    """Write a checkpoint after its SHA-256, and wait until both are on the disk."""
     aside = path.with_name(path.name + ".partial")
-    aside.write_bytes(content)
+    with aside.open("wb") as stream:
+        stream.write(hashlib.sha256(content).digest())
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
     aside.replace(path)
+
+
+def _read(path: Path) -> bytes:
+    """Return what `_write` wrote."""
+    with path.open("rb") as stream:
+        expected, content = stream.read(hashlib.sha256().digest_size), stream.read()
+    if hashlib.sha256(content).digest() != expected:
+        raise ValueError("does not match its checksum (damaged, or of an earlier version)")
+    return content
 
 
 def run(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seqgra.compare.cells import Cell
-from seqgra.fingerprint import read_run, why_no_noun
+from seqgra.fingerprint import read_run, why_no_result
 from seqgra.results import EarlierVersion
 
 #: A fingerprint that nothing has.
@@ -44,7 +44,7 @@ def _look(folder: Path, inputs: Mapping[str, str]) -> Stage:
     """Return a stage: missing where its noun was made from other inputs; an empty fingerprint: not known."""
     run = read_run(folder)
     if run is None:
-        return Stage("missing", why_no_noun(folder).removeprefix("is "), {})
+        return Stage("missing", why_no_result(folder).removeprefix("is "), {})
     for role, wanted in inputs.items():
         if wanted and run.get("inputs", {}).get(role, wanted) != wanted:
             return Stage("missing", f"out of date: made from an earlier {role}", {}, outdated=True)

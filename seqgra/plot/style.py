@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
+from seqgra.fingerprint import replacing
 from seqgra.plot.fonts import WHOLE, families
 
 #: Hues of the roles of positions; no architecture is drawn in green or red.
@@ -232,12 +233,10 @@ def save(figure: Figure, stem: Path) -> None:
         figure.set_layout_engine(None)
         _pin_labels(figure)
     for kind, metadata in _NO_DATES.items():
-        aside = stem.with_name(f".aside-{stem.name}.{kind}")
-        with styled():
+        with replacing(stem.with_name(f"{stem.name}.{kind}")) as stream, styled():
             figure.savefig(
-                aside, format=kind, dpi=200, metadata=metadata, **_KEYWORDS.get(kind, {})
+                stream, format=kind, dpi=200, metadata=metadata, **_KEYWORDS.get(kind, {})
             )
-        aside.replace(stem.with_name(f"{stem.name}.{kind}"))
 
 
 def _pin_labels(figure: Figure) -> None:
