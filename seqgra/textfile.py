@@ -1,4 +1,4 @@
-"""Text files, plain or gzip (bgzip is gzip)."""
+"""Text files, plain or gzip (bgzip is gzip), and what is said of files that are none."""
 
 from __future__ import annotations
 
@@ -11,22 +11,70 @@ from seqgra.errors import bad_input
 
 #: How gzip and bgzip files begin.
 GZIP = b"\x1f\x8b"
+_SIGNAL = "a continuous signal, which is not supported; call peaks of it, and give these as BED"
+#: How files begin that hold no text: what they are, and what to do.
+_NO_TEXT = {
+    b"\xff\xfe": "UTF-16 text; save it as UTF-8",
+    b"\xfe\xff": "UTF-16 text; save it as UTF-8",
+    b"PK\x03\x04": "an Excel workbook or zip archive; save the sheet as tab-separated text, or unpack it",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook; save the sheet as tab-separated text",
+    b"BZh": "a bzip2 file; unpack it",
+    b"\xfd7zXZ": "an xz file; unpack it",
+    b"\x28\xb5\x2f\xfd": "a zstd file; unpack it",
+    b"%PDF": "a PDF file",
+    b"PAR1": "a Parquet file; name it .parquet",
+    b"\x89HDF": "an HDF5 file; write its sequences and labels as TSV or Parquet",
+    b"\x93NUMPY": "a numpy array; write sequences and labels as TSV or Parquet",
+    b"BAM\x01": "a BAM file of reads; call peaks of it, and give these as BED",
+    b"CRAM": "a CRAM file of reads; call peaks of it, and give these as BED",
+    b"\x26\xfc\x8f\x88": f"a bigWig file: {_SIGNAL}",
+    b"\x88\x8f\xfc\x26": f"a bigWig file: {_SIGNAL}",
+    b"\xeb\xf2\x89\x87": "a bigBed file; turn it into BED with bigBedToBed",
+    b"\x87\x89\xf2\xeb": "a bigBed file; turn it into BED with bigBedToBed",
+    b"\x43\x27\x41\x1a": "a 2bit file; turn it into FASTA with twoBitToFa",
+    b"\x1a\x41\x27\x43": "a 2bit file; turn it into FASTA with twoBitToFa",
+}
 
 
-def read_text(file: Path, encoding: str = "utf-8-sig") -> str:
-    """Return the text of a file, plain or gzip.
+def refuse_binary(file: Path, beginning: bytes) -> None:
+    """Refuse a file that begins as one of another kind, or with zero bytes, as no text does.
 
     Raises
     ------
     InputError
-        If it cannot be read.
+        Saying what the file is and what to do.
+    """
+    for magic, what in _NO_TEXT.items():
+        if beginning.startswith(magic):
+            raise bad_input(file, "", f"is {what}")
+    if b"\0" in beginning:
+        raise bad_input(file, "", "is a binary file; expected text")
+
+
+def read_text(file: Path) -> str:
+    """Return the text of a UTF-8 file, plain or gzip, without byte order mark, lines ended by LF.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or holds something else.
     """
     try:
         data = file.read_bytes()
-        return (gzip.decompress(data) if data.startswith(GZIP) else data).decode(encoding)
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is damaged, or not text"
+        data = gzip.decompress(data) if data.startswith(GZIP) else data
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or "it is a damaged gzip file; copy it again"
         raise bad_input(file, "", f"cannot be read ({reason})") from None
+    refuse_binary(file, data[: 1 << 16])
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        message = (
+            f"holds the byte {data[error.start]:#04x}, which is no UTF-8 text; save it as UTF-8"
+        )
+        raise bad_input(file, f"line {before.count(10) + 1}", message) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def text_lines(file: Path) -> Iterator[tuple[int, str]]:
@@ -37,4 +85,5 @@ def text_lines(file: Path) -> Iterator[tuple[int, str]]:
     InputError
         If it cannot be read.
     """
-    yield from enumerate(read_text(file).splitlines(), 1)
+    lines = read_text(file).split("\n")
+    yield from enumerate(lines if lines[-1] else lines[:-1], 1)

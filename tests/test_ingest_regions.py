@@ -373,14 +373,18 @@ BAD_BEDS = {
     "comments": ("# only\ntrack x\n", "p.bed: holds no regions"),
     "missing columns": ("chr1\t5\nchr1\t1\t9\n", "p.bed: line 1: has 2 columns"),
     "backwards": ("chr1\t1\t9\nchr1\t9\t9\n", "p.bed: line 2: ends at 9, not after its start 9"),
-    "no number": ("chrom\tstart\tend\n", "p.bed: line 1: start is 'start'"),
+    "no number": ("chr1\tfive\t9\n", "p.bed: line 1: start is 'five'"),
+    "header alone": ("chrom\tstart\tend\n", "p.bed: holds no regions"),
     "negative": ("chr1\t-5\t9\n", "p.bed: line 1: start is -5"),
     "other assembly": ("chr1\t900000\t900010\n", "p.bed: line 1: starts at 900000, beyond the end"),
     "other names": (
         "1\t5\t9\n2\t5\t9\n3\t1\t2\n4\t1\t2\n",
         "the regions name '1', '2', '3' ... (4 in all), the genome 'chr1', 'chr2', 'chr3' ... (5 in",
     ),
-    "summit": ("chr1\t1\t9\tn\t0\t.\t1\t1\t1\t8\n", "p.bed: line 1: has its summit 8"),
+    "summit": (
+        "track type=narrowPeak\nchr1\t1\t9\tn\t0\t.\t1\t1\t1\t8\n",
+        "p.bed: line 2: has its summit 8",
+    ),
     "wide": ("chr5\t1\t9\n", "no example of 1 is left: 1 on chromosomes of fewer than 16000"),
 }
 
@@ -471,7 +475,7 @@ def test_a_set_that_lacks_a_class_is_refused(genome, tmp_path, capsys):
         call += ["--peaks", f"{label}={write_bed(tmp_path / f'{label}.bed', *rows)}"]
     held = ("--validation", "chr2", "--test", "chr4")
     said = refused(capsys, tmp_path / "d", *call, *held)
-    assert "--split: validation: holds no example of A; change --split" in said
+    assert "--split: validation: holds no example of A; 16 of A are left; change --split" in said
     ingested(tmp_path / "d", *call, *held, "--task", "multi-label")  # there labels may be rare
     said = capsys.readouterr().out
     for name in ("validation", "test"):
@@ -479,7 +483,7 @@ def test_a_set_that_lacks_a_class_is_refused(genome, tmp_path, capsys):
     for task in ("multi-class", "multi-label"):
         options = ("--validation", "chr1", "--test", "chr2", "--task", task)
         said = refused(capsys, tmp_path / "e", *call, *options)
-        assert "--split: training: holds no example of A; change --split" in said
+        assert "--split: training: holds no example of A; 16 of A are left; change --split" in said
 
 
 def test_a_killed_or_failed_ingest_leaves_the_earlier_one(peaks, genome, tmp_path, capsys):

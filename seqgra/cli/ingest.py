@@ -36,7 +36,7 @@ def _labelled(text: str) -> tuple[str | None, Path]:
 
 def _add_sources(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("where the sequences are; --peaks, --fasta or --table")
-    for name, what in (("peaks", "BED or narrowPeak"), ("fasta", "FASTA")):
+    for name, what in (("peaks", "BED, narrowPeak, or MACS .xls"), ("fasta", "FASTA")):
         group.add_argument(
             f"--{name}",
             type=_labelled,
@@ -47,9 +47,9 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
             "FILE: labels stand in it",
         )
     group.add_argument(
-        "--table", type=Path, help="TSV or Parquet file, or a folder made by seqgra export"
+        "--table", type=Path, help="TSV, CSV or Parquet file, or a folder made by seqgra export"
     )
-    group.add_argument("--labels", type=Path, help="TSV of id, label, set for --fasta FILE")
+    group.add_argument("--labels", type=Path, help="TSV or CSV of id, label, set for --fasta FILE")
     group.add_argument("--genome", type=Path, metavar="FASTA", help="of --peaks")
     group.add_argument("--alphabet", choices=("DNA", "RNA", "protein"), default="DNA", help="[DNA]")
     group.add_argument(

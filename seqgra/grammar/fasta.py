@@ -7,21 +7,28 @@ from pathlib import Path
 from seqgra.errors import bad_input
 from seqgra.textfile import read_text
 
+_OTHERS = {"@": "FASTQ", ";": "FASTA with comments", "#": "a table or BED", "LOCUS": "GenBank"}
+
 
 def read_fasta(path: Path) -> list[tuple[str, str]]:
     """Return name (all of the header line) and letters of each record.
+
+    Line ends are of any kind; blanks about a line are dropped, blanks within are kept.
 
     Raises
     ------
     InputError
         If the file cannot be read or is not FASTA.
     """
-    text = read_text(path, "ascii")
-    if not text.lstrip().startswith(">"):
-        raise bad_input(path, "line 1", "is not FASTA; a record begins with '>'")
-    records = text.lstrip()[1:].split("\n>")
+    text = read_text(path).lstrip()
+    if not text:
+        raise bad_input(path, "", "is empty; expected FASTA")
+    if not text.startswith(">"):
+        other = next((what for begin, what in _OTHERS.items() if text.startswith(begin)), "")
+        advice = f" (this looks like {other})" if other else ""
+        raise bad_input(path, "line 1", f"is not FASTA; a record begins with '>'{advice}")
     found = []
-    for record in records:
-        name, *lines = record.replace("\r", "").split("\n")
-        found.append((name.strip(), "".join(lines).strip()))
+    for record in text[1:].split("\n>"):
+        name, *lines = record.split("\n")
+        found.append((name.strip(), "".join(map(str.strip, lines))))
     return found

@@ -17,6 +17,7 @@ from seqgra.dataset_files import ArrayWriter, ElementWriter, content_of, publish
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, claim
 from seqgra.grammar.schema import Grammar
+from seqgra.ingest.columns import listed
 from seqgra.ingest.elements import (
     Motif,
     annotated_elements,
@@ -26,9 +27,15 @@ from seqgra.ingest.elements import (
     wanted_motifs,
 )
 from seqgra.ingest.examples import NEGATIVE, Encoder, Examples, gc_shares, same_letters
-from seqgra.ingest.gather import Dropped, Gathered, gather
+from seqgra.ingest.gather import Gathered, gather
 from seqgra.ingest.genome import Genome, open_genome
-from seqgra.ingest.measure import measured_grammar, set_facts
+from seqgra.ingest.measure import (
+    insensitive_motifs,
+    measured_grammar,
+    set_facts,
+    shared_stretches,
+    shortcuts,
+)
 from seqgra.ingest.negatives import Limits, gc_distance, gc_matched, shuffled
 from seqgra.ingest.recipe import Recipe, check, identify, options_of
 from seqgra.ingest.splits import (
@@ -38,17 +45,18 @@ from seqgra.ingest.splits import (
     overlap_groups,
     sets_of_chromosomes,
 )
+from seqgra.ingest.tally import Tally
 from seqgra.streams import stratified_order
 
 _ROWS = 1 << 14
 
 
 class _Made(NamedTuple):
-    """Examples with their sets, their labels' names, and what there is to say of them."""
+    """Examples with their sets, their labels' names, and how they were split."""
 
     examples: Examples
     names: list[str]
-    notes: list[str]
+    split: str
 
 
 def ingest(recipe: Recipe, folder: Path) -> str:
@@ -76,70 +84,95 @@ def ingest(recipe: Recipe, folder: Path) -> str:
     with claim(folder, identity) as draft:
         if draft.previous:
             return "up to date"
-        encoder, dropped = Encoder(recipe.letters), Dropped()
+        encoder, tally = Encoder(recipe.letters), Tally()
         with ExitStack() as stack:
             genome = (
-                stack.enter_context(open_genome(recipe.genome, encoder)) if recipe.genome else None
+                stack.enter_context(open_genome(recipe.genome, encoder, tally))
+                if recipe.genome
+                else None
             )
-            made = _make(recipe, genome, encoder, dropped)
-        content = _write(draft, recipe, made)
+            made = _make(recipe, genome, encoder, tally)
+        content = _write(draft, recipe, made, tally)
         content["ingest"] = {
             "recipe": options_of(recipe),
             "sources": sources,
-            "read": dropped.read,
-            "dropped": dropped.counts,
-            "notes": made.notes,
+            "read": tally.read,
+            "dropped": tally.counts,
+            "dropped_by_label": {reason: dict(own) for reason, own in tally.by_label.items()},
+            "notes": tally.notes,
             **content.pop("ingest"),
         }
         publish_dataset(draft, content)
     return "done"
 
 
-def _make(recipe: Recipe, genome: Genome | None, encoder: Encoder, dropped: Dropped) -> _Made:
+def _make(recipe: Recipe, genome: Genome | None, encoder: Encoder, tally: Tally) -> _Made:
     """Return the examples of all sets, negatives among them."""
-    gathered = gather(recipe, genome, encoder, dropped)
-    made = _Made(_split(recipe, gathered.examples, dropped), gathered.names, [])
+    gathered = gather(recipe, genome, encoder, tally)
+    examples, split = _split(recipe, gathered.examples, gathered.names, tally)
+    made = _Made(examples, gathered.names, split)
     if recipe.negatives != "none":
-        made = _with_negatives(recipe, made, gathered, genome)
+        made = _with_negatives(recipe, made, gathered, genome, tally)
     if recipe.multi_label and NEGATIVE in made.names:
         column = made.names.index(NEGATIVE)
         y = np.delete(made.examples.y, column, axis=1)
         names = [name for name in made.names if name != NEGATIVE]
         made = made._replace(examples=made.examples._replace(y=y), names=names)
-    return made._replace(notes=[*made.notes, *_missing_classes(recipe, made)])
+    _missing_classes(recipe, made, tally)
+    return made
 
 
-def _split(recipe: Recipe, examples: Examples, dropped: Dropped) -> Examples:
-    """Return the examples with their sets."""
+def _split(
+    recipe: Recipe, examples: Examples, names: list[str], tally: Tally
+) -> tuple[Examples, str]:
+    """Return the examples with their sets, and in words how they were split."""
     rows, how = examples.rows, recipe.split
-    told, placed = rows["set"] >= 0, rows["chrom"] != ""
+    named, placed = rows["set"].to_numpy() >= 0, rows["chrom"].to_numpy() != ""
     if how is None and (recipe.validation or recipe.test):
         how = "chromosome"
     elif how is None:
-        how = "given" if told.all() else "chromosome" if placed.all() else "fraction"
-    if how == "given" and not told.all():
-        message = f"{int((~told).sum())} of {len(rows)} examples name no set; give all one, "
+        how = "given" if named.any() else "chromosome" if placed.all() else "fraction"
+    if how == "given" and not named.all():
+        message = f"{int((~named).sum())} of {len(rows)} examples name no set; give all one, "
         message += "or use another --split"
         raise bad_input("--split", "given", message)
+    if how != "given" and named.any():
+        tally.remark(
+            f"the sets that {int(named.sum()):,} examples name are not used (--split {how})"
+        )
     group = overlap_groups(rows)
+    if how == "given":
+        good = ~crossing(rows["set"].to_numpy(), group)
+        reason = "overlapping an example of a later set"
+        return tally.keep(examples, good, names, reason), "by the sets that the input names"
     if how == "chromosome":
         given = {"validation": recipe.validation, "test": recipe.test}
         sets = by_chromosome(rows, recipe.shares, given)
-    elif how == "fraction":
-        sets = by_fraction(examples.y, group, recipe.shares, recipe.seed)
+        chroms = rows["chrom"].to_numpy()
+        of = {name: sorted(set(chroms[sets == n])) for n, name in enumerate(SETS)}
+        words = "by chromosome; " + "; ".join(f"{n}: {listed(c, 8)}" for n, c in of.items() if c)
     else:
-        sets = rows["set"].to_numpy()
-        good = ~crossing(sets, group)
-        return dropped.keep(examples, good, "overlapping an example of a later set")
+        sets = by_fraction(examples.y, group, recipe.shares, recipe.seed)
+        shares = ", ".join(f"{share:g}" for share in recipe.shares)
+        words = (
+            f"drawn by seed {recipe.seed} in shares {shares}, each combination of labels by itself"
+        )
+        if placed.any():
+            words += "; overlapping windows stay together"
+        if not placed.all():
+            message = f"{int((~placed).sum()):,} of {len(rows):,} examples name no place (such as "
+            tally.remark(
+                message + "chr1:100-200), so windows that overlap may fall into several sets"
+            )
     for number, share in enumerate(recipe.shares):
         if share > 0 and how == "fraction" and not (sets == number).any():
             message = f"gets no example of {len(sets)}; change --shares, or give more"
             raise bad_input("--split", SETS[number], message)
-    return examples._replace(rows=rows.assign(set=sets))
+    return examples._replace(rows=rows.assign(set=sets)), words
 
 
 def _with_negatives(
-    recipe: Recipe, made: _Made, gathered: Gathered, genome: Genome | None
+    recipe: Recipe, made: _Made, gathered: Gathered, genome: Genome | None, tally: Tally
 ) -> _Made:
     """Add drawn negatives to the examples."""
     examples, names = made.examples, made.names
@@ -161,16 +194,16 @@ def _with_negatives(
             limits=limits,
             seed=recipe.seed,
         )
-        notes = [_match_note(positives, drawn, wanted)]
+        tally.remark(_match_note(positives, drawn, wanted))
     else:
         letters = len(recipe.letters.letters)
-        drawn, notes = shuffled(positives, recipe.ratio, letters, recipe.seed), []
+        drawn = shuffled(positives, recipe.ratio, letters, recipe.seed)
     drawn.y[:, own] = 1
     leader = same_letters(np.concatenate([examples.x, drawn.x]))[len(examples.x) :]
     new = leader == np.arange(len(examples.x), len(examples.x) + len(leader))
     if not new.all():  # they would serve two sets, or contradict a label
         count = f"{int((~new).sum()):,} of {len(new):,} drawn"
-        notes.append(f"negatives: {count} have the letters of another example and are left out")
+        tally.remark(f"negatives: {count} have the letters of another example and are left out")
         drawn = drawn.take(new)
     joined = Examples(
         np.concatenate([examples.x, drawn.x]),
@@ -178,7 +211,7 @@ def _with_negatives(
         pd.concat([examples.rows, drawn.rows], ignore_index=True),
         examples.elements,
     )
-    return _Made(joined, names, notes)
+    return made._replace(examples=joined, names=names)
 
 
 def _match_note(positives: Examples, drawn: Examples, wanted: int) -> str:
@@ -190,8 +223,8 @@ def _match_note(positives: Examples, drawn: Examples, wanted: int) -> str:
     )
 
 
-def _missing_classes(recipe: Recipe, made: _Made) -> list[str]:
-    """Refuse sets without a class; tell of labels that validation or test lack in a multi-label task.
+def _missing_classes(recipe: Recipe, made: _Made, tally: Tally) -> None:
+    """Refuse sets without a class; note labels that validation or test lack in a multi-label task.
 
     Raises
     ------
@@ -204,23 +237,23 @@ def _missing_classes(recipe: Recipe, made: _Made) -> list[str]:
         name = made.names[0] if made.names else "no label"
         message = f"all examples are {name}; add --negatives gc or shuffle, or none=FILE, or another label"
         raise bad_input("ingest", "", message)
-    notes = []
     for number, set_name in enumerate(SETS):
         own = y[sets == number]
-        lacking = [
-            name for name, shown in zip(made.names, own.any(axis=0), strict=True) if not shown
-        ]
-        if not len(own) or not lacking:
+        lacking = np.flatnonzero(~own.any(axis=0))
+        if not len(own) or not len(lacking):
             continue
         if set_name == "training" or not recipe.multi_label:
-            message = f"holds no example of {lacking[0]}; change --split, --shares or --validation and --test"
+            name = made.names[lacking[0]]
+            left, lost = int(y[:, lacking[0]].sum()), tally.dropped_of(name)
+            message = f"holds no example of {name}"
+            message += f"; {left} of {name} are left" + (f", dropped: {lost}" if lost else "")
+            message += "; change --split, --shares or --validation and --test" if left else ""
             raise bad_input("--split", set_name, message)
-        told = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if lacking[5:] else "")
-        notes.append(f"{set_name}: holds no example of {told}; scores of that will be undefined")
-    return notes
+        absent = listed([made.names[n] for n in lacking], 5)
+        tally.remark(f"{set_name}: holds no example of {absent}; scores of that will be undefined")
 
 
-def _write(draft: Draft, recipe: Recipe, made: _Made) -> dict[str, Any]:
+def _write(draft: Draft, recipe: Recipe, made: _Made, tally: Tally) -> dict[str, Any]:
     """Write the files of all sets and return the content of `dataset.json`."""
     examples, names = made.examples, made.names
     sets = examples.rows["set"].to_numpy()
@@ -233,7 +266,15 @@ def _write(draft: Draft, recipe: Recipe, made: _Made) -> dict[str, Any]:
     if examples.elements is not None:
         elements = annotated_elements(examples, training, len(recipe.letters.letters))
     grammar = measured_grammar(recipe, names, elements, examples.x, training)
-    content = content_of(grammar, draft.folder.name, recipe.seed) | {"ingest": {"sets": {}}}
+    content = content_of(grammar, draft.folder.name, recipe.seed)
+    shares = shortcuts(examples.x, examples.y, sets, names, recipe.letters)
+    content["ingest"] = {"split": made.split, "shortcuts": shares, "sets": {}}
+    matrices = {name: motif.matrix for name, motif in motifs.items()}
+    for note in (
+        *shared_stretches(examples.x, sets),
+        *insensitive_motifs(matrices, recipe.p_value),
+    ):
+        tally.remark(note)
     for number, name in enumerate(SETS):
         own = np.flatnonzero(sets == number)
         if len(own):

@@ -15,6 +15,7 @@ from seqgra.errors import bad_input
 from seqgra.grammar.combinations import ROLES
 from seqgra.grammar.motifs import read_motifs
 from seqgra.grammar.schema import Element
+from seqgra.ingest.columns import listed
 from seqgra.ingest.examples import Examples
 from seqgra.ingest.recipe import Recipe
 from seqgra.law.scan import best_hits, find_hits
@@ -58,6 +59,10 @@ def wanted_motifs(recipe: Recipe, conditions: list[str]) -> dict[str, Motif]:
         if identifier not in known:
             identifier, condition = _with_condition(identifier, conditions)
         if identifier not in known:
+            start, colon, label = identifier.rpartition(":")
+            if colon and start in known:
+                message = f"there is no label {label!r}; labels are {listed(conditions, 20)}"
+                raise bad_input("--motif", text, message)
             advice = suggest(identifier, list(known))
             raise bad_input(recipe.motifs, "", f"has no motif {identifier!r}; {advice}")
         if name in found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -34,14 +35,16 @@ from seqgra.ingest.sequences import (
     as_examples,
     condition_names,
     label_matrix,
+    no_records,
     read_label_table,
     read_sequences,
+    refuse_signal,
     set_name,
     split_labels,
-    told_nothing,
     with_negative,
 )
 from seqgra.ingest.tables import read_table
+from seqgra.ingest.tally import Tally
 from seqgra.progress import Progress
 
 
@@ -63,38 +66,7 @@ class Gathered(NamedTuple):
     taken: Intervals | None
 
 
-class Dropped:
-    """How many were left out or changed, by reason, in the order in which it happened."""
-
-    def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
-        self.read = 0
-
-    def note(self, count: int, reason: str) -> None:
-        """Count what is not dropped."""
-        if count:
-            self.counts[reason] = self.counts.get(reason, 0) + int(count)
-
-    def keep(self, examples: Examples, good: np.ndarray, reason: str) -> Examples:
-        """Return the good examples (bool (N,)) and count the others.
-
-        Raises
-        ------
-        InputError
-            If none is left.
-        """
-        self.note(int((~good).sum()), reason)
-        self.refuse_nothing(int(good.sum()))
-        return examples if good.all() else examples.take(good)
-
-    def refuse_nothing(self, left: int) -> None:
-        """Raise `InputError` if nothing is left, saying where it went."""
-        if not left:
-            told = "; ".join(f"{count:,} {reason}" for reason, count in self.counts.items())
-            raise bad_input("ingest", "", f"no example of {self.read:,} is left: {told}")
-
-
-def gather(recipe: Recipe, genome: Genome | None, encoder: Encoder, dropped: Dropped) -> Gathered:
+def gather(recipe: Recipe, genome: Genome | None, encoder: Encoder, tally: Tally) -> Gathered:
     """Read the files of a recipe.
 
     Raises
@@ -103,86 +75,102 @@ def gather(recipe: Recipe, genome: Genome | None, encoder: Encoder, dropped: Dro
         If a file is wrong, or no example is left.
     """
     if genome is not None:
-        gathered = _from_regions(recipe, genome, dropped)
+        gathered = _from_regions(recipe, genome, tally)
     else:
-        gathered = _from_sequences(recipe, encoder, dropped)
-    examples = gathered.examples
+        gathered = _from_sequences(recipe, encoder, tally)
+    examples, names = gathered.examples, gathered.names
     good = unknown_shares(examples.x) <= recipe.unknown
-    examples = dropped.keep(examples, good, f"with over {recipe.unknown:.0%} unknown letters")
+    reason = f"with over {recipe.unknown:.0%} unknown letters"
+    examples = tally.keep(examples, good, names, reason, "--unknown")
     good = examples.rows["masked"].to_numpy() <= recipe.masked
-    examples = dropped.keep(examples, good, f"with over {recipe.masked:.0%} masked letters")
+    reason = f"with over {recipe.masked:.0%} masked letters"
+    examples = tally.keep(examples, good, names, reason, "--masked")
     if not recipe.keep_duplicates:
         leader = same_letters(examples.x)
-        dropped.note(int((leader != np.arange(len(leader))).sum()), "with the letters of another")
+        copies = leader != np.arange(len(leader))
+        tally.drop(copies, examples.y, names, "with the letters of another", "--keep-duplicates")
         examples = merge(examples, leader)
-    good = ~contradictory(examples.y, gathered.names, recipe.multi_label)
-    examples = dropped.keep(examples, good, "with labels that exclude one another")
+    good = ~contradictory(examples.y, names, recipe.multi_label)
+    reason = "with labels that exclude one another"
+    option = "" if recipe.multi_label else "--task multi-label"
+    examples = tally.keep(examples, good, names, reason, option)
     return gathered._replace(examples=examples)
 
 
-def _from_sequences(recipe: Recipe, encoder: Encoder, dropped: Dropped) -> Gathered:
-    told = told_nothing()
-    elements = read_table(told, recipe.table, encoder) if recipe.table else None
-    table = read_label_table(recipe.labels) if recipe.labels else None
+def _from_sequences(recipe: Recipe, encoder: Encoder, tally: Tally) -> Gathered:
+    records = no_records()
+    elements = read_table(records, recipe.table, encoder, tally) if recipe.table else None
+    table = read_label_table(recipe.labels, tally) if recipe.labels else None
     for label, file in recipe.fasta:
-        read_sequences(told, file, encoder, label, table)
-    dropped.read = len(told.codes)
-    names = condition_names([label for label, _ in recipe.fasta if label], told.labels)
-    names = with_negative(names, told.labels)
-    examples = as_examples(told, names, recipe.width)
+        read_sequences(records, file, encoder, label, table, tally)
+    tally.read = len(records.codes)
+    if recipe.table or not all(label for label, _ in recipe.fasta):
+        source = recipe.labels or recipe.table or next(f for name, f in recipe.fasta if not name)
+        refuse_signal(source, records.labels)
+    names = condition_names([label for label, _ in recipe.fasta if label], records.labels)
+    names = with_negative(names, records.labels)
+    examples = as_examples(records, names, recipe.width)
     if elements is not None:
-        if max(len(codes) for codes in told.codes) > examples.x.shape[1]:
+        if max(len(codes) for codes in records.codes) > examples.x.shape[1]:
             raise bad_input("--width", "", "would cut annotated sequences; leave it out")
         examples = examples._replace(elements=elements)
     return Gathered(examples, names, None)
 
 
-def _from_regions(recipe: Recipe, genome: Genome, dropped: Dropped) -> Gathered:
+def _from_regions(recipe: Recipe, genome: Genome, tally: Tally) -> Gathered:
     assert recipe.width is not None
-    regions = _read_all(recipe, genome, dropped)
+    regions = _read_all(recipe, genome, tally)
     labels = regions["labels"].tolist()
     names = condition_names([label for label, _ in recipe.peaks if label], labels)
     names = with_negative(names, labels)
-    told = label_matrix(labels, names)
-    windows, kept = _windows(recipe, genome, regions, dropped)
-    y = told[kept]
+    region_y = label_matrix(labels, names)
+    windows, kept = _windows(recipe, genome, regions, region_y, names, tally)
+    y = region_y[kept]
     blocked = [regions, windows]
     if recipe.blacklist:
         listed = read_regions(recipe.blacklist)
         refuse_foreign_names(recipe.blacklist, listed, genome.file, list(genome.lengths))
+        if foreign := int((~listed["chrom"].isin(genome.lengths.keys())).sum()):
+            tally.remark(f"--blacklist: {foreign:,} places lie on sequences that the genome lacks")
         good = ~Intervals(listed).overlap_rows(windows)
-        dropped.note(int((~good).sum()), "on the blacklist")
+        tally.drop(~good, y, names, "on the blacklist")
         windows, y = windows[good], y[good]
-        dropped.refuse_nothing(len(windows))
+        tally.refuse_nothing(len(windows))
         blocked.append(listed)
     order = _genome_order(windows, genome)
     windows, y = windows.iloc[order].reset_index(drop=True), y[order]
     places = ["chrom", "start", "end"]
     taken = Intervals(pd.concat([part[places] for part in blocked]))
     leader = close_windows(windows, max(1, math.ceil(recipe.merge * recipe.width)))
-    dropped.note(int((leader != np.arange(len(leader))).sum()), "merged into a window they overlap")
+    stay = leader == np.arange(len(leader))
+    tally.drop(~stay, y, names, "merged into a window they overlap", "--merge")
     merged = np.zeros_like(y)
     np.maximum.at(merged, leader, y)
-    stay = leader == np.arange(len(leader))
     windows, y = windows[stay].reset_index(drop=True), merged[stay]
-    _add_covering_labels(windows, y, regions, told)
+    _add_covering_labels(windows, y, regions, region_y)
     x, masked = _letters(windows, genome, recipe)
     windows["masked"] = masked
     return Gathered(Examples(x, y, windows.drop(columns="strand")), names, taken)
 
 
-def _read_all(recipe: Recipe, genome: Genome, dropped: Dropped) -> pd.DataFrame:
+def _read_all(recipe: Recipe, genome: Genome, tally: Tally) -> pd.DataFrame:
     """Return all regions that lie on the genome, with ``labels`` (tuples) and ``set`` (names)."""
     parts = []
     for label, file in recipe.peaks:
-        regions = read_regions(file)
-        dropped.read += len(regions)
+        regions = read_regions(file, tally)
+        tally.read += len(regions)
         refuse_foreign_names(file, regions, genome.file, list(genome.lengths))
         if recipe.center == "summit":
             refuse_no_summit(file, regions)
         if label is None and not regions["label"].any():
             message = "has no column label (a first line `#chrom start end ... label`); "
             raise bad_input(file, "", message + "write --peaks LABEL=FILE")
+        if label is not None and regions["label"].any():
+            tally.remark(f"{file.name}: its column of labels is not read; --peaks names its label")
+        if label is None:
+            refuse_signal(file, [split_labels(text) for text in regions["label"].unique()])
+        if recipe.stranded:
+            _check_strands(file, regions, tally)
         texts = regions["label"] if label is None else pd.Series(label, index=regions.index)
         regions["labels"] = [split_labels(text) for text in texts]
         regions["set"] = [
@@ -190,7 +178,8 @@ def _read_all(recipe: Recipe, genome: Genome, dropped: Dropped) -> pd.DataFrame:
             for text, line in zip(regions["set"], regions["line"], strict=True)
         ]
         known = regions["chrom"].isin(genome.lengths.keys())
-        dropped.note(int((~known).sum()), "on sequences that the genome lacks")
+        lost = regions["labels"][~known]
+        tally.count(len(lost), "on sequences that the genome lacks", lost)
         regions = regions[known]
         ends = regions["chrom"].map(genome.lengths)
         beyond = regions[regions["start"] >= ends]
@@ -204,26 +193,44 @@ def _read_all(recipe: Recipe, genome: Genome, dropped: Dropped) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def _check_strands(file: Path, regions: pd.DataFrame, tally: Tally) -> None:
+    """Refuse strands that are none, and say where no region has one."""
+    strange = ~regions["strand"].isin(["+", "-", ".", "*", ""])
+    if strange.any():
+        strand, line = regions.loc[strange, ["strand", "line"]].iloc[0]
+        message = f"strand is {strand!r}; expected +, - or . for --stranded"
+        raise bad_input(file, f"line {line}", message)
+    if not regions["strand"].isin(["+", "-"]).any():
+        tally.remark(
+            f"{file.name}: no region has a strand, so --stranded turns none of its windows"
+        )
+
+
 def _windows(
-    recipe: Recipe, genome: Genome, regions: pd.DataFrame, dropped: Dropped
+    recipe: Recipe,
+    genome: Genome,
+    regions: pd.DataFrame,
+    y: np.ndarray,
+    names: list[str],
+    tally: Tally,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the windows about the regions' centres, and which regions have one: bool (N,)."""
     width = recipe.width or 0
     without = regions["summit"].to_numpy() < 0
     if recipe.center is None and not without.all():
-        dropped.note(int(without.sum()), "without a summit, centred at their middle (kept)")
+        tally.drop(without, y, names, "without a summit, centred at their middle (kept)")
     lengths = regions["chrom"].map(genome.lengths).to_numpy(np.int64)
     start = centres(regions, recipe.center) - width // 2
     fits = lengths >= width
-    dropped.note(int((~fits).sum()), f"on chromosomes of fewer than {width} letters")
+    tally.drop(~fits, y, names, f"on chromosomes of fewer than {width} letters", "--width")
     beyond = fits & ((start < 0) | (start + width > lengths))
     if recipe.edges == "drop":
-        dropped.note(int(beyond.sum()), "over the end of their chromosome")
+        tally.drop(beyond, y, names, "over the end of their chromosome", "--edges shift")
         fits &= ~beyond
     else:
-        dropped.note(int(beyond.sum()), "shifted from beyond the end of their chromosome (kept)")
+        tally.drop(beyond, y, names, "shifted from beyond the end of their chromosome (kept)")
         start = np.clip(start, 0, np.maximum(lengths - width, 0))
-    dropped.refuse_nothing(int(fits.sum()))
+    tally.refuse_nothing(int(fits.sum()))
     windows = make_rows(len(regions))
     windows["chrom"], windows["start"], windows["end"] = regions["chrom"], start, start + width
     windows["set"] = [SETS.index(name) if name else -1 for name in regions["set"]]
@@ -240,12 +247,12 @@ def _genome_order(windows: pd.DataFrame, genome: Genome) -> np.ndarray:
 
 
 def _add_covering_labels(
-    windows: pd.DataFrame, labels: np.ndarray, regions: pd.DataFrame, told: np.ndarray
+    windows: pd.DataFrame, labels: np.ndarray, regions: pd.DataFrame, region_labels: np.ndarray
 ) -> None:
-    """Give each window the labels, uint8 (N, C), whose regions, told with theirs, cover its centre."""
+    """Add to each window the label of every region that covers its centre."""
     middle = (windows["start"] + windows["end"]) // 2
     centre = windows.assign(start=middle, end=middle + 1)
-    for column, own in zip(labels.T, told.T > 0, strict=True):
+    for column, own in zip(labels.T, region_labels.T > 0, strict=True):
         column[Intervals(regions[own]).overlap_rows(centre)] = 1
 
 

@@ -16,7 +16,12 @@ from pyfaidx import Faidx, FastaIndexingError
 
 from seqgra.errors import bad_input
 from seqgra.ingest.examples import Encoder
-from seqgra.textfile import GZIP
+from seqgra.ingest.tally import Tally
+from seqgra.textfile import GZIP, refuse_binary
+
+#: The byte order mark of UTF-8, and letters of a message of pyfaidx that are shown at most.
+_MARK = b"\xef\xbb\xbf"
+_LONGEST = 200
 
 
 class Genome:
@@ -51,11 +56,12 @@ class Genome:
 
 
 @contextmanager
-def open_genome(file: Path, encoder: Encoder) -> Iterator[Genome]:
+def open_genome(file: Path, encoder: Encoder, tally: Tally) -> Iterator[Genome]:
     """Open a genome: plain, gzip or bgzip.
 
-    A plain file's index is read from, or written to, the file of the same name with ``.fai``; where that
-    cannot be written, it lives in a temporary folder, as the letters of a compressed file do.
+    A plain file's index is the file of the same name with ``.fai``, where that fits the genome (`fits`);
+    else it is made, and written there. Where that cannot be written, it lives in a temporary folder, as the
+    letters of a compressed file do, or of one with a byte order mark or line ends CR.
 
     Raises
     ------
@@ -65,52 +71,101 @@ def open_genome(file: Path, encoder: Encoder) -> Iterator[Genome]:
     with tempfile.TemporaryDirectory(prefix="seqgra-") as folder:
         try:
             with file.open("rb") as stream:
-                packed = stream.read(2) == GZIP
-            plain = _unpacked(file, Path(folder)) if packed else _plainly_named(file, Path(folder))
+                beginning = stream.read(1 << 16)
+            plain = _plain(file, beginning, Path(folder))
             with plain.open("rb") as stream:
-                if not stream.read(1 << 16).lstrip().startswith(b">"):
-                    raise bad_input(file, "line 1", "is not FASTA; a record begins with '>'")
+                beginning = stream.read(1 << 16)
         except OSError as error:
             raise bad_input(file, "", f"cannot be read ({error.strerror or error})") from None
-        with _indexed(file, plain, Path(folder)) as index:
+        refuse_binary(file, beginning)
+        if not beginning.lstrip().startswith(b">"):
+            raise bad_input(file, "line 1", "is not FASTA; a record begins with '>'")
+        with _indexed(file, plain, Path(folder), tally) as index:
             yield Genome(file, index, encoder)
 
 
-def _unpacked(file: Path, folder: Path) -> Path:
+def _plain(file: Path, beginning: bytes, folder: Path) -> Path:
+    """Return the file itself, or a temporary one that pyfaidx can index, unpacked or with other line ends."""
+    packed = beginning.startswith(GZIP)
+    odd = beginning.startswith(_MARK) or (b"\r" in beginning and b"\n" not in beginning)
     plain = folder / "genome.fa"
+    if not packed and not odd:
+        if file.suffix.lower() not in (".gz", ".bgz"):
+            return file
+        plain.symlink_to(file.resolve())  # pyfaidx would believe the name
+        return plain
     try:
-        with gzip.open(file, "rb") as packed, plain.open("wb") as stream:
-            shutil.copyfileobj(packed, stream, 1 << 20)
+        with (
+            gzip.open(file, "rb") if packed else file.open("rb") as source,
+            plain.open("wb") as stream,
+        ):
+            part = source.read(1 << 20)
+            part = part.removeprefix(_MARK)
+            old_ends = b"\r" in part and b"\n" not in part
+            while part:
+                stream.write(part.replace(b"\r", b"\n") if old_ends else part)
+                part = source.read(1 << 20)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise bad_input(file, "", "is a damaged gzip file; copy it again") from None
     return plain
 
 
-def _plainly_named(file: Path, folder: Path) -> Path:
-    """Return the file by a name that does not say it is compressed, which pyfaidx would believe."""
-    if file.suffix.lower() not in (".gz", ".bgz"):
-        return file
-    plain = folder / "genome.fa"
-    plain.symlink_to(file.resolve())
-    return plain
-
-
 @contextmanager
-def _indexed(file: Path, plain: Path, folder: Path) -> Iterator[Faidx]:
+def _indexed(file: Path, plain: Path, folder: Path, tally: Tally) -> Iterator[Faidx]:
     beside = Path(f"{plain}.fai")
     current = beside.is_file() and beside.stat().st_mtime_ns >= plain.stat().st_mtime_ns
+    if current and not fits(beside, plain):
+        current = False
+        tally.remark(f"{beside.name} was the index of another file, and is made again")
     try:
         name = beside if current else folder / "index.fai"
         index = Faidx(str(plain), indexname=str(name), as_raw=True)
     except (FastaIndexingError, ValueError, OSError) as error:
         said = " ".join(str(error).replace(str(plain), file.name).split())
-        raise bad_input(file, "", f"cannot be indexed ({said}); mend the file") from None
+        said = said if len(said) <= _LONGEST else said[:_LONGEST] + " ..."
+        raise bad_input(file, "", f"cannot be indexed ({said}); correct the file") from None
     if not current and plain == file:
         _keep_index(folder / "index.fai", beside)
     try:
         yield index
     finally:
         index.close()
+
+
+def fits(index: Path, genome: Path) -> bool:
+    """Return whether an index (``.fai``) is that of a genome: every record begins and ends where it says.
+
+    The byte before a record's letters ends the line ``>NAME``, its lines are as long as it says, and after
+    its last letter comes the next record, or the end; no record is left over.
+    """
+    try:
+        rows = [line.split("\t") for line in index.read_text(encoding="utf-8").splitlines()]
+        records = sorted((int(o), name, int(n), int(w), int(b)) for name, n, o, w, b in rows)
+    except (OSError, ValueError):
+        return False
+    place = 0
+    with genome.open("rb") as stream:
+        for offset, name, length, width, line in records:
+            stream.seek(place)
+            header = stream.readline()
+            while not header.strip() and header:
+                header = stream.readline()
+            words = header[1:].split()
+            if header[:1] != b">" or stream.tell() != offset or not words:
+                return False
+            if words[0].decode("utf-8", "replace") != name or (length and not 0 < width < line):
+                return False
+            first = stream.readline(line + 1) if length and line <= 1 << 16 else b""
+            if first and len(first.rstrip(b"\r\n")) != min(width, length):
+                return False
+            place = offset + (
+                (length - 1) // width * line + (length - 1) % width + 1 if length else 0
+            )
+            stream.seek(place)
+            if length and stream.read(1) not in (b"\r", b"\n", b""):
+                return False
+        stream.seek(place)
+        return bool(records) and not stream.read(1 << 16).strip()
 
 
 def _keep_index(index: Path, beside: Path) -> None:

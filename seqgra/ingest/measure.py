@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from seqgra.alphabet import Alphabet, lengths_of
+from seqgra.alphabet import SETS, UNKNOWN, Alphabet, lengths_of
 from seqgra.grammar.backgrounds import Background, Markov
 from seqgra.grammar.schema import NONE, Condition, Element, Grammar, Group
 from seqgra.ingest.examples import gc_shares
 from seqgra.ingest.recipe import Recipe
+from seqgra.law.scan import hit_chance
 from seqgra.law.word_counts import chain_shares
+from seqgra.training import macro_auc
 
 #: Order of the Markov chain of nucleotides.
 ORDER = 2
+#: Letters in a row that two examples share by chance hardly ever.
+STRETCH = 30
+#: Share of a motif's own sites below which hits are called few; examples that are looked at at once.
+_FEW = 0.5
+_CHUNK = 1 << 12
+#: Base of the hashes of stretches.
+_BASE = 6364136223846793005
 
 
 def measured_background(x: np.ndarray, alphabet: Alphabet) -> Background:
@@ -62,7 +71,7 @@ def set_facts(
     elements: Mapping[str, np.ndarray],
     names: list[str],
 ) -> dict[str, Any]:
-    """Return the facts of a set: examples, mean GC content and elements in each, by label."""
+    """Return the facts of a set: examples, lengths, mean GC content and elements in each, by label."""
     gc, lengths = gc_shares(x), lengths_of(x)
     shown: dict[str, np.ndarray] = {name: y[:, n] > 0 for n, name in enumerate(conditions)}
     if not y.any(axis=1).all():
@@ -70,10 +79,11 @@ def set_facts(
     hits = np.zeros((len(x), len(names)), np.int64)
     np.add.at(hits, (elements["example"], elements["element"]), 1)
     facts: dict[str, Any] = {"examples": len(x)}
-    facts["lengths"] = [int(lengths.min()), float(np.median(lengths)), int(lengths.max())]
+    facts["lengths"] = _quantiles(lengths)
     facts["labels"] = {
         name: {
             "examples": int(own.sum()),
+            "lengths": _quantiles(lengths[own]) if own.any() else None,
             "gc": round(float(gc[own].mean()), 4) if own.any() else None,
             "elements": {
                 element: round(float(hits[own, n].mean()), 4) if own.any() else None
@@ -83,3 +93,163 @@ def set_facts(
         for name, own in shown.items()
     }
     return facts
+
+
+def _quantiles(lengths: np.ndarray) -> list[float]:
+    return [int(lengths.min()), float(np.median(lengths)), int(lengths.max())]
+
+
+def shortcuts(
+    x: np.ndarray, y: np.ndarray, sets: np.ndarray, names: list[str], alphabet: Alphabet
+) -> dict[str, Any]:
+    """Return how well each label is recognised without any motif: ROC AUC of label against the rest.
+
+    Parameters
+    ----------
+    x, y, sets
+        uint8 (N, L), uint8 (N, C), int (N,): letter codes, labels, number of the set in `SETS`.
+    names
+        The labels.
+
+    Returns
+    -------
+    dict
+        ``set``, on which it was measured, the last one that has examples; ``words``, ``dinucleotides``
+        (``letters`` of proteins); ``labels``: by name ``length``, the ROC AUC by length alone (longer: more
+        likely), and ``words``, that of the linear discriminant of shares of words in an example, fitted to
+        the training set (None where nothing is held out, or a label is absent).
+    """
+    last = int(sets.max())
+    letters = len(alphabet.letters)
+    width = 2 if letters == 4 else 1
+    lengths, held, training = lengths_of(x), sets == last, sets == 0
+    shares = _word_shares(x[held | training], width, letters)
+    held_shares, fitted_shares = shares[held[held | training]], shares[training[held | training]]
+    found: dict[str, Any] = {
+        "set": SETS[last],
+        "words": "dinucleotides" if width == 2 else "letters",
+    }
+    found["labels"] = {}
+    for n, name in enumerate(names):
+        own = y[held, n] > 0
+        auc: dict[str, float | None] = {"length": None, "words": None}
+        if 0 < own.sum() < own.size:
+            auc["length"] = _auc(lengths[held].astype(float), own)
+            if last > 0 and training.any():
+                weights = _discriminant(fitted_shares, y[training, n] > 0)
+                auc["words"] = _auc(held_shares @ weights, own)
+        found["labels"][name] = auc
+    return found
+
+
+def _auc(score: np.ndarray, positive: np.ndarray) -> float:
+    return round(macro_auc(score[:, None], positive[:, None], "roc-auc"), 4)
+
+
+def _discriminant(features: np.ndarray, positive: np.ndarray) -> np.ndarray:
+    """Return the weights of the linear discriminant (least squares with a ridge): float64 (F,)."""
+    if not 0 < positive.sum() < positive.size:
+        return np.zeros(features.shape[1])
+    weight = np.where(positive, 0.5 / positive.sum(), 0.5 / (~positive).sum())[:, None]
+    centred = features - (weight * features).sum(axis=0)
+    scatter = (weight * centred).T @ centred
+    ridge = 1e-3 * np.trace(scatter) / len(scatter) * np.eye(len(scatter)) + 1e-12 * np.eye(
+        len(scatter)
+    )
+    target = np.where(positive, 1.0, -1.0)[:, None]
+    return np.linalg.solve(scatter + ridge, (weight * centred * target).sum(axis=0))
+
+
+def _word_shares(x: np.ndarray, width: int, letters: int) -> np.ndarray:
+    """Return the share of each word among the known ones of each example: float64 (N, letters ** width)."""
+    words = letters**width
+    shares = np.empty((len(x), words))
+    for first in range(0, len(x), _CHUNK):
+        codes = x[first : first + _CHUNK].astype(np.int64)
+        places = max(codes.shape[1] - width + 1, 0)
+        known, index = np.ones((len(codes), places), bool), np.zeros((len(codes), places), np.int64)
+        for place in range(width):
+            part = codes[:, place : place + places]
+            known &= part < letters
+            index = index * letters + part
+        index += np.arange(len(codes))[:, None] * words
+        counts = np.bincount(index[known], minlength=len(codes) * words).reshape(len(codes), words)
+        shares[first : first + _CHUNK] = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return shares
+
+
+def shared_stretches(x: np.ndarray, sets: np.ndarray) -> list[str]:
+    """Return a sentence for each set whose examples share long stretches with training examples.
+
+    Of large datasets only part of the stretches is looked at, so that the number is a least one.
+
+    Parameters
+    ----------
+    x, sets
+        uint8 (N, L), int (N,): letter codes, and number of the set in `SETS`.
+    """
+    every = np.uint64(max(1, x.size >> 26))
+    if x.shape[1] < STRETCH or not (sets == 0).any():
+        return []
+    training = np.unique(
+        np.concatenate([hashes[chosen] for hashes, chosen in _stretches(x[sets == 0], every)])
+    )
+    sentences = []
+    for number in range(1, len(SETS)):
+        own, shared = x[sets == number], 0
+        for hashes, chosen in _stretches(own, every):
+            place = np.minimum(np.searchsorted(training, hashes), max(len(training) - 1, 0))
+            same = chosen & (training[place] == hashes) if len(training) else np.zeros_like(chosen)
+            shared += int(same.any(axis=1).sum())
+        if shared:
+            least = "at least " if every > 1 else ""
+            sentence = f"{SETS[number]}: {least}{shared:,} of {len(own):,} examples share {STRETCH} letters "
+            sentence += "in a row with a training example: windows that overlap, or repeats"
+            sentences.append(sentence)
+    return sentences
+
+
+def _stretches(x: np.ndarray, every: np.uint64) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the hash of each stretch of `STRETCH` letters, uint64 (N, M), and which count, bool (N, M).
+
+    Those over unknown letters do not, and of the others one hash in `every`.
+    """
+    for first in range(0, len(x), _CHUNK):
+        codes = x[first : first + _CHUNK]
+        foreign = np.cumsum(codes >= UNKNOWN, axis=1, dtype=np.int32)
+        foreign = np.hstack([np.zeros((len(codes), 1), np.int32), foreign])
+        hashes = codes.astype(np.uint64) + np.uint64(1)
+        result, done, size, power = None, 0, 1, _BASE
+        while True:  # stretches of 1, 2, 4, ... letters, joined to the wanted length
+            if STRETCH & size:
+                if result is None:
+                    result = hashes
+                else:
+                    places = hashes.shape[1] - done
+                    result = result[:, :places] * np.uint64(power) + hashes[:, done:]
+                done += size
+            if 2 * size > STRETCH:
+                break
+            longer = hashes.shape[1] - size
+            hashes = hashes[:, :longer] * np.uint64(power) + hashes[:, size:]
+            power, size = power * power % 2**64, 2 * size
+        assert result is not None
+        places = codes.shape[1] - STRETCH + 1
+        known = foreign[:, STRETCH:] == foreign[:, :places]
+        mixed = result[:, :places] ^ (result[:, :places] >> np.uint64(31))
+        yield mixed, known & (mixed % every == 0)
+
+
+def insensitive_motifs(motifs: Mapping[str, np.ndarray], p_value: float) -> list[str]:
+    """Return a sentence on motifs, float64 (W, A) by name, of whose own sites few are hits."""
+    chances = {name: hit_chance(matrix, p_value) for name, matrix in motifs.items()}
+    weak = sorted((chance, name) for name, chance in chances.items() if chance < _FEW)
+    if not weak:
+        return []
+    shown = ", ".join(f"{name} {chance:.2f}" for chance, name in weak[:5])
+    more = f" and {len(weak) - 5} more" if weak[5:] else ""
+    sentence = (
+        f"motifs: at p <= {p_value:g} less than half of a motif's own sites are hits (share: "
+    )
+    sentence += f"{shown}{more}), so hits are far fewer than the sites that seqgra fit estimates; "
+    return [sentence + "a larger --p-value finds more"]

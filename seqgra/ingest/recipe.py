@@ -126,6 +126,9 @@ def check(recipe: Recipe) -> None:
     for given, needed in needs:
         if getattr(recipe, given) and not getattr(recipe, needed):
             raise bad_input(f"--{given}", "", f"goes with --{needed}; give that too")
+    if recipe.labels and all(label for label, _ in recipe.fasta):
+        message = "is not used, since every --fasta LABEL=FILE names its label; write --fasta FILE"
+        raise bad_input("--labels", "", message)
     if recipe.negatives == "gc" and not recipe.peaks:
         raise bad_input(
             "--negatives", "gc", "needs --peaks and --genome; use shuffle, or none=FILE"

@@ -1,87 +1,301 @@
-"""Regions of a genome: BED and narrowPeak files, and the windows about their centres."""
+"""Regions of a genome: BED, narrowPeak and tables with a header, and the windows about their centres."""
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from seqgra.errors import Problem, bad_input, raise_problems
+from seqgra.ingest.columns import columns_of, fields_of, split_header
+from seqgra.ingest.tally import Tally
 from seqgra.textfile import text_lines
 
 _MOST_PROBLEMS = 5
 _NARROW_PEAK = 10
+_WHOLE = re.compile(r"-?[0-9]+")
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_READ = ("chrom", "start", "end", "strand", "label", "set", "summit", "length")
+#: Columns of BED that tell nothing here.
+_BED = ("name", "score")
+_SIGNAL = "a continuous signal is not supported; call peaks of it, and give these as BED"
+#: Beginnings of lines of other formats, and what to say.
+_OTHERS = {
+    "fixedStep": f"is a wiggle file: {_SIGNAL}",
+    "variableStep": f"is a wiggle file: {_SIGNAL}",
+    "##fileformat=VCF": "is VCF, no BED: write chrom, start (counted from 0), end, parted by tabs",
+    "##gff": "is GFF, no BED: write chrom, start - 1, end of the features, parted by tabs",
+    "#!genome": "is GTF or GFF, no BED: write chrom, start - 1, end of the features, parted by tabs",
+    "#PeakID": "is a HOMER peak file; pos2bed.pl of HOMER turns it into BED",
+    "@": "is SAM or a Picard interval list, which count from 1; write BED: chrom, start - 1, end",
+    ">": "is FASTA, no BED; give it with --fasta",
+}
 
 
-def read_regions(file: Path) -> pd.DataFrame:
-    """Return the regions of a BED or narrowPeak file.
+class _Row(NamedTuple):
+    """A line with a region: its number, fields, and chromosome, start and end."""
 
-    Comments, empty lines, ``track`` and ``browser`` lines are left out. A comment that begins with
-    ``#chrom`` names the columns; of these, ``label`` and ``set`` are read. A line of exactly ten columns
-    is narrowPeak: the last is the summit, counted from the start, or -1.
+    line: int
+    fields: list[str]
+    chrom: str
+    start: int
+    end: int
+
+
+def read_regions(file: Path, tally: Tally | None = None) -> pd.DataFrame:
+    """Return the regions of a BED or narrowPeak file, or of a table with a header.
+
+    Comments, empty lines, ``track`` and ``browser`` lines are left out. A first line that names columns
+    chrom, start and end, with or without ``#``, says where these are, and ``strand``, ``label``, ``set``,
+    ``abs_summit`` too; where it names ``length`` or ``width``, these show whether starts are counted from
+    1, as in the .xls of MACS. Ten columns are narrowPeak, the last the summit counted from the start, or
+    -1, where every line is such a one (`_narrow_peaks`).
+
+    Parameters
+    ----------
+    file
+        Plain or gzip.
+    tally
+        Gets notes of what was recognised or not read.
 
     Returns
     -------
     DataFrame
-        ``chrom``, ``start``, ``end``, ``summit`` (-1: none), ``strand``, ``label``, ``set`` (texts,
-        empty where not given), ``line``.
+        ``chrom``, ``start``, ``end``, ``summit`` (counted from the start; -1: none), ``strand``, ``label``,
+        ``set`` (texts, empty where not given), ``line``.
 
     Raises
     ------
     InputError
         If the file cannot be read, holds no region, or lines that are none.
     """
-    found, problems = [], []
-    named: list[str] = []
+    tally = tally or Tally()
+    rows: list[_Row] = []
+    problems: list[Problem] = []
+    header: _Header | None = None
+    track = ""
     for number, line in text_lines(file):
-        if line.startswith("#"):
-            columns = line[1:].lower().split("\t")
-            named = columns if columns[0].strip() in ("chrom", "chr") else named
+        if line.startswith(tuple(_OTHERS)):
+            said = next(said for begin, said in _OTHERS.items() if line.startswith(begin))
+            raise bad_input(file, f"line {number}", said)
+        if line.startswith("#") or not rows:
+            try:
+                header = _header(line) or header
+            except ValueError as error:
+                raise bad_input(file, f"line {number}", str(error)) from None
+            if header and header.line == line:
+                continue
+        if line.startswith("#") or not line.strip():
             continue
-        if not line.strip() or line.split(None, 1)[0] in ("track", "browser"):
+        if line.split(None, 1)[0] in ("track", "browser"):
+            track += line.lower()
             continue
-        fields = line.split("\t") if "\t" in line else line.split()
         try:
-            found.append((*_region(fields, named), number))
+            fields = _fields(line, header)
+            rows.append(_Row(number, fields, *_place(fields, header)))
         except ValueError as error:
             problems.append(Problem(str(file), f"line {number}", str(error)))
     if len(problems) > _MOST_PROBLEMS:
         rest = len(problems) - _MOST_PROBLEMS
         problems = [*problems[:_MOST_PROBLEMS], Problem(str(file), "", f"{rest} more such lines")]
     raise_problems(problems)
-    if not found:
+    if not rows:
         raise bad_input(file, "", "holds no regions; expected BED lines: chrom, start, end")
-    names = ["chrom", "start", "end", "summit", "strand", "label", "set", "line"]
-    return pd.DataFrame(found, columns=names)
+    if header is not None:
+        tally.unread(file, header.unread)
+        return _named_regions(file, rows, header, tally)
+    _refuse_signal(file, rows, track)
+    return _frame(
+        rows,
+        _narrow_peaks(file, rows, track, tally),
+        [row.fields[5].strip() if len(row.fields) > 5 else "." for row in rows],
+    )
 
 
-def _region(fields: list[str], named: list[str]) -> tuple[str, int, int, int, str, str, str]:
-    if len(fields) < 3:
+class _Header(NamedTuple):
+    """A line that names columns: the line, what parts them, which are read, how many, and others' names."""
+
+    line: str
+    delimiter: str
+    at: dict[str, int]
+    width: int
+    unread: list[str]
+
+
+def _header(line: str) -> _Header | None:
+    """Return what a line names, if it names chromosome, start and end."""
+    delimiter, names = split_header(line, ("chrom", "start", "end"))
+    if not delimiter:
+        return None
+    at = columns_of(names, _READ)
+    others = [name for n, name in enumerate(names) if n not in at.values()]
+    return _Header(line, delimiter, at, len(names), [n for n in others if n.lower() not in _BED])
+
+
+def _fields(line: str, header: _Header | None) -> list[str]:
+    """Return the fields of a line; a first one more than the header's, as R writes it, is left out."""
+    if header is None:
+        return line.split("\t") if "\t" in line else line.split()
+    fields = fields_of(line, header.delimiter)
+    if len(fields) not in (header.width, header.width + 1):
+        raise ValueError(f"has {len(fields)} columns; the first line names {header.width}")
+    return fields[len(fields) - header.width :]
+
+
+def _place(fields: list[str], header: _Header | None) -> tuple[str, int, int]:
+    if header is None and len(fields) < 3:
+        if re.fullmatch(r"\S+:[\d,]+-[\d,]+", fields[0]):
+            raise ValueError("is chrom:start-end; write chrom, start and end, parted by tabs")
         raise ValueError(f"has {len(fields)} columns; expected chrom, start, end, parted by tabs")
-    chrom, start, end = fields[0].strip(), _number(fields[1], "start"), _number(fields[2], "end")
-    if end <= start:
-        raise ValueError(
-            f"ends at {end}, not after its start {start}; BED counts from 0, end excluded"
+    gff = len(fields) in (8, 9) and _WHOLE.fullmatch(fields[3]) and _WHOLE.fullmatch(fields[4])
+    if header is None and gff and not _WHOLE.fullmatch(fields[1]):
+        raise ValueError("is GFF or GTF, no BED; write chrom, start - 1, end, parted by tabs")
+    at = header.at if header else {"chrom": 0, "start": 1, "end": 2}
+    chrom, start, end = (fields[at[what]].strip() for what in ("chrom", "start", "end"))
+    if not chrom:
+        raise ValueError("names no chromosome")
+    first, last = _number(start, "start"), _number(end, "end")
+    if last < first or (last == first and (header is None or "length" not in header.at)):
+        message = f"ends at {last}, not after its start {first}; BED counts from 0, end excluded"
+        raise ValueError(message)
+    return chrom, first, last
+
+
+def _named_regions(file: Path, rows: list[_Row], header: _Header, tally: Tally) -> pd.DataFrame:
+    """Return the regions of a file whose first line names its columns."""
+
+    def column(what: str) -> list[str]:
+        none = "." if what == "strand" else ""
+        return [row.fields[header.at[what]].strip() if what in header.at else none for row in rows]
+
+    first, lengths = 0, column("length")
+    if "length" in header.at:
+        spans = {
+            int(text) - (row.end - row.start) if _WHOLE.fullmatch(text) else None
+            for text, row in zip(lengths, rows, strict=True)
+        }
+        if spans == {1}:
+            first = 1
+            tally.remark(f"{file.name}: starts are counted from 1, as its column of lengths shows")
+        elif spans != {0}:
+            message = "column of lengths is neither end - start nor one more; correct or remove it"
+            raise bad_input(file, "", message)
+    rows = [row._replace(start=row.start - first) for row in rows]
+    summits = np.full(len(rows), -1, np.int64)
+    for n, (row, text) in enumerate(zip(rows, column("summit"), strict=True)):
+        if not text:
+            continue
+        summit = int(text) - first - row.start if _WHOLE.fullmatch(text) else -1
+        if not 0 <= summit < row.end - row.start:
+            raise bad_input(file, f"line {row.line}", f"summit {text} lies outside of its region")
+        summits[n] = summit
+    return _frame(rows, summits, column("strand"), column("label"), column("set"))
+
+
+def _frame(
+    rows: list[_Row],
+    summits: np.ndarray,
+    strands: list[str],
+    labels: list[str] | None = None,
+    sets: list[str] | None = None,
+) -> pd.DataFrame:
+    nothing = [""] * len(rows)
+    return pd.DataFrame(
+        {
+            "chrom": [row.chrom for row in rows],
+            "start": [row.start for row in rows],
+            "end": [row.end for row in rows],
+            "summit": summits,
+            "strand": strands,
+            "label": labels or nothing,
+            "set": sets or nothing,
+            "line": [row.line for row in rows],
+        }
+    )
+
+
+def _refuse_signal(file: Path, rows: list[_Row], track: str) -> None:
+    """Refuse bedGraph: said so, or four columns, the last a number, and lines that touch one another."""
+    said = "type=bedgraph" in track.replace('"', "") or "type=wiggle" in track.replace('"', "")
+    shape = all(len(row.fields) == 4 and _NUMBER.fullmatch(row.fields[3].strip()) for row in rows)
+    if shape and not said and len(rows) > 1:
+        pairs = pairwise(rows)
+        touching = sum(a.chrom == b.chrom and a.end == b.start for a, b in pairs)
+        said = 2 * touching >= len(rows) - 1
+    if said or (shape and re.search(r"\.(bedgraph|bdg|bg)(\.gz|\.bgz)?$", file.name.lower())):
+        raise bad_input(file, f"line {rows[0].line}", f"is bedGraph: {_SIGNAL}")
+
+
+def _narrow_peaks(file: Path, rows: list[_Row], track: str, tally: Tally) -> np.ndarray:
+    """Return the summits of narrowPeak, int64 (N,), -1 where there is none.
+
+    A line is narrowPeak if it has ten columns, of which 5 and 7 to 9 are numbers, 6 is a strand, and 10 is
+    a whole number within the region, or -1. A file is if every line is, and columns 7 and 8 are not places
+    within the regions, as in BED of nine columns. Where its name or track line says narrowPeak, a line that
+    is none is an error.
+
+    Raises
+    ------
+    InputError
+        If the file's name or track line says narrowPeak, and a line is none.
+    """
+    summits = np.full(len(rows), -1, np.int64)
+    said = "narrowpeak" in file.name.lower() or "type=narrowpeak" in track.replace('"', "")
+    if not said and not any(len(row.fields) == _NARROW_PEAK for row in rows):
+        return summits
+    for n, row in enumerate(rows):
+        reason = _no_narrow_peak(row)
+        if reason and said:
+            raise bad_input(file, f"line {row.line}", reason)
+        if reason:
+            message = f"{file.name}: ten columns, but not narrowPeak (line {row.line}: {reason}): windows "
+            tally.remark(message + "are centred at the middle of regions")
+            return np.full(len(rows), -1, np.int64)
+        summits[n] = int(row.fields[9])
+    drawn = (row.start <= float(row.fields[6]) <= float(row.fields[7]) <= row.end for row in rows)
+    if not said and all(drawn):
+        message = (
+            f"{file.name}: ten columns, but not narrowPeak (columns 7 and 8 are places within each "
         )
-    summit = -1
-    if len(fields) == _NARROW_PEAK and not named:
-        summit = _number(fields[9], "summit (column 10)", -1)
-        if summit >= end - start:
-            raise ValueError(f"has its summit {summit} letters from the start, beyond its end")
-    by_name = dict(zip(named, fields, strict=False))
-    strand = fields[5].strip() if len(fields) > 5 else "."
-    return chrom, start, end, summit, strand, by_name.get("label", ""), by_name.get("set", "")
+        tally.remark(message + "region): windows are centred at the middle of regions")
+        return np.full(len(rows), -1, np.int64)
+    if not said:
+        message = (
+            f"{file.name}: read as narrowPeak, since its ten columns are: windows are centred at "
+        )
+        tally.remark(message + "column 10; --center middle, if that is no summit")
+    return summits
+
+
+def _no_narrow_peak(row: _Row) -> str:
+    """Return why a line is no narrowPeak; empty if it is."""
+    fields = [field.strip() for field in row.fields]
+    if len(fields) != _NARROW_PEAK:
+        return f"has {len(fields)} columns; narrowPeak has ten"
+    for column in (5, 7, 8, 9):
+        if not _NUMBER.fullmatch(fields[column - 1]):
+            return f"column {column} is {fields[column - 1]!r}, no number"
+        if column > 5 and float(fields[column - 1]) < 0 and float(fields[column - 1]) != -1:
+            return f"column {column} is {fields[column - 1]}; expected 0 or more, or -1"
+    if fields[5] not in ("+", "-", "."):
+        return f"column 6 is {fields[5]!r}, no strand"
+    if not _WHOLE.fullmatch(fields[9]) or int(fields[9]) < -1:
+        return f"summit (column 10) is {fields[9]!r}; expected a whole number, -1 or more"
+    if int(fields[9]) >= row.end - row.start:
+        return f"has its summit {int(fields[9])} letters from the start, beyond its end"
+    return ""
 
 
 def _number(text: str, what: str, least: int = 0) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        raise ValueError(f"{what} is {text!r}; expected a whole number") from None
-    if value < least:
-        raise ValueError(f"{what} is {value}; expected {least} or more")
-    return value
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(f"{what} is {text!r}; expected a whole number")
+    if int(text) < least:
+        raise ValueError(f"{what} is {int(text)}; expected {least} or more")
+    return int(text)
 
 
 def refuse_foreign_names(file: Path, regions: pd.DataFrame, genome: Path, known: list[str]) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,19 +13,23 @@ from seqgra.alphabet import SETS
 from seqgra.errors import bad_input
 from seqgra.grammar.fasta import read_fasta
 from seqgra.grammar.schema import NONE
+from seqgra.ingest.columns import TextTable, shown
 from seqgra.ingest.examples import NEGATIVE, Encoder, Examples, make_rows, stack
-from seqgra.textfile import text_lines
+from seqgra.ingest.places import Place, places_in_headers
+from seqgra.ingest.tally import Tally
 from seqgra.yamlfile import suggest
 
-#: Words of a FASTA header that give labels, and texts that name sets.
+#: Words of a FASTA header that give labels and sets, and texts that name sets.
 _LABEL_KEYS = ("label", "labels", "conditions")
+_SET_KEYS = ("set", "split")
 _SET_NAMES = {**{name: name for name in SETS}, "train": "training", "valid": "validation"}
 _SET_NAMES |= {"val": "validation"}
-_PLACE = re.compile(r"([^\s:]+):(\d+)-(\d+)(?:\([+-.]\))?")
+#: So many labels that are all numbers, or so many that are not whole, are a signal.
+_MOST_NUMBERS, _MOST_FRACTIONS = 100, 2
 
 
-class Told(NamedTuple):
-    """What a file tells of its sequences, one entry a sequence.
+class SequenceRecords(NamedTuple):
+    """Sequences read so far, one entry each.
 
     Attributes
     ----------
@@ -34,21 +38,21 @@ class Told(NamedTuple):
     labels
         Names of its labels.
     sets
-        Name of its set, empty where not told.
-    place
-        Chromosome, start and end; an empty name where not told.
+        Name of its set, empty where none is given.
+    places
+        Where it lies.
     """
 
     codes: list[np.ndarray]
     masked: list[np.ndarray]
     labels: list[tuple[str, ...]]
     sets: list[str]
-    place: list[tuple[str, int, int]]
+    places: list[Place]
 
 
-def told_nothing() -> Told:
-    """Return room for what files tell."""
-    return Told([], [], [], [], [])
+def no_records() -> SequenceRecords:
+    """Return an empty collection of sequences."""
+    return SequenceRecords([], [], [], [], [])
 
 
 def split_labels(text: str) -> tuple[str, ...]:
@@ -76,19 +80,20 @@ def set_name(text: str, file: object, place: str) -> str:
 
 
 def read_sequences(
-    told: Told,
+    records: SequenceRecords,
     file: Path,
     encoder: Encoder,
     label: str | None,
     table: dict[str, tuple[tuple[str, ...], str]] | None,
+    tally: Tally,
 ) -> None:
-    """Add the sequences of a FASTA file to `told`.
+    """Add the sequences of a FASTA file to `records`.
 
     Parameters
     ----------
     label
         The label of all of them, ``none`` for no label; None: a `table`, or their headers say
-        ``label=A|B`` and ``set=training``. A word such as ``chr1:100-200`` in the header is their place.
+        ``label=A|B``. Headers may say ``set=training``, and name a place (`places_in_headers`).
     table
         Labels and set by the first word of the header.
 
@@ -97,56 +102,53 @@ def read_sequences(
     InputError
         If the file is wrong, a sequence has no label, or not the length of its place.
     """
+    headers, lengths, unread, known = [], [], Counter[str](), set()
     for header, sequence in read_fasta(file):
         words = header.split()
         name = words[0] if words else ""
         place = f"record {name!r}"
         if not sequence:
             raise bad_input(file, place, "holds no letters; remove it")
-        said = dict(word.split("=", 1) for word in words[1:] if "=" in word)
-        given = next((said[key] for key in _LABEL_KEYS if key in said), None)
-        text, in_set = given if label is None else label, said.get("set", "")
+        keys = {w.split("=", 1)[0].lower(): w.split("=", 1)[1] for w in words[1:] if "=" in w}
+        given = [keys.pop(key) for key in _LABEL_KEYS if key in keys]
+        sets = [keys.pop(key) for key in _SET_KEYS if key in keys]
+        for what, values in (("label", given), ("set", sets)):
+            if len(set(values)) > 1:
+                raise bad_input(file, place, f"names its {what} twice: {shown(values)}; remove one")
+        in_set = sets[0] if sets else ""
         if label is None and table is not None:
             if name not in table:
                 raise bad_input(file, place, "is not in the table of --labels; add it or remove it")
-            labels, in_set = table[name]
-        elif text is None:
+            known.add(name)
+            labels, in_set = table[name][0], table[name][1] or in_set
+            unread.update(["label"] * bool(given))
+        elif label is None and not given:
             message = "has no label=...; write --fasta LABEL=FILE, or give --labels TABLE"
             raise bad_input(file, place, message)
         else:
-            labels = split_labels(text)
+            labels = split_labels(given[0] if label is None else label)
+            unread.update(["label"] * bool(given and label is not None))
         codes, masked = encoder(sequence, file, place)
-        told.codes.append(codes)
-        told.masked.append(masked)
-        told.labels.append(labels)
-        told.sets.append(set_name(in_set, file, place))
-        told.place.append(_place_in(words, len(codes), file, place))
+        unread.update(key for key in keys if key not in ("range", "loc", "location"))
+        headers.append(header)
+        lengths.append(len(codes))
+        records.codes.append(codes)
+        records.masked.append(masked)
+        records.labels.append(labels)
+        records.sets.append(set_name(in_set, file, place))
+    places, from_one = places_in_headers(headers, lengths, file)
+    records.places.extend(places)
+    if from_one:
+        tally.remark(f"{file.name}: {from_one:,} places are counted from 1, as their lengths show")
+    if unread:
+        tally.remark(f"{file.name}: not read in headers: {shown(f'{key}=' for key in unread)}")
+    if table is not None and (rest := sorted(set(table) - known)) and label is None:
+        tally.remark(
+            f"--labels: {len(rest):,} ids have no sequence in {file.name}: {shown(rest, 3)}"
+        )
 
 
-def _place_in(words: Sequence[str], length: int, file: Path, place: str) -> tuple[str, int, int]:
-    """Return chromosome, start and end that a header's words name; an empty name where none does.
-
-    Raises
-    ------
-    InputError
-        If the sequence has not as many letters as lie between start and end.
-    """
-    found = next((match for word in words if (match := _PLACE.fullmatch(word))), None)
-    if found is None:
-        return "", 0, 0
-    chrom, start, end = found[1], int(found[2]), int(found[3])
-    if end - start != length:
-        message = f"has {length} letters, but its place {found[0]} (counted from 0, end excluded) "
-        message += f"has {max(end - start, 0)}"
-        if end - start == length - 1 and start > 0:
-            message += f"; counted from 0 it is {chrom}:{start - 1}-{end}"
-        else:
-            message += "; mend the header, or write it otherwise if it is no place"
-        raise bad_input(file, place, message)
-    return chrom, start, end
-
-
-def read_label_table(file: Path) -> dict[str, tuple[tuple[str, ...], str]]:
+def read_label_table(file: Path, tally: Tally) -> dict[str, tuple[tuple[str, ...], str]]:
     """Return labels and set of each name in a table with columns id, label and, if wanted, set.
 
     Raises
@@ -154,21 +156,37 @@ def read_label_table(file: Path) -> dict[str, tuple[tuple[str, ...], str]]:
     InputError
         If its columns are others, a line has too few or too many, or a name stands twice.
     """
-    lines = [(number, line.split("\t")) for number, line in text_lines(file) if line.strip()]
-    header = [name.strip().lower() for name in lines[0][1]] if lines else []
-    if not {"id", "label"} <= set(header):
-        raise bad_input(file, "line 1", "needs columns id, label and perhaps set, parted by tabs")
+    table = TextTable(file, ("id", "label"), ("set",))
+    tally.unread(file, table.unread)
     found: dict[str, tuple[tuple[str, ...], str]] = {}
-    for number, fields in lines[1:]:
-        if len(fields) != len(header):
-            message = f"has {len(fields)} columns; the first line names {len(header)}"
-            raise bad_input(file, f"line {number}", message)
-        row = dict(zip(header, fields, strict=True))
+    for place, row in table.rows():
         if row["id"] in found:
-            raise bad_input(file, f"line {number}", f"gives {row['id']!r} twice; remove one")
-        in_set = set_name(row.get("set", ""), file, f"line {number}")
+            raise bad_input(file, place, f"gives {row['id']!r} twice; remove one")
+        in_set = set_name(row.get("set", ""), file, place)
         found[row["id"]] = (split_labels(row["label"]), in_set)
     return found
+
+
+def refuse_signal(source: object, labels: Iterable[tuple[str, ...]]) -> None:
+    """Refuse labels that are the values of a signal: many numbers, or numbers that are not whole.
+
+    Raises
+    ------
+    InputError
+        Naming some of them, and what to do.
+    """
+    names = {name for row in labels for name in row}
+    try:
+        numbers = [float(name) for name in names]
+    except ValueError:
+        return
+    fractions = sum(not number.is_integer() for number in numbers)
+    if len(names) > _MOST_NUMBERS or fractions > _MOST_FRACTIONS:
+        message = f"labels are {len(names):,} different numbers ({shown(sorted(names), 3)}): a continuous "
+        message += (
+            "signal is not supported; write classes, such as high and low beyond two thresholds"
+        )
+        raise bad_input(source, "", message)
 
 
 def condition_names(given: Sequence[str], labels: Sequence[tuple[str, ...]]) -> list[str]:
@@ -181,8 +199,8 @@ def label_matrix(labels: Sequence[tuple[str, ...]], names: Sequence[str]) -> np.
     """Return uint8 (N, C): ones for each example's labels, or for `NEGATIVE` where it has none."""
     number = {name: n for n, name in enumerate(names)}
     y = np.zeros((len(labels), len(names)), np.uint8)
-    for row, shown in zip(y, labels, strict=True):
-        for name in shown or (NEGATIVE,):
+    for row, own in zip(y, labels, strict=True):
+        for name in own or (NEGATIVE,):
             row[number[name]] = 1
     return y
 
@@ -193,8 +211,8 @@ def with_negative(names: list[str], labels: Sequence[tuple[str, ...]]) -> list[s
     return [*names, NEGATIVE] if needed else names
 
 
-def as_examples(told: Told, names: list[str], width: int | None) -> Examples:
-    """Return what files told as examples.
+def as_examples(records: SequenceRecords, names: list[str], width: int | None) -> Examples:
+    """Return the sequences as examples.
 
     Parameters
     ----------
@@ -203,11 +221,11 @@ def as_examples(told: Told, names: list[str], width: int | None) -> Examples:
     width
         Longer sequences are cut to this many letters about their middle; None: to none.
     """
-    rows = make_rows(len(told.codes))
-    rows["set"] = np.array([SETS.index(s) if s else -1 for s in told.sets], np.int8)
+    rows = make_rows(len(records.codes))
+    rows["set"] = np.array([SETS.index(s) if s else -1 for s in records.sets], np.int8)
     cut, shares, places = [], np.zeros(len(rows)), []
-    told_all = zip(told.codes, told.masked, told.place, strict=True)
-    for n, (codes, masked, (chrom, start, end)) in enumerate(told_all):
+    every = zip(records.codes, records.masked, records.places, strict=True)
+    for n, (codes, masked, (chrom, start, end)) in enumerate(every):
         spare = max(0, len(codes) - width) if width else 0
         first = spare // 2
         kept = slice(first, len(codes) - (spare - first))
@@ -217,4 +235,4 @@ def as_examples(told: Told, names: list[str], width: int | None) -> Examples:
     x = stack(cut, max(len(codes) for codes in cut))
     rows["masked"] = shares
     rows["chrom"], rows["start"], rows["end"] = zip(*places, strict=True)
-    return Examples(x, label_matrix(told.labels, names), rows)
+    return Examples(x, label_matrix(records.labels, names), rows)

@@ -209,17 +209,38 @@ def _by_table(
     return pd.concat(found) if found else pd.DataFrame(columns=list(HIT_COLUMNS))
 
 
+def hit_chance(matrix: np.ndarray, p_value: float) -> float:
+    """Return the probability that a site drawn from a motif is a hit of it.
+
+    A hit scores at least as high as uniform letters do with probability `p_value`; the scores of both
+    are exact, in steps of 0.01 bit.
+
+    Parameters
+    ----------
+    matrix
+        float64 (W, A): letter probabilities of each column.
+    p_value
+        Of hits, above 0 and at most 1.
+    """
+    letters = matrix.shape[1]
+    steps = np.rint(_STEPS_PER_BIT * np.log2((matrix + _PSEUDOCOUNT) * letters)).astype(np.int64)
+    _, tail = _score_tail(steps, np.full(letters, 1 / letters))
+    reached = np.flatnonzero(tail <= p_value)
+    return float(_score_tail(steps, matrix)[1][reached[0]]) if reached.size else 0.0
+
+
 def _score_tail(steps: np.ndarray, background: np.ndarray) -> tuple[int, np.ndarray]:
     """Return the lowest score and the probability of every score, or more, from it on: float64 (S,).
 
-    `steps` is int64 (W, A): the score of each letter in each column.
+    `steps` is int64 (W, A): the score of each letter in each column; `background` is float64 (A,), or
+    (W, A), the letters of each column.
     """
     lowest = int(steps.min(axis=1).sum())
     now = np.ones(1)
-    for column in steps:
+    for column, letters in zip(steps, np.broadcast_to(background, steps.shape), strict=True):
         shifts = column - column.min()
         after = np.zeros(now.size + shifts.max())
-        for shift, probability in zip(shifts.tolist(), background.tolist(), strict=True):
+        for shift, probability in zip(shifts.tolist(), letters.tolist(), strict=True):
             after[shift : shift + now.size] += probability * now
         now = after
     return lowest, np.cumsum(now[::-1])[::-1]
