@@ -88,6 +88,10 @@ def test_truncated_and_edited_files_are_noticed(tmp_path):
     assert read_run(tmp_path) is None
     with pytest.raises(InputError, match="has lost or truncated files"):
         require_run(tmp_path, "train")
+    (tmp_path / "a").write_text("first and more")  # grown: an append that nobody finished
+    assert read_run(tmp_path) is None
+    (tmp_path / "a").write_text("first")
+    assert read_run(tmp_path) == run
 
 
 def test_a_noun_of_another_verb_is_refused(tmp_path):
@@ -141,9 +145,28 @@ def test_a_killed_writer_leaves_no_lock_and_its_leftovers_are_removed(tmp_path):
     ]
 
 
-def test_run_json_is_provenance(tmp_path):
+def test_a_finished_result_keeps_no_checkpoint(tmp_path):
+    """Neither that of its own identity, which a killed writer may leave, nor that of another."""
     publish(tmp_path, a="first")
+    with claim(tmp_path, IDENTITY) as draft:
+        own, other = draft.checkpoint, draft.checkpoint.with_name(".checkpoint-0123456789ab")
+    for checkpoint in (own, other):
+        checkpoint.write_text("stale")
+    with claim(tmp_path, IDENTITY) as draft:
+        assert draft.previous is not None
+        assert not own.exists() and not other.exists()
+    other.write_text("stale")
+    with claim(tmp_path, Identity("train", 2)) as draft:
+        assert not other.exists()
+        draft.checkpoint.write_text("half way")
+    with claim(tmp_path, Identity("train", 2)) as draft:
+        assert draft.checkpoint.read_text() == "half way", "an unfinished training resumes"
+
+
+def test_run_json_is_provenance(tmp_path):
+    publish(tmp_path, Identity("train", 7, {"dataset": "abc"}, {"seed": 1}), a="first")
     run = json.loads((tmp_path / "run.json").read_text())
+    assert run["results_version"] == 7 and run["inputs"] == {"dataset": "abc"}
     assert run["status"] == "done" and run["options"] == {"seed": 1}
     assert {"python", "seqgra", "numpy"} <= set(run["versions"]) and run["seconds"] >= 0
 

@@ -101,6 +101,20 @@ def test_positions(position, expected):
     assert not rejects(np.bincount(starts, minlength=55), shares)
 
 
+@pytest.mark.parametrize(("window", "expected"), [(61, 27), (62, 28), (7, 0)])
+def test_the_left_one_of_two_middles_is_the_center(window, expected):
+    """A block at the center starts at floor((length - span) / 2), and so does a pair."""
+    alone = {"elements": ["a"], "position": "center"}
+    _, examples = draw(rule_grammar(alone, window=window), blocks=1)
+    assert (examples.placed.start[examples.combination == 0, 0] == expected).all()
+    if window > 15:
+        spacing = [{"elements": ["a", "b"], "gap": 3}]
+        pair = {"elements": ["a", "b"], "position": "center", "spacing": spacing}
+        _, examples = draw(rule_grammar(pair, window=window), blocks=1)
+        first = examples.placed.start[examples.combination == 0].min(axis=1)
+        assert (first == (window - 15) // 2).all()
+
+
 def spaced(gap, order="in-order", position="random"):
     spacing = [{"elements": ["a", "b"], "gap": gap, "order": order}]
     rule = {"elements": ["a", "b"], "spacing": spacing, "position": position}
@@ -458,6 +472,24 @@ def test_a_reversed_pair_lies_the_other_way_round():
     words, starts = found_words(rule_grammar(rule, elements=elements), 0, 1)
     assert set(map(tuple, words)) == {("ACGGTT", "TCCCCC")}
     assert (starts[:, 0] - starts[:, 1] == 9).all()
+
+
+def test_a_reversed_block_of_several_widths_is_the_reverse_complement_of_the_block():
+    """A chain of 4, 6 and 9 letters: what it covers, turned, is what it would cover on the other strand."""
+    sites = {"a": "AACC", "b": "GGGGGA", "c": "ACACACAAG"}
+    elements = {name: {"kmers": {site: 1}} for name, site in sites.items()}
+    spacing = [{"elements": ["a", "b"], "gap": 2}, {"elements": ["b", "c"], "gap": 1}]
+    rule = {"elements": ["a", "b", "c"], "spacing": spacing, "strand": "-"}
+    _, examples = draw(rule_grammar(rule, elements=elements), blocks=1)
+    one = examples.combination == 0
+    start = examples.placed.start[one][:, :3]
+    assert (start - start[:, 2:] == [18, 10, 0]).all()
+    assert not rejects(np.bincount(start[:, 2], minlength=39), np.ones(39))
+    turned = 3 - examples.x[one][:, ::-1]
+    first = 60 - start[:, 0] - 4  # of the whole block, in the turned sequence
+    for site, offset in (("AACC", 0), ("GGGGGA", 6), ("ACACACAAG", 13)):
+        columns = (first + offset)[:, None] + np.arange(len(site))
+        assert (np.take_along_axis(turned, columns, 1) == ALPHABETS["DNA"].encode(site)).all()
 
 
 def test_common_rules_are_decoys_of_every_condition():

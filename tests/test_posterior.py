@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import yaml
 from brute_force import likelihood
+from scipy.stats import chi2
 from sklearn.metrics import roc_auc_score
 
 from seqgra.alphabet import ALPHABETS, PADDING
@@ -14,7 +15,7 @@ from seqgra.errors import InputError
 from seqgra.grammar.backgrounds import Background, Markov
 from seqgra.grammar.load import load_grammar, resolve
 from seqgra.law.law import compile_law, draw_block
-from seqgra.law.posterior import FLOOR_LOG, compile_posterior, sequence_sums
+from seqgra.law.posterior import FLOOR_LOG, compile_posterior, joint_placements, sequence_sums
 from seqgra.law.posterior.background_sums import Ratios
 from seqgra.law.posterior.gradient import NoGradient, log_posterior_at
 from seqgra.law.posterior.two_blocks import beside_pair, two_blocks
@@ -407,6 +408,29 @@ def test_what_is_drawn_says_so_and_is_as_good_as_it_says(rules, extra):
     # the same draws serve every sequence, so errors are not independent: no sum of squares
     assert np.abs(off / np.maximum(found.errors[:, 0], 1e-9)).max() < 6
     assert np.abs(off).max() > 0
+
+
+def test_the_error_of_a_drawn_sum_holds_that_of_z(monkeypatch):
+    """Over seeds of the draws, logs vary as much as their errors say: chi-square with 23 degrees, 1e-6.
+
+    The sequence is one whose numerator is drawn well, so that Z makes most of the error.
+    """
+    monkeypatch.setattr(joint_placements, "_MOST_DRAWS", 4000)
+    rules = """
+two: {rules: [{elements: [a, one], spacing: [{elements: [a, one], gap: [0, 2]}]}, {elements: [k]},
+  {elements: [one], strand: random}]}
+one: {}
+"""
+    grammar = grammar_of(6, rules)
+    truth = likelihood(grammar, ("two",), "test", 6).ravel()
+    x = all_sequences(4, 6)[np.flatnonzero(truth)[4 * (np.count_nonzero(truth) // 6)]][None]
+    logs, errors = np.empty(24), np.empty(24)
+    for seed in range(24):
+        monkeypatch.setattr(joint_placements, "_SEED", seed)
+        found = compile_posterior(grammar).likelihoods(x)
+        logs[seed], errors[seed] = found.logs[0, 0], found.errors[0, 0]
+    statistic = ((logs - logs.mean()) ** 2).sum() / (errors**2).mean()
+    assert 5e-7 < chi2.sf(statistic, 23) < 1 - 5e-7
 
 
 def test_shuffled_examples_are_estimated():
