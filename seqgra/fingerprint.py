@@ -27,7 +27,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -385,6 +384,8 @@ def verify_file(folder: Path, name: str, run: Mapping[str, Any]) -> Path:
 
 def versions() -> dict[str, str]:
     """Return the versions of seqgra, Python and those libraries that this process has loaded."""
+    from importlib import metadata
+
     found = {"python": platform.python_version(), "seqgra": metadata.version("seqgra")}
     for name in _LIBRARIES:
         if name in sys.modules:

@@ -12,10 +12,9 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 import yaml
 from pydantic import Field
 
@@ -23,6 +22,9 @@ from seqgra.architecture.optimizers import Optimizer
 from seqgra.errors import InputError, Problem, bad_input, raise_problems
 from seqgra.fingerprint import Draft, require_run, verify_file
 from seqgra.yamlfile import Strict, read_yaml, validate
+
+if TYPE_CHECKING:  # who reads or writes no table starts without pandas
+    import pandas as pd
 
 #: Names of averages over conditions, beside the conditions' own names in every table.
 MICRO, MACRO = "micro", "macro"
@@ -94,8 +96,8 @@ class Attributions(NamedTuple):
     pictured: np.ndarray
     explained: np.ndarray
     values: np.ndarray
-    elements: pd.DataFrame = pd.DataFrame(columns=["element"])
-    motifs: pd.DataFrame = pd.DataFrame(columns=["element", "column"])
+    elements: pd.DataFrame
+    motifs: pd.DataFrame
     consistency: Mapping[str, float] = MappingProxyType({})
 
 
@@ -221,6 +223,8 @@ def read_predictions(folder: Path) -> np.ndarray:
 def read_curves(folder: Path, scope: str) -> pd.DataFrame:
     """Return the curves of a scope, or for `MACRO` those of all conditions; raises as `read_scores`."""
     file = verify_file(folder, "curves.parquet", require_run(folder, "evaluate"))
+    import pandas as pd
+
     operator, wanted = ("!=", MICRO) if scope == MACRO else ("==", scope)
     return pd.read_parquet(file, filters=[("scope", operator, wanted)])
 
@@ -292,6 +296,8 @@ def read_motifs(folder: Path) -> pd.DataFrame:
     InputError
         If the noun is not finished, or the file is damaged.
     """
+    import pandas as pd
+
     run = require_run(folder, "attribute")
     return pd.read_parquet(verify_file(folder, "motifs.parquet", run))
 
@@ -341,8 +347,7 @@ def completeness(recovery: pd.DataFrame) -> dict[str, float | bool] | None:
     ``passed`` is false where one is above its limit in `LARGEST_GAPS`. None for methods that promise
     no sum, and where gaps cannot be told.
     """
-    gaps = recovery.get("completeness_gap", pd.Series(dtype=float)).dropna()
-    if gaps.empty:
+    if "completeness_gap" not in recovery or (gaps := recovery["completeness_gap"].dropna()).empty:
         return None
     found = {"median": float(gaps.median()), "99th percentile": float(gaps.quantile(0.99))}
     passed = all(found[name] < limit for name, limit in LARGEST_GAPS.items())

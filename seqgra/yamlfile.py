@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -22,10 +22,12 @@ from seqgra.errors import InputError, Problem, bad_input
 class Strict(BaseModel):
     """Base of everything read from YAML: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # built at first use: a command needs few of them
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 Model = TypeVar("Model", bound=BaseModel)
+_Parsed = TypeVar("_Parsed")
 #: Names listed in advice at most.
 _MOST_LISTED = 20
 #: Values that a file may hold once its aliases are written out.
@@ -74,9 +76,55 @@ def read_yaml(path: Path) -> Any:
     InputError
         If the file is missing, unreadable, empty or not YAML.
     """
+    content = _refusing(path, lambda text: yaml.load(text, Loader=_Loader))  # noqa: S506 (a SafeLoader)
+    if content is None:
+        raise bad_input(path, "", "is empty")
+    if not isinstance(content, dict):
+        raise bad_input(path, "", f"holds {_kind(content)} where keys and values are expected")
+    return content
+
+
+def read_description(path: Path) -> str:
+    """Return the text of a YAML file's key `description`, and read nothing after it.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    str
+        The text; empty where the file has no such key.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or unreadable, or is not YAML as far as it is read.
+    """
+    return _refusing(path, _description)
+
+
+def _description(text: str) -> str:
+    depth, key = 0, None
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+            depth += 1
+            key = None if depth == 2 else key
+        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+            depth -= 1
+        elif isinstance(event, yaml.NodeEvent) and depth == 1:  # a key, a text or an alias
+            value = getattr(event, "value", "")
+            if key == "description":
+                return str(value)
+            key = value if key is None else None
+    return ""
+
+
+def _refusing(path: Path, parse: Callable[[str], _Parsed]) -> _Parsed:
+    """Return what `parse` makes of a file's text; what is wrong with it becomes an `InputError`."""
     try:
-        text = path.read_text(encoding="utf-8")
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506 (a SafeLoader)
+        return parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise bad_input(path, "", f"cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
@@ -87,11 +135,6 @@ def read_yaml(path: Path) -> Any:
         raise bad_input(path, where, f"is not YAML: {error.problem}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise bad_input(path, "", f"is not YAML: {' '.join(str(error).split())}") from None
-    if content is None:
-        raise bad_input(path, "", "is empty")
-    if not isinstance(content, dict):
-        raise bad_input(path, "", f"holds {_kind(content)} where keys and values are expected")
-    return content
 
 
 def place(location: Sequence[str | int]) -> str:

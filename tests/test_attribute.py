@@ -12,6 +12,7 @@ from captum.attr import InputXGradient, IntegratedGradients, Saliency
 import seqgra.model
 from seqgra import attribute as verb
 from seqgra.alphabet import PADDING, UNKNOWN
+from seqgra.attribute import explain as computing
 from seqgra.attribute import fixed_explanations, gradients
 from seqgra.attribute.methods import METHODS
 from seqgra.attribute.references import shuffled
@@ -352,7 +353,7 @@ def test_attribute_writes_recovery_and_pictures(dataset, tmp_path, opened):
 @pytest.mark.parametrize("batch", [1, 7])
 def test_batches_change_no_bit_of_the_noun(dataset, tmp_path, opened, monkeypatch, batch):
     run(dataset, tmp_path / "whole", method="integrated-gradients", steps=3)
-    monkeypatch.setattr(verb, "_BATCH", batch)
+    monkeypatch.setattr(computing, "_BATCH", batch)
     run(dataset, tmp_path / "parts", method="integrated-gradients", steps=3)
     whole, parts = read_run(tmp_path / "whole"), read_run(tmp_path / "parts")
     assert whole["fingerprint"] == parts["fingerprint"]
@@ -373,7 +374,7 @@ def test_score_sees_the_kind_of_the_method_and_one_batch(dataset, tmp_path, open
         seen.append((set_name, len(rows), values.shape, signed))
         return pd.DataFrame({"metric": np.zeros(len(rows))})
 
-    monkeypatch.setattr(verb, "_BATCH", 64)
+    monkeypatch.setattr(computing, "_BATCH", 64)
     run(dataset, tmp_path / "out", method="saliency", score=score, examples=50)
     assert seen == [("test", 64, (64, 4, 20), False), ("test", 36, (36, 4, 20), False)]
 
@@ -420,7 +421,7 @@ def test_a_model_without_gradient_is_skipped_with_its_reason(dataset, tmp_path, 
 
 
 def test_a_diverged_model_is_skipped_unopened(dataset, tmp_path, monkeypatch):
-    monkeypatch.delattr(verb, "open_model")
+    monkeypatch.delattr(seqgra.model, "open_model")
     trained(tmp_path / "model", "diverged")
     assert run(dataset, tmp_path / "out") == "skipped"
     assert read_run(tmp_path / "out")["reason"] == "training diverged"
@@ -466,7 +467,7 @@ def simulated(tmp_path, grammar, examples=300):
 @pytest.mark.parametrize("method", OVER_GRADIENTS)
 def test_multi_label_examples_are_explained_label_by_label(tmp_path, opened, monkeypatch, method):
     opened.task = "multi-label"
-    monkeypatch.setattr(verb, "_BATCH", 64)
+    monkeypatch.setattr(computing, "_BATCH", 64)
     data, out = simulated(tmp_path, MULTI_LABEL), tmp_path / "out"
     assert run(data.folder, out, method=method, examples=80, steps=3) == "done"
     true, table = data.y_true("test"), pd.read_parquet(out / "recovery.parquet")

@@ -1,6 +1,7 @@
 """The command line: exit codes, one-line errors, batches."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -145,3 +146,69 @@ def test_list_says_where_it_looked(tmp_path, monkeypatch, capsys):
     assert run("list", "--library", Path(__file__).parents[1]) == 0
     said = capsys.readouterr().out
     assert "none in" not in said and "mc2-dna150-homer " in said
+
+
+def test_version(capsys):
+    import seqgra
+
+    with pytest.raises(SystemExit) as stop:
+        run("--version")
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"seqgra {seqgra.__version__}\n"
+
+
+#: Runs commands that find their results up to date, and prints what of HEAVY they have loaded.
+UP_TO_DATE = """
+import json, sys
+from seqgra.cli import main
+assert not any(map(main, json.loads(sys.argv[1])))
+print(*{name.split(".")[0] for name in sys.modules})
+"""
+HEAVY = {"torch", "numba", "pandas", "pyarrow", "scipy", "sklearn", "matplotlib", "tensorflow"}
+
+
+def test_what_is_up_to_date_is_found_without_heavy_libraries(tmp_path, tiny_dataset):
+    data, model = tiny_dataset, tmp_path / "model"
+    (tmp_path / "net.yaml").write_text("layers: [flatten, {dense: 4}]\ntraining: {epochs: 1}\n")
+    commands = [
+        ["simulate", data.parent / "tiny.yaml", "-o", data, "--seed", 1, "--size", 1000],
+        ["train", data, tmp_path / "net.yaml", "-o", model, "--size", 1000],
+        ["evaluate", model, data, "-o", tmp_path / "scores"],
+        [
+            "attribute",
+            model,
+            data,
+            "-o",
+            tmp_path / "maps",
+            "--examples",
+            5,
+            "--method",
+            "gradient",
+        ],
+    ]
+    commands = [[str(part) for part in command] for command in commands]
+    for command in commands:
+        assert cli.main(command) == 0
+    done = subprocess.run(
+        [sys.executable, "-c", UP_TO_DATE, json.dumps(commands)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *said, loaded = done.stdout.splitlines()
+    assert len(said) == 4 and all("up to date" in line for line in said)
+    assert not HEAVY & set(loaded.split())
+
+
+def test_the_list_reads_no_further_than_descriptions(tmp_path, capsys):
+    folder = tmp_path / "grammars"
+    folder.mkdir()
+    (folder / "a.yaml").write_text("window: 5\nelements: {description: no}\ndescription: of a\n")
+    (folder / "b.yaml").write_text("x: &x 1\ny: *x\ndescription: of b\n}")
+    (folder / "c.yaml").write_text("window: [description]\n")
+    assert run("list", "--library", tmp_path) == 0
+    listed = capsys.readouterr().out.splitlines()[1:4]
+    assert [line.split(maxsplit=1) for line in listed] == [["a", "of a"], ["b", "of b"], ["c"]]
+    (folder / "b.yaml").write_text("{")
+    assert run("list", "--library", tmp_path) == 2
+    assert "b.yaml: line 1, column 2: is not YAML" in capsys.readouterr().err

@@ -6,8 +6,6 @@ import numpy as np
 
 from seqgra.attribute.gradients import one_hot
 from seqgra.dataset import Dataset
-from seqgra.law.pcg import generator_state
-from seqgra.law.shuffle import shuffle_rows
 from seqgra.streams import stream
 
 #: Names of baselines.
@@ -55,6 +53,9 @@ def shuffled(x: np.ndarray, letters: int, count: int) -> np.ndarray:
     ndarray
         float32 (R, N, A, L), one-hot.
     """
+    from seqgra.law.pcg import generator_state
+    from seqgra.law.shuffle import shuffle_rows
+
     result = np.empty((count, len(x), letters, x.shape[1]), np.float32)
     for number, row in enumerate(x):
         state = generator_state(stream(0, "references", row.tobytes().hex(), 0))

@@ -12,7 +12,6 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from seqgra.architecture.custom import custom_code
 from seqgra.cli.fit import add_fit
 from seqgra.cli.gpus import share_gpus
 from seqgra.cli.ingest import add_ingest
@@ -60,6 +59,8 @@ def _split_batch(text: str) -> list[str]:
 
 def _run(options: argparse.Namespace) -> int:
     """Run one parsed command and report it in one line."""
+    from seqgra.architecture.custom import custom_code
+
     started = time.perf_counter()
     if getattr(options, "device", "cpu") != "cpu":
         share_gpus()
@@ -184,6 +185,16 @@ def _write_done(file: Path, nouns: list[Path]) -> None:
     write_atomically(file, "".join(lines))
 
 
+class _Version(argparse.Action):
+    """Prints the version; the other commands start without looking it up."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        import seqgra
+
+        print(f"seqgra {seqgra.__version__}")
+        parser.exit()
+
+
 def _complain(message: str) -> None:
     for line in message.splitlines():
         print(f"seqgra: {line}", file=sys.stderr, flush=True)
@@ -196,6 +207,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Every command that writes skips what is up to date and resumes what was interrupted. "
         "With --batch FILE it runs once a line of FILE, each line holding the arguments of one call.",
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     add_simulate(verbs)
     add_ingest(verbs)

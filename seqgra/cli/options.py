@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from seqgra.alphabet import SETS
 from seqgra.errors import bad_input
 
 _BATCHED = ("simulate", "ingest", "subsample", "tune", "train", "evaluate", "attribute")
@@ -67,6 +66,8 @@ def sets_of(options: argparse.Namespace) -> list[str] | None:
     InputError
         If there is no such set.
     """
+    from seqgra.alphabet import SETS
+
     sets = options.sets.split(",") if options.sets else None
     if unknown := [name for name in sets or () if name not in SETS]:
         raise bad_input("--sets", unknown[0], f"no such set; choose from {', '.join(SETS)}")

@@ -20,7 +20,6 @@ from seqgra.cli.options import (
     positive,
     sets_of,
 )
-from seqgra.dataset import split_size
 from seqgra.errors import InputError, Problem, bad_input
 
 if TYPE_CHECKING:
@@ -274,13 +273,13 @@ def _describe_real(folder: Path, output: Path | None) -> str:
 def _list(options: argparse.Namespace) -> str:
     from seqgra.attribute.methods import METHODS
     from seqgra.model import BACKENDS
-    from seqgra.yamlfile import read_yaml
+    from seqgra.yamlfile import read_description
 
     for kind in ("grammars", "architectures"):
         print(f"{kind}:")
         files = sorted((options.library / kind).glob("*.yaml"))
         for file in files:
-            print(f"  {file.stem:45} {read_yaml(file).get('description', '')}")
+            print(f"  {file.stem:45} {read_description(file)}")
         if not files:
             folder = (options.library / kind).resolve()
             print(f"  none in {folder}; run seqgra in its checkout, or give --library FOLDER")
@@ -310,6 +309,8 @@ def _import_xml(options: argparse.Namespace) -> str:
 
 def _simulate_calls(grammar: str, imported: Imported) -> list[str]:
     """Return the command lines that simulate sets of the definition's sizes."""
+    from seqgra.dataset import split_size
+
     counts = imported.counts
     call = f"seqgra simulate {grammar} -o data/{Path(grammar).stem}"
     call += "" if imported.seed is None else f" --seed {imported.seed}"

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqgra.alphabet import SETS
 from seqgra.cli.options import (
     Verbs,
     add_custom_code,
@@ -22,7 +21,6 @@ from seqgra.cli.options import (
     positive,
     sets_of,
 )
-from seqgra.dataset import split_size
 from seqgra.errors import bad_input
 
 if TYPE_CHECKING:
@@ -47,6 +45,8 @@ def add_simulate(verbs: Verbs) -> None:
 
 
 def _simulate(options: argparse.Namespace) -> str:
+    from seqgra.alphabet import SETS
+    from seqgra.dataset import split_size
     from seqgra.grammar.load import find_grammar
     from seqgra.simulate import simulate
 
@@ -307,16 +307,14 @@ def add_attribute(verbs: Verbs) -> None:
 def _attribute(options: argparse.Namespace) -> str:
     from seqgra.attribute import attribute
     from seqgra.attribute.methods import Settings
-    from seqgra.evaluate.motifs import AlignedMotifs
-    from seqgra.evaluate.recovery import recover
 
     return attribute(
         options.model,
         options.dataset,
         options.output,
         method=options.method,
-        score=recover,
-        motifs=AlignedMotifs,
+        score=_recover,
+        motifs=_aligned_motifs,
         examples=options.examples,
         **{name: getattr(options, name) for name in Settings._fields},
         correct=options.correct,
@@ -324,6 +322,20 @@ def _attribute(options: argparse.Namespace) -> str:
         set_size=options.set_size,
         device=options.device,
     )
+
+
+def _recover(*arguments: Any) -> Any:
+    """Call `recover`, which is imported only where something is computed."""
+    from seqgra.evaluate.recovery import recover
+
+    return recover(*arguments)
+
+
+def _aligned_motifs(*arguments: Any) -> Any:
+    """Make `AlignedMotifs`, imported as `recover` is."""
+    from seqgra.evaluate.motifs import AlignedMotifs
+
+    return AlignedMotifs(*arguments)
 
 
 def add_compare(verbs: Verbs) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seqgra.dataset import open_dataset
-from seqgra.evaluate import curves
 from seqgra.fingerprint import claim, identity_of, require_run
-from seqgra.model import AbstractModel, open_model
-from seqgra.results import write_scores
+
+if TYPE_CHECKING:  # scores that are up to date need neither pandas nor a model
+    from seqgra.model import AbstractModel
 
 _BATCH = 1024
 
@@ -59,6 +60,10 @@ def evaluate(
         if run["status"] == "diverged":  # whatever weights are left are no result
             draft.publish("diverged", reason=run.get("reason", ""))
             return "diverged"
+        from seqgra.evaluate import curves
+        from seqgra.model import open_model
+        from seqgra.results import write_scores
+
         trained = open_model(model, run, data, device)
         data.verify(set_name)
         logits = predict(trained, data.x(set_name, set_size))

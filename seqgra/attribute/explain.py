@@ -1,0 +1,164 @@
+"""Attributions of a model and how they recover the grammar, computed batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+
+from seqgra.architecture.load import resolve_architecture
+from seqgra.architecture.schema import Network
+from seqgra.attribute import gradients
+from seqgra.attribute.consistency import Patterns
+from seqgra.attribute.explanations import PICTURED, Explanations, fixed_explanations
+from seqgra.attribute.methods import METHODS, Method, Settings
+from seqgra.attribute.null import background_only
+from seqgra.attribute.solvable import solvable
+from seqgra.attribute.sources import completeness_gap, method_settings, predictions, source_of
+from seqgra.dataset import Dataset
+from seqgra.model import AbstractModel
+from seqgra.results import Attributions, BackgroundOnly
+
+_BATCH = 256
+
+#: (dataset, set name, rows int64 (K,), conditions explained int64 (K,), values float32 (K, A, L),
+#: signed, attributions of background-only sequences) -> one row an explanation.
+Score = Callable[
+    [Dataset, str, np.ndarray, np.ndarray, np.ndarray, bool, BackgroundOnly], pd.DataFrame
+]
+
+
+class Motifs(Protocol):
+    """Averages attributions over what is known to be in the examples."""
+
+    def add(self, rows: np.ndarray, explained: np.ndarray, values: np.ndarray) -> None:
+        """Take rows int64 (K,), conditions explained int64 (K,), values float32 (K, A, L)."""
+
+    def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return `Attributions.elements` and `Attributions.motifs`."""
+
+
+class Plan(NamedTuple):
+    """What to explain and how; the rows are of `x`, uint8 (N, L)."""
+
+    dataset: Dataset
+    set_name: str
+    x: np.ndarray
+    wanted: Explanations
+    method: str
+    settings: Settings
+    correct: bool
+    score: Score
+    motifs: Motifs
+
+    @property
+    def chosen(self) -> Method:
+        """The method."""
+        return METHODS[self.method]
+
+    @property
+    def fill(self) -> np.ndarray | None:
+        """What masked positions hold, float32 (A,); None for no letter."""
+        if "mask" not in self.chosen.settings or self.settings.mask == "zeros":
+            return None
+        return self.dataset.grammar.letter_distribution().astype(np.float32)
+
+
+def network_of(model: AbstractModel) -> Network | None:
+    """Return the architecture of a network, None for other models."""
+    recipe = getattr(model, "recipe", {})
+    if "architecture" not in recipe:
+        return None
+    content, text = recipe["architecture"], recipe.get("source", "")
+    found = resolve_architecture(content, "the model", text)
+    return found if isinstance(found, Network) else None
+
+
+def attributions(model: AbstractModel, plan: Plan) -> Attributions:
+    """Explain batch by batch, keeping scores and the values of a few.
+
+    Raises
+    ------
+    NotDifferentiable
+        If the model has no gradient.
+    """
+    one_hot = np.eye(len(plan.dataset.conditions), dtype=np.uint8)[plan.wanted.conditions]
+    pictured = fixed_explanations(one_hot, PICTURED, PICTURED).rows
+    null = _background_only(model, plan)
+    tables, kept, patterns = [], [], Patterns()
+    for first in range(0, len(plan.wanted.rows), _BATCH):
+        part = slice(first, first + _BATCH)
+        table, values = _explain(model, plan, plan.wanted.part(part), null)
+        tables.append(table)
+        patterns.add(values, plan.wanted.conditions[part])
+        plan.motifs.add(*plan.wanted.part(part), values)
+        kept.append(values[pictured[(pictured >= first) & (pictured < first + _BATCH)] - first])
+    recovery = pd.concat(tables, ignore_index=True)
+    sure = solvable(plan.dataset, plan.set_name, *plan.wanted)
+    if sure is not None:
+        recovery.insert(3, "solvable", sure)
+    return Attributions(
+        plan.method,
+        recovery,
+        *plan.wanted.part(pictured),
+        np.concatenate(kept),
+        *plan.motifs.tables(),
+        patterns.scores(plan.dataset.conditions),
+    )
+
+
+def _background_only(model: AbstractModel, plan: Plan) -> BackgroundOnly:
+    """Return attributions of background-only sequences, by the same method and settings."""
+    x, explained = background_only(plan.dataset, plan.set_name)
+    parts = [
+        _values(model, plan, x[first : first + _BATCH], explained[first : first + _BATCH])[0]
+        for first in range(0, len(x), _BATCH)
+    ]
+    return BackgroundOnly(np.concatenate(parts), explained)
+
+
+def _values(
+    model: AbstractModel, plan: Plan, x: np.ndarray, target: np.ndarray
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return the attributions of letter codes, float32 (K, A, L), and the settings that made them."""
+    method = plan.chosen
+    inputs = gradients.one_hot(x, len(plan.dataset.alphabet.letters))
+    source = source_of(model, method, correct=plan.correct, fill=plan.fill)
+    predict = predictions(model, plan.fill)
+    settings = method_settings(method, plan.settings, plan.dataset, x, predict)
+    return method.function(source, inputs, target, **settings), settings
+
+
+def _explain(
+    model: AbstractModel, plan: Plan, wanted: Explanations, null: BackgroundOnly
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the recovery table (see `Attributions`) and the attributions of some explanations."""
+    (rows, target), dataset = wanted, plan.dataset
+    x, method = np.array(plan.x[rows]), plan.chosen
+    values, settings = _values(model, plan, x, target)
+    metrics = plan.score(dataset, plan.set_name, rows, target, values, method.signed, null)
+    if method.complete:
+        start = settings.get("baseline", settings.get("references"))
+        inputs = gradients.one_hot(x, len(dataset.alphabet.letters))
+        gap = completeness_gap(model, inputs, target, values, start)
+        metrics = metrics.assign(completeness_gap=gap)
+    names = np.array(dataset.conditions)[target]
+    correct = _is_correct(model.logits(x), target, dataset.task)
+    keys = {"example": rows, "condition": names, "correct": correct}
+    return pd.concat([pd.DataFrame(keys), metrics.reset_index(drop=True)], axis=1), values
+
+
+def _is_correct(logits: np.ndarray, target: np.ndarray, task: str) -> np.ndarray:
+    """Return where the target's probability is above one half: bool (N,).
+
+    In a multi-class task it is then the largest; in a multi-label task its logit is above 0.
+    """
+    logits = logits.astype(np.float64)
+    own = logits[np.arange(len(target)), target]
+    if task == "multi-label":
+        return own > 0
+    with np.errstate(over="ignore"):
+        odds_against = np.exp(logits - own[:, None]).sum(axis=1)
+    return odds_against < 2
