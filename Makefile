@@ -1,5 +1,6 @@
 # make demo   set up, run the demo grid, say where the report is
-# make test   set up, then lint, types, tests, doctests, workflow checks
+# make test   set up, then lint, types, doctests and all tests but the slow ones; before each commit
+# make test-all   make test, then the slow tests: whole grids through Snakemake, killed and edited
 # make test-slurm   the grid through a real one-node Slurm (root only, else skipped)
 # make smoke  a small grid through Snakemake
 # make paper  which of the paper's figures there are; make paper FIGURE=2 SCALE=small  one of them
@@ -12,7 +13,7 @@ BIN := .venv/bin
 SETUP := .venv/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-slurm smoke paper lint clean
+.PHONY: demo test test-all test-slurm smoke paper lint clean
 
 $(SETUP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
@@ -27,6 +28,9 @@ demo: $(SETUP)
 
 test: $(SETUP) lint
 	pytest --numprocesses $(CORES) --dist loadfile
+
+test-all: test
+	pytest --numprocesses $(CORES) --dist loadfile -m slow
 
 test-slurm: $(SETUP)
 	tests/slurm/run

@@ -20,6 +20,7 @@ def whole(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_kill_9_in_every_stage_changes_no_byte(whole, tmp_path):
     folder = faults.make_grid(tmp_path / "killed")
     killed = faults.kill_at_random(folder, moments=6, seed=1)
@@ -30,6 +31,7 @@ def test_kill_9_in_every_stage_changes_no_byte(whole, tmp_path):
     assert all(read_run(file.parent) for file in folder.rglob("run.json"))
 
 
+@pytest.mark.slow
 def test_two_runs_in_one_folder_are_refused(tmp_path):
     folder = faults.make_grid(tmp_path / "twice")
     first = faults.start(folder)

@@ -143,6 +143,7 @@ def test_a_simulated_dataset_is_refused(tiny_dataset):
         Grid(config(tiny_dataset), "config", (REPOSITORY,))
 
 
+@pytest.mark.slow
 def test_a_grid_of_a_grammar_and_a_real_dataset(real, tmp_path, tiny_grammar):
     quick = {"optimizer": {"adam": {"learning_rate": 0.01}}, "training": {"epochs": 3}}
     content = config(

@@ -97,6 +97,7 @@ def test_a_second_call_does_nothing(run):
     assert run.nouns() == before
 
 
+@pytest.mark.slow
 def test_a_new_seed_size_and_grammar_compute_only_what_is_new(run):
     before, scores = run.nouns(), set(run.scores().splitlines())
     run.config |= {"data_seeds": [1, 2], "sizes": [200, 300]}
@@ -110,6 +111,7 @@ def test_a_new_seed_size_and_grammar_compute_only_what_is_new(run):
     assert scores < set(run.scores().splitlines()), "the first cells' scores stay as they were"
 
 
+@pytest.mark.slow
 def test_after_a_grammar_edit_what_depends_on_it_runs_again(run):
     before = run.nouns()
     file = run.folder / "grammars" / "tiny.yaml"
@@ -122,6 +124,7 @@ def test_after_a_grammar_edit_what_depends_on_it_runs_again(run):
     assert all(after[name] != time for name, time in before.items()), "both grammars hold the k-mer"
 
 
+@pytest.mark.slow
 def test_variants_follow_their_base(run):
     """Editing a base architecture or a motif file reaches the variants that are made from it."""
     before = run.nouns()
@@ -148,6 +151,7 @@ def test_variants_follow_their_base(run):
     assert all(third[name] != second[name] for name in new), "the motif changed"
 
 
+@pytest.mark.slow
 def test_a_failed_cell_costs_only_itself(run):
     """A model folder that cannot be made fails; the pack's other seeds and sizes finish."""
     run.config = json.loads(json.dumps(CONFIG)) | {"sizes": [200, 300], "data_seeds": [1, 2]}
@@ -193,12 +197,14 @@ def edited(tmp_path_factory):
     return run, pd.read_csv(told / "tables" / "status.csv").set_index("architecture")
 
 
+@pytest.mark.slow
 def test_what_an_edit_left_behind_is_no_result(edited):
     _, status = edited
     assert status.status["fc4"] == "missing"
     assert status.reason["fc4"] == "train: out of date: made from an earlier architecture"
 
 
+@pytest.mark.slow
 def test_after_an_edit_and_a_failure_all_that_changed_is_made_again(edited):
     """The failed jobs' markers are gone, but what was made of the earlier models is still there."""
     run, _ = edited
@@ -219,6 +225,7 @@ def test_after_an_edit_and_a_failure_all_that_changed_is_made_again(edited):
     assert "Nothing to be done" in run.snakemake()
 
 
+@pytest.mark.slow
 def test_a_pack_without_any_marker_is_missed(edited):
     run, _ = edited
     markers = list((run.folder / "results/t/packs/tiny/fc4").rglob("*.done"))
@@ -230,6 +237,7 @@ def test_a_pack_without_any_marker_is_missed(edited):
     assert len(markers) == 3 and all(f"rule {marker.stem}:" in said for marker in markers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "rule"),
     [
@@ -269,6 +277,7 @@ def test_the_slurm_profile_as_a_site_fills_it_in(tmp_path):
     assert "slurm_account=my-group" in network and "qos=normal" in network
 
 
+@pytest.mark.slow
 def test_tuning_comes_before_training(tmp_path):
     run = Run(tmp_path)
     candidates = [{"sgd": {"learning_rate": 1e-7}}, {"adam": {"learning_rate": 0.01}}]
