@@ -66,7 +66,7 @@ def train(
         The model.
     size
         Dataset size n: 70 % training, 10 % validation. The exact posterior has neither size nor seed; None
-        takes all real examples.
+        takes the largest that the dataset holds.
     seed
         Model seed.
     backend
@@ -232,8 +232,6 @@ def _job(
     exact = isinstance(resolved, BayesOptimal)
     opened = open_dataset(dataset)
     if size is None and not exact:
-        if opened.simulated:
-            raise bad_input("--size", "", "is missing; say how many examples to train on")
         size = largest_size(opened.counts)
     if exact and permute_labels:
         raise bad_input("--permute-labels", "", f"is for what is trained; {name} is not")

@@ -13,21 +13,27 @@ REPOSITORY = Path(__file__).parents[1]
 CONDA_NAMES = {"torch": "pytorch"}
 
 
-def requirements():
+def requirements(*extras):
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    found = dict(re.match(r"([\w-]+)(.*)", line).groups() for line in project["dependencies"])
+    lines = [*project["dependencies"]]
+    for extra in extras:
+        lines += project["optional-dependencies"][extra]
+    found = dict(re.match(r"([\w-]+)(.*)", line).groups() for line in lines)
     return {CONDA_NAMES.get(name, name): bound for name, bound in found.items()}
 
 
-@pytest.mark.parametrize("file", ["environment.yml", "workflow/envs/seqgra.yaml"])
-def test_conda_environment_agrees_with_pyproject(file):
+@pytest.mark.parametrize(
+    ("file", "extras"),
+    [("environment.yml", ["tensorflow", "slurm"]), ("workflow/envs/seqgra.yaml", [])],
+)
+def test_conda_environment_agrees_with_pyproject(file, extras):
     content = yaml.safe_load((REPOSITORY / file).read_text())
     listed = [line for line in content["dependencies"] if isinstance(line, str) and line != "pip"]
     [by_pip] = [line["pip"] for line in content["dependencies"] if isinstance(line, dict)]
     listed += [line for line in by_pip if line != "-e ."]
     conda = dict(re.match(r"([\w-]+)(.*)", line).groups() for line in listed)
     assert conda.pop("python") == ">=3.11"
-    assert conda == requirements()
+    assert conda == requirements(*extras)
 
 
 def test_constraints_pin_every_dependency():

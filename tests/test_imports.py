@@ -9,9 +9,9 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "seqgra"
 VERBS = {"describe", "simulate", "subsample", "ingest", "fit", "tune", "train"}
-VERBS |= {"attribute", "filters", "evaluate", "compare", "export"}
+VERBS |= {"attribute", "filters", "evaluate", "compare", "export", "project"}
 LAYERS = [
-    {"errors", "alphabet", "streams", "fingerprint", "yamlfile", "textfile", "progress"}
+    {"errors", "alphabet", "streams", "fingerprint", "yamlfile", "textfile", "progress", "library"}
     | {
         "logits",
         "grammar",

@@ -13,22 +13,30 @@ from seqgra.architecture.optimizers import Optimizer, Sgd
 from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Network
 from seqgra.errors import bad_input, raise_problems
 from seqgra.fingerprint import digest
+from seqgra.library import ARCHITECTURES, find_named, library_folders, named_files
 from seqgra.yamlfile import read_yaml, suggest, validate
 
 
-def load_architecture(name: str, folder: Path = Path("architectures")) -> Architecture:
-    """Read an architecture given by file, by name in `folder`, or by descriptor.
+def load_architecture(name: str | Path, library: Path | None = None) -> Architecture:
+    """Read an architecture given by file, by name in architectures/, or by descriptor.
+
+    Parameters
+    ----------
+    name
+        Which.
+    library
+        A folder of the user's own that holds architectures/; see `library_folders`.
 
     Raises
     ------
     InputError
         If there is none, or the file is wrong (every problem at once).
     """
-    content, file = architecture_content(name, folder)
+    content, file = architecture_content(name, library)
     return resolve_architecture(content, file)
 
 
-def architecture_content(name: str, folder: Path = Path("architectures")) -> tuple[Any, str]:
+def architecture_content(name: str | Path, library: Path | None = None) -> tuple[Any, str]:
     """Return the unchecked content of an architecture and the name for messages.
 
     Raises
@@ -36,13 +44,12 @@ def architecture_content(name: str, folder: Path = Path("architectures")) -> tup
     InputError
         If there is no such file or descriptor.
     """
-    for candidate in (Path(name), folder / f"{name}.yaml"):
-        if candidate.is_file():
-            return read_yaml(candidate), str(candidate)
-    if looks_like_descriptor(name):
-        return parse_descriptor(name), name
-    known = sorted(path.stem for path in folder.glob("*.yaml"))
-    advice = suggest(name, known)
+    folders = library_folders(library)
+    if file := find_named(name, ARCHITECTURES, folders):
+        return read_yaml(file), str(file)
+    if looks_like_descriptor(str(name)):
+        return parse_descriptor(str(name)), str(name)
+    advice = suggest(str(name), list(named_files(ARCHITECTURES, folders)))
     raise bad_input(name, "", f"no such architecture file nor descriptor; {advice}")
 
 

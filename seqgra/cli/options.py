@@ -111,12 +111,19 @@ def add_set_size(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def named_architecture(name: str, library: Path | None) -> str:
+    """Return the file of an architecture that `library` has by that name, else what was given."""
+    from seqgra.library import ARCHITECTURES, find_named
+
+    return str(find_named(name, ARCHITECTURES, [library] if library else []) or name)
+
+
 def add_library(parser: argparse.ArgumentParser) -> None:
     """Add --library."""
     parser.add_argument(
         "--library",
         type=Path,
-        default=Path(),
         metavar="FOLDER",
-        help="folder that also holds grammars/ and architectures/ [.]",
+        help="folder with grammars/ and architectures/ of your own, looked at before the working folder "
+        "and what ships with seqgra",
     )

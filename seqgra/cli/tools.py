@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from seqgra.cli.options import (
     add_output,
     add_sets,
     add_verb,
+    named_architecture,
     natural,
     positive,
     sets_of,
@@ -40,6 +42,7 @@ def add_tools(verbs: Verbs) -> None:
     parser.add_argument("base", help="file or name; an architecture may be a descriptor")
     parser.add_argument("changes", help="JSON; mappings merge, lists replace")
     add_output(parser, "FILE")
+    add_library(parser)
     example = "seqgra describe mc2-dna150-order -o described/order"
     summary = "describe a grammar in words, numbers and pictures"
     parser = add_verb(verbs, "describe", _describe, summary, example)
@@ -47,6 +50,7 @@ def add_tools(verbs: Verbs) -> None:
         "grammar",
         help="YAML file, or the name of one in grammars/; or a folder made by seqgra ingest",
     )
+    add_library(parser)
     parser.add_argument(
         "-o",
         "--output",
@@ -76,11 +80,25 @@ def add_tools(verbs: Verbs) -> None:
     summary = "list grammars, architectures, attribution methods and backends"
     parser = add_verb(verbs, "list", _list, summary, "seqgra list")
     add_library(parser)
+    _add_init(verbs)
     _add_plan(verbs)
     _add_next(verbs)
     _add_import_xml(verbs)
     _add_export(verbs)
     _add_filters(verbs)
+
+
+def _add_init(verbs: Verbs) -> None:
+    summary = "make a folder ready for a grid of your own: config, Snakefile, Slurm profile, README"
+    parser = add_verb(verbs, "init", _init, summary, "seqgra init my-project")
+    parser.add_argument("output", type=Path, metavar="FOLDER", help="new or empty folder")
+
+
+def _init(options: argparse.Namespace) -> str:
+    from seqgra.project import make_project
+
+    make_project(options.output)
+    return f"ready; next: cd {shlex.quote(str(options.output))} && snakemake --cores 2"
 
 
 def _add_plan(verbs: Verbs) -> None:
@@ -174,23 +192,24 @@ def _check(options: argparse.Namespace) -> str:
     return ""
 
 
-def _check_one(file: Path, library: Path) -> list[str]:
+def _check_one(file: Path, library: Path | None) -> list[str]:
     """Check a file of any kind; return what its user should know."""
     from seqgra.architecture.descriptor import looks_like_descriptor
     from seqgra.architecture.load import load_architecture
     from seqgra.grammar.load import load_grammar
     from seqgra.grid import read_grid
     from seqgra.law.law import compile_law
+    from seqgra.library import library_folders
     from seqgra.yamlfile import read_yaml
 
     if not file.exists() and looks_like_descriptor(file.name):
-        load_architecture(str(file))
+        load_architecture(file)
         return []
     content = read_yaml(file)
     if content.keys() & {"grammars", "datasets"}:
-        return read_grid(file, (Path(), library)).notes
+        return read_grid(file, library_folders(library)).notes
     if content.keys() & {"layers", "features", "module"}:
-        load_architecture(str(file))
+        load_architecture(file)
     else:
         compile_law(load_grammar(file), str(file))
     return []
@@ -199,8 +218,9 @@ def _check_one(file: Path, library: Path) -> list[str]:
 def _plan(options: argparse.Namespace) -> str:
     from seqgra.grid import read_grid
     from seqgra.grid.plan import plan, table
+    from seqgra.library import library_folders
 
-    grid = read_grid(options.config, (Path(), options.library))
+    grid = read_grid(options.config, library_folders(options.library))
     print(table(plan(grid, options.seconds), str(options.config)))
     return ""
 
@@ -208,8 +228,9 @@ def _plan(options: argparse.Namespace) -> str:
 def _next(options: argparse.Namespace) -> str:
     from seqgra.grid import read_grid
     from seqgra.grid.adaptive import write_packs
+    from seqgra.library import library_folders
 
-    write_packs(read_grid(options.grid, (Path(), options.library)), options.output)
+    write_packs(read_grid(options.grid, library_folders(options.library)), options.output)
     return "done"
 
 
@@ -227,10 +248,11 @@ def _variant(options: argparse.Namespace) -> str:
     if not isinstance(changes, dict):
         raise bad_input("variant", "changes", 'must be a JSON mapping, such as {"window": 500}')
     if options.kind == "grammar":
-        grammar = grammar_variant(find_grammar(options.base), changes)
+        grammar = grammar_variant(find_grammar(options.base, options.library), changes)
         content = grammar_content(grammar)
     else:  # what it leaves out may be the library's to say
-        architecture = architecture_variant(options.base, changes, options.output.stem)
+        base = named_architecture(options.base, options.library)
+        architecture = architecture_variant(base, changes, options.output.stem)
         content = architecture.model_dump(mode="json", exclude_unset=True)
     write_atomically(options.output, yaml.safe_dump(content, sort_keys=False))
     return "done"
@@ -244,7 +266,7 @@ def _describe(options: argparse.Namespace) -> str:
     if (folder := Path(options.grammar)).joinpath(RUN_FILE).is_file():
         return _describe_real(folder, options.output)
     text = describe(
-        find_grammar(options.grammar),
+        find_grammar(options.grammar, options.library),
         options.output,
         dataset=options.dataset,
         examples=options.examples,
@@ -272,17 +294,14 @@ def _describe_real(folder: Path, output: Path | None) -> str:
 
 def _list(options: argparse.Namespace) -> str:
     from seqgra.attribute.methods import METHODS
+    from seqgra.library import ARCHITECTURES, GRAMMARS, library_folders, named_files
     from seqgra.model import BACKENDS
     from seqgra.yamlfile import read_description
 
-    for kind in ("grammars", "architectures"):
+    for kind in (GRAMMARS, ARCHITECTURES):
         print(f"{kind}:")
-        files = sorted((options.library / kind).glob("*.yaml"))
-        for file in files:
-            print(f"  {file.stem:45} {read_description(file)}")
-        if not files:
-            folder = (options.library / kind).resolve()
-            print(f"  none in {folder}; run seqgra in its checkout, or give --library FOLDER")
+        for name, file in named_files(kind, library_folders(options.library)).items():
+            print(f"  {name:45} {read_description(file)}".rstrip())
     print("attribution methods:")
     for name, method in METHODS.items():
         warning = f"; {method.warning}" if method.warning else ""

@@ -17,6 +17,7 @@ from seqgra.cli.options import (
     add_set_size,
     add_sets,
     add_verb,
+    named_architecture,
     natural,
     positive,
     sets_of,
@@ -33,6 +34,7 @@ def add_simulate(verbs: Verbs) -> None:
     parser = add_verb(verbs, "simulate", _simulate, "draw sequences from a grammar", example)
     parser.add_argument("grammar", help="YAML file, or the name of one in grammars/")
     add_output(parser, "DATASET")
+    add_library(parser)
     parser.add_argument("--seed", type=natural, default=0, help="data seed [0]")
     parser.add_argument(
         "--size", type=positive, help="examples in all: 70 / 10 / 20 %% of the three sets"
@@ -54,7 +56,7 @@ def _simulate(options: argparse.Namespace) -> str:
     if (options.size is None) == (options.examples is None):
         raise bad_input("simulate", "", "needs exactly one of --size and --examples")
     counts = split_size(options.size) if options.size else dict.fromkeys(SETS, options.examples)
-    grammar = find_grammar(options.grammar)
+    grammar = find_grammar(options.grammar, options.library)
     return simulate(
         grammar,
         options.output,
@@ -107,7 +109,7 @@ def _tune(options: argparse.Namespace) -> str:
     given = options.candidates
     return tune(
         options.dataset,
-        options.architecture,
+        named_architecture(options.architecture, options.library),
         options.output,
         epochs=options.epochs,
         candidates=CANDIDATES if given is None else _read_candidates(given),
@@ -165,11 +167,13 @@ def _add_training(parser: argparse.ArgumentParser, what: str, which: str = "") -
     parser.add_argument("dataset", type=Path, help=f"{made}, {which}" if which else made)
     parser.add_argument("architecture", help="YAML file, name in architectures/, or descriptor")
     add_output(parser, what)
+    add_library(parser)
     parser.add_argument(
         "--size",
         type=positive,
         required=what == "TUNING",
-        help="examples in all: 70 %% train, 10 %% validate",
+        help="examples in all: 70 %% train, 10 %% validate"
+        + ("" if what == "TUNING" else " [as many as there are]"),
     )
     parser.add_argument("--seed", type=natural, default=0, help="model seed [0]")
     parser.add_argument(
@@ -189,7 +193,7 @@ def _train(options: argparse.Namespace) -> str:
 
     return train(
         options.dataset,
-        options.architecture,
+        named_architecture(options.architecture, options.library),
         options.output,
         tuned=options.tuned,
         permute_labels=options.permute_labels,
@@ -213,7 +217,7 @@ def _train_together(group: list[argparse.Namespace]) -> list[str]:
 
     shared = group[0]
     said = train_stack(
-        shared.architecture,
+        named_architecture(shared.architecture, shared.library),
         {each.place: Run(each.dataset, each.output, each.seed) for each in group},
         size=shared.size,
         width=shared.stack,
@@ -378,17 +382,18 @@ def _compare(options: argparse.Namespace) -> str:
     )
 
 
-def _write_cells(config: Path | None, library: Path, folder: Path) -> Path:
+def _write_cells(config: Path | None, library: Path | None, folder: Path) -> Path:
     import csv
     import io
 
     from seqgra.fingerprint import write_atomically
     from seqgra.grid import commands, read_grid
     from seqgra.grid.adaptive import spared_cells
+    from seqgra.library import library_folders
 
     if config is None:
         raise bad_input("compare", "", "needs --grid CONFIG or --cells FILE")
-    grid = read_grid(config, (Path(), library))
+    grid = read_grid(config, library_folders(library))
     rows = list(commands.cell_rows(grid, spared_cells(grid)))
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")

@@ -16,6 +16,7 @@ from seqgra.grammar.laws import highest, resolve_law
 from seqgra.grammar.motifs import read_motifs
 from seqgra.grammar.pools import read_pool
 from seqgra.grammar.schema import Arrangement, Element, Grammar, Group
+from seqgra.library import GRAMMARS, find_named, library_folders, named_files
 from seqgra.yamlfile import read_yaml, suggest, validate
 
 Placing = TypeVar("Placing", bound=Arrangement)
@@ -84,21 +85,26 @@ def _as_pairs(value: Any) -> Any:
     return [_as_pairs(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def find_grammar(name: str, folder: Path = Path("grammars")) -> Path:
+def find_grammar(name: str | Path, library: Path | None = None) -> Path:
     """Return the file of a grammar given by path or by name.
+
+    Parameters
+    ----------
+    name
+        A file, or the name of one in grammars/.
+    library
+        A folder of the user's own that holds grammars/; see `library_folders`.
 
     Raises
     ------
     InputError
         If there is no such file.
     """
-    for candidate in (Path(name), folder / f"{name}.yaml"):
-        if candidate.is_file():
-            return candidate
-    known = sorted(path.stem for path in folder.glob("*.yaml"))
-    raise bad_input(
-        name, "", f"no such grammar file, nor {folder}/{name}.yaml; {suggest(name, known)}"
-    )
+    folders = library_folders(library)
+    if file := find_named(name, GRAMMARS, folders):
+        return file
+    advice = suggest(str(name), list(named_files(GRAMMARS, folders)))
+    raise bad_input(name, "", f"no such grammar file, nor grammars/{name}.yaml; {advice}")
 
 
 def _read_element(

@@ -6,12 +6,13 @@ import yaml
 
 from seqgra.errors import InputError
 from seqgra.grid import Grid, commands, jobs
+from seqgra.library import library_folders
 from snakemake.exceptions import WorkflowError
 
-REPOSITORY = Path(workflow.basedir).parent
+REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
 
 try:
-    GRID = Grid(dict(config), "config", roots=(Path(), REPOSITORY))
+    GRID = Grid(dict(config), "config", roots=library_folders(REPOSITORY))
 except InputError as error:
     raise WorkflowError(str(error))
 

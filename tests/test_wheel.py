@@ -1,0 +1,178 @@
+"""The package without its checkout: a wheel, installed beside the libraries, in an empty folder."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seqgra.cli import main
+from seqgra.library import SHIPPED
+from seqgra.project import FILES
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """Build the wheel from a copy of the sources."""
+    source = tmp_path_factory.mktemp("source")
+    for name in ("seqgra", "grammars", "architectures", "workflow"):
+        ignored = shutil.ignore_patterns("__pycache__", ".snakemake")
+        shutil.copytree(REPOSITORY / name, source / name, symlinks=True, ignore=ignored)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(REPOSITORY / name, source)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+    ]
+    subprocess.run([*command, "--wheel-dir", source / "dist", source], check=True)
+    return next((source / "dist").glob("*.whl"))
+
+
+class Installed:
+    """The wheel in an environment of its own, which sees this one's libraries but not the checkout."""
+
+    def __init__(self, wheel: Path, folder: Path) -> None:
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+        self.bin = folder / "bin"
+        install = ["install", "--quiet", "--no-deps", "--no-index", wheel]
+        pip = [sys.executable, "-m", "pip", "--python", self.bin / "python"]
+        subprocess.run([*pip, *install], check=True)
+        (packages,) = folder.glob("lib/python*/site-packages")
+        (packages / "libraries.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+        kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        self.environment = {**kept, "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}"}
+
+    def run(self, folder: Path, *command: object) -> str:
+        """Run a program of the environment in a folder and return what it prints."""
+        program, *arguments = map(str, command)
+        done = subprocess.run(
+            [str(self.bin / program), *arguments],
+            cwd=folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory) -> Installed:
+    return Installed(wheel, tmp_path_factory.mktemp("installed") / "env")
+
+
+@pytest.mark.slow
+def test_every_shipped_file_is_in_the_wheel_once(wheel):
+    shipped = {
+        f"seqgra/shipped/{file.relative_to(REPOSITORY)}": file
+        for name in ("grammars", "architectures", "workflow")
+        for file in (REPOSITORY / name).rglob("*")
+        if file.is_file() and not {".snakemake", "__pycache__"} & set(file.parts)
+    }
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        assert len(names) == len(set(names)) and "seqgra/py.typed" in names
+        held = [name for name in names if name.startswith("seqgra/shipped/")]
+        assert sorted(held) == sorted(shipped)
+        assert all(archive.read(name) == file.read_bytes() for name, file in shipped.items())
+    assert not [name for name in names if name.startswith(("tests/", "grammars/", "build/"))]
+
+
+@pytest.mark.slow
+def test_commands_in_an_empty_folder(installed, tmp_path):
+    said = installed.run(tmp_path, "python", "-c", "import seqgra; print(seqgra.__file__)")
+    assert str(installed.bin.parent) in said, "the wheel, not the checkout"
+    listed = installed.run(tmp_path, "seqgra", "list")
+    for kind in ("grammars", "architectures"):
+        assert all(file.stem in listed for file in (REPOSITORY / kind).glob("*.yaml"))
+    installed.run(tmp_path, "seqgra", "simulate", "mc2-dna150-homer", "-o", "d", "--size", "1000")
+    installed.run(tmp_path, "seqgra", "train", "d", "conv20w-gmp-fc10", "-o", "m")
+    here = tmp_path / "here"
+    assert main(["simulate", "mc2-dna150-homer", "-o", str(here), "--size", "1000"]) == 0
+    for file in here.glob("*.npy"):
+        np.testing.assert_array_equal(np.load(tmp_path / "d" / file.name), np.load(file))
+
+
+@pytest.mark.slow
+def test_a_new_project_runs(installed, tmp_path):
+    installed.run(tmp_path, "seqgra", "init", "my-project")
+    project = tmp_path / "my-project"
+    installed.run(project, "python", "-m", "snakemake", "--cores", "2")
+    status = pd.read_csv(project / "results" / "first" / "tables" / "status.csv")
+    assert len(status) == 13 and set(status["status"]) == {"done"}
+    assert (project / "results" / "first" / "report.html").stat().st_size > 10_000
+    said = installed.run(project, "python", "-m", "snakemake", "--cores", "2", "-n")
+    assert "results/first/report.html" not in said
+
+
+def test_a_project_holds_the_profiles_and_a_valid_config(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", "p"]) == 0
+    written = {str(f.relative_to("p")): f.read_text() for f in Path("p").rglob("*") if f.is_file()}
+    assert written == {name: source.read_text() for name, source in FILES.items()}
+    monkeypatch.chdir("p")
+    assert main(["check", "config/config.yaml"]) == 0
+    capsys.readouterr()
+    assert main(["init", "."]) == 2
+    assert capsys.readouterr().err == "seqgra: .: holds files; give a new or empty folder\n"
+
+
+def test_a_name_is_looked_for_in_the_library_then_here_then_in_what_ships(
+    tmp_path, monkeypatch, capsys
+):
+    """By every stage alike."""
+    monkeypatch.chdir(tmp_path)
+    shipped = SHIPPED / "grammars" / "toy1-kmer-center.yaml"
+    text = shipped.read_text()
+    own = {"here": 11, "library": 12}
+    folders = {"here": Path("grammars"), "library": Path("mine/grammars")}
+
+    def simulated(*options: str) -> int:
+        command = ["simulate", "toy1-kmer-center", "-o", "d", "--examples", "5", "--sets", "test"]
+        assert main([*command, *options]) == 0
+        return np.load("d/test.x.npy").shape[1]
+
+    def described(*options: str) -> str:
+        assert (
+            main(["describe", "toy1-kmer-center", "--ceiling", "0", "--examples", "5", *options])
+            == 0
+        )
+        return capsys.readouterr().out
+
+    shipped_width = simulated()
+    before = described()
+    for name, folder in folders.items():
+        folder.mkdir(parents=True)
+        changed = "\n".join(
+            f"window: {own[name]}" if line.startswith("window:") else line
+            for line in text.splitlines()
+        )
+        (folder / "toy1-kmer-center.yaml").write_text(changed)
+    assert shipped_width not in own.values()
+    assert simulated() == own["here"]
+    assert simulated("--library", "mine") == own["library"]
+    assert simulated("--library", str(SHIPPED)) == own["here"]
+    assert len({before, described(), described("--library", "mine")}) == 3
+    (tmp_path / "mine" / "architectures").mkdir()
+    (tmp_path / "mine" / "architectures" / "net.yaml").write_text("layers: [flatten]\n")
+    capsys.readouterr()
+    assert main(["train", "d", "net", "-o", "m", "--size", "50"]) == 2
+    assert "no such architecture file nor descriptor" in capsys.readouterr().err
+    assert main(["train", "d", "net", "-o", "m", "--size", "50", "--library", "mine"]) == 2
+    assert "d: training: has 0 examples" in capsys.readouterr().err
+    assert main(["list", "--library", "mine"]) == 0
+    assert "  net\n" in capsys.readouterr().out
