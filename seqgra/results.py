@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -30,7 +30,8 @@ if TYPE_CHECKING:  # who reads or writes no table starts without pandas
 MICRO, MACRO = "micro", "macro"
 
 
-class Scores(NamedTuple):
+@dataclass(frozen=True)
+class Scores:
     """Predictive performance of one model on one test set.
 
     Attributes
@@ -61,8 +62,41 @@ class Scores(NamedTuple):
     curves: pd.DataFrame
     predictions: np.ndarray
 
+    @property
+    def pr_auc(self) -> float:
+        """Area under the precision-recall curve (average precision) of the headline's scope."""
+        return self.metrics["pr_auc"][self.headline]
 
-class Attributions(NamedTuple):
+    @property
+    def roc_auc(self) -> float:
+        """Area under the ROC curve of the headline's scope."""
+        return self.metrics["roc_auc"][self.headline]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row a scope, one column a metric; beside each what a constant prediction reaches."""
+        import pandas as pd
+
+        table = pd.DataFrame(self.metrics)
+        return table.join(pd.DataFrame(self.chance).add_suffix("_chance"))
+
+    def _repr_html_(self) -> str:
+        return str(self.table.round(4).to_html())
+
+
+def _no_rows(*columns: str) -> Callable[[], pd.DataFrame]:
+    """Return a function that makes an empty table."""
+
+    def make() -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.DataFrame(columns=list(columns))
+
+    return make
+
+
+@dataclass(frozen=True)
+class Attributions:
     """Grammar recovery of one model by one attribution method, on the fixed test examples.
 
     In a multi-label task an example has an explanation for each of its labels that was chosen.
@@ -96,9 +130,9 @@ class Attributions(NamedTuple):
     pictured: np.ndarray
     explained: np.ndarray
     values: np.ndarray
-    elements: pd.DataFrame
-    motifs: pd.DataFrame
-    consistency: Mapping[str, float] = MappingProxyType({})
+    elements: pd.DataFrame = field(default_factory=_no_rows("element"))
+    motifs: pd.DataFrame = field(default_factory=_no_rows("element", "column"))
+    consistency: Mapping[str, float] = field(default_factory=dict)
 
 
 class BackgroundOnly(NamedTuple):
