@@ -95,7 +95,9 @@ def filters(
         raise bad_input(dataset, "elements", message)
     targets = {ELEMENTS: element_columns(data.grammar)}
     if motifs is not None:
-        found = {motif.name: motif for motif in read_motifs(motifs, alphabet.letters).values()}
+        database = read_motifs(motifs, alphabet.letters)
+        database.refuse_any_faulty()
+        found = {motif.name: motif for motif in database.values()}
         targets[DATABASE] = {name: np.array(motif.matrix) for name, motif in found.items()}
     if run["status"] == "diverged":
         raise bad_input(model, "", "diverged; what weights are left are no motifs")

@@ -419,6 +419,13 @@ def test_a_motif_of_few_hits_is_named(tmp_path):
     call = ("--fasta", tmp_path / "a.fa", "--motifs", tmp_path / "m.meme")
     [note] = [n for n in ingested(tmp_path / "d", *call).content["ingest"]["notes"] if "motif" in n]
     assert "(share: short 0.00), so hits are far fewer" in note
+    with (tmp_path / "m.meme").open("a") as stream:
+        stream.write("\nMOTIF none\n")
+    left_out = ingested(tmp_path / "f", *call).content["ingest"]["notes"]
+    assert (
+        "m.meme: 1 motifs cannot be read and are left out; line 24: motif none has no matrix"
+        in left_out
+    )
     wider = ingested(tmp_path / "e", *call, "--p-value", "0.01").content["ingest"]["notes"]
     assert not any("motif" in note for note in wider)
 

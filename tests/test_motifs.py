@@ -25,6 +25,10 @@ ONE = ((0.5, 0.25, 0.25, 0.0), (0.0, 1.0, 0.0, 0.0), (0.125, 0.125, 0.25, 0.5))
 TWO = ((0.0, 1.0, 0.0, 0.0), (0.75, 0.0, 0.25, 0.0))
 
 
+#: Files of two motifs, of which one can be read.
+ONE_FAULTY = ("last-without-matrix.meme", "no-matrix.meme", "no-rows.jaspar", "no-slashes.transfac")
+
+
 def by_name(path):
     return path.name
 
@@ -97,9 +101,106 @@ def test_other_names_of_two_motifs_are_left_out(tmp_path):
     assert motifs["one"].name == "one"
 
 
+GOOD = {
+    "meme": "MOTIF {0}\nletter-probability matrix: w= 2\n0 1 0 0\n0.75 0 0.25 0\n\n",
+    "transfac": "ID {0}\nP0 A C G T\n01 0 8 0 0\n02 6 0 2 0\nXX\n//\n",
+    "jaspar": ">{0}\nA [ 0 6 ]\nC [ 8 0 ]\nG [ 0 2 ]\nT [ 0 0 ]\n",
+    "homer": ">CR\t{0}\t5\n0\t1\t0\t0\n0.75\t0\t0.25\t0\n",
+    "cisbp": "TF\tF\nMotif\t{0}\nPos\tA\tC\tG\tT\n1\t0\t1\t0\t0\n2\t0.75\t0\t0.25\t0\n\n",
+    "uniprobe": "Protein: {0}\tSeed k-mer: CA\n\nA:\t0\t0.75\nC:\t1\t0\nG:\t0\t0.25\nT:\t0\t0\n",
+}
+FAULTS = {
+    "meme": {
+        "MOTIF bad\n\n": "motif bad has no matrix",
+        "MOTIF bad\nletter-probability matrix:\n0.5 0.5 x 0\n\n": "'x' is not a number",
+        "MOTIF bad\nletter-probability matrix: w= 3\n0 1 0 0\n\n": "announces w= 3 rows but has 1",
+        "MOTIF bad\nletter-probability matrix:\n0.9 0.9 0 0\n\n": "sums to 1.8",
+    },
+    "transfac": {
+        "ID bad\nXX\n//\n": "motif bad has no matrix",
+        "ID bad\nP0 A C G T\n01 1 2 3\n//\n": "has 3 numbers; expected 4",
+        "ID bad\nP0 A C G T\n01 1 2 3 0\n03 1 2 3 0\n//\n": "row 3 follows row 1",
+        "ID bad\nP0 A C G T\n01 1 2 3 0\nXX\n02 1 2 3 0\n//\n": "row 2 stands apart from its matrix",
+        "ID bad\nP0 A C G T\n01 1 2 3 0\n": "'//' is missing before this line",
+    },
+    "jaspar": {
+        ">bad\nA [ 1 ]\nC [ 1 ]\nG [ 1 ]\n": "motif bad has no row T",
+        ">bad\nA [ 1\nC [ 1 ]\nG [ 1 ]\nT [ 1 ]\n": "bracket is not closed",
+        ">bad\n": "motif bad has no matrix",
+    },
+    "homer": {
+        ">A\tbad\t5\n1\t0\t0\n": "has 3 numbers; expected 4",
+        ">A\tbad\t5\n-1\t1\t1\t0\n": "has a negative number",
+        ">A\tbad\t5\n0.5\t0.5\t0.5\t0.5\n": "sums to 2",
+    },
+    "cisbp": {
+        "Motif\tbad\nPos\tA\tC\tG\tT\n\n": "motif bad has no matrix",
+        "Motif\tbad\nPos\tA\tC\tG\tT\n1\t0\t1\t0\t0\n3\t0\t1\t0\t0\n\n": "row 3 follows row 1",
+        "Motif\tbad\nPos\tA\tC\tG\tU\n1\t0\t1\t0\t0\n\n": "columns are ACGU",
+    },
+    "uniprobe": {
+        "Protein: bad\nA:\t0.5\nC:\t0.5\nG:\t0\n": "motif bad has no row T",
+        "Protein: bad\n": "motif bad has no matrix",
+        "Gene: bad\nA:\t0\nC:\t1\nG:\t0\nT:\t0.5\n": "position 1 sums to 1.5",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("layout", "bad"), [(k, bad) for k, found in FAULTS.items() for bad in found]
+)
+@pytest.mark.parametrize("place", ["first", "between", "last"])
+def test_a_bad_motif_refuses_itself_alone(layout, bad, place, tmp_path):
+    one, two = GOOD[layout].format("one"), GOOD[layout].format("two")
+    texts = {"first": bad + one + two, "between": one + bad + two, "last": one + two + bad}
+    file = tmp_path / "m.txt"
+    file.write_text(("MEME version 4\n\n" if layout == "meme" else "") + texts[place])
+    motifs = read_motifs(file, "ACGT")
+    for name in ("one", "two"):
+        assert motifs[name].matrix == TWO
+    assert "bad" not in motifs
+    said = FAULTS[layout][bad]
+    if place == "last" and said.startswith("'//'"):
+        said = "last record does not end with '//'"
+    with pytest.raises(InputError, match=re.escape(said)):
+        motifs["bad"]
+    with pytest.raises(InputError, match=re.escape(said)):
+        motifs.refuse_any_faulty()
+    motifs.refuse_faulty("one")
+
+
+def test_tables_after_a_transfac_matrix_are_none_of_it(tmp_path):
+    file = tmp_path / "m.mat"
+    rows = "P0 A C G T\n01 0 8 0 0\n02 6 0 2 0\nXX\n"
+    for table in ("XL\n00 36\n01 2\n", "BS sites\nXX\n1 2 3\n", "CO\n3\n", "01 0 8 0 0\n"):
+        file.write_text(f"AC X.0\n{rows}{table}XX\n//\n")
+        assert read_motifs(file, "ACGT")["X.0"].matrix == TWO
+
+
+def test_a_cisbp_file_is_named_by_its_file_where_it_names_no_motif(tmp_path):
+    file = tmp_path / "M00001_2.00.txt"
+    file.write_text("Pos\tA\tC\tG\tT\n1\t0\t1\t0\t0\n2\t0.75\t0\t0.25\t0\n")
+    assert read_motifs(file, "ACGT")["M00001_2.00"].matrix == TWO
+    named = read_motifs(write(tmp_path / "PWM.txt", GOOD["cisbp"].format("M1") * 1), "ACGT")
+    assert set(named) == {"M1", "F"}
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
 @pytest.mark.parametrize("path", INVALID, ids=by_name)
 def test_invalid_file_says_what_is_wrong(path):
-    assert say(path) == Path(f"{path}.expected").read_text().strip()
+    expected = Path(f"{path}.expected").read_text().strip()
+    if path.name not in ONE_FAULTY:
+        assert say(path) == expected
+        return
+    motifs = read_motifs(path, "ACGT")  # a motif that nobody asks for does not refuse the others
+    assert set(motifs) == {"two"} - set(motifs.faults) | ({"one"} - set(motifs.faults))
+    [name] = motifs.faults
+    with pytest.raises(InputError, match=re.escape(expected)):
+        motifs[name]
 
 
 @pytest.mark.parametrize("path", VALID, ids=by_name)

@@ -93,7 +93,9 @@ def _matrices(dataset: Dataset, motifs: Path | None) -> dict[str, np.ndarray]:
     """Return the motifs to look for, by name, rounded as they are written."""
     letters = dataset.alphabet.letters
     if motifs is not None:
-        found = {m.name: np.array(m.matrix) for m in read_motifs(motifs, letters).values()}
+        database = read_motifs(motifs, letters)
+        database.refuse_any_faulty()
+        found = {m.name: np.array(m.matrix) for m in database.values()}
     else:
         found = {
             name: element.letter_probabilities(letters)

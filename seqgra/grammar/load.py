@@ -117,6 +117,7 @@ def _read_element(
             matrix = consensus_matrix(element.consensus, alphabet)
         elif element.motif is not None:
             motifs = read_motifs(folder / element.motif, alphabet.letters, element.pseudocount)
+            motifs.refuse_faulty(str(element.id))
             if element.id not in motifs:
                 advice = suggest(str(element.id), list(motifs))
                 problem = Problem(

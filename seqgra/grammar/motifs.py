@@ -1,7 +1,7 @@
 """Motif files: position probability matrices by name, from every common layout.
 
-MEME minimal, JASPAR, TRANSFAC, HOMER and HOCOMOCO (pcm, ppm) are told apart by their content
-(`motif_formats`); counts become probabilities.
+MEME minimal, JASPAR, TRANSFAC, HOMER, HOCOMOCO (pcm, ppm), CIS-BP and UniPROBE are recognised by their
+content (`motif_formats`); counts become probabilities.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from seqgra.errors import bad_input
-from seqgra.grammar.motif_formats import parse
-from seqgra.grammar.motif_lines import Found, Malformed, shown
+from seqgra.errors import InputError, bad_input
+from seqgra.grammar.motif_formats import Faulty, Found, Malformed, parse, shown
 from seqgra.textfile import GZIP
 
 _TOLERANCE = 0.02
@@ -34,8 +33,40 @@ class Motif(NamedTuple):
     matrix: tuple[tuple[float, ...], ...]
 
 
-def read_motifs(path: Path, letters: str, pseudocount: float = 0.0) -> dict[str, Motif]:
+class Motifs(dict[str, Motif]):
+    """The motifs of a file by name, and why others of it cannot be read.
+
+    Attributes
+    ----------
+    faults
+        By name, what is wrong with it and on which line.
+    """
+
+    def __init__(self, motifs: Mapping[str, Motif], faults: Mapping[str, InputError]) -> None:
+        super().__init__(motifs)
+        self.faults = dict(faults)
+
+    def __missing__(self, name: str) -> Motif:
+        if name in self.faults:
+            raise self.faults[name]
+        raise KeyError(name)
+
+    def refuse_faulty(self, name: str) -> None:
+        """Raise `InputError` if a motif is in the file and cannot be read."""
+        if name in self.faults and name not in self:
+            raise self.faults[name]
+
+    def refuse_any_faulty(self) -> None:
+        """Raise `InputError` if a motif of the file cannot be read: where all of them are wanted."""
+        for fault in self.faults.values():
+            raise fault
+
+
+def read_motifs(path: Path, letters: str, pseudocount: float = 0.0) -> Motifs:
     """Return the motifs of a file by name, and by other names where those are unambiguous.
+
+    A motif that cannot be read does not refuse the others: it is in `Motifs.faults`. If none can be read, the
+    first is refused.
 
     Other names are alternative names and accessions, and the part before the first '/' of HOMER's
     long names.
@@ -53,7 +84,7 @@ def read_motifs(path: Path, letters: str, pseudocount: float = 0.0) -> dict[str,
     Raises
     ------
     InputError
-        If the file is missing, empty, of another format or alphabet, or holds a bad matrix.
+        If the file is missing, empty, of another format or alphabet, or no motif of it can be read.
     """
     if not 0 <= pseudocount < math.inf:
         raise bad_input(path, "", f"pseudocount is {pseudocount}; expected 0 or more")
@@ -102,19 +133,22 @@ def meme_text(
 
 
 @lru_cache(maxsize=32)
-def _read(
-    path: Path, letters: str, pseudocount: float, _stamp: tuple[int, ...]
-) -> dict[str, Motif]:
+def _read(path: Path, letters: str, pseudocount: float, _stamp: tuple[int, ...]) -> Motifs:
     lines = re.split(r"\r\n|\n|\r", _text(path))
     if not any(line.strip() and not line.startswith("#") for line in lines):
         raise bad_input(path, "", "motif file is empty")
     try:
-        motifs = _by_name(parse(lines, letters, _stem(path)), letters, pseudocount)
+        motifs, faults = _by_name(parse(lines, letters, _stem(path)), letters, pseudocount)
     except Malformed as error:
         raise bad_input(path, f"line {error.line}", str(error)) from None
+    faulty = {
+        name: bad_input(path, f"line {error.line}", str(error)) for name, error in faults.items()
+    }
+    if not motifs and faulty:
+        raise faulty[min(faults, key=lambda name: faults[name].line)]
     if not motifs:
         raise bad_input(path, "", "motif file holds no motif")
-    return motifs
+    return Motifs(motifs, faulty)
 
 
 def _stem(path: Path) -> str:
@@ -144,18 +178,37 @@ def _text(path: Path) -> str:
     return content.decode("utf-8-sig", "replace")
 
 
-def _by_name(found: list[Found], letters: str, pseudocount: float) -> dict[str, Motif]:
+def _by_name(
+    found: list[Found | Faulty], letters: str, pseudocount: float
+) -> tuple[dict[str, Motif], dict[str, Malformed]]:
+    """Return the motifs by name and by other names, and what is wrong with others by name."""
     motifs: dict[str, Motif] = {}
+    faults: dict[str, Malformed] = {}
     others: dict[str, set[str]] = {}
     for motif in found:
+        if isinstance(motif, Faulty):
+            for name in motif.names or (f"line {motif.error.line}",):
+                faults.setdefault(name, motif.error)
+            continue
         name = motif.names[0]
-        if name in motifs:
-            raise Malformed(motif.line, f"motif {shown(name)} is given twice")
-        motifs[name] = Motif(name, _matrix(motif, letters, pseudocount))
+        if name in motifs or name in faults:
+            faults.setdefault(name, Malformed(motif.line, f"motif {shown(name)} is given twice"))
+            continue
+        try:
+            motifs[name] = Motif(name, _matrix(motif, letters, pseudocount))
+        except Malformed as error:
+            for other in motif.names:
+                faults.setdefault(other, error)
+            continue
         for other in (*motif.names[1:], *(n.split("/", 1)[0] for n in motif.names)):
             others.setdefault(other, set()).add(name)
-    unique = {other: motifs[min(names)] for other, names in others.items() if len(names) == 1}
-    return unique | motifs
+    good = {name: motif for name, motif in motifs.items() if name not in faults}
+    unique = {
+        other: good[min(names)]
+        for other, names in others.items()
+        if len(names) == 1 and names <= set(good) and other not in faults
+    }
+    return unique | good, {name: error for name, error in faults.items() if name not in good}
 
 
 def _matrix(motif: Found, letters: str, pseudocount: float) -> tuple[tuple[float, ...], ...]:

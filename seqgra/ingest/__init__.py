@@ -259,7 +259,7 @@ def _write(draft: Draft, recipe: Recipe, made: _Made, tally: Tally) -> dict[str,
     sets = examples.rows["set"].to_numpy()
     training = sets == SETS.index("training")
     training = training if training.any() else np.ones(len(sets), bool)
-    motifs = wanted_motifs(recipe, names)
+    motifs = wanted_motifs(recipe, names, tally)
     if motifs:
         examples = examples._replace(elements=None)
     elements = {name: as_element(motif.matrix) for name, motif in motifs.items()}

@@ -18,6 +18,7 @@ from seqgra.grammar.schema import Element
 from seqgra.ingest.columns import listed
 from seqgra.ingest.examples import Examples
 from seqgra.ingest.recipe import Recipe
+from seqgra.ingest.tally import Tally
 from seqgra.law.scan import best_hits, find_hits
 from seqgra.yamlfile import suggest
 
@@ -39,7 +40,7 @@ class Motif(NamedTuple):
     condition: int
 
 
-def wanted_motifs(recipe: Recipe, conditions: list[str]) -> dict[str, Motif]:
+def wanted_motifs(recipe: Recipe, conditions: list[str], tally: Tally) -> dict[str, Motif]:
     """Return the motifs to look for by name: all of the file, or the ones that are named.
 
     Raises
@@ -50,6 +51,11 @@ def wanted_motifs(recipe: Recipe, conditions: list[str]) -> dict[str, Motif]:
     if recipe.motifs is None:
         return {}
     known = read_motifs(recipe.motifs, recipe.letters.letters)
+    if known.faults and not recipe.motif:
+        faults = {str(fault): fault.problems[0] for fault in known.faults.values()}
+        first = next(iter(faults.values()))
+        message = f"{recipe.motifs.name}: {len(faults)} motifs cannot be read and are left out; "
+        tally.remark(f"{message}{first.path}: {first.message}")
     found: dict[str, Motif] = {}
     for text in recipe.motif or tuple(dict.fromkeys(motif.name for motif in known.values())):
         name, _, identifier = text.partition("=") if recipe.motif else (text, "", text)
@@ -58,6 +64,7 @@ def wanted_motifs(recipe: Recipe, conditions: list[str]) -> dict[str, Motif]:
         identifier, condition = identifier or name, -1
         if identifier not in known:
             identifier, condition = _with_condition(identifier, conditions)
+        known.refuse_faulty(identifier)
         if identifier not in known:
             start, colon, label = identifier.rpartition(":")
             if colon and start in known:
