@@ -46,6 +46,8 @@ RESULTS_VERSIONS = {
     "export": 1,
     "fit": 4,
     "filters": 1,
+    "construct": 1,
+    "probe": 1,
 }
 _DATASET = r"dataset\.json|(training|validation|test)\.((x|y|y_true)\.npy|elements\.parquet"
 _FIGURE = r"\.(svg|pdf|png)"
@@ -63,6 +65,8 @@ RESULT_FILES = {
         "export": r"(training|validation|test)((-annotation)?\.txt|\.(fa|bed)|(-elements)?\.parquet)",
         "fit": r"grammar\.yaml|motifs\.(meme|csv)|fit\.txt|(pairs|twin|spectra)\.csv|window\.tsv"
         rf"|position-[^/\0]+-\d+\.tsv|(strength|copies|positions|pairs|twin|spectra){_FIGURE}",
+        "construct": r"(sequences|ceiling)\.npy|designs\.json",
+        "probe": r"probes\.csv",
         "filters": rf"filters\.(meme|csv)|motifs\.csv|filters{_FIGURE}",
     }.items()
 }

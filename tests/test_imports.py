@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "seqgra"
 VERBS = {"describe", "simulate", "subsample", "ingest", "fit", "tune", "train"}
-VERBS |= {"attribute", "filters", "evaluate", "compare", "export", "project"}
+VERBS |= {"attribute", "filters", "evaluate", "compare", "export", "probe", "project"}
 LAYERS = [
     {"errors", "alphabet", "streams", "fingerprint", "yamlfile", "textfile", "progress", "library"}
     | {

@@ -15,6 +15,7 @@ from pathlib import Path
 from seqgra.cli.fit import add_fit
 from seqgra.cli.gpus import share_gpus
 from seqgra.cli.ingest import add_ingest
+from seqgra.cli.probe import add_probe
 from seqgra.cli.tools import add_tools
 from seqgra.cli.verbs import (
     add_attribute,
@@ -217,6 +218,7 @@ def _parser() -> argparse.ArgumentParser:
     add_train(verbs)
     add_evaluate(verbs)
     add_attribute(verbs)
+    add_probe(verbs)
     add_compare(verbs)
     add_tools(verbs)
     return parser

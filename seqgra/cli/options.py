@@ -8,7 +8,7 @@ from pathlib import Path
 
 from seqgra.errors import bad_input
 
-_BATCHED = ("simulate", "ingest", "subsample", "tune", "train", "evaluate", "attribute")
+_BATCHED = ("simulate", "ingest", "subsample", "tune", "train", "evaluate", "attribute", "probe")
 _BATCH_HELP = (
     "--batch FILE runs once a line of FILE; each line holds the arguments of one call.\n"
     "--done FILE, with --batch, lists what was made with its fingerprints once all is done."

@@ -1,0 +1,352 @@
+"""Stage probe: did a model learn the rules? Its logits on constructed sequences, beside the posterior's.
+
+`construct` makes the sequences of a grammar and the posterior's logits of them, once for all models; `probe`
+scores a model on them. Only logits are used, so every kind of model is probed alike.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from seqgra.errors import bad_input
+from seqgra.fingerprint import Draft, claim, identity_of, require_run, verify_file
+from seqgra.grammar.load import find_grammar, grammar_fingerprint, load_grammar
+from seqgra.grammar.schema import Grammar
+from seqgra.law.posterior import compile_posterior
+from seqgra.model import MULTI_LABEL, open_model
+from seqgra.probe.asked import TESTABLE, Asked, asked_of
+from seqgra.probe.designs import Cell, Design, Designer
+from seqgra.probe.measures import NOTHING, Line, Logits, bootstrap_weights, score_design
+from seqgra.streams import STREAM_VERSION
+
+#: Columns of the table of probes.
+COLUMNS = (
+    *("property", "condition", "other", "rule", "subject", "level"),
+    *("gap_low", "gap_high", "place", "sequences"),
+    *("raw", "raw_low", "raw_high", "chance", "ceiling", "ceiling_low", "ceiling_high"),
+    *("score", "low", "high", "reason", "asked", "full", "without", "shortcut"),
+)
+_SEQUENCES, _CEILING, _DESIGNS, _TABLE = (
+    "sequences.npy",
+    "ceiling.npy",
+    "designs.json",
+    "probes.csv",
+)
+_NOT_ASKED = "not asked"
+_BATCH = 4096
+#: Sequences on which it is tried whether the posterior is exact.
+_TRIED = 8
+
+
+class Predicts(Protocol):
+    """What a model must offer to be probed; every `AbstractModel` does."""
+
+    conditions: tuple[str, ...]
+    alphabet: str
+    window: int
+    task: str
+
+    def logits(self, x: np.ndarray) -> np.ndarray:
+        """Return logits (N, C) of letter codes, uint8 (N, L)."""
+
+
+@dataclass(frozen=True)
+class Constructed:
+    """Constructed sequences of a grammar, and what the exact posterior says of them.
+
+    Attributes
+    ----------
+    conditions, alphabet, window, task
+        Of the grammar.
+    x
+        uint8 (M, L): letter codes.
+    ceiling
+        float64 (M, C): the posterior's log probabilities (multi-class) or log odds (multi-label); NaN
+        where `kind` is not ``exact``.
+    kind
+        ``exact``, or what the posterior is instead.
+    designs
+        What is asked.
+    asked
+        Property -> whether the grammar asks for it; empty where the posterior is not exact.
+    seed
+        Of the sequences.
+    """
+
+    conditions: tuple[str, ...]
+    alphabet: str
+    window: int
+    task: str
+    x: np.ndarray
+    ceiling: np.ndarray
+    kind: str
+    designs: tuple[Design, ...]
+    asked: Mapping[str, Asked]
+    seed: int
+
+
+def construct(grammar: Grammar, seed: int = 0, set_name: str = "test") -> Constructed:
+    """Construct the sequences that probe models of a grammar.
+
+    Parameters
+    ----------
+    grammar
+        Resolved, with rules.
+    seed
+        Of the sequences, not negative.
+    set_name
+        Whose distributions hold where they differ between sets.
+
+    Raises
+    ------
+    InputError
+        If the grammar has no rules, its elements can hardly be placed, or its posterior has too many
+        outcomes.
+    """
+    if not any(condition.rules for condition in grammar.conditions.values()):
+        raise bad_input("grammar", "conditions", "has no rules; there is nothing to probe")
+    designer = Designer(grammar, seed, set_name)
+    designs = designer.designs()
+    x = np.concatenate(designer.sequences.parts)
+    posterior = compile_posterior(grammar, set_name)
+    posterior.log_posterior(x[:_TRIED])  # finds what has to be estimated
+    asked: dict[str, Asked] = {}
+    if posterior.kind == "exact":
+        asked = asked_of(grammar, [d.property for d in designs if d.cells], set_name=set_name)
+        ceiling = np.concatenate(
+            [posterior.log_posterior(x[i : i + _BATCH])[0] for i in range(0, len(x), _BATCH)]
+        )
+    else:
+        ceiling = np.full((len(x), len(grammar.conditions)), np.nan)
+    return Constructed(
+        conditions=tuple(grammar.conditions),
+        alphabet=grammar.alphabet,
+        window=grammar.longest,
+        task=grammar.task,
+        x=x,
+        ceiling=ceiling,
+        kind=posterior.kind,
+        designs=tuple(designs),
+        asked=asked,
+        seed=seed,
+    )
+
+
+def probe(model: Predicts, constructed: Constructed, source: Path | str = "model") -> pd.DataFrame:
+    """Return what constructed sequences say about a model.
+
+    Parameters
+    ----------
+    model
+        A model of the grammar's task; its `logits` are all that is used.
+    constructed
+        From `construct`.
+    source
+        Names the model in errors.
+
+    Returns
+    -------
+    DataFrame
+        Columns `COLUMNS`: a row for each cell of each design, and one with level ``summary`` that sums the
+        design up. Gaps are in letters. Intervals are 95 % bootstrap intervals over backgrounds.
+
+    Raises
+    ------
+    InputError
+        If the model is of another grammar, or its logits have another shape or are not finite.
+    """
+    for name in ("conditions", "alphabet", "window", "task"):
+        own, other = getattr(model, name), getattr(constructed, name)
+        if own != other:
+            message = f"of the model: {own}; of the grammar: {other}; give the model's own grammar"
+            raise bad_input(source, name, message)
+    parts = []
+    for first in range(0, len(constructed.x), _BATCH):
+        x = constructed.x[first : first + _BATCH]
+        parts.append(np.asarray(model.logits(x), np.float64))
+        shape = (len(x), len(constructed.conditions))
+        if parts[-1].shape != shape:
+            message = f"have shape {parts[-1].shape}; expected {shape}: sequences, conditions"
+            raise bad_input(source, "logits", message)
+    values = np.concatenate(parts)
+    if not np.isfinite(values).all():
+        raise bad_input(source, "logits", "are not finite for every sequence; train it again")
+    multi_label = constructed.task == MULTI_LABEL
+    own, best = Logits(values, multi_label), Logits(constructed.ceiling, multi_label)
+    weights = bootstrap_weights(constructed.seed)
+    lines = [
+        line
+        for design in constructed.designs
+        for line in score_design(design, constructed.conditions, own, best, weights)
+    ]
+    if constructed.kind != "exact":
+        reason = f"the posterior of this grammar is an {constructed.kind}"
+        lines = [line._replace(ceiling=NOTHING, score=NOTHING, reason=reason) for line in lines]
+    return pd.DataFrame([_row(line, constructed) for line in lines], columns=COLUMNS)
+
+
+def _row(line: Line, constructed: Constructed) -> tuple[object, ...]:
+    design, names = line.design, constructed.conditions
+    asked = constructed.asked.get(design.property)
+    status = _NOT_ASKED if asked is None else ("asked" if asked.asked else _untaught(line))
+    shortcut = (status, *(asked[1:] if asked else (None, None, "")))
+    condition, other = (
+        names[number] if number >= 0 else "" for number in (design.condition, design.other)
+    )
+    about = (design.property, condition, other, design.rule, design.subject, line.level)
+    where = (*(line.gap or (None, None)), line.place, line.sequences)
+    measured = (*line.raw, line.chance, *line.ceiling, *line.score, line.reason)
+    return (*about, *where, *measured, *shortcut)
+
+
+def _untaught(line: Line) -> str:
+    """Return whether what a grammar does not ask for can be tested all the same."""
+    return "testable" if line.ceiling.low > line.chance + TESTABLE else _NOT_ASKED
+
+
+def construct_folder(grammar: Path | str, folder: Path, *, seed: int = 0) -> str:
+    """Write the constructed sequences of a grammar into a folder; see `construct`.
+
+    Returns
+    -------
+    str
+        ``done`` or ``up to date``.
+
+    Raises
+    ------
+    InputError
+        As `construct`, or if the folder cannot be written.
+    """
+    resolved = load_grammar(find_grammar(str(grammar)))
+    inputs = {"grammar": grammar_fingerprint(resolved)}
+    options = {"seed": seed, "stream": STREAM_VERSION}
+    with claim(folder, identity_of("construct", inputs, options)) as draft:
+        if draft.previous:
+            return "up to date"
+        _write(draft, construct(resolved, seed))
+    return "done"
+
+
+def _write(draft: Draft, made: Constructed) -> None:
+    for name, array in ((_SEQUENCES, made.x), (_CEILING, made.ceiling)):
+        with draft.aside(name).open("wb") as stream:
+            np.save(stream, array, allow_pickle=False)
+    content = {
+        "conditions": list(made.conditions),
+        "alphabet": made.alphabet,
+        "window": made.window,
+        "task": made.task,
+        "kind": made.kind,
+        "seed": made.seed,
+        "asked": {name: asked._asdict() for name, asked in made.asked.items()},
+        "designs": [_packed(design) for design in made.designs],
+    }
+    draft.aside(_DESIGNS).write_text(json.dumps(content, indent=1) + "\n")
+    draft.publish(sequences=len(made.x), posterior=made.kind)
+
+
+def _packed(design: Design) -> dict[str, Any]:
+    """Return a design as JSON; the rows of an arm follow one another: first row and number of rows."""
+    cells = [
+        {
+            "gap": cell.gap,
+            "place": cell.place,
+            "arms": {name: [int(rows[0]), len(rows)] for name, rows in cell.arms.items()},
+        }
+        for cell in design.cells
+    ]
+    return {**vars(design), "cells": cells}
+
+
+def _unpacked(content: Mapping[str, Any]) -> Design:
+    cells = tuple(
+        Cell(
+            tuple(cell["gap"]) if cell["gap"] else None,
+            cell["place"],
+            {name: np.arange(first, first + n) for name, (first, n) in cell["arms"].items()},
+        )
+        for cell in content["cells"]
+    )
+    return Design(**{**content, "cells": cells})
+
+
+def read_constructed(folder: Path) -> tuple[Constructed, str]:
+    """Read what `construct_folder` wrote, and its fingerprint.
+
+    Raises
+    ------
+    InputError
+        If it is missing or damaged.
+    """
+    run = require_run(folder, "construct")
+    content = json.loads(verify_file(folder, _DESIGNS, run).read_text())
+    x, ceiling = (
+        np.load(verify_file(folder, name, run), allow_pickle=False)
+        for name in (_SEQUENCES, _CEILING)
+    )
+    designs = tuple(_unpacked(design) for design in content.pop("designs"))
+    asked = {name: Asked(**found) for name, found in content.pop("asked").items()}
+    names = tuple(content.pop("conditions"))
+    made = Constructed(
+        conditions=names, x=x, ceiling=ceiling, designs=designs, asked=asked, **content
+    )
+    return made, str(run["fingerprint"])
+
+
+def probe_folder(
+    model: Path, constructed: Path | str, folder: Path, *, seed: int = 0, device: str = "auto"
+) -> str:
+    """Probe a trained model and write the table into a folder.
+
+    Parameters
+    ----------
+    model
+        Folder of a trained model.
+    constructed
+        Folder made by ``seqgra construct``, or a grammar (name or file), whose sequences are constructed
+        for this call alone.
+    folder
+        Where ``probes.csv`` goes.
+    seed
+        Of the sequences, where a grammar is given.
+    device
+        Where the model runs.
+
+    Returns
+    -------
+    str
+        ``done``, ``up to date`` or ``diverged``.
+
+    Raises
+    ------
+    InputError
+        As `construct` and `probe`, or if a folder is missing, damaged or cannot be written.
+    """
+    run = require_run(model, "train")
+    if Path(constructed).is_dir():
+        made, fingerprint = read_constructed(Path(constructed))
+    else:
+        resolved = load_grammar(find_grammar(str(constructed)))
+        made = None
+        options = {"seed": seed, "stream": STREAM_VERSION}
+        inputs = {"grammar": grammar_fingerprint(resolved)}
+        fingerprint = identity_of("construct", inputs, options).fingerprint
+    inputs = {"model": str(run["fingerprint"]), "constructed": fingerprint}
+    with claim(folder, identity_of("probe", inputs, {})) as draft:
+        if draft.previous:
+            return "up to date"
+        if run["status"] == "diverged":
+            draft.publish("diverged", reason=run.get("reason", ""))
+            return "diverged"
+        opened = open_model(model, run, None, device)
+        table = probe(opened, made or construct(resolved, seed), model)
+        table.to_csv(draft.aside(_TABLE), index=False, lineterminator="\n", float_format="%.6g")
+        draft.publish(device=opened.device)
+    return "done"

@@ -1,0 +1,127 @@
+"""Which properties a grammar asks for: those without which no classifier reaches the exact posterior.
+
+A property is *asked* where the ROC AUC of the exact posterior exceeds that of the best classifier that lacks
+the property by `NEEDED`. Which classifiers lack it depends on the property: restricted ceilings (see
+`seqgra.law.restricted`), or the posterior of the same grammar with the property left open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from seqgra.grammar.schema import Grammar, Rule
+from seqgra.law.ceiling import NEEDED, areas_of, draw_examples, log_odds
+from seqgra.law.law import compile_law
+from seqgra.law.posterior import compile_posterior
+from seqgra.law.restricted import restricted_ceilings
+
+#: Property -> what a classifier that lacks it may know at most. A sum of positions of both elements is not
+#: among them: the difference of two starts is their order.
+LACKING = {
+    "vocabulary": ("composition",),
+    "position": ("composition", "best scores"),
+    "order": ("composition", "best scores", "one position"),
+    "spacing": ("composition", "best scores", "one position"),
+    "logic": ("additive best scores",),
+}
+#: Property -> changes of every rule that leave it open.
+OPEN: dict[str, dict[str, object]] = {
+    "strand": {"strand": "random"},
+    "orientation": {"orientation": "any"},
+    "copies": {"copies": (1, 1)},
+}
+#: How far the posterior's measure must lie above chance for a property that is not asked to be testable.
+TESTABLE = 0.1
+
+
+class Asked(NamedTuple):
+    """Whether a grammar asks for a property.
+
+    Attributes
+    ----------
+    asked
+        Whether it does; else a model can do without.
+    full
+        ROC AUC of the exact posterior (macro).
+    without
+        ROC AUC of the best classifier that lacks the property; None for what is asked of every model:
+        sufficiency, translation, confounder, shift.
+    knows
+        What that classifier knows.
+    """
+
+    asked: bool
+    full: float
+    without: float | None
+    knows: str
+
+
+def asked_of(
+    grammar: Grammar,
+    properties: Iterable[str],
+    examples: int = 2000,
+    seed: int = 0,
+    set_name: str = "test",
+) -> dict[str, Asked]:
+    """Return which of some properties a grammar asks for.
+
+    Parameters
+    ----------
+    grammar
+        Resolved; its posterior is exact.
+    properties
+        Such as ``order``.
+    examples
+        How many are scored.
+    seed
+        Of their draw, not negative.
+    set_name
+        Whose distributions hold.
+
+    Raises
+    ------
+    InputError
+        If the elements can hardly be placed, or the grammar has too many outcomes.
+    """
+    names = list(dict.fromkeys(properties))
+    drawn = draw_examples(compile_law(grammar, "grammar"), seed, set_name, examples)
+    truth = drawn.y.astype(bool)
+
+    def area(of: Grammar) -> float:
+        values, _ = compile_posterior(of, set_name).log_posterior(drawn.x)
+        odds = log_odds(values, of.task == "multi-label")
+        return areas_of(odds, truth, seed, 0).roc_auc.value
+
+    full = area(grammar)
+    knows = list(dict.fromkeys(k for name in names for k in LACKING.get(name, ())))
+    less = restricted_ceilings(grammar, examples, seed, set_name, 0, knows)
+    found = {}
+    for name in names:
+        without: float | None = None
+        best = ""
+        if name in LACKING:
+            without, best = max((less[k].roc_auc.value, k) for k in LACKING[name])
+        elif name in OPEN or name == "affinity":
+            without, best = area(_left_open(grammar, name)), f"everything but {name}"
+        found[name] = Asked(without is None or full - without >= NEEDED, full, without, best)
+    return found
+
+
+def _left_open(grammar: Grammar, name: str) -> Grammar:
+    """Return the grammar with a property of every rule left open."""
+    if name == "affinity":
+        elements = {
+            key: element.model_copy(update={"affinity": None})
+            for key, element in grammar.elements.items()
+        }
+        return grammar.model_copy(update={"elements": elements})
+
+    def opened(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        return tuple(rule.model_copy(update=OPEN[name]) for rule in rules)
+
+    conditions = {
+        key: condition.model_copy(update={"rules": opened(condition.rules)})
+        for key, condition in grammar.conditions.items()
+    }
+    return grammar.model_copy(update={"conditions": conditions})

@@ -1,0 +1,416 @@
+"""From logits of constructed sequences to scores: how near a model is to the exact posterior, above chance.
+
+Every measure is computed from logits alone and for weighted backgrounds, so that a bootstrap over backgrounds
+is a matrix product: row 0 of the weights counts every background once, each further row is a draw. The
+model and the exact posterior are resampled alike, and the score, (raw - chance) / (ceiling - chance), is
+computed in each draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from seqgra.probe.designs import BACKGROUNDS, CONTRASTS, Cell, Design
+from seqgra.streams import stream
+
+#: Bootstrap draws of backgrounds.
+DRAWS = 2000
+#: Accuracy above chance below which a shift is not graded.
+LEAST_ACCURACY = 0.1
+AT_CHANCE = "the exact posterior is not shown to be above chance"
+_TAIL = 2.5
+
+
+class Estimate(NamedTuple):
+    """A value and the ends of its 95 % bootstrap interval over backgrounds."""
+
+    value: float
+    low: float
+    high: float
+
+
+NOTHING = Estimate(float("nan"), float("nan"), float("nan"))
+
+
+class Line(NamedTuple):
+    """One number about a rule.
+
+    Attributes
+    ----------
+    design
+        The question.
+    gap, place
+        Where it was asked; both empty in the line that sums a design up.
+    level
+        ``summary``, ``cell`` or ``curve``.
+    sequences
+        How many sequences of each arm.
+    raw, ceiling
+        The measure of the model and of the exact posterior.
+    chance
+        Of a model that ignores the property.
+    score
+        (raw - chance) / (ceiling - chance), clipped to at most 1 and at least 0; NaN where it is not graded.
+    reason
+        Why it is not graded, else empty.
+    """
+
+    design: Design
+    gap: tuple[int, int] | None
+    place: str
+    level: str
+    sequences: int
+    raw: Estimate
+    ceiling: Estimate
+    chance: float
+    score: Estimate
+    reason: str
+
+
+class Logits(NamedTuple):
+    """Logits of all sequences, and how they are read.
+
+    Attributes
+    ----------
+    values
+        float64 (M, C).
+    multi_label
+        Whether each logit stands for itself.
+    """
+
+    values: np.ndarray
+    multi_label: bool
+
+    def of(self, rows: np.ndarray, condition: int) -> np.ndarray:
+        """Return f_y: the logit, in a multi-class task less the mean logit; float64 (n,)."""
+        values = self.values[rows]
+        if self.multi_label:
+            return np.asarray(values[:, condition])
+        return np.asarray(values[:, condition] - values.mean(axis=1))
+
+    def contrast(self, rows: np.ndarray, condition: int, other: int) -> np.ndarray:
+        """Return f_y - f_y': float64 (n,)."""
+        return np.asarray(self.values[rows, condition] - self.values[rows, other])
+
+    def called(self, rows: np.ndarray, condition: int, among: Sequence[int]) -> np.ndarray:
+        """Return where a condition is predicted (multi-class: ahead of the others of `among`), float64 (n,).
+
+        Ties count as their share.
+        """
+        values = self.values[rows]
+        if self.multi_label:
+            own = values[:, condition]
+            return np.asarray((own > 0) + 0.5 * (own == 0))
+        top = values[:, list(among)] == values[:, list(among)].max(axis=1, keepdims=True)
+        return np.asarray(top[:, list(among).index(condition)] / top.sum(axis=1))
+
+
+def bootstrap_weights(seed: int) -> np.ndarray:
+    """Return how often each background counts: float32 (1 + DRAWS, BACKGROUNDS), the first row all ones."""
+    generator = np.random.Generator(stream(seed, "bootstrap", "constructed", 0))
+    drawn = generator.multinomial(BACKGROUNDS, np.full(BACKGROUNDS, 1 / BACKGROUNDS), size=DRAWS)
+    return np.concatenate([np.ones((1, BACKGROUNDS)), drawn]).astype(np.float32)
+
+
+def weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the mean of values (n,), of backgrounds 0 to n - 1, in each draw: float64 (D,)."""
+    own = weights[:, : len(values)]
+    return np.asarray((own @ values) / np.maximum(own.sum(axis=1), 1e-9), np.float64)
+
+
+def weighted_auroc(positive: np.ndarray, negative: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return P(positive > negative) + P(tie) / 2 over pairs of backgrounds in each draw: float64 (D,).
+
+    Parameters
+    ----------
+    positive, negative
+        float64 (n,), (m,): values of backgrounds 0 to n - 1 and 0 to m - 1.
+    weights
+        float32 (D, B).
+    """
+    above = positive[:, None] > negative
+    wins = (above + 0.5 * (positive[:, None] == negative)).astype(np.float32)
+    one, two = weights[:, : len(positive)], weights[:, : len(negative)]
+    pairs = np.maximum(one.sum(axis=1) * two.sum(axis=1), 1e-9)
+    return np.asarray(((one @ wins) * two).sum(axis=1) / pairs, np.float64)
+
+
+def estimate(draws: np.ndarray) -> Estimate:
+    """Return the first value and the 2.5 and 97.5 % quantiles of the others."""
+    rest = draws[1:][np.isfinite(draws[1:])]
+    if not np.isfinite(draws[0]) or not rest.size:
+        return Estimate(float("nan"), float("nan"), float("nan"))
+    low, high = np.percentile(rest, [_TAIL, 100 - _TAIL])
+    return Estimate(float(draws[0]), float(low), float(high))
+
+
+class Raw(NamedTuple):
+    """A measure in each draw, float64 (D,), of the model and of the exact posterior, and its chance level."""
+
+    model: np.ndarray
+    ceiling: np.ndarray
+    chance: float
+
+    @property
+    def score(self) -> np.ndarray:
+        """(raw - chance) / (ceiling - chance): float64 (D,), not clipped."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray((self.model - self.chance) / (self.ceiling - self.chance))
+
+
+Measure = Callable[[Design, Cell, Logits, np.ndarray], np.ndarray]
+
+
+def _auroc_of_arms(design: Design, cell: Cell, logits: Logits, weights: np.ndarray) -> np.ndarray:
+    """AUROC of f_y - f_y' between the arms of y and of y'."""
+    mine, theirs = (
+        logits.contrast(cell.arms[arm], design.condition, design.other)
+        for arm in ("condition", "other")
+    )
+    return weighted_auroc(mine, theirs, weights)
+
+
+def _vocabulary(design: Design, cell: Cell, logits: Logits, weights: np.ndarray) -> np.ndarray:
+    """AUROC of f_y with and without the element, unpaired."""
+    held, lost = (logits.of(cell.arms[arm], design.condition) for arm in ("with", "without"))
+    return weighted_auroc(held, lost, weights)
+
+
+def _sufficiency(design: Design, cell: Cell, logits: Logits, weights: np.ndarray) -> np.ndarray:
+    """P(y is predicted | the rule of y) less the mean of P(y is predicted | another condition)."""
+    every = range(logits.values.shape[1])
+    called = {
+        arm: weighted_mean(logits.called(rows, design.condition, every), weights)
+        for arm, rows in cell.arms.items()
+    }
+    own = called.pop("rule")
+    return np.asarray(own - np.mean([*called.values()], axis=0))
+
+
+def _flip(design: Design, cell: Cell, logits: Logits, weights: np.ndarray) -> np.ndarray:
+    """Share of pairs of which both versions are predicted rightly.
+
+    The swapped version is that of y'. In a multi-label task f_y must be above 0 before and below 0 after.
+    """
+    one, two = cell.arms["as it is"], cell.arms["swapped"]
+    if design.other >= 0:
+        before = logits.contrast(one, design.condition, design.other)
+        after = logits.contrast(two, design.condition, design.other)
+    else:
+        before, after = (logits.of(rows, design.condition) for rows in (one, two))
+    return weighted_mean(((before > 0) & (after < 0)).astype(np.float64), weights)
+
+
+def _balanced(names: Sequence[str], cell: Cell, logits: Logits, weights: np.ndarray) -> np.ndarray:
+    """Mean over the arms, each of the condition of its name, of the share that is predicted rightly.
+
+    In a multi-label task that of y and of not y: sequences of the other arms.
+    """
+    among = [names.index(arm) for arm in cell.arms]
+    shares = []
+    for arm, rows in cell.arms.items():
+        own = weighted_mean(logits.called(rows, names.index(arm), among), weights)
+        if logits.multi_label:
+            others = [
+                1 - weighted_mean(logits.called(other, names.index(arm), among), weights)
+                for name, other in cell.arms.items()
+                if name != arm
+            ]
+            own = (own + np.mean(others, axis=0)) / 2
+        shares.append(own)
+    return np.asarray(np.mean(shares, axis=0))
+
+
+def _row(names: Sequence[str], cell: Cell, logits: Logits, weights: np.ndarray) -> np.ndarray:
+    """Share of a truth table's row that is given to its condition."""
+    ((name, rows),) = cell.arms.items()
+    return weighted_mean(logits.called(rows, names.index(name), range(len(names))), weights)
+
+
+def _confounding(cell: Cell, logits: Logits, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return r = (D_confounder - D_background) / (D_element - D_background), and its denominator.
+
+    D is the mean absolute change of the centred logits when a stretch is redrawn.
+    """
+    base = logits.values[cell.arms["as it is"]]
+    change = {}
+    for arm in ("confounder", "element", "background"):
+        moved = logits.values[cell.arms[arm]] - base
+        if not logits.multi_label:
+            moved = moved - moved.mean(axis=1, keepdims=True)
+        change[arm] = weighted_mean(np.abs(moved).mean(axis=1), weights)
+    below = change["element"] - change["background"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (change["confounder"] - change["background"]) / below, below
+
+
+_PLAIN: dict[str, tuple[Measure, float]] = {
+    "vocabulary": (_vocabulary, 0.5),
+    "sufficiency": (_sufficiency, 0.0),
+    "order": (_flip, 0.25),
+    "spacing": (_auroc_of_arms, 0.5),
+    **dict.fromkeys(CONTRASTS, (_auroc_of_arms, 0.5)),
+}
+
+
+def score_design(
+    design: Design, names: Sequence[str], model: Logits, ceiling: Logits, weights: np.ndarray
+) -> list[Line]:
+    """Return what a design says about a model: a line for each cell, and one that sums them up.
+
+    Parameters
+    ----------
+    design
+        The question.
+    names
+        Of the grammar's conditions.
+    model, ceiling
+        Logits of the model and of the exact posterior on the same sequences.
+    weights
+        From `bootstrap_weights`.
+    """
+    if design.reason:
+        line = Line(
+            design, None, "", "summary", 0, NOTHING, NOTHING, float("nan"), NOTHING, design.reason
+        )
+        return [line]
+    if design.property == "spacing curve":
+        return [_curve_point(design, cell, model, ceiling, weights) for cell in design.cells]
+    if design.property == "confounder":
+        return [_confounder_line(design, model, ceiling, weights)]
+    if design.property == "shift":
+        return _shift_lines(design, names, model, ceiling, weights)
+
+    def measure(cell: Cell) -> Raw:
+        if design.property in _PLAIN:
+            how, chance = _PLAIN[design.property]
+            own, best = (how(design, cell, logits, weights) for logits in (model, ceiling))
+            return Raw(own, best, chance)
+        if design.property == "translation":
+            own, best = (_balanced(names, cell, logits, weights) for logits in (model, ceiling))
+            return Raw(own, best, 0.5 if model.multi_label else 1 / len(cell.arms))
+        own, best = (_row(names, cell, logits, weights) for logits in (model, ceiling))
+        return Raw(own, best, 1 / len(names))
+
+    raws = [measure(cell) for cell in design.cells]
+    lines = [
+        _line(design, cell.gap, cell.place, "cell", cell, raw)
+        for cell, raw in zip(design.cells, raws, strict=True)
+    ]
+    if design.property == "order":
+        return lines + _order_lines(design, raws)
+    if len(raws) == 1:
+        return [lines[0]._replace(level="summary")]
+    return [*lines, _least_line(design, raws)]
+
+
+def _line(
+    design: Design,
+    gap: tuple[int, int] | None,
+    place: str,
+    level: str,
+    cell: Cell,
+    raw: Raw,
+) -> Line:
+    ceiling = estimate(raw.ceiling)
+    graded = ceiling.low > raw.chance
+    score = estimate(raw.score) if graded else NOTHING
+    score = Estimate(*(float(np.clip(end, 0.0, 1.0)) for end in score))
+    sequences = min(len(rows) for rows in cell.arms.values())
+    reason = "" if graded else AT_CHANCE
+    found = estimate(raw.model)
+    return Line(design, gap, place, level, sequences, found, ceiling, raw.chance, score, reason)
+
+
+def _mean_of(raws: Sequence[Raw]) -> Raw:
+    return Raw(
+        np.mean([raw.model for raw in raws], axis=0),
+        np.mean([raw.ceiling for raw in raws], axis=0),
+        raws[0].chance,
+    )
+
+
+def _order_lines(design: Design, raws: Sequence[Raw]) -> list[Line]:
+    """Return a line for each gap bin, mean over places; the first, least gaps, sums the design up."""
+    bins = list(dict.fromkeys(cell.gap for cell in design.cells))
+    lines = []
+    for gap in bins:
+        own = [n for n, cell in enumerate(design.cells) if cell.gap == gap]
+        mean = _mean_of([raws[n] for n in own])
+        lines.append(_line(design, gap, "", "cell", design.cells[own[0]], mean))
+    return [*lines, lines[0]._replace(level="summary")]
+
+
+def _least_line(design: Design, raws: Sequence[Raw]) -> Line:
+    """Return the summary of several cells: the least of them.
+
+    Of spacing the cell with the least score; of others the least raw value over the posterior's least.
+    """
+    if design.property == "spacing":
+        graded = [raw for raw in raws if estimate(raw.ceiling).low > raw.chance] or list(raws)
+        least = min(graded, key=lambda raw: float(raw.score[0]))
+        return _line(design, None, "", "summary", design.cells[0], least)
+    least = Raw(
+        np.min([raw.model for raw in raws], axis=0),
+        np.min([raw.ceiling for raw in raws], axis=0),
+        raws[0].chance,
+    )
+    return _line(design, None, "", "summary", design.cells[0], least)
+
+
+def _curve_point(
+    design: Design, cell: Cell, model: Logits, ceiling: Logits, weights: np.ndarray
+) -> Line:
+    """Return the mean of f_y - f_y' at one gap; it is drawn and not graded."""
+    rows = cell.arms["pair"]
+    own, best = (
+        estimate(weighted_mean(logits.contrast(rows, design.condition, design.other), weights))
+        for logits in (model, ceiling)
+    )
+    return Line(design, cell.gap, cell.place, "curve", len(rows), own, best, 0.0, NOTHING, "")
+
+
+def _confounder_line(design: Design, model: Logits, ceiling: Logits, weights: np.ndarray) -> Line:
+    """Return 1 - r, clipped: 1 where the confounder changes logits no more than background does."""
+    (cell,) = design.cells
+    (ratio, below), (best, _) = (_confounding(cell, logits, weights) for logits in (model, ceiling))
+    graded = estimate(below).low > 0
+    score = estimate(1 - np.clip(ratio, 0, 1)) if graded else NOTHING
+    return Line(
+        design,
+        None,
+        "",
+        "summary",
+        len(cell.arms["as it is"]),
+        estimate(ratio),
+        estimate(best),
+        1.0,
+        score,
+        "" if graded else "elements of rules change the logits no more than background does",
+    )
+
+
+def _shift_lines(
+    design: Design, names: Sequence[str], model: Logits, ceiling: Logits, weights: np.ndarray
+) -> list[Line]:
+    """Return accuracy above chance over shifted backgrounds, as a share of that over the trained one."""
+    chance = 1 / len(next(iter(design.cells)).arms)
+    above = [
+        [_balanced(names, cell, logits, weights) - chance for logits in (model, ceiling)]
+        for cell in design.cells
+    ]
+    trained, best = above[0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        raws = [Raw(own / trained, other / best, 0.0) for own, other in above[1:]]
+    lines = [
+        _line(design, None, cell.place, "cell", cell, raw)
+        for cell, raw in zip(design.cells[1:], raws, strict=True)
+    ]
+    lines.append(_least_line(design, raws))
+    if trained[0] < LEAST_ACCURACY:
+        reason = f"its accuracy is less than {LEAST_ACCURACY:g} above chance"
+        lines = [line._replace(score=NOTHING, reason=reason) for line in lines]
+    return lines

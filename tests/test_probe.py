@@ -1,0 +1,387 @@
+"""Constructed sequences: their distribution, and what differs between arms; probes: known answers."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from seqgra.errors import InputError
+from seqgra.grammar.load import load_grammar
+from seqgra.law.constructed import Construction
+from seqgra.law.law import compile_law, draw_block
+from seqgra.probe import COLUMNS, construct, construct_folder, probe, probe_folder, read_constructed
+from seqgra.probe.designs import BACKGROUNDS, Designer
+from seqgra.probe.measures import bootstrap_weights, weighted_auroc, weighted_mean
+from seqgra.simulate import simulate
+from seqgra.train import train
+
+#: Two motifs that are rare in the background, so that a sum over sites reads them without error.
+HEAD = """
+alphabet: DNA
+window: 60
+elements:
+  a: {kmers: {ACCTTGAGCA: 0.5, ACCTTGTGCA: 0.5}}
+  b: {kmers: {GGTCAACTTC: 1}}
+conditions:
+"""
+ORDER = (
+    HEAD
+    + """
+  ab: {rules: [{elements: [a, b], spacing: [{elements: [a, b], gap: [0, 30]}]}]}
+  ba: {rules: [{elements: [a, b], spacing: [{elements: [b, a], gap: [0, 30]}]}]}
+"""
+)
+SPACING = (
+    HEAD
+    + """
+  near: {rules: [{elements: [a, b], spacing: [{elements: [a, b], gap: [0, 8]}]}]}
+  far: {rules: [{elements: [a, b], spacing: [{elements: [a, b], gap: [20, 28]}]}]}
+"""
+)
+MOTIF = HEAD + "  one: {rules: [{elements: [a]}]}\n  two: {rules: [{elements: [b]}]}\n"
+XOR = (
+    HEAD
+    + """
+  one:
+    mode: mutually-exclusive
+    rules: [{elements: [a], probability: 0.5}, {elements: [b], probability: 0.5}]
+  both-or-neither: {rules: [{elements: [a, b], probability: 0.5}]}
+"""
+)
+STRAND = (
+    HEAD
+    + """
+  forward: {rules: [{elements: [b]}, {elements: [a]}]}
+  reverse: {rules: [{elements: [b]}, {elements: [a], strand: "-"}]}
+"""
+)
+POSITION = (
+    HEAD
+    + """
+  early: {rules: [{elements: [a], position: [1, 10]}]}
+  late: {rules: [{elements: [a], position: [35, 45]}]}
+"""
+)
+
+
+def matrix(word):
+    """Return a matrix of a word as YAML: other letters are rare, but possible."""
+    return [[0.97 if letter == own else 0.01 for letter in "ACGT"] for own in word]
+
+
+CONFOUNDER = f"""
+alphabet: DNA
+window: 60
+elements:
+  a: {{matrix: {matrix("ACCTTGAGCA")}}}
+  b: {{matrix: {matrix("GGTCAACTTC")}}}
+  c: {{matrix: {matrix("TTTTAAAATT")}}}
+conditions:
+  one: {{rules: [{{elements: [a]}}]}}
+  two: {{rules: [{{elements: [b]}}]}}
+confounders: [{{elements: [c], probability: {{one: 0.9, two: 0.1}}, test: {{one: 0.5, two: 0.5}}}}]
+"""
+
+
+def grammar_of(text, folder):
+    file = folder / "grammar.yaml"
+    file.write_text(text)
+    return load_grammar(file)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Return the constructed sequences of a grammar by its text, each made once."""
+    known = {}
+
+    def of(text):
+        if text not in known:
+            known[text] = construct(grammar_of(text, tmp_path_factory.mktemp("grammar")))
+        return known[text]
+
+    return of
+
+
+class Function:
+    """A function from letter codes to logits as a model of a constructed set."""
+
+    def __init__(self, constructed, function):
+        self.conditions, self.alphabet = constructed.conditions, constructed.alphabet
+        self.window, self.task = constructed.window, constructed.task
+        self.function = function
+
+    def logits(self, x):
+        return self.function(x)
+
+
+def summary(table, name):
+    return table[(table["property"] == name) & (table["level"] == "summary")]
+
+
+WORDS = {"a": (b"ACCTTGAGCA", b"ACCTTGTGCA"), "b": (b"GGTCAACTTC",)}
+
+
+def starts(x, element):
+    """Return the first start of an element's words in each sequence, -1 for none."""
+    letters = np.frombuffer(b"ACGT", np.uint8)[x]
+    rows = [row.tobytes() for row in letters]
+    return np.array([max(row.find(word) for word in WORDS[element]) for row in rows])
+
+
+# --- constructed sequences
+
+
+def test_placements_of_the_grammar_give_the_simulators_distribution(tmp_path):
+    grammar = grammar_of(SPACING, tmp_path)
+    law = compile_law(grammar, "grammar")
+    simulated = draw_block(law, 3, "test", 0)
+    many = 2000
+    construction = Construction(grammar, many, seed=5)
+    near = construction.combination(0)
+    x = construction.write(near, construction.draw(near, many, "test"))
+    real = simulated.x[simulated.y[:, 0] == 1][:many]
+    for column in (
+        lambda x: starts(x, "a"),
+        lambda x: starts(x, "b") - starts(x, "a"),
+        lambda x: (x == 0).sum(axis=1),
+        lambda x: 4 * x[:, 0] + x[:, 1],
+    ):
+        one, two = (np.unique(column(part), return_counts=True) for part in (x, real))
+        table = pd.DataFrame({n: pd.Series(c, v) for n, (v, c) in enumerate((one, two))}).fillna(0)
+        table = table[table.sum(axis=1) >= 10]
+        # false alarms: one in 10,000 for each of the four; the seeds are fixed
+        assert stats.chi2_contingency(table.to_numpy()).pvalue > 1e-4
+
+
+def test_arms_of_an_order_pair_differ_in_nothing_but_the_order(made):
+    constructed = made(ORDER)
+    design = next(d for d in constructed.designs if d.property == "order")
+    for cell in design.cells:
+        before, after = (constructed.x[rows] for rows in cell.arms.values())
+        a, b = starts(before, "a"), starts(before, "b")
+        swapped_a, swapped_b = starts(after, "a"), starts(after, "b")
+        assert (swapped_b == a).all()
+        assert (swapped_a == b).all()  # both words have 10 letters
+        assert ((b - a - 10 >= cell.gap[0]) & (b - a - 10 <= cell.gap[1])).all()
+        position = np.arange(60)
+        inside = (position >= a[:, None]) & (position < a[:, None] + 10)
+        inside |= (position >= b[:, None]) & (position < b[:, None] + 10)
+        assert np.where(inside, 0, before == after).sum() == (~inside).sum()
+        for row in range(len(before)):  # the same word of the two that the element may show
+            word = before[row, a[row] : a[row] + 10]
+            assert (word == after[row, swapped_a[row] : swapped_a[row] + 10]).all()
+
+
+def test_an_element_is_replaced_by_the_background_of_the_same_number(made):
+    constructed = made(MOTIF)
+    with_a, without = (
+        constructed.x[rows] for rows in constructed.designs[0].cells[0].arms.values()
+    )
+    assert (starts(with_a, "a") >= 0).all()
+    assert (starts(without, "a") < 0).mean() > 0.99
+    differ = (with_a != without).sum(axis=1)
+    assert (differ <= 10).all()
+    assert 6 < differ.mean() < 9  # three of four letters of ten
+
+
+def test_one_element_is_held_at_the_same_places_for_both_gaps(made):
+    constructed = made(SPACING)
+    design = next(d for d in constructed.designs if d.property == "spacing")
+    for cell, held in zip(design.cells, "ab", strict=True):
+        near, far = (constructed.x[rows] for rows in cell.arms.values())
+        assert (starts(near, held) == starts(far, held)).all()
+        assert np.unique(starts(near, held)).size > 8  # at one place alone, a gap is a position
+        for x, gaps in ((near, range(9)), (far, range(20, 29))):
+            assert set(starts(x, "b") - starts(x, "a") - 10) <= set(gaps)
+
+
+# --- measures
+
+
+def test_weighted_measures_agree_with_repeated_examples_and_scikit_learn():
+    generator = np.random.default_rng(0)
+    positive, negative = generator.integers(0, 9, (2, BACKGROUNDS)).astype(float)
+    weights = bootstrap_weights(1)[:20]
+    areas, means = weighted_auroc(positive, negative, weights), weighted_mean(positive, weights)
+    for row, area, mean in zip(weights, areas, means, strict=True):
+        times = row.astype(int)
+        scores = np.concatenate([np.repeat(positive, times), np.repeat(negative, times)])
+        truth = np.repeat([1, 0], times.sum())
+        assert area == pytest.approx(roc_auc_score(truth, scores), abs=1e-6)
+        assert mean == pytest.approx(np.repeat(positive, times).mean(), abs=1e-5)
+
+
+# --- known answers
+
+
+ASKED = {
+    "order": ORDER,
+    "spacing": SPACING,
+    "vocabulary": MOTIF,
+    "logic": XOR,
+    "strand": STRAND,
+    "position": POSITION,
+    "confounder": CONFOUNDER,
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_the_exact_posterior_knows_every_rule(made, name):
+    constructed = made(ASKED[name])
+    given = iter(constructed.ceiling)
+    posterior = Function(constructed, lambda x: np.array([next(given) for _ in x]))
+    table = probe(posterior, constructed)
+    assert tuple(table.columns) == COLUMNS
+    asked = summary(table, name)
+    assert len(asked)
+    assert (asked["score"] > 0.95).all()
+    assert set(asked["asked"]) == {"asked"}
+    graded = table[table["score"].notna()]
+    assert (graded["high"] > 0.95).all()
+    assert (table["score"].isna() == ((table["reason"] != "") | (table["level"] == "curve"))).all()
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_constant_knows_nothing(made, name):
+    constructed = made(ASKED[name])
+    table = probe(Function(constructed, lambda x: np.zeros((len(x), 2))), constructed)
+    score = table.loc[table["property"] != "shift", "score"]
+    assert (score.isna() | (score == 0)).all()
+    assert (table.loc[table["property"] == "sufficiency", "raw"] == 0).all()
+
+
+def test_who_knows_the_motifs_alone_knows_no_order_and_no_spacing(made):
+    def motifs(x):
+        return np.stack([starts(x, "a") >= 0, starts(x, "b") >= 0], axis=1).astype(float)
+
+    table = probe(Function(made(MOTIF), motifs), made(MOTIF))
+    for name in ("vocabulary", "sufficiency", "translation"):
+        assert (summary(table, name)["score"] > 0.97).all()
+    assert summary(table, "order").empty
+    for text, name in ((ORDER, "order"), (SPACING, "spacing")):
+        table = probe(Function(made(text), motifs), made(text))
+        assert (summary(table, name)["score"] == 0).all()
+
+
+def test_the_place_of_one_element_passes_for_order_only_where_the_pair_is_wide(made):
+    def left(x):
+        return np.stack([30.0 - starts(x, "a"), np.zeros(len(x))], axis=1)
+
+    table = probe(Function(made(ORDER), left), made(ORDER))
+    order = table[(table["property"] == "order") & (table["place"] == "")]
+    assert (summary(table, "order")["score"] < 0.4).all()
+    by_gap = order[order["level"] == "cell"].groupby("gap_low")["raw"].mean()
+    assert by_gap.is_monotonic_increasing
+    assert by_gap.iloc[-1] > 0.9
+
+
+def test_the_place_of_one_element_is_no_spacing(made):
+    def right(x):
+        return np.stack([np.zeros(len(x)), starts(x, "b").astype(float)], axis=1)
+
+    table = probe(Function(made(SPACING), right), made(SPACING))
+    cells = table[(table["property"] == "spacing") & (table["level"] == "cell")]
+    assert cells["score"].tolist()[0] > 0.3  # a held, b moves with the gap
+    assert cells["raw"].tolist()[1] == pytest.approx(0.5)  # b held
+    assert summary(table, "spacing")["score"].tolist() == [0.0]
+
+
+def test_a_sum_of_elements_does_not_know_exclusive_or(made):
+    def total(x):
+        sites = (starts(x, "a") >= 0).astype(float) + (starts(x, "b") >= 0)
+        return np.stack([np.zeros(len(x)), sites - 1.5], axis=1)
+
+    table = probe(Function(made(XOR), total), made(XOR))
+    rows = table[(table["property"] == "logic") & (table["level"] == "cell")]
+    assert dict(zip(rows["place"], rows["raw"], strict=True)) == pytest.approx(
+        {"none": 0, "a": 1, "b": 1, "a and b": 1}, abs=0.02
+    )
+    assert summary(table, "logic")["score"].tolist() == [0.0]
+
+
+def test_who_uses_the_confounder_is_named(made):
+    constructed = made(CONFOUNDER)
+
+    def weighing(confounder):
+        def logits(x):
+            letters = np.frombuffer(b"ACGT", np.uint8)[x]
+            held = np.array([b"TTTTAAAATT" in row.tobytes() for row in letters])
+            found = [starts(x, "a") >= 0, starts(x, "b") >= 0]
+            return np.stack([found[0] + confounder * held, found[1] * 1.0], axis=1)
+
+        return logits
+
+    ignores, uses = (
+        summary(probe(Function(constructed, weighing(w)), constructed), "confounder")
+        for w in (0.0, 3.0)
+    )
+    assert ignores["score"].tolist() == pytest.approx([1.0], abs=0.05)
+    assert uses["score"].tolist() == [0.0]
+    assert uses["raw"].tolist() == pytest.approx([3.0], rel=0.1)
+
+
+def test_what_no_condition_teaches_is_not_asked(tmp_path):
+    designs = Designer(grammar_of(SPACING, tmp_path), 0).designs()
+    reasons = {d.reason for d in designs if d.property == "order"}
+    assert reasons == {"no condition has the elements in another order"}
+    assert "spacing" not in {d.property for d in Designer(grammar_of(MOTIF, tmp_path), 0).designs()}
+
+
+def test_an_inexact_posterior_grades_nothing(made):
+    constructed = replace(made(MOTIF), kind="estimate")
+    table = probe(Function(constructed, lambda x: np.ones((len(x), 2))), constructed)
+    assert table["score"].isna().all()
+    assert set(table["reason"]) == {"the posterior of this grammar is an estimate"}
+
+
+# --- folders and wrong input
+
+
+def test_folders_hold_the_same_as_values(tmp_path):
+    (tmp_path / "order.yaml").write_text(ORDER)
+    counts = {"training": 200, "validation": 50, "test": 50}
+    simulate(tmp_path / "order.yaml", tmp_path / "data", seed=1, counts=counts)
+    train(tmp_path / "data", "kmer-logistic-regression", tmp_path / "model", size=250, seed=0)
+    assert construct_folder(tmp_path / "order.yaml", tmp_path / "constructed") == "done"
+    assert construct_folder(tmp_path / "order.yaml", tmp_path / "constructed") == "up to date"
+    read, _ = read_constructed(tmp_path / "constructed")
+    values = construct(load_grammar(tmp_path / "order.yaml"))
+    assert (read.x == values.x).all()
+    assert (read.ceiling == values.ceiling).all()
+    assert [d.subject for d in read.designs] == [d.subject for d in values.designs]
+    model, grammar = tmp_path / "model", tmp_path / "order.yaml"
+    assert probe_folder(model, tmp_path / "constructed", tmp_path / "a") == "done"
+    assert probe_folder(model, tmp_path / "constructed", tmp_path / "a") == "up to date"
+    assert probe_folder(model, grammar, tmp_path / "b") == "done"
+    one, two = ((tmp_path / name / "probes.csv").read_bytes() for name in "ab")
+    assert one == two
+    assert probe_folder(model, grammar, tmp_path / "a") == "up to date"  # the same sequences
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"alphabet": "RNA"}, "alphabet: of the model: RNA; of the grammar: DNA"),
+        ({"window": 61}, "window: of the model: 61"),
+        ({"conditions": ("ab", "xy")}, "conditions: of the model"),
+        ({"task": "multi-label"}, "task: of the model"),
+        ({"function": lambda x: np.full((len(x), 2), np.nan)}, "logits: are not finite"),
+        ({"function": lambda x: np.zeros((len(x), 3))}, "logits: have shape"),
+        ({"function": lambda x: np.zeros(len(x))}, "logits: have shape"),
+        ({"function": lambda x: np.zeros((1, 2))}, "logits: have shape"),
+    ],
+)
+def test_a_model_of_another_kind_is_refused(made, change, message):
+    model = Function(made(ORDER), lambda x: np.zeros((len(x), 2)))
+    vars(model).update(change)
+    with pytest.raises(InputError, match=message):
+        probe(model, made(ORDER))
+
+
+def test_a_grammar_without_rules_is_refused(tmp_path):
+    text = HEAD.replace("conditions:", "background: human\nconditions:") + "  x: {}\n  y: {}\n"
+    with pytest.raises(InputError, match="has no rules"):
+        construct(grammar_of(text, tmp_path))
