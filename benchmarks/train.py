@@ -29,7 +29,7 @@ from torch import nn
 
 from seqgra.architecture.load import architecture_content, resolve_architecture
 from seqgra.architecture.schema import Network
-from seqgra.backends import pytorch, pytorch_layers, pytorch_training
+from seqgra.backends import pytorch, pytorch_layers, pytorch_letters, pytorch_training
 from seqgra.dataset import open_dataset, split_size
 from seqgra.fingerprint import Identity, claim
 from seqgra.training import Options, TrainingData, recipe_of
@@ -39,7 +39,7 @@ GRAMMARS = {150: "mc2-dna150-homer", 1000: "mc2-dna1000-homer"}
 
 def bare_loop(network: Network, data: TrainingData, device: torch.device) -> float:
     """Return seconds of training on tensors already encoded in memory."""
-    encode = pytorch.OneHot(4, device)
+    encode = pytorch_letters.OneHot(4, device)
     tensors = [torch.from_numpy(np.array(a)).to(device) for a in (data.x, data.validation_x)]
     x, validation = (encode(codes).clone() for codes in tensors)
     y = torch.from_numpy(data.y.argmax(axis=1)).to(device)
@@ -132,7 +132,7 @@ def compare_predictions(
     model = pytorch.PytorchModel(module, recipe_of(network, data), device)
     window = data.x.shape[1]  # again and again: fewer letters are predicted too fast to time
     codes = np.resize(data.x, (max(len(data.x), PREDICTED // window), window))
-    x = pytorch.OneHot(4, device)(torch.from_numpy(codes).to(device))
+    x = pytorch_letters.OneHot(4, device)(torch.from_numpy(codes).to(device))
     our_predictions(model, codes, device), bare_predictions(model.module, x)
     return [
         bare_predictions(model.module, x) / our_predictions(model, codes, device)

@@ -39,7 +39,7 @@ RESULTS_VERSIONS = {
     "simulate": 3,
     "ingest": 2,
     "subsample": 1,
-    "tune": 1,
+    "tune": 2,
     "train": 3,
     "evaluate": 4,
     "attribute": 6,

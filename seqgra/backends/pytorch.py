@@ -22,6 +22,7 @@ from seqgra.architecture.custom import Sizes, build_custom
 from seqgra.architecture.load import of_recipe
 from seqgra.architecture.schema import Network
 from seqgra.backends.pytorch_layers import Recurrent, StrandAverage, build
+from seqgra.backends.pytorch_letters import FromLetters
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.model import MULTI_CLASS, MULTI_LABEL, AbstractModel, explained_part
@@ -63,7 +64,8 @@ class PytorchModel(AbstractModel):
         self._device = device
         on_gpu = device.type == "cuda"
         self.device = torch.cuda.get_device_name(device) if on_gpu else "cpu"
-        self._encode = OneHot(len(ALPHABETS[recipe["alphabet"]].letters), device)
+        letters = len(ALPHABETS[self.alphabet].letters)
+        self._from_letters = FromLetters(self.module, letters, device)
         # cuDNN has no backward pass of recurrent layers in evaluation mode
         self._cudnn = not any(isinstance(m, (Recurrent, nn.RNNBase)) for m in network.modules())
 
@@ -74,7 +76,7 @@ class PytorchModel(AbstractModel):
         with torch.inference_mode():
             for start in range(0, len(x), batch):
                 codes = torch.from_numpy(np.array(x[start : start + batch])).to(self._device)
-                parts.append(self.module(self._encode(codes)).cpu().numpy())
+                parts.append(self._from_letters(codes).cpu().numpy())
         return np.concatenate(parts)
 
     def gradients(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -117,28 +119,6 @@ class PytorchModel(AbstractModel):
         with torch.autograd.graph.saved_tensors_hooks(count, lambda values: values):
             self.module(point)
         return max(1, min(256, GRADIENT_MEMORY // max(kept, 1)))
-
-
-class OneHot:
-    """Letter codes uint8 (N, L) -> one-hot float32 (N, A, L); padding and unknown letters all zero.
-
-    What it returns is overwritten by the next call: fresh memory for every batch would take longer
-    than the encoding.
-    """
-
-    def __init__(self, letters: int, device: torch.device) -> None:
-        self._letters = torch.arange(letters, dtype=torch.uint8, device=device)[None, :, None]
-        self._buffer = torch.empty((0, letters, 0), device=device)
-
-    def __call__(self, codes: torch.Tensor) -> torch.Tensor:
-        """Encode a batch on the device it is on."""
-        examples, window = codes.shape
-        if len(self._buffer) < examples or self._buffer.shape[2] != window:
-            size = (examples, self._letters.shape[1], window)
-            with torch.inference_mode(False):  # training may use it next
-                self._buffer = torch.empty(size, device=codes.device)
-        # comparing straight into floats takes a tenth of the time of comparing, then converting
-        return torch.eq(codes[:, None, :], self._letters, out=self._buffer[:examples])
 
 
 def batch_size(window: int, device: torch.device) -> int:

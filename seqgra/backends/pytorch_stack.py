@@ -17,13 +17,13 @@ from torch import nn
 from seqgra.architecture.schema import Augment, Network
 from seqgra.backends.loop import Arrays, derived_seed, loss_weights, run_stack
 from seqgra.backends.pytorch import (
-    OneHot,
     PytorchModel,
     batch_size,
     build_from_recipe,
     choose_device,
     prepare_process,
 )
+from seqgra.backends.pytorch_letters import OneHot
 from seqgra.backends.pytorch_training import (
     as_targets,
     as_tensor,

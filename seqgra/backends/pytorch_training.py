@@ -26,7 +26,6 @@ from seqgra.architecture.optimizers import (
 from seqgra.architecture.schema import Augment, Network, Training
 from seqgra.backends.loop import Arrays, Trainee, derived_seed, loss_weights, run
 from seqgra.backends.pytorch import (
-    OneHot,
     PytorchModel,
     batch_size,
     build_from_recipe,
@@ -34,6 +33,7 @@ from seqgra.backends.pytorch import (
     predicting,
     prepare_process,
 )
+from seqgra.backends.pytorch_letters import FromLetters, OneHot
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft
 from seqgra.model import MULTI_LABEL
@@ -82,10 +82,9 @@ class PytorchTrainee(Trainee):
     ) -> None:
         self.device, self._on = device.type, device
         self._module, self._plan, self._seed = module, network.training, seed
-        self._predicting = predicting(module, recipe)
-        self._optimizer = make_optimizer(network.optimizer, module)
-        self._encode = OneHot(len(data.dataset.alphabet.letters), device)
         self._letters = len(data.dataset.alphabet.letters)
+        self._predict = FromLetters(predicting(module, recipe), self._letters, device)
+        self._optimizer = make_optimizer(network.optimizer, module)
         there = device if _fits(data, device) else torch.device("cpu")
         self._x, self._validation_x = (as_tensor(x).to(there) for x in (data.x, data.validation_x))
         self._y = torch.from_numpy(as_targets(data)).to(device)
@@ -94,7 +93,11 @@ class PytorchTrainee(Trainee):
         self._precision: Callable[[], AbstractContextManager[None]] = (
             partial(torch.autocast, device.type, torch.bfloat16) if mixed else nullcontext
         )
-        self._forward = torch.compile(module) if self._plan.compile else module
+        self._forward: Callable[[torch.Tensor], torch.Tensor] = (
+            _compiled(module, OneHot(self._letters, device))
+            if self._plan.compile
+            else FromLetters(module, self._letters, device)
+        )
 
     def train_epoch(self, epoch: int, rate: float) -> float:
         """Train one epoch; its order, augmentation and dropout depend on seed and epoch alone."""
@@ -126,7 +129,7 @@ class PytorchTrainee(Trainee):
     def _step(self, codes: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Learn from one batch; return its mean loss."""
         with self._precision():
-            logits = self._forward(self._encode(codes))
+            logits = self._forward(codes)
         loss = self._loss(logits.float(), y)
         self._optimizer.zero_grad()
         loss.backward()
@@ -141,7 +144,7 @@ class PytorchTrainee(Trainee):
         parts = []
         with torch.inference_mode():
             for codes in self._validation_x.split(batch):
-                parts.append(self._predicting(self._encode(codes.to(self._on))).cpu().numpy())
+                parts.append(self._predict(codes.to(self._on)).cpu().numpy())
         return np.concatenate(parts)
 
     def weights(self) -> Arrays:
@@ -170,6 +173,12 @@ class PytorchTrainee(Trainee):
             kept.setdefault(int(number), {})[name] = torch.from_numpy(values)
         groups = self._optimizer.state_dict()["param_groups"]
         self._optimizer.load_state_dict({"state": kept, "param_groups": groups})
+
+
+def _compiled(module: nn.Module, encode: OneHot) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return a module that PyTorch compiles as a function of letter codes."""
+    compiled = torch.compile(module)
+    return lambda codes: compiled(encode(codes))
 
 
 def _fits(data: TrainingData, device: torch.device) -> bool:

@@ -1,0 +1,182 @@
+"""Source of the kernels of a convolution over letters, and of the maximum that may follow it.
+
+A filter of width K is cut into J words of G columns. A table holds for each word the sum of its columns,
+so an output is J loads and additions of 16 filters at once, in place of 4 K multiplications for each; the
+gradient of the filters is the same sum turned round. `docs/compiled.md` explains it.
+"""
+
+from __future__ import annotations
+
+from textwrap import indent
+
+from seqgra.backends.compiled import parts, vector
+from seqgra.backends.compiled.parts import LANES, Shape
+
+#: What all generated modules start with.
+HEAD = """
+import numba
+import numpy as np
+
+from seqgra.backends.compiled.parts import *
+from seqgra.backends.compiled.vector import *
+
+kernel = numba.njit(error_model="numpy", _nrt=False)
+entry = numba.njit(error_model="numpy", cache=True)
+"""
+#: What they call.
+PARTS = (parts, vector)
+
+
+def _convolution(shape: Shape, position: str, depth: int) -> tuple[str, str]:
+    """Return lines that load what one output is the sum of, and the sum, as a tree."""
+    step, size = shape.group * shape.dilation, shape.rows * LANES
+    lines = [f"p = example + ({position}) * shape.stride"]
+    lines += [
+        f"t{j} = load16(tables.sums, at(tables.words, p + {j * step}) + (start + {j * size}))"
+        for j in range(shape.groups)
+    ]
+    terms = ["bias", *(f"t{j}" for j in range(shape.groups))]
+    while len(terms) > 1:
+        pairs = [f"add({', '.join(terms[i : i + 2])})" for i in range(0, len(terms) - 1, 2)]
+        terms = pairs + terms[len(pairs) * 2 :]
+    return indent("\n".join(lines), "    " * depth), terms[0]
+
+
+def features_source(shape: Shape, activation: bool) -> str:
+    """Return the source of ``features``: convolution, and maximum over `pool` positions, if any.
+
+    ``features(shape, tables, c, out, best, low, high, first, last, by_place, by_example)`` writes 16 filters
+    from `c` on, of examples `low` to `high` and places `first` to `last`, at
+    ``out[(e - low) * by_example + (q - first) * by_place]`` and after it. With pooling it also writes which
+    position of each the maximum is at, at ``best[(e * shape.pooled + q) * shape.channels + c]``.
+    """
+    pooled, relu = shape.pool > 1, "relu" if activation else ""
+    lines, total = _convolution(shape, "q * shape.pool + i" if pooled else "q", 4 if pooled else 3)
+    if pooled:
+        inner = f"""\
+            most, which = spread16(np.float32(-np.inf)), spread_ints16(0)
+            for i in range(shape.pool):
+{lines}
+                value = {total}
+                which = choose(value, most, spread_ints16(i), which)
+                most = larger(value, most)
+            store(best, (e * shape.pooled + q) * shape.channels + c, which)
+            store(out, to, {relu}(most))"""
+    else:
+        inner = f"""\
+{lines}
+            store(out, to, {relu}({total}))"""
+    return f"""
+@kernel
+def features(shape, tables, c, out, best, low, high, first, last, by_place, by_example):
+    start = c * {shape.groups * shape.rows}
+    bias = load16(tables.bias, c)
+    for e in range(low, high):
+        example, to = e * shape.length, (e - low) * by_example
+        for q in range(first, last):
+{inner}
+            to += by_place
+"""
+
+
+def scatter_source(shape: Shape) -> str:
+    """Return the source of ``scatter``, which adds gradients of ``features``'s outputs to the tables'.
+
+    ``scatter(shape, tables, c, gradient, best, low, high, first, last, by_place, by_example)``, arguments as
+    of ``features``. With pooling the gradient reaches one position a filter, and zeros are passed over.
+    """
+    step, size = shape.group * shape.dilation, shape.rows * LANES
+    if shape.pool > 1:
+        adding = "\n".join(
+            f"add_to(tables.gradient, at(tables.words, p + {j * step}) + (start + f + {j * size}), x)"
+            for j in range(shape.groups)
+        )
+        inner = f"""\
+            mark = (e * shape.pooled + q) * shape.channels + c
+            for f in range(16):
+                x = at(gradient, to + f)
+                if x != 0:
+                    add_to(tables.bias_gradient, c + f, x)
+                    p = example + (q * shape.pool + at(best, mark + f)) * shape.stride
+{indent(adding, "    " * 5)}"""
+        before, after = "", ""
+    else:
+        adding = "\n".join(
+            f"i{j} = at(tables.words, p + {j * step}) + (start + {j * size})\n"
+            f"store(tables.gradient, i{j}, add(load16(tables.gradient, i{j}), x))"
+            for j in range(shape.groups)
+        )
+        inner = f"""\
+            x = load16(gradient, to)
+            total = add(total, x)
+            p = example + q * shape.stride
+{indent(adding, "    " * 3)}"""
+        before, after = (
+            "total = load16(tables.bias_gradient, c)",
+            "store(tables.bias_gradient, c, total)",
+        )
+    return f"""
+@kernel
+def scatter(shape, tables, c, gradient, best, low, high, first, last, by_place, by_example):
+    start = c * {shape.groups * shape.rows}
+    {before}
+    for e in range(low, high):
+        example, to = e * shape.length, (e - low) * by_example
+        for q in range(first, last):
+{inner}
+            to += by_place
+    {after}
+"""
+
+
+def layer_source(shape: Shape, activation: bool) -> str:
+    """Return the source of ``forward`` and ``backward`` of a first layer by itself, channels first."""
+    return (
+        HEAD
+        + features_source(shape, activation)
+        + scatter_source(shape)
+        + _LAYER.format(activation=activation)
+    )
+
+
+#: Places that `_LAYER` turns around at once, so that they stay in the nearest cache.
+TILE = 256
+_LAYER = """
+@entry
+def forward(shape, tables, codes, rows, weight, bias, tile, best, out):
+    fill_words(shape, tables, codes, rows)
+    fill_tables(shape, tables, weight, bias)
+    channels = shape.filters * (1 + shape.shared)
+    for c in range(0, channels, 16):
+        for e in range(rows.size):
+            for first in range(0, shape.pooled, 256):
+                last = min(first + 256, shape.pooled)
+                features(shape, tables, c, tile, best, e, e + 1, first, last, 16, 0)
+                for f in range(min(channels - c, 16)):
+                    to = (e * channels + c + f) * shape.pooled
+                    for q in range(first, last):
+                        put(out, to + q, at(tile, (q - first) * 16 + f))
+
+
+@entry
+def backward(shape, tables, codes, rows, best, out, given, tile, weight, bias):
+    fill_words(shape, tables, codes, rows)
+    clear(tables.gradient, tables.gradient.size - 16)
+    clear(tables.bias_gradient, shape.channels)
+    channels = shape.filters * (1 + shape.shared)
+    for c in range(0, channels, 16):
+        count = min(channels - c, 16)
+        clear(tile, tile.size - 16)
+        for e in range(rows.size):
+            for first in range(0, shape.pooled, 256):
+                last = min(first + 256, shape.pooled)
+                for f in range(count):
+                    start = (e * channels + c + f) * shape.pooled
+                    for q in range(first, last):
+                        value = at(given, start + q)
+                        if {activation} and at(out, start + q) <= 0:
+                            value = np.float32(0)
+                        put(tile, (q - first) * 16 + f, value)
+                scatter(shape, tables, c, tile, best, e, e + 1, first, last, 16, 0)
+    fold_tables(shape, tables, weight, bias)
+"""

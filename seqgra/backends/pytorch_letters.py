@@ -1,0 +1,239 @@
+"""Networks applied to letter codes: a first convolution over letters needs no one-hot input.
+
+On a CPU, the first layers of a network (a convolution, with the ReLU and maximum that may follow it) are
+computed from letters by the tables of `compiled.first_layer`, as one node of PyTorch's autograd. The dense
+path, one-hot letters through every module, stays for whatever the tables are not made for; where the input
+needs a gradient, as for attribution, the module is called on one-hot letters anyway.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from seqgra.backends.compiled.first_layer import PARTS, TILE, layer_source
+from seqgra.backends.compiled.modules import load_module
+from seqgra.backends.compiled.parts import LANES, Shape, Tables, aligned, make_shape, make_tables
+from seqgra.backends.pytorch_layers import SharedConv, StrandAverage
+
+#: Narrower filters without pooling gain less from tables than turning their outputs around costs.
+_NARROW = 8
+
+
+class OneHot:
+    """Letter codes uint8 (N, L) -> one-hot float32 (N, A, L); padding and unknown letters all zero.
+
+    What it returns is overwritten by the next call: fresh memory for every batch would take longer
+    than the encoding.
+    """
+
+    def __init__(self, letters: int, device: torch.device) -> None:
+        self._letters = torch.arange(letters, dtype=torch.uint8, device=device)[None, :, None]
+        self._buffer = torch.empty((0, letters, 0), device=device)
+
+    def __call__(self, codes: torch.Tensor) -> torch.Tensor:
+        """Encode a batch on the device it is on."""
+        examples, window = codes.shape
+        if len(self._buffer) < examples or self._buffer.shape[2] != window:
+            size = (examples, self._letters.shape[1], window)
+            with torch.inference_mode(False):  # training may use it next
+                self._buffer = torch.empty(size, device=codes.device)
+        # comparing straight into floats takes a tenth of the time of comparing, then converting
+        return torch.eq(codes[:, None, :], self._letters, out=self._buffer[:examples])
+
+
+class FromLetters:
+    """A network as a function of letter codes: uint8 (N, L) -> logits (N, C).
+
+    Parameters
+    ----------
+    module
+        From one-hot float32 (N, A, L) to logits; called anew each time, so it may be trained.
+    letters
+        A, of the alphabet.
+    device
+        Where it is.
+    """
+
+    def __init__(self, module: nn.Module, letters: int, device: torch.device) -> None:
+        self._encode = OneHot(letters, device)
+        self._module, self._letters = module, letters
+        body = module.body if isinstance(module, StrandAverage) else module
+        self._both = body is not module
+        self._first = _FirstLayer.of(body, letters) if device.type == "cpu" else None
+
+    def __call__(self, codes: torch.Tensor) -> torch.Tensor:
+        """Return the logits of letter codes on the device of the network."""
+        first = self._first
+        if first is None or not first.pays() or torch.is_autocast_enabled("cpu"):
+            logits: torch.Tensor = self._module(self._encode(codes))
+            return logits
+        if not self._both:
+            return first(codes)
+        return (first(codes) + first(reverse_complement(codes, self._letters))) / 2
+
+
+def reverse_complement(codes: torch.Tensor, letters: int) -> torch.Tensor:
+    """Return letter codes (N, L) of the other strand; what is no letter only changes its place."""
+    turned = codes.flip(1)
+    return torch.where(turned < letters, letters - 1 - turned, turned)
+
+
+class _FirstLayer:
+    """The first layers of a sequence of modules, computed by tables; the rest follows as it is."""
+
+    def __init__(self, modules: list[nn.Module], used: int, letters: int) -> None:
+        convolution = modules[0]
+        assert isinstance(convolution, nn.Conv1d)
+        self._convolution = convolution
+        self._rest = modules[used:]
+        self._activation = any(isinstance(m, nn.ReLU) for m in modules[1:used])
+        pools = [m for m in modules[1:used] if isinstance(m, nn.MaxPool1d)]
+        self._pool = _number(pools[0].kernel_size) if pools else 1
+        self._letters = letters
+        self._kernels: _Kernels | None = None
+
+    @classmethod
+    def of(cls, network: nn.Module, letters: int) -> _FirstLayer | None:
+        """Return the first layer of a network, or None where the tables are not made for it."""
+        if type(network) is not nn.Sequential:
+            return None
+        modules = list(network.children())
+        first = modules[0]
+        if not isinstance(first, nn.Conv1d) or type(first) not in (nn.Conv1d, SharedConv):
+            return None
+        plain = first.groups == 1 and first.padding_mode == "zeros" and first.bias is not None
+        if not plain or first.in_channels != letters or first.weight.dtype != torch.float32:
+            return None
+        used = 1
+        if len(modules) > used and type(modules[used]) is nn.ReLU:
+            used += 1
+        if len(modules) > used and _is_plain_pool(modules[used]):
+            used += 1
+        return cls(modules, used, letters)
+
+    def pays(self) -> bool:
+        """Whether tables are faster than the dense path."""
+        narrow = self._convolution.kernel_size[0] <= _NARROW
+        return self._pool > 1 or not narrow or torch.is_grad_enabled()
+
+    def __call__(self, codes: torch.Tensor) -> torch.Tensor:
+        """Return what the network makes of letter codes, uint8 (N, L)."""
+        if self._kernels is None or self._kernels.shape.window != codes.shape[1]:
+            shape = convolution_shape(self._convolution, self._letters, codes.shape[1], self._pool)
+            self._kernels = _Kernels(shape, self._activation)
+        weight, bias = self._convolution.weight, self._convolution.bias
+        values: torch.Tensor = _Node.apply(codes, weight, bias, self._kernels)
+        for module in self._rest:
+            values = module(values)
+        return values
+
+
+def convolution_shape(convolution: nn.Conv1d, letters: int, window: int, pool: int = 1) -> Shape:
+    """Return the sizes of a convolution over letters and of the maximum after it."""
+    width, dilation = convolution.kernel_size[0], convolution.dilation[0]
+    if convolution.padding == "same":
+        added = dilation * (width - 1)
+        left, right = added // 2, added - added // 2
+    else:
+        left = right = 0 if convolution.padding == "valid" else int(convolution.padding[0])
+    return make_shape(
+        letters=letters,
+        window=window,
+        filters=convolution.out_channels,
+        width=width,
+        stride=convolution.stride[0],
+        dilation=dilation,
+        padding=(left, right),
+        shared=isinstance(convolution, SharedConv),
+        pool=pool,
+    )
+
+
+def _number(size: Any) -> int:
+    return int(size[0] if isinstance(size, tuple) else size)
+
+
+def _is_plain_pool(module: nn.Module) -> bool:
+    if type(module) is not nn.MaxPool1d:
+        return False
+    plain = not _number(module.padding) and not module.ceil_mode and not module.return_indices
+    same = _number(module.stride) == _number(module.kernel_size)
+    return plain and same and _number(module.dilation) == 1 and _number(module.kernel_size) > 1
+
+
+class _Kernels:
+    """The compiled kernels of a first layer with their scratch, which nothing outlives a call in."""
+
+    def __init__(self, shape: Shape, activation: bool) -> None:
+        self.shape = shape
+        self.module: ModuleType = load_module(layer_source(shape, activation), PARTS)
+        self.tile = aligned(TILE * LANES)
+        self._tables, self._examples = make_tables(shape, 0), 0
+
+    def tables(self, examples: int) -> Tables:
+        """Return scratch for so many examples."""
+        if examples > self._examples:
+            self._tables, self._examples = make_tables(self.shape, examples), examples
+        return self._tables
+
+
+class _Node(torch.autograd.Function):
+    """First layers of letter codes; gradients with respect to the filters alone."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, codes: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, kernels: _Kernels
+    ) -> torch.Tensor:
+        """Return float32 (N, F, Q)."""
+        shape, examples = kernels.shape, len(codes)
+        out = torch.empty((examples, shape.outputs, shape.pooled))
+        best = np.empty(examples * shape.pooled * shape.channels if shape.pool > 1 else 0, np.int32)
+        letters = _read_only(codes)
+        rows = np.arange(examples)
+        parameters = (weight.detach().numpy().reshape(-1), bias.detach().numpy())
+        kernels.module.forward(
+            shape,
+            kernels.tables(examples),
+            letters,
+            rows,
+            *parameters,
+            kernels.tile,
+            best,
+            out.numpy().reshape(-1),
+        )
+        ctx.kernels, ctx.letters, ctx.rows, ctx.best = kernels, letters, rows, best
+        ctx.save_for_backward(out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """Return the gradients of the filters and of their biases."""
+        kernels, (out,) = ctx.kernels, ctx.saved_tensors
+        shape = kernels.shape
+        weight = torch.empty((shape.filters, shape.letters, shape.width))
+        bias = torch.empty(shape.filters)
+        kernels.module.backward(
+            shape,
+            kernels.tables(len(out)),
+            ctx.letters,
+            ctx.rows,
+            ctx.best,
+            out.detach().numpy().reshape(-1),
+            gradients[0].contiguous().numpy().reshape(-1),
+            kernels.tile,
+            weight.numpy().reshape(-1),
+            bias.numpy(),
+        )
+        return None, weight, bias, None
+
+
+def _read_only(codes: torch.Tensor) -> np.ndarray:
+    """Return letter codes as an array of the one kind that kernels are compiled for."""
+    letters = np.ascontiguousarray(codes.numpy()).view()
+    letters.flags.writeable = False
+    return letters

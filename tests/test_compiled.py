@@ -1,0 +1,162 @@
+"""First layers over letters: the same as PyTorch's in double precision, forward and backward."""
+
+import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from seqgra.alphabet import PADDING, UNKNOWN
+from seqgra.backends.compiled import modules
+from seqgra.backends.pytorch_layers import SharedConv, StrandAverage
+from seqgra.backends.pytorch_letters import FromLetters, OneHot
+
+CPU = torch.device("cpu")
+
+
+def letter_codes(letters, window, examples):
+    codes = torch.randint(0, letters, (examples, window), dtype=torch.uint8)
+    codes[torch.rand(examples, window) < 0.05] = UNKNOWN
+    codes[::4, -7:] = PADDING
+    return codes
+
+
+def network(convolution, *after, letters, window):
+    body = nn.Sequential(convolution, *after, nn.Flatten())
+    size = body(torch.zeros(1, letters, window)).shape[1]
+    return nn.Sequential(*body, nn.Linear(size, 3))
+
+
+NETWORKS = {
+    "width 21, same": (nn.Conv1d(4, 10, 21, padding="same"), nn.ReLU()),
+    "width 20, global maximum, two vectors": (nn.Conv1d(4, 20, 20), nn.ReLU(), nn.MaxPool1d(34)),
+    "width 19, stride, dilation": (nn.Conv1d(4, 7, 19, stride=3, padding=5, dilation=2),),
+    "shared strands, maxima with a rest": (
+        *(SharedConv(4, 9, 11, padding="same"), nn.ReLU(), nn.MaxPool1d(7)),
+    ),
+    "maximum without activation": (nn.Conv1d(4, 3, 9), nn.MaxPool1d(4)),
+    "batch norm after it": (nn.Conv1d(4, 5, 10), nn.BatchNorm1d(5), nn.ReLU()),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_letters_give_what_one_hot_letters_give(name):
+    torch.manual_seed(1)
+    assert_like_one_hot(network(*NETWORKS[name], letters=4, window=53).eval(), 4)
+
+
+def test_proteins():
+    torch.manual_seed(2)
+    layers = nn.Conv1d(20, 17, 8), nn.ReLU(), nn.MaxPool1d(5)
+    assert_like_one_hot(network(*layers, letters=20, window=53), 20)
+
+
+def assert_like_one_hot(net, letters, examples=21):
+    codes = letter_codes(letters, 53, examples)
+    exact, points = copy.deepcopy(net).double(), OneHot(letters, CPU)(codes).double()
+    apply = FromLetters(net, letters, CPU)
+    assert apply._first is not None, "the tables are not used"
+    first, again = apply(codes), apply(codes[:5])  # two forward passes before a backward one
+    expected = exact(points)
+    given = torch.randn_like(first)
+    first.backward(given)
+    expected.backward(given.double())
+    assert torch.allclose(first.double(), expected, atol=2e-6), (first - expected).abs().max()
+    assert torch.equal(again, first[:5]), "a result must not depend on what else is in the batch"
+    for (name, ours), theirs in zip(net.named_parameters(), exact.parameters(), strict=True):
+        size = theirs.grad.abs().max()
+        assert (ours.grad - theirs.grad).abs().max() <= 2e-6 * size, name
+    with torch.inference_mode():
+        assert torch.equal(apply(codes), first) or net[0].kernel_size[0] < 9
+
+
+def test_both_strands_are_averaged_from_letters():
+    torch.manual_seed(3)
+    body = network(nn.Conv1d(4, 6, 12), nn.ReLU(), nn.MaxPool1d(42), letters=4, window=53)
+    both, codes = StrandAverage(body), letter_codes(4, 53, 9)
+    apply = FromLetters(both, 4, CPU)
+    assert apply._first is not None
+    assert torch.allclose(apply(codes), both(OneHot(4, CPU)(codes)), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        nn.Sequential(nn.Flatten(), nn.Linear(4 * 53, 3)),
+        nn.Sequential(nn.Conv1d(4, 4, 21, groups=2), nn.Flatten(), nn.Linear(4 * 33, 3)),
+        nn.Sequential(nn.Conv1d(4, 4, 21, padding_mode="circular"), nn.Flatten(), nn.LazyLinear(3)),
+        nn.Sequential(nn.Conv1d(4, 4, 21, bias=False), nn.Flatten(), nn.Linear(4 * 33, 3)),
+    ],
+    ids=["no convolution", "groups", "circular", "no bias"],
+)
+def test_the_dense_path_stays_for_other_networks(net):
+    codes = letter_codes(4, 53, 5)
+    apply = FromLetters(net, 4, CPU)
+    assert apply._first is None
+    assert torch.equal(apply(codes), net(OneHot(4, CPU)(codes)))
+
+
+def test_the_dense_path_stays_for_mixed_precision():
+    net = network(nn.Conv1d(4, 4, 21), nn.ReLU(), nn.MaxPool1d(33), letters=4, window=53)
+    codes = letter_codes(4, 53, 5)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = FromLetters(net, 4, CPU)(codes)
+    assert mixed.dtype == torch.bfloat16
+
+
+def test_overlapping_maxima_are_left_to_pytorch():
+    net = network(nn.Conv1d(4, 4, 21), nn.ReLU(), nn.MaxPool1d(4, 2), letters=4, window=53)
+    assert_like_one_hot(net, 4)
+
+
+def test_nan_weights_are_not_hidden():
+    for pool in (33, 4):
+        net = network(nn.Conv1d(4, 4, 21), nn.ReLU(), nn.MaxPool1d(pool), letters=4, window=53)
+        with torch.no_grad():
+            net[0].bias.fill_(float("nan"))
+        assert FromLetters(net, 4, CPU)(letter_codes(4, 53, 5)).isnan().all()
+
+
+SOURCE = """
+from seqgra.backends.compiled.first_layer import HEAD, PARTS
+from seqgra.backends.compiled.modules import load_module
+import numpy as np, time
+module = load_module(HEAD + '''
+@entry
+def twice(values):
+    return values[0] * 2
+''', PARTS)
+module.twice(np.ones(1))
+print(sum(module.twice.stats.cache_hits.values()), module.__file__)
+"""
+
+
+def test_kernels_are_compiled_once_for_all_processes(tmp_path):
+    """Also where somebody has changed the file: it is written again before it is imported."""
+    environment = {**os.environ, modules.CACHE_VARIABLE: str(tmp_path / "kernels")}
+    hits = []
+    for _ in range(3):
+        run = [sys.executable, "-c", SOURCE]
+        done = subprocess.run(run, env=environment, capture_output=True, text=True, check=True)
+        hit, file = done.stdout.split()
+        hits.append(int(hit))
+        assert Path(file).parent == tmp_path / "kernels"
+        if len(hits) == 2:
+            Path(file).write_text("raise SystemExit('planted')")
+    assert hits[:2] == [0, 1] and len(hits) == 3
+
+
+def test_a_cache_folder_of_others_is_not_used(tmp_path, monkeypatch):
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(0o777)
+    monkeypatch.setenv(modules.CACHE_VARIABLE, str(folder))
+    modules._folder.cache_clear()
+    try:
+        assert modules._folder() != folder
+    finally:
+        modules._folder.cache_clear()
