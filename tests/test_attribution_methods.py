@@ -390,7 +390,28 @@ def test_occlusion_agrees_with_captum(width):
             target=torch.tensor(target),
             baselines=start,
         )
-        np.testing.assert_allclose(found, expected.numpy() * inputs, atol=2e-6)
+        whole = (x != PADDING).all(axis=1)  # Captum's windows run on into padding
+        np.testing.assert_allclose(found[whole], (expected.numpy() * inputs)[whole], atol=2e-6)
+
+
+@pytest.mark.parametrize("width", [1, 4, 35, 37, 99])
+def test_windows_of_occlusion_end_with_the_sequence(width):
+    """A sequence with padding gives what the sequence alone gives, for a model that ignores padding."""
+    model, (x, _, target) = TableModel(40), sequences()
+    of_whole = sources.predictions(model, None)
+
+    def predict(rows, condition):
+        return of_whole(
+            np.pad(rows, ((0, 0), (0, 40 - rows.shape[1])), constant_values=PADDING), condition
+        )
+
+    values = [
+        occlusion(predict, gradients.one_hot(rows, 4), target[1:2], x=rows, width=width)
+        for rows in (x[1:2], x[1:2, :35])
+    ]
+    assert np.abs(values[1]).max() > 0.1
+    np.testing.assert_allclose(values[0][..., :35], values[1], atol=1e-6)
+    assert not values[0][..., 35:].any()
 
 
 def test_masks_between_letters_are_refused_where_a_model_takes_letters_only():
@@ -576,6 +597,59 @@ def test_smooth_gradient_is_the_gradient_where_it_is_constant_and_repeats():
     letter = inputs.any(axis=1, keepdims=True)
     # the mean of 2,000 normals; 960 of them each, 6 standard errors: 1 in 500,000
     assert np.abs(quadratic - inputs * letter).max() < 6 * 0.3 / np.sqrt(2000)
+
+
+def test_noise_of_smooth_gradients_leaves_padding_empty():
+    _, inputs, target = sequences()
+    seen = []
+
+    def gradient(points, _):
+        seen.append(points)
+        return np.ones_like(points)
+
+    values = gradients.smooth_gradient(gradient, inputs, target, samples=3, noise=0.5)
+    letter = np.broadcast_to(inputs.any(axis=1, keepdims=True), inputs.shape)
+    assert len(seen) == 3 and not letter.all()
+    for points in seen:
+        assert not points[~letter].any() and (points != inputs)[letter].all()
+    assert (values == letter).all()
+
+
+def test_draws_of_expected_gradients_are_stratified():
+    """The k-th of R references is left at a share in [k, k + 1) / R of the way, not all alike."""
+    inputs = gradients.one_hot(sequences()[0], 4)[[0, 3, 4]]
+    seen = []
+
+    def gradient(points, _):
+        seen.append((points * inputs).max(axis=(1, 2)))  # from nothing: the share itself
+        return np.zeros_like(points)
+
+    references = np.zeros((8, *inputs.shape), np.float32)
+    gradients.expected_gradients(gradient, inputs, np.zeros(3, int), references=references)
+    shares = 8 * np.array(seen) - np.arange(8)[:, None]
+    assert shares.min() >= 0 and shares.max() < 1
+    assert len(np.unique(shares)) == 24 and 0.2 < shares.mean() < 0.8
+
+
+@pytest.mark.parametrize("width", [4, 6])
+def test_maps_of_even_filters_lie_where_the_filter_sees(width):
+    """With padding `same`, PyTorch puts the odd column of an even filter behind."""
+    conv = nn.Conv1d(4, 1, width, bias=False, padding="same")
+    conv.weight.data = torch.zeros(1, 4, width)
+    conv.weight.data[0, 0] = 1.0
+    dense = nn.Linear(1, 2, bias=False)
+    dense.weight.data = torch.tensor([[3.0], [-3.0]])
+    net = nn.Sequential(conv, nn.ReLU(), nn.MaxPool1d(20), nn.Flatten(), dense)
+    x = np.full((1, 20), 3, np.uint8)
+    x[0, 8 : 8 + width] = 0
+    found = Backprop(net, "multi-label").class_activation(gradients.one_hot(x, 4), np.array([0]))[0]
+    centre = (found * np.arange(20)).sum() / found.sum()
+    assert centre == pytest.approx(8 + (width - 1) / 2, abs=1e-6)
+    middle = 8 + width // 2
+    assert found[middle - 1] == pytest.approx(found[middle]) and found.argmax() in (
+        middle - 1,
+        middle,
+    )
 
 
 def test_memory_bounds_the_batch():

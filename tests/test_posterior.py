@@ -15,7 +15,13 @@ from seqgra.errors import InputError
 from seqgra.grammar.backgrounds import Background, Markov
 from seqgra.grammar.load import load_grammar, resolve
 from seqgra.law.law import compile_law, draw_block
-from seqgra.law.posterior import FLOOR_LOG, compile_posterior, joint_placements, sequence_sums
+from seqgra.law.posterior import (
+    FLOOR_LOG,
+    compile_posterior,
+    joint_placements,
+    labels_of,
+    sequence_sums,
+)
 from seqgra.law.posterior.background_sums import Ratios
 from seqgra.law.posterior.gradient import NoGradient, log_posterior_at
 from seqgra.law.posterior.two_blocks import beside_pair, two_blocks
@@ -451,6 +457,16 @@ def test_impossible_sequences_have_the_prior():
     found = compile_posterior(grammar).log_posterior(np.zeros((1, 4), np.uint8))[0]
     np.testing.assert_allclose(found, np.log([[0.5, 0.5]]))
     assert FLOOR_LOG < -69
+
+
+def test_log_odds_of_a_certain_label_end_at_the_floor():
+    """Groups show the first label always, the second never, the third sometimes, the last only of old."""
+    shown = np.array([[1, 0, 1, 0], [1, 0, 0, 0], [1, 0, 1, 1]], bool)
+    joint = np.log([[0.7, 0.3 - 1e-40, 1e-40]])
+    found = labels_of(joint, shown, True)[0]
+    assert found.tolist()[:2] == [-FLOOR_LOG, FLOOR_LOG]
+    assert found[2] == pytest.approx(np.log(0.7 / 0.3)) and found[3] == FLOOR_LOG
+    assert labels_of(joint, shown, False)[0, 3] == pytest.approx(-40 * np.log(10)), "log p has none"
 
 
 def test_unknown_letters_are_summed_out_or_refused():

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from seqgra.alphabet import lengths_of
 from seqgra.attribute.gradients import one_hot
 
 #: (letter codes uint8 (N, L), target int64 (N,)) -> float (N,), the explained logit of the target;
@@ -84,7 +85,7 @@ def occlusion(
     """Return the mean over windows that hold l of f(x) - f(x with the window masked).
 
     At the observed letter. Windows of `width` positions, one from each start, those that fit the
-    sequence; letters beyond its end count as none. doi:10.1007/978-3-319-10590-1_53
+    sequence: none runs on beyond its end. doi:10.1007/978-3-319-10590-1_53
 
     Parameters
     ----------
@@ -101,8 +102,9 @@ def occlusion(
     examples, length = x.shape
     width = min(width, length)
     starts = np.arange(length - width + 1)
+    fits = starts <= np.maximum(lengths_of(x) - width, 0)[:, None]
     windows = np.lib.stride_tricks.sliding_window_view(x < inputs.shape[1], width, axis=1)
-    example, start = np.nonzero(windows.any(axis=2))  # nothing to mask in the others
+    example, start = np.nonzero(fits & windows.any(axis=2))  # nothing to mask in the others
     position = start[:, None] + np.arange(width)
     after = _changed(predict, x, target, example, position, MASKED)
     losses = np.zeros((examples, starts.size))
@@ -110,8 +112,9 @@ def occlusion(
     total, count = np.zeros((2, examples, length))
     for offset in range(width):
         total[:, offset : offset + starts.size] += losses
-        count[:, offset : offset + starts.size] += 1
-    return ((total / count)[:, None, :] * inputs).astype(np.float32)
+        count[:, offset : offset + starts.size] += fits
+    mean = total / np.maximum(count, 1)  # no window holds what lies beyond the end
+    return (mean[:, None, :] * inputs).astype(np.float32)
 
 
 def _changed(
