@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from seqgra.alphabet import ALPHABETS, Alphabet
 from seqgra.errors import InputError, bad_input
 from seqgra.fingerprint import delete_and_make_again, require_run, verify_file
-from seqgra.grammar.schema import Grammar
+from seqgra.grammar.schema import Grammar, name_problem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -305,6 +305,9 @@ def open_dataset(folder: Path) -> Dataset:
     if foreign := [name for name in content["checksums"] if name not in run["files"]]:
         message = f"names {foreign[0]!r}, which is no file of it; {delete_and_make_again(folder)}"
         raise bad_input(path, "checksums", message)
+    for name in content["conditions"]:
+        if problem := name_problem(name, content["task"]):
+            raise bad_input(path, f"label {name!r}", f"{problem}; ingest it under another")
     return Dataset(folder, run["fingerprint"], content)
 
 

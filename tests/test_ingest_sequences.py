@@ -7,11 +7,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from real_tools import ingested, labelled, random_letters, refused, sequences, write_genome
+from real_data import as_real
+from real_tools import (
+    ingested,
+    labelled,
+    random_letters,
+    refused,
+    sequences,
+    write_bed,
+    write_genome,
+)
 
 from seqgra.alphabet import DNA, SETS
 from seqgra.cli import main
 from seqgra.dataset import ELEMENT_COLUMNS, largest_size, open_dataset
+from seqgra.errors import InputError
+from seqgra.fingerprint import file_sha256
 from seqgra.grammar.combinations import ROLES
 from seqgra.ingest.measure import measured_background
 from seqgra.law.scan import best_hits, find_hits
@@ -312,6 +323,43 @@ def test_wrong_sequences_are_refused(said, tmp_path, capsys):
     if option.startswith("--negatives"):
         (tmp_path / text).write_text(">a label=A\nACGT\n")
     assert said in refused(capsys, tmp_path / "d", *words)
+
+
+@pytest.mark.parametrize("name", ["micro", "macro"])
+def test_labels_called_as_averages_are_refused(name, tmp_path, capsys):
+    fasta = "".join(
+        f">{n} label={'A' if n % 2 else name}\n{random_letters(9, n)}\n" for n in range(40)
+    )
+    table = "x\ty\n" + "".join(
+        f"{random_letters(9, n)}\t{'A' if n % 2 else f'A|{name}'}\n" for n in range(40)
+    )
+    genome = write_genome(tmp_path / "g.fa", {"chr1": random_letters(3000, 1)})
+    bed = write_bed(tmp_path / "b.bed", *[("chr1", n * 100, n * 100 + 50) for n in range(20)])
+    (tmp_path / "s.fa").write_text(fasta)
+    (tmp_path / "t.tsv").write_text(table)
+    said = f"label '{name}': is a reserved name; tables use it for averages; rename it"
+    for file, *options in (
+        ("s.fa", "--fasta", tmp_path / "s.fa"),
+        ("t.tsv", "--table", tmp_path / "t.tsv", "--task", "multi-label"),
+        ("s.fa", "--fasta", f"{name}={tmp_path}/s.fa"),
+        ("b.bed", "--peaks", f"{name}={bed}", "--genome", genome, "--width", 20, "--negatives=gc"),
+    ):
+        assert f"{file}: {said}" in refused(capsys, tmp_path / "d", *options), options
+
+
+def test_a_dataset_of_an_earlier_version_with_such_a_label_is_refused(tiny_dataset, tmp_path):
+    folder = as_real(tiny_dataset, tmp_path / "d")
+    content = json.loads((folder / "dataset.json").read_text())
+    content["conditions"][0] = "micro"
+    run = json.loads((folder / "run.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps(content))
+    run["files"]["dataset.json"] = {
+        "bytes": (folder / "dataset.json").stat().st_size,
+        "sha256": file_sha256(folder / "dataset.json"),
+    }
+    (folder / "run.json").write_text(json.dumps(run))
+    with pytest.raises(InputError, match="label 'micro': is a reserved name"):
+        open_dataset(folder)
 
 
 def test_wrong_motifs_are_refused(two_classes, tmp_path, capsys):

@@ -12,7 +12,7 @@ from seqgra.grammar import backgrounds
 from seqgra.grammar.blocks import blocks_of, least_span
 from seqgra.grammar.combinations import applied_rules
 from seqgra.grammar.laws import highest, lowest
-from seqgra.grammar.schema import NONE, Arrangement, Grammar, Spacing
+from seqgra.grammar.schema import NONE, Arrangement, Grammar, Spacing, name_problem
 from seqgra.yamlfile import suggest
 
 _TOLERANCE = 1e-3
@@ -20,8 +20,6 @@ _LONGEST_PERIOD = 100_000
 _MOST_COPIES = 20
 #: A block of examples this long takes 400 MB.
 LONGEST_WINDOW = 100_000
-#: Names of averages in tables, which no condition may have.
-RESERVED_NAMES = ("micro", "macro")
 
 
 def problems(grammar: Grammar, file: str) -> list[Problem]:
@@ -114,10 +112,8 @@ def _conditions(grammar: Grammar) -> Found:
         place = f"conditions.{name}"
         if not name.strip():
             yield "conditions", f"names one {name!r}; a name needs a letter"
-        if name in RESERVED_NAMES:
-            yield place, "is a reserved name; tables use it for averages"
-        if name == NONE and grammar.task == "multi-label":
-            yield place, "is a reserved name; it stands for examples that show no condition"
+        if problem := name_problem(name, grammar.task):
+            yield place, problem
         for number, rule in enumerate(condition.rules):
             yield from _rule(rule, grammar, f"{place}.rules[{number}]")
             yield from _probability(rule.probability, f"{place}.rules[{number}].probability")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from seqgra.alphabet import SETS
 from seqgra.errors import bad_input
+from seqgra.grammar.schema import name_problem
 from seqgra.ingest.examples import (
     Encoder,
     Examples,
@@ -79,6 +81,7 @@ def gather(recipe: Recipe, genome: Genome | None, encoder: Encoder, tally: Tally
     else:
         gathered = _from_sequences(recipe, encoder, tally)
     examples, names = gathered.examples, gathered.names
+    _refuse_names(recipe, names)
     good = unknown_shares(examples.x) <= recipe.unknown
     reason = f"with over {recipe.unknown:.0%} unknown letters"
     examples = tally.keep(examples, good, names, reason, "--unknown")
@@ -95,6 +98,17 @@ def gather(recipe: Recipe, genome: Genome | None, encoder: Encoder, tally: Tally
     option = "" if recipe.multi_label else "--task multi-label"
     examples = tally.keep(examples, good, names, reason, option)
     return gathered._replace(examples=examples)
+
+
+def _refuse_names(recipe: Recipe, names: Sequence[str]) -> None:
+    """Refuse labels that no condition may be called; name the file that has them."""
+    for name in names:
+        if problem := name_problem(name, recipe.task):
+            given = [
+                file for label, file in (*recipe.peaks, *recipe.fasta) if label in (name, None)
+            ]
+            files = [file for file in (recipe.table, recipe.labels) if file] or given
+            raise bad_input(files[0] if files else "", f"label {name!r}", f"{problem}; rename it")
 
 
 def _from_sequences(recipe: Recipe, encoder: Encoder, tally: Tally) -> Gathered:
