@@ -14,7 +14,8 @@ from seqgra import attribute as verb
 from seqgra.alphabet import PADDING, UNKNOWN
 from seqgra.attribute import explain as computing
 from seqgra.attribute import fixed_explanations, gradients
-from seqgra.attribute.methods import METHODS
+from seqgra.attribute.explain import refined
+from seqgra.attribute.methods import FIRST_STEPS, METHODS, MOST_STEPS
 from seqgra.attribute.references import shuffled
 from seqgra.backends import bayes_optimal
 from seqgra.dataset import open_dataset
@@ -24,7 +25,7 @@ from seqgra.evaluate.recovery import recover
 from seqgra.fingerprint import Identity, claim, read_run
 from seqgra.law.posterior import compile_posterior
 from seqgra.model import AbstractModel, NotDifferentiable
-from seqgra.results import completeness, read_pictured, read_recovery
+from seqgra.results import completeness, failed_limit, read_pictured, read_recovery
 from seqgra.simulate import simulate
 
 A, L, C = 4, 30, 3
@@ -554,6 +555,45 @@ def test_completeness_is_gated():
     gaps["completeness_gap"] = 0.02
     assert completeness(gaps) == {"median": 0.02, "99th percentile": 0.02, "passed": False}
     assert completeness(pd.DataFrame({"auroc": [1.0]})) is None
+
+
+def test_steps_are_doubled_where_the_gate_needs_it():
+    """Gaps of 1 / steps times a difficulty: what each explanation takes is known."""
+    difficulty = np.array([0.1] * 60 + [1.0] * 20 + [3.0] * 19 + [20.0] * 21)
+    calls = []
+
+    def integrated(rows, steps):
+        calls.append((steps, len(rows)))
+        return np.full((len(rows), 4, 3), float(steps), np.float32), difficulty[rows] / steps
+
+    values, steps = refined(integrated, 120)
+    gaps = difficulty / steps
+    assert failed_limit(gaps) is None and steps[:60].max() == FIRST_STEPS
+    assert (values[:, 0, 0] == steps).all()
+    assert (gaps[difficulty < 20] < 0.05).all()
+    assert calls[0] == (25, 120) and calls[1] == (50, 60), "only what is not there yet"
+    _, most = refined(lambda rows, steps: (np.zeros((len(rows), 4, 3)), np.ones(len(rows))), 5)
+    assert most.tolist() == [MOST_STEPS] * 5, "gaps that never close stop at the cap"
+    unknown = refined(lambda r, s: (np.full((len(r), 4, 3), s), np.full(len(r), np.nan)), 2)
+    assert unknown[1].tolist() == [100, 100] and (unknown[0] == 100).all()
+
+
+def test_automatic_steps_pass_the_gate(dataset, tmp_path, opened):
+    """A linear model is exact at once. With steps fixed the same values come out."""
+    centred = opened.weights - opened.weights.mean(axis=0)
+    opened.explained = lambda inputs, target: (inputs * centred[target]).sum(axis=(1, 2))
+    for name, steps in (("auto", "auto"), ("fixed", FIRST_STEPS)):
+        run(dataset, tmp_path / name, method="integrated-gradients", steps=steps)
+    auto, fixed = (read_recovery(tmp_path / name) for name in ("auto", "fixed"))
+    assert auto["completeness"]["passed"] and auto["completeness"]["steps"] == FIRST_STEPS
+    assert auto["recovery"] == fixed["recovery"]
+    assert read_run(tmp_path / "auto")["options"]["steps"] == "auto"
+    opened.explained = lambda inputs, target: (
+        inputs.sum(axis=(1, 2)) * 100
+    )  # nothing adds up to that
+    run(dataset, tmp_path / "never", method="integrated-gradients", steps="auto", examples=3)
+    never = read_recovery(tmp_path / "never")["completeness"]
+    assert never["passed"] is False and never["steps"] == MOST_STEPS
 
 
 def test_the_best_classifier_serves_every_method_without_layers(dataset, tmp_path, monkeypatch):

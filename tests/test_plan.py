@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from seqgra.cli import main
+from seqgra.attribute.methods import METHODS as METHODS_KNOWN
+from seqgra.attribute.methods import Settings
+from seqgra.cli import _parser, main
 from seqgra.errors import InputError
 from seqgra.grid import Grid, commands, cost, jobs
+from seqgra.grid.config import MethodPlan
 from seqgra.grid.plan import STAGES, plan
 
 REPOSITORY = Path(__file__).parents[1]
@@ -89,6 +92,46 @@ def test_methods_of_a_grid_have_names_and_options():
         return jobs.seconds(made, "attribute", pack("wide", "conv20w-gmp-fc10"))
 
     assert seconds(5) < seconds(50) < seconds(500)
+
+
+@pytest.mark.parametrize("backend", ["fc10", "kmer-logistic-regression", "bayes-optimal"])
+def test_every_option_of_every_method_can_be_planned(backend):
+    """A cost, a command line that the parser takes, and the value that was given."""
+    values = {
+        **{"baseline": "zeros", "mask": "background", "steps": 7, "references": 3, "samples": 5},
+        **{"noise": 0.3, "width": 4, "threshold": 0.5},
+    }
+    assert values.keys() == set(Settings._fields)
+    entries: list[dict] = []
+    for method, known in METHODS_KNOWN.items():
+        given = [{option: values[option]} for option in known.settings]
+        given += [{"baseline": "shuffled", "references": 2}] if "baseline" in known.settings else []
+        given += [{"steps": "auto"}] if "steps" in known.settings else []
+        entries += [{"name": f"{method}-{n}", "method": method, **g} for n, g in enumerate(given)]
+    architectures = {"fc10": {}, "kmer-logistic-regression": {}, "bayes-optimal": {}}
+    found = grid(
+        architectures=architectures,
+        attribution={"methods": entries, "examples": 9, "steps": "auto"},
+    )
+    name = next(name for name in found.packs if f"/{backend}/" in name)
+    assert jobs.seconds(found, "attribute", name) > 0
+    lines = found_lines(found, "attribute", name)
+    for entry, words in zip(entries, lines, strict=False):
+        options = _parser().parse_args(["attribute", *words])
+        for option in entry.keys() - {"name", "method"}:
+            assert getattr(options, option) == entry[option], entry
+    several = cost.attribution(*cost_of(found, {"baseline": "shuffled", "references": 40}))
+    assert several.seconds > 10 * cost.attribution(*cost_of(found, {"baseline": "zeros"})).seconds
+
+
+def cost_of(found, options):
+    """Return what the cost of explaining fc10 by integrated gradients with some options follows from."""
+    plan = found.config.attribution.model_copy(
+        update={"methods": (MethodPlan(name="integrated-gradients", **options),)}
+    )
+    (grammar, *_) = found.grammars
+    network = found.network_sizes[grammar, "fc10"]
+    return found.architectures["fc10"], found.grammars[grammar], plan, network
 
 
 def found_lines(found, stage, name):

@@ -13,13 +13,21 @@ from seqgra.architecture.schema import Network
 from seqgra.attribute import gradients
 from seqgra.attribute.consistency import Patterns
 from seqgra.attribute.explanations import PICTURED, Explanations, fixed_explanations
-from seqgra.attribute.methods import METHODS, Method, Settings
+from seqgra.attribute.methods import (
+    AUTO,
+    FIRST_STEPS,
+    METHODS,
+    MOST_STEPS,
+    NULL_STEPS,
+    Method,
+    Settings,
+)
 from seqgra.attribute.null import background_only
 from seqgra.attribute.solvable import solvable
 from seqgra.attribute.sources import completeness_gap, method_settings, predictions, source_of
 from seqgra.dataset import Dataset
 from seqgra.model import AbstractModel
-from seqgra.results import Attributions, BackgroundOnly
+from seqgra.results import Attributions, BackgroundOnly, failed_limit
 
 _BATCH = 256
 
@@ -112,6 +120,10 @@ def attributions(model: AbstractModel, plan: Plan) -> Attributions:
 def _background_only(model: AbstractModel, plan: Plan) -> BackgroundOnly:
     """Return attributions of background-only sequences, by the same method and settings."""
     x, explained = background_only(plan.dataset, plan.set_name)
+    if (
+        plan.settings.steps == AUTO
+    ):  # whose own differences from the baseline may be next to nothing
+        plan = plan._replace(settings=plan.settings._replace(steps=NULL_STEPS))
     parts = [
         _values(model, plan, x[first : first + _BATCH], explained[first : first + _BATCH])[0]
         for first in range(0, len(x), _BATCH)
@@ -122,13 +134,65 @@ def _background_only(model: AbstractModel, plan: Plan) -> BackgroundOnly:
 def _values(
     model: AbstractModel, plan: Plan, x: np.ndarray, target: np.ndarray
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Return the attributions of letter codes, float32 (K, A, L), and the settings that made them."""
+    """Return the attributions of letter codes, float32 (K, A, L), and the settings that made them.
+
+    Where steps are `AUTO` they are in the settings by explanation, int64 (K,).
+    """
     method = plan.chosen
     inputs = gradients.one_hot(x, len(plan.dataset.alphabet.letters))
     source = source_of(model, method, correct=plan.correct, fill=plan.fill)
     predict = predictions(model, plan.fill)
     settings = method_settings(method, plan.settings, plan.dataset, x, predict)
+    if settings.get("steps") == AUTO:
+        start = settings["baseline"]
+
+        def integrated(rows: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
+            path = start[:, rows] if start.ndim == 4 else start
+            given = inputs[rows], target[rows]
+            values = method.function(
+                source, *given, **{**settings, "baseline": path, "steps": steps}
+            )
+            return values, completeness_gap(model, *given, values, path)
+
+        values, settings["steps"] = refined(integrated, len(x))
+        return values, settings
     return method.function(source, inputs, target, **settings), settings
+
+
+def refined(
+    integrated: Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]], count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return values of explanations with as many steps as the gate of completeness needs.
+
+    Steps are doubled, from `FIRST_STEPS` to `MOST_STEPS`, where an explanation's own gap is above the limit
+    of the median until the median is below it, then above that of the 99th percentile until that is.
+
+    Parameters
+    ----------
+    integrated
+        ``integrated(rows, steps)``: values float32 (M, A, L) and gaps float64 (M,) of some explanations,
+        rows int64 (M,).
+    count
+        Explanations K, at least 1.
+
+    Returns
+    -------
+    (ndarray, ndarray)
+        Values float32 (K, A, L), and the steps of each, int64 (K,). Gaps that are not known (NaN) leave
+        `NULL_STEPS`.
+    """
+    rows, steps = np.arange(count), np.full(count, FIRST_STEPS)
+    values, gaps = integrated(rows, FIRST_STEPS)
+    if np.isnan(gaps).all():
+        return integrated(rows, NULL_STEPS)[0], np.full(count, NULL_STEPS)
+    while limit := failed_limit(gaps):
+        rows = np.flatnonzero((gaps >= limit) & (steps < MOST_STEPS))
+        if not rows.size:
+            break
+        rows = rows[steps[rows] == steps[rows].min()]
+        steps[rows] *= 2
+        values[rows], gaps[rows] = integrated(rows, int(steps[rows[0]]))
+    return values, steps
 
 
 def _explain(
@@ -144,6 +208,8 @@ def _explain(
         inputs = gradients.one_hot(x, len(dataset.alphabet.letters))
         gap = completeness_gap(model, inputs, target, values, start)
         metrics = metrics.assign(completeness_gap=gap)
+        if "steps" in settings:
+            metrics = metrics.assign(steps=settings["steps"])
     names = np.array(dataset.conditions)[target]
     correct = _is_correct(model.logits(x), target, dataset.task)
     keys = {"example": rows, "condition": names, "correct": correct}

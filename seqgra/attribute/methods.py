@@ -20,6 +20,11 @@ Source = Literal[
     "gradients", "guided", "deconvolution", "multipliers", "maps", "predictions", "masking"
 ]
 _MODULE = ("guided", "deconvolution", "multipliers", "maps")
+#: Steps that follow from the gaps of completeness: doubled from the first to the last number, in the
+#: explanations that the gate needs.
+AUTO, FIRST_STEPS, MOST_STEPS = "auto", 25, 3200
+#: Where they are `AUTO`: steps of a background-only input, and gradients that an example takes on average.
+NULL_STEPS, AUTO_STEPS_EXPECTED = 100, 300
 #: What masked positions hold: no letter, or the background's mean.
 MASKS = ("zeros", "background")
 
@@ -32,7 +37,7 @@ class Settings(NamedTuple):
     baseline
         Where paths start, or DeepLIFT's reference; see `references.baseline_values`.
     steps
-        Points on the path of integrated gradients.
+        Points on the path of integrated gradients, or `AUTO`.
     references
         Shuffles of each example, where it is compared with shuffles.
     samples, noise
@@ -47,7 +52,7 @@ class Settings(NamedTuple):
     """
 
     baseline: str = "background"
-    steps: int = 100
+    steps: int | Literal["auto"] = 100
     references: int = 20
     samples: int = 50
     noise: float = 0.15
@@ -62,8 +67,8 @@ class Settings(NamedTuple):
             if given not in choices:
                 yield Problem(name, "", f"is {given!r}; choose from {', '.join(choices)}")
         for name in ("steps", "references", "samples", "width"):
-            if getattr(self, name) < 1:
-                yield Problem(name, "", f"is {getattr(self, name)}; give 1 or more")
+            if (value := getattr(self, name)) != AUTO and value < 1:
+                yield Problem(name, "", f"is {value}; give 1 or more")
         if not 0 < self.noise < float("inf"):
             yield Problem("noise", "", f"is {self.noise:g}; give a number above 0")
         if not 0 < self.threshold <= 1:

@@ -97,6 +97,11 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def positive_or_auto(text: str) -> int | str:
+    """Read an option that counts something, or is decided on the way."""
+    return text if text == "auto" else positive(text)
+
+
 def natural(text: str) -> int:
     """Read a seed."""
     if not text.isdecimal():

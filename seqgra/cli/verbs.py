@@ -20,6 +20,7 @@ from seqgra.cli.options import (
     named_architecture,
     natural,
     positive,
+    positive_or_auto,
     sets_of,
 )
 from seqgra.errors import bad_input
@@ -265,7 +266,13 @@ def add_attribute(verbs: Verbs) -> None:
         default=500,
         help="test examples explained of each condition, at most 2,000 in all [500]",
     )
-    parser.add_argument("--steps", type=positive, default=100, help="of integrated gradients [100]")
+    parser.add_argument(
+        "--steps",
+        type=positive_or_auto,
+        default=100,
+        help="of integrated gradients; auto: doubled, from 25 up to 3,200, in the examples whose values "
+        "do not yet add up to the prediction [100]",
+    )
     parser.add_argument(
         "--baseline",
         choices=("background", "zeros", "shuffled"),

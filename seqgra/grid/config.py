@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -37,6 +37,7 @@ def _entries(given: Any) -> Any:
 Name = Annotated[str, AfterValidator(_path_safe)]
 Entries = Annotated[dict[Name, dict[str, Any]], BeforeValidator(_entries)]
 Count = Annotated[int, Field(ge=1)]
+Steps = Count | Literal["auto"]
 Seed = Annotated[int, Field(ge=0)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)]
 Size = Annotated[int, Field(ge=10)]
@@ -64,7 +65,7 @@ class MethodPlan(Strict):
     name: Name
     method: str = ""
     baseline: str | None = None
-    steps: Count | None = None
+    steps: Steps | None = None
     references: Count | None = None
     samples: Count | None = None
     noise: float | None = None
@@ -119,7 +120,7 @@ class AttributionPlan(Strict):
 
     methods: Methods = (MethodPlan(name="integrated-gradients"),)
     examples: Annotated[int, Field(ge=1, description="of each condition")] = 500
-    steps: Count = 100
+    steps: Steps = 100
 
 
 class TrainPlan(Strict):

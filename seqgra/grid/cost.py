@@ -149,7 +149,7 @@ def attribution(
 
 def _passes(wanted: MethodPlan, plan: AttributionPlan, grammar: Grammar) -> int:
     """Return how often a method passes an example through a model; an unknown one once."""
-    from seqgra.attribute.methods import METHODS, Settings
+    from seqgra.attribute.methods import AUTO, AUTO_STEPS_EXPECTED, METHODS, Settings
 
     method = wanted.kind
     if method not in METHODS:
@@ -161,9 +161,11 @@ def _passes(wanted: MethodPlan, plan: AttributionPlan, grammar: Grammar) -> int:
     ):  # every position is changed, to every other letter
         letters = len(ALPHABETS[grammar.alphabet].letters) if method == "mutagenesis" else 2
         return grammar.longest * (letters - 1)
-    times = {"steps": plan.steps, "references": defaults.references, "samples": defaults.samples}
-    times |= wanted.settings
-    return max((count for name, count in times.items() if name in settings), default=1)
+    given = defaults._replace(steps=plan.steps)._replace(**wanted.settings)
+    used = set(settings) | ({"references"} if given.baseline == "shuffled" else set())
+    steps = AUTO_STEPS_EXPECTED if given.steps == AUTO else int(given.steps)
+    times = {"steps": steps, "references": given.references, "samples": given.samples}
+    return math.prod(count for name, count in times.items() if name in used)
 
 
 def memory(mib: float, attempt: int, backend: str = "") -> int:
