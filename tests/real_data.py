@@ -9,8 +9,11 @@ from seqgra.fingerprint import Identity, claim
 from seqgra.grammar.combinations import ROLES
 
 
-def as_real(simulated: Path, folder: Path) -> Path:
-    """Write the examples of a dataset as real ones, whose elements are hits of no condition's own."""
+def as_real(simulated: Path, folder: Path, **names: str) -> Path:
+    """Write the examples of a dataset as real ones, whose elements are hits of no condition's own.
+
+    `names` are other names of conditions.
+    """
     source = open_dataset(simulated)
     with claim(folder, Identity("ingest", 1, {"source": source.fingerprint}, {})) as draft:
         checksums = {}
@@ -26,6 +29,7 @@ def as_real(simulated: Path, folder: Path) -> Path:
         grammar = source.content["grammar"]
         grammar = grammar | {"conditions": {name: {} for name in grammar["conditions"]}}
         content = {**source.content, "grammar": grammar, "checksums": checksums, "ingest": {}}
+        content["conditions"] = [names.get(name, name) for name in source.conditions]
         draft.aside("dataset.json").write_text(json.dumps(content))
         draft.publish(large=tuple(checksums))
     return folder

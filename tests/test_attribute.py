@@ -313,7 +313,7 @@ def opened(monkeypatch):
 
 
 def trained(folder, status="done"):
-    with claim(folder, Identity("train", 1, {}, {"backend": "stub"})) as draft:
+    with claim(folder, Identity("train", 1, {}, {"backend": "pytorch"})) as draft:
         draft.publish(status)
     return folder
 

@@ -320,7 +320,7 @@ def dataset(tmp_path_factory):
 
 
 def trained(folder, status="done", **options):
-    with claim(folder, Identity("train", 1, {}, {"backend": "stub", **options})) as draft:
+    with claim(folder, Identity("train", 1, {}, {"backend": "pytorch", **options})) as draft:
         draft.publish(status)
     return folder
 

@@ -22,7 +22,6 @@ from seqgra.alphabet import DNA, SETS
 from seqgra.cli import main
 from seqgra.dataset import ELEMENT_COLUMNS, largest_size, open_dataset
 from seqgra.errors import InputError
-from seqgra.fingerprint import file_sha256
 from seqgra.grammar.combinations import ROLES
 from seqgra.ingest.measure import measured_background
 from seqgra.law.scan import best_hits, find_hits
@@ -348,16 +347,7 @@ def test_labels_called_as_averages_are_refused(name, tmp_path, capsys):
 
 
 def test_a_dataset_of_an_earlier_version_with_such_a_label_is_refused(tiny_dataset, tmp_path):
-    folder = as_real(tiny_dataset, tmp_path / "d")
-    content = json.loads((folder / "dataset.json").read_text())
-    content["conditions"][0] = "micro"
-    run = json.loads((folder / "run.json").read_text())
-    (folder / "dataset.json").write_text(json.dumps(content))
-    run["files"]["dataset.json"] = {
-        "bytes": (folder / "dataset.json").stat().st_size,
-        "sha256": file_sha256(folder / "dataset.json"),
-    }
-    (folder / "run.json").write_text(json.dumps(run))
+    folder = as_real(tiny_dataset, tmp_path / "d", one="micro")
     with pytest.raises(InputError, match="label 'micro': is a reserved name"):
         open_dataset(folder)
 
