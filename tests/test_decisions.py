@@ -81,6 +81,31 @@ def test_doubling_is_measured_within_the_grid_and_fitted_beyond_it():
     assert beyond.gain == pytest.approx(rise[1] - rise[0], abs=0.004)
 
 
+def test_a_simulated_counterpart_shows_what_twice_a_real_dataset_would_gain():
+    """Real runs end at 2,000; simulated ones of the same conditions go on, or not."""
+    truth = Truth({"a": 4000.0}, of_seed=0, of_own_seed=0, of_run=0, noise=0)
+    simulated = draw(truth, 0).assign(backend="pytorch", architecture="a")
+    real = simulated[simulated["size"] <= 2000].assign(grammar="mine")
+    grammar = load_grammar(GRAMMARS / "mc2-dna150-homer.yaml")
+    other = load_grammar(GRAMMARS / "sox2-pou5f1.yaml")
+    for most, twin, expected in (
+        (32000, grammar, "On the simulated g000: +0."),
+        (2000, grammar, "The simulated g000 can show what 4,000 would gain: add it to `sizes`."),
+        (32000, other, ""),
+    ):
+        runs = pd.concat([simulated[simulated["size"] <= most], real], ignore_index=True)
+        found = statistics(runs, {"g000": twin, "mine": grammar}, 2000, ["mine"])
+        (decision,) = [d for d in found.chosen if d.grammar == "mine"]
+        words = " ".join(at_sentences(decision, found))
+        assert ("imulated" in words) == bool(expected)
+        assert expected in words
+        if "+0." in expected:
+            gain = found.simulated_doubling["mine"]["g000"].gain
+            rise = [0.48 / (1 + 2 ** (-1.5 * step)) for step in (-1, 0)]
+            assert gain == pytest.approx(rise[1] - rise[0])
+    assert found.simulated_doubling == {"mine": {}}
+
+
 def variant(text, tmp_path, name):
     file = tmp_path / f"{name}.yaml"
     file.write_text(text)

@@ -104,7 +104,10 @@ def test_cells_of_a_real_dataset_end_where_its_examples_do(real):
     assert {cell.size for cell in grid.cells} == {100, 1000}
     assert {cell.architecture for cell in grid.cells} == set(config(real)["architectures"][1:])
     assert grid.test_examples("mine") == 200
-    assert grid.notes == ["datasets.mine: has 700 training examples; left out: size 5,000"]
+    assert grid.notes == [
+        "datasets.mine: left out: size 5,000: training holds 700, validation 100 (size 1,000 at most; "
+        "`sizes: [..., all]` adds that)"
+    ]
     made = commands.lines(grid, "subsample", "mine").splitlines()[1:]
     assert [line.split()[:5] for line in made] == [
         [str(real), "-o", f"results/r/data/mine/s{seed}", "--seed", str(seed)] for seed in (1, 2)
@@ -123,15 +126,43 @@ def test_the_plan_measures_on_the_real_examples(real):
     assert found.factors["train"] > 0
 
 
+def test_all_is_the_largest_size_of_each_real_dataset(real):
+    for sizes, expected in (
+        ([100, "all"], (100, 1000)),
+        (["all"], (1000,)),
+        (["all", 1000], (1000,)),
+    ):
+        grid = Grid(config(real, sizes=sizes), "config", (REPOSITORY,))
+        assert grid.config.sizes == expected
+        assert grid.content["sizes"] == sizes
+        assert grid.notes == []
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
+        (
+            {"sizes": ["all"], "datasets": {}, "grammars": ["toy1"]},
+            "sizes: all is the size of a real",
+        ),
+        ({"sizes": ["all"], "datasets": {"mine": {"folder": "nowhere"}}}, "nowhere"),
+        ({"sizes": ["all"], "datasets": {"mine": {"folder": 3}}}, "datasets.mine.folder"),
+        ({"sizes": ["some"]}, "sizes"),
         ({"datasets": {"mine": {"folder": "nowhere"}}}, "nowhere"),
         ({"sizes": [5000]}, "datasets.mine.folder: holds 700 training, 100 validation, 200 test"),
         ({"grammars": {"mine": {}}}, "'mine' is a grammar and a dataset"),
         ({"datasets": {}}, "needs grammars, datasets or both"),
     ],
-    ids=["absent", "too small", "same name", "nothing"],
+    ids=[
+        "all of none",
+        "all of absent",
+        "all of 3",
+        "some",
+        "absent",
+        "too small",
+        "same name",
+        "nothing",
+    ],
 )
 def test_wrong_datasets_of_a_grid_are_refused(real, changes, said):
     with pytest.raises(InputError, match=said):

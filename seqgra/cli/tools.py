@@ -221,7 +221,7 @@ def _plan(options: argparse.Namespace) -> str:
     from seqgra.library import library_folders
 
     grid = read_grid(options.config, library_folders(options.library))
-    print(table(plan(grid, options.seconds), str(options.config)))
+    print("\n".join([table(plan(grid, options.seconds), str(options.config)), *grid.notes]))
     return ""
 
 

@@ -99,6 +99,9 @@ class Statistics(NamedTuple):
         by grammar, what twice as many examples gain the architecture chosen.
     chosen, doubling
         See `at`.
+    simulated_doubling
+        By real dataset, whose gain was not measured: by grammar of the same conditions what twice as many
+        examples gain that architecture there, None where that was not measured either.
     across
         Family -> comparison over its grammars by mean at the user's or the largest size; ``all grammars``
         and each family of several grammars, where there is something to compare.
@@ -125,6 +128,7 @@ class Statistics(NamedTuple):
     at: int | None
     chosen: list[Decision]
     doubling: dict[str, Doubling | None]
+    simulated_doubling: dict[str, dict[str, Doubling | None]]
     across: dict[str, Across]
     variance: pd.DataFrame
     stability: pd.DataFrame
@@ -172,6 +176,11 @@ def statistics(
         if at is not None and len(at_size(group, at))
     ]
     doubling = {d.grammar: _doubling(runs, d, fits) for d in chosen}
+    simulated_doubling = {
+        d.grammar: _simulated_doubling(runs, d, grammars, real)
+        for d in chosen
+        if d.grammar in real and not _measured(doubling[d.grammar])
+    }
     means = _means(runs, at)
     changes = one_field_changes(grammars)
     noisy = _with_runs(wrong_labels(grammars, changes), set(runs["grammar"]))
@@ -183,6 +192,7 @@ def statistics(
         at=at,
         chosen=chosen,
         doubling=doubling,
+        simulated_doubling=simulated_doubling,
         across=_across(means, families(sorted(means.index), _within(changes, means))),
         variance=_variance(runs),
         stability=stability(means, changes),
@@ -258,6 +268,28 @@ def _doubling(
         return None
     at = np.interp(np.log([decision.size, 2 * decision.size]), np.log(fitted.sizes), fitted.values)
     return Doubling(float(at[1] - at[0]), math.nan, math.nan, "extrapolated")
+
+
+def _measured(doubling: Doubling | None) -> bool:
+    return doubling is not None and doubling.of != "extrapolated"
+
+
+def _simulated_doubling(
+    runs: pd.DataFrame,
+    decision: Decision,
+    grammars: Mapping[str, Grammar],
+    real: Collection[str],
+) -> dict[str, Doubling | None]:
+    """Return what twice the examples gain on each grammar of the same conditions, None: not measured."""
+    conditions = (
+        set(grammars[decision.grammar].conditions) if decision.grammar in grammars else set()
+    )
+    found: dict[str, Doubling | None] = {}
+    for name in sorted(set(map(str, runs["grammar"])) - set(real)):
+        if name in grammars and set(grammars[name].conditions) == conditions:
+            gain = _doubling(runs, decision._replace(grammar=name), {})
+            found[name] = gain if gain is not None and math.isfinite(gain.gain) else None
+    return found
 
 
 def _means(runs: pd.DataFrame, at: int | None) -> pd.DataFrame:

@@ -136,6 +136,7 @@ def at_sentences(decision: Decision, known: Statistics) -> list[str]:
         f"{verb} {decision.label}, PR AUC {row['mean']:.3f}; {against}.",
         *evidence(decision, known),
         _doubling(known.doubling.get(decision.grammar), decision.size),
+        *_simulated_doubling(decision, known),
         *_stability(decision, known),
     ]
 
@@ -143,11 +144,28 @@ def at_sentences(decision: Decision, known: Statistics) -> list[str]:
 def _doubling(doubling: Doubling | None, size: int) -> str:
     if doubling is None:
         return f"What {2 * size:,} examples would gain is beyond the grid."
-    words = f"Twice the examples ({2 * size:,}) would change its PR AUC by {doubling.gain:+.3f}"
+    return f"Twice the examples ({2 * size:,}) would change its PR AUC by {_gain(doubling)}"
+
+
+def _gain(doubling: Doubling) -> str:
     if doubling.of == "extrapolated":
-        return f"{words}: extrapolated by a fitted curve, beyond the grid."
+        return f"{doubling.gain:+.3f}: extrapolated by a fitted curve, beyond the grid."
     of = "95 % interval" if doubling.of == "interval" else "range over data seeds"
-    return f"{words} ({of} {doubling.low:+.3f} to {doubling.high:+.3f})."
+    return f"{doubling.gain:+.3f} ({of} {doubling.low:+.3f} to {doubling.high:+.3f})."
+
+
+def _simulated_doubling(decision: Decision, known: Statistics) -> list[str]:
+    """Return what simulated counterparts show of twice a real dataset, or which size would show it."""
+    found = known.simulated_doubling.get(decision.grammar, {})
+    words = []
+    for grammar, doubling in found.items():
+        if doubling is None:
+            words.append(
+                f"The simulated {grammar} can show what {2 * decision.size:,} would gain: add it to `sizes`."
+            )
+        else:
+            words.append(f"On the simulated {grammar}: {_gain(doubling)}")
+    return words
 
 
 def _stability(decision: Decision, known: Statistics) -> list[str]:

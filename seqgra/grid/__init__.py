@@ -16,11 +16,12 @@ from typing import Any, NamedTuple
 
 from seqgra.architecture.custom import module_file
 from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Network
+from seqgra.dataset import largest_size
 from seqgra.errors import InputError, raise_problems
 from seqgra.grammar.schema import Grammar
 from seqgra.grid import checks, cost
 from seqgra.grid.config import GridConfig
-from seqgra.grid.sources import Source, find_grammar, read_grammar, read_real
+from seqgra.grid.sources import Source, find_grammar, read_grammar, read_real, with_all_sizes
 from seqgra.grid.variants import architecture_variant
 from seqgra.yamlfile import read_yaml, validate
 
@@ -76,7 +77,7 @@ class Grid:
     """
 
     def __init__(self, content: Any, file: str, roots: tuple[Path, ...] = (Path(),)) -> None:
-        self.config, problems = validate(GridConfig, content, file)
+        self.config, problems = validate(GridConfig, with_all_sizes(content, file), file)
         self.file, self.roots = file, roots
         self._given: dict[str, Any] = dict(content)
         self.sources: dict[str, Source] = {}
@@ -123,8 +124,11 @@ class Grid:
         for name, source in self.sources.items():
             out = [f"{n:,}" for n in sorted(self.config.sizes) if not source.holds(n)]
             if out:
-                held = f"{source.pool(largest)['training']:,} training examples"
-                found.append(f"datasets.{name}: has {held}; left out: size {', '.join(out)}")
+                counts = source.pool(largest)
+                message = f"datasets.{name}: left out: size {', '.join(out)}: training holds "
+                message += f"{counts['training']:,}, validation {counts['validation']:,} (size "
+                message += f"{largest_size(counts):,} at most; `sizes: [..., all]` adds that)"
+                found.append(message)
         return found
 
     @cached_property

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seqgra.alphabet import SETS
-from seqgra.dataset import Dataset, open_dataset, split_size
+from seqgra.dataset import Dataset, largest_size, open_dataset, split_size
 from seqgra.errors import bad_input
 from seqgra.fingerprint import RUN_FILE
 from seqgra.grammar.blocks import blocks_of
@@ -16,6 +16,9 @@ from seqgra.grammar.load import load_grammar, merge
 from seqgra.grammar.schema import Grammar
 from seqgra.grid.variants import files_named, grammar_variant
 from seqgra.yamlfile import read_yaml, suggest
+
+#: The word for the largest size that a real dataset has.
+ALL = "all"
 
 
 class Simulated(NamedTuple):
@@ -182,6 +185,29 @@ def read_real(folder: Path, smallest: int, config: str, place: str) -> Real:
         message = f"holds {held} examples, too few for the smallest size, {smallest:,}"
         raise bad_input(config, place, message)
     return real
+
+
+def with_all_sizes(content: Any, file: str) -> Any:
+    """Return a config whose size ``all`` is the largest that each of its real datasets has.
+
+    Raises
+    ------
+    InputError
+        If it names no dataset, or one that cannot be read.
+    """
+    sizes = content.get("sizes") if isinstance(content, dict) else None
+    if not isinstance(sizes, list) or ALL not in sizes:
+        return content
+    datasets = content.get("datasets")
+    if not isinstance(datasets, dict) or not datasets:
+        raise bad_input(file, "sizes", f"{ALL} is the size of a real dataset; name one in datasets")
+    found = []
+    for entry in datasets.values():
+        if not isinstance(entry, dict) or not isinstance(entry.get("folder"), str):
+            return {**content, "sizes": [size for size in sizes if size != ALL] or [10]}
+        found.append(largest_size(open_dataset(Path(entry["folder"])).counts))
+    numbers = [size for size in sizes if size != ALL]
+    return {**content, "sizes": [*numbers, *sorted(set(found) - set(numbers))]}
 
 
 def _may_not_fit(grammar: Grammar) -> Iterator[bool]:

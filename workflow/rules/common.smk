@@ -18,6 +18,10 @@ except InputError as error:
 
 RESULTS = str(GRID.folder)
 
+if workflow.is_main_process:
+    for note in GRID.notes:
+        logger.info(f"seqgra: {note}")
+
 
 wildcard_constraints:
     grammar="[^/]+",
