@@ -322,7 +322,7 @@ def probe_folder(
     Returns
     -------
     str
-        ``done``, ``up to date`` or ``diverged``.
+        ``diverged``, or ``done`` or ``up to date`` with the least score of each property that is asked.
 
     Raises
     ------
@@ -341,12 +341,20 @@ def probe_folder(
     inputs = {"model": str(run["fingerprint"]), "constructed": fingerprint}
     with claim(folder, identity_of("probe", inputs, {})) as draft:
         if draft.previous:
-            return "up to date"
+            return f"up to date; {draft.previous['least']}"
         if run["status"] == "diverged":
-            draft.publish("diverged", reason=run.get("reason", ""))
+            draft.publish("diverged", reason=run.get("reason", ""), least="diverged")
             return "diverged"
         opened = open_model(model, run, None, device)
         table = probe(opened, made or construct(resolved, seed), model)
         table.to_csv(draft.aside(_TABLE), index=False, lineterminator="\n", float_format="%.6g")
-        draft.publish(device=opened.device)
-    return "done"
+        least = least_scores(table)
+        draft.publish(device=opened.device, least=least)
+    return f"done; {least}"
+
+
+def least_scores(table: pd.DataFrame) -> str:
+    """Return the least score of each property that is asked, in words; `table` as from `probe`."""
+    asked = table[(table["level"] == "summary") & (table["asked"] == "asked")]
+    least = asked.groupby("property", sort=False)["score"].min().dropna()
+    return ", ".join(f"{name} {score:.2f}" for name, score in least.items()) or "nothing graded"
