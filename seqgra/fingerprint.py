@@ -596,7 +596,7 @@ def _lock_text(verb: str = "") -> str:
     return f"seqgra{f' {verb}' if verb else ''} locks this folder while it writes\n"
 
 
-_LOCK_TEXTS = {"", *map(_lock_text, ("", "compare", "describe", *RESULTS_VERSIONS))}
+_LOCK_TEXTS = {"", *map(_lock_text, ("", *RESULTS_VERSIONS))}
 
 
 def _text_of_lock(folder: Path) -> str | None:
@@ -628,17 +628,24 @@ def _refuse_foreign(folder: Path, verb: str) -> None:
 
 
 @contextmanager
-def locked(folder: Path, verb: str) -> Iterator[None]:
+def locked(folder: Path, verb: str, name: str = _LOCK) -> Iterator[None]:
     """Hold the lock of a folder; another process that wants it waits.
 
     The lock says which stage has made it. One that is there is not written to, whatever it is.
+
+    Parameters
+    ----------
+    folder, verb
+        What is written, and by which stage.
+    name
+        Of the lock.
 
     Raises
     ------
     InputError
         If it cannot be had.
     """
-    path, flags = folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
+    path, flags = folder / name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         try:
             lock = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)

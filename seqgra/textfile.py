@@ -11,6 +11,8 @@ from seqgra.errors import bad_input
 
 #: How gzip and bgzip files begin.
 GZIP = b"\x1f\x8b"
+#: How a spreadsheet tells a formula.
+_FORMULA = "=+-@\t\r"
 _SIGNAL = "a continuous signal, which is not supported; call peaks of it, and give these as BED"
 #: How files begin that hold no text: what they are, and what to do.
 _NO_TEXT = {
@@ -75,6 +77,23 @@ def read_text(file: Path) -> str:
         )
         raise bad_input(file, f"line {before.count(10) + 1}", message) from None
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def harmless(cell: object) -> object:
+    """Return a cell of a table that a spreadsheet takes for text: a formula gets an apostrophe before it.
+
+    Numbers stay as they are, in text too, and so does a lone sign such as a strand.
+
+    >>> [harmless(cell) for cell in ("=1+1", "@a", "-0.5", "-inf", -0.5, "+", "a-b", "-a")]
+    ["'=1+1", "'@a", '-0.5', '-inf', -0.5, '+', 'a-b', "'-a"]
+    """
+    if not isinstance(cell, str) or len(cell) < 2 or cell[0] not in _FORMULA:
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
 
 
 def text_lines(file: Path) -> Iterator[tuple[int, str]]:

@@ -240,20 +240,52 @@ def _job(
         resolved = ready_network(resolved, name, backend, opened)
     if tuned:
         resolved, facts["tuned"] = _tuned(resolved, name, opened, tuned)
-    options: dict[str, Any] = {"backend": backend}
-    if not exact:
-        options |= {"size": size, "seed": how.seed, "threads": how.threads}
-    if permute_labels:
-        options["permute_labels"] = True
     if stacked:
         if not isinstance(resolved, Network):
             raise bad_input("--stack", "", f"is for networks; {name} is none")
         check_stack(resolved, name, backend)
-        options |= {"stack": stacked[0], "place": stacked[1]}
+    options = model_options(
+        backend,
+        None if exact else size,
+        how.seed,
+        how.threads,
+        permute_labels=permute_labels,
+        stacked=stacked,
+    )
     inputs = {"dataset": opened.fingerprint, "architecture": architecture_fingerprint(resolved)}
     identity = identity_of("train", inputs, options)
     dealt = how.seed if permute_labels else None
     return _Job(resolved, backend, opened, size or 0, identity, facts, dealt)
+
+
+def model_options(
+    backend: str,
+    size: int | None,
+    seed: int,
+    threads: int,
+    *,
+    permute_labels: bool = False,
+    stacked: tuple[int, int] | None = None,
+) -> dict[str, Any]:
+    """Return the options of a model's identity.
+
+    Parameters
+    ----------
+    backend, size, seed, threads
+        As of `train`; the exact posterior has no size (None), and neither seed nor threads.
+    permute_labels
+        As of `train`.
+    stacked
+        How many models its stack has and which place it has there, None where it trains alone.
+    """
+    options: dict[str, Any] = {"backend": backend}
+    if size is not None:
+        options |= {"size": size, "seed": seed, "threads": threads}
+    if permute_labels:
+        options["permute_labels"] = True
+    if stacked:
+        options |= {"stack": stacked[0], "place": stacked[1]}
+    return options
 
 
 def _refuse_unlike(jobs: Sequence[_Job]) -> None:

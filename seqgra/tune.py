@@ -104,11 +104,10 @@ def tune(
     network = ready_network(network, architecture, backend, opened)
     tried = network.tune
     trial = _Trial(network, opened, size, epochs, backend, Options(seed, device, threads))
-    content = [c.model_dump(mode="json", exclude_none=True) for c in tried]
     identity = identity_of(
         "tune",
         {"dataset": opened.fingerprint, "architecture": untuned_fingerprint(network)},
-        {**trial.settings, "epochs": epochs, "candidates": content},
+        tuning_options(backend, size, trial.options, epochs, tried),
     )
     with claim(folder, identity) as draft:
         if draft.previous:
@@ -119,6 +118,15 @@ def tune(
         log.info("%s: %s", folder, best)
         draft.publish(best.status, threads=threads)
     return best.status
+
+
+def tuning_options(
+    backend: str, size: int, options: Options, epochs: int, candidates: Candidates
+) -> dict[str, Any]:
+    """Return the options of a tuning's identity; see `tune`."""
+    content = [c.model_dump(mode="json", exclude_none=True) for c in candidates]
+    settings = {"backend": backend, "size": size, "seed": options.seed, "threads": options.threads}
+    return {**settings, "epochs": epochs, "candidates": content}
 
 
 def _try(trial: _Trial, optimizer: Optimizer, folder: Path) -> Candidate:

@@ -57,6 +57,27 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _refuse_other_base(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    """Construct a number, but for one that YAML reads otherwise than people do.
+
+    YAML 1.1 has octal numbers (030 is 24) and such of base 60 (1:30 is 90).
+    """
+    text = node.value.replace("_", "").lstrip("+-")
+    whole = node.tag == "tag:yaml.org,2002:int"
+    value = loader.construct_yaml_int(node) if whole else loader.construct_yaml_float(node)
+    if ":" in text or (whole and text.isdecimal() and text[0] == "0" and len(text) > 1):
+        base = "base 60" if ":" in text else "octal"
+        message = (
+            f"{node.value} is {base}, {value}; write the number that is meant, or text in quotes"
+        )
+        raise yaml.constructor.ConstructorError(None, None, message, node.start_mark)
+    return value
+
+
+for _kind_of_number in ("int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_kind_of_number}", _refuse_other_base)
+
+
 def _count_values(node: yaml.Node, known: dict[int, int]) -> int:
     """Return how many values a node stands for, aliases written out."""
     if id(node) not in known:

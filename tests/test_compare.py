@@ -15,17 +15,19 @@ from seqgra.attribute.gradients import one_hot
 from seqgra.compare import compare
 from seqgra.compare.answers import answers
 from seqgra.compare.ceiling import with_ceiling
-from seqgra.compare.cells import CELL_COLUMNS, KEYS, read_cells
+from seqgra.compare.cells import CELL_COLUMNS, KEYS, Options, read_cells
 from seqgra.compare.decide import statistics
 from seqgra.compare.facts import grammar_facts
 from seqgra.compare.sections import grammar_evidence
-from seqgra.compare.tables import build_tables, examples_needed, summary
+from seqgra.compare.stages import look_at_model, look_at_scores
+from seqgra.compare.tables import build_tables, examples_needed, summary, write_tables
 from seqgra.dataset import ELEMENT_COLUMNS, open_dataset
 from seqgra.errors import InputError
 from seqgra.evaluate.curves import score
 from seqgra.evaluate.recovery import position_roles, recover
 from seqgra.fingerprint import Identity, claim, file_sha256, read_run, seal
 from seqgra.grammar.load import load_grammar
+from seqgra.outputs import own_files
 from seqgra.results import Attributions, Scores, write_attributions, write_scores
 from seqgra.simulate import simulate
 
@@ -420,7 +422,8 @@ def run(grid, folder, workers=1):
     config = grid.with_name("config.yaml")
     config.write_text("seeds: 2  # <script>alert(1)</script>\n", encoding="utf-8")
     assert compare(grid, folder, config=config, roles=roles, workers=workers) == "done"
-    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    files = [p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".compare")]
+    return {p.relative_to(folder): p.read_bytes() for p in files}
 
 
 @pytest.fixture(scope="module")
@@ -428,18 +431,26 @@ def built(grid):
     return run(grid, grid.with_name("out"))
 
 
-def test_tables_and_figures_are_the_same_bytes_twice_and_from_two_processes(grid, built, tmp_path):
-    stale = tmp_path / "out" / "figures" / "agreement-gone.svg"
-    stale.parent.mkdir(parents=True)
-    stale.write_text("of a grammar that left the grid")
-    own = stale.with_name("mine.svg")
-    own.write_text("not ours to remove")
-    again = run(grid, tmp_path / "out", workers=2)
-    assert again.pop(own.relative_to(tmp_path / "out")) == b"not ours to remove"
+#: A user's own files, whose names are much like those of figures.
+MINE = ["figures/architecture-of-our-lab.pdf", "figures/recovery-final.pdf", "figures/at.pdf"]
+MINE += ["figures/motifs-foo.svg", "figures/keep.png", "tables/notes.csv", "notes.html"]
+
+
+def test_the_same_bytes_twice_and_from_two_processes_beside_a_users_files(grid, built, tmp_path):
+    out = tmp_path / "out"
+    for name in [*MINE, "figures/agreement-gone.svg"]:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text("mine")
+    stale = out / "figures" / "agreement-gone.svg"  # of a grammar that left the grid
+    (out / ".compare.sha256").write_text(f"{file_sha256(stale)}  figures/{stale.name}\n")
+    again = run(grid, out, workers=2)
+    assert [again.pop(Path(name)) for name in MINE] == [b"mine"] * len(MINE)
     assert set(again) == set(built), "same files, and no stale figure"
     may_differ = {"report.html", "runs.csv", "runs.parquet"}
     for path, content in built.items():
         assert path.name in may_differ or again[path] == content, f"{path} differs"
+    listed = {line[66:] for line in (out / ".compare.sha256").read_text().splitlines()}
+    assert listed == set(map(str, built))
 
 
 def test_every_file_is_there(built):
@@ -626,3 +637,45 @@ def test_grammars_of_both_kinds_share_a_figure(labelled, grid, tmp_path):
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "all conditions pooled; in multi-label and unbalanced tasks macro" in page
     assert "mean PR AUC <strong>" in page and "mean macro PR AUC <strong>" in page
+
+
+def test_formulas_in_tables_are_texts(tmp_path):
+    frame = pd.DataFrame({"a": ["=1+1", "-0.5", "@x", "-x", "x"], "b": [-0.5, 1, 2, 3, 4]})
+    with own_files(tmp_path, "compare") as own:
+        write_tables({"t": frame}, own)
+    text = (tmp_path / "tables" / "t.csv").read_text()
+    assert text == "a,b\n'=1+1,-0.5\n-0.5,1.0\n'@x,2.0\n'-x,3.0\nx,4.0\n"
+    assert pd.read_parquet(tmp_path / "tables" / "t.parquet")["a"].tolist() == frame["a"].tolist()
+
+
+def test_results_of_another_cell_are_not_shown_as_its_own(tmp_path):
+    """Folders of one size that were copied over those of another, and other options."""
+    write_test_set(tmp_path / "data" / "mc2")
+    ours, theirs = key("mc2", 1000, "pool", 0), key("mc2", 500, "pool", 0)
+    options = {"size": 500, "seed": 0, "backend": "pytorch", "threads": 1}
+    model = Identity("train", 1, {}, options)
+    path = "/".join(map(str, ours))
+    with claim(tmp_path / "models" / path, model) as draft:
+        draft.publish()
+    listed = read_cells(write_cells(tmp_path, [ours]))[0]
+    assert theirs != ours
+    stage = look_at_model(listed)
+    assert (stage.status, stage.outdated) == ("missing", True)
+    assert stage.reason == "out of date: made with other options (size 500, not 1000)"
+    exact = Options(model=options | {"size": 1000, "threads": 2}, scores={"set": "test"})
+    stage = look_at_model(listed._replace(size=500, options=exact))
+    assert stage.reason == "out of date: made with other options (size 500, not 1000)"
+    stage = look_at_model(listed._replace(size=500, options=exact._replace(model=options)))
+    assert stage.status == "done"
+    inputs = {"model": model.fingerprint}
+    scores = Identity("evaluate", 1, inputs, {"set": "test", "set_size": 9})
+    with claim(tmp_path / "scores" / path, scores) as draft:
+        draft.publish()
+    cell = listed._replace(size=500, options=exact._replace(model=options))
+    seen = look_at_scores(cell, stage)
+    assert seen.reason == "out of date: made with other options (set_size 9, not none)"
+    assert look_at_scores(listed._replace(options=Options()), stage).status == "done"
+    assert (
+        look_at_scores(cell._replace(scores=cell.model), stage).reason
+        == "was made by `seqgra train`"
+    )

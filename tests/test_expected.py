@@ -1,6 +1,7 @@
 """What a grid expects its nouns to be made from is what its own command lines make them from."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import yaml
 from fault_tools import GRAMMAR
 
 from seqgra.cli import main
+from seqgra.errors import InputError
 from seqgra.fingerprint import read_run
 from seqgra.grid import EXACT, Grid, commands
 from seqgra.grid.expected import Expected
@@ -67,6 +69,10 @@ def unlike(grid):
         model, scores = (read_run(grid.noun(kind, cell))["inputs"] for kind in ("models", "scores"))
         seen = {"dataset": model["dataset"], "architecture": model["architecture"]}
         seen["test"] = scores["dataset"]
+        options = expected.options(cell)
+        for role, kind in (("model", "models"), ("scores", "scores")):
+            if read_run(grid.noun(kind, cell))["options"] != getattr(options, role):
+                found.add((cell.grammar, cell.architecture, f"options of {role}"))
         told = {
             role: fingerprint for role, fingerprint in zip(seen, wanted, strict=True) if fingerprint
         }
@@ -112,6 +118,45 @@ def test_after_an_edit_what_it_concerns_is_not(folder, monkeypatch):
     test = {(name, other, "test") for name in ("tiny", "odd") for other in CONFIG["architectures"]}
     exact = {(name, EXACT, "dataset") for name in ("tiny", "odd")}
     assert unlike(changed(test={"examples": 50, "seed": 9})) == test | exact
+
+
+def test_after_an_edit_of_options_those_are_not(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert {role for _, _, role in unlike(changed(test={"examples": 40}))} == {"options of scores"}
+    threads = unlike(changed(train={"threads": 2}))
+    assert {role for _, _, role in threads} == {"options of model", "architecture"}
+    assert {name for _, name, _ in threads} == CONFIG["architectures"].keys() - {EXACT}
+    tuned = unlike(changed(tune=CONFIG["tune"] | {"epochs": 2}))
+    assert tuned == {(g, a, "architecture") for g in ("tiny", "odd") for a in ("fc4", "net")}
+
+
+METHODS = ["integrated-gradients", "gradient", {"name": "few", "method": "integrated-gradients"}]
+METHODS[2] |= {"steps": 7, "baseline": "shuffled", "references": 3}
+METHODS += [{"name": "smooth-gradient", "samples": 5, "noise": 1, "correct": True}, "mutagenesis"]
+METHODS += [
+    {"name": "o", "method": "occlusion", "width": 3, "mask": "background", "untrained": True}
+]
+
+
+def test_options_of_attributions_are_those_of_the_command_lines(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    grid = changed(attribution={"methods": METHODS, "examples": 9, "steps": 50})
+    expected, made = Expected(grid), {}
+
+    def identity(verb, inputs, options):
+        made[folders[-1]] = options
+        raise InputError
+
+    monkeypatch.setattr("seqgra.attribute.identity_of", identity)
+    cell = next(cell for cell in grid.cells if cell.architecture == "fc4")
+    pack = next(name for name, pack in grid.packs.items() if cell in pack.cells)
+    folders = []
+    lines = commands.lines(grid, "attribute", pack).splitlines()[1:]
+    for line in lines[: len(METHODS)]:
+        call = shlex.split(line)
+        folders.append(Path(call[call.index("-o") + 1]).name)
+        assert main(["attribute", *call]) == 2
+    assert made == expected.options(cell).attributions and len(made) == len(METHODS)
 
 
 def test_a_tuning_that_is_gone_or_damaged_tells_nothing(folder, monkeypatch, caplog):

@@ -15,7 +15,9 @@ import yaml
 from safetensors.numpy import save_file
 
 from seqgra.cli import main
+from seqgra.errors import InputError
 from seqgra.fingerprint import digest, file_sha256, seal
+from seqgra.yamlfile import read_yaml
 
 REPOSITORY = Path(__file__).parents[1]
 NASTY = [
@@ -365,3 +367,33 @@ def test_a_hostile_run_json_that_fits_its_checksum_is_one_line(nouns, tmp_path, 
     code, said = ends_in_clear_lines(
         capsys, "compare", "--cells", folder / "cells.csv", "-o", folder
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("030", 24),
+        ("-017", -15),
+        ("+012", 10),
+        ("0_7", 7),
+        ("00", 0),
+        ("1:30", 90),
+        ("1:30.5", 90.5),
+    ],
+)
+@pytest.mark.parametrize("place", ["window: {}", "a: [1, {}]", "{}: 1", "a: {{b: {}}}"])
+def test_numbers_that_yaml_reads_otherwise_are_refused(tmp_path, text, value, place):
+    file = tmp_path / "a.yaml"
+    file.write_text(place.format(text))
+    with pytest.raises(
+        InputError, match=re.escape(f"{text} is ") + "(octal|base 60), " + str(value)
+    ):
+        read_yaml(file)
+    file.write_text(place.format(f"'{text}'"))
+    assert text in str(read_yaml(file))
+
+
+@pytest.mark.parametrize("text", ["0", "30", "-5", "0.5", "-0.5", "007.5", "1_000", "0x1F", "0b11"])
+def test_other_numbers_are_read(tmp_path, text):
+    (tmp_path / "a.yaml").write_text(f"a: {text}")
+    assert isinstance(read_yaml(tmp_path / "a.yaml")["a"], (int, float))

@@ -11,7 +11,17 @@ PACKAGE = Path(__file__).parents[1] / "seqgra"
 VERBS = {"describe", "simulate", "subsample", "ingest", "fit", "tune", "train"}
 VERBS |= {"attribute", "filters", "evaluate", "compare", "export", "probe", "project"}
 LAYERS = [
-    {"errors", "alphabet", "streams", "fingerprint", "yamlfile", "textfile", "progress", "library"}
+    {
+        "errors",
+        "alphabet",
+        "streams",
+        "fingerprint",
+        "outputs",
+        "yamlfile",
+        "textfile",
+        "progress",
+        "library",
+    }
     | {
         "logits",
         "grammar",

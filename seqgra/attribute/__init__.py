@@ -85,10 +85,9 @@ def attribute(
     raise_problems(problems)
     run, data = require_run(model, "train"), open_dataset(dataset)
     y = data.y_true(set_name, set_size)
-    options = {"method": method, "examples": examples, "correct": correct, **_used(method, chosen)}
-    if untrained_twin:
-        options["untrained"] = True
-    options |= {"set": set_name, "set_size": len(y)}
+    options = attribution_options(
+        method, examples, chosen, set_name, len(y), correct=correct, untrained=untrained_twin
+    )
     inputs = {"model": run["fingerprint"], "dataset": data.fingerprint}
     with claim(folder, identity_of("attribute", inputs, options)) as draft:
         if draft.previous:
@@ -118,6 +117,28 @@ def attribute(
         write_attributions(result, draft)
         draft.publish(method=method, examples=len(wanted.rows), device=trained.device)
     return "done"
+
+
+def attribution_options(
+    method: str,
+    examples: int,
+    settings: Settings,
+    set_name: str,
+    set_size: int,
+    *,
+    correct: bool,
+    untrained: bool,
+) -> dict[str, Any]:
+    """Return the options of the identity of attributions; see `attribute` for what they are."""
+    options = {
+        "method": method,
+        "examples": examples,
+        "correct": correct,
+        **_used(method, settings),
+    }
+    if untrained:
+        options["untrained"] = True
+    return options | {"set": set_name, "set_size": set_size}
 
 
 def _used(method: str, settings: Settings) -> dict[str, Any]:

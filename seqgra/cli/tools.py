@@ -237,9 +237,9 @@ def _next(options: argparse.Namespace) -> str:
 def _variant(options: argparse.Namespace) -> str:
     import yaml
 
-    from seqgra.fingerprint import write_atomically
     from seqgra.grammar.load import find_grammar
     from seqgra.grid.variants import architecture_variant, grammar_content, grammar_variant
+    from seqgra.outputs import replace_own_file
 
     try:
         changes = json.loads(options.changes)
@@ -254,7 +254,7 @@ def _variant(options: argparse.Namespace) -> str:
         base = named_architecture(options.base, options.library)
         architecture = architecture_variant(base, changes, options.output.stem)
         content = architecture.model_dump(mode="json", exclude_unset=True)
-    write_atomically(options.output, yaml.safe_dump(content, sort_keys=False))
+    replace_own_file(options.output, yaml.safe_dump(content, sort_keys=False), "variant")
     return "done"
 
 
@@ -281,6 +281,7 @@ def _describe_real(folder: Path, output: Path | None) -> str:
     from seqgra.dataset import open_dataset
     from seqgra.fingerprint import write_atomically
     from seqgra.ingest.words import facts_in_words
+    from seqgra.outputs import own_files
 
     dataset = open_dataset(folder)
     if dataset.simulated:
@@ -288,7 +289,8 @@ def _describe_real(folder: Path, output: Path | None) -> str:
     text = facts_in_words(dataset.content)
     print(text)
     if output:
-        write_atomically(output / "description.md", f"{text}\n")
+        with own_files(output, "describe") as own:
+            write_atomically(own.file("description.md"), f"{text}\n")
     return "done" if output else ""
 
 
@@ -311,16 +313,16 @@ def _list(options: argparse.Namespace) -> str:
 
 
 def _import_xml(options: argparse.Namespace) -> str:
-    from seqgra.fingerprint import write_atomically
     from seqgra.grammar.legacy import import_definition
     from seqgra.grammar.legacy_yaml import as_yaml, comment_lines
+    from seqgra.outputs import replace_own_file
 
     if options.output.suffix != ".yaml":
         raise bad_input(options.output, "", "a grammar file is named ....yaml")
     imported = import_definition(options.file)
     name, output = options.file.name, options.output
     calls = _simulate_calls(output.name, imported)
-    write_atomically(output, as_yaml(imported, name, calls))
+    replace_own_file(output, as_yaml(imported, name, calls), "import-xml")
     for line in comment_lines(imported, name, _simulate_calls(str(output), imported)):
         print(line)
     return "done"

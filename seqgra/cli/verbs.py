@@ -378,7 +378,7 @@ def _compare(options: argparse.Namespace) -> str:
     from seqgra.compare import compare
     from seqgra.evaluate.recovery import position_roles
 
-    cells = options.cells or _write_cells(options.grid, options.library, options.output)
+    cells = options.cells or _cells_text(options.grid, options.library)
     return compare(
         cells,
         options.output,
@@ -389,11 +389,11 @@ def _compare(options: argparse.Namespace) -> str:
     )
 
 
-def _write_cells(config: Path | None, library: Path | None, folder: Path) -> Path:
+def _cells_text(config: Path | None, library: Path | None) -> str:
+    """Return the text of the cells file of a grid."""
     import csv
     import io
 
-    from seqgra.fingerprint import write_atomically
     from seqgra.grid import commands, read_grid
     from seqgra.grid.adaptive import spared_cells
     from seqgra.library import library_folders
@@ -406,5 +406,4 @@ def _write_cells(config: Path | None, library: Path | None, folder: Path) -> Pat
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_atomically(folder / "cells.csv", text.getvalue())
-    return folder / "cells.csv"
+    return text.getvalue()

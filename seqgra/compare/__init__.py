@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from seqgra.compare.answers import answers
 from seqgra.compare.architectures import architectures_block
 from seqgra.compare.ceiling import ceiling_kinds, restricted
-from seqgra.compare.cells import Cell, read_cells
+from seqgra.compare.cells import KEYS, Cell, read_cells
 from seqgra.compare.concordance import concordance_block
 from seqgra.compare.decide import Statistics, statistics
 from seqgra.compare.decision_figures import (
@@ -55,26 +55,23 @@ from seqgra.dataset import open_dataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import read_run, write_atomically
 from seqgra.grammar.schema import Grammar
+from seqgra.outputs import OwnFiles, own_files
 from seqgra.plot.content import Content, Section
-from seqgra.plot.page import Picture
 from seqgra.plot.report import report
 from seqgra.plot.saving import saver
 from seqgra.plot.style import looks
 from seqgra.yamlfile import read_yaml
 
+#: The cells of a grid, written beside what is made of them.
+CELLS_FILE = "cells.csv"
 #: The PR AUC that counts as having learnt the task.
 TARGET = 0.95
-
-_OWN_FIGURE = re.compile(
-    r"(?P<stem>pr-auc|recovery|runs|fits|pareto|at|concordance|methods"
-    r"|(architecture|ranking|noise|roc-pr|recovery|agreement|examples|motifs|losses|confusion)-.+)\.(svg|pdf|png)"
-)
 
 log = logging.getLogger(__name__)
 
 
 def compare(
-    cells: Path,
+    cells: Path | str,
     folder: Path,
     *,
     config: Path | None,
@@ -90,9 +87,10 @@ def compare(
     Parameters
     ----------
     cells
-        The cells file, see `cells.CELL_COLUMNS`.
+        The cells file, see `cells.CELL_COLUMNS`; or its text, which is written to ``cells.csv``.
     folder
-        Gets tables/, figures/ and report.html.
+        Gets tables/, figures/ and report.html. What an earlier call has written there is replaced, or
+        removed; a second call at the same time waits.
     config
         The grid's config file, quoted in the report.
     roles
@@ -113,9 +111,40 @@ def compare(
     Raises
     ------
     InputError
-        If the cells file or the config cannot be read, or a finished noun is damaged.
+        If the cells file or the config cannot be read, a finished noun is damaged, or the folder holds a file
+        of the user's where one of these goes.
     """
-    listed = read_cells(cells)
+    with own_files(folder, "compare", lambda: _is_compared(folder)) as own:
+        if isinstance(cells, str):
+            file = own.file(CELLS_FILE)
+            write_atomically(file, cells)
+        else:
+            file = cells
+            own.keep(CELLS_FILE)
+        _compare(file, own, config, roles, method, at, workers)
+    return "done"
+
+
+def _is_compared(folder: Path) -> bool:
+    """Tell whether a folder is one of an earlier version, which kept no list of its files."""
+    try:
+        header = (folder / "tables" / "scores.csv").read_text().partition("\n")[0]
+    except (OSError, UnicodeDecodeError):
+        return False
+    return header.startswith(",".join(KEYS))
+
+
+def _compare(
+    cells: Path,
+    own: OwnFiles,
+    config: Path | None,
+    roles: Roles,
+    method: str,
+    at: int | None,
+    workers: int,
+) -> None:
+    """Write all files; see `compare`."""
+    folder, listed = own.folder, read_cells(cells)
     config_text = _read_text(config) if config else ""
     settings = read_yaml(config) if config else {}
     question = str(settings.get("question", ""))
@@ -125,7 +154,7 @@ def compare(
     tuned = tuning_table(readable)
     kinds, less = ceiling_kinds(readable), restricted(readable)
     gathered = {**tables._asdict(), "ceilings": less, "tuning": tuned}
-    write_tables(gathered, folder / "tables")
+    write_tables(gathered, own)
     labels, tables = _labelled(tables)
     drawing = Drawing(
         cells=readable,
@@ -144,21 +173,24 @@ def compare(
     grammars, real = resolved_grammars(readable)
     runs = curve_runs(tables, kinds)
     known = statistics(runs, grammars, _checked(at, tables.status), real)
-    write_tables(_statistics_tables(known), folder / "tables")
+    write_tables(_statistics_tables(known), own)
     sizes = _label(summary(models_only(tables.scores)), labels)
     needed = _label(examples_needed(models_only(tables.scores), TARGET), labels)
     tuned = _label(tuned, labels)
     with saver(workers) as save:
-        content = _content(drawing._replace(save=save), known, grammars, sizes, needed, tuned)
+
+        def save_own(figure: Figure, stem: Path) -> None:
+            save(figure, own.figure(f"figures/{stem.name}"))
+
+        content = _content(drawing._replace(save=save_own), known, grammars, sizes, needed, tuned)
     grid = f" --grid {config}" if config else ""
     command = f"seqgra compare{grid} --cells {cells} -o {folder}"
     command += f" --at {at}" if at is not None else ""
     content = dataclasses.replace(content, question=question, config=config_text, command=command)
-    write_atomically(folder / "report.html", report(content))
+    write_atomically(own.file("report.html"), report(content))
     for decision in known.chosen:
         log.info("%s: %s", decision.grammar, " ".join(at_sentences(decision, known)))
     log.info("%s: %d cells", folder / "report.html", len(listed))
-    return "done"
 
 
 def _checked(at: int | None, status: pd.DataFrame) -> int | None:
@@ -217,9 +249,6 @@ def _content(
             methods_block(drawing, known, _test_sizes(drawing.cells), len(tuned) > 0),
         ]
     )
-    pictures = [*overview, *(p for section in sections for p in section.pictures)]
-    pictures += [p for block in [*first, *blocks] for p in block.all_pictures]
-    _remove_others(drawing.folder, pictures)
     decisions = {decision.grammar: decision for decision in known.decisions}
     return Content(
         answers=answers(sizes, needed, _mean_recovery(drawing), decisions, grammar_evidence(known)),
@@ -302,12 +331,3 @@ def _mean_recovery(drawing: Drawing) -> pd.DataFrame:
     models = models_only(drawing.tables.recovery)
     shown = recovery_runs(models, drawing.method, drawing.metric)
     return shown.groupby(["grammar", "size", "label"], as_index=False).agg(mean=("value", "mean"))
-
-
-def _remove_others(folder: Path, pictures: list[Picture]) -> None:
-    """Remove figures of an earlier grid, so that the folder shows this one only."""
-    names = {picture.stem.name for picture in pictures}
-    for path in folder.iterdir() if folder.is_dir() else ():
-        ours = _OWN_FIGURE.fullmatch(path.name)
-        if ours and ours["stem"] not in names:
-            path.unlink()

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from seqgra.compare.cells import Cell
-from seqgra.compare.stages import content_of, look_at_model, look_at_result
+from seqgra.compare.stages import content_of, look_at_model, look_at_scores
 from seqgra.dataset import open_dataset
 from seqgra.fingerprint import read_run
 from seqgra.law.ceiling import NEEDED
@@ -78,7 +78,7 @@ def exact_of(cells: list[Cell]) -> dict[str, Exact]:
     for cell in cells:
         if not is_ceiling(cell.backend) or cell.grammar in found:
             continue
-        evaluated = look_at_result(cell, cell.scores, look_at_model(cell))
+        evaluated = look_at_scores(cell, look_at_model(cell))
         _, scores = content_of(evaluated, cell.scores, read_scores)
         if scores and read_run(cell.test) is not None:
             logits = read_predictions(cell.scores)

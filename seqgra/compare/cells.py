@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -16,6 +18,8 @@ KEYS = ("grammar", "size", "data_seed", "architecture", "backend", "model_seed")
 CELL_COLUMNS = (*KEYS, "model", "scores", "attributions", "test")
 #: Optional: not empty where an adaptive grid does not need the cell.
 SPARED = "spared"
+#: Optional: `Options`, as JSON.
+OPTION_COLUMNS = ("model_options", "scores_options", "attribution_options")
 #: Those of `KEYS` that are numbers.
 INTEGERS = ("size", "data_seed", "model_seed")
 
@@ -36,8 +40,29 @@ class Inputs(NamedTuple):
     test_fingerprint: str = ""
 
 
+class Options(NamedTuple):
+    """Options that a cell's results are to be made with, as they stand in their `run.json`.
+
+    Attributes
+    ----------
+    model, scores
+        Of the model, where None is known those that the cell's own keys say; of the scores.
+    attributions
+        By the name of the method.
+    """
+
+    model: Mapping[str, Any] | None = None
+    scores: Mapping[str, Any] | None = None
+    attributions: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+
+    def columns(self) -> dict[str, str]:
+        """Return the columns of the cells file."""
+        values = (json.dumps(value, sort_keys=True) for value in self)
+        return dict(zip(OPTION_COLUMNS, values, strict=True))
+
+
 class Cell(NamedTuple):
-    """One cell of the grid and the folders of its nouns, finished or not; `spared`: not needed."""
+    """One cell of the grid and the folders of its results, finished or not; `spared`: not needed."""
 
     grammar: str
     size: int
@@ -51,6 +76,7 @@ class Cell(NamedTuple):
     test: Path
     spared: bool = False
     inputs: Inputs = Inputs()
+    options: Options = Options()
 
     @property
     def key(self) -> tuple[str | int, ...]:
@@ -59,7 +85,9 @@ class Cell(NamedTuple):
 
 
 def read_cells(path: Path) -> list[Cell]:
-    """Read the cells file (CSV, columns `CELL_COLUMNS`, optional `SPARED` and `Inputs`), sorted by `KEYS`.
+    """Read the cells file, sorted by `KEYS`.
+
+    It is CSV with the columns `CELL_COLUMNS`; `SPARED`, `Inputs` and `OPTION_COLUMNS` are optional.
 
     Raises
     ------
@@ -72,10 +100,13 @@ def read_cells(path: Path) -> list[Cell]:
         raise bad_input(path, "", f"cannot be read as a table of cells ({error})") from None
     if missing := [name for name in CELL_COLUMNS if name not in frame.columns]:
         raise bad_input(path, "header", f"lacks the columns {', '.join(missing)}")
-    frame = frame.reindex(columns=[*CELL_COLUMNS, SPARED, *Inputs._fields], fill_value="")
+    frame = frame.reindex(columns=_COLUMNS, fill_value="")
     rows: list[dict[str, str]] = frame.to_dict("records")  # type: ignore[assignment]
     raise_problems(_problems(path, rows))
     return sorted((_cell(row) for row in rows), key=lambda cell: cell.key)
+
+
+_COLUMNS = [*CELL_COLUMNS, SPARED, *Inputs._fields, *OPTION_COLUMNS]
 
 
 def _problems(path: Path, rows: list[dict[str, str]]) -> list[Problem]:
@@ -90,11 +121,22 @@ def _problems(path: Path, rows: list[dict[str, str]]) -> list[Problem]:
             if "=" not in entry:
                 message = f"attributions has {entry!r}; expected method=folder"
                 problems.append(Problem(str(path), place, message))
+        for name in filter(row.get, OPTION_COLUMNS):
+            if not _holds_options(row[name]):
+                problems.append(Problem(str(path), place, f"{name} holds no options as JSON"))
         key = tuple(row[name] for name in KEYS)
         if key in seen:
             problems.append(Problem(str(path), place, f"lists the cell {'/'.join(key)} again"))
         seen.add(key)
     return problems
+
+
+def _holds_options(text: str) -> bool:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return value is None or isinstance(value, dict)
 
 
 def _cell(row: Mapping[str, str]) -> Cell:
@@ -112,4 +154,10 @@ def _cell(row: Mapping[str, str]) -> Cell:
         test=Path(row["test"]),
         spared=bool(row[SPARED]),
         inputs=Inputs(*(row[name] for name in Inputs._fields)),
+        options=_options([row[name] for name in OPTION_COLUMNS]),
     )
+
+
+def _options(texts: Sequence[str]) -> Options:
+    model, scores, attributions = (json.loads(text) if text else None for text in texts)
+    return Options(model, scores, attributions or {})

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from seqgra.compare.cells import Cell
-from seqgra.fingerprint import read_run, why_no_result
+from seqgra.fingerprint import make_again, read_run, why_no_result
+from seqgra.plot.style import CEILINGS
 from seqgra.results import EarlierVersion
 
 #: A fingerprint that nothing has.
 _NONE = "none"
+
+log = logging.getLogger(__name__)
 
 
 class Stage(NamedTuple):
@@ -31,24 +36,78 @@ class Stage(NamedTuple):
 def look_at_model(cell: Cell) -> Stage:
     """Return the stage train of a cell."""
     dataset, architecture, _ = cell.inputs
-    return _look(cell.model, {"dataset": dataset, "architecture": architecture})
+    inputs, options = {"dataset": dataset, "architecture": architecture}, cell.options.model
+    return _look(cell.model, "train", inputs, options, _own_options(cell))
 
 
-def look_at_result(cell: Cell, folder: Path, train: Stage) -> Stage:
-    """Return the stage of a cell whose noun is `folder`: what was made with its model on the test set."""
+def look_at_scores(cell: Cell, train: Stage) -> Stage:
+    """Return the stage evaluate of a cell, whose stage train is given."""
+    return _look(cell.scores, "evaluate", _result_inputs(cell, train), cell.options.scores)
+
+
+def look_at_attributions(cell: Cell, method: str, folder: Path, train: Stage) -> Stage:
+    """Return the stage attribute of a cell by a method, `folder` being its place."""
+    options = cell.options.attributions.get(method)
+    return _look(folder, "attribute", _result_inputs(cell, train), options)
+
+
+def _result_inputs(cell: Cell, train: Stage) -> dict[str, str]:
     model = _NONE if train.outdated else train.run.get("fingerprint", "")
-    return _look(folder, {"model": model, "dataset": cell.inputs.test_fingerprint})
+    return {"model": model, "dataset": cell.inputs.test_fingerprint}
 
 
-def _look(folder: Path, inputs: Mapping[str, str]) -> Stage:
-    """Return a stage: missing where its noun was made from other inputs; an empty fingerprint: not known."""
+def _own_options(cell: Cell) -> dict[str, Any]:
+    """Return the options of a model that a cell's own keys say; the exact posterior has none of them."""
+    if cell.backend in CEILINGS:
+        return {}
+    return {"size": cell.size, "seed": cell.model_seed, "backend": cell.backend}
+
+
+def _look(
+    folder: Path,
+    verb: str,
+    inputs: Mapping[str, str],
+    options: Mapping[str, Any] | None,
+    known: Mapping[str, Any] = MappingProxyType({}),
+) -> Stage:
+    """Return a stage: missing where its result is not what the cell's is to be made from.
+
+    Parameters
+    ----------
+    folder, verb
+        Where it lies, and the stage that is to have made it.
+    inputs
+        Fingerprints by role; an empty one is not known.
+    options
+        All of them, or None where they are not known.
+    known
+        Those that are known in any case; a result may lack them.
+    """
     run = read_run(folder)
     if run is None:
-        return Stage("missing", why_no_result(folder).removeprefix("is "), {})
+        reason = why_no_result(folder)
+        if "damaged" in reason:
+            log.warning("%s: %s; %s", folder, reason, make_again(folder, verb))
+        return Stage("missing", reason.removeprefix("is "), {})
+    if run["verb"] != verb:
+        return Stage("missing", f"was made by `seqgra {run['verb']}`", {}, outdated=True)
     for role, wanted in inputs.items():
-        if wanted and run.get("inputs", {}).get(role, wanted) != wanted:
+        if wanted and run["inputs"].get(role, wanted) != wanted:
             return Stage("missing", f"out of date: made from an earlier {role}", {}, outdated=True)
-    return Stage(run.get("status", "done"), run.get("reason", ""), run)
+    made_with = run["options"]
+    wanted_options = {k: v for k, v in known.items() if k in made_with} | dict(options or {})
+    names = wanted_options.keys() | (made_with.keys() if options is not None else set())
+    for name in sorted(names):
+        here, asked = made_with.get(name), wanted_options.get(name)
+        if here != asked:
+            words = f"{name} {_word(here)}, not {_word(asked)}"
+            message = f"out of date: made with other options ({words})"
+            return Stage("missing", message, {}, outdated=True)
+    return Stage(run["status"], run.get("reason") or "", run)
+
+
+def _word(value: object) -> str:
+    return "none" if value is None else str(value)
 
 
 def current(cells: list[Cell]) -> list[Cell]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -17,14 +16,17 @@ from seqgra.compare.cells import INTEGERS, KEYS, SPARED, Cell
 from seqgra.compare.stages import (
     Stage,
     content_of,
+    look_at_attributions,
     look_at_model,
-    look_at_result,
+    look_at_scores,
     outcome_of,
     status_row,
 )
 from seqgra.dataset import split_size
-from seqgra.fingerprint import write_atomically
+from seqgra.fingerprint import replacing, write_atomically
+from seqgra.outputs import OwnFiles
 from seqgra.results import MACRO, read_recovery, read_scores
+from seqgra.textfile import harmless
 
 #: Columns of each table, without the keys.
 SCORES = ("training_examples", "status", "metric", "scope", "value", "chance", "headline")
@@ -99,13 +101,13 @@ def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
             status.append((*cell.key, *[SPARED] * 4, None, ""))
             continue
         train = look_at_model(cell)
-        evaluate, content = look_at_result(cell, cell.scores, train), dict[str, Any]()
+        evaluate, content = look_at_scores(cell, train), dict[str, Any]()
         if "diverged" not in (train.status, evaluate.status):
             evaluate, content = content_of(evaluate, cell.scores, read_scores)
         attribute = {}
         for method, folder in cell.attributions:
             attribute[method], found = content_of(
-                look_at_result(cell, folder, train), folder, read_recovery
+                look_at_attributions(cell, method, folder, train), folder, read_recovery
             )
             if found:
                 recovery += _recovery_rows(cell, method, found)
@@ -205,14 +207,18 @@ def _frame(
     return frame.sort_values([*KEYS, *sort], ignore_index=True)
 
 
-def write_tables(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
-    """Write each table as CSV (floats as `repr`) and Parquet; equal tables give equal bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
+def write_tables(tables: Mapping[str, pd.DataFrame], own: OwnFiles) -> None:
+    """Write each table as CSV (floats as `repr`) and Parquet; equal tables give equal bytes.
+
+    Texts that a spreadsheet would take for formulas are made harmless in CSV; Parquet has them as they are.
+    """
     for name, frame in tables.items():
-        write_atomically(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
-        aside = folder / f".aside-{name}.parquet"
-        frame.to_parquet(aside, index=False)
-        aside.replace(folder / f"{name}.parquet")
+        texts = frame.select_dtypes(exclude=["number", "bool"]).columns
+        csv = frame.assign(**{column: frame[column].map(harmless) for column in texts})
+        text = csv.to_csv(index=False, lineterminator="\n")
+        write_atomically(own.file(f"tables/{name}.csv"), text)
+        with replacing(own.file(f"tables/{name}.parquet")) as stream:
+            frame.to_parquet(stream, index=False)
 
 
 def models_only(table: pd.DataFrame) -> pd.DataFrame:

@@ -40,8 +40,15 @@ from seqgra.grammar.load import resolve
 from seqgra.grammar.schema import NONE, Grammar
 from seqgra.law.crowding import acceptances
 from seqgra.law.law import Law, compile_law
+from seqgra.outputs import own_files
+from seqgra.textfile import harmless
 from seqgra.yamlfile import read_yaml, validate
 
+_ELEMENT_HEADER = ("element", "kind", "width", "consensus") + (
+    "bits",
+    "chance_as_good",
+    "places_by_chance",
+)
 #: Up to so many elements the similarities of all pairs are told, beyond it the nearest pairs.
 _ALL_PAIRS = 6
 _NEAREST = 12
@@ -138,12 +145,21 @@ def describe(
     if folder is not None:
         from seqgra.describe.figures import draw
 
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "description.md", text)
-        write_atomically(folder / "elements.csv", _element_csv(found))
-        write_atomically(folder / "similarity.csv", _similarity_csv(found))
-        draw(found, folder)
+        with own_files(folder, "describe", lambda: _is_described(folder)) as own:
+            write_atomically(own.file("description.md"), text)
+            write_atomically(own.file("elements.csv"), _element_csv(found))
+            write_atomically(own.file("similarity.csv"), _similarity_csv(found))
+            draw(found, own)
     return text
+
+
+def _is_described(folder: Path) -> bool:
+    """Tell whether a folder is one of an earlier version, which kept no list of its files."""
+    try:
+        header = (folder / "elements.csv").read_text().partition("\n")[0]
+    except (OSError, UnicodeDecodeError):
+        return False
+    return header == ",".join(_ELEMENT_HEADER)
 
 
 def _wrapped(line: str) -> str:
@@ -276,8 +292,7 @@ def _element_csv(found: Description) -> str:
         )
         for name, numbers in found.numbers.items()
     ]
-    header = ("element", "kind", "width", "consensus", "bits", "chance_as_good", "places_by_chance")
-    return _csv([header, *rows])
+    return _csv([_ELEMENT_HEADER, *rows])
 
 
 def _similarity_csv(found: Description) -> str:
@@ -292,5 +307,6 @@ def _similarity_csv(found: Description) -> str:
 
 def _csv(rows: list[tuple[object, ...]]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([[harmless(cell) for cell in row] for row in rows])
     return text.getvalue()

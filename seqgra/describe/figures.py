@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqgra.alphabet import ALPHABETS
@@ -14,24 +13,25 @@ from seqgra.plot.style import save
 
 if TYPE_CHECKING:
     from seqgra.describe import Description
+    from seqgra.outputs import OwnFiles
 
 
-def draw(found: Description, folder: Path) -> None:
-    """Write every figure of a description into a folder: SVG, PDF and PNG."""
+def draw(found: Description, own: OwnFiles) -> None:
+    """Write every figure of a description: SVG, PDF and PNG."""
     names = list(found.resolved.elements)
     groups = rule_groups(found.written, found.resolved)
-    save(rules_picture(groups, names, f"{found.name}: rules"), folder / "rules")
+    save(rules_picture(groups, names, f"{found.name}: rules"), own.figure("rules"))
     columns = {name: numbers.columns for name, numbers in found.numbers.items()}
     bits = {name: numbers.information for name, numbers in found.numbers.items()}
     letters = ALPHABETS[found.resolved.alphabet].letters
-    save(logos(columns, letters, bits, f"{found.name}: elements"), folder / "logos")
+    save(logos(columns, letters, bits, f"{found.name}: elements"), own.figure("logos"))
     if len(names) > 1:
         title = f"{found.name}: similarity of elements (darker is more alike)"
-        save(similarity_maps(names, _measures(found), title), folder / "similarity")
+        save(similarity_maps(names, _measures(found), title), own.figure("similarity"))
     if found.rows:
         lanes = [Lane(row.shown, row.element, row.share, row.starts) for row in found.rows]
         title = f"{found.name}: where elements start, in {found.seen.source}"
-        save(position_map(lanes, found.resolved.longest, title), folder / "positions")
+        save(position_map(lanes, found.resolved.longest, title), own.figure("positions"))
 
 
 def _measures(found: Description) -> list[Measure]:

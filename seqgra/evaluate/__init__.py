@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -53,7 +53,7 @@ def evaluate(
     run, data = require_run(model, "train"), open_dataset(dataset)
     y = data.y(set_name, set_size)
     inputs = {"model": run["fingerprint"], "dataset": data.fingerprint}
-    options = {"set": set_name, "set_size": len(y)}
+    options = scores_options(set_name, len(y))
     with claim(folder, identity_of("evaluate", inputs, options)) as draft:
         if draft.previous:
             return "up to date"
@@ -71,6 +71,11 @@ def evaluate(
         status = str(run["status"])
         draft.publish(status, examples=len(y), device=trained.device)
     return status
+
+
+def scores_options(set_name: str, set_size: int) -> dict[str, Any]:
+    """Return the options of the identity of scores; see `evaluate`."""
+    return {"set": set_name, "set_size": set_size}
 
 
 def predict(model: AbstractModel, x: np.ndarray) -> np.ndarray:

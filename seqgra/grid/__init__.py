@@ -146,6 +146,13 @@ class Grid:
         place = f"{cell.grammar}/{cell.size}/{cell.architecture}/{cell.backend}"
         return self.folder / "tunings" / place
 
+    def stacked(self, cell: Cell) -> tuple[int, int] | None:
+        """Return how many models a network's stack has and its place there, which follows from its seeds."""
+        stack = self.config.train.stack
+        if stack == 1 or not isinstance(self.architectures[cell.architecture], Network):
+            return None
+        return stack, (cell.data_seed + cell.model_seed) % stack
+
     @property
     def data_seeds(self) -> list[int]:
         """The data seeds that are drawn, that of tuning among them where something is tuned."""

@@ -7,17 +7,19 @@ it was, and sizes left by an earlier, whole grid change nothing.
 
 from __future__ import annotations
 
+import os
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from seqgra.compare.ceiling import ceiling_kinds
 from seqgra.compare.cells import Cell as Listed
-from seqgra.compare.cells import Inputs
 from seqgra.compare.efficiency import bounds_of, curves_of
 from seqgra.compare.runs import curve_runs
 from seqgra.compare.stages import current
 from seqgra.compare.tables import Tables, build_tables
+from seqgra.errors import bad_input
 from seqgra.grid import EXACT, Cell, Grid
 from seqgra.grid.expected import Expected
 
@@ -99,8 +101,11 @@ def _start(sizes: Collection[int], at: int | None) -> set[int]:
 
 def _reached(grid: Grid, tau: float) -> dict[Group, dict[int, list[bool]]]:
     """Return, of each finished size of each group, which curves have come the share `tau` of the way."""
-    inputs = Expected(grid).inputs
-    cells = [_listed(grid, cell, inputs(cell)) for cell in grid.cells]
+    made_from = Expected(grid)
+    cells = [
+        _listed(grid, cell)._replace(inputs=made_from.inputs(cell), options=made_from.options(cell))
+        for cell in grid.cells
+    ]
     tables = build_tables(cells, with_regret=False)
     named = (table.assign(label=table["architecture"]) for table in tables)
     runs = curve_runs(Tables(*named), ceiling_kinds(current(cells)))
@@ -124,14 +129,30 @@ def _group(cell: Cell) -> Group:
     return cell.grammar, cell.architecture, cell.backend
 
 
-def _listed(grid: Grid, cell: Cell, inputs: Inputs) -> Listed:
+def _listed(grid: Grid, cell: Cell) -> Listed:
     """Return a cell as compare knows it, without attributions, which decide nothing here."""
     folders = (grid.noun("models", cell), grid.noun("scores", cell))
-    return Listed(*cell, *folders, (), grid.test_set(cell.grammar), inputs=inputs)
+    return Listed(*cell, *folders, (), grid.test_set(cell.grammar))
 
 
 def write_packs(grid: Grid, file: Path) -> None:
-    """Write the packs to run, one a line."""
+    """Write the packs to run, one a line.
+
+    Raises
+    ------
+    InputError
+        If the file is there and holds anything else.
+    """
     from seqgra.fingerprint import write_atomically
 
+    if os.path.lexists(file) and not _holds_packs(file):
+        raise bad_input(file, "", "holds no packs of a grid; choose another file")
     write_atomically(file, "".join(f"{name}\n" for name in packs_to_run(grid)))
+
+
+def _holds_packs(file: Path) -> bool:
+    try:
+        lines = file.read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        return False
+    return all(re.fullmatch(r"[^/\s]+(/[^/\s]+){2}/n\d+", line) for line in lines)

@@ -55,11 +55,8 @@ def _train(grid: Grid, cell: Cell) -> Iterator[list[object]]:
 
 
 def _stack_options(grid: Grid, cell: Cell) -> list[object]:
-    """Return a network's place in a stack, which follows from its seeds alone."""
-    stack = grid.config.train.stack
-    if stack == 1 or not isinstance(grid.architectures[cell.architecture], Network):
-        return []
-    return ["--stack", stack, "--place", (cell.data_seed + cell.model_seed) % stack]
+    stacked = grid.stacked(cell)
+    return ["--stack", stacked[0], "--place", stacked[1]] if stacked else []
 
 
 def _train_options(grid: Grid, cell: Cell) -> list[object]:
@@ -128,6 +125,7 @@ def cell_rows(grid: Grid, spared: Collection[Cell] = frozenset()) -> Iterator[di
             "test": grid.test_set(cell.grammar),
             "spared": "yes" if cell in spared else "",
             **expected.inputs(cell)._asdict(),
+            **expected.options(cell).columns(),
         }
 
 

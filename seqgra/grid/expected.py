@@ -9,16 +9,22 @@ from functools import cache
 from seqgra.architecture.defaults import with_defaults
 from seqgra.architecture.load import architecture_fingerprint, untuned_fingerprint
 from seqgra.architecture.schema import BayesOptimal, Network
-from seqgra.compare.cells import Inputs
+from seqgra.attribute import attribution_options
+from seqgra.attribute.methods import Settings
+from seqgra.compare.cells import Inputs, Options
 from seqgra.errors import InputError
+from seqgra.evaluate import scores_options
 from seqgra.fingerprint import read_run
 from seqgra.grammar.load import grammar_fingerprint, resolve
-from seqgra.grid import Cell, Grid
+from seqgra.grid import EXACT, Cell, Grid
 from seqgra.grid.sources import Real, Simulated
 from seqgra.grid.variants import grammar_content, grammar_variant
 from seqgra.results import read_tuning
 from seqgra.simulate import dataset_identity
 from seqgra.subsample import subsample_identity
+from seqgra.train import model_options
+from seqgra.training import Options as TrainingOptions
+from seqgra.tune import tuning_options
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +48,27 @@ class Expected:
         size = cell.size if self._grid.tuned(cell.architecture) else 0
         place = cell._replace(size=size, data_seed=0, model_seed=0)
         return Inputs(dataset, self._architecture(place), test)
+
+    def options(self, cell: Cell) -> Options:
+        """Return the options that a cell's results are made with."""
+        grid, plan = self._grid, self._grid.config.attribution
+        exact, threads = cell.backend == EXACT, grid.config.train.threads
+        size = None if exact else cell.size
+        stacked = grid.stacked(cell)
+        model = model_options(cell.backend, size, cell.model_seed, threads, stacked=stacked)
+        tested = ("test", grid.test_examples(cell.grammar))
+        attributions = {
+            method.name: attribution_options(
+                method.kind,
+                plan.examples,
+                Settings(**{"steps": plan.steps, **method.settings}),
+                *tested,
+                correct=method.correct,
+                untrained=method.untrained,
+            )
+            for method in plan.methods
+        }
+        return Options(model, scores_options(*tested), attributions)
 
     def _find_dataset(self, name: str, seed: int | None) -> str:
         """Return the fingerprint of the dataset of a data seed; None: of the test set."""
@@ -78,7 +105,11 @@ class Expected:
         }
         if (run := read_run(folder)) is None:
             return ""
-        if run["inputs"] != made_from:
+        how = TrainingOptions(0, "auto", self._grid.config.train.threads)
+        tried = architecture.model_copy(update={"tune": architecture.tune or plan.candidates})
+        tried = with_defaults(tried, cell.backend, cell.architecture)
+        options = tuning_options(cell.backend, cell.size, how, plan.epochs, tried.tune)
+        if run["inputs"] != made_from or run["options"] != options:
             return _TUNED_OTHERWISE
         try:
             return architecture_fingerprint(network.with_optimizer(read_tuning(folder).optimizer))
