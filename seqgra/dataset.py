@@ -166,6 +166,17 @@ class Dataset:
         """
         return self._load(set_name, "y", examples)
 
+    def absent_conditions(self, set_name: str, examples: int | None = None) -> list[str]:
+        """Return the conditions that none of the first examples of a set is labelled with.
+
+        Raises
+        ------
+        InputError
+            If the set is missing, too small or damaged.
+        """
+        shown = np.asarray(self.y(set_name, examples)).any(axis=0)
+        return [name for n, name in enumerate(self.conditions) if not shown[n]]
+
     def y_true(self, set_name: str, examples: int | None = None) -> np.ndarray:
         """Return the conditions that the examples were drawn from, as `y`; they differ by label noise.
 

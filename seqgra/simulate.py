@@ -89,7 +89,17 @@ def simulate(
                 checksums |= _write_set(draft, law, seed, name, count, there.get(name, 0), workers)
         content = content_of(grammar, grammar_file.stem, seed)
         publish_dataset(draft, {**content, "counts": wanted, "checksums": checksums})
+    _warn_of_absent_conditions(folder)
     return "done"
+
+
+def _warn_of_absent_conditions(folder: Path) -> None:
+    """Name the conditions that a set does not show: what is measured on it knows nothing of them."""
+    dataset = open_dataset(folder)
+    for name, count in dataset.counts.items():
+        if absent := dataset.absent_conditions(name):
+            message = "none of the %s examples of %s shows %s; simulate more, or raise its share"
+            log.warning(f"%s: {message}", folder, f"{count:,}", name, " or ".join(absent))
 
 
 def dataset_identity(grammar: str, seed: int) -> Identity:

@@ -5,12 +5,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import yaml
 from scipy.special import expit, softmax
 from scipy.stats import entropy
 from sklearn import metrics as oracle
 
 import seqgra.model
 from seqgra import evaluate as verb
+from seqgra.cli import main
+from seqgra.compare.stages import Stage, status_row
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
 from seqgra.evaluate import curves
@@ -412,6 +415,45 @@ def test_evaluate_refuses_a_model_of_other_conditions(dataset, tmp_path, opened)
     ):
         verb.evaluate(trained(tmp_path / "model"), dataset, tmp_path / "scores")
     assert read_run(tmp_path / "scores") is None
+
+
+RARE = """
+window: 20
+elements: {box: {kmers: {ACGTACGT: 1}}}
+conditions: {pos: {rules: [{elements: [box]}]}, neg: {}}
+examples: [{conditions: [pos], share: 1}, {conditions: [neg], share: 999}]
+"""
+
+
+def test_a_condition_that_no_example_shows_is_named_at_every_stage(
+    tmp_path, opened, caplog, capsys
+):
+    (tmp_path / "rare.yaml").write_text(RARE)
+    counts = {"training": 210, "validation": 30, "test": 60}
+    simulate(tmp_path / "rare.yaml", tmp_path / "d", seed=1, counts=counts)
+    assert "none of the 210 examples of training shows pos; simulate more" in caplog.text
+    caplog.clear()
+    opened.conditions = ("pos", "neg")
+    opened.logits = lambda x: np.tile(np.float32([0, 1]), (len(x), 1))
+    verb.evaluate(trained(tmp_path / "m"), tmp_path / "d", tmp_path / "s")
+    scores, run = read_scores(tmp_path / "s"), read_run(tmp_path / "s")
+    assert (
+        scores["metrics"]["roc_auc"]["micro"] == 1 and scores["metrics"]["roc_auc"]["macro"] is None
+    )
+    assert run["status"] == "done" and "no example of the test set shows pos" in run["reason"]
+    assert run["reason"] in caplog.text
+    stage = Stage("done", run["reason"], run)
+    words = status_row(Stage("done", "", {}), stage, {}, "done")[-1]
+    assert words == f"evaluate: {run['reason']}", "the table status says it"
+    config = {
+        **{"name": "t", "grammars": {"rare": {"from": str(tmp_path / "rare.yaml")}}},
+        **{"architectures": ["fc10"], "sizes": [300, 30_000], "test": {"examples": 60}},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    assert main(["plan", str(tmp_path / "config.yaml"), "--seconds", "0"]) == 0
+    said = capsys.readouterr().out
+    assert "rare: none of the 210 examples of training of a dataset of 300 will show pos" in said
+    assert "rare: none of the 60 examples of test will show pos" in said
 
 
 def test_evaluate_refuses_a_damaged_dataset(dataset, tmp_path, opened):

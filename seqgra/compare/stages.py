@@ -155,7 +155,9 @@ def status_row(
             (stopped and stage.status == "missing")  # of course it is
             or (name == "evaluate" and stage.status == train.status)  # scores take it over
         )
-        if stage.status != "done" and not told:
+        scored = name == "evaluate" and stage.status in ("done", "collapsed")
+        absent = scored and stage.reason  # the test set lacks a condition
+        if absent or (stage.status != "done" and not told):
             reasons.append(f"{name}: {stage.reason or stage.status}")
     statuses = {stage.status for stage in attribute.values()}
     attributed = statuses.pop() if len(statuses) == 1 else ("partial" if statuses else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from seqgra.fingerprint import claim, identity_of, require_run
 
 if TYPE_CHECKING:  # scores that are up to date need neither pandas nor a model
     from seqgra.model import AbstractModel
+
+log = logging.getLogger(__name__)
 
 _BATCH = 1024
 
@@ -68,8 +71,14 @@ def evaluate(
         data.verify(set_name)
         logits = predict(trained, data.x(set_name, set_size))
         write_scores(curves.score(logits, np.array(y), data.conditions, data.task), draft)
-        status = str(run["status"])
-        draft.publish(status, examples=len(y), device=trained.device)
+        status, reason = str(run["status"]), ""
+        if absent := data.absent_conditions(set_name, set_size):
+            reason = (
+                f"no example of the {set_name} set shows {' or '.join(absent)}: areas of that, and "
+            )
+            reason += "macro, are undefined, and micro says how well the others are told apart"
+            log.warning("%s: %s", folder, reason)
+        draft.publish(status, examples=len(y), device=trained.device, reason=reason)
     return status
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+import numpy as np
+
 from seqgra.alphabet import ALPHABETS
 from seqgra.architecture.schema import Baseline, Network
 from seqgra.dataset import open_dataset, split_size
@@ -59,6 +61,8 @@ class Plan(NamedTuple):
         Seconds that the calibration took.
     on_cpu
         The grid asks for GPUs, and none was here to measure.
+    notes
+        Sentences on what is no cost: sets that will not show a condition.
     """
 
     cells: int
@@ -68,6 +72,7 @@ class Plan(NamedTuple):
     factors: dict[str, float]
     measured: float
     on_cpu: bool
+    notes: tuple[str, ...] = ()
 
     def wall_hours(self, jobs: int) -> float:
         """Return about how long the grid takes with so many jobs at once."""
@@ -94,7 +99,29 @@ def plan(grid: Grid, seconds: float = 20.0) -> Plan:
     files += 10 * len(grid.packs)  # batch files, markers and logs
     measured = time.perf_counter() - started if ratios else 0.0
     on_cpu = grid.config.train.device != _device(grid)
-    return Plan(len(grid.cells), len(grid.packs), stages, files, factors, measured, on_cpu)
+    notes = tuple(_absent_conditions(grid))
+    return Plan(len(grid.cells), len(grid.packs), stages, files, factors, measured, on_cpu, notes)
+
+
+def _absent_conditions(grid: Grid) -> Iterator[str]:
+    """Yield a sentence for each set of a grammar whose smallest dataset will not show a condition."""
+    from seqgra.law.law import balanced_order
+
+    smallest = min(grid.config.sizes)
+    for name, grammar in grid.grammars.items():
+        if not grid.sources[name].simulated:
+            continue
+        order = balanced_order([group.share for group in grammar.examples])
+        counts = split_size(smallest) | {"test": grid.config.test.examples}
+        for set_name, count in counts.items():
+            groups = [grammar.examples[g].conditions for g in np.unique(order[:count])]
+            shown = {condition for group in groups for condition in group}
+            if absent := [condition for condition in grammar.conditions if condition not in shown]:
+                of = "" if set_name == "test" else f" of a dataset of {smallest:,}"
+                yield (
+                    f"{name}: none of the {count:,} examples of {set_name}{of} will show "
+                    f"{' or '.join(absent)}"
+                )
 
 
 def _stage(grid: Grid, stage: str, factor: float) -> Stage:
@@ -301,6 +328,7 @@ def table(found: Plan, file: str) -> str:
         lines.append(
             f"measured here for {found.measured:.1f} s; seconds over built-in estimate: {said}"
         )
+    lines += found.notes
     if found.on_cpu:
         lines.append(
             "there is no GPU here: GPU hours are the hours of one CPU core, an upper bound"
