@@ -174,8 +174,8 @@ class Dataset:
         InputError
             If the set is missing, too small or damaged.
         """
-        shown = np.asarray(self.y(set_name, examples)).any(axis=0)
-        return [name for n, name in enumerate(self.conditions) if not shown[n]]
+        most = self.y(set_name, examples).max(axis=0, initial=0)
+        return [name for name, some in zip(self.conditions, most.tolist(), strict=True) if not some]
 
     def y_true(self, set_name: str, examples: int | None = None) -> np.ndarray:
         """Return the conditions that the examples were drawn from, as `y`; they differ by label noise.

@@ -270,6 +270,7 @@ def write_attributions(result: Attributions, draft: Draft) -> None:
     content = {
         "method": result.method,
         **count_explanations(result.recovery),
+        "undefined": count_undefined(result.recovery),
         "pictured": result.pictured.tolist(),
         "explained": result.explained.tolist(),
         "recovery": _json_ready(own | _by_scope("consistency", result.consistency)),
@@ -289,7 +290,8 @@ def read_recovery(folder: Path, run: Mapping[str, Any] | None = None) -> dict[st
 
     ``recovery[metric][scope]`` holds means over explanations, ``null[metric][scope]`` the same of
     background-only inputs, ``elements[name]`` instances and likeness, ``examples[scope]`` and
-    ``left_out[scope]`` how many have values and how many do not.
+    ``left_out[scope]`` how many have values and how many do not, ``undefined[metric][scope]`` how many of
+    those with values lack a metric.
 
     Parameters
     ----------
@@ -304,7 +306,8 @@ def read_recovery(folder: Path, run: Mapping[str, Any] | None = None) -> dict[st
         If the noun is not finished, or the file is damaged; `EarlierVersion` if it is outdated.
     """
     file = verify_file(folder, "recovery.json", run or require_run(folder, "attribute"))
-    return _read_json(file, ("recovery", "null", "elements", "examples", "left_out", "explained"))
+    needed = ("recovery", "null", "elements", "examples", "left_out", "undefined", "explained")
+    return _read_json(file, needed)
 
 
 def read_pictured(folder: Path) -> Pictured:
@@ -355,6 +358,24 @@ def count_explanations(recovery: pd.DataFrame) -> dict[str, dict[str, int]]:
         by_condition = chosen.groupby(recovery["condition"], sort=False).sum()
         rest = {str(condition): int(count) for condition, count in by_condition.items()}
         counts[name] = {MACRO: int(chosen.sum()), **rest}
+    return counts
+
+
+def count_undefined(recovery: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Return how many explanations with values lack a metric, and are left out of its mean, by scope.
+
+    Such as the precision of an attribution that is nowhere above 0, whose recall and F1 are 0. Metrics that
+    all of them have are not named, nor those of instances and confounders, which many an example lacks.
+    """
+    metrics = recovery.drop(columns=[*RECOVERY_KEYS], errors="ignore")
+    has_values = metrics.notna().any(axis=1)
+    counts = {}
+    for name in metrics:
+        lacking = metrics[name].isna() & has_values
+        if lacking.any() and not str(name).startswith((NULL, "instance_recall", "confounder")):
+            by_condition = lacking.groupby(recovery["condition"], sort=False).sum()
+            rest = {str(condition): int(count) for condition, count in by_condition.items()}
+            counts[str(name)] = {MACRO: int(lacking.sum()), **rest}
     return counts
 
 

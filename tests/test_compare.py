@@ -75,7 +75,7 @@ def write_test_set(folder, description="a <b>bold</b> grammar"):
         draft.publish()
 
 
-def write_cell(root, key, pr_auc, *, status="done", reason="", recovery=0.5, skip=""):
+def write_cell(root, key, pr_auc, *, status="done", reason="", recovery=0.5, skip="", gaps=()):
     """Write the nouns of a cell; `pr_auc` None: no scores; `skip`: why it has no attributions."""
     path = "/".join(map(str, key))
     model = Identity("train", 1, {}, {"path": path})
@@ -93,7 +93,7 @@ def write_cell(root, key, pr_auc, *, status="done", reason="", recovery=0.5, ski
         if skip:
             draft.publish("skipped", reason=skip)
         else:
-            write_attributions(_attributions(recovery), draft)
+            write_attributions(_attributions(recovery, gaps), draft)
             draft.publish()
 
 
@@ -109,10 +109,13 @@ def _scores(pr_auc):
     return Scores(4, "multi-class", "micro", metrics, chance, curves, logits)
 
 
-def _attributions(recovery):
+def _attributions(recovery, gaps=()):
     table = pd.DataFrame({"example": range(4), "condition": ["near", "far"] * 2, "correct": True})
     table["ap_chance_corrected"] = recovery
     table["null_ap_chance_corrected"] = 0.1
+    if len(gaps):  # of a method whose values promise a sum
+        table["completeness_gap"], table["steps"] = gaps, 50
+        table["precision"], table["f1"] = [0.5, np.nan, np.nan, 0.5], [0.5, 0.0, 0.0, 0.5]
     values = np.zeros((4, 4, LENGTH), np.float32)
     values[:, 0, 5:10] = 1
     table["instance_recall:box"] = 0.25
@@ -296,6 +299,26 @@ def test_what_an_earlier_version_made_is_missing_and_the_others_are_shown(
     )
     assert set(shown["data_seed"]) == {1}
     assert reason in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_failed_gates_and_undefined_metrics_are_in_the_tables_and_on_the_page(tmp_path):
+    cells = [key("mc2", 1000, "pool", seed) for seed in (0, 1)]
+    write_test_set(tmp_path / "data" / "mc2")
+    write_cell(tmp_path, cells[0], 0.9, gaps=[0.001, 0.002, 0.003, 0.4])
+    write_cell(tmp_path, cells[1], 0.9, gaps=[0.001] * 4)
+    tables = build_tables(read_cells(write_cells(tmp_path, cells)))
+    assert tables.gates["passed"].tolist() == [False, True] and set(tables.gates["steps"]) == {50}
+    assert tables.gates["median"].tolist() == pytest.approx([0.0025, 0.001])
+    own = tables.recovery[tables.recovery["data_seed"] == 0]
+    counted = own.set_index(["metric", "scope"])["undefined"]
+    assert counted["precision"].to_dict() == {"macro": 2, "near": 1, "far": 1}
+    assert not counted["f1"].any()
+    assert own.set_index(["metric", "scope"])["value"]["precision", "macro"] == 0.5
+    run(tmp_path / "cells.csv", tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert f"{METHOD} fails the gate of completeness in 1 of 2 runs" in page
+    assert "99th percentile of the gaps up to 39 %" in page and "Take more steps" in page
+    assert (tmp_path / "out" / "tables" / "gates.csv").is_file()
 
 
 def test_recovery_lies_between_its_null_and_the_ceiling(tmp_path):

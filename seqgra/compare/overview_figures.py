@@ -9,9 +9,9 @@ from seqgra.compare.drawing import Drawing, file_name, recovery_runs, save_figur
 from seqgra.compare.tables import ceilings_only, headlines, models_only
 from seqgra.plot.attribution import method_matrix
 from seqgra.plot.content import metric_words
-from seqgra.plot.page import Picture
+from seqgra.plot.page import Picture, percent
 from seqgra.plot.sizes import Ceiling, Knowledge, Measure, against_size
-from seqgra.results import MACRO, MICRO
+from seqgra.results import LARGEST_GAPS, MACRO, MICRO
 
 #: Ceilings of less knowledge this close share a line.
 _ALIKE = 0.03
@@ -172,4 +172,22 @@ def _recovery_caption(drawing: Drawing, shown: pd.DataFrame) -> str:
         "below 1 where sites are weak: the thin black line is what the exact posterior's own importance "
         "reaches. Where each value lies between what background-only inputs give and that line: the table "
         "by architecture, and the column rescaled of tables/recovery."
+        f"{_failed_gates(drawing)}"
+    )
+
+
+def _failed_gates(drawing: Drawing) -> str:
+    """Say where the method's values do not add up to the prediction; empty where they do."""
+    gates = drawing.tables.gates
+    own = gates[gates["method"] == drawing.method]
+    failed = own[~own["passed"]]
+    if failed.empty:
+        return ""
+    worst = percent(float(failed["percentile_99"].max()))
+    median, tail = (percent(limit) for _, limit in LARGEST_GAPS.values())
+    cure = " Take more steps, or steps: auto." if failed["steps"].notna().any() else ""
+    return (
+        f" {drawing.method} fails the gate of completeness in {len(failed):,} of {len(own):,} runs: values "
+        f"do not add up to the prediction (99th percentile of the gaps up to {worst}; limits: {median} for "
+        f"the median, {tail} for the 99th percentile; tables/gates).{cure}"
     )

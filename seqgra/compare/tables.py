@@ -30,7 +30,8 @@ from seqgra.textfile import harmless
 
 #: Columns of each table, without the keys.
 SCORES = ("training_examples", "status", "metric", "scope", "value", "chance", "headline")
-RECOVERY = ("method", "examples", "left_out", "metric", "scope", "value", "null")
+RECOVERY = ("method", "examples", "left_out", "undefined", "metric", "scope", "value", "null")
+GATES = ("method", "gate", "median", "percentile_99", "steps", "passed")
 ELEMENTS = ("method", "element", "instances", "found", "cosine", "pearson", "kl", "flank_mass")
 STATUS = ("train", "evaluate", "attribute", "status", "validation_loss", "reason")
 RUNS = (
@@ -44,7 +45,7 @@ RUNS = (
     "host",
     "versions",
 )
-_FLOATS = ("value", "chance", "null", "validation_loss", *ELEMENTS[3:], *RUNS[:3])
+_FLOATS = ("value", "chance", "null", "validation_loss", *ELEMENTS[3:], *RUNS[:3], *GATES[2:4])
 
 
 class Tables(NamedTuple):
@@ -57,7 +58,8 @@ class Tables(NamedTuple):
         a metric is not defined; headline, bool: whether models are compared by this scope.
     recovery
         One row a (cell, attribution method, metric, scope); examples: explanations with values,
-        left_out: those without; null: what background-only inputs give; ceiling and rescaled: see
+        left_out: those without; undefined: those with values that lack this metric, and are left out of
+        its mean; null: what background-only inputs give; ceiling and rescaled: see
         `ceiling.with_ceiling`.
     elements
         One row a (cell, attribution method, element): instances; found, the share of them that is found,
@@ -67,6 +69,9 @@ class Tables(NamedTuple):
         (NaN where there is none), and why it is not ``done``.
     runs
         One row a cell: what seeds do not determine (seconds, device, versions, ...).
+    gates
+        One row a (cell, attribution method) whose values promise a sum: the gate (completeness), median and
+        99th percentile of the gaps, the most steps of an explanation, and passed, bool.
     regret
         One row a (cell, metric, scope): how far a model is from the exact posterior (`ceiling`).
     """
@@ -77,6 +82,7 @@ class Tables(NamedTuple):
     status: pd.DataFrame
     runs: pd.DataFrame
     regret: pd.DataFrame
+    gates: pd.DataFrame
 
 
 def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
@@ -93,6 +99,7 @@ def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
     scores: list[tuple[Any, ...]] = []
     recovery: list[tuple[Any, ...]] = []
     elements: list[tuple[Any, ...]] = []
+    gates: list[tuple[Any, ...]] = []
     status, runs = [], []
     regret: list[tuple[Any, ...]] = []
     exact = exact_of(cells) if with_regret else {}
@@ -112,6 +119,7 @@ def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
             if found:
                 recovery += _recovery_rows(cell, method, found)
                 elements += _element_rows(cell, method, found)
+                gates += _gate_rows(cell, method, found)
         outcome = outcome_of(train, evaluate)
         if content:
             scores += _score_rows(cell, outcome, content)
@@ -121,7 +129,10 @@ def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
         status.append((*cell.key, *status_row(train, evaluate, attribute, outcome)))
         runs.append((*cell.key, *_run_row(train, evaluate, attribute)))
     recovered = _frame(
-        recovery, RECOVERY, ("examples", "left_out"), sort=("method", "metric", "scope")
+        recovery,
+        RECOVERY,
+        ("examples", "left_out", "undefined"),
+        sort=("method", "metric", "scope"),
     )
     return Tables(
         _frame(scores, SCORES, ("training_examples",), sort=("metric", "scope")),
@@ -130,6 +141,7 @@ def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
         _frame(status, STATUS),
         _frame(runs, RUNS),
         _frame(regret, REGRET, sort=("metric", "scope")),
+        _frame(gates, GATES, sort=("method",)),
     )
 
 
@@ -155,6 +167,7 @@ def _recovery_rows(cell: Cell, method: str, content: Mapping[str, Any]) -> list[
             *cell.key,
             method,
             *(content[n][scope] for n in ("examples", "left_out")),
+            content["undefined"].get(metric, {}).get(scope, 0),
             metric,
             scope,
             value,
@@ -163,6 +176,13 @@ def _recovery_rows(cell: Cell, method: str, content: Mapping[str, Any]) -> list[
         for metric, by_scope in content["recovery"].items()
         for scope, value in by_scope.items()
     ]
+
+
+def _gate_rows(cell: Cell, method: str, content: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    if not (gaps := content["completeness"]):
+        return []
+    facts = (gaps["median"], gaps["99th percentile"], gaps.get("steps"), gaps["passed"])
+    return [(*cell.key, method, "completeness", *facts)]
 
 
 def _element_rows(cell: Cell, method: str, content: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -200,8 +220,10 @@ def _frame(
     frame = pd.DataFrame(rows, columns=[*KEYS, *columns])
     types = dict.fromkeys((*INTEGERS, *integers), "int64")
     types |= dict.fromkeys(frame.columns.intersection([*_FLOATS]), "float64")
-    types |= dict.fromkeys(frame.columns.intersection(["headline"]), "bool")
-    types |= dict.fromkeys(frame.columns.intersection(["epochs", "parameters", "threads"]), "Int64")
+    types |= dict.fromkeys(frame.columns.intersection(["headline", "passed"]), "bool")
+    types |= dict.fromkeys(
+        frame.columns.intersection(["epochs", "parameters", "threads", "steps"]), "Int64"
+    )
     texts = dict.fromkeys(frame.columns.difference(list(types)), "str")
     frame = frame.astype({**types, **texts})
     return frame.sort_values([*KEYS, *sort], ignore_index=True)
