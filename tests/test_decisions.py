@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from synthetic import CHANCE, Truth, draw
 
 from seqgra.compare.decide import statistics
 from seqgra.compare.decision_figures import condition_order, confusion
+from seqgra.compare.overview_figures import _recovery_caption
 from seqgra.compare.runs import at_size
 from seqgra.compare.variants import families, one_field_changes, stability, wrong_labels
 from seqgra.compare.words import at_sentences, evidence, needed_sentence
@@ -104,6 +106,20 @@ def test_a_simulated_counterpart_shows_what_twice_a_real_dataset_would_gain():
             rise = [0.48 / (1 + 2 ** (-1.5 * step)) for step in (-1, 0)]
             assert gain == pytest.approx(rise[1] - rise[0])
     assert found.simulated_doubling == {"mine": {}}
+
+
+def test_recovery_is_of_so_many_explanations_of_each_dataset():
+    drawing = SimpleNamespace(metric="auroc", method="integrated-gradients")
+    rows = [("a", 100, 0), ("real", 74, 56), ("b", 100, 0), ("b", 90, 0)]
+    shown = pd.DataFrame(rows, columns=["grammar", "examples", "left_out"])
+    words = _recovery_caption(drawing, shown)
+    assert (
+        "all models share: on real 74 explanations (56 more have no grammar position); on a, b 100 "
+        "explanations. 1:"
+    ) in words
+    assert "share: on 100 explanations. 1:" in _recovery_caption(
+        drawing, shown[shown["grammar"] != "real"]
+    )
 
 
 def variant(text, tmp_path, name):

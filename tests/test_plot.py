@@ -276,6 +276,10 @@ def test_a_thresholded_plot_shows_the_outcome_of_each_position():
     assert len(by_kind) == len(np.unique(kinds)), "a colour each"
     words = {text.get_text() for axis in drawn.axes for text in axis.texts}
     assert {"true positive", "false negative", "false positive", "true negative"} <= words
+    real = agreement_grid([panel()], "title", names={1: "hit at p <= 0.0001", 0: "no hit"})
+    words = {text.get_text() for axis in real.axes for text in axis.texts}
+    assert {"hit at p <= 0.0001", "no hit"} <= words
+    assert not words & {"grammar position", "background position"}
     name = some.conditions[0]
     beside = agreement_grid([some._replace(figures={name: (0.5, 0.25, 1 / 3)})], "title")
     words = " ".join(text.get_text() for axis in beside.axes for text in axis.texts)

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -195,8 +197,19 @@ def test_a_grid_of_a_grammar_and_a_real_dataset(real, tmp_path, tiny_grammar):
     (tmp_path / "config" / "config.yaml").write_text(yaml.safe_dump(content))
     (tmp_path / "grammars").mkdir()
     tiny_grammar.rename(tmp_path / "grammars" / "tiny.yaml")
-    call = ["snakemake", "--cores", "1", "--directory", str(tmp_path), "--quiet"]
-    subprocess.run(call, cwd=REPOSITORY, check=True, capture_output=True)
+    call = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--cores",
+        "1",
+        "--directory",
+        str(tmp_path),
+        "--quiet",
+    ]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # activated or not
+    where = {"cwd": REPOSITORY, "env": {**os.environ, "PATH": path}}
+    subprocess.run(call, **where, check=True, capture_output=True)
     results = tmp_path / "results" / "r"
     text = (results / "report.html").read_text(encoding="utf-8")
     for words in (
@@ -214,7 +227,7 @@ def test_a_grid_of_a_grammar_and_a_real_dataset(real, tmp_path, tiny_grammar):
         pairs = [(row["grammar"], row["dataset"], row["labels"]) for row in csv.DictReader(stream)]
     assert pairs == [("tiny", "mine", "3")] * 2
     assert (results / "figures" / "concordance.svg").exists()
-    again = subprocess.run([*call, "--dry-run"], cwd=REPOSITORY, capture_output=True, text=True)
+    again = subprocess.run([*call, "--dry-run"], **where, capture_output=True, text=True)
     assert "Nothing to be done" in again.stdout + again.stderr
     run = json.loads((results / "data" / "mine" / "s1" / "run.json").read_text())
     assert run["verb"] == "subsample"

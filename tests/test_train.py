@@ -221,6 +221,68 @@ def test_a_custom_module_of_the_wrong_shape_is_refused(tmp_path, tiny_dataset, c
     assert "gives an output of shape (2, 3); expected (2, 2)" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "class Mine:\n    def __init__(self, **sizes): pass\n",
+            "gives a Mine, which is no torch.nn.Module",
+        ),
+        (
+            "class Model:\n    __module__ = 'keras.models'\n"
+            "class Mine(Model):\n    def __init__(self, **sizes): pass\n",
+            "set `backends: [tensorflow]` in the config, or give --backend tensorflow",
+        ),
+        (
+            "import torch\nclass Mine(torch.nn.Flatten):\n"
+            "    def __init__(self, **sizes): super().__init__()\n",
+            "Mine: has no weights that can be trained",
+        ),
+    ],
+    ids=["no module", "Keras", "no weights"],
+)
+def test_a_module_that_cannot_be_trained_says_what_to_do(
+    text, said, tmp_path, tiny_dataset, capsys
+):
+    net, _ = custom_architecture(tmp_path)
+    (tmp_path / "mine.py").write_text(text)
+    content = {"module": "mine.py:Mine", "optimizer": QUICK}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
+    command = ["train", str(tiny_dataset), net, "-o", str(tmp_path / "m"), "--size", "100"]
+    assert main([*command, "--allow-custom-code", "--device", "cpu"]) == 2
+    error = capsys.readouterr().err
+    assert said in error and len(error.splitlines()) == 1
+
+
+def test_a_module_without_gradient_is_skipped_by_methods_that_need_one(
+    tmp_path, tiny_dataset, capsys
+):
+    (tmp_path / "mine.py").write_text(
+        "import torch\n"
+        "class Mine(torch.nn.Module):\n"
+        "    def __init__(self, letters, window, outputs):\n"
+        "        super().__init__()\n"
+        "        self.table = torch.nn.Embedding(letters, outputs)\n"
+        "    def forward(self, x):\n"
+        "        return self.table(x.argmax(dim=1)).mean(dim=1)\n"
+    )
+    content = {"module": "mine.py:Mine", "optimizer": QUICK, "training": {"epochs": 1}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
+    allowed = ["--allow-custom-code", "--device", "cpu"]
+    model = str(tmp_path / "m")
+    call = ["train", str(tiny_dataset), str(tmp_path / "mine.yaml"), "-o", model, "--size", "100"]
+    assert main([*call, *allowed]) == 0
+    for method, status in (("integrated-gradients", "skipped"), ("mutagenesis", "done")):
+        folder = tmp_path / method
+        call = ["attribute", model, str(tiny_dataset), "-o", str(folder), "--method", method]
+        assert main([*call, "--examples", "3", *allowed]) == 0
+        run = read_run(folder)
+        assert run["status"] == status
+    assert (
+        "passes no gradient to its input" in read_run(tmp_path / "integrated-gradients")["reason"]
+    )
+
+
 def test_a_missing_module_is_said(tmp_path, tiny_dataset):
     net, _ = custom_architecture(tmp_path)
     (tmp_path / "mine.py").unlink()

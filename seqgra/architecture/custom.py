@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from seqgra.errors import bad_input
+from seqgra.errors import InputError, bad_input
 from seqgra.fingerprint import digest
 
 if TYPE_CHECKING:  # the command line imports this module, and should start without pydantic
@@ -101,6 +101,8 @@ def build_custom(
     try:
         module = made(**sizes._asdict(), **network.options)
         shape = shape_of(module, sizes)
+    except InputError:
+        raise
     except Exception as error:
         given = ", ".join(f"{name}={value}" for name, value in sizes._asdict().items())
         raise bad_input(network.module, "", f"cannot be used with {given}: {error!r}") from error

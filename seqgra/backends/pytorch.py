@@ -25,7 +25,13 @@ from seqgra.backends.pytorch_layers import Recurrent, StrandAverage, build
 from seqgra.backends.pytorch_letters import FromLetters
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, verify_file
-from seqgra.model import MULTI_CLASS, MULTI_LABEL, AbstractModel, explained_part
+from seqgra.model import (
+    MULTI_CLASS,
+    MULTI_LABEL,
+    AbstractModel,
+    NotDifferentiable,
+    explained_part,
+)
 from seqgra.training import Options, Trained, TrainingData
 
 #: Examples per forward pass outside training, at least and at most.
@@ -88,7 +94,12 @@ class PytorchModel(AbstractModel):
             explained = logits.gather(1, chosen[:, None])[:, 0]
             if self.task != MULTI_LABEL:
                 explained = explained - logits.mean(dim=1)
-            (gradient,) = torch.autograd.grad(explained.sum(), points)
+            gradient = None
+            if explained.requires_grad:
+                (gradient,) = torch.autograd.grad(explained.sum(), points, allow_unused=True)
+        if gradient is None:
+            message = "the module passes no gradient to its input; mutagenesis needs none"
+            raise NotDifferentiable(message)
         return gradient.cpu().numpy()
 
     def explained(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -249,7 +260,13 @@ def try_custom(network: Network, sizes: Sizes, file: str) -> nn.Module:
 
 def _output_shape(module: Any, sizes: Sizes) -> tuple[int, ...]:
     if not isinstance(module, nn.Module):
-        raise TypeError("it is no torch.nn.Module")
+        kind = type(module)
+        message = f"gives a {kind.__name__}, which is no torch.nn.Module"
+        if any(base.__module__.split(".")[0] == "keras" for base in kind.__mro__):
+            message += "; set `backends: [tensorflow]` in the config, or give --backend tensorflow"
+        raise bad_input(kind.__name__, "", message)
+    if not any(weight.requires_grad for weight in module.parameters()):
+        raise bad_input(type(module).__name__, "", "has no weights that can be trained")
     module.eval()
     with torch.inference_mode():
         return tuple(module(torch.zeros(2, sizes.letters, sizes.window)).shape)

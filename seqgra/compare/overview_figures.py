@@ -161,12 +161,21 @@ def _scope_words(shown: pd.DataFrame) -> str:
 
 
 def _recovery_caption(drawing: Drawing, shown: pd.DataFrame) -> str:
-    examples, left_out = int(shown["examples"].max()), int(shown["left_out"].max())
-    without = f" ({left_out:,} more have no grammar position)" if left_out else ""
+    counts = shown.groupby("grammar")[["examples", "left_out"]].max().astype(int)
+    same = [
+        (examples, left_out, [str(name) for name in own.index])
+        for (examples, left_out), own in counts.groupby(["examples", "left_out"])
+    ]
+    explanations = "; ".join(
+        (f"on {', '.join(names[:5])}{' ...' if names[5:] else ''} " if len(same) > 1 else "on ")
+        + f"{examples:,} explanations"
+        + (f" ({left_out:,} more have no grammar position)" if left_out else "")
+        for examples, left_out, names in same
+    )
     return (
         "How well feature importance points at the positions that carry the grammar: "
-        f"{metric_words(drawing.metric)} of {drawing.method}, mean over conditions, on "
-        f"{examples:,} explanations of test examples that all models share{without}. 1: every "
+        f"{metric_words(drawing.metric)} of {drawing.method}, mean over conditions, of test examples that "
+        f"all models share: {explanations}. 1: every "
         "grammar position ranks above every background position; 0: no better than chance. Lines, "
         "whiskers, dots and open symbols as in the figure above. Even a perfect classifier stays "
         "below 1 where sites are weak: the thin black line is what the exact posterior's own importance "

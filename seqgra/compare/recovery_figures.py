@@ -20,7 +20,7 @@ from seqgra.dataset import Dataset, open_dataset
 from seqgra.fingerprint import read_run
 from seqgra.grammar.combinations import ROLES, tells
 from seqgra.law.affinity import element_columns
-from seqgra.plot.agreement import Panel, agreement_grid
+from seqgra.plot.agreement import BACKGROUND_ROLE, GRAMMAR_ROLE, Panel, agreement_grid
 from seqgra.plot.attribution import Example, Placed, example_logos
 from seqgra.plot.motifs import Logo, logo_grid
 from seqgra.plot.page import Picture
@@ -65,12 +65,16 @@ def draw_recovery(drawing: Drawing, grammar: str) -> list[Picture]:
 def _draw_agreement(drawing: Drawing, shown: _Shown, panels: list[Panel]) -> Picture:
     grammar, dataset = shown.grammar, shown.dataset
     title = f"{grammar}: grammar agreement ({drawing.method}) at {compact(shown.size)} examples"
-    stem = save_figure(drawing, f"agreement-{file_name(grammar)}", agreement_grid(panels, title))
+    names = _role_names(dataset)
+    figure = agreement_grid(panels, title, names=names)
+    stem = save_figure(drawing, f"agreement-{file_name(grammar)}", figure)
+    part = names.get(GRAMMAR_ROLE, "part of the grammar")
+    rest = names.get(BACKGROUND_ROLE, "background")
     row = "a label of a test example" if dataset.task == "multi-label" else "a test example"
     blue = ", blue: part of a confounder" if dataset.grammar.confounders else ""
     caption = (
         f"Grammar agreement on {grammar}: each row is {row}, grouped by condition, each column a "
-        f"position. Hue tells what the position is (green: part of the grammar, red: background{blue}, "
+        f"position. Hue tells what the position is (green: {part}, red: {rest}{blue}, "
         "grey: not counted, such as elements of other conditions, blank: beyond the end), darkness how "
         f"important it is to the network by {drawing.method}. A network that uses the grammar is dark "
         "where it is green and pale where it is red. Beside the rows: precision, recall and F1 of the "
@@ -78,6 +82,17 @@ def _draw_agreement(drawing: Drawing, shown: _Shown, panels: list[Panel]) -> Pic
         f"{shown.size:,}, first seed of each architecture."
     )
     return Picture(stem, title, caption)
+
+
+def _role_names(dataset: Dataset) -> dict[int, str]:
+    """Return what positions of real data are: hits of motifs, or what a table annotates."""
+    if dataset.simulated:
+        return {}
+    facts = dataset.content["ingest"]
+    if "motifs" not in facts.get("sources", {}):
+        return {GRAMMAR_ROLE: "annotated", BACKGROUND_ROLE: "not annotated"}
+    hit = f"hit at p <= {facts['recipe']['p_value']:g}"
+    return {GRAMMAR_ROLE: hit, BACKGROUND_ROLE: "no hit"}
 
 
 def _draw_thresholded(drawing: Drawing, shown: _Shown, panels: list[Panel]) -> Picture:

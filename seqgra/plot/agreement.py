@@ -162,7 +162,13 @@ def agreement(
     return agreement_grid([Panel("", values, roles, conditions)], title)
 
 
-def agreement_grid(panels: Sequence[Panel], title: str, *, thresholded: bool = False) -> Figure:
+def agreement_grid(
+    panels: Sequence[Panel],
+    title: str,
+    *,
+    thresholded: bool = False,
+    names: Mapping[int, str] = MappingProxyType({}),
+) -> Figure:
     """Draw the grammar agreement plots of several models beside each other.
 
     Parameters
@@ -173,6 +179,8 @@ def agreement_grid(panels: Sequence[Panel], title: str, *, thresholded: bool = F
         Title of the figure.
     thresholded
         Show `outcomes` in place of importance by role.
+    names
+        Other names of roles in the key, such as those of hits in real data.
     """
     with styled(grid=False):
         columns = len(panels) if len(panels) <= 4 else columns_for(len(panels))
@@ -196,7 +204,7 @@ def agreement_grid(panels: Sequence[Panel], title: str, *, thresholded: bool = F
         if thresholded:
             _draw_outcome_key(key, width - 1.1)
         else:
-            _draw_key(key, width - 1.1, keys)
+            _draw_key(key, width - 1.1, {role: names.get(role, _NAMES[role]) for role in keys})
         figure.suptitle(wrap(title, 80), x=0.01, ha="left", weight="bold")
     return figure
 
@@ -264,14 +272,14 @@ def _key_roles(panels: Sequence[Panel]) -> list[int]:
     return [role for role in _NAMES if role != CONFOUNDER_ROLE or confounders]
 
 
-def _draw_key(axis: Axes, width: float, roles: Sequence[int]) -> None:
-    """Draw a ramp from unimportant to important for each role, on an axis `width` inches wide."""
+def _draw_key(axis: Axes, width: float, names: Mapping[int, str]) -> None:
+    """Draw a ramp from unimportant to important for each named role, on an axis `width` inches wide."""
     steps = np.linspace(0, 1, 60)[None]
-    for i, role in enumerate(roles):
+    for i, (role, name) in enumerate(names.items()):
         ramp = colours(steps, np.full(steps.shape, role, np.uint8))
         left = 1.55 + 1.65 * i
         axis.imshow(ramp, extent=(left, left + 0.4, 0, 1), aspect="auto", interpolation="none")
-        axis.text(left + 0.46, 0.45, _NAMES[role], va="center", fontsize=8)
+        axis.text(left + 0.46, 0.45, name, va="center", fontsize=8)
     axis.text(0, 0.45, "unimportant to important:", va="center", fontsize=8)
     axis.set(xlim=(0, width), ylim=(0, 1))
     axis.axis("off")
