@@ -63,4 +63,4 @@ def test_the_confounder_says_much_in_training_and_nothing_in_the_test_set():
         )
         value, error = found["number of sites"].roc_auc
         assert abs(value - known) < 5.2 * error
-        assert error < 0.02
+        assert error < 0.03
