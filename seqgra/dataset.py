@@ -25,7 +25,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seqgra.alphabet import ALPHABETS, Alphabet
-from seqgra.errors import InputError, bad_input
+from seqgra.errors import InputError, bad_argument, bad_input
 from seqgra.fingerprint import delete_and_make_again, require_run, verify_file
 from seqgra.grammar.schema import Grammar, name_problem
 
@@ -145,6 +145,35 @@ class Dataset:
     def counts(self) -> dict[str, int]:
         """Number of examples of each set in the folder."""
         return dict(self.content["counts"])
+
+    @property
+    def training(self) -> Examples:
+        """The training set."""
+        return self.examples("training")
+
+    @property
+    def validation(self) -> Examples:
+        """The validation set."""
+        return self.examples("validation")
+
+    @property
+    def test(self) -> Examples:
+        """The test set."""
+        return self.examples("test")
+
+    def examples(self, set_name: str) -> Examples:
+        """Return a set by name.
+
+        Raises
+        ------
+        InputError
+            If the dataset has no such set.
+        """
+        if not self.counts.get(set_name):
+            held = ", ".join(name for name, count in self.counts.items() if count) or "none"
+            message = f"the dataset has no {set_name} set (it has {held}); simulate or ingest one"
+            raise bad_argument("data", message)
+        return Examples(self, set_name)
 
     def x(self, set_name: str, examples: int | None = None) -> np.ndarray:
         """Return the letter codes of the first examples of a set: uint8 (N, L), memory-mapped.
@@ -293,6 +322,32 @@ class Dataset:
         run = require_run(self.folder, *MAKERS)
         for name in sets:
             verify_file(self.folder, f"{name}.elements.parquet", run)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """One set of a dataset: `x` uint8 (N, L), `y` uint8 (N, C), and the placed elements."""
+
+    dataset: Dataset
+    set_name: str
+
+    def __len__(self) -> int:
+        return self.dataset.counts[self.set_name]
+
+    @property
+    def x(self) -> np.ndarray:
+        """Letter codes, uint8 (N, L); see `alphabet`."""
+        return self.dataset.x(self.set_name)
+
+    @property
+    def y(self) -> np.ndarray:
+        """Recorded labels, uint8 (N, C): one-hot, or multi-hot of a multi-label task."""
+        return self.dataset.y(self.set_name)
+
+    @property
+    def elements(self) -> pd.DataFrame:
+        """The placed elements, one row each; see `ELEMENT_COLUMNS`."""
+        return self.dataset.elements(self.set_name)
 
 
 def open_dataset(folder: Path) -> Dataset:

@@ -145,6 +145,40 @@ class ElementWriter:
         self._batches = []
 
 
+class SetWriter:
+    """Writes the files of a set block by block.
+
+    Parameters
+    ----------
+    draft
+        The dataset's.
+    name
+        The set.
+    shapes
+        Of its arrays x, y and, with noise, y_true, in this order.
+    """
+
+    def __init__(self, draft: Draft, name: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self.arrays = {
+            f"{name}.{what}.npy": ArrayWriter(
+                draft.aside(f"{name}.{what}.npy"), (shape[0], shape[1])
+            )
+            for what, shape in shapes.items()
+        }
+        self.elements = ElementWriter(draft.aside(f"{name}.elements.parquet"))
+
+    def write(self, arrays: list[np.ndarray], elements: Mapping[str, np.ndarray]) -> None:
+        """Append rows of x, y and, with noise, y_true, and their rows of the element table."""
+        for writer, rows in zip(self.arrays.values(), arrays, strict=False):
+            writer.write(np.ascontiguousarray(rows))
+        self.elements.write(elements)
+
+    def close(self) -> dict[str, list[int]]:
+        """Finish the files and return the checksums of the arrays."""
+        self.elements.close()
+        return {name: writer.close() for name, writer in self.arrays.items()}
+
+
 def _npy_header(shape: tuple[int, int]) -> bytes:
     """Return a 128-byte .npy header of a uint8 array, whatever its shape."""
     text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}"

@@ -39,6 +39,15 @@ class InputError(SeqgraError):
         self.problems = problems
 
 
+class ArgumentError(InputError, ValueError):
+    """An argument of a library function is wrong."""
+
+
+def bad_argument(name: str, message: str) -> ArgumentError:
+    """Return (not raise) the error of an argument, with what to give instead."""
+    return ArgumentError(Problem(name, "", message))
+
+
 def bad_input(file: object, path: str, message: str) -> InputError:
     """Return (not raise) the error of a single problem."""
     return InputError(Problem(str(file), path, message))

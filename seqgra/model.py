@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from seqgra.alphabet import UNKNOWN
 from seqgra.dataset import Dataset
-from seqgra.errors import bad_input
+from seqgra.errors import Problem, bad_input
 from seqgra.fingerprint import RUN_FILE, delete_and_make_again
 
 #: Backend name -> module; imported only when used, since some take seconds.
@@ -45,6 +46,10 @@ class AbstractModel(ABC):
         Of the sequences it takes.
     task
         ``multi-class`` (softmax over conditions) or ``multi-label`` (a sigmoid each).
+    status, reason
+        How its training ended, ``done``, ``collapsed`` or ``diverged``, and why.
+    history
+        One row an epoch, of a model that was trained in this process.
     """
 
     conditions: tuple[str, ...]
@@ -52,6 +57,9 @@ class AbstractModel(ABC):
     alphabet: str
     window: int
     task: str = MULTI_CLASS
+    status: str = "done"
+    reason: str = ""
+    history: Sequence[Mapping[str, float]] = ()
 
     @abstractmethod
     def logits(self, x: np.ndarray) -> np.ndarray:
@@ -180,16 +188,22 @@ def open_model(
         said = " ".join(str(error).split())[:200]
         message = f"cannot be opened ({said}); {delete_and_make_again(folder)}"
         raise bad_input(folder, "model.json, model.safetensors", message) from error
-    if dataset is not None:
-        mine = (model.conditions, model.alphabet, model.window, model.task)
-        theirs = (dataset.conditions, dataset.alphabet.name, dataset.window, task_of(dataset))
-        for name, own, other in zip(
-            ("conditions", "alphabet", "window", "task"), mine, theirs, strict=True
-        ):
-            if own != other:
-                message = f"of the model: {_words(own)}; of {dataset.folder}: {_words(other)}"
-                raise bad_input(folder, name, f"{message}; give a dataset of the model's grammar")
+    if dataset is not None and (found := mismatch(model, dataset)):
+        raise bad_input(folder, found.path, found.message)
     return model
+
+
+def mismatch(model: AbstractModel, dataset: Dataset) -> Problem | None:
+    """Return in what a model is not for a dataset: conditions, alphabet, window or task."""
+    mine = (model.conditions, model.alphabet, model.window, model.task)
+    theirs = (dataset.conditions, dataset.alphabet.name, dataset.window, task_of(dataset))
+    for name, own, other in zip(
+        ("conditions", "alphabet", "window", "task"), mine, theirs, strict=True
+    ):
+        if own != other:
+            message = f"of the model: {_words(own)}; of {dataset.folder}: {_words(other)}"
+            return Problem("model", name, f"{message}; give a dataset of the model's grammar")
+    return None
 
 
 def _words(value: object) -> str:

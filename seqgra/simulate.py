@@ -16,12 +16,12 @@ import numpy as np
 from seqgra.alphabet import SETS
 from seqgra.dataset import ELEMENT_COLUMNS, open_dataset
 from seqgra.dataset_files import (
-    ArrayWriter,
-    ElementWriter,
+    SetWriter,
     content_of,
     publish_dataset,
     refuse_negative_seed,
 )
+from seqgra.dataset_memory import MemoryDataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, Identity, claim, identity_of
 from seqgra.grammar.load import grammar_fingerprint, load_grammar
@@ -29,6 +29,7 @@ from seqgra.progress import Progress
 from seqgra.streams import BLOCK, STREAM_VERSION
 
 if TYPE_CHECKING:  # the law compiles; a dataset that is up to date needs none of it
+    from seqgra.grammar.schema import Grammar
     from seqgra.law.law import Law
 
 log = logging.getLogger(__name__)
@@ -115,31 +116,6 @@ def _keep_set(draft: Draft, name: str) -> dict[str, list[int]]:
     return kept
 
 
-class _SetWriter:
-    """Writes the files of a set block by block."""
-
-    def __init__(self, draft: Draft, law: Law, name: str, count: int) -> None:
-        shapes = {"x": (count, law.window), "y": (count, law.conditions)}
-        if name in law.noise.sets:
-            shapes["y_true"] = (count, law.conditions)
-        self.arrays = {
-            f"{name}.{what}.npy": ArrayWriter(draft.aside(f"{name}.{what}.npy"), shape)
-            for what, shape in shapes.items()
-        }
-        self.elements = ElementWriter(draft.aside(f"{name}.elements.parquet"))
-
-    def write(self, arrays: list[np.ndarray], elements: Mapping[str, np.ndarray]) -> None:
-        """Append rows of x, y and, with noise, y_true, and their rows of the element table."""
-        for writer, rows in zip(self.arrays.values(), arrays, strict=False):
-            writer.write(np.ascontiguousarray(rows))
-        self.elements.write(elements)
-
-    def close(self) -> dict[str, list[int]]:
-        """Finish the files and return the checksums of the arrays."""
-        self.elements.close()
-        return {name: writer.close() for name, writer in self.arrays.items()}
-
-
 class _Drawn(NamedTuple):
     """A block of examples: letters in a buffer that is used again, their labels, and the element table."""
 
@@ -153,6 +129,35 @@ def _write_set(
     draft: Draft, law: Law, seed: int, name: str, count: int, there: int, workers: int
 ) -> dict[str, list[int]]:
     """Write the files of a set, copying the whole blocks that are there already."""
+    shapes = {"x": (count, law.window), "y": (count, law.conditions)}
+    if name in law.noise.sets:
+        shapes["y_true"] = (count, law.conditions)
+    writer = SetWriter(draft, name, shapes)
+    progress = Progress(f"simulate {draft.folder} {name}", count)
+    kept, unchanged = there // BLOCK, 0
+    if kept:
+        _copy_blocks(draft.folder, name, kept, writer)
+        progress.advance(kept * BLOCK)
+    with closing(_drawn_blocks(law, seed, name, kept, count, workers)) as drawn_blocks:
+        for drawn in drawn_blocks:
+            rows = len(drawn.labels[0])
+            writer.write([drawn.buffer[:rows], *drawn.labels], drawn.elements)
+            unchanged += drawn.unchanged
+            progress.advance(rows)
+    progress.close()
+    _warn_of_unchanged(unchanged, str(draft.folder), name)
+    return writer.close()
+
+
+def _warn_of_unchanged(count: int, place: str, name: str) -> None:
+    if count:
+        log.warning("%s: %d shuffles of %s equal their source", place, count, name)
+
+
+def _drawn_blocks(
+    law: Law, seed: int, name: str, first: int, count: int, workers: int
+) -> Generator[_Drawn]:
+    """Yield the blocks of a set of `count` examples, from block `first` on; see `_in_order`."""
     from seqgra.law.element_table import element_columns
     from seqgra.law.law import draw_block
 
@@ -165,23 +170,61 @@ def _write_set(
         labels = [drawn.y[:rows], drawn.y_true[:rows]]
         return _Drawn(buffer, labels, elements, int(drawn.unchanged[:rows].sum()))
 
-    writer = _SetWriter(draft, law, name, count)
-    progress = Progress(f"simulate {draft.folder} {name}", count)
-    kept, unchanged = there // BLOCK, 0
-    if kept:
-        _copy_blocks(draft.folder, name, kept, writer)
-        progress.advance(kept * BLOCK)
-    blocks = range(kept, -(-count // BLOCK))
-    with closing(_in_order(draw, blocks, (BLOCK, law.window), workers)) as drawn_blocks:
-        for drawn in drawn_blocks:
-            rows = len(drawn.labels[0])
-            writer.write([drawn.buffer[:rows], *drawn.labels], drawn.elements)
-            unchanged += drawn.unchanged
-            progress.advance(rows)
-    progress.close()
-    if unchanged:
-        log.warning("%s: %d shuffles of %s equal their source", draft.folder, unchanged, name)
-    return writer.close()
+    return _in_order(draw, range(first, -(-count // BLOCK)), (BLOCK, law.window), workers)
+
+
+def simulate_in_memory(
+    grammar: Grammar, *, seed: int, counts: Mapping[str, int], workers: int = 1, name: str
+) -> MemoryDataset:
+    """Simulate examples of each set into memory: those that `simulate` writes.
+
+    Parameters
+    ----------
+    grammar, name
+        The grammar, and its name for messages and the dataset.
+    seed
+        Data seed, not negative.
+    counts
+        Examples of each set.
+    workers
+        Threads that draw examples; the dataset does not depend on it.
+
+    Raises
+    ------
+    InputError
+        If the grammar's elements find no room, or the seed is negative.
+    """
+    from seqgra.law.law import compile_law
+
+    refuse_negative_seed(seed)
+    law = compile_law(grammar, name)
+    arrays: dict[str, np.ndarray] = {}
+    tables: dict[str, dict[str, np.ndarray]] = {}
+    for set_name, count in counts.items():
+        x = np.empty((count, law.window), np.uint8)
+        y = np.empty((count, law.conditions), np.uint8)
+        y_true = y if set_name not in law.noise.sets else np.empty_like(y)
+        parts, unchanged, first = [], 0, 0
+        with closing(_drawn_blocks(law, seed, set_name, 0, count, workers)) as blocks:
+            for drawn in blocks:
+                rows = slice(first, first + len(drawn.labels[0]))
+                x[rows] = drawn.buffer[: len(drawn.labels[0])]
+                y_true[rows] = drawn.labels[1]
+                y[rows] = drawn.labels[0]
+                parts.append(drawn.elements)
+                unchanged += drawn.unchanged
+                first = rows.stop
+        _warn_of_unchanged(unchanged, name, set_name)
+        arrays |= {f"{set_name}.x": x, f"{set_name}.y": y}
+        if set_name in law.noise.sets:
+            arrays[f"{set_name}.y_true"] = y_true
+        tables[set_name] = {
+            key: np.concatenate([part[key] for part in parts]) for key in ELEMENT_COLUMNS
+        }
+    identity = dataset_identity(grammar_fingerprint(grammar), seed)
+    content = {**content_of(grammar, name, seed), "counts": dict(counts)}
+    where = Path(f"dataset of {name} in memory")
+    return MemoryDataset(where, identity.fingerprint, content, identity, arrays, tables)
 
 
 def _in_order(
@@ -209,7 +252,7 @@ def _in_order(
         pool.shutdown(cancel_futures=True)
 
 
-def _copy_blocks(folder: Path, name: str, blocks: int, writer: _SetWriter) -> None:
+def _copy_blocks(folder: Path, name: str, blocks: int, writer: SetWriter) -> None:
     """Copy whole blocks of the present dataset, after checking that they are undamaged."""
     old = open_dataset(folder)
     old.verify(name)

@@ -215,8 +215,39 @@ class _Job(NamedTuple):
     dealt: int | None
 
 
+def train_in_memory(
+    dataset: Dataset,
+    architecture: str,
+    *,
+    size: int | None,
+    how: Options,
+    backend: str = "pytorch",
+) -> Trained:
+    """Train as `train` does, to the same weights, and write nothing.
+
+    Parameters
+    ----------
+    dataset
+        With sets training and validation.
+    architecture, size, backend
+        As of `train`.
+    how
+        Model seed, device and threads.
+
+    Raises
+    ------
+    InputError
+        If an input is wrong or missing.
+    """
+    job = _job(dataset, architecture, size, backend, how, None, False)
+    trained: Trained = backend_module(job.backend).fit(
+        job.architecture, _training_data(job), how, None
+    )
+    return trained
+
+
 def _job(
-    dataset: Path,
+    dataset: Path | Dataset,
     name: str,
     size: int | None,
     backend: str,
@@ -230,7 +261,7 @@ def _job(
     if not isinstance(resolved, Network):
         backend = resolved.backend
     exact = isinstance(resolved, BayesOptimal)
-    opened = open_dataset(dataset)
+    opened = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
     if size is None and not exact:
         size = largest_size(opened.counts)
     if exact and permute_labels:

@@ -10,10 +10,9 @@ import torch
 from captum.attr import InputXGradient, IntegratedGradients, Saliency
 
 import seqgra.model
-from seqgra import attribute as verb
 from seqgra.alphabet import PADDING, UNKNOWN
+from seqgra.attribute import attribute, fixed_explanations, gradients
 from seqgra.attribute import explain as computing
-from seqgra.attribute import fixed_explanations, gradients
 from seqgra.attribute.explain import refined
 from seqgra.attribute.methods import FIRST_STEPS, METHODS, MOST_STEPS
 from seqgra.attribute.references import shuffled
@@ -324,7 +323,7 @@ def run(dataset, folder, method="gradient-x-input", score=recover, **options):
     if read_run(model) is None:
         trained(model)
     given = {"method": method, "score": score, "motifs": AlignedMotifs}
-    return verb.attribute(model, dataset, folder, **given, **options)
+    return attribute(model, dataset, folder, **given, **options)
 
 
 def test_attribute_writes_recovery_and_pictures(dataset, tmp_path, opened):

@@ -11,12 +11,11 @@ from scipy.stats import entropy
 from sklearn import metrics as oracle
 
 import seqgra.model
-from seqgra import evaluate as verb
 from seqgra.cli import main
 from seqgra.compare.stages import Stage, status_row
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
-from seqgra.evaluate import curves
+from seqgra.evaluate import curves, evaluate
 from seqgra.fingerprint import Identity, claim, read_run
 from seqgra.logits import log_odds, log_softmax
 from seqgra.model import AbstractModel
@@ -344,7 +343,7 @@ def opened(monkeypatch):
 
 def test_evaluate_scores_the_whole_test_set_once(dataset, tmp_path, opened):
     model = trained(tmp_path / "model")
-    assert verb.evaluate(model, dataset, tmp_path / "scores") == "done"
+    assert evaluate(model, dataset, tmp_path / "scores") == "done"
     assert sum(opened.batches) == 2500 and max(opened.batches) <= 1024
     data = open_dataset(dataset)
     logits = np.load(tmp_path / "scores" / "predictions.npy")
@@ -359,10 +358,10 @@ def test_evaluate_scores_the_whole_test_set_once(dataset, tmp_path, opened):
         "chance": expected.chance,
     }
     opened.batches.clear()
-    assert verb.evaluate(model, dataset, tmp_path / "scores") == "up to date"
-    assert verb.evaluate(model, dataset, tmp_path / "scores", set_size=2500) == "up to date"
+    assert evaluate(model, dataset, tmp_path / "scores") == "up to date"
+    assert evaluate(model, dataset, tmp_path / "scores", set_size=2500) == "up to date"
     assert not opened.batches
-    assert verb.evaluate(model, dataset, tmp_path / "scores", set_size=100) == "done"
+    assert evaluate(model, dataset, tmp_path / "scores", set_size=100) == "done"
     assert sum(opened.batches) == 100
 
 
@@ -373,7 +372,7 @@ def test_a_multi_label_set_is_scored_by_its_recorded_labels(tmp_path, opened):
     data = open_dataset(tmp_path / "data")
     y = data.y("test")
     assert (y != data.y_true("test")).any() and {0, 1, 2} <= set(y.sum(axis=1))
-    verb.evaluate(trained(tmp_path / "model"), tmp_path / "data", tmp_path / "scores")
+    evaluate(trained(tmp_path / "model"), tmp_path / "data", tmp_path / "scores")
     content = read_scores(tmp_path / "scores")
     expected = curves.score(opened.logits(data.x("test")), y, data.conditions, "multi-label")
     assert content["metrics"] == expected.metrics and content["chance"] == expected.chance
@@ -390,22 +389,22 @@ def test_scores_of_an_earlier_version_are_refused(tmp_path):
 
 def test_a_collapsed_model_is_scored_and_marked(dataset, tmp_path, opened):
     model = trained(tmp_path / "model", "collapsed")
-    assert verb.evaluate(model, dataset, tmp_path / "scores") == "collapsed"
+    assert evaluate(model, dataset, tmp_path / "scores") == "collapsed"
     assert read_run(tmp_path / "scores")["status"] == "collapsed"
     assert (tmp_path / "scores" / "scores.json").exists()
 
 
 def test_a_diverged_model_has_no_scores(dataset, tmp_path, opened):
     model = trained(tmp_path / "model", "diverged")
-    assert verb.evaluate(model, dataset, tmp_path / "scores") == "diverged"
+    assert evaluate(model, dataset, tmp_path / "scores") == "diverged"
     assert read_run(tmp_path / "scores")["status"] == "diverged" and not opened.batches
     assert not (tmp_path / "scores" / "scores.json").exists()
 
 
 def test_evaluate_scores_another_model_again(dataset, tmp_path, opened):
     one, two = trained(tmp_path / "one", seed=1), trained(tmp_path / "two", seed=2)
-    assert verb.evaluate(one, dataset, tmp_path / "scores") == "done"
-    assert verb.evaluate(two, dataset, tmp_path / "scores") == "done"
+    assert evaluate(one, dataset, tmp_path / "scores") == "done"
+    assert evaluate(two, dataset, tmp_path / "scores") == "done"
 
 
 def test_evaluate_refuses_a_model_of_other_conditions(dataset, tmp_path, opened):
@@ -413,7 +412,7 @@ def test_evaluate_refuses_a_model_of_other_conditions(dataset, tmp_path, opened)
     with pytest.raises(
         InputError, match=r"conditions: of the model: near, elsewhere; of .*: near, far"
     ):
-        verb.evaluate(trained(tmp_path / "model"), dataset, tmp_path / "scores")
+        evaluate(trained(tmp_path / "model"), dataset, tmp_path / "scores")
     assert read_run(tmp_path / "scores") is None
 
 
@@ -435,7 +434,7 @@ def test_a_condition_that_no_example_shows_is_named_at_every_stage(
     caplog.clear()
     opened.conditions = ("pos", "neg")
     opened.logits = lambda x: np.tile(np.float32([0, 1]), (len(x), 1))
-    verb.evaluate(trained(tmp_path / "m"), tmp_path / "d", tmp_path / "s")
+    evaluate(trained(tmp_path / "m"), tmp_path / "d", tmp_path / "s")
     scores, run = read_scores(tmp_path / "s"), read_run(tmp_path / "s")
     assert (
         scores["metrics"]["roc_auc"]["micro"] == 1 and scores["metrics"]["roc_auc"]["macro"] is None
@@ -464,4 +463,4 @@ def test_evaluate_refuses_a_damaged_dataset(dataset, tmp_path, opened):
         stream.seek(1000)
         stream.write(b"\x07")
     with pytest.raises(InputError, match="do not match their checksum"):
-        verb.evaluate(trained(tmp_path / "model"), damaged, tmp_path / "scores")
+        evaluate(trained(tmp_path / "model"), damaged, tmp_path / "scores")

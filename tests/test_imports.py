@@ -28,6 +28,7 @@ LAYERS = [
         "architecture",
         "dataset",
         "dataset_files",
+        "dataset_memory",
         "model",
         "training",
         "results",
@@ -35,7 +36,7 @@ LAYERS = [
     {"law"},
     {"backends"},
     {"plot"} | VERBS,
-    {"grid"},
+    {"grid", "api"},
     {"cli"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -71,7 +71,9 @@ def test_a_failure_with_workers_ends_all_of_them(tmp_path, tiny_grammar, monkeyp
 
     before = threading.active_count()
     target = (
-        "seqgra.law.law.draw_block" if place == "draw_block" else "seqgra.simulate._SetWriter.write"
+        "seqgra.law.law.draw_block"
+        if place == "draw_block"
+        else "seqgra.dataset_files.SetWriter.write"
     )
     monkeypatch.setattr(target, fail)
     with pytest.raises(type(error)):

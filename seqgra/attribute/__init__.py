@@ -105,13 +105,13 @@ def attribute(
             raise bad_input(dataset, set_name, "no example shows a condition; simulate more")
         x = data.x(set_name, set_size)
         averages = motifs(data, set_name, METHODS[method].signed)
-        plan = Plan(data, set_name, x, wanted, method, chosen, correct, score, averages)
+        plan = Plan(data, set_name, x, wanted, method, chosen, correct)
         trained = open_model(model, run, data, device)
         if reason := refusal(method, network_of(trained)):
             return _skip(draft, method, reason)
         try:
             trained = untrained(trained, device) if untrained_twin else trained
-            result = attributions(trained, plan)
+            result = attributions(trained, plan, score, averages)
         except NotDefined as error:
             return _skip(draft, method, str(error))
         write_attributions(result, draft)

@@ -58,8 +58,6 @@ class Plan(NamedTuple):
     method: str
     settings: Settings
     correct: bool
-    score: Score
-    motifs: Motifs
 
     @property
     def chosen(self) -> Method:
@@ -84,7 +82,23 @@ def network_of(model: AbstractModel) -> Network | None:
     return found if isinstance(found, Network) else None
 
 
-def attributions(model: AbstractModel, plan: Plan) -> Attributions:
+def explain(model: AbstractModel, plan: Plan) -> tuple[np.ndarray, BackgroundOnly]:
+    """Return the attributions of all that is wanted, float32 (K, A, L), and of background alone.
+
+    Raises
+    ------
+    NotDefined
+        If the model has no gradient, or the method is not defined for its layers.
+    """
+    x, target = np.array(plan.x[plan.wanted.rows]), plan.wanted.conditions
+    parts = [
+        _values(model, plan, x[first : first + _BATCH], target[first : first + _BATCH])[0]
+        for first in range(0, len(x), _BATCH)
+    ]
+    return np.concatenate(parts), _background_only(model, plan)
+
+
+def attributions(model: AbstractModel, plan: Plan, score: Score, motifs: Motifs) -> Attributions:
     """Explain batch by batch, keeping scores and the values of a few.
 
     Raises
@@ -98,10 +112,10 @@ def attributions(model: AbstractModel, plan: Plan) -> Attributions:
     tables, kept, patterns = [], [], Patterns()
     for first in range(0, len(plan.wanted.rows), _BATCH):
         part = slice(first, first + _BATCH)
-        table, values = _explain(model, plan, plan.wanted.part(part), null)
+        table, values = _explain(model, plan, plan.wanted.part(part), null, score)
         tables.append(table)
         patterns.add(values, plan.wanted.conditions[part])
-        plan.motifs.add(*plan.wanted.part(part), values)
+        motifs.add(*plan.wanted.part(part), values)
         kept.append(values[pictured[(pictured >= first) & (pictured < first + _BATCH)] - first])
     recovery = pd.concat(tables, ignore_index=True)
     sure = solvable(plan.dataset, plan.set_name, *plan.wanted)
@@ -112,7 +126,7 @@ def attributions(model: AbstractModel, plan: Plan) -> Attributions:
         recovery,
         *plan.wanted.part(pictured),
         np.concatenate(kept),
-        *plan.motifs.tables(),
+        *motifs.tables(),
         patterns.scores(plan.dataset.conditions),
     )
 
@@ -196,13 +210,17 @@ def refined(
 
 
 def _explain(
-    model: AbstractModel, plan: Plan, wanted: Explanations, null: BackgroundOnly
+    model: AbstractModel,
+    plan: Plan,
+    wanted: Explanations,
+    null: BackgroundOnly,
+    score: Score,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the recovery table (see `Attributions`) and the attributions of some explanations."""
     (rows, target), dataset = wanted, plan.dataset
     x, method = np.array(plan.x[rows]), plan.chosen
     values, settings = _values(model, plan, x, target)
-    metrics = plan.score(dataset, plan.set_name, rows, target, values, method.signed, null)
+    metrics = score(dataset, plan.set_name, rows, target, values, method.signed, null)
     if method.complete:
         start = settings.get("baseline", settings.get("references"))
         inputs = gradients.one_hot(x, len(dataset.alphabet.letters))

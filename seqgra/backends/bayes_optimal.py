@@ -90,7 +90,7 @@ class BayesModel(AbstractModel):
 
 
 def fit(
-    architecture: BayesOptimal, data: TrainingData, _options: Options, _draft: Draft
+    architecture: BayesOptimal, data: TrainingData, _options: Options, _draft: Draft | None
 ) -> Trained:
     """Compile the posterior of the dataset's grammar; no example is read.
 
@@ -104,13 +104,7 @@ def fit(
         message = "holds real examples, whose law nobody knows; bayes-optimal needs simulated ones"
         raise bad_input(data.dataset.folder, "", message)
     grammar = data.dataset.grammar
-    recipe = {
-        "architecture": architecture.model_dump(mode="json"),
-        "law": architecture.law,
-        "grammar": grammar.model_dump(mode="json"),
-    }
-    model = BayesModel(recipe)
-    model.logits(np.zeros((1, grammar.longest), np.uint8))  # finds what has to be estimated
+    model = exact_model(architecture, grammar)
     facts = {
         "device": "cpu",
         "parameters": 0,
@@ -127,6 +121,24 @@ def fit(
         "seconds": round(time.perf_counter() - started, 4),
     }
     return Trained(model, [row], "done", "", facts)
+
+
+def exact_model(architecture: BayesOptimal, grammar: Grammar) -> BayesModel:
+    """Return the exact posterior of a grammar as a model.
+
+    Raises
+    ------
+    InputError
+        If the grammar has too many outcomes.
+    """
+    recipe = {
+        "architecture": architecture.model_dump(mode="json"),
+        "law": architecture.law,
+        "grammar": grammar.model_dump(mode="json"),
+    }
+    model = BayesModel(recipe)
+    model.logits(np.zeros((1, grammar.longest), np.uint8))  # finds what has to be estimated
+    return model
 
 
 def _restricted(grammar: Grammar, set_name: str) -> list[dict[str, Any]]:

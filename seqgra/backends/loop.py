@@ -181,7 +181,7 @@ def _read(path: Path) -> bytes:
 
 
 def run(
-    trainee: Trainee, network: Network, data: TrainingData, draft: Draft
+    trainee: Trainee, network: Network, data: TrainingData, draft: Draft | None
 ) -> tuple[State, str, str, dict[str, Any]]:
     """Train until the monitored metric has not improved for `patience` epochs.
 
@@ -192,7 +192,8 @@ def run(
         epoch's weights.
     """
     state = State()
-    _resume(state, trainee, draft)
+    if draft is not None:  # a model that stays in memory has no checkpoints
+        _resume(state, trainee, draft)
     reason = _epochs(state, trainee, network, data, draft)
     if state.best_weights:
         trainee.restore(state.best_weights)
@@ -289,11 +290,11 @@ def _resume(state: State, trainee: Trainee, draft: Draft) -> None:
 
 
 def _epochs(
-    state: State, trainee: Trainee, network: Network, data: TrainingData, draft: Draft
+    state: State, trainee: Trainee, network: Network, data: TrainingData, draft: Draft | None
 ) -> str:
     """Train epoch by epoch; return why it diverged, or nothing."""
     plan, monitor = network.training, network.training.monitor
-    progress = Progress(f"train {draft.folder}", plan.epochs)
+    progress = Progress(f"train {draft.folder}" if draft else "train", plan.epochs)
     progress.advance(state.epoch)
     saved, wait = time.monotonic(), _CHECKPOINT_SECONDS
     while state.goes_on(plan):
@@ -308,7 +309,7 @@ def _epochs(
             progress.close()
             return reason
         progress.advance(1, f"validation loss {state.history[-1]['validation_loss']:.4f}")
-        if state.goes_on(plan) and time.monotonic() - saved > wait:
+        if draft and state.goes_on(plan) and time.monotonic() - saved > wait:
             began = time.monotonic()
             state.save(trainee, draft.checkpoint)
             saved = time.monotonic()

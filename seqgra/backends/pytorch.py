@@ -189,7 +189,9 @@ def _keep_freed_memory() -> None:
     library.mallopt(_TRIM_THRESHOLD, _KEPT)
 
 
-def fit(architecture: Network, data: TrainingData, options: Options, draft: Draft) -> Trained:
+def fit(
+    architecture: Network, data: TrainingData, options: Options, draft: Draft | None
+) -> Trained:
     """Train a network; see `pytorch_training`."""
     from seqgra.backends import pytorch_training
 

@@ -44,7 +44,7 @@ _SHARE_OF_GPU = 0.5
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-def fit(network: Network, data: TrainingData, options: Options, draft: Draft) -> Trained:
+def fit(network: Network, data: TrainingData, options: Options, draft: Draft | None) -> Trained:
     """Train a network until its monitored metric has not improved for `patience` epochs.
 
     Raises

@@ -155,7 +155,9 @@ def kmer_counts(x: np.ndarray, k: int, letters: int, columns: np.ndarray) -> np.
     return counts
 
 
-def fit(architecture: Baseline, data: TrainingData, options: Options, _draft: Draft) -> Trained:
+def fit(
+    architecture: Baseline, data: TrainingData, options: Options, _draft: Draft | None
+) -> Trained:
     """Fit a baseline as `best_regression` does; it leaves no checkpoint."""
     return best_regression(architecture, data, options)
 

@@ -161,7 +161,9 @@ def choose_device(name: str) -> None:
         tf.config.set_visible_devices([], "GPU")
 
 
-def fit(architecture: Network, data: TrainingData, options: Options, draft: Draft) -> Trained:
+def fit(
+    architecture: Network, data: TrainingData, options: Options, draft: Draft | None
+) -> Trained:
     """Train a network; see `tensorflow_training`."""
     from seqgra.backends import tensorflow_training
 

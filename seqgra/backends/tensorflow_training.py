@@ -38,7 +38,7 @@ from seqgra.model import MULTI_LABEL
 from seqgra.training import Options, Trained, TrainingData, recipe_of
 
 
-def fit(network: Network, data: TrainingData, options: Options, draft: Draft) -> Trained:
+def fit(network: Network, data: TrainingData, options: Options, draft: Draft | None) -> Trained:
     """Train a network until its monitored metric has not improved for `patience` epochs.
 
     It starts from the very weights that its PyTorch twin starts from with the same seed, or with

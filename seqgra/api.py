@@ -1,0 +1,466 @@
+"""The functions of ``import seqgra``: values in, values out; nothing is written or printed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqgra.alphabet import SETS
+from seqgra.architecture.schema import BayesOptimal
+from seqgra.backends.wrapped import Output, Takes
+from seqgra.backends.wrapped import wrap as _wrap
+from seqgra.dataset import Dataset, Examples, open_dataset, split_size
+from seqgra.dataset_memory import MemoryDataset
+from seqgra.errors import Problem, bad_argument, raise_problems
+from seqgra.fingerprint import require_run, write_atomically
+from seqgra.grammar.load import find_grammar
+from seqgra.grammar.load import load_grammar as _load_grammar
+from seqgra.grammar.schema import Grammar
+from seqgra.model import AbstractModel, NotDefined, mismatch, open_model
+from seqgra.results import BackgroundOnly, Scores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Test examples that `ceiling` measures the exact posterior on.
+CEILING_EXAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class Attributions:
+    """Attributions of some examples of a set.
+
+    Attributes
+    ----------
+    method
+        Name of the attribution method.
+    values
+        float32 (K, A, L): one map an explanation, padded positions 0.
+    rows
+        int64 (K,): rows of the set that are explained, ascending.
+    conditions
+        int64 (K,): numbers of the conditions explained.
+    signed
+        True for contributions to the logit, False for sensitivities.
+    background
+        Attributions of background-only sequences, which recovery is compared with.
+    examples
+        The set.
+    """
+
+    method: str
+    values: np.ndarray
+    rows: np.ndarray
+    conditions: np.ndarray
+    signed: bool
+    background: BackgroundOnly
+    examples: Examples
+
+
+def load_grammar(name: str | Path) -> Grammar:
+    """Read a grammar.
+
+    Parameters
+    ----------
+    name
+        A file, or the name of one in grammars/ of the working folder or of what ships.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is wrong (every problem at once).
+    """
+    return _load_grammar(find_grammar(name))
+
+
+def simulate(
+    grammar: Grammar | str | Path,
+    *,
+    size: int | None = None,
+    examples: int | None = None,
+    sets: Sequence[str] = SETS,
+    seed: int = 0,
+    workers: int = 1,
+    name: str = "",
+) -> MemoryDataset:
+    """Simulate a dataset in memory: the same examples as ``seqgra simulate``.
+
+    Parameters
+    ----------
+    grammar
+        A grammar, its file or its name.
+    size
+        Examples in all: 70 / 10 / 20 % of the three sets.
+    examples
+        Examples of each set, instead of `size`.
+    sets
+        Which sets.
+    seed
+        Data seed, from 0.
+    workers
+        Threads; the dataset does not depend on it.
+    name
+        What to call the grammar [its file's name].
+
+    Raises
+    ------
+    InputError
+        If the grammar or an option is wrong.
+    """
+    if (size is None) == (examples is None):
+        raise bad_argument("size", "give exactly one of size and examples")
+    for option, count in (("size", size), ("examples", examples), ("workers", workers)):
+        if count is not None and (not isinstance(count, int) or count < 1):
+            raise bad_argument(option, f"is {count!r}; give a whole number from 1")
+    if unknown := [each for each in sets if each not in SETS]:
+        raise bad_argument("sets", f"{unknown[0]!r} is no set; choose from {', '.join(SETS)}")
+    grammar, found = _as_grammar(grammar)
+    counts = dict.fromkeys(SETS, examples or 0) if size is None else split_size(size)
+    from seqgra.simulate import simulate_in_memory
+
+    wanted = {each: counts[each] for each in SETS if each in sets and counts[each]}
+    return simulate_in_memory(
+        grammar, seed=seed, counts=wanted, workers=workers, name=name or found
+    )
+
+
+def load_dataset(folder: str | Path) -> Dataset:
+    """Open a dataset's folder; arrays are memory-mapped when asked for.
+
+    Raises
+    ------
+    InputError
+        If there is none, or a file of it is damaged.
+    """
+    dataset = open_dataset(Path(folder))
+    dataset.verify(*dataset.counts)
+    return dataset
+
+
+def train(
+    data: Dataset,
+    architecture: str | Path,
+    *,
+    seed: int = 0,
+    size: int | None = None,
+    backend: str = "pytorch",
+    device: str = "auto",
+    threads: int = 1,
+) -> AbstractModel:
+    """Train an architecture: the same weights as ``seqgra train``.
+
+    Parameters
+    ----------
+    data
+        A dataset with sets training and validation.
+    architecture
+        A name, a file or a descriptor such as ``conv20w-gmp-fc10``.
+    seed
+        Model seed.
+    size
+        Train on the first examples of the sets, as of a dataset of this size [all].
+    backend
+        ``pytorch`` or ``tensorflow``; a baseline's file names its own.
+    device
+        ``auto``, ``cpu`` or ``cuda``.
+    threads
+        CPU threads; their number can change the last bits.
+
+    Returns
+    -------
+    AbstractModel
+        Its `status` is ``done``, ``collapsed`` (it learnt nothing) or ``diverged``; `history` has one row an
+        epoch; `module` is the PyTorch module of a network.
+
+    Raises
+    ------
+    InputError
+        If an input is wrong or missing.
+    """
+    _expect_dataset(data)
+    from seqgra.train import train_in_memory
+    from seqgra.training import Options
+
+    with _settings_kept(backend):
+        trained = train_in_memory(
+            data,
+            str(architecture),
+            size=size,
+            how=Options(seed, device, threads),
+            backend=backend,
+        )
+    trained.model.status, trained.model.reason = trained.status, trained.reason
+    trained.model.history = tuple(trained.history)
+    return trained.model
+
+
+def load_model(folder: str | Path, *, device: str = "auto") -> AbstractModel:
+    """Open a model that ``seqgra train`` made; nothing in its folder is run.
+
+    Raises
+    ------
+    InputError
+        If there is none, its training diverged, or a file of it is damaged.
+    """
+    run = require_run(Path(folder), "train")
+    if run["status"] == "diverged":
+        raise bad_argument("folder", f"{folder}: its training diverged; there are no weights")
+    with _settings_kept(run["options"]["backend"]):
+        model = open_model(Path(folder), run, device=device)
+    model.status, model.reason = str(run["status"]), str(run.get("reason", ""))
+    return model
+
+
+def wrap(
+    model: Any, data: Dataset, *, takes: Takes = "one-hot", output: Output = "logits"
+) -> AbstractModel:
+    """Return a model of another library, or a function, as a model; see `seqgra.backends.wrapped.wrap`."""
+    _expect_dataset(data)
+    return _wrap(model, data, takes=takes, output=output)
+
+
+def evaluate(model: AbstractModel, data: Examples) -> Scores:
+    """Score a model's predictions on a set.
+
+    Parameters
+    ----------
+    model
+        From `train`, `load_model` or `wrap`.
+    data
+        A set of a dataset, such as ``data.test``.
+
+    Raises
+    ------
+    InputError
+        If they do not fit, or the model returns numbers that are not finite.
+    """
+    _expect_fit(model, data)
+    from seqgra.evaluate import predict
+    from seqgra.evaluate.curves import score
+
+    logits = predict(model, data.x)
+    if not np.isfinite(logits).all():
+        raise bad_argument("model", "returns NaN or infinite logits; its training diverged")
+    return score(logits, np.array(data.y), data.dataset.conditions, data.dataset.task)
+
+
+def attribute(
+    model: AbstractModel,
+    data: Examples,
+    method: str = "integrated-gradients",
+    *,
+    examples: int = 500,
+    correct: bool = False,
+    **settings: Any,
+) -> Attributions:
+    """Attribute a model's logits to letters.
+
+    Explained are the first examples of each condition: in a multi-class task the logit of the condition that
+    generated the example, less the mean logit; in a multi-label task the logit of each label it has.
+
+    Parameters
+    ----------
+    model
+        From `train`, `load_model` or `wrap`.
+    data
+        A set of a dataset, such as ``data.test``.
+    method
+        A name that ``seqgra list`` prints.
+    examples
+        Examples of each condition, at most; 2,000 in all.
+    correct
+        Remove the part of gradients that points off the simplex.
+    settings
+        Options of the method: baseline, steps, references, samples, noise, width, mask, threshold.
+
+    Raises
+    ------
+    InputError
+        If they do not fit, an option is wrong, or the method is not defined for the model.
+    """
+    from seqgra.attribute.explain import Plan, explain, network_of
+    from seqgra.attribute.explanations import SCORED, fixed_explanations
+    from seqgra.attribute.methods import METHODS, Settings, method_problems, refusal
+
+    _expect_fit(model, data)
+    if unknown := settings.keys() - set(Settings._fields):
+        message = f"no such option; a method has {', '.join(Settings._fields)}"
+        raise bad_argument(min(unknown), message)
+    chosen = Settings(**settings)
+    problems = method_problems(method, correct, chosen)
+    if not isinstance(examples, int) or examples < 1:
+        problems.append(Problem("examples", "", f"is {examples!r}; give a whole number from 1"))
+    raise_problems(problems)
+    if reason := refusal(method, network_of(model)):
+        raise bad_argument("method", reason)
+    dataset, name = data.dataset, data.set_name
+    wanted = fixed_explanations(np.asarray(dataset.y_true(name)), examples, SCORED)
+    if not wanted.rows.size:
+        raise bad_argument("data", "no example shows a condition; simulate more")
+    plan = Plan(dataset, name, data.x, wanted, method, chosen, correct)
+    try:
+        values, background = explain(model, plan)
+    except NotDefined as error:
+        raise bad_argument("method", f"{method} is not defined for this model: {error}") from None
+    return Attributions(method, values, *wanted, METHODS[method].signed, background, data)
+
+
+def recovery(maps: Attributions, data: Examples) -> pd.DataFrame:
+    """Score how far attributions point at the positions that the grammar placed.
+
+    Parameters
+    ----------
+    maps
+        From `attribute`.
+    data
+        The set that they explain.
+
+    Returns
+    -------
+    DataFrame
+        One row an explanation: example (row of the set), condition, and one float column a metric (NaN where
+        it is not defined); columns that begin with ``null_`` are of background-only sequences.
+
+    Raises
+    ------
+    InputError
+        If the attributions are of another set or dataset.
+    """
+    if not isinstance(maps, Attributions):
+        raise bad_argument("maps", f"is {_kind(maps)}; give what attribute returns")
+    _expect_examples(data)
+    own = maps.examples
+    if (own.dataset.fingerprint, own.set_name) != (data.dataset.fingerprint, data.set_name):
+        message = f"explain the {own.set_name} set of {own.dataset.folder}"
+        raise bad_argument("maps", f"{message}; give that set")
+    from seqgra.evaluate.recovery import recover
+
+    where = data.dataset, data.set_name, maps.rows, maps.conditions
+    table = recover(*where, maps.values, maps.signed, maps.background).reset_index(drop=True)
+    table.insert(0, "condition", np.array(data.dataset.conditions)[maps.conditions])
+    table.insert(0, "example", maps.rows)
+    return table
+
+
+def ceiling(
+    grammar: Grammar | str | Path, *, examples: int = CEILING_EXAMPLES, seed: int = 0
+) -> Scores:
+    """Score the exact posterior of a grammar, which no classifier beats on average.
+
+    Parameters
+    ----------
+    grammar
+        A grammar, its file or its name.
+    examples
+        Test examples that are simulated for it.
+    seed
+        Their data seed.
+
+    Raises
+    ------
+    InputError
+        If the grammar is wrong or has too many outcomes.
+    """
+    from seqgra.backends.bayes_optimal import exact_model
+
+    known, _ = _as_grammar(grammar)
+    data = simulate(known, examples=examples, sets=["test"], seed=seed)
+    return evaluate(exact_model(BayesOptimal(backend="bayes-optimal"), known), data.test)
+
+
+def report(parts: Sequence[Scores | pd.DataFrame], file: str | Path) -> None:
+    """Write scores and recovery as one HTML page that needs no network.
+
+    Parameters
+    ----------
+    parts
+        What `evaluate`, `ceiling` and `recovery` return, in the order of the page.
+    file
+        The page.
+
+    Raises
+    ------
+    InputError
+        If a part is something else.
+    """
+    from seqgra.plot.values import values_page
+
+    write_atomically(Path(file), values_page(parts))
+
+
+def deterministic(threads: int = 1) -> None:
+    """Let this process compute as the command line does: the same seed, threads and versions, the same bits.
+
+    Sets PyTorch's deterministic algorithms and its number of threads.
+    """
+    from seqgra.backends.pytorch import prepare_process
+
+    prepare_process(threads)
+
+
+@contextmanager
+def _settings_kept(backend: str) -> Iterator[None]:
+    """Give back PyTorch's settings and random state as they were; other backends use none of them."""
+    if backend != "pytorch":
+        yield
+        return
+    import torch
+
+    workspace = os.environ.get("CUBLAS_WORKSPACE_CONFIG")
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    threads, benchmark = torch.get_num_threads(), torch.backends.cudnn.benchmark
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.set_num_threads(threads)
+        torch.backends.cudnn.benchmark = benchmark
+        if workspace is None:
+            os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)
+
+
+def _as_grammar(grammar: object) -> tuple[Grammar, str]:
+    """Return a grammar and its name."""
+    if isinstance(grammar, Grammar):
+        return grammar, "grammar"
+    if isinstance(grammar, str | Path):
+        file = find_grammar(grammar)
+        return _load_grammar(file), file.stem
+    raise bad_argument("grammar", f"is {_kind(grammar)}; give a grammar, its name or its file")
+
+
+def _expect_dataset(data: object) -> None:
+    if isinstance(data, Examples):
+        raise bad_argument("data", "is one set of a dataset; give the dataset itself")
+    if not isinstance(data, Dataset):
+        raise bad_argument("data", f"is {_kind(data)}; give what simulate or load_dataset returns")
+
+
+def _expect_examples(data: object) -> None:
+    if isinstance(data, Dataset):
+        raise bad_argument("data", "is a whole dataset; give one of its sets, such as data.test")
+    if not isinstance(data, Examples):
+        raise bad_argument("data", f"is {_kind(data)}; give a set of a dataset, such as data.test")
+
+
+def _expect_fit(model: object, data: object) -> None:
+    """Refuse what is no model, no set, or a model of other conditions, letters or windows."""
+    if not isinstance(model, AbstractModel):
+        message = f"is {_kind(model)}; give what train, load_model or wrap returns"
+        raise bad_argument("model", message)
+    _expect_examples(data)
+    assert isinstance(data, Examples)
+    if found := mismatch(model, data.dataset):
+        raise bad_argument(f"model: {found.path}", found.message)
+
+
+def _kind(value: object) -> str:
+    return f"a path ({value})" if isinstance(value, str | Path) else type(value).__name__

@@ -1,0 +1,206 @@
+"""Models that seqgra has not trained: torch modules, Keras models, scikit-learn estimators, functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+
+from seqgra.alphabet import ALPHABETS
+from seqgra.dataset import Dataset
+from seqgra.errors import bad_argument
+from seqgra.model import MULTI_LABEL, AbstractModel, task_of
+
+Takes = Literal["one-hot", "letters"]
+Output = Literal["logits", "probabilities"]
+#: Probabilities are at least this far from 0 and 1, so that their logits are finite.
+_LEAST = 1e-7
+_BATCH = 512
+
+
+class WrappedFunction(AbstractModel):
+    """A function of sequences as a model; it has no gradient.
+
+    Parameters
+    ----------
+    function
+        From one-hot float32 (N, A, L), or N texts, to numbers (N, C).
+    data
+        Whose conditions, alphabet, window and task it has.
+    takes, output
+        What it takes and returns.
+    """
+
+    def __init__(
+        self, function: Callable[[Any], Any], data: Dataset, takes: Takes, output: Output
+    ) -> None:
+        self.function, self._takes, self._output = function, takes, output
+        self.conditions, self.task = data.conditions, task_of(data)
+        self.alphabet, self.window, self.device = data.alphabet.name, data.window, "cpu"
+
+    def logits(self, x: np.ndarray) -> np.ndarray:
+        """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L).
+
+        Raises
+        ------
+        InputError
+            If the function returns another shape, or numbers that are not finite.
+        """
+        parts = [np.zeros((0, len(self.conditions)), np.float32)]
+        for start in range(0, len(x), _BATCH):
+            codes = np.asarray(x[start : start + _BATCH])
+            parts.append(self._checked(self.function(self._given(codes)), len(codes), start))
+        return np.concatenate(parts)
+
+    def _given(self, codes: np.ndarray) -> Any:
+        alphabet = ALPHABETS[self.alphabet]
+        if self._takes == "letters":
+            return [alphabet.decode(row) for row in codes]
+        return one_hot(codes, len(alphabet.letters))
+
+    def _checked(self, values: Any, examples: int, first: int) -> np.ndarray:
+        return checked(values, (examples, len(self.conditions)), first, self._output, self.task)
+
+
+def one_hot(codes: np.ndarray, letters: int) -> np.ndarray:
+    """Return letter codes, uint8 (N, L), as float32 (N, A, L); unknown letters and padding are zero."""
+    return (codes[:, None, :] == np.arange(letters)[:, None]).astype(np.float32)
+
+
+def checked(
+    values: Any, shape: tuple[int, int], first: int, output: Output, task: str
+) -> np.ndarray:
+    """Return what a model gave for examples from `first` on as logits, float32 (N, C).
+
+    Raises
+    ------
+    InputError
+        If its shape is another, or a number is not finite or no probability.
+    """
+    try:
+        found = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        message = f"returns {type(values).__name__}, no array of numbers; return {shape}"
+        raise bad_argument("model", message) from None
+    if found.shape != shape:
+        message = f"returns shape {found.shape} for {shape[0]} examples of {shape[1]} conditions"
+        raise bad_argument("model", f"{message}; return one row an example, one column a condition")
+    wrong = ~np.isfinite(found)
+    expected = "finite numbers"
+    if output == "probabilities":
+        wrong |= (found < 0) | (found > 1)
+        expected = "probabilities, from 0 to 1"
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        given = f"returns {found[row, column]} for example {first + row}"
+        raise bad_argument("model", f"{given}; return {expected} for every sequence")
+    if output == "probabilities":
+        found = np.clip(found, _LEAST, 1 - _LEAST)
+        found = np.log(found) - (np.log1p(-found) if task == MULTI_LABEL else 0)
+    return found.astype(np.float32)
+
+
+def wrap_module(module: Any, data: Dataset) -> AbstractModel:
+    """Return a torch module, from one-hot float32 (N, A, L) to logits (N, C), as a model.
+
+    Raises
+    ------
+    InputError
+        If its output has another shape.
+    """
+    import torch
+
+    from seqgra.backends.pytorch import PytorchModel
+
+    class WrappedModule(PytorchModel):
+        """A torch module of the user's own: gradients, but no rules for its layers."""
+
+        def __init__(self) -> None:
+            sizes = {"alphabet": data.alphabet.name, "window": data.window, "task": task_of(data)}
+            weights = next(module.parameters(), torch.zeros(0))
+            recipe = {**sizes, "conditions": list(data.conditions), "architecture": {}}
+            super().__init__(module, recipe, weights.device)
+            self.recipe = {}
+
+        def logits(self, x: np.ndarray) -> np.ndarray:
+            shape = (len(x), len(self.conditions))
+            return checked(super().logits(x), shape, 0, "logits", self.task)
+
+    was_training = module.training
+    module.eval()
+    device = next(module.parameters(), torch.zeros(0)).device
+    try:
+        with torch.inference_mode():
+            tried = module(torch.zeros(2, len(data.alphabet.letters), data.window, device=device))
+    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+        module.train(was_training)
+        taken = f"(N, {len(data.alphabet.letters)}, {data.window})"
+        said = " ".join(str(error).split())[:200]
+        raise bad_argument("model", f"fails on one-hot float32 {taken}: {said}") from error
+    checked(tried.cpu().numpy(), (2, len(data.conditions)), 0, "logits", task_of(data))
+    return WrappedModule()
+
+
+def wrap(
+    model: Any, data: Dataset, *, takes: Takes = "one-hot", output: Output = "logits"
+) -> AbstractModel:
+    """Return a model of another library, or a function, as one that `evaluate` and `attribute` take.
+
+    Parameters
+    ----------
+    model
+        A torch module from one-hot float32 (N, A, L) to logits (N, C); it is put into evaluation mode, and
+        attributions take its gradients. A Keras model, which takes float32 (N, L, A). A scikit-learn
+        classifier of flattened one-hot float32 (N, A * L). Or a function. A padded or unknown letter is a
+        column of zeros.
+    data
+        Whose conditions, alphabet, window and task it has.
+    takes
+        What a function takes: ``one-hot``, float32 (N, A, L), or ``letters``, N texts.
+    output
+        What a function or a Keras model returns: ``logits`` or ``probabilities``, (N, C).
+
+    Returns
+    -------
+    AbstractModel
+        The model.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, an option is wrong, or its output has another shape.
+    """
+    if takes not in ("one-hot", "letters"):
+        raise bad_argument("takes", f"is {takes!r}; choose one-hot or letters")
+    if output not in ("logits", "probabilities"):
+        raise bad_argument("output", f"is {output!r}; choose logits or probabilities")
+    libraries = {base.__module__.split(".")[0] for base in type(model).__mro__}
+    if "torch" in libraries:
+        return wrap_module(model, data)
+    if "sklearn" in libraries:
+        if task_of(data) == MULTI_LABEL or not hasattr(model, "predict_proba"):
+            raise bad_argument("model", "give a multi-class classifier that has predict_proba")
+
+        def estimated(values: np.ndarray) -> np.ndarray:
+            return np.asarray(model.predict_proba(values.reshape(len(values), -1)))
+
+        return _tried(WrappedFunction(estimated, data, "one-hot", "probabilities"))
+    if "keras" in libraries:
+
+        def predicted(values: np.ndarray) -> np.ndarray:
+            return np.asarray(model.predict(values.transpose(0, 2, 1), verbose=0))
+
+        return _tried(WrappedFunction(predicted, data, "one-hot", output))
+    if not callable(model):
+        message = (
+            f"is {type(model).__name__}; give a torch module, Keras model, classifier or function"
+        )
+        raise bad_argument("model", message)
+    return _tried(WrappedFunction(model, data, takes, output))
+
+
+def _tried(model: WrappedFunction) -> WrappedFunction:
+    """Return the model after it has predicted two sequences."""
+    model.logits(np.zeros((2, model.window), np.uint8))
+    return model

@@ -1,0 +1,292 @@
+"""The functions of `import seqgra`: the ten lines of docs/library.md, and what they refuse."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import seqgra as sg
+from seqgra.cli import main
+from seqgra.evaluate.recovery import recovery_metrics
+
+REPOSITORY = Path(__file__).parents[1]
+SMALL = "layers: [flatten, {dense: 4}]\ntraining: {epochs: 2}\n"
+
+
+def ten_lines() -> str:
+    """Return the first example of the page."""
+    page = (REPOSITORY / "docs" / "library.md").read_text()
+    return (
+        re.search(r"(?m)^    import seqgra as sg\n(?:    .*\n)+", page)[0]
+        .replace("\n    ", "\n")
+        .strip()
+    )
+
+
+@pytest.mark.slow
+def test_the_ten_lines_as_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(ten_lines(), names)  # noqa: S102 (our own page)
+    assert capsys.readouterr().out == ""
+    scores, ceiling, maps = names["scores"], names["ceiling"], names["maps"]
+    assert 0.9 < scores.pr_auc <= ceiling.pr_auc + 0.02
+    assert set(scores.curves.columns) == {"curve", "scope", "x", "y"}
+    assert maps.values.shape == (1000, 4, 150) and maps.values.dtype == np.float32
+    recovery = names["recovery"]
+    assert isinstance(recovery, pd.DataFrame) and len(recovery) == 1000
+    assert recovery["auroc"].mean() > 0.7
+    page = (tmp_path / "report.html").read_text()
+    assert f"{scores.pr_auc:.4f}" in page and "Grammar recovery" in page
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html"]
+
+
+def test_the_import_loads_nothing_and_keeps_its_functions():
+    code = (
+        "import sys, seqgra as sg; loaded = set(sys.modules);"
+        "assert not {'numpy', 'torch', 'numba', 'pandas', 'pydantic'} & loaded;"
+        "import seqgra.train, seqgra.simulate, seqgra.evaluate, seqgra.attribute;"
+        "assert all(callable(getattr(sg, name)) for name in sg.__all__ if name[0] != '_');"
+        "from seqgra.train import train; assert sg.train is not train"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.fixture(scope="module")
+def grammar(tiny_dataset):
+    return sg.load_grammar(str(tiny_dataset.parent / "tiny.yaml"))
+
+
+@pytest.fixture(scope="module")
+def data(tiny_dataset):
+    """Return in memory what `tiny_dataset` holds on disk."""
+    return sg.simulate(tiny_dataset.parent / "tiny.yaml", size=1000, seed=1)
+
+
+@pytest.fixture(scope="module")
+def model(data, tmp_path_factory):
+    file = tmp_path_factory.mktemp("net") / "net.yaml"
+    file.write_text(SMALL)
+    return sg.train(data, file, seed=3)
+
+
+def test_a_saved_dataset_is_the_one_that_the_command_writes(data, tiny_dataset, tmp_path):
+    data.save(tmp_path / "saved")
+    for file in sorted(tiny_dataset.iterdir()):
+        if file.name != "run.json" and not file.name.startswith("."):
+            assert (tmp_path / "saved" / file.name).read_bytes() == file.read_bytes(), file.name
+    command = ["simulate", tiny_dataset.parent / "tiny.yaml", "-o", tmp_path / "saved"]
+    assert main([*map(str, command), "--seed", "1", "--size", "1000"]) == 0
+    loaded = sg.load_dataset(str(tmp_path / "saved"))
+    for name in ("training", "validation", "test"):
+        mine, theirs = data.examples(name), loaded.examples(name)
+        assert len(mine) == len(theirs)
+        np.testing.assert_array_equal(mine.x, theirs.x)
+        np.testing.assert_array_equal(mine.y, theirs.y)
+        pd.testing.assert_frame_equal(mine.elements, theirs.elements)
+        blocks = zip(
+            data.element_blocks(name, rows=64), loaded.element_blocks(name, rows=64), strict=True
+        )
+        for one, other in blocks:
+            for column, values in one.items():
+                np.testing.assert_array_equal(values, other[column])
+
+
+def test_a_model_is_the_one_that_the_commands_train_score_and_explain(
+    data, model, tiny_dataset, tmp_path
+):
+    """In memory and on disk the same weights, scores and attributions."""
+    (tmp_path / "net.yaml").write_text(SMALL)
+    made, scored, explained = (str(tmp_path / name) for name in ("m", "s", "a"))
+    given = [str(tiny_dataset)]
+    assert main(["train", *given, str(tmp_path / "net.yaml"), "-o", made, "--seed", "3"]) == 0
+    assert main(["evaluate", made, *given, "-o", scored]) == 0
+    options = ["--method", "gradient-x-input", "--examples", "20"]
+    assert main(["attribute", made, *given, "-o", explained, *options]) == 0
+    opened = sg.load_model(made)
+    for one, other in zip(
+        model.module.state_dict().values(), opened.module.state_dict().values(), strict=True
+    ):
+        assert torch.equal(one, other)
+    scores = sg.evaluate(model, data.test)
+    np.testing.assert_array_equal(np.load(f"{scored}/predictions.npy"), scores.predictions)
+    maps = sg.attribute(model, data.test, "gradient-x-input", examples=20)
+    np.testing.assert_array_equal(np.load(f"{explained}/attributions.npy"), maps.values)
+    table = sg.recovery(maps, data.test)
+    kept = pd.read_parquet(f"{explained}/recovery.parquet")
+    pd.testing.assert_frame_equal(table, kept[table.columns])
+    assert {"auroc", "null_auroc"} <= set(table.columns) and callable(recovery_metrics)
+
+
+def test_training_leaves_the_process_as_it_was(data, model, tmp_path):
+    (tmp_path / "net.yaml").write_text(SMALL)
+    torch.use_deterministic_algorithms(False)
+    threads = torch.get_num_threads()
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    again = sg.train(data, tmp_path / "net.yaml", seed=3, size=1000)
+    assert torch.equal(torch.rand(3), expected), "the user's random numbers go on"
+    assert not torch.are_deterministic_algorithms_enabled() and torch.get_num_threads() == threads
+    np.testing.assert_array_equal(again.logits(data.test.x), model.logits(data.test.x))
+    assert again.status in ("done", "collapsed") and len(again.history) == 2
+
+
+def test_wrapped_models_score_as_what_they_wrap(data, model):
+    letters = data.alphabet.letters
+    expected = sg.evaluate(model, data.test)
+    module = sg.wrap(model.module, data)
+    np.testing.assert_allclose(module.logits(data.test.x), expected.predictions, atol=1e-6)
+    one = sg.attribute(module, data.test, "integrated-gradients", examples=5, steps=10)
+    other = sg.attribute(model, data.test, "integrated-gradients", examples=5, steps=10)
+    np.testing.assert_allclose(one.values, other.values, atol=1e-6)
+
+    def of_letters(sequences):
+        codes = np.array(
+            [[letters.index(letter) for letter in text] for text in sequences], np.uint8
+        )
+        return model.logits(codes)
+
+    def probable(one_hot):
+        logits = model.logits(one_hot.argmax(axis=1).astype(np.uint8)).astype(float)
+        return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+    for function, options in (
+        (of_letters, {"takes": "letters"}),
+        (probable, {"output": "probabilities"}),
+    ):
+        wrapped = sg.wrap(function, data, **options)
+        assert sg.evaluate(wrapped, data.test).pr_auc == pytest.approx(expected.pr_auc, abs=1e-6)
+        maps = sg.attribute(wrapped, data.test, "mutagenesis", examples=2)
+        ours = sg.attribute(model, data.test, "mutagenesis", examples=2)
+        np.testing.assert_allclose(maps.values, ours.values, atol=1e-4)
+        with pytest.raises(sg.InputError, match="gradient"):
+            sg.attribute(wrapped, data.test, "gradient")
+
+
+def test_an_estimator_of_scikit_learn(data):
+    from sklearn.linear_model import LogisticRegression
+
+    x = (data.training.x[:, None] == np.arange(4)[:, None]).astype(np.float32)
+    fitted = LogisticRegression().fit(x.reshape(len(x), -1), data.training.y.argmax(axis=1))
+    wrapped = sg.wrap(fitted, data)
+    test = (data.test.x[:, None] == np.arange(4)[:, None]).reshape(len(data.test), -1)
+    right = fitted.score(test, data.test.y.argmax(axis=1))
+    assert sg.evaluate(wrapped, data.test).metrics["accuracy"]["micro"] == pytest.approx(right)
+
+
+def test_the_ceiling_is_that_of_the_exact_posterior(grammar, data):
+    """Two conditions, each with a k-mer that background holds once in 2,000 sequences: nearly 1."""
+    assert 0.99 < sg.ceiling(grammar, examples=500).pr_auc <= 1
+
+
+REFUSED = {
+    "a folder for a dataset": (
+        lambda v: sg.train("data/homer", "fc4"),
+        r"data: is a path \(data/homer\); give what simulate or load_dataset returns",
+    ),
+    "a set for a dataset": (
+        lambda v: sg.train(v["data"].test, "fc4"),
+        "data: is one set of a dataset; give the dataset itself",
+    ),
+    "a dataset for a set": (
+        lambda v: sg.evaluate(v["model"], v["data"]),
+        "data: is a whole dataset; give one of its sets, such as data.test",
+    ),
+    "a folder for a model": (
+        lambda v: sg.evaluate(Path("m"), v["data"].test),
+        r"model: is a path \(m\); give what train, load_model or wrap returns",
+    ),
+    "a set that is not there": (
+        lambda v: v["test_only"].training,
+        r"data: the dataset has no training set \(it has test\)",
+    ),
+    "training without a set": (
+        lambda v: sg.train(v["test_only"], "fc4"),
+        "--size: is 0; at least 10 examples are needed",
+    ),
+    "a model of another alphabet": (
+        lambda v: sg.evaluate(v["model"], v["protein"].test),
+        "model: conditions: of the model: one, two; of dataset of .*: ",
+    ),
+    "maps of another dataset": (
+        lambda v: sg.recovery(v["maps"], v["other"].test),
+        "maps: explain the test set of dataset of tiny in memory; give that set",
+    ),
+    "no grammar": (
+        lambda v: sg.ceiling(3),
+        "grammar: is int; give a grammar, its name or its file",
+    ),
+    "both sizes": (
+        lambda v: sg.simulate(v["grammar"], size=10, examples=10),
+        "size: give exactly one of size and examples",
+    ),
+    "an option of no method": (
+        lambda v: sg.attribute(v["model"], v["data"].test, stepz=3),
+        "stepz: no such option",
+    ),
+    "no method": (
+        lambda v: sg.attribute(v["model"], v["data"].test, "gradiant"),
+        "did you mean 'gradient'",
+    ),
+    "a function of another shape": (
+        lambda v: sg.wrap(lambda x: np.zeros((len(x), 3)), v["data"]),
+        r"model: returns shape \(2, 3\) for 2 examples of 2 conditions",
+    ),
+    "a module of another shape": (
+        lambda v: sg.wrap(torch.nn.Flatten(), v["data"]),
+        r"model: returns shape \(2, 160\)",
+    ),
+    "a module of other letters": (
+        lambda v: sg.wrap(torch.nn.Conv1d(5, 2, 3), v["data"]),
+        r"model: fails on one-hot float32 \(N, 4, 40\)",
+    ),
+    "a function that returns NaN": (
+        lambda v: sg.evaluate(sg.wrap(sometimes_nan, v["data"]), v["data"].test),
+        "model: returns nan for example 7; return finite numbers for every sequence",
+    ),
+    "no probabilities": (
+        lambda v: sg.wrap(lambda x: np.full((len(x), 2), 7.0), v["data"], output="probabilities"),
+        "model: returns 7.0 for example 0; return probabilities, from 0 to 1",
+    ),
+    "nothing to call": (lambda v: sg.wrap(3, v["data"]), "model: is int; give a torch module"),
+    "a strange part of a report": (
+        lambda v: sg.report([3], "report.html"),
+        "parts: part 1 is int; give what evaluate, ceiling or recovery returns",
+    ),
+}
+
+
+def sometimes_nan(one_hot):
+    scores = np.zeros((len(one_hot), 2))
+    if len(one_hot) > 7:
+        scores[7, 0] = np.nan
+    return scores
+
+
+@pytest.fixture(scope="module")
+def values(data, model, grammar):
+    return {
+        "data": data,
+        "model": model,
+        "grammar": grammar,
+        "test_only": sg.simulate(grammar, examples=20, sets=["test"]),
+        "other": sg.simulate(grammar, examples=20, sets=["test"], seed=9),
+        "protein": sg.simulate("mc2-protein100-psp", examples=5, sets=["test"]),
+        "maps": sg.attribute(model, data.test, "gradient", examples=3),
+    }
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_wrong_arguments_are_one_clear_line(values, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    call, message = REFUSED[name]
+    with pytest.raises(sg.InputError, match=message) as refused:
+        call(values)
+    assert "\n" not in str(refused.value)
+    assert not list(tmp_path.iterdir()), "nothing half-written"
