@@ -476,6 +476,7 @@ class Designer:
                 usable &= ~overlapping(scene, self.construction.width, drawn.tied)
                 scenes[place][condition] = (scene, np.flatnonzero(usable)[:BACKGROUNDS])
         count = min(len(rows) for found in scenes.values() for _, rows in found.values())
+        count = min(count, _sequences_each(len(movable)))
         if count < FEWEST:
             yield Design("translation", -1, "", "", reason=_NO_ROOM)
             return
@@ -654,6 +655,7 @@ class Designer:
         if self.grammar.task != "multi-class" or len(self.asked) < 2:
             return
         cells = []
+        each = _sequences_each(len(self.asked))
         all_rows = np.arange(BACKGROUNDS)
         for name, grammar in {"as trained": self.grammar, **_shifted(self.grammar)}.items():
             construction = Construction(grammar, BACKGROUNDS, self.seed, self.set_name)
@@ -662,7 +664,7 @@ class Designer:
                 drawn = self.drawn[condition]
                 scene = Placed(*(part[all_rows] for part in drawn.placed))
                 arms[self.names[condition]] = self.sequences.add(
-                    construction.write(drawn.combination, scene)
+                    construction.write(drawn.combination, scene)[:each]
                 )
             cells.append(Cell(None, name, arms))
         if len(cells) < 2:
@@ -670,6 +672,15 @@ class Designer:
             yield Design("shift", -1, "", "", reason=reason)
         else:
             yield Design("shift", -1, "", "", tuple(cells))
+
+
+def _sequences_each(conditions: int) -> int:
+    """Return how many sequences each of many conditions has, so that a cell holds no more than of two.
+
+    >>> [_sequences_each(conditions) for conditions in (2, 4, 10)]
+    [200, 100, 50]
+    """
+    return max(FEWEST, min(BACKGROUNDS, 2 * BACKGROUNDS // conditions))
 
 
 def gap_bins(gaps: np.ndarray, weights: np.ndarray, most: int) -> list[tuple[int, int]]:
