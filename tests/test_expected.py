@@ -2,12 +2,14 @@
 
 import json
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from fault_tools import GRAMMAR
 
+import seqgra.attribute  # noqa: F401 (its module is patched)
 from seqgra.cli import main
 from seqgra.errors import InputError
 from seqgra.fingerprint import read_run
@@ -147,7 +149,7 @@ def test_options_of_attributions_are_those_of_the_command_lines(folder, monkeypa
         made[folders[-1]] = options
         raise InputError
 
-    monkeypatch.setattr("seqgra.attribute.identity_of", identity)
+    monkeypatch.setattr(sys.modules["seqgra.attribute"], "identity_of", identity)
     cell = next(cell for cell in grid.cells if cell.architecture == "fc4")
     pack = next(name for name, pack in grid.packs.items() if cell in pack.cells)
     folders = []
