@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +31,39 @@ def refuse_negative_seed(seed: int) -> None:
     """
     if seed < 0:
         raise bad_input("--seed", "", f"is {seed}; a seed is a whole number from 0")
+
+
+#: Examples of a set at most: the element table counts them in int32.
+_MOST_EXAMPLES = (1 << 31) - 1
+
+
+def require_space(folder: Path, counts: Mapping[str, int], bytes_each: int) -> None:
+    """Refuse what cannot fit on the disk of a folder, before the first byte is written.
+
+    Parameters
+    ----------
+    folder
+        Where the sets are written.
+    counts
+        Examples of each set that is written.
+    bytes_each
+        Of an example, at least.
+
+    Raises
+    ------
+    InputError
+        If a set has too many examples, or they need more than is free.
+    """
+    for name, count in counts.items():
+        if count > _MOST_EXAMPLES:
+            message = f"{count:,} examples are too many; a set holds {_MOST_EXAMPLES:,} at most"
+            raise bad_input(folder, name, message)
+    needed, free = sum(counts.values()) * bytes_each, shutil.disk_usage(folder).free
+    if needed > free:
+        message = (
+            f"needs at least {needed / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free on its disk"
+        )
+        raise bad_input(folder, "", f"{message}; ask for fewer examples, or choose another disk")
 
 
 def content_of(grammar: Grammar, name: str, seed: int) -> dict[str, Any]:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
+
+_NO_MEMORY = re.compile(
+    "not enough memory|can't allocate memory|cannot allocate memory|out of memory|ALLOC_FAILED",
+    re.I,
+)
 
 
 class Problem(NamedTuple):
@@ -51,6 +58,17 @@ def bad_argument(name: str, message: str) -> ArgumentError:
 def bad_input(file: object, path: str, message: str) -> InputError:
     """Return (not raise) the error of a single problem."""
     return InputError(Problem(str(file), path, message))
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether an exception, of any library, says that memory was not enough."""
+    if isinstance(error, MemoryError):  # numpy's and pyarrow's too
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    known = ("OutOfMemoryError", "ResourceExhaustedError")  # of torch and TensorFlow
+    said = isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error))
+    return type(error).__name__ in known or bool(said)
 
 
 def raise_problems(problems: Iterable[Problem]) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from seqgra.alphabet import PADDING, SETS
 from seqgra.dataset import Dataset, open_dataset
+from seqgra.dataset_files import require_space
 from seqgra.errors import bad_input
 from seqgra.fingerprint import claim, identity_of
 from seqgra.progress import Progress
@@ -104,6 +105,8 @@ def export(
     with claim(folder, identity) as draft:
         if draft.previous:
             return "up to date"
+        if form != "parquet":  # which is compressed
+            require_space(folder, counts, dataset.grammar.shortest)
         for name, count in counts.items():
             dataset.verify(name)
             _WRITERS[form](dataset, name, draft.aside, _blocks(dataset, name, count, folder))

@@ -19,6 +19,7 @@ from seqgra.model import AbstractModel, open_model
 from seqgra.plot.elements import logos
 from seqgra.plot.style import save
 from seqgra.streams import stream
+from seqgra.textfile import harmless_table
 
 #: Share of a filter's highest activation from which a window counts (doi:10.1371/journal.pcbi.1007560).
 SHARE = 0.5
@@ -291,11 +292,11 @@ def _write(
     for source, found in best.groupby("source", sort=False):
         own = found.drop_duplicates("filter").drop(columns="source").set_index("filter")
         table = table.join(own.add_prefix("" if source == ELEMENTS else "database_"), on="filter")
-    table.to_csv(draft.aside("filters.csv"), index=False, lineterminator="\n")
+    harmless_table(table).to_csv(draft.aside("filters.csv"), index=False, lineterminator="\n")
     columns = ["source", "motif", "filter", "p", "q", "offset", "strand"]
     known = best.drop_duplicates(["source", "motif"])[columns]
     known = known.sort_values(["source", "motif"], ascending=[False, True])  # elements first
-    known.to_csv(draft.aside("motifs.csv"), index=False, lineterminator="\n")
+    harmless_table(known).to_csv(draft.aside("motifs.csv"), index=False, lineterminator="\n")
     named = {f"filter-{number}": matrix.T for number, matrix in matrices.items()}
     sites = [int(windows[number]) for number in matrices]
     content = meme_text(named, alphabet.letters, background.tolist(), sites)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 
 _BAR_SECONDS, _LINE_SECONDS = 0.2, 15.0
 
@@ -29,11 +30,15 @@ class Progress:
         self._next = now + (_BAR_SECONDS if self._terminal else _LINE_SECONDS)
         share = self._done / self._total if self._total else 1.0
         text = f"{self._label}: {self._done:,} of {self._total:,} ({share:.0%}) {note}".rstrip()
-        sys.stderr.write(f"\r\x1b[K{text}" if self._terminal else f"{text}\n")
-        sys.stderr.flush()
+        _show(f"\r\x1b[K{text}" if self._terminal else f"{text}\n")
 
     def close(self) -> None:
         """Clear the bar."""
         if self._terminal:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            _show("\r\x1b[K")
+
+
+def _show(text: str) -> None:
+    with suppress(BrokenPipeError):  # nobody reads it any more, which is no reason to stop working
+        sys.stderr.write(text)
+        sys.stderr.flush()

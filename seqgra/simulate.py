@@ -20,6 +20,7 @@ from seqgra.dataset_files import (
     content_of,
     publish_dataset,
     refuse_negative_seed,
+    require_space,
 )
 from seqgra.dataset_memory import MemoryDataset
 from seqgra.errors import bad_input
@@ -82,6 +83,8 @@ def simulate(
         law = compile_law(grammar, str(grammar_file))
         wanted = {name: max(counts.get(name, 0), there.get(name, 0)) for name in SETS}
         wanted = {name: count for name, count in wanted.items() if count}
+        written = {name: count for name, count in wanted.items() if there.get(name) != count}
+        require_space(folder, written, law.window + law.conditions)
         checksums: dict[str, list[int]] = {}
         for name, count in wanted.items():
             if there.get(name) == count:

@@ -18,6 +18,7 @@ from seqgra.dataset_files import (
     ElementWriter,
     publish_dataset,
     refuse_negative_seed,
+    require_space,
 )
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, Identity, claim, identity_of
@@ -60,11 +61,12 @@ def subsample(source: Path, folder: Path, *, seed: int, sets: Sequence[str]) -> 
     with claim(folder, subsample_identity(dataset.fingerprint, seed, sets)) as draft:
         if draft.previous:
             return "up to date"
+        counts = {name: dataset.counts[name] for name in sets}
+        require_space(folder, counts, dataset.window + len(dataset.conditions))
         dataset.verify(*sets)
         checksums: dict[str, list[int]] = {}
         for name in sets:
             checksums |= _write_set(draft, dataset, name, seed)
-        counts = {name: dataset.counts[name] for name in sets}
         content = {**dataset.content, "seed": seed, "counts": counts, "checksums": checksums}
         publish_dataset(draft, content)
     return "done"

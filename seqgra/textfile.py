@@ -6,8 +6,12 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seqgra.errors import bad_input
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: How gzip and bgzip files begin.
 GZIP = b"\x1f\x8b"
@@ -94,6 +98,12 @@ def harmless(cell: object) -> object:
     except ValueError:
         return f"'{cell}"
     return cell
+
+
+def harmless_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose texts are `harmless`, to be written as CSV."""
+    texts = table.select_dtypes(exclude=["number", "bool"]).columns
+    return table.assign(**{name: table[name].map(harmless) for name in texts})
 
 
 def text_lines(file: Path) -> Iterator[tuple[int, str]]:

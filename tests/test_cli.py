@@ -3,12 +3,15 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
+import yaml
 
 from seqgra import cli
+from seqgra.errors import out_of_memory
 from seqgra.grammar.load import load_grammar
 
 VERBS = ["simulate", "train", "evaluate", "attribute", "compare", "check", "variant", "list"]
@@ -207,3 +210,106 @@ def test_the_list_reads_no_further_than_descriptions(tmp_path, capsys):
     (folder / "b.yaml").write_text("{")
     assert run("list", "--library", tmp_path) == 2
     assert "b.yaml: line 1, column 2: is not YAML" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", ["list", "simulate --help", "check GRAMMAR", "--version", "describe GRAMMAR"]
+)
+def test_a_closed_pipe_ends_in_silence(tmp_path, tiny_grammar, arguments):
+    call = [sys.executable, "-m", "seqgra.cli", *arguments.split()]
+    call = [str(tiny_grammar) if part == "GRAMMAR" else part for part in call]
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(call, stdout=writing, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    os.close(writing)
+    assert ended.stderr == "" and ended.returncode in (0, 141)
+
+
+def test_a_stage_whose_output_nobody_reads_is_done(tmp_path, tiny_grammar):
+    call = [
+        sys.executable,
+        "-m",
+        "seqgra.cli",
+        "simulate",
+        str(tiny_grammar),
+        "-o",
+        "d",
+        "--size",
+        "90",
+    ]
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(call, stdout=writing, stderr=writing, cwd=tmp_path)
+    os.close(writing)
+    assert ended.returncode == 0 and (tmp_path / "d" / "run.json").exists()
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch's own."""
+
+
+NO_MEMORY = [MemoryError(), OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")]
+NO_MEMORY += [RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")]
+NO_MEMORY += [OSError(errno.ENOMEM, "Cannot allocate memory")]
+
+
+@pytest.mark.parametrize("error", NO_MEMORY, ids=lambda error: type(error).__name__)
+def test_out_of_memory_is_one_line(tmp_path, tiny_grammar, capsys, monkeypatch, error):
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr("seqgra.simulate.simulate", fails)
+    assert run("simulate", tiny_grammar, "-o", tmp_path / "d", "--size", 100) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{tmp_path}/d: out of memory" in line and "nothing finished was lost" in line
+
+
+def test_other_errors_are_no_lack_of_memory():
+    for error in (RuntimeError("shapes differ"), OSError(errno.ENOENT, "x"), KeyError("memory")):
+        assert not out_of_memory(error)
+
+
+def test_too_many_open_files_say_what_to_do(tmp_path, tiny_grammar, capsys, monkeypatch):
+    def fails(*_, **__):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), "training.x.npy")
+
+    monkeypatch.setattr("seqgra.simulate.simulate", fails)
+    assert run("simulate", tiny_grammar, "-o", tmp_path / "d", "--size", 100) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "Too many open files" in line and "ulimit -n" in line
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [(10**15, "examples are too many; a set holds 2,147,483,647 at most"), (10**9, "GB are free")],
+)
+def test_what_the_disk_cannot_hold_is_refused_before_the_first_byte(
+    tmp_path, tiny_grammar, capsys, monkeypatch, size, message
+):
+    usage = shutil.disk_usage(tmp_path)._replace(free=40 * 10**9)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    assert run("simulate", tiny_grammar, "-o", tmp_path / "d", "--size", size) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert [path.name for path in (tmp_path / "d").iterdir()] == [".lock"]
+
+
+def test_a_marker_replaces_nothing_but_a_marker(tmp_path, tiny_grammar, capsys):
+    batch, mine = tmp_path / "batch.txt", tmp_path / "thesis.txt"
+    batch.write_text(f"{tiny_grammar} -o {tmp_path}/a --size 50")
+    mine.write_text("all of it")
+    assert run("simulate", "--batch", batch, "--done", mine) == 2
+    assert mine.read_text() == "all of it" and "lists no results" in capsys.readouterr().err
+    for _ in range(2):
+        assert run("simulate", "--batch", batch, "--done", tmp_path / "done") == 0
+
+
+@pytest.mark.parametrize("name", ["a" * 238, "a" * 201])
+@pytest.mark.parametrize("key", ["grammars", "architectures", "name"])
+def test_names_too_long_for_files_are_refused_by_check(tmp_path, capsys, name, key):
+    content = {"name": "t", "grammars": ["g"], "architectures": ["fc4"], "sizes": [100]}
+    (tmp_path / "c.yaml").write_text(
+        yaml.safe_dump(content | {key: name if key == "name" else [name]})
+    )
+    assert run("check", tmp_path / "c.yaml") == 2
+    assert f"has {len(name)} letters; use 200 at most" in capsys.readouterr().err

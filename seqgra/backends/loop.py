@@ -21,6 +21,7 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from seqgra.architecture.schema import Network, Training
+from seqgra.errors import out_of_memory
 from seqgra.fingerprint import Draft
 from seqgra.progress import Progress
 from seqgra.training import (
@@ -283,6 +284,8 @@ def _resume(state: State, trainee: Trainee, draft: Draft) -> None:
     try:
         state.load(trainee, draft.checkpoint)
     except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
+        if out_of_memory(error):
+            raise
         log.warning("%s: checkpoint %s; starting anew", draft.folder, error)
         draft.checkpoint.unlink()
         return

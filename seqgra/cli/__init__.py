@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import errno
 import logging
+import os
+import re
 import shlex
 import sys
 import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 from seqgra.cli.fit import add_fit
 from seqgra.cli.gpus import share_gpus
@@ -26,7 +29,7 @@ from seqgra.cli.verbs import (
     add_train,
     add_tune,
 )
-from seqgra.errors import SeqgraError
+from seqgra.errors import SeqgraError, bad_input, out_of_memory
 
 #: System errors that the user can mend; they end like wrong input, in one line.
 _USERS_ERRORS = (
@@ -40,11 +43,32 @@ _USERS_ERRORS = (
     errno.EISDIR,
     errno.EEXIST,
     errno.ENAMETOOLONG,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.EIO,
+    errno.ESTALE,
 )
+#: What to do about some of them.
+_ADVICE = dict.fromkeys((errno.EMFILE, errno.ENFILE), "; raise the limit with `ulimit -n`")
+#: Exit code where nobody reads what is printed: that of a process ended by SIGPIPE.
+_NOBODY_READS = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return 0 (done), 1 (failed), 2 (the input is wrong) or 130 (interrupted)."""
+    """Run one command; return 0 (done), 1 (failed), 2 (the input is wrong) or 130 (interrupted).
+
+    Where nobody reads its output any more, as after ``| head``, a command that only prints ends in silence
+    with 141; one that writes results goes on.
+    """
+    try:
+        return _main(arguments)
+    except BrokenPipeError:
+        return _NOBODY_READS
+    finally:
+        _say("")  # what is left in the buffer, so that Python does not complain at exit
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     logging.basicConfig(format="seqgra: %(message)s", level=logging.WARNING)
     given = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
@@ -74,15 +98,44 @@ def _run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         _complain("interrupted; the same command goes on from here")
         return 130
-    except OSError as error:
-        if error.errno not in _USERS_ERRORS:
+    except Exception as error:
+        if out_of_memory(error):
+            _complain(_memory_line(options, error))
+            return 1
+        if not isinstance(error, OSError) or error.errno not in _USERS_ERRORS:
             raise
-        _complain(f"{error.filename or 'writing'}: {error.strerror}; nothing finished was lost")
+        advice = _ADVICE.get(error.errno, "")
+        said = f"{error.filename or 'writing'}: {error.strerror}; nothing finished was lost{advice}"
+        _complain(said)
         return 2
     if said:
         target = f"{options.output}: " if getattr(options, "output", None) else ""
-        print(f"{target}{said} ({time.perf_counter() - started:.1f} s)", flush=True)
+        _say(f"{target}{said} ({time.perf_counter() - started:.1f} s)\n")
     return 0
+
+
+def _memory_line(options: argparse.Namespace, error: Exception) -> str:
+    """Return one line on memory that was not enough, with what the library says of it."""
+    where = getattr(options, "output", None) or options.verb
+    detail = " ".join(str(error).split())[:150]
+    said = f"{where}: out of memory{f' ({detail})' if detail else ''}; nothing finished was lost"
+    return f"{said}; give it more memory, or a network smaller batches"
+
+
+def _say(text: str) -> None:
+    """Print, and go on without a word where nobody reads it any more."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence(sys.stdout)
+
+
+def _silence(stream: TextIO) -> None:
+    """Let what is still printed vanish."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _batch(parser: argparse.ArgumentParser, given: list[str]) -> int:
@@ -127,7 +180,11 @@ def _batch(parser: argparse.ArgumentParser, given: list[str]) -> int:
     if failed:
         _complain(f"{file}: {failed} of {len(calls)} calls failed; the others are done")
     elif done:
-        _write_done(done, made)
+        try:
+            _write_done(done, made)
+        except SeqgraError as error:
+            _complain(str(error))
+            return error.exit_code
     return 1 if failed else 0
 
 
@@ -182,8 +239,18 @@ def _write_done(file: Path, nouns: list[Path]) -> None:
     """Write the fingerprint of every noun of a batch: the file changes only if one of them does."""
     from seqgra.fingerprint import read_run, write_atomically
 
+    if os.path.lexists(file) and not _is_marker(file):
+        raise bad_input(file, "", "lists no results; choose another file for --done")
     lines = [f"{(read_run(noun) or {}).get('fingerprint')}  {noun}\n" for noun in nouns]
     write_atomically(file, "".join(lines))
+
+
+def _is_marker(file: Path) -> bool:
+    try:
+        lines = file.read_text().splitlines()
+    except (OSError, UnicodeDecodeError):
+        return False
+    return all(re.match(r"([0-9a-f]{32}|None)  .", line) for line in lines)
 
 
 class _Version(argparse.Action):
@@ -197,8 +264,11 @@ class _Version(argparse.Action):
 
 
 def _complain(message: str) -> None:
-    for line in message.splitlines():
-        print(f"seqgra: {line}", file=sys.stderr, flush=True)
+    try:
+        for line in message.splitlines():
+            print(f"seqgra: {line}", file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        _silence(sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

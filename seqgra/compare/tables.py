@@ -26,7 +26,7 @@ from seqgra.dataset import split_size
 from seqgra.fingerprint import replacing, write_atomically
 from seqgra.outputs import OwnFiles
 from seqgra.results import MACRO, read_recovery, read_scores
-from seqgra.textfile import harmless
+from seqgra.textfile import harmless_table
 
 #: Columns of each table, without the keys.
 SCORES = ("training_examples", "status", "metric", "scope", "value", "chance", "headline")
@@ -235,9 +235,7 @@ def write_tables(tables: Mapping[str, pd.DataFrame], own: OwnFiles) -> None:
     Texts that a spreadsheet would take for formulas are made harmless in CSV; Parquet has them as they are.
     """
     for name, frame in tables.items():
-        texts = frame.select_dtypes(exclude=["number", "bool"]).columns
-        csv = frame.assign(**{column: frame[column].map(harmless) for column in texts})
-        text = csv.to_csv(index=False, lineterminator="\n")
+        text = harmless_table(frame).to_csv(index=False, lineterminator="\n")
         write_atomically(own.file(f"tables/{name}.csv"), text)
         with replacing(own.file(f"tables/{name}.parquet")) as stream:
             frame.to_parquet(stream, index=False)

@@ -15,6 +15,7 @@ from seqgra.fit.pairs import ARRANGEMENTS
 from seqgra.fit.scale import Step
 from seqgra.fit.singles import MOST_COPIES
 from seqgra.fit.twin import FLAG, Check
+from seqgra.textfile import harmless
 
 MOTIFS = "motifs.meme"
 _WORDS_SHOWN = 12
@@ -107,7 +108,7 @@ def _rule_lines(owner: str, drafts: Sequence[RuleDraft], files: dict[str, str]) 
         lines += [f"    # {line}" for line in draft.evidence]
         rule = dict(draft.rule)
         if isinstance(rule.get("position"), dict):
-            file = f"position-{_plain(owner)}-{len(files)}.tsv"  # no two names alike
+            file = f"position-{_plain(owner)[:40]}-{len(files)}.tsv"  # no two names alike
             files[file] = _law_table(rule["position"])
             rule["position"] = {"file": file}
         lines.append(f"    - {_flow(rule)}")
@@ -210,5 +211,6 @@ def check_tables(check: Check) -> dict[str, str]:
 
 def _csv(rows: list[tuple[object, ...]]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([[harmless(cell) for cell in row] for row in rows])
     return text.getvalue()

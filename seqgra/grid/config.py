@@ -12,10 +12,17 @@ from seqgra.architecture.optimizers import CANDIDATES, Candidates
 from seqgra.architecture.schema import Network
 from seqgra.yamlfile import Strict, suggest
 
+#: Of a name, which is part of names of files: these have 255 bytes at most.
+_LONGEST_NAME = 200
+
 
 def _path_safe(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]*", name):
         raise ValueError(f"is {name!r}; use letters, digits, '.', '_', '+' and '-' only")
+    if len(name) > _LONGEST_NAME:
+        raise ValueError(
+            f"has {len(name)} letters; use {_LONGEST_NAME} at most, for names of files"
+        )
     return name
 
 

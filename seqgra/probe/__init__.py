@@ -25,6 +25,7 @@ from seqgra.probe.asked import TESTABLE, Asked, asked_of
 from seqgra.probe.designs import Cell, Design, Designer
 from seqgra.probe.measures import NOTHING, Line, Logits, bootstrap_weights, score_design
 from seqgra.streams import STREAM_VERSION
+from seqgra.textfile import harmless_table
 
 #: Columns of the table of probes.
 COLUMNS = (
@@ -347,7 +348,8 @@ def probe_folder(
             return "diverged"
         opened = open_model(model, run, None, device)
         table = probe(opened, made or construct(resolved, seed), model)
-        table.to_csv(draft.aside(_TABLE), index=False, lineterminator="\n", float_format="%.6g")
+        text = harmless_table(table)
+        text.to_csv(draft.aside(_TABLE), index=False, lineterminator="\n", float_format="%.6g")
         least = least_scores(table)
         draft.publish(device=opened.device, least=least)
     return f"done; {least}"

@@ -7,11 +7,14 @@ import yaml
 from seqgra.errors import InputError
 from seqgra.grid import Grid, commands, jobs
 from seqgra.library import library_folders
+from seqgra.yamlfile import read_yaml
 from snakemake.exceptions import WorkflowError
 
 REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
 
 try:
+    for file in workflow.configfiles:
+        read_yaml(Path(file))  # refuses what Snakemake would take for another number
     GRID = Grid(dict(config), "config", roots=library_folders(REPOSITORY))
 except InputError as error:
     raise WorkflowError(str(error))
