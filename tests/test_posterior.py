@@ -1,6 +1,6 @@
 """The exact posterior against brute force: all sequences, all placements."""
 
-from itertools import permutations
+from itertools import pairwise, permutations, product
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from seqgra.law.posterior import (
     sequence_sums,
 )
 from seqgra.law.posterior.background_sums import Ratios
+from seqgra.law.posterior.block_sums import packed
 from seqgra.law.posterior.gradient import NoGradient, log_posterior_at
 from seqgra.law.posterior.two_blocks import beside_pair, two_blocks
 
@@ -313,6 +314,25 @@ one: {rules: [{elements: {x: one, y: a, z: one}, spacing: [{elements: [x, y], ga
             np.testing.assert_allclose(logs, two_blocks(*blocks, *values, margin), rtol=1e-10)
             assert (shares < 1 + 1e-12).all()
             assert (shares > 1e-3).mean() > 0.8
+
+
+def test_packed_counts_every_way_to_place_the_copies():
+    """Copies are distinguished: 3! times C(5, 3) ways for three of 2 letters in 8; weights multiply."""
+    alone = packed(np.ones((1, 8)), np.array([2]), np.array([3]))
+    assert alone.tolist() == [1, 7, 2 * 15, 6 * 10]
+    rows = np.random.default_rng(0).random((2, 9))
+    width, most = np.array([2, 3]), np.array([2, 1])
+    expected = np.zeros((2, 3))
+    for one, two in np.ndindex(2, 3):
+        kinds = [0] * two + [1] * one
+        for starts in product(range(9), repeat=len(kinds)):
+            ends = [start + width[kind] for start, kind in zip(starts, kinds, strict=True)]
+            order = np.argsort(starts)
+            apart = all(ends[a] <= starts[b] for a, b in pairwise(order))
+            if apart and max(ends, default=0) <= 9:
+                weights = [rows[kind, at] for at, kind in zip(starts, kinds, strict=True)]
+                expected[one, two] += np.prod(weights)
+    np.testing.assert_allclose(packed(rows, width, most), expected.ravel(), rtol=1e-12)
 
 
 def test_lengths_vary():
