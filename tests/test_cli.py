@@ -258,7 +258,7 @@ def test_out_of_memory_is_one_line(tmp_path, tiny_grammar, capsys, monkeypatch, 
     def fails(*_, **__):
         raise error
 
-    monkeypatch.setattr("seqgra.simulate.simulate", fails)
+    monkeypatch.setattr("seqgra.dataset_files.ArrayWriter.write", fails)
     assert run("simulate", tiny_grammar, "-o", tmp_path / "d", "--size", 100) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert f"{tmp_path}/d: out of memory" in line and "nothing finished was lost" in line
@@ -273,7 +273,7 @@ def test_too_many_open_files_say_what_to_do(tmp_path, tiny_grammar, capsys, monk
     def fails(*_, **__):
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), "training.x.npy")
 
-    monkeypatch.setattr("seqgra.simulate.simulate", fails)
+    monkeypatch.setattr("seqgra.dataset_files.ArrayWriter.write", fails)
     assert run("simulate", tiny_grammar, "-o", tmp_path / "d", "--size", 100) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "Too many open files" in line and "ulimit -n" in line
