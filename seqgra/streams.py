@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable
+from typing import Literal
 
 import numpy as np
 
@@ -20,6 +21,9 @@ STREAM_VERSION = 1
 #: Examples that share a stream: a block is always drawn whole and cut on writing.
 BLOCK = 4096
 _SCALE = 1 << 63
+#: What the random numbers of a training follow from, see `seqgra.training.Options.source`.
+SeedDesign = Literal["nested", "crossed"]
+SEED_DESIGNS: tuple[SeedDesign, ...] = ("nested", "crossed")
 
 
 def stream_state(seed: int, stage: str, set_name: str, block: int) -> np.ndarray:

@@ -20,9 +20,9 @@ from seqgra.architecture.shapes import check_stack
 from seqgra.dataset import Dataset, largest_size, open_dataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, Identity, claim, identity_of, require_run
-from seqgra.model import backend_module, task_of
+from seqgra.model import NETWORK_BACKENDS, backend_module, task_of
 from seqgra.results import read_tuning
-from seqgra.streams import stream
+from seqgra.streams import SeedDesign, stream
 from seqgra.training import (
     Options,
     Trained,
@@ -49,6 +49,7 @@ def train(
     threads: int = 1,
     tuned: Path | None = None,
     permute_labels: bool = False,
+    seeds: SeedDesign = "nested",
     stack: int = 1,
     place: int = 0,
 ) -> str:
@@ -78,7 +79,10 @@ def train(
     tuned
         Folder that ``seqgra tune`` made of this architecture: what it chose replaces the optimiser.
     permute_labels
-        Train on labels that are dealt out to the examples of each set at random: a null for recovery.
+        Train on labels that are permuted within each set at random: a null for recovery.
+    seeds
+        Whether the random numbers of a network follow from the training pool and the model seed
+        (``nested``) or from the model seed alone (``crossed``), see `training.Options.source`.
     stack, place
         Train as one of a stack of so many, at a place in it: see `train_stack`.
 
@@ -92,7 +96,7 @@ def train(
     InputError
         If an input is wrong or missing.
     """
-    how = Options(seed, device, threads)
+    how = Options(seed, device, threads, seeds)
     if stack > 1:
         runs = {place: Run(dataset, folder, seed)}
         said = train_stack(
@@ -152,7 +156,7 @@ def train_stack(
     width
         Models in the stack.
     how
-        Device and threads; the seeds are those of `runs`.
+        Device, threads and seed design; the seeds are those of `runs`.
 
     Returns
     -------
@@ -280,6 +284,7 @@ def _job(
         None if exact else size,
         how.seed,
         how.threads,
+        seeds=how.seeds,
         permute_labels=permute_labels,
         stacked=stacked,
     )
@@ -295,6 +300,7 @@ def model_options(
     seed: int,
     threads: int,
     *,
+    seeds: SeedDesign = "nested",
     permute_labels: bool = False,
     stacked: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
@@ -304,6 +310,8 @@ def model_options(
     ----------
     backend, size, seed, threads
         As of `train`; the exact posterior has no size (None), and neither seed nor threads.
+    seeds
+        As of `train`; of networks only, since nothing in a baseline is random.
     permute_labels
         As of `train`.
     stacked
@@ -312,6 +320,8 @@ def model_options(
     options: dict[str, Any] = {"backend": backend}
     if size is not None:
         options |= {"size": size, "seed": seed, "threads": threads}
+    if backend in NETWORK_BACKENDS:
+        options["seeds"] = seeds
     if permute_labels:
         options["permute_labels"] = True
     if stacked:

@@ -16,6 +16,7 @@ from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft
 from seqgra.logits import log_odds, log_softmax
 from seqgra.model import MULTI_LABEL, NETWORK_BACKENDS, AbstractModel, task_of
+from seqgra.streams import SeedDesign
 
 #: The lowest temperature that is fitted; its inverse is the highest.
 COLDEST = 1e-3
@@ -47,11 +48,38 @@ class TrainingData(NamedTuple):
 
 
 class Options(NamedTuple):
-    """How to train: model seed, device (auto, cpu, cuda) and CPU threads."""
+    """How to train.
+
+    Attributes
+    ----------
+    seed
+        Model seed.
+    device
+        ``auto``, ``cpu`` or ``cuda``.
+    threads
+        CPU threads.
+    seeds
+        ``nested`` or ``crossed``, see `source`.
+    """
 
     seed: int
     device: str
     threads: int
+    seeds: SeedDesign = "nested"
+
+    def source(self, dataset: Dataset) -> str:
+        """Return what initial weights, order, dropout and augmentation of a training follow from.
+
+        Nested: the training pool and the model seed, so that another data seed, grammar or real dataset is
+        another initialisation. All sizes of a pool share its fingerprint, and so do both libraries. Crossed:
+        the model seed alone, so that each initialisation meets every dataset.
+
+        Returns
+        -------
+        str
+            For `seqgra.backends.loop.derived_seed`.
+        """
+        return str(self.seed) if self.seeds == "crossed" else f"{dataset.fingerprint} {self.seed}"
 
 
 class Trained(NamedTuple):

@@ -19,6 +19,7 @@ from seqgra.errors import bad_input
 from seqgra.fingerprint import claim, identity_of, within
 from seqgra.model import backend_module
 from seqgra.results import Candidate, Tuning, write_tuning
+from seqgra.streams import SeedDesign
 from seqgra.training import Options, Trained, ready_network, training_data, write_history
 
 #: Epochs that each candidate trains at most.
@@ -40,8 +41,8 @@ class _Trial(NamedTuple):
     @property
     def settings(self) -> dict[str, Any]:
         """Options that can change bits."""
-        seed, threads = self.options.seed, self.options.threads
-        return {"backend": self.backend, "size": self.size, "seed": seed, "threads": threads}
+        shared = {name: getattr(self.options, name) for name in ("seed", "threads", "seeds")}
+        return {"backend": self.backend, "size": self.size, **shared}
 
     def candidate(self, optimizer: Optimizer) -> Network:
         """Return the network that tries an optimiser."""
@@ -62,6 +63,7 @@ def tune(
     backend: str = "pytorch",
     device: str = "auto",
     threads: int = 1,
+    seeds: SeedDesign = "nested",
 ) -> str:
     """Train each candidate for a few epochs and write the one with the least validation loss.
 
@@ -83,7 +85,7 @@ def tune(
         That each candidate trains at most.
     candidates
         Of an architecture whose file lists none.
-    backend, device, threads
+    backend, device, threads, seeds
         As for training.
 
     Returns
@@ -103,7 +105,7 @@ def tune(
     network = network.model_copy(update={"tune": network.tune or candidates})
     network = ready_network(network, architecture, backend, opened)
     tried = network.tune
-    trial = _Trial(network, opened, size, epochs, backend, Options(seed, device, threads))
+    trial = _Trial(network, opened, size, epochs, backend, Options(seed, device, threads, seeds))
     identity = identity_of(
         "tune",
         {"dataset": opened.fingerprint, "architecture": untuned_fingerprint(network)},
@@ -126,6 +128,7 @@ def tuning_options(
     """Return the options of a tuning's identity; see `tune`."""
     content = [c.model_dump(mode="json", exclude_none=True) for c in candidates]
     settings = {"backend": backend, "size": size, "seed": options.seed, "threads": options.threads}
+    settings["seeds"] = options.seeds
     return {**settings, "epochs": epochs, "candidates": content}
 
 

@@ -105,7 +105,7 @@ def test_a_stack_ends_close_to_models_trained_alone(name, examples, tmp_path):
     x = np.array(data[0].validation_x)
     for place, trained in together.items():
         own = alone(net, data[place], seeds[place], tmp_path / str(place))
-        np.testing.assert_allclose(trained.model.logits(x), own.model.logits(x), atol=2e-3)
+        np.testing.assert_allclose(trained.model.logits(x), own.model.logits(x), atol=5e-3)
         for row, other in zip(trained.history, own.history, strict=True):
             assert row.keys() == other.keys()
             values = [[r[k] for k in r if k != "seconds"] for r in (row, other)]
@@ -130,7 +130,8 @@ def test_bits_depend_on_width_and_place_alone(name, examples):
 def test_a_diverging_neighbour_is_not_felt(examples):
     net, data = network({"layers": LAYERS}, epochs=2), data_of(examples[0])
     calm = stacked(net, {0: data, 1: data}, {0: 1, 1: 2}, 2)
-    stack = pytorch_stack.Stack(net, [data, data], [1, 2], torch.device("cpu"))
+    sources = [Options(seed, "cpu", 1).source(data.dataset) for seed in (1, 2)]
+    stack = pytorch_stack.Stack(net, [data, data], sources, torch.device("cpu"))
     with torch.no_grad():
         for values in stack._weights.values():
             values[0] = float("nan")

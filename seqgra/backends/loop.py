@@ -326,7 +326,15 @@ def _rounded(row: Mapping[str, float]) -> dict[str, float]:
     return {**rounded, "epoch": int(row["epoch"])}
 
 
-def derived_seed(seed: int, purpose: str) -> int:
-    """Return a seed of 56 bits for one purpose, such as the order of an epoch."""
-    text = f"seqgra model {seed}|{purpose}".encode()
+def derived_seed(source: str, purpose: str) -> int:
+    """Return a seed of 56 bits for one purpose, such as the order of an epoch.
+
+    Parameters
+    ----------
+    source
+        From `seqgra.training.Options.source`.
+    purpose
+        What the random numbers are for.
+    """
+    text = f"seqgra model {source}|{purpose}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=7).digest(), "little")

@@ -53,7 +53,7 @@ def fit_stack(
     data, seeds
         By the model's place, from 0 and below `width`; sets of one size, window, alphabet and task.
     how
-        Device and threads of all.
+        Device, threads and seed design of all.
     width
         Models in the stack. Places without a model are filled with copies of one that has, so that
         a model's bits depend on `width` and its place, and not on which others there are.
@@ -62,7 +62,8 @@ def fit_stack(
     prepare_process(how.threads)
     filler = min(data)
     filled = [place if place in data else filler for place in range(width)]
-    stack = Stack(network, [data[k] for k in filled], [seeds[k] for k in filled], device)
+    sources = [how._replace(seed=seeds[k]).source(data[k].dataset) for k in filled]
+    stack = Stack(network, [data[k] for k in filled], sources, device)
     trained = {}
     for place, (state, status, reason, facts) in run_stack(stack, network, data).items():
         module = stack.module(place, state.best_weights)
@@ -107,12 +108,17 @@ class Stack:
         self,
         network: Network,
         data: Sequence[TrainingData],
-        seeds: Sequence[int],
+        sources: Sequence[str],
         device: torch.device,
     ) -> None:
-        self._network, self._plan, self._seeds, self._on = network, network.training, seeds, device
+        self._network, self._plan, self._sources, self._on = (
+            network,
+            network.training,
+            sources,
+            device,
+        )
         self._recipe = recipe_of(network, data[0])
-        modules = [self._fresh(seed) for seed in seeds]
+        modules = [self._fresh(source) for source in sources]
         stacked, self._buffers = torch.func.stack_module_state(modules)
         self._weights: Tensors = {k: nn.Parameter(v.detach()) for k, v in stacked.items()}
         self._base, self._dropouts = _with_given_dropout(modules[0])
@@ -132,8 +138,8 @@ class Stack:
         self._loss_weights = torch.stack(given).to(device) if given else None
         self._all = torch.func.vmap(self._one, in_dims=(0, 0, 0))
 
-    def _fresh(self, seed: int) -> nn.Module:
-        torch.manual_seed(derived_seed(seed, "initial weights"))
+    def _fresh(self, source: str) -> nn.Module:
+        torch.manual_seed(derived_seed(source, "initial weights"))
         return build_from_recipe(self._recipe, "architecture").to(self._on)
 
     def _one(self, weights: Tensors, buffers: Tensors, inputs: torch.Tensor) -> Any:
@@ -141,7 +147,7 @@ class Stack:
 
     def module(self, number: int, weights: Arrays) -> nn.Module:
         """Return one model's module with weights as `weights` returns them; without, as it started."""
-        module = self._fresh(self._seeds[number])
+        module = self._fresh(self._sources[number])
         if weights:
             module.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
         return module
@@ -158,11 +164,11 @@ class Stack:
         self._base.train()
         size = self._plan.batch_size
         orders = [
-            epoch_order(len(self._x[0]), self._plan, seed, epoch).split(size)
-            for seed in self._seeds
+            epoch_order(len(self._x[0]), self._plan, source, epoch).split(size)
+            for source in self._sources
         ]
-        draws = [self._generator(seed, f"augmentation {epoch}", "cpu") for seed in self._seeds]
-        masks = [self._generator(seed, f"dropout {epoch}", self._on) for seed in self._seeds]
+        draws = [self._generator(s, f"augmentation {epoch}", "cpu") for s in self._sources]
+        masks = [self._generator(s, f"dropout {epoch}", self._on) for s in self._sources]
         normalised = any(isinstance(m, nn.BatchNorm1d) for m in self._base.modules())
         counts, losses = [], []
         for rows in zip(*orders, strict=True):
@@ -175,8 +181,8 @@ class Stack:
             counts.append(len(rows[0]))
         return np.average(torch.stack(losses).double().cpu().numpy(), axis=0, weights=counts)
 
-    def _generator(self, seed: int, purpose: str, device: Any) -> torch.Generator:
-        return torch.Generator(device).manual_seed(derived_seed(seed, purpose))
+    def _generator(self, source: str, purpose: str, device: Any) -> torch.Generator:
+        return torch.Generator(device).manual_seed(derived_seed(source, purpose))
 
     def _codes(self, number: int, rows: torch.Tensor, draws: torch.Generator) -> torch.Tensor:
         codes = self._x[number][rows]

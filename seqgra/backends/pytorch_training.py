@@ -55,9 +55,10 @@ def fit(network: Network, data: TrainingData, options: Options, draft: Draft | N
     device = choose_device(options.device)
     prepare_process(options.threads)
     recipe = recipe_of(network, data)
-    torch.manual_seed(derived_seed(options.seed, "initial weights"))
+    source = options.source(data.dataset)
+    torch.manual_seed(derived_seed(source, "initial weights"))
     module = build_from_recipe(recipe, network.description or "architecture").to(device)
-    trainee = PytorchTrainee(module, recipe, network, data, options.seed, device)
+    trainee = PytorchTrainee(module, recipe, network, data, source, device)
     state, status, reason, facts = run(trainee, network, data, draft)
     model = PytorchModel(module, recipe, device)
     parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
@@ -77,11 +78,11 @@ class PytorchTrainee(Trainee):
         recipe: dict[str, Any],
         network: Network,
         data: TrainingData,
-        seed: int,
+        source: str,
         device: torch.device,
     ) -> None:
         self.device, self._on = device.type, device
-        self._module, self._plan, self._seed = module, network.training, seed
+        self._module, self._plan, self._source = module, network.training, source
         self._letters = len(data.dataset.alphabet.letters)
         self._predict = FromLetters(predicting(module, recipe), self._letters, device)
         self._optimizer = make_optimizer(network.optimizer, module)
@@ -100,12 +101,12 @@ class PytorchTrainee(Trainee):
         )
 
     def train_epoch(self, epoch: int, rate: float) -> float:
-        """Train one epoch; its order, augmentation and dropout depend on seed and epoch alone."""
+        """Train one epoch; its order, augmentation and dropout depend on source and epoch alone."""
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        order = epoch_order(len(self._x), self._plan, self._seed, epoch).to(self._on)
-        draws = torch.Generator().manual_seed(derived_seed(self._seed, f"augmentation {epoch}"))
-        torch.manual_seed(derived_seed(self._seed, f"dropout {epoch}"))
+        order = epoch_order(len(self._x), self._plan, self._source, epoch).to(self._on)
+        draws = torch.Generator().manual_seed(derived_seed(self._source, f"augmentation {epoch}"))
+        torch.manual_seed(derived_seed(self._source, f"dropout {epoch}"))
         self._module.train()
         normalised = any(isinstance(m, nn.BatchNorm1d) for m in self._module.modules())
         augmented = self._plan.augment != Augment()
@@ -189,11 +190,11 @@ def _fits(data: TrainingData, device: torch.device) -> bool:
     return data.x.nbytes + data.validation_x.nbytes <= _SHARE_OF_GPU * free
 
 
-def epoch_order(examples: int, plan: Training, seed: int, epoch: int) -> torch.Tensor:
-    """Return the order of an epoch's examples, int64 (N,), which depends on seed and epoch alone."""
+def epoch_order(examples: int, plan: Training, source: str, epoch: int) -> torch.Tensor:
+    """Return the order of an epoch's examples, int64 (N,), which depends on source and epoch alone."""
     if not plan.shuffle:
         return torch.arange(examples)
-    generator = torch.Generator().manual_seed(derived_seed(seed, f"order {epoch}"))
+    generator = torch.Generator().manual_seed(derived_seed(source, f"order {epoch}"))
     return torch.randperm(examples, generator=generator)
 
 

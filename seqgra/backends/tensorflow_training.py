@@ -52,14 +52,15 @@ def fit(network: Network, data: TrainingData, options: Options, draft: Draft | N
     choose_device(options.device)
     prepare_process(options.threads)
     recipe = recipe_of(network, data)
-    seed = derived_seed(options.seed, "initial weights")
+    source = options.source(data.dataset)
+    seed = derived_seed(source, "initial weights")
     keras.utils.set_random_seed(seed % 2**32)
     module, weighted = build_from_recipe(recipe, network.description or "architecture")
     if weighted and network.defaults == "seqgra":
         torch.manual_seed(seed)
         take_from_torch(weighted, pytorch.build_from_recipe(recipe, "architecture"))
     model = KerasModel(module, weighted, recipe)
-    trainee = TensorflowTrainee(model, network, data, options.seed)
+    trainee = TensorflowTrainee(model, network, data, source)
     state, status, reason, facts = run(trainee, network, data, draft)
     parameters = int(sum(np.prod(w.shape) for w in module.trainable_variables))
     facts = {"device": model.device, "parameters": parameters, **facts}
@@ -69,9 +70,11 @@ def fit(network: Network, data: TrainingData, options: Options, draft: Draft | N
 class TensorflowTrainee(Trainee):
     """A Keras model with its optimiser and data; letters become one-hot batch by batch."""
 
-    def __init__(self, model: KerasModel, network: Network, data: TrainingData, seed: int) -> None:
+    def __init__(
+        self, model: KerasModel, network: Network, data: TrainingData, source: str
+    ) -> None:
         self.device = model.device
-        self._model, self._plan, self._seed = model, network.training, seed
+        self._model, self._plan, self._source = model, network.training, source
         self._letters = len(data.dataset.alphabet.letters)
         self._x, self._validation_x = data.x, data.validation_x
         multi_label = data.task == MULTI_LABEL
@@ -83,16 +86,16 @@ class TensorflowTrainee(Trainee):
         self._dropouts = [layer for layer in layers if isinstance(layer, keras.layers.Dropout)]
 
     def train_epoch(self, epoch: int, rate: float) -> float:
-        """Train one epoch; its order, augmentation and dropout depend on seed and epoch alone."""
+        """Train one epoch; its order, augmentation and dropout depend on source and epoch alone."""
         self._optimizer.learning_rate.assign(rate)
         self._seed_dropout(epoch)
-        draws = torch.Generator().manual_seed(derived_seed(self._seed, f"augmentation {epoch}"))
+        draws = torch.Generator().manual_seed(derived_seed(self._source, f"augmentation {epoch}"))
         plan, total, counted = self._plan, 0.0, 0
         normalised = any(
             isinstance(layer, keras.layers.BatchNormalization)
             for layer in self._model.network._flatten_layers()
         )
-        order = epoch_order(len(self._x), plan, self._seed, epoch)  # the PyTorch backend's too
+        order = epoch_order(len(self._x), plan, self._source, epoch)  # the PyTorch backend's too
         for rows in order.split(plan.batch_size):
             if normalised and len(rows) == 1:
                 continue  # one example has no variance to normalise by
@@ -106,10 +109,10 @@ class TensorflowTrainee(Trainee):
         return total / counted
 
     def _seed_dropout(self, epoch: int) -> None:
-        tf.random.set_seed(derived_seed(self._seed, f"dropout {epoch}"))
+        tf.random.set_seed(derived_seed(self._source, f"dropout {epoch}"))
         for number, layer in enumerate(self._dropouts):
             if layer.rate > 0:
-                seed = derived_seed(self._seed, f"dropout {epoch} layer {number}")
+                seed = derived_seed(self._source, f"dropout {epoch} layer {number}")
                 layer.seed_generator.state.assign([seed & 0xFFFFFFFF, seed >> 32])
 
     def validation_logits(self) -> np.ndarray:

@@ -24,6 +24,7 @@ from seqgra.cli.options import (
     sets_of,
 )
 from seqgra.errors import bad_input
+from seqgra.streams import SEED_DESIGNS
 
 if TYPE_CHECKING:
     from seqgra.architecture.optimizers import Candidates
@@ -178,6 +179,13 @@ def _add_training(parser: argparse.ArgumentParser, what: str, which: str = "") -
     )
     parser.add_argument("--seed", type=natural, default=0, help="model seed [0]")
     parser.add_argument(
+        "--seeds",
+        choices=SEED_DESIGNS,
+        default="nested",
+        help="initial weights, order, dropout, augmentation of a network follow from the dataset, whatever "
+        "its size, and --seed (nested), or from --seed alone (crossed) [nested]",
+    )
+    parser.add_argument(
         "--backend",
         default="pytorch",
         help="of a network: pytorch or tensorflow; a baseline names its own [pytorch]",
@@ -206,9 +214,8 @@ def _train(options: argparse.Namespace) -> str:
 
 def _training_options(options: argparse.Namespace) -> dict[str, Any]:
     """Return the options that tune and train share."""
-    return {
-        name: getattr(options, name) for name in ("size", "seed", "backend", "device", "threads")
-    }
+    names = ("size", "seed", "seeds", "backend", "device", "threads")
+    return {name: getattr(options, name) for name in names}
 
 
 def _train_together(group: list[argparse.Namespace]) -> list[str]:
@@ -223,7 +230,7 @@ def _train_together(group: list[argparse.Namespace]) -> list[str]:
         size=shared.size,
         width=shared.stack,
         backend=shared.backend,
-        how=Options(shared.seed, shared.device, shared.threads),
+        how=Options(shared.seed, shared.device, shared.threads, shared.seeds),
         tuned=shared.tuned,
         permute_labels=shared.permute_labels,
     )

@@ -63,6 +63,8 @@ def _train_options(grid: Grid, cell: Cell) -> list[object]:
     plan = grid.config.train
     options: list[object] = ["--size", cell.size, "--backend", cell.backend]
     options += ["--device", plan.device, "--threads", plan.threads]
+    if isinstance(grid.architectures[cell.architecture], Network):
+        options += ["--seeds", grid.config.seeds]
     return options + _code_option(grid, cell)
 
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from seqgra.architecture.optimizers import CANDIDATES, Candidates
 from seqgra.architecture.schema import Network
+from seqgra.streams import SeedDesign
 from seqgra.yamlfile import Strict, suggest
 
 #: Of a name, which is part of names of files: these have 255 bytes at most.
@@ -186,6 +187,8 @@ class GridConfig(Strict):
     sizes: Annotated[tuple[Size, ...], Field(min_length=1), AfterValidator(_distinct)]
     data_seeds: Seeds = (0,)
     model_seeds: Seeds = (0,)
+    #: Whether every data seed has initialisations of its own.
+    seeds: SeedDesign = "nested"
     backends: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_distinct)] = (
         "pytorch",
     )

@@ -55,7 +55,14 @@ class Expected:
         exact, threads = cell.backend == EXACT, grid.config.train.threads
         size = None if exact else cell.size
         stacked = grid.stacked(cell)
-        model = model_options(cell.backend, size, cell.model_seed, threads, stacked=stacked)
+        model = model_options(
+            cell.backend,
+            size,
+            cell.model_seed,
+            threads,
+            seeds=grid.config.seeds,
+            stacked=stacked,
+        )
         tested = ("test", grid.test_examples(cell.grammar))
         attributions = {
             method.name: attribution_options(
@@ -105,7 +112,8 @@ class Expected:
         }
         if (run := read_run(folder)) is None:
             return ""
-        how = TrainingOptions(0, "auto", self._grid.config.train.threads)
+        config = self._grid.config
+        how = TrainingOptions(0, "auto", config.train.threads, config.seeds)
         tried = architecture.model_copy(update={"tune": architecture.tune or plan.candidates})
         tried = with_defaults(tried, cell.backend, cell.architecture)
         options = tuning_options(cell.backend, cell.size, how, plan.epochs, tried.tune)
