@@ -27,10 +27,17 @@ class Truth(NamedTuple):
         The grid.
     of_grammar, of_seed, of_own_seed, of_run
         Standard deviations of the effects on log2 n50.
+    of_initialisation
+        The same of the initialisation of an architecture: nested, one of each run; crossed, one of each
+        model seed, which all data seeds of a grammar share.
+    crossed
+        Whether seeds are crossed.
     noise
         Standard deviation of each value around its curve.
     collapse
         Chance that a run collapses: its value is chance.
+    collapse_initialisation
+        Chance that an initialisation collapses wherever it is used.
     """
 
     n50: dict[str, float]
@@ -43,8 +50,11 @@ class Truth(NamedTuple):
     of_seed: float = 0.3
     of_own_seed: float = 0.3
     of_run: float = 0.2
+    of_initialisation: float = 0.0
+    crossed: bool = False
     noise: float = 0.003
     collapse: float = 0.0
+    collapse_initialisation: float = 0.0
 
     def needed(self, label: str, tau: float) -> float:
         """Return the examples that the median run needs."""
@@ -61,9 +71,15 @@ def draw(truth: Truth, seed: int) -> pd.DataFrame:
     log_n50 = log_n50 + t.of_seed * rng.normal(size=(t.grammars, t.data_seeds, 1, 1))
     log_n50 = log_n50 + t.of_own_seed * rng.normal(size=(t.grammars, t.data_seeds, len(labels), 1))
     log_n50 = log_n50 + t.of_run * rng.normal(size=shape)
+    shared = (t.grammars, 1, *shape[2:]) if t.crossed else shape
+    if t.of_initialisation:
+        log_n50 = log_n50 + t.of_initialisation * rng.normal(size=shared)
     rise = 1 / (1 + 2 ** (-t.steep * (np.log2(t.sizes) - log_n50[..., None])))
     values = CHANCE + (CEILING - CHANCE) * rise + t.noise * rng.normal(size=rise.shape)
     collapsed = rng.random(values.shape) < t.collapse
+    if t.collapse_initialisation:
+        dead = rng.random(shared) < t.collapse_initialisation
+        collapsed = collapsed | dead[..., None]
     values = np.where(collapsed, CHANCE, np.minimum(values, 1))
     names = [f"g{i:03d}" for i in range(t.grammars)]
     axes = [names, range(t.data_seeds), labels, range(t.model_seeds), t.sizes]
@@ -72,6 +88,7 @@ def draw(truth: Truth, seed: int) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "value": values.ravel(),
+            "seeds": "crossed" if t.crossed else "nested",
             "status": np.where(collapsed.ravel(), "collapsed", "done"),
             "validation_loss": 1 - values.ravel(),
             "chance": CHANCE,

@@ -405,7 +405,11 @@ def test_a_tie_goes_to_the_architecture_that_needs_fewer_examples():
         for table in (summary(scores), examples_needed(scores))
     )
     runs = scores.assign(
-        label=scores["architecture"], model_seed=0, validation_loss=0.1, ceiling=np.nan
+        label=scores["architecture"],
+        model_seed=0,
+        seeds="nested",
+        validation_loss=0.1,
+        ceiling=np.nan,
     )
     known = statistics(runs, {}, None)
     nothing = pd.DataFrame({"grammar": [], "size": [], "label": [], "mean": []})

@@ -31,7 +31,7 @@ def runs(means: dict[str, dict[str, float]], seeds: int = 6, spread: float = 0.0
             *("grammar", "size", "data_seed", "label", "model_seed", "value", "status"),
             *("chance", "ceiling"),
         ],
-    )
+    ).assign(seeds="nested")
 
 
 def steps(order: str, step: float = 0.02) -> dict[str, float]:
@@ -79,7 +79,7 @@ def test_below_five_seeds_there_is_no_interval_and_it_is_said():
     assert shown_rows(table, 1500)["size"].tolist() == [1500]
     [(words, dataset)] = concordance_sentences(table, 1500)
     assert dataset == "real"
-    assert "tau 1.00; so strong" in words and "need five data seeds" in words
+    assert "tau 1.00; so strong" in words and "Too few seeds for an interval" in words
 
 
 def test_two_shared_architectures_say_nothing():

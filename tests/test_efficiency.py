@@ -20,7 +20,7 @@ from seqgra.compare.efficiency import (
     size_words,
 )
 from seqgra.compare.fits import fit
-from seqgra.compare.resample import draw_seeds, interval, median_draws
+from seqgra.compare.resample import Seeds, interval, median_draws
 
 SIZES = (1000, 2000, 4000, 8000)
 
@@ -33,7 +33,7 @@ def runs_of(values, statuses=None, sizes=SIZES, **more):
         for k, (size, value) in enumerate(zip(sizes, row, strict=True))
     ]
     names = ["grammar", "label", "data_seed", "model_seed", "size", "value", "status"]
-    facts = {"chance": 0.5, "ceiling": 0.98, "validation_loss": 0.1, **more}
+    facts = {"chance": 0.5, "ceiling": 0.98, "validation_loss": 0.1, "seeds": "nested", **more}
     return pd.DataFrame(rows, columns=names).assign(**facts)
 
 
@@ -126,13 +126,17 @@ def test_size_words_are_censored():
     assert words == ["> 40,000", "> 40,000", "≤ 500", "≤ 500", "12,000", "1,000", "unknown"]
 
 
+def nested(data_seeds):
+    return Seeds(data_seeds, np.arange(len(data_seeds)), False)
+
+
 def test_draws_take_whole_data_seeds_and_pair_architectures():
     seeds = np.array([7, 7, 7, 9, 9, 11, 11, 11])
-    rows = draw_seeds(seeds, 4000)
+    rows = nested(seeds).draw(4000)
     assert rows.shape == (4000, 3 * 3)
     blocks = seeds[rows].reshape(4000, 3, 3)
     assert (blocks == blocks[..., :1]).all(), "within a draw of a data seed only its runs"
-    other = draw_seeds(np.array([7, 9, 11]), 4000, key=5)
+    other = nested(np.array([7, 9, 11])).draw(4000, key=5)
     assert (np.array([7, 9, 11])[other] == blocks[..., 0]).all(), "the same data seeds for all"
     shares = np.bincount(rows.ravel(), minlength=8) / rows.size
     expected = np.repeat([1 / 9, 1 / 6, 1 / 9], [3, 2, 3])
@@ -141,8 +145,9 @@ def test_draws_take_whole_data_seeds_and_pair_architectures():
 
 def test_the_interval_has_the_spread_of_a_sample_not_of_its_bootstrap():
     values = np.random.default_rng(0).normal(size=8)
-    draws = values[draw_seeds(np.arange(8), 20_000)].mean(axis=1)
-    found = interval(draws, values.mean(), 8)
+    seeds = nested(np.arange(8))
+    draws = values[seeds.draw(20_000)].mean(axis=1)
+    found = interval(draws, values.mean(), seeds.stretch(values))
     error = values.std(ddof=1) / math.sqrt(8)
     assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.05)
     assert found.of == "interval"
@@ -150,7 +155,7 @@ def test_the_interval_has_the_spread_of_a_sample_not_of_its_bootstrap():
 
 def test_an_interval_of_the_median_is_open_where_too_many_curves_are_censored():
     values = np.array([10, 11, 12, math.inf, math.inf, math.inf])
-    found = interval(median_draws(values, np.arange(6)), math.inf, 6)
+    found = interval(median_draws(values, nested(np.arange(6))), math.inf, 1.0)
     assert found.high == math.inf
     assert found.low <= 12
 

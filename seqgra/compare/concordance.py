@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from seqgra.compare.resample import FEWEST_SEEDS, Interval, draw_seeds, interval
+from seqgra.compare.ranking import common_values, samples_of
+from seqgra.compare.resample import Interval, interval, student_draws
 from seqgra.compare.runs import at_size
 from seqgra.plot.content import Block
 from seqgra.plot.page import Picture, Row, Table, percent
@@ -39,14 +40,10 @@ COLUMNS = (*NAMES, "same_best")
 
 
 class _Side(NamedTuple):
-    """Mean value of each label, float64 (K,), and in each bootstrap draw, float64 (B, K).
-
-    `draws` is None below `FEWEST_SEEDS` data seeds.
-    """
+    """Mean value of each label, float64 (K,), and in each draw, float64 (B, K), None with too few seeds."""
 
     means: np.ndarray
     draws: np.ndarray | None
-    seeds: int
 
 
 def concordance(runs: pd.DataFrame, real: Collection[str], at: int | None) -> pd.DataFrame:
@@ -65,10 +62,10 @@ def concordance(runs: pd.DataFrame, real: Collection[str], at: int | None) -> pd
     -------
     DataFrame
         One row a pair and size with at least three shared labels, columns `COLUMNS`: labels (how many);
-        tau (Kendall's tau-b of the means) with low, high and of (`resample.Interval`: data seeds
-        resampled on each side by itself; from five data seeds on); p (two-sided, of so strong an order
-        among labels in random order, which tells of other architectures too); best, best_real (highest
-        mean); same_best (share of draws in which one label is best on both sides, NaN without draws).
+        tau (Kendall's tau-b of the means) with low, high and of (`resample.Interval`: of
+        `resample.student_draws` of each side's means, with enough seeds); p (two-sided, of so strong
+        an order among labels in random order, which tells of other architectures too); best, best_real
+        (highest mean); same_best (share of draws in which one label is best on both sides, else NaN).
     """
     rows = []
     simulated = sorted(set(runs["grammar"]) - set(real))
@@ -91,8 +88,7 @@ def _compare(pair: pd.DataFrame, grammar: str, dataset: str, size: int) -> list[
     found, same = _NONE, math.nan
     if one.draws is not None and other.draws is not None:
         drawn = kendall(one.draws, other.draws)
-        found = interval(drawn[~np.isnan(drawn)], tau, min(one.seeds, other.seeds))
-        found = found._replace(low=max(found.low, -1.0), high=min(found.high, 1.0))
+        found = interval(drawn[~np.isnan(drawn)], tau, 1.0)
         same = float((one.draws.argmax(axis=1) == other.draws.argmax(axis=1)).mean())
     p = float(stats.kendalltau(one.means, other.means).pvalue)
     best = [labels[int(side.means.argmax())] for side in (one, other)]
@@ -100,23 +96,14 @@ def _compare(pair: pd.DataFrame, grammar: str, dataset: str, size: int) -> list[
 
 
 def _side(group: pd.DataFrame, labels: list[str], key: int) -> _Side:
-    """Return the means of one side; labels share their draws of data seeds, sides do not."""
-    own = [
-        group[group["label"] == label].sort_values(["data_seed", "model_seed"]) for label in labels
-    ]
-    means = np.array([rows["value"].mean() for rows in own])
-    common = {tuple(rows["data_seed"].unique()) for rows in own}
-    seeds = min(rows["data_seed"].nunique() for rows in own)
-    if seeds < FEWEST_SEEDS or len(common) > 1:
-        return _Side(means, None, seeds)
-    draws = np.column_stack(
-        [
-            rows["value"].to_numpy()[draw_seeds(rows["data_seed"].to_numpy())].mean(axis=1)
-            for rows in own
-        ]
-    )
-    # the second side's draws in another order: its data seeds have nothing to do with the first's
-    return _Side(means, np.random.Generator(np.random.PCG64(key)).permutation(draws), seeds)
+    """Return the means of one side; labels share their draws of data seeds, sides do not.
+
+    Crossed seeds: both sides share their draws of model seeds, since they share initialisations.
+    """
+    samples = samples_of(group[group["label"].isin(labels)])
+    means = np.array([samples[label].by_row.mean() for label in labels])
+    values = common_values([samples[label] for label in labels])
+    return _Side(means, None if values is None else student_draws(values, key).T)
 
 
 def kendall(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -150,7 +137,7 @@ def concordance_sentences(table: pd.DataFrame, at: int | None) -> list[tuple[str
             if row["best"] == row["best_real"]
             else f"{row['best']} has the highest mean when simulated, {row['best_real']} on real examples."
         )
-        words += "" if known else " Intervals need five data seeds."
+        words += "" if known else " Too few seeds for an interval."
         found.append((words, str(row["dataset"])))
     return found
 
@@ -178,7 +165,7 @@ def concordance_block(known: Statistics, pictures: Sequence[Picture]) -> Block:
     heads += ["best simulated", "best real", "same best"]
     caption = (
         "Whether architectures keep their order on real examples: tau of mean PR AUC, 1 the same order, "
-        "-1 the reverse; its 95 % interval over data seeds, resampled on each side (from five on); p of so "
+        "-1 the reverse; its 95 % interval over draws of each side's means (Student's t over seeds); p of so "
         "strong an order by chance. The interval knows of these architectures only."
     )
     sentences = concordance_sentences(known.concordance, known.at)

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from seqgra.compare.concordance import concordance
 from seqgra.compare.efficiency import (
@@ -21,8 +20,8 @@ from seqgra.compare.efficiency import (
     noise_tolerated,
 )
 from seqgra.compare.fits import Fit, fit
-from seqgra.compare.ranking import ALPHA, Across, across, chance_fewest, standings
-from seqgra.compare.resample import FEWEST_SEEDS
+from seqgra.compare.ranking import ALPHA, Across, across, chance_fewest, samples_of, standings
+from seqgra.compare.resample import FEWEST_MODEL_SEEDS, FEWEST_SEEDS, Seeds, mean_over_seeds
 from seqgra.compare.runs import at_size, filled
 from seqgra.compare.variance import components
 from seqgra.compare.variants import (
@@ -57,8 +56,11 @@ class Decision(NamedTuple):
         Others that are shown to be worse, and those that are not.
     seeds
         The fewest data seeds that it shares with another.
+    restarts
+        The fewest model seeds that it shares with another where all data seeds share the initialisations
+        (crossed seeds); None where none do.
     fewest
-        Label -> share of draws in which it needs the fewest examples; empty below five data seeds.
+        Label -> share of draws in which it needs the fewest examples; empty with too few seeds.
     """
 
     grammar: str
@@ -69,7 +71,14 @@ class Decision(NamedTuple):
     worse: tuple[str, ...]
     open: tuple[str, ...]
     seeds: int
+    restarts: int | None
     fewest: Mapping[str, float]
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are enough seeds to show anything of every other architecture."""
+        enough = self.restarts is None or self.restarts >= FEWEST_MODEL_SEEDS
+        return self.seeds >= FEWEST_SEEDS and enough
 
 
 class Doubling(NamedTuple):
@@ -181,7 +190,7 @@ def statistics(
         for d in chosen
         if d.grammar in real and not _measured(doubling[d.grammar])
     }
-    means = _means(runs, at)
+    means, shared = _means(runs, at)
     changes = one_field_changes(grammars)
     noisy = _with_runs(wrong_labels(grammars, changes), set(runs["grammar"]))
     return Statistics(
@@ -193,7 +202,7 @@ def statistics(
         chosen=chosen,
         doubling=doubling,
         simulated_doubling=simulated_doubling,
-        across=_across(means, families(sorted(means.index), _within(changes, means))),
+        across=_across(means, shared, families(sorted(means.index), _within(changes, means))),
         variance=_variance(runs),
         stability=stability(means, changes),
         concordance=concordance(runs, real, at),
@@ -218,6 +227,7 @@ def _decide(
     label = min(equals, key=lambda name: (_finite(wants.get(name)), -means[name], name))
     others = standings(here, str(label))
     rest = others.iloc[1:]
+    shared = rest["model_seeds"][rest["design"] == "crossed"]
     worse = (rest["p"] <= ALPHA) & (rest["behind"] > 0)
     return Decision(
         grammar=grammar,
@@ -228,6 +238,7 @@ def _decide(
         worse=tuple(rest["label"][worse]),
         open=tuple(rest["label"][~worse]),
         seeds=int(others["seeds"].min()),
+        restarts=int(shared.min()) if len(shared) else None,
         fewest=fewest,
     )
 
@@ -238,13 +249,14 @@ def _finite(value: float | None) -> float:
 
 def _fewest(runs: pd.DataFrame) -> dict[str, float]:
     bounds = next(iter(bounds_of(runs).values()))
-    crossing, seeds, areas = {}, {}, {}
+    crossing, areas = {}, {}
+    seeds: dict[str, Seeds] = {}
     for label, group in runs.groupby("label"):
         curves = curves_of(group)
         whole = curves.complete
         if whole.any():
             crossing[str(label)] = crossings(curves, bounds.target(TAU))[whole]
-            seeds[str(label)] = curves.seeds[whole]
+            seeds[str(label)] = curves.seeds.take(np.flatnonzero(whole))
             areas[str(label)] = np.nan_to_num(area(curves, bounds)[whole])
     return chance_fewest(crossing, seeds, areas)
 
@@ -254,15 +266,16 @@ def _doubling(
 ) -> Doubling | None:
     """Return what twice the examples gain; beyond the grid by the fitted curve; None if neither."""
     own = runs[(runs["grammar"] == decision.grammar) & (runs["label"] == decision.label)]
-    keys = ["data_seed", "model_seed"]
-    one, two = (at_size(own, size).set_index(keys) for size in (decision.size, 2 * decision.size))
-    if len(two):
-        gains = (two["value"] - one["value"]).dropna().groupby("data_seed").mean().to_numpy()
-        mean = float(gains.mean())
-        if len(gains) < FEWEST_SEEDS:
-            return Doubling(mean, float(gains.min()), float(gains.max()), "range")
-        half = float(stats.t.ppf(0.975, len(gains) - 1) * gains.std(ddof=1) / math.sqrt(len(gains)))
-        return Doubling(mean, mean - half, mean + half, "interval")
+    one, two = (at_size(own, size) for size in (decision.size, 2 * decision.size))
+    keys = ["label", "data_seed", "model_seed", "seeds"]
+    both = (two.set_index(keys)["value"] - one.set_index(keys)["value"]).dropna()
+    if len(both):
+        gains = samples_of(both.reset_index())[decision.label]
+        mean = mean_over_seeds(*gains)
+        if math.isnan(mean.error):
+            by_seed = gains.by_row
+            return Doubling(mean.value, float(by_seed.min()), float(by_seed.max()), "range")
+        return Doubling(mean.value, *mean.interval, "interval")
     fitted = fits.get((decision.grammar, decision.label))
     if fitted is None or 2 * decision.size > fitted.sizes[-1] * (1 + 1e-9):
         return None
@@ -292,26 +305,33 @@ def _simulated_doubling(
     return found
 
 
-def _means(runs: pd.DataFrame, at: int | None) -> pd.DataFrame:
-    """Return mean values, one row a grammar, at the user's size or the largest that all have."""
+def _means(runs: pd.DataFrame, at: int | None) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Return mean values by grammar and label, at the user's size or the largest that all have.
+
+    Of labels whose grammars share initialisations also the means by grammar and model seed.
+    """
     if runs.empty:
-        return pd.DataFrame()
+        return pd.DataFrame(), {}
     size = at if at is not None else int(runs.groupby("grammar")["size"].max().min())
     here = at_size(runs, size)
-    return here.pivot_table(index="grammar", columns="label", values="value", aggfunc="mean")
+    means = here.pivot_table(index="grammar", columns="label", values="value", aggfunc="mean")
+    samples = samples_of(here, "grammar")
+    return means, {label: sample.table for label, sample in samples.items() if sample.crossed}
 
 
 def _within(changes: list[Change], means: pd.DataFrame) -> list[Change]:
     return [change for change in changes if {change.grammar, change.other} <= set(means.index)]
 
 
-def _across(means: pd.DataFrame, family: Mapping[str, str]) -> dict[str, Across]:
+def _across(
+    means: pd.DataFrame, shared: Mapping[str, pd.DataFrame], family: Mapping[str, str]
+) -> dict[str, Across]:
     groups = {"all grammars": list(means.index)}
     for name in sorted(set(family.values())):
         members = [grammar for grammar, own in family.items() if own == name]
         if 1 < len(members) < len(means):
             groups[f"family of {name}"] = members
-    compared = {name: across(means.loc[members]) for name, members in groups.items()}
+    compared = {name: across(means.loc[members], shared) for name, members in groups.items()}
     return {name: found for name, found in compared.items() if found is not None}
 
 

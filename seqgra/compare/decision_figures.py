@@ -71,8 +71,8 @@ def draw_fits(drawing: Drawing, known: Statistics) -> list[Picture]:
         "Means over runs (symbols) and a curve through them: a logistic in log size or a power law, "
         "whichever predicts the largest size better from the others (it misses it by at most "
         f"{worst:.3f} here). Dashed: beyond the grid, up to twice its largest size. Bands, where there "
-        "are five data seeds or more, are 95 % intervals of the curve over resampled data seeds; they know "
-        "nothing of a wrong shape."
+        "are enough seeds, are 95 % intervals of the curve over resampled seeds; they know nothing of a "
+        "wrong shape."
     )
     return [Picture(stem, title, caption)]
 
@@ -199,7 +199,7 @@ def draw_at(drawing: Drawing, known: Statistics) -> list[Picture]:
         f"PR AUC of each architecture at {known.at:,} examples{between} (linear in log size, curve by "
         "curve; open where one of the two runs collapsed). Bars reach from a constant prediction to the "
         "mean; dots are single runs. Intervals of "
-        "means, where there are five data seeds or more, are 95 % (Student's t over data seeds); "
+        "means, where there are enough seeds, are 95 % (Student's t over seeds); "
         "architectures share data seeds, so that overlapping intervals can still differ."
     )
     return [Picture(stem, title, caption)]

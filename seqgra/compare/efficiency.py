@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import isotonic_regression
 
-from seqgra.compare.resample import FEWEST_SEEDS, Interval, interval, median, median_draws
+from seqgra.compare.resample import Interval, Seeds, interval, median, median_draws, seeds_of
 
 #: How far from chance to the ceiling counts as having learnt the task.
 TAUS = (0.9, 0.95, 0.99)
@@ -38,14 +38,14 @@ class Curves(NamedTuple):
     there
         bool (S, K): False where the run is missing.
     seeds
-        int64 (S,): data seed of each curve.
+        Of each curve.
     """
 
     sizes: np.ndarray
     values: np.ndarray
     learnt: np.ndarray
     there: np.ndarray
-    seeds: np.ndarray
+    seeds: Seeds
 
     @property
     def complete(self) -> np.ndarray:
@@ -99,7 +99,7 @@ def curves_of(runs: pd.DataFrame) -> Curves:
     Parameters
     ----------
     runs
-        One row a run: data_seed, model_seed, size, value (NaN where it diverged) and status.
+        One row a run: data_seed, model_seed, seeds, size, value (NaN where it diverged) and status.
     """
     seeds = runs[["data_seed", "model_seed"]].to_numpy(np.int64)
     both, row = np.unique(seeds, axis=0, return_inverse=True)
@@ -109,14 +109,15 @@ def curves_of(runs: pd.DataFrame) -> Curves:
     values[row, column] = runs["value"].to_numpy(np.float64)
     there[row, column] = True
     failed[row, column] = runs["status"].isin(NOT_LEARNT).to_numpy(bool)
-    return Curves(sizes, values, there & ~failed & np.isfinite(values), there, both[:, 0])
+    own = Seeds(both[:, 0], both[:, 1], seeds_of(runs).crossed)
+    return Curves(sizes, values, there & ~failed & np.isfinite(values), there, own)
 
 
 def best_of_restarts(runs: pd.DataFrame) -> pd.DataFrame:
     """Return, of the model seeds of each size and data seed, the run with the least validation loss.
 
     That is what laboratories do. Ties, and runs without a loss, go to the first model seed. All have
-    model seed 0 in the result.
+    model seed 0 in the result: of crossed seeds, whose restarts all data seeds share, no interval follows.
 
     Parameters
     ----------
@@ -192,7 +193,7 @@ def efficiency(runs: pd.DataFrame, taus: Iterable[float] = TAUS) -> pd.DataFrame
     Parameters
     ----------
     runs
-        One row a run: `GROUP`, data_seed, model_seed, size, value, status, validation_loss, chance and
+        One row a run: `GROUP`, data_seed, model_seed, seeds, size, value, status, validation_loss, chance and
         ceiling (see `runs.curve_runs`).
     taus
         Shares of the way from chance to the ceiling.
@@ -203,8 +204,8 @@ def efficiency(runs: pd.DataFrame, taus: Iterable[float] = TAUS) -> pd.DataFrame
         One row a (grammar, label, version, tau): version, ``typical`` (the median run) or ``best of k``
         restarts; target, the value to reach, and reference, ``ceiling`` or ``perfect`` (1, where the
         ceiling is not known); needed, low, high: dataset sizes, inf where not reached by `largest` and
-        0 where reached at `smallest`; of: ``interval`` (95 %, from five data seeds on) or ``range`` of
-        single curves; reached, how many of `curves` reach it; data_seeds; alc, the median area (NaN
+        0 where reached at `smallest`; of: ``interval`` (95 %, with enough seeds) or ``range`` of single
+        curves; reached, how many of `curves` reach it; data_seeds; alc, the median area (NaN
         where the grammar has more sizes: it could not be compared); smallest, largest, the sizes that
         were run.
     """
@@ -236,19 +237,20 @@ _COLUMNS = [
 def _row(curves: Curves, facts: tuple[Any, ...]) -> tuple[Any, ...]:
     *names, target, known, alc = facts
     crossing = crossings(curves, target)
-    seeds = curves.seeds[curves.complete]
+    seeds = curves.seeds.take(np.flatnonzero(curves.complete))
     crossing = crossing[curves.complete]
-    point, bound = needed(crossing, seeds)
+    ends = np.log2(curves.sizes[[0, -1]].astype(np.float64))
+    point, bound = needed(crossing, seeds, (ends[0], ends[1]))
     reached = int(np.count_nonzero(crossing < math.inf))
     reference = "ceiling" if known else "perfect"
     sizes = (int(curves.sizes[0]), int(curves.sizes[-1]))
     found = (2.0**value for value in (point, bound.low, bound.high))
-    counts = (reached, len(crossing), len(np.unique(seeds)))
+    counts = (reached, len(crossing), seeds.many)
     return (*names, target, reference, *found, bound.of, *counts, alc, *sizes)
 
 
-def needed(crossing: np.ndarray, seeds: np.ndarray) -> tuple[float, Interval]:
-    """Return the median of log2 sizes and its interval, or their range below five data seeds.
+def needed(crossing: np.ndarray, seeds: Seeds, ends: tuple[float, float]) -> tuple[float, Interval]:
+    """Return the median of log2 sizes and its interval, or their range with too few seeds.
 
     Curves that do not reach the target count as infinite, those that always do as minus infinite. All
     curves end at the same sizes, so this is the Kaplan-Meier median too.
@@ -258,14 +260,18 @@ def needed(crossing: np.ndarray, seeds: np.ndarray) -> tuple[float, Interval]:
     crossing
         float64 (S,): from `crossings`, no NaN.
     seeds
-        int64 (S,): data seeds.
+        Of the curves.
+    ends
+        log2 of the smallest and the largest size: what is beyond counts as an octave beyond in the
+        `stretch` of crossed seeds.
     """
     if not len(crossing):
         return math.nan, Interval(math.nan, math.nan, "none")
     point = float(median(crossing[None])[0])
-    if len(np.unique(seeds)) < FEWEST_SEEDS:
+    if not seeds.enough:
         return point, Interval(float(crossing.min()), float(crossing.max()), "range")
-    return point, interval(median_draws(crossing, seeds), point, len(np.unique(seeds)))
+    stretch = seeds.stretch(np.clip(crossing, ends[0] - 1, ends[1] + 1))
+    return point, interval(median_draws(crossing, seeds), point, stretch)
 
 
 def size_words(size: float, smallest: int, largest: int) -> str:

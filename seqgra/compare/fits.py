@@ -13,13 +13,11 @@ is taken.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
 from seqgra.compare.efficiency import Bounds, Curves
-from seqgra.compare.resample import FEWEST_SEEDS, draw_seeds
 
 #: How far beyond the largest size a curve is shown.
 BEYOND = 2
@@ -41,8 +39,8 @@ class Fit(NamedTuple):
     values
         float64 (P,): the curve.
     low, high
-        float64 (P,): 95 % band of the curve from draws of data seeds, whole curves each; NaN below five
-        data seeds.
+        float64 (P,): 95 % band of the curve from draws of seeds, whole curves each; NaN with too few
+        seeds.
     error
         By how much the family missed the largest size when fitted to the others.
     """
@@ -61,7 +59,7 @@ def fit(curves: Curves, bounds: Bounds) -> Fit | None:
     A diverged run counts as chance, a collapsed one as what it scored.
     """
     values = np.where(np.isfinite(curves.values), curves.values, bounds.chance)[curves.complete]
-    seeds = curves.seeds[curves.complete]
+    seeds = curves.seeds.take(np.flatnonzero(curves.complete))
     sizes = curves.sizes.astype(np.float64)
     if len(sizes) < FEWEST_SIZES or not len(values) or bounds.ceiling <= bounds.chance:
         return None
@@ -74,13 +72,12 @@ def fit(curves: Curves, bounds: Bounds) -> Fit | None:
     name = min(errors, key=lambda key: errors[key])
     family = _FAMILIES[name]
     low = high = np.full(_POINTS, np.nan)
-    many = len(np.unique(seeds))
     curve = family(sizes, mean, bounds, points)[0]
-    if many >= FEWEST_SEEDS:
-        draws = values[draw_seeds(seeds, _DRAWS)].mean(axis=1)
+    if seeds.enough:
+        draws = values[seeds.draw(_DRAWS)].mean(axis=1)
         drawn = family(sizes, draws, bounds, points)
         low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
-        stretch = math.sqrt(many / (many - 1))
+        stretch = seeds.stretch(values.mean(axis=1))
         low, high = curve + stretch * (low - curve), curve + stretch * (high - curve)
         low, high = np.clip([low, high], min(bounds.chance, curve.min()), bounds.ceiling)
     return Fit(name, points, curve, low, high, errors[name])

@@ -8,11 +8,29 @@ import pandas as pd
 
 from seqgra.compare.decide import Statistics
 from seqgra.compare.drawing import Drawing
-from seqgra.compare.resample import DRAWS, FEWEST_SEEDS
+from seqgra.compare.resample import DRAWS, FEWEST_MODEL_SEEDS, FEWEST_SEEDS, is_crossed
 from seqgra.dataset import split_size
 from seqgra.plot.content import Block
 from seqgra.plot.page import count
 from seqgra.plot.provenance import version_words
+
+_NESTED = (
+    "Every data seed had initialisations of its own.",
+    f"Intervals of examples needed are 95 % percentile intervals of {DRAWS:,} bootstrap draws of data seeds, "
+    "within them model seeds, whole curves each, stretched by sqrt(D/(D-1)) for D data seeds.",
+    "Within a grammar architectures were compared by paired t tests over data seeds with Holm's "
+    "correction, across grammars by Wilcoxon signed-rank tests with Holm's correction, one block a "
+    f"grammar; no claim was made from fewer than {FEWEST_SEEDS} data seeds.",
+)
+_CROSSED = (
+    "Data seeds shared initialisations (or are not known not to).",
+    f"Intervals of examples needed are 95 % percentile intervals of {DRAWS:,} bootstrap draws of data seeds "
+    "and model seeds, whole curves each, widened as Student's t is.",
+    "Architectures were compared by t tests of differences paired by data seed and model seed, both "
+    "random (Satterthwaite's degrees of freedom), within a grammar, and over grammars by the same test "
+    "of grammars and model seeds, with Holm's correction; no claim was made from fewer than "
+    f"{FEWEST_SEEDS} data seeds (grammars) and {FEWEST_MODEL_SEEDS} model seeds.",
+)
 
 
 def methods_block(drawing: Drawing, known: Statistics, tests: Sequence[int], tuned: bool) -> Block:
@@ -77,16 +95,13 @@ def _models(drawing: Drawing, trained: pd.DataFrame) -> list[str]:
 
 def _analysis(known: Statistics, tuned: bool) -> list[str]:
     ceilings = sum(bounds.known for bounds in known.bounds.values())
+    shared = is_crossed(known.runs["seeds"])
     return [
         "Examples needed are where a run's curve, made monotone by isotonic regression and linear in log2 "
         "of the size, comes 90, 95 or 99 % of the way from chance to the ceiling (the exact posterior's "
         f"value, known for {ceilings} of {len(known.bounds)} grammars; else 1); runs that collapsed or "
         "diverged count as not reaching it.",
-        f"Intervals of them are 95 % percentile intervals of {DRAWS:,} bootstrap draws of data seeds, within "
-        "them model seeds, whole curves each, stretched by sqrt(D/(D-1)) for D data seeds.",
-        "Within a grammar architectures were compared by paired t tests over data seeds with Holm's "
-        "correction, across grammars by Wilcoxon signed-rank tests with Holm's correction, one block a "
-        f"grammar; no claim was made from fewer than {FEWEST_SEEDS} data seeds.",
+        *(_CROSSED if shared else _NESTED),
         "Optimiser settings of networks were chosen by validation loss among the same number of candidates."
         if tuned
         else "Hyperparameters are those of the architectures' files; where they were not tuned alike, a "

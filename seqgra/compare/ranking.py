@@ -1,20 +1,31 @@
 """Which architecture is best, and what the runs carry.
 
-Within a grammar, architectures are paired by data seed. Across grammars the grammar is the block:
-seeds of one grammar are not independent problems.
+Within a grammar, architectures are paired by data seed, and of crossed seeds by model seed. Across
+grammars the grammar is the block: seeds of one grammar are not independent problems.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from seqgra.compare.resample import DRAWS, FEWEST_SEEDS, draw_seeds, median
+from seqgra.compare.resample import (
+    DRAWS,
+    FEWEST_MODEL_SEEDS,
+    FEWEST_SEEDS,
+    Seeds,
+    complete,
+    is_crossed,
+    mean_over_seeds,
+    median,
+    student_draws,
+)
 
 #: How often a claim may be wrong.
 ALPHA = 0.05
@@ -28,15 +39,19 @@ class Across(NamedTuple):
     ranks
         Mean rank of each label, 1 the best, sorted.
     p_values
-        One row a pair: label, other, p (Wilcoxon signed rank, two-sided, Holm over all pairs).
+        One row a pair: label, other, p (two-sided, Holm over all pairs; Wilcoxon signed rank, or the test
+        of crossed seeds; NaN where those are too few).
     cliques
         Labels that are not told apart, runs of `ranks`; those of one label are left out.
     grammars
         The complete blocks: grammars with a value of every label.
     friedman
-        P value of Friedman's test that all are alike; NaN below three labels or grammars.
+        P value of Friedman's test that all are alike; NaN below three labels or grammars, or where
+        grammars are no independent blocks.
     least
-        The smallest p value, after Holm, that so many grammars can give.
+        The smallest p value, after Holm, that so many grammars can give; 1 where nothing can be tested.
+    crossed
+        Whether grammars share initialisations, so that they are no independent blocks.
     """
 
     ranks: pd.Series
@@ -45,6 +60,56 @@ class Across(NamedTuple):
     grammars: list[str]
     friedman: float
     least: float
+    crossed: bool = False
+
+
+class Sample(NamedTuple):
+    """Values of one label by seed.
+
+    Attributes
+    ----------
+    table
+        float64, index data seed (or grammar), one column a model seed; NaN where there is none.
+    crossed
+        Whether rows share the initialisations.
+    """
+
+    table: pd.DataFrame
+    crossed: bool
+
+    @property
+    def by_row(self) -> pd.Series:
+        """Mean over model seeds."""
+        return self.table.mean(axis=1)
+
+    def minus(self, other: Sample) -> Sample:
+        """Return paired differences: crossed if one of the two is, by model seed where both are."""
+        if not (self.crossed or other.crossed):
+            return Sample((self.by_row - other.by_row).to_frame(), False)
+        if self.crossed and other.crossed:
+            one, two = self.table.align(other.table, join="inner")
+            return Sample(one - two, True)
+        if self.crossed:  # the other's initialisations differ by row
+            return Sample(self.table.sub(other.by_row, axis=0), True)
+        return Sample(-other.table.sub(self.by_row, axis=0), True)
+
+
+def samples_of(runs: pd.DataFrame, row: str = "data_seed") -> dict[str, Sample]:
+    """Return the values of each label by seed.
+
+    Parameters
+    ----------
+    runs
+        Columns label, data_seed, model_seed, value and seeds (see `runs.curve_runs`); NaN is left out.
+    row
+        What the rows of the tables are; what else varies is averaged.
+    """
+    runs = runs.dropna(subset=["value"])
+    found = {}
+    for label, own in runs.groupby("label"):
+        table = own.pivot_table(index=row, columns="model_seed", values="value", aggfunc="mean")
+        found[str(label)] = Sample(table, is_crossed(own["seeds"]))
+    return found
 
 
 def standings(runs: pd.DataFrame, leader: str | None = None) -> pd.DataFrame:
@@ -53,118 +118,130 @@ def standings(runs: pd.DataFrame, leader: str | None = None) -> pd.DataFrame:
     Parameters
     ----------
     runs
-        One row a run: label, data_seed and value; NaN is left out.
+        One row a run: label, data_seed, model_seed, value and seeds; NaN is left out.
     leader
         The label to compare the others with; that of the highest mean if not given.
 
     Returns
     -------
     DataFrame
-        One row a label, the leader first, then by mean: mean; seeds, data seeds shared with the
-        leader; behind, by how much the leader leads, mean over those; behind_low and behind_high, its
-        95 % interval (Student's t, paired by data seed); p, two-sided, Holm over the others; best, the
-        share of bootstrap draws in which it has the highest mean; regret, by how much it is expected to
-        fall short of the best, mean over draws. NaN below five shared data seeds.
+        One row a label, the leader first, then by mean: mean; design, ``crossed`` where the difference
+        from the leader is one of crossed seeds, else ``nested``; seeds, data seeds shared with the leader,
+        and model_seeds, the same of crossed ones (0 of nested ones); behind, by how much the leader leads,
+        mean over those; behind_low and behind_high, its 95 % interval (`resample.mean_over_seeds`); p,
+        two-sided, Holm over the others; best, the probability of the highest mean; regret, by how
+        much it is expected to fall short of the best, both over `resample.student_draws`. NaN with too
+        few seeds.
     """
-    runs = runs.dropna(subset=["value"])
-    by_seed = runs.pivot_table(index="data_seed", columns="label", values="value", aggfunc="mean")
-    order = sorted(
-        by_seed.columns, key=lambda label: (label != leader, -by_seed[label].mean(), label)
-    )
-    rows = [
-        (label, float(by_seed[label].mean()), *_paired(by_seed, order[0], label)) for label in order
-    ]
-    columns = ["label", "mean", "seeds", "behind", "behind_low", "behind_high", "p"]
+    samples = samples_of(runs)
+    means = {label: float(sample.by_row.mean()) for label, sample in samples.items()}
+    order = sorted(samples, key=lambda label: (label != leader, -means[label], label))
+    rows = []
+    for label in order:
+        behind = mean_over_seeds(*samples[order[0]].minus(samples[label]))
+        low, high = behind.interval if label != order[0] else (0.0, 0.0)
+        design = "crossed" if samples[order[0]].crossed or samples[label].crossed else "nested"
+        seeds = (behind.data_seeds, behind.model_seeds)
+        rows.append((label, means[label], design, *seeds, behind.value, low, high, behind.p))
+    columns = ["label", "mean", "design", "seeds", "model_seeds"]
+    columns += ["behind", "behind_low", "behind_high", "p"]
     table = pd.DataFrame(rows, columns=columns)
+    table.loc[0, "p"] = math.nan
     table.loc[1:, "p"] = holm(table["p"].to_numpy()[1:])
-    best, regret = _chances(runs, order)
+    best, regret = _chances([samples[label] for label in order])
     return table.assign(best=best, regret=regret)
 
 
-def _paired(
-    by_seed: pd.DataFrame, leader: str, label: str
-) -> tuple[int, float, float, float, float]:
-    """Return shared seeds, mean difference, its interval and p value."""
-    difference = (by_seed[leader] - by_seed[label]).dropna().to_numpy()
-    many, nothing = len(difference), math.nan
-    mean = float(difference.mean()) if many else nothing
-    if label == leader:
-        return many, 0.0, 0.0, 0.0, nothing
-    if many < FEWEST_SEEDS:
-        return many, mean, nothing, nothing, nothing
-    error = float(difference.std(ddof=1)) / math.sqrt(many)
-    width = float(stats.t.ppf(1 - ALPHA / 2, many - 1)) * error
-    ratio = abs(mean) / error if error else math.inf if mean else 0.0
-    p = float(2 * stats.t.sf(ratio, many - 1))
-    return many, mean, mean - width, mean + width, p
-
-
 def mean_interval(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the 95 % interval of each mean, Student's t over data seeds; none below five.
+    """Return the 95 % interval of each mean over seeds; none with too few seeds.
 
     Parameters
     ----------
     runs
-        One row a run: grammar, label, data_seed, value.
+        One row a run: grammar, label, data_seed, model_seed, value and seeds.
 
     Returns
     -------
     DataFrame
         Columns grammar, label, low and high.
     """
-    keys = ["grammar", "label"]
-    by_seed = runs.groupby([*keys, "data_seed"])["value"].mean().groupby(keys)
-    table = by_seed.agg(["mean", "std", "size"]).reset_index()
-    table = table[table["size"] >= FEWEST_SEEDS]
-    half = stats.t.ppf(1 - ALPHA / 2, table["size"] - 1) * table["std"] / np.sqrt(table["size"])
-    return table[keys].assign(low=table["mean"] - half, high=table["mean"] + half)
+    rows = []
+    for grammar, own in runs.groupby("grammar"):
+        for label, sample in samples_of(own).items():
+            low, high = mean_over_seeds(*sample).interval
+            rows.append((grammar, label, low, high))
+    return pd.DataFrame(rows, columns=["grammar", "label", "low", "high"]).dropna()
 
 
-def _chances(runs: pd.DataFrame, order: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return how often each label is best, and its expected regret, over paired draws."""
-    shared = set.intersection(*(set(g["data_seed"]) for _, g in runs.groupby("label")))
-    if len(shared) < FEWEST_SEEDS:
-        return np.full(len(order), np.nan), np.full(len(order), np.nan)
-    runs = runs[runs["data_seed"].isin(shared)].sort_values("data_seed")
-    means = np.empty((len(order), DRAWS))
-    for i, label in enumerate(order):
-        own = runs[runs["label"] == label]
-        rows = draw_seeds(own["data_seed"].to_numpy(np.int64), key=i)
-        means[i] = own["value"].to_numpy()[rows].mean(axis=1)
-    centre, many = means.mean(axis=1, keepdims=True), len(shared)
-    means = centre + math.sqrt(many / (many - 1)) * (means - centre)  # see `resample.interval`
+def _chances(samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
+    """Return how often each label is best, and its expected regret, over draws of all means at once."""
+    values = common_values(samples)
+    if values is None:
+        return np.full(len(samples), math.nan), np.full(len(samples), math.nan)
+    means = student_draws(values)
     highest = means.max(axis=0)
     ties = means == highest
     return (ties / ties.sum(axis=0)).mean(axis=1), (highest - means).mean(axis=1)
 
 
+def common_values(samples: Sequence[Sample]) -> np.ndarray | None:
+    """Return the values of labels at the seeds that all share, None where those are too few.
+
+    Returns
+    -------
+    ndarray
+        float64 (K, D), or (K, D, M) if one of the labels is of crossed seeds; another then has its mean
+        of a data seed at every model seed.
+    """
+    rows = sorted(set.intersection(*(set(sample.by_row.dropna().index) for sample in samples)))
+    crossed = [sample for sample in samples if sample.crossed]
+    if not crossed:
+        found = np.stack([sample.by_row[rows].to_numpy(np.float64) for sample in samples])
+        return found if len(rows) >= FEWEST_SEEDS else None
+    columns = sorted(set.intersection(*(set(sample.table.columns) for sample in crossed)))
+    tables = np.stack(
+        [
+            sample.table.reindex(index=rows, columns=columns).to_numpy(np.float64)
+            if sample.crossed
+            else np.repeat(sample.by_row[rows].to_numpy(np.float64)[:, None], len(columns), axis=1)
+            for sample in samples
+        ]
+    )
+    kept, models = complete(~np.isnan(tables).any(axis=0))
+    if len(kept) < FEWEST_SEEDS or len(models) < FEWEST_MODEL_SEEDS:
+        return None
+    return tables[:, kept][:, :, models]
+
+
 def chance_fewest(
     crossing: Mapping[str, np.ndarray],
-    seeds: Mapping[str, np.ndarray],
+    seeds: Mapping[str, Seeds],
     areas: Mapping[str, np.ndarray],
 ) -> dict[str, float]:
     """Return how often each label has the smallest median of examples needed, ties by area.
 
-    Draws are paired by data seed. Empty below five shared data seeds; a draw in which no label
-    reaches the target goes to the largest area.
+    Draws are paired by data seed, and of crossed seeds by model seed. Empty with too few shared seeds; a
+    draw in which no label reaches the target goes to the largest area.
 
     Parameters
     ----------
     crossing, seeds, areas
-        Label -> float64 (S,), int64 (S,) and float64 (S,): log2 sizes, data seeds and areas of its
+        Label -> float64 (S,), the seeds of S runs and float64 (S,): log2 sizes, seeds and areas of its
         complete curves, from `efficiency`.
     """
     labels = sorted(crossing)
-    shared = (
-        set.intersection(*(set(seeds[label].tolist()) for label in labels)) if labels else set()
-    )
+    if not labels:
+        return {}
+    shared = set.intersection(*(set(seeds[label].data.tolist()) for label in labels))
     if len(shared) < FEWEST_SEEDS:
         return {}
     needs, area = np.empty((len(labels), DRAWS)), np.empty((len(labels), DRAWS))
     for i, label in enumerate(labels):
-        own = np.flatnonzero(np.isin(seeds[label], list(shared)))
-        own = own[np.argsort(seeds[label][own], kind="stable")]
-        rows = own[draw_seeds(seeds[label][own], key=i)]
+        own = seeds[label].among(shared)
+        chosen = seeds[label].take(own)
+        if not chosen.enough:
+            return {}
+        rows = own[chosen.draw(key=i)]
         needs[i], area[i] = median(crossing[label][rows]), median(areas[label][rows])
     least = needs == needs.min(axis=0)
     won = np.where(least, area, -np.inf)
@@ -186,16 +263,22 @@ def holm(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def across(values: pd.DataFrame) -> Across | None:
+def across(
+    values: pd.DataFrame, crossed: Mapping[str, pd.DataFrame] = MappingProxyType({})
+) -> Across | None:
     """Compare architectures over grammars by ranks; None below two complete grammars or two labels.
 
     Pairs are tested by themselves, not by mean ranks, whose tests depend on which other architectures
-    are there (Benavoli, Corani and Mangili, JMLR 17(5), 2016).
+    are there (Benavoli, Corani and Mangili, JMLR 17(5), 2016). Where a label's grammars share its
+    initialisations they are no independent blocks, and differences are tested as crossed ones, with
+    grammars in the place of data seeds (`resample.crossed_error`).
 
     Parameters
     ----------
     values
         float64, index grammar, one column a label; higher is better, NaN where there is none.
+    crossed
+        Labels of crossed seeds -> float64, index grammar, one column a model seed.
     """
     blocks = values.dropna()
     if min(blocks.shape) < 2:
@@ -203,16 +286,32 @@ def across(values: pd.DataFrame) -> Across | None:
     ranks = blocks.rank(axis=1, ascending=False).mean().sort_values(kind="stable")
     labels = [str(label) for label in ranks.index]
     pairs = [(a, b) for i, a in enumerate(labels) for b in labels[i + 1 :]]
-    p = holm(np.array([_wilcoxon(blocks[a] - blocks[b]) for a, b in pairs]))
+    samples = {
+        label: Sample(crossed[label].reindex(blocks.index), True)
+        if label in crossed
+        else Sample(blocks[[label]], False)
+        for label in labels
+    }
+    p = holm(np.array([_p_over_grammars(samples[a].minus(samples[b])) for a, b in pairs]))
     table = pd.DataFrame(pairs, columns=["label", "other"]).assign(p=p)
     friedman = (
         float(stats.friedmanchisquare(*(blocks[label] for label in labels)).pvalue)
-        if len(labels) > 2 and len(blocks) > 2
+        if len(labels) > 2 and len(blocks) > 2 and not crossed
         else math.nan
     )
-    least = min(1.0, len(pairs) * 2.0 ** (1 - len(blocks)))
+    tested = p[~np.isnan(p)]
+    least = (
+        min(1.0, len(tested) * 2.0 ** (1 - len(blocks))) if not crossed else float(not len(tested))
+    )
     grammars = [str(name) for name in blocks.index]
-    return Across(ranks, table, _cliques(labels, table), grammars, friedman, least)
+    return Across(ranks, table, _cliques(labels, table), grammars, friedman, least, bool(crossed))
+
+
+def _p_over_grammars(difference: Sample) -> float:
+    """Return the two-sided p value of differences by grammar; NaN where crossed seeds are too few."""
+    if difference.crossed:
+        return mean_over_seeds(*difference).p
+    return _wilcoxon(difference.table.iloc[:, 0])
 
 
 def _wilcoxon(difference: pd.Series) -> float:

@@ -30,11 +30,12 @@ def curve_runs(tables: Tables, kinds: Mapping[str, str], metric: str = "pr_auc")
     -------
     DataFrame
         One row a cell that is done, collapsed or diverged: `KEYS`, label, value (NaN where it diverged),
-        status, validation_loss; and of its grammar chance and ceiling, NaN where not known.
+        status, validation_loss, seeds (see `stages.seeds_of_run`); and of its grammar chance and ceiling,
+        NaN where not known.
     """
     shown = headlines(tables.scores, metric)
     status = tables.status[tables.status["status"].isin(["done", *NOT_LEARNT])]
-    status = status[[*KEYS, "label", "status", "validation_loss"]]
+    status = status[[*KEYS, "label", "status", "validation_loss", "seeds"]]
     runs = status.merge(shown[[*KEYS, "value"]], on=list(KEYS), how="left")
     runs = runs[runs["value"].notna() | (runs["status"] == "diverged")]
     best = ceilings_only(runs).groupby("grammar")["value"].mean()
@@ -68,12 +69,12 @@ def at_size(runs: pd.DataFrame, size: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns grammar, label, data_seed, model_seed, size, value, status, chance and ceiling.
+        Columns grammar, label, data_seed, model_seed, seeds, size, value, status, chance and ceiling.
     """
     runs = filled(runs)
     sizes = np.sort(runs["size"].unique())
     if not len(sizes) or not sizes[0] <= size <= sizes[-1]:
-        return runs.iloc[:0][[*_CURVE, "size", "value", "status", "chance", "ceiling"]]
+        return runs.iloc[:0][[*_CURVE, "seeds", "size", "value", "status", "chance", "ceiling"]]
     low, high = int(sizes[sizes <= size].max()), int(sizes[sizes >= size].min())
     share = 0.0 if low == high else float(np.log2(size / low) / np.log2(high / low))
     ends = [runs[runs["size"] == end].set_index(_CURVE) for end in (low, high)]
@@ -82,4 +83,4 @@ def at_size(runs: pd.DataFrame, size: int) -> pd.DataFrame:
     value = both["value"] + share * (both["value_high"] - both["value"])
     failed = both["status"].isin(NOT_LEARNT) | both["status_high"].isin(NOT_LEARNT)
     both = both.assign(value=value, size=size, status=np.where(failed, "collapsed", "done"))
-    return both.reset_index()[[*_CURVE, "size", "value", "status", "chance", "ceiling"]]
+    return both.reset_index()[[*_CURVE, "seeds", "size", "value", "status", "chance", "ceiling"]]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from seqgra.compare.decide import Decision, Statistics
 from seqgra.compare.efficiency import TAUS, size_words
-from seqgra.compare.resample import FEWEST_SEEDS
+from seqgra.compare.resample import FEWEST_MODEL_SEEDS, FEWEST_SEEDS
 from seqgra.compare.words import across_sentences, at_sentences, evidence, needed_sentence
 from seqgra.plot.content import Block
 from seqgra.plot.page import Picture, Row, Table, number, percent
@@ -54,7 +54,8 @@ def at_block(known: Statistics, pictures: Sequence[Picture]) -> list[Block]:
     ]
     caption = (
         f"Mean PR AUC at {known.at:,} examples; behind: paired by data seed with the first of the grammar. "
-        "P(best) and expected regret over bootstrap draws; empty below five data seeds."
+        "P(best) and expected regret over draws of the means (Student's t over seeds); empty with too few "
+        "seeds."
     )
     table = Table(heads, rows, 2, caption)
     return [Block("at", f"At your {known.at:,} examples", paragraphs, [table], pictures)]
@@ -88,8 +89,9 @@ def needed_block(known: Statistics, pictures: Sequence[Picture]) -> Block:
             "Dataset sizes (70 % of which trains) at which PR AUC has come 90, 95 and 99 % of the way from "
             "chance to the ceiling: median over runs, or over data seeds of the best of the restarts by "
             "validation loss. Runs that collapse have not reached it. A 95 % interval is given from "
-            f"{FEWEST_SEEDS} data seeds on (bootstrap of whole curves), below that the range of single "
-            "curves. Area: under the curve on a log axis, 0 at chance, 1 at the ceiling; it depends on the "
+            f"{FEWEST_SEEDS} data seeds on (bootstrap of whole curves; where they share initialisations from "
+            f"{FEWEST_MODEL_SEEDS} model seeds on), below that the range of single curves. Area: under the "
+            "curve on a log axis, 0 at chance, 1 at the ceiling; it depends on the "
             "sizes of the grid.",
             "",
         )
@@ -199,8 +201,8 @@ def grammar_evidence(known: Statistics) -> dict[str, list[str]]:
 def decision_table(known: Statistics) -> pd.DataFrame:
     """Return all standings as one table: grammar, size, and the columns of `ranking.standings`."""
     parts = [d.others.assign(grammar=d.grammar, size=d.size) for d in _all(known)]
-    names = ["grammar", "size", "label", "mean", "seeds", "behind", "behind_low", "behind_high"]
-    names += ["p", "best", "regret"]
+    names = ["grammar", "size", "label", "mean", "design", "seeds", "model_seeds"]
+    names += ["behind", "behind_low", "behind_high", "p", "best", "regret"]
     return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)
 
 

@@ -9,7 +9,9 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from seqgra.compare.cells import Cell
+from seqgra.compare.resample import NO_SEEDS
 from seqgra.fingerprint import make_again, read_run, why_no_result
+from seqgra.model import NETWORK_BACKENDS
 from seqgra.plot.style import CEILINGS
 from seqgra.results import EarlierVersion
 
@@ -35,9 +37,29 @@ class Stage(NamedTuple):
 
 def look_at_model(cell: Cell) -> Stage:
     """Return the stage train of a cell."""
-    dataset, architecture, _ = cell.inputs
-    inputs, options = {"dataset": dataset, "architecture": architecture}, cell.options.model
-    return _look(cell.model, "train", inputs, options, _own_options(cell))
+    roles = {"dataset": cell.inputs.dataset_fingerprint}
+    roles["architecture"] = cell.inputs.architecture_fingerprint
+    options, known = cell.options.model, _own_options(cell)
+    if options and "seeds" in options:  # which models of before version 3 of training do not say
+        known["seeds"] = options["seeds"]
+        options = {name: value for name, value in options.items() if name != "seeds"}
+    return _look(cell.model, "train", roles, options, known)
+
+
+def seeds_of_run(run: Mapping[str, Any]) -> str:
+    """Return how the initialisation of a trained model came about.
+
+    Returns
+    -------
+    str
+        ``nested`` or ``crossed`` (see `seqgra.training.Options.source`); ``none`` of a baseline, in which
+        nothing is random; empty where that is not known: before version 3 of training all data seeds
+        shared the initialisations.
+    """
+    options = run.get("options", {})
+    if options and options.get("backend") not in NETWORK_BACKENDS:
+        return NO_SEEDS
+    return str(options.get("seeds", ""))
 
 
 def look_at_scores(cell: Cell, train: Stage) -> Stage:
@@ -147,7 +169,7 @@ def outcome_of(train: Stage, evaluate: Stage) -> str:
 def status_row(
     train: Stage, evaluate: Stage, attribute: Mapping[str, Stage], outcome: str
 ) -> tuple[Any, ...]:
-    """Return a row of the table status without its key: stages, outcome, loss, and what went wrong."""
+    """Return a row of the table status without its key: stages, outcome, loss, seeds, what went wrong."""
     stopped = train.status in ("missing", "skipped", "diverged")
     reasons = []
     for name, stage in {"train": train, "evaluate": evaluate, **attribute}.items():
@@ -161,5 +183,5 @@ def status_row(
             reasons.append(f"{name}: {stage.reason or stage.status}")
     statuses = {stage.status for stage in attribute.values()}
     attributed = statuses.pop() if len(statuses) == 1 else ("partial" if statuses else "")
-    loss = train.run.get("best_validation_loss")
-    return train.status, evaluate.status, attributed, outcome, loss, "; ".join(reasons)
+    loss, seeds = train.run.get("best_validation_loss"), seeds_of_run(train.run)
+    return train.status, evaluate.status, attributed, outcome, loss, seeds, "; ".join(reasons)

@@ -33,7 +33,7 @@ SCORES = ("training_examples", "status", "metric", "scope", "value", "chance", "
 RECOVERY = ("method", "examples", "left_out", "undefined", "metric", "scope", "value", "null")
 GATES = ("method", "gate", "median", "percentile_99", "steps", "passed")
 ELEMENTS = ("method", "element", "instances", "found", "cosine", "pearson", "kl", "flank_mass")
-STATUS = ("train", "evaluate", "attribute", "status", "validation_loss", "reason")
+STATUS = ("train", "evaluate", "attribute", "status", "validation_loss", "seeds", "reason")
 RUNS = (
     "train_seconds",
     "evaluate_seconds",
@@ -66,7 +66,8 @@ class Tables(NamedTuple):
         mean over conditions; and how alike the average attribution there is to the element.
     status
         One row a cell: the outcome of each stage, of the cell, the least validation loss of its training
-        (NaN where there is none), and why it is not ``done``.
+        (NaN where there is none), how its initialisation came about (`stages.seeds_of_run`), and why it
+        is not ``done``.
     runs
         One row a cell: what seeds do not determine (seconds, device, versions, ...).
     gates
@@ -105,7 +106,7 @@ def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
     exact = exact_of(cells) if with_regret else {}
     for cell in cells:
         if cell.spared:  # whatever an earlier, whole grid has left
-            status.append((*cell.key, *[SPARED] * 4, None, ""))
+            status.append((*cell.key, *[SPARED] * 4, None, "", ""))
             continue
         train = look_at_model(cell)
         evaluate, content = look_at_scores(cell, train), dict[str, Any]()

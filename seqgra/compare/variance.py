@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from seqgra.compare.resample import FEWEST_SEEDS
+from seqgra.compare.resample import FEWEST_SEEDS, is_crossed
 
-#: Component -> the columns whose values it is shared by. What is left is the model seed's.
+#: Component -> the columns whose values it is shared by. What is left is the model seed's, of crossed
+#: seeds that of data seed x initialisation.
 _COMPONENTS = {
     "architecture": ["label"],
     "grammar": ["grammar"],
@@ -19,20 +20,22 @@ _COMPONENTS = {
     "data seed": ["grammar", "data_seed"],
     "architecture x data seed": ["label", "grammar", "data_seed"],
 }
+_SHARED = {"initialisation": ["label", "model_seed"]}
 _MOST_SEEDS = 1000
 
 
 def components(runs: pd.DataFrame) -> pd.DataFrame:
     """Split the variance of a value at one size into its sources, by the method of moments.
 
-    The model is value = mean + one random effect for each component + the model seed's. For each
+    The model is value = mean + one random effect for each component + the model seed's. Crossed seeds have
+    a further one, of an architecture's initialisation on all data. For each
     component the sum of squares of its groups' sums is set to what it is expected to be; on a complete
     grid that is analysis of variance.
 
     Parameters
     ----------
     runs
-        One row a run of one size: grammar, label, data_seed, model_seed, value.
+        One row a run of one size: grammar, label, data_seed, model_seed, value, seeds.
 
     Returns
     -------
@@ -43,7 +46,8 @@ def components(runs: pd.DataFrame) -> pd.DataFrame:
     """
     runs = runs.dropna(subset=["value"])
     groups: dict[str, np.ndarray] = {}
-    for name, columns in _COMPONENTS.items():
+    crossed = is_crossed(runs["seeds"]) and runs["model_seed"].nunique() > 1
+    for name, columns in (_COMPONENTS | (_SHARED if crossed else {})).items():
         place = runs.groupby(columns).ngroup().to_numpy()
         if len(runs) and 0 < place.max() < len(runs) - 1:
             alike = [other for other, given in groups.items() if (given == _canonical(place)).all()]
@@ -54,6 +58,7 @@ def components(runs: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=["component", "variance", "share", "levels"])
     seeds = runs.groupby(_COMPONENTS["architecture x data seed"]).size().max() > 1
     last = "model seed" if seeds else "data seed x architecture and model seed"
+    last = "data seed x initialisation" if crossed else last
     groups[last] = np.arange(len(runs))
     variance = np.maximum(_solve(runs["value"].to_numpy(np.float64), list(groups.values())), 0)
     total = variance.sum()
@@ -96,7 +101,8 @@ def seeds_needed(parts: pd.DataFrame, apart: float, model_seeds: int) -> float:
     """Return how many data seeds tell two architectures of one grammar apart, inf above 1,000.
 
     The fewest D, from five on, at which the 95 % interval of a paired difference is expected to reach no
-    further than `apart` to either side: t_(D-1) sqrt(2 (s_ad + s_m / M) / D).
+    further than `apart` to either side: t_(D-1) sqrt(2 (s_ad + s_m / M) / D). Of crossed seeds s_i / M of the
+    initialisations, which more data seeds do not average, stands beside the quotient.
 
     Parameters
     ----------
@@ -109,8 +115,9 @@ def seeds_needed(parts: pd.DataFrame, apart: float, model_seeds: int) -> float:
     """
     variance: Any = parts.set_index("component")["variance"]
     own = variance.get("architecture x data seed", 0.0) + variance.iloc[-1] / model_seeds
+    shared = variance.get("initialisation", 0.0) / model_seeds
     for seeds in range(FEWEST_SEEDS, _MOST_SEEDS + 1):
-        width = stats.t.ppf(0.975, seeds - 1) * math.sqrt(2 * own / seeds)
+        width = stats.t.ppf(0.975, seeds - 1) * math.sqrt(2 * (own / seeds + shared))
         if width <= apart:
             return float(seeds)
     return math.inf

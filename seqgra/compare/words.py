@@ -10,7 +10,7 @@ import pandas as pd
 from seqgra.compare.decide import TAU, Decision, Doubling, Statistics
 from seqgra.compare.efficiency import size_words
 from seqgra.compare.ranking import ALPHA, Across
-from seqgra.compare.resample import FEWEST_SEEDS
+from seqgra.compare.resample import FEWEST_MODEL_SEEDS, FEWEST_SEEDS
 from seqgra.compare.variance import seeds_needed
 from seqgra.plot.page import count, percent
 
@@ -24,11 +24,11 @@ def evidence(decision: Decision, known: Statistics) -> list[str]:
     if len(decision.others) < 2:
         return ["No other architecture has runs to compare it with."]
     sentences = [_claim(decision), *_few_seeds(decision, known)]
-    if decision.seeds >= FEWEST_SEEDS:
-        row = decision.others.iloc[0]
+    row = decision.others.iloc[0]
+    if not math.isnan(row["best"]):
         sentences.append(
-            f"It has the highest mean in {percent(row['best'])} of bootstrap draws (few seeds overstate "
-            f"that); expected regret {row['regret']:.3f}."
+            f"It has the highest mean in {percent(row['best'])} of draws of all means (Student's t); "
+            f"expected regret {row['regret']:.3f}."
         )
     return [*sentences, *_fewest(decision)]
 
@@ -36,11 +36,13 @@ def evidence(decision: Decision, known: Statistics) -> list[str]:
 def _claim(decision: Decision) -> str:
     others = decision.others.iloc[1:].set_index("label")
     seeds = count(decision.seeds, "data seed")
-    if decision.seeds < FEWEST_SEEDS:
+    if decision.restarts is not None:
+        seeds += f" that share {count(decision.restarts, 'model seed')}"
+    if not decision.enough:
         ahead = int((others["behind"] > 0).sum())
         return (
             f"{seeds} cannot show that it is the best: it has the higher mean than {ahead} of "
-            f"{count(len(others), 'other')}, which may be chance."
+            f"{count(len(others), 'other')}, which may be chance.{_remedy(decision)}"
         )
     if decision.shown:
         closest = others.sort_values("behind").iloc[0]
@@ -53,6 +55,17 @@ def _claim(decision: Decision) -> str:
     if decision.worse:
         parts.append(f"Shown to be worse: {_listed(decision.worse, others)}.")
     return " ".join(parts)
+
+
+def _remedy(decision: Decision) -> str:
+    """Return what is to be done where data seeds share the initialisations and these are too few."""
+    if decision.seeds < FEWEST_SEEDS or decision.restarts is None:
+        return ""
+    return (
+        " Several data seeds are several looks at the same initialisations, by choice (`seeds: crossed`) or "
+        "since models are from before version 3 of training: train them again with `seeds: nested`, or with "
+        f"{FEWEST_MODEL_SEEDS} model seeds or more."
+    )
 
 
 def _listed(labels: Sequence[str], others: pd.DataFrame) -> str:
@@ -70,7 +83,8 @@ def _difference(row: pd.Series) -> str:
 def _few_seeds(decision: Decision, known: Statistics) -> list[str]:
     """Say which seeds to add, where some are missing or something is open."""
     parts = known.variance[known.variance["size"] == decision.size]
-    if decision.shown or parts.empty:
+    few = decision.restarts is not None and decision.restarts < FEWEST_MODEL_SEEDS
+    if decision.shown or parts.empty or few:
         return []
     runs = known.runs[known.runs["grammar"] == decision.grammar]
     restarts = int(runs.groupby(["label", "size", "data_seed"]).size().max())
@@ -78,7 +92,10 @@ def _few_seeds(decision: Decision, known: Statistics) -> list[str]:
     if wanted <= decision.seeds:
         return []
     many = f"about {wanted:,.0f}" if math.isfinite(wanted) else "more than 1,000"
-    return [f"To tell {APART:g} PR AUC apart would take {many} data seeds (of the grid's spread)."]
+    of = "" if decision.restarts is None else f" at {count(restarts, 'model seed')}"
+    return [
+        f"To tell {APART:g} PR AUC apart would take {many} data seeds{of} (of the grid's spread)."
+    ]
 
 
 def _fewest(decision: Decision) -> list[str]:
@@ -188,6 +205,12 @@ def across_sentences(name: str, found: Across) -> list[str]:
     """Return what a family of grammars shows; the grammar is the block."""
     first = str(found.ranks.index[0])
     many = count(len(found.grammars), "grammar")
+    if found.crossed and found.least == 1:
+        return [
+            f"{name.capitalize()} ({many}): {first} has the best mean rank ({found.ranks.iloc[0]:.2f}), but "
+            "grammars share the initialisations of an architecture, so that they are no independent blocks; "
+            f"without {FEWEST_MODEL_SEEDS} model seeds and {FEWEST_SEEDS} grammars nothing is tested."
+        ]
     if found.least > ALPHA:
         return [
             f"{name.capitalize()} ({many}): {first} has the best mean rank ({found.ranks.iloc[0]:.2f}), but "
@@ -198,8 +221,8 @@ def across_sentences(name: str, found: Across) -> list[str]:
     beaten = len(found.ranks) - len(clique)
     alike = [label for label in clique if label != first]
     told = f"not told apart from {', '.join(alike)}" if alike else "told apart from all others"
+    test = "Wilcoxon signed rank over grammars" if not found.crossed else "grammars by model seeds"
     return [
         f"{name.capitalize()} ({many}): {first} has the best mean rank ({found.ranks.iloc[0]:.2f}), {told}; "
-        f"{beaten} of {len(found.ranks)} architectures are told apart from its group (Wilcoxon signed rank "
-        "over grammars, Holm)."
+        f"{beaten} of {len(found.ranks)} architectures are told apart from its group ({test}, Holm)."
     ]

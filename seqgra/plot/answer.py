@@ -84,7 +84,8 @@ def caution(content: Content) -> str:
     return (
         f'<p class="soft"><strong>Read with care.</strong> {each}. Ranges go from the smallest to the '
         "largest run; “use” stands only where every other architecture is shown to be worse, and nothing is "
-        "shown by fewer than five data seeds. Architectures are trained as their files say: where they were "
+        "shown by fewer than five data seeds, or by fewer than three model seeds where data seeds share "
+        "initialisations. Architectures are trained as their files say: where they were "
         "not tuned alike, a ranking may be a learning rate’s. Dataset sizes count all examples "
         f"(70 % train).{averaged}{escape(recovery)}</p>"
     )
