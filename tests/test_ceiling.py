@@ -57,9 +57,14 @@ def test_model_is_made_without_training(posterior_model, tiny_dataset):
     )
 
 
-def test_networks_need_a_size(tiny_dataset, tmp_path):
-    with pytest.raises(InputError, match="--size"):
-        train(tiny_dataset, "fc5", tmp_path / "m", size=None, seed=0)
+def test_other_models_take_all_examples_without_a_size(tiny_dataset, tmp_path):
+    folder = tmp_path / "m"
+    assert train(tiny_dataset, "kmer-logistic-regression", folder, size=None, seed=0) == "done"
+    every = sum(open_dataset(tiny_dataset).counts.values())
+    assert read_run(folder)["options"]["size"] == every
+    assert (
+        train(tiny_dataset, "kmer-logistic-regression", folder, size=every, seed=0) == "up to date"
+    )
 
 
 def test_it_is_evaluated_and_attributed_like_any_model(posterior_model, tiny_dataset, tmp_path):
