@@ -88,9 +88,9 @@ def test_truncated_and_edited_files_are_noticed(tmp_path):
     assert read_run(tmp_path) is None
     with pytest.raises(InputError, match="has lost or truncated files"):
         require_run(tmp_path, "train")
-    (tmp_path / "a").write_text("first and more")  # grown: an append that nobody finished
+    (tmp_path / "model.json").write_text("first and more")  # grown: an append that nobody finished
     assert read_run(tmp_path) is None
-    (tmp_path / "a").write_text("first")
+    (tmp_path / "model.json").write_text("first")
     assert read_run(tmp_path) == run
 
 
