@@ -136,7 +136,7 @@ def _background_only(model: AbstractModel, plan: Plan) -> BackgroundOnly:
     x, explained = background_only(plan.dataset, plan.set_name)
     if (
         plan.settings.steps == AUTO
-    ):  # whose own differences from the baseline may be next to nothing
+    ):  # their own differences from the baseline may be next to nothing
         plan = plan._replace(settings=plan.settings._replace(steps=NULL_STEPS))
     parts = [
         _values(model, plan, x[first : first + _BATCH], explained[first : first + _BATCH])[0]
@@ -192,13 +192,14 @@ def refined(
     Returns
     -------
     (ndarray, ndarray)
-        Values float32 (K, A, L), and the steps of each, int64 (K,). Gaps that are not known (NaN) leave
-        `NULL_STEPS`.
+        Values float32 (K, A, L), and the steps of each, int64 (K,). Where gaps are not known (NaN), the
+        default.
     """
     rows, steps = np.arange(count), np.full(count, FIRST_STEPS)
     values, gaps = integrated(rows, FIRST_STEPS)
     if np.isnan(gaps).all():
-        return integrated(rows, NULL_STEPS)[0], np.full(count, NULL_STEPS)
+        default = int(Settings().steps)
+        return integrated(rows, default)[0], np.full(count, default)
     while limit := failed_limit(gaps):
         rows = np.flatnonzero((gaps >= limit) & (steps < MOST_STEPS))
         if not rows.size:

@@ -24,7 +24,7 @@ _MODULE = ("guided", "deconvolution", "multipliers", "maps")
 #: explanations that the gate needs.
 AUTO, FIRST_STEPS, MOST_STEPS = "auto", 25, 3200
 #: Where they are `AUTO`: steps of a background-only input, and gradients that an example takes on average.
-NULL_STEPS, AUTO_STEPS_EXPECTED = 100, 300
+NULL_STEPS, AUTO_STEPS_EXPECTED = 50, 300
 #: What masked positions hold: no letter, or the background's mean.
 MASKS = ("zeros", "background")
 
