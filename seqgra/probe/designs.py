@@ -282,29 +282,27 @@ class Designer:
 
         Where no condition places the elements the other way round, no example teaches their order.
         """
-        for condition in self.asked:
-            for block in self._rules(condition):
-                for edge in block.edges:
-                    left, right = _elements_of(block, edge)
-                    if edge.random or left == right:
-                        continue
-                    place = self._place(condition, block.rule)
-                    subject = f"{self._called(left)}, {self._called(right)}"
-                    found = Design("order", condition, place, subject)
-                    other = self._reversed_in(condition, block, edge)
-                    if other is None:
-                        yield replace(
-                            found, reason="no condition has the elements in another order"
-                        )
-                        continue
-                    multi_label = self.grammar.task == "multi-label"
-                    cells = tuple(self._order_cells(condition, block, edge.parent, edge.child))
-                    yield replace(
-                        found,
-                        cells=cells,
-                        other=-1 if multi_label else other,
-                        reason="" if cells else _NO_ROOM,
-                    )
+        edges = [(c, block, e) for c in self.asked for block in self._rules(c) for e in block.edges]
+        each = _sequences_each(len(edges))
+        for condition, block, edge in edges:
+            left, right = _elements_of(block, edge)
+            if edge.random or left == right:
+                continue
+            place = self._place(condition, block.rule)
+            subject = f"{self._called(left)}, {self._called(right)}"
+            found = Design("order", condition, place, subject)
+            other = self._reversed_in(condition, block, edge)
+            if other is None:
+                yield replace(found, reason="no condition has the elements in another order")
+                continue
+            multi_label = self.grammar.task == "multi-label"
+            cells = tuple(self._order_cells(condition, block, edge, each))
+            yield replace(
+                found,
+                cells=cells,
+                other=-1 if multi_label else other,
+                reason="" if cells else _NO_ROOM,
+            )
 
     def _reversed_in(self, condition: int, block: RuleBlock, edge: Edge) -> int | None:
         """Return another condition that places the elements of a spacing the other way round, if any."""
@@ -322,7 +320,10 @@ class Designer:
                         return other
         return None
 
-    def _order_cells(self, condition: int, block: RuleBlock, one: int, two: int) -> Iterator[Cell]:
+    def _order_cells(
+        self, condition: int, block: RuleBlock, edge: Edge, each: int
+    ) -> Iterator[Cell]:
+        one, two = edge.parent, edge.child
         drawn = self.drawn[condition]
         placed, width = drawn.placed, self.construction.width
         start, end = self._span(placed, (one, two))
@@ -338,14 +339,13 @@ class Designer:
         block_start, block_end = self._span(placed, block.slots)
         room = self.construction.law.window - (block_end - block_start)
         third = np.where(room > 0, np.minimum(3 * block_start // np.maximum(room + 1, 1), 2), 1)
-        edge = next(e for e in block.edges if (e.parent, e.child) == (one, two))
         fits = self.construction.law.window - sum(
             width[list(block.elements[block.slots.index(s)])].min() for s in (one, two)
         )
         for low, high in gap_bins(edge.gaps, edge.weights, fits):
             for number, place in enumerate(PLACES):
                 here = usable & (gap >= low) & (gap <= high) & (third == number)
-                chosen = np.flatnonzero(here)[:BACKGROUNDS]
+                chosen = np.flatnonzero(here)[:each]
                 if len(chosen) >= FEWEST:
                     arms = {
                         "as it is": self._arm(condition, placed, chosen),
@@ -496,40 +496,71 @@ class Designer:
     # --- position, strand, orientation, copies, affinity: conditions that differ in nothing else
 
     def _contrasts(self) -> Iterator[Design]:
-        """Pairs of conditions whose rules differ in one of these alone: sequences of both."""
+        """Pairs of conditions whose rules differ in one property alone: sequences of both."""
         for condition, other in self.pairs:
-            rules = [self._rules(condition), self._rules(other)]
-            if len(rules[0]) != len(rules[1]):
+            found = self._only_difference(condition, other)
+            if found is None:
                 continue
-            pairs = list(zip(*rules, strict=True))
-            differences = [self._differences(mine, theirs) for mine, theirs in pairs]
-            if sum(map(len, differences)) != 1:
-                continue
-            for (mine, theirs), differ in zip(pairs, differences, strict=True):
-                if not differ or differ[0] not in CONTRASTS:
-                    continue
-                place, subject = self._place(condition, mine.rule), self._pair_name(mine)
-                found = Design(differ[0], condition, place, subject, other=other)
+            name, mine, theirs = found
+            place, subject = self._place(condition, mine.rule), self._pair_name(mine)
+            design = Design(name, condition, place, subject, other=other)
+            scenes = [self.drawn[number].placed for number in (condition, other)]
+            if self._places_one(condition) and self._places_one(other):
+                chosen = [np.arange(BACKGROUNDS)] * 2
+            else:
                 chosen = [
                     np.flatnonzero(self._there(number, block))[:BACKGROUNDS]
                     for number, block in ((condition, mine), (other, theirs))
                 ]
-                count = min(map(len, chosen))
-                if count < FEWEST:
-                    yield replace(found, reason=_RARE)
-                    continue
-                scenes = [self.drawn[number].placed for number in (condition, other)]
-                if differ[0] in ("strand", "orientation", "affinity"):
-                    rows = chosen[0][:count]
-                    chosen = [rows, rows]
+                if name in ("strand", "orientation", "affinity"):  # at the same places
+                    chosen = [chosen[0]] * 2
                     scenes[1] = scenes[1]._replace(start=scenes[0].start)
-                arms = {
-                    name: self._arm(number, scene, rows[:count])
-                    for name, number, scene, rows in zip(
-                        ("condition", "other"), (condition, other), scenes, chosen, strict=True
-                    )
-                }
-                yield replace(found, cells=(Cell(None, "", arms),))
+            count = min(map(len, chosen))
+            if count < FEWEST:
+                yield replace(design, reason=_RARE)
+                continue
+            arms = {
+                arm: self._arm(number, scene, rows[:count])
+                for arm, number, scene, rows in zip(
+                    ("condition", "other"), (condition, other), scenes, chosen, strict=True
+                )
+            }
+            yield replace(design, cells=(Cell(None, "", arms),))
+
+    def _places_one(self, condition: int) -> bool:
+        """Return whether every example of a condition has one block of its rules, and no other."""
+        rules = self._rules(condition)
+        exclusive = self.grammar.conditions[self.names[condition]].mode == "mutually-exclusive"
+        placed = self.drawn[condition].placed
+        there = [(placed.start[:, block.slots] >= 0).all(axis=1) for block in rules]
+        single = all(block.copies.tolist() == [1] for block in rules)
+        return single and (len(rules) == 1 or exclusive) and bool(np.any(there, axis=0).all())
+
+    def _only_difference(
+        self, condition: int, other: int
+    ) -> tuple[str, RuleBlock, RuleBlock] | None:
+        """Return the one property of `CONTRASTS` in which two conditions differ, and the blocks that do.
+
+        Either each of their rules is like its counterpart but for one, or every example of both has one
+        block, and all blocks of the one differ from all of the other in the same property.
+        """
+        rules = self._rules(condition), self._rules(other)
+        if self._places_one(condition) and self._places_one(other):
+            pairs = list(itertools.product(*rules))
+            differences = [self._differences(mine, theirs) for mine, theirs in pairs]
+            if len({tuple(differ) for differ in differences}) != 1 or len(differences[0]) != 1:
+                return None
+        elif len(rules[0]) == len(rules[1]):
+            pairs = list(zip(*rules, strict=True))
+            differences = [self._differences(mine, theirs) for mine, theirs in pairs]
+            if sum(map(len, differences)) != 1:
+                return None
+        else:
+            return None
+        (name, mine, theirs), *_ = (
+            (differ[0], *pair) for differ, pair in zip(differences, pairs, strict=True) if differ
+        )
+        return (name, mine, theirs) if name in CONTRASTS else None
 
     def _differences(self, mine: RuleBlock, theirs: RuleBlock) -> list[str]:
         """Return what two blocks differ in, as far as a property has a name for it."""
@@ -542,10 +573,10 @@ class Designer:
             found.append("spacing")
         if mine.free != theirs.free or mine.starts.tolist() != theirs.starts.tolist():
             found.append("position")
-        if mine.strand != theirs.strand:
-            found.append("strand")
         if mine.orientation != theirs.orientation:
-            found.append("orientation")
+            found.append("orientation")  # a pair that faces either way has no strand
+        elif mine.strand != theirs.strand:
+            found.append("strand")
         if mine.copies.tolist() != theirs.copies.tolist():
             found.append("copies")
         return found
@@ -680,7 +711,7 @@ def _sequences_each(conditions: int) -> int:
     >>> [_sequences_each(conditions) for conditions in (2, 4, 10)]
     [200, 100, 50]
     """
-    return max(FEWEST, min(BACKGROUNDS, 2 * BACKGROUNDS // conditions))
+    return max(FEWEST, min(BACKGROUNDS, 2 * BACKGROUNDS // max(conditions, 1)))
 
 
 def gap_bins(gaps: np.ndarray, weights: np.ndarray, most: int) -> list[tuple[int, int]]:
