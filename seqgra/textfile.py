@@ -102,8 +102,12 @@ def harmless(cell: object) -> object:
 
 def harmless_table(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table whose texts are `harmless`, to be written as CSV."""
-    texts = table.select_dtypes(exclude=["number", "bool"]).columns
-    return table.assign(**{name: table[name].map(harmless) for name in texts})
+    changed = {}
+    for name in table.select_dtypes(exclude=["number", "bool"]).columns:
+        texts = table[name].unique()  # few, where rows are many
+        if formulas := {text: harmless(text) for text in texts if harmless(text) is not text}:
+            changed[name] = table[name].replace(formulas)
+    return table.assign(**changed)
 
 
 def text_lines(file: Path) -> Iterator[tuple[int, str]]:
