@@ -55,6 +55,7 @@ HEADERS = {
     "bedtools -s": (0, "chr{c}:{s}-{e}(-)"),
     "bedtools -name": (0, "p{n}::chr{c}:{s}-{e}(+)"),
     "bedtools -name of colons": (0, "a::b:{n}::chr{c}:{s}-{e}"),
+    "a name and a bar": (0, "p{n}|chr{c}:{s}-{e}"),
     "a name with a blank": (0, "my peak{n}::chr{c}:{s}-{e}"),
     "samtools": (1, "chr{c}:{s}-{e}"),
     "samtools -i": (1, "chr{c}:{s}-{e}/rc"),
@@ -81,9 +82,13 @@ def test_places_in_headers_of_every_form(form):
     assert from_one == 20 * first
 
 
-@pytest.mark.parametrize("pattern", ["s_{s}_{e}", "seq{n}", "x:{n}", "chr1_{s}_{e}"])
+@pytest.mark.parametrize(
+    "pattern", ["s_{s}_{e}", "seq{n}", "x:{n}", "chr1_{s}_{e}", "p{n}:chr1:{s}-{e}"]
+)
 def test_names_that_look_like_places_are_not_believed(pattern):
     headers = [pattern.format(n=n, s=n, e=n + 50) for n in range(19)] + ["chr1_5_99"]
+    if pattern == "p{n}:chr1:{s}-{e}":  # fits, but every record has a chromosome of its own
+        headers = [*headers[:-1], "p19:chr1:5-55"]
     found, _ = places_in_headers(headers, [50] * 20, Path("a.fa"))
     assert not any(place.chrom for place in found)
 
@@ -247,6 +252,7 @@ SUMMITS = {
     "bedtools -wo": (("chr2", 450, 560, 60), -1),
     "gene, number, text, number": (("g", 12, "promoter", 3), -1),
     "BED9 and a count": ((500, 900, 0, 12), -1),
+    "BED9 without a thick part": ((0, 0, 0, 12), -1),
     "colour": ((500, 900, "255,0,0", 12), -1),
     "bedtools coverage": ((3, 200, 400, 0.5), -1),
     "fold change": ((-1.7, 0.01, 0.02, 12), -1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from seqgra.errors import bad_input
 #: ``chr1:100-200`` as bedtools getfasta (``name::chr1:100-200(+)``), samtools (``chr1:101-200/rc``), UCSC
 #: (``range=chr1:101-200``), NCBI (``NC_1.1:c200-101``) and FlyBase (``loc=2L:101..200``) write it.
 _PLACE = re.compile(
-    r"(?:[^=]*=)?(?:\S*::)?(?P<chrom>[^\s=]+):(?P<start>c?[\d,]+)(?:-|\.\.)(?P<end>[\d,]+)"
+    r"(?:[^=]*=)?(?:\S*(?:::|\|))?(?P<chrom>[^\s=|]+):(?P<start>c?[\d,]+)(?:-|\.\.)(?P<end>[\d,]+)"
     r"(?:\([+.-]\)|/rc|;)?"
 )
 #: ``chromosome:GRCh38:1:101:200:1`` as Ensembl writes it.
@@ -25,6 +26,10 @@ _NAMED = re.compile(
 )
 #: Words of a header that say something else.
 _NO_PLACES = ("label=", "labels=", "conditions=", "set=", "split=")
+
+
+#: Of so many records, or more, this share on chromosomes of their own shows that these are no chromosomes.
+_FEWEST, _OWN = 10, 0.9
 
 
 class Place(NamedTuple):
@@ -75,6 +80,9 @@ def places_in_headers(
         place, first = _place_of(header, length, file)
         found.append(place)
         from_one += first
+    named_by_one = Counter(place.chrom for place in found if place.chrom)
+    if len(found) >= _FEWEST and len(named_by_one) > _OWN * len(found):
+        return [NOWHERE] * len(found), 0  # what stands before the numbers names the record
     if not any(place.chrom for place in found):
         named = [_named(header, length) for header, length in zip(headers, lengths, strict=True)]
         if all(named):

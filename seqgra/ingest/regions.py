@@ -235,8 +235,8 @@ def _narrow_peaks(file: Path, rows: list[_Row], track: str, tally: Tally) -> np.
 
     A line is narrowPeak if it has ten columns, of which 5 and 7 to 9 are numbers, 6 is a strand, and 10 is
     a whole number within the region, or -1. A file is if every line is, and columns 7 and 8 are not places
-    within the regions, as in BED of nine columns. Where its name or track line says narrowPeak, a line that
-    is none is an error.
+    within the regions or 0, as in BED of nine columns. Where its name or track line says narrowPeak, a line
+    that is none is an error.
 
     Raises
     ------
@@ -256,12 +256,16 @@ def _narrow_peaks(file: Path, rows: list[_Row], track: str, tally: Tally) -> np.
             tally.remark(message + "are centred at the middle of regions")
             return np.full(len(rows), -1, np.int64)
         summits[n] = int(row.fields[9])
-    drawn = (row.start <= float(row.fields[6]) <= float(row.fields[7]) <= row.end for row in rows)
-    if not said and all(drawn):
-        message = (
-            f"{file.name}: ten columns, but not narrowPeak (columns 7 and 8 are places within each "
+    signals = [(row, float(row.fields[6]), float(row.fields[7])) for row in rows]
+    thick = all(row.start <= first <= last <= row.end for row, first, last in signals)
+    if not said and (thick or not any(first for _, first, _ in signals)):
+        what = (
+            "columns 7 and 8 are places within each region" if thick else "column 7 is 0 everywhere"
         )
-        tally.remark(message + "region): windows are centred at the middle of regions")
+        message = (
+            f"{file.name}: ten columns, but not narrowPeak ({what}): windows are centred at the "
+        )
+        tally.remark(message + "middle of regions")
         return np.full(len(rows), -1, np.int64)
     if not said:
         message = (
