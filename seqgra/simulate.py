@@ -26,6 +26,7 @@ from seqgra.dataset_memory import MemoryDataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, Identity, claim, identity_of
 from seqgra.grammar.load import grammar_fingerprint, load_grammar
+from seqgra.markers import require_unchanged
 from seqgra.progress import Progress
 from seqgra.streams import BLOCK, STREAM_VERSION
 
@@ -37,7 +38,13 @@ log = logging.getLogger(__name__)
 
 
 def simulate(
-    grammar_file: Path, folder: Path, *, seed: int, counts: Mapping[str, int], workers: int = 1
+    grammar_file: Path,
+    folder: Path,
+    *,
+    seed: int,
+    counts: Mapping[str, int],
+    workers: int = 1,
+    expected: str | None = None,
 ) -> str:
     """Simulate the wanted examples of each set into a dataset folder.
 
@@ -56,6 +63,8 @@ def simulate(
         Examples wanted of each set.
     workers
         Threads that draw examples, while one more writes them. The dataset does not depend on it.
+    expected
+        Fingerprint that the grammar must have: that of the batch file; None takes any.
 
     Returns
     -------
@@ -65,7 +74,8 @@ def simulate(
     Raises
     ------
     InputError
-        If the grammar is wrong, a count or the seed is negative, or the folder cannot be written.
+        If the grammar is wrong or not the expected one, a count or the seed is negative, or the folder
+        cannot be written.
     """
     for name, count in counts.items():
         if name not in SETS or count < 0:
@@ -74,7 +84,9 @@ def simulate(
             )
     refuse_negative_seed(seed)
     grammar = load_grammar(grammar_file)
-    with claim(folder, dataset_identity(grammar_fingerprint(grammar), seed)) as draft:
+    fingerprint = grammar_fingerprint(grammar)
+    require_unchanged(grammar_file, fingerprint, expected)
+    with claim(folder, dataset_identity(fingerprint, seed)) as draft:
         there = open_dataset(folder).counts if draft.previous else {}
         if draft.previous and all(there.get(name, 0) >= n for name, n in counts.items()):
             return "up to date"

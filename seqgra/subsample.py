@@ -22,11 +22,14 @@ from seqgra.dataset_files import (
 )
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, Identity, claim, identity_of
+from seqgra.markers import require_unchanged
 from seqgra.progress import Progress
 from seqgra.streams import BLOCK, STREAM_VERSION, stratified_order
 
 
-def subsample(source: Path, folder: Path, *, seed: int, sets: Sequence[str]) -> str:
+def subsample(
+    source: Path, folder: Path, *, seed: int, sets: Sequence[str], expected: str | None = None
+) -> str:
     """Write the named sets of a dataset in the order of a data seed.
 
     Every prefix of a set has about the shares of label combinations that the whole set has.
@@ -41,6 +44,8 @@ def subsample(source: Path, folder: Path, *, seed: int, sets: Sequence[str]) -> 
         Data seed, not negative.
     sets
         Such as training and validation.
+    expected
+        Fingerprint that the dataset must have: that of the batch file; None takes any.
 
     Returns
     -------
@@ -50,11 +55,12 @@ def subsample(source: Path, folder: Path, *, seed: int, sets: Sequence[str]) -> 
     Raises
     ------
     InputError
-        If there is no such dataset or set, it is damaged, the seed is negative, or the folder cannot be
-        written.
+        If there is no such dataset or set, it is damaged or not the expected one, the seed is negative, or
+        the folder cannot be written.
     """
     refuse_negative_seed(seed)
     dataset = open_dataset(source)
+    require_unchanged(source, dataset.fingerprint, expected)
     if missing := [name for name in sets if name not in dataset.counts]:
         known = ", ".join(dataset.counts)
         raise bad_input(source, missing[0], f"no such set; the dataset has {known}")

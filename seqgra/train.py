@@ -20,6 +20,7 @@ from seqgra.architecture.shapes import check_stack
 from seqgra.dataset import Dataset, largest_size, open_dataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, Identity, claim, identity_of, require_run
+from seqgra.markers import require_unchanged
 from seqgra.model import NETWORK_BACKENDS, backend_module, task_of
 from seqgra.results import read_tuning
 from seqgra.streams import SeedDesign, stream
@@ -52,6 +53,7 @@ def train(
     seeds: SeedDesign = "nested",
     stack: int = 1,
     place: int = 0,
+    expected: str | None = None,
 ) -> str:
     """Train one model on the first examples of a dataset's training and validation sets.
 
@@ -85,6 +87,9 @@ def train(
         (``nested``) or from the model seed alone (``crossed``), see `training.Options.source`.
     stack, place
         Train as one of a stack of so many, at a place in it: see `train_stack`.
+    expected
+        Fingerprint that the architecture must have, its candidates for tuning included: that of the batch
+        file; None takes any.
 
     Returns
     -------
@@ -108,9 +113,10 @@ def train(
             backend=backend,
             tuned=tuned,
             permute_labels=permute_labels,
+            expected=expected,
         )
         return said[place]
-    job = _job(dataset, architecture, size, backend, how, tuned, permute_labels)
+    job = _job(dataset, architecture, size, backend, how, tuned, permute_labels, expected=expected)
     with claim(folder, job.identity) as draft:
         if draft.previous:
             return "up to date"
@@ -139,6 +145,7 @@ def train_stack(
     backend: str = "pytorch",
     tuned: Path | None = None,
     permute_labels: bool = False,
+    expected: str | None = None,
 ) -> dict[int, str]:
     """Train a network several times in one vectorised loop; each training is a noun of its own.
 
@@ -151,7 +158,7 @@ def train_stack(
         File, name or descriptor of a network.
     runs
         By place in the stack, from 0 and below `width`; places may stay empty.
-    size, backend, tuned, permute_labels
+    size, backend, tuned, permute_labels, expected
         As of `train`.
     width
         Models in the stack.
@@ -180,6 +187,7 @@ def train_stack(
             tuned,
             permute_labels,
             (width, place),
+            expected,
         )
         for place, run in runs.items()
     }
@@ -259,6 +267,7 @@ def _job(
     tuned: Path | None,
     permute_labels: bool,
     stacked: tuple[int, int] | None = None,
+    expected: str | None = None,
 ) -> _Job:
     """Check what is to be trained, `stacked` being how many there are in its stack and its place."""
     resolved = load_architecture(name)
@@ -273,6 +282,7 @@ def _job(
     facts: dict[str, Any] = {"threads": how.threads}
     if isinstance(resolved, Network):
         resolved = ready_network(resolved, name, backend, opened)
+    require_unchanged(name, architecture_fingerprint(resolved, with_candidates=True), expected)
     if tuned:
         resolved, facts["tuned"] = _tuned(resolved, name, opened, tuned)
     if stacked:

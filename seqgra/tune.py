@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from seqgra.architecture.defaults import with_defaults
 from seqgra.architecture.load import (
     architecture_fingerprint,
     load_architecture,
@@ -17,6 +18,7 @@ from seqgra.architecture.schema import Network
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import claim, identity_of, within
+from seqgra.markers import require_unchanged
 from seqgra.model import backend_module
 from seqgra.results import Candidate, Tuning, write_tuning
 from seqgra.streams import SeedDesign
@@ -64,6 +66,7 @@ def tune(
     device: str = "auto",
     threads: int = 1,
     seeds: SeedDesign = "nested",
+    expected: str | None = None,
 ) -> str:
     """Train each candidate for a few epochs and write the one with the least validation loss.
 
@@ -85,7 +88,7 @@ def tune(
         That each candidate trains at most.
     candidates
         Of an architecture whose file lists none.
-    backend, device, threads, seeds
+    backend, device, threads, seeds, expected
         As for training.
 
     Returns
@@ -102,8 +105,11 @@ def tune(
     if not isinstance(network, Network):
         raise bad_input(architecture, "", "has no optimiser; only networks are tuned")
     opened = open_dataset(dataset)
-    network = network.model_copy(update={"tune": network.tune or candidates})
     network = ready_network(network, architecture, backend, opened)
+    found = architecture_fingerprint(network, with_candidates=True)
+    require_unchanged(architecture, found, expected)
+    network = network.model_copy(update={"tune": network.tune or candidates})
+    network = with_defaults(network, backend, architecture)  # those of the candidates
     tried = network.tune
     trial = _Trial(network, opened, size, epochs, backend, Options(seed, device, threads, seeds))
     identity = identity_of(

@@ -86,7 +86,9 @@ def test_a_batch_goes_on_after_a_failure_and_returns_1(tmp_path, tiny_grammar, c
     assert '"seed": 5' in (tmp_path / "a" / "run.json").read_text()
     batch.write_text("\n".join([lines[1], lines[3]]))
     assert run("simulate", f"--batch={batch}", "--seed", 5, "--done", done) == 0
-    assert [line.split("  ")[1] for line in done.read_text().splitlines()] == [
+    first, *rest = done.read_text().splitlines()
+    assert first.startswith("# made from ")
+    assert [line.split("  ")[1] for line in rest] == [
         f"{tmp_path}/a",
         f"{tmp_path}/with space",
     ]

@@ -23,6 +23,7 @@ LAYERS = [
         "library",
     }
     | {
+        "markers",
         "logits",
         "grammar",
         "architecture",

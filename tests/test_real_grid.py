@@ -245,7 +245,9 @@ def test_a_grammar_may_be_named_by_its_file(real, tmp_path, monkeypatch):
     given = config(real, grammars={"twin": {"from": "fitted/grammar.yaml"}})
     grid = Grid(given, "config", (Path(), REPOSITORY))
     assert grid.grammars["twin"].longest == 40
-    assert grid.sources["twin"].files_read == ["fitted/places.tsv"]
+    before = grid.resolved.source("twin")
+    (fitted / "places.tsv").write_text("1\t1\n9\t4\n")
+    assert Grid(given, "config", (Path(), REPOSITORY)).resolved.source("twin") != before
     given["grammars"]["twin"]["from"] = "fitted/other.yaml"
     with pytest.raises(InputError, match=r"no file fitted/other\.yaml; it is relative"):
         Grid(given, "config", (Path(), REPOSITORY))

@@ -283,6 +283,35 @@ def test_a_module_without_gradient_is_skipped_by_methods_that_need_one(
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("import helper", "line 1: imports helper, which is no installed package"),
+        ("from helper.parts import Part", "line 1: imports helper.parts"),
+        ("from . import helper", "line 1: imports ., which"),
+        ("def f():\n    import helper", "line 2: imports helper"),
+        ("import numpy as n; n.loadtxt('weights.txt')", "reads {folder}/weights.txt"),
+        ("open('{folder}/weights.txt').read()", "reads {folder}/weights.txt"),
+        ("import runpy; runpy.run_path('helper.py')", "reads {folder}/helper.py"),
+    ],
+)
+def test_a_module_with_helper_files_is_refused(
+    tmp_path, tiny_dataset, capsys, monkeypatch, line, said
+):
+    """A model would not be made again when they change."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights.txt").write_text("1\n")
+    (tmp_path / "helper.py").write_text("x = 1\n")
+    net, _ = custom_architecture(tmp_path)
+    module = tmp_path / "mine.py"
+    module.write_text(f"{line.format(folder=tmp_path)}\n{module.read_text()}")
+    command = ["train", str(tiny_dataset), net, "-o", str(tmp_path / "m"), "--size", "100"]
+    assert main([*command, "--allow-custom-code", "--device", "cpu"]) == 2
+    told = capsys.readouterr().err
+    assert said.format(folder=tmp_path) in told and len(told.splitlines()) == 1
+    assert not (tmp_path / "m" / "run.json").exists()
+
+
 def test_a_missing_module_is_said(tmp_path, tiny_dataset):
     net, _ = custom_architecture(tmp_path)
     (tmp_path / "mine.py").unlink()

@@ -251,7 +251,7 @@ def test_batch_lines_can_be_run(tmp_path, tiny_grammar, monkeypatch):
     for stage, name in (("simulate", "tiny"), ("tune", "tiny/fc10/pytorch/n50")):
         (tmp_path / stage).write_text(commands.lines(grid, stage, name))
         assert main([stage, "--batch", stage, "--done", f"{stage}.done"]) == 0
-    (done,) = (tmp_path / "tune.done").read_text().splitlines()
+    _, done = (tmp_path / "tune.done").read_text().splitlines()
     fingerprint, folder = done.split()
     assert read_run(tmp_path / folder)["fingerprint"] == fingerprint
     assert json.loads((tmp_path / folder / "run.json").read_text())["options"]["epochs"] == 1

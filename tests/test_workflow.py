@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 from fault_tools import GRAMMAR
+from grid_tools import HOSTILE
 
 from seqgra.cli import main
 
@@ -77,9 +79,17 @@ class Run:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """Return a finished run; the tests below follow one another on it."""
-    run = Run(tmp_path_factory.mktemp("workflow"))
+    folder = tmp_path_factory.mktemp("workflow") / "it's a $(touch pwned) folder"
+    folder.mkdir()
+    run = Run(folder)
+    run.config["question"] = HOSTILE
     run.snakemake()
     return run
+
+
+def test_no_text_of_the_config_reaches_a_shell(run):
+    assert not list(run.folder.rglob("pwned*")) and not list(REPOSITORY.glob("pwned*"))
+    assert yaml.safe_load((run.folder / "results/t/config.yaml").read_text())["question"] == HOSTILE
 
 
 def test_every_cell_is_there(run):
@@ -241,14 +251,15 @@ def test_a_pack_without_any_marker_is_missed(edited):
 @pytest.mark.parametrize(
     ("file", "rule"),
     [
-        ("config.yaml", "grid_config"),
-        ("architectures/fc4.yaml", "variant_architecture"),
+        ("config.yaml", "compare"),
+        ("tables/status.csv", "compare"),
+        ("architectures/fc4.yaml", "train"),
         ("packs/tiny/simulate.done", "simulate"),
-        ("packs/tiny/fc4/pytorch/n200/train.txt", "batch_pack"),
+        ("packs/tiny/fc4/pytorch/n200/train.txt", "train"),
         ("packs/tiny/fc4/pytorch/n200/attribute.done", "attribute"),
     ],
 )
-def test_a_file_that_a_failed_job_took_away_is_missed(edited, file, rule):
+def test_a_file_that_is_gone_is_missed(edited, file, rule):
     """Snakemake by itself misses none of them while the report is there."""
     run, _ = edited
     file = run.folder / "results" / "t" / file
@@ -256,6 +267,27 @@ def test_a_file_that_a_failed_job_took_away_is_missed(edited, file, rule):
     said = run.snakemake("--dry-run")
     file.with_suffix(".away").rename(file)
     assert re.search(rf"(?m)^(local)?rule {rule}:", said) and "rule compare:" in said
+
+
+@pytest.mark.slow
+def test_without_snakemakes_records_and_with_older_times_content_decides(edited):
+    """A moved, copied or restored folder: an edit is seen, and nothing else is made again."""
+    run, _ = edited
+    shutil.rmtree(run.folder / ".snakemake")
+    for file in run.folder.rglob("*"):
+        os.utime(file, (1.5e9, 1.5e9))
+    assert "Nothing to be done" in run.snakemake()
+    before = run.nouns()
+    file = run.folder / "grammars" / "tiny.yaml"
+    file.write_text(file.read_text().replace("GGGGCCCC", "GGGGCCTT"))
+    os.utime(file, (1.4e9, 1.4e9))
+    run.config["question"] = "What now?"
+    run.snakemake()
+    after = run.nouns()
+    assert all(after[name] != time for name, time in before.items())
+    results = run.folder / "results" / "t"
+    assert "missing" not in set(pd.read_csv(results / "tables" / "status.csv").status)
+    assert "question: What now?" in (results / "config.yaml").read_text()
 
 
 def test_the_slurm_profile_as_a_site_fills_it_in(tmp_path):
@@ -267,7 +299,7 @@ def test_the_slurm_profile_as_a_site_fills_it_in(tmp_path):
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "config.yaml").write_text(site)
     run = Run(tmp_path)
-    run.config |= {"train": {"device": "cuda"}}
+    run.config |= {"train": {"device": "cuda"}, "sizes": [20_000]}
     said = run.snakemake("--profile", str(tmp_path / "site"), "--dry-run")
     jobs = [part for part in re.split(r"\n\[.*\]\n", said) if part.startswith("rule train:")]
     network = next(job for job in jobs if "pack=tiny/fc4/pytorch" in job)
@@ -275,6 +307,11 @@ def test_the_slurm_profile_as_a_site_fills_it_in(tmp_path):
     assert "slurm_partition=gpu" in network and "gres=gpu:1" in network and "gpu=0" in network
     assert "slurm_partition=short" in baseline and "gres=gpu" not in baseline
     assert "slurm_account=my-group" in network and "qos=normal" in network
+
+    def priority(job):
+        return int(re.search(r"priority: (\d+)", job)[1])
+
+    assert priority(network) > priority(baseline), "what takes long starts first"
 
 
 @pytest.mark.slow

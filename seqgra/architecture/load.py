@@ -92,12 +92,13 @@ def of_recipe(recipe: Mapping[str, Any], file: str) -> tuple[Network, Sizes]:
     return network, Sizes(letters, recipe["window"], len(recipe["conditions"]))
 
 
-def architecture_fingerprint(architecture: Architecture) -> str:
+def architecture_fingerprint(architecture: Architecture, *, with_candidates: bool = False) -> str:
     """Return the hash of all that can change a trained model (descriptions do not).
 
     Defaults are left out, so that a key that a later version adds does not rename every model.
+    With candidates it is that of all that can change a tuning as well.
     """
-    unused = {"description", "tune"}
+    unused = {"description"} if with_candidates else {"description", "tune"}
     content = architecture.model_dump(mode="json", exclude=unused, exclude_defaults=True)
     if isinstance(architecture, Network) and architecture.module:
         content["source"] = architecture.source

@@ -6,7 +6,6 @@ import argparse
 import errno
 import logging
 import os
-import re
 import shlex
 import sys
 import time
@@ -29,7 +28,7 @@ from seqgra.cli.verbs import (
     add_train,
     add_tune,
 )
-from seqgra.errors import SeqgraError, bad_input, out_of_memory
+from seqgra.errors import SeqgraError, out_of_memory
 
 #: System errors that the user can mend; they end like wrong input, in one line.
 _USERS_ERRORS = (
@@ -147,14 +146,18 @@ def _batch(parser: argparse.ArgumentParser, given: list[str]) -> int:
         parser.error("--batch FILE follows a command: seqgra train --batch FILE")
     file, done = _take(parser, given, "--batch"), _take(parser, given, "--done")
     assert file is not None
+    from seqgra.markers import origin, write_marker
+
     try:
-        lines = file.read_text().splitlines()
+        text = file.read_text(encoding="utf-8")
+        made_from = origin(text) if done else ""
     except (OSError, UnicodeDecodeError) as error:
         _complain(f"{file}: cannot be read ({error})")
         return 2
     failed = 0
     made: list[Path] = []
-    calls = {n: line for n, line in enumerate(lines, 1) if line.strip() and line[0] != "#"}
+    lines = enumerate(text.split("\n"), 1)
+    calls = {number: line for number, line in lines if line.strip() and line[0] != "#"}
     stacked: set[int] = set()
     for number, line in calls.items():
         try:
@@ -181,7 +184,7 @@ def _batch(parser: argparse.ArgumentParser, given: list[str]) -> int:
         _complain(f"{file}: {failed} of {len(calls)} calls failed; the others are done")
     elif done:
         try:
-            _write_done(done, made)
+            write_marker(done, made_from, made)
         except SeqgraError as error:
             _complain(str(error))
             return error.exit_code
@@ -233,24 +236,6 @@ def _take(parser: argparse.ArgumentParser, given: list[str], option: str) -> Pat
     value = Path(given[place + 1])
     del given[place : place + 2]
     return value
-
-
-def _write_done(file: Path, nouns: list[Path]) -> None:
-    """Write the fingerprint of every noun of a batch: the file changes only if one of them does."""
-    from seqgra.fingerprint import read_run, write_atomically
-
-    if os.path.lexists(file) and not _is_marker(file):
-        raise bad_input(file, "", "lists no results; choose another file for --done")
-    lines = [f"{(read_run(noun) or {}).get('fingerprint')}  {noun}\n" for noun in nouns]
-    write_atomically(file, "".join(lines))
-
-
-def _is_marker(file: Path) -> bool:
-    try:
-        lines = file.read_text().splitlines()
-    except (OSError, UnicodeDecodeError):
-        return False
-    return all(re.match(r"([0-9a-f]{32}|None)  .", line) for line in lines)
 
 
 class _Version(argparse.Action):

@@ -8,10 +8,21 @@ from pathlib import Path
 
 from seqgra.errors import bad_input
 
-_BATCHED = ("simulate", "ingest", "subsample", "tune", "train", "evaluate", "attribute", "probe")
+_BATCHED = (
+    "simulate",
+    "ingest",
+    "subsample",
+    "tune",
+    "train",
+    "evaluate",
+    "attribute",
+    "probe",
+    "compare",
+    "next",
+)
 _BATCH_HELP = (
     "--batch FILE runs once a line of FILE; each line holds the arguments of one call.\n"
-    "--done FILE, with --batch, lists what was made with its fingerprints once all is done."
+    "--done FILE, with --batch, gets what was made, and from what, once all is done."
 )
 
 Handler = Callable[[argparse.Namespace], str]
@@ -87,6 +98,26 @@ def add_custom_code(parser: argparse.ArgumentParser) -> None:
         "--allow-custom-code",
         action="store_true",
         help="run the Python file that an architecture's key module names",
+    )
+
+
+def add_expect(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add --expect for a command that reads one file of the user's; `what` it is."""
+    parser.add_argument(
+        "--expect",
+        metavar="FINGERPRINT",
+        help=f"refuse {what} of another fingerprint: the workflow notices edits by it [any]",
+    )
+
+
+def add_expect_all(parser: argparse.ArgumentParser) -> None:
+    """Add --expect for a command that reads a whole grid."""
+    parser.add_argument(
+        "--expect",
+        action="append",
+        default=[],
+        metavar="PLACE=FINGERPRINT",
+        help="refuse a grid whose grammar, dataset or architecture at PLACE has another fingerprint",
     )
 
 

@@ -12,6 +12,7 @@ from seqgra.cli.options import (
     Verbs,
     add_custom_code,
     add_device,
+    add_expect_all,
     add_library,
     add_model_and_dataset,
     add_output,
@@ -120,6 +121,7 @@ def _add_next(verbs: Verbs) -> None:
         "--grid", type=Path, metavar="CONFIG", required=True, help="its config file"
     )
     add_library(parser)
+    add_expect_all(parser)
     add_output(parser, "FILE")
 
 
@@ -230,15 +232,20 @@ def _next(options: argparse.Namespace) -> str:
     from seqgra.grid.adaptive import write_packs
     from seqgra.library import library_folders
 
-    write_packs(read_grid(options.grid, library_folders(options.library)), options.output)
+    grid = read_grid(options.grid, library_folders(options.library))
+    grid.resolved.require(options.expect)
+    write_packs(grid, options.output)
     return "done"
 
 
 def _variant(options: argparse.Namespace) -> str:
-    import yaml
-
     from seqgra.grammar.load import find_grammar
-    from seqgra.grid.variants import architecture_variant, grammar_content, grammar_variant
+    from seqgra.grid.variants import (
+        architecture_text,
+        architecture_variant,
+        grammar_text,
+        grammar_variant,
+    )
     from seqgra.outputs import replace_own_file
 
     try:
@@ -248,13 +255,11 @@ def _variant(options: argparse.Namespace) -> str:
     if not isinstance(changes, dict):
         raise bad_input("variant", "changes", 'must be a JSON mapping, such as {"window": 500}')
     if options.kind == "grammar":
-        grammar = grammar_variant(find_grammar(options.base, options.library), changes)
-        content = grammar_content(grammar)
-    else:  # what it leaves out may be the library's to say
+        text = grammar_text(grammar_variant(find_grammar(options.base, options.library), changes))
+    else:
         base = named_architecture(options.base, options.library)
-        architecture = architecture_variant(base, changes, options.output.stem)
-        content = architecture.model_dump(mode="json", exclude_unset=True)
-    replace_own_file(options.output, yaml.safe_dump(content, sort_keys=False), "variant")
+        text = architecture_text(architecture_variant(base, changes, options.output.stem))
+    replace_own_file(options.output, text, "variant")
     return "done"
 
 

@@ -11,6 +11,8 @@ from seqgra.cli.options import (
     Verbs,
     add_custom_code,
     add_device,
+    add_expect,
+    add_expect_all,
     add_library,
     add_model_and_dataset,
     add_output,
@@ -46,6 +48,7 @@ def add_simulate(verbs: Verbs) -> None:
     parser.add_argument(
         "--workers", type=positive, default=1, help="threads; the same dataset with any number [1]"
     )
+    add_expect(parser, "a grammar")
 
 
 def _simulate(options: argparse.Namespace) -> str:
@@ -65,6 +68,7 @@ def _simulate(options: argparse.Namespace) -> str:
         seed=options.seed,
         counts={name: counts[name] for name in sets},
         workers=options.workers,
+        expected=options.expect,
     )
 
 
@@ -77,6 +81,7 @@ def add_subsample(verbs: Verbs) -> None:
     add_output(parser, "DATASET")
     parser.add_argument("--seed", type=natural, default=0, help="data seed [0]")
     add_sets(parser, "all it has")
+    add_expect(parser, "a dataset")
 
 
 def _subsample(options: argparse.Namespace) -> str:
@@ -84,7 +89,9 @@ def _subsample(options: argparse.Namespace) -> str:
     from seqgra.subsample import subsample
 
     sets = sets_of(options) or list(open_dataset(options.dataset).counts)
-    return subsample(options.dataset, options.output, seed=options.seed, sets=sets)
+    return subsample(
+        options.dataset, options.output, seed=options.seed, sets=sets, expected=options.expect
+    )
 
 
 def add_tune(verbs: Verbs) -> None:
@@ -195,6 +202,7 @@ def _add_training(parser: argparse.ArgumentParser, what: str, which: str = "") -
     )
     add_device(parser)
     add_custom_code(parser)
+    add_expect(parser, "an architecture")
 
 
 def _train(options: argparse.Namespace) -> str:
@@ -215,7 +223,7 @@ def _train(options: argparse.Namespace) -> str:
 def _training_options(options: argparse.Namespace) -> dict[str, Any]:
     """Return the options that tune and train share."""
     names = ("size", "seed", "seeds", "backend", "device", "threads")
-    return {name: getattr(options, name) for name in names}
+    return {name: getattr(options, name) for name in names} | {"expected": options.expect}
 
 
 def _train_together(group: list[argparse.Namespace]) -> list[str]:
@@ -233,6 +241,7 @@ def _train_together(group: list[argparse.Namespace]) -> list[str]:
         how=Options(shared.seed, shared.device, shared.threads, shared.seeds),
         tuned=shared.tuned,
         permute_labels=shared.permute_labels,
+        expected=shared.expect,
     )
     return [said[each.place] for each in group]
 
@@ -378,6 +387,7 @@ def add_compare(verbs: Verbs) -> None:
         default=1,
         help="processes that save figures, this one included; the same files with any number [1]",
     )
+    add_expect_all(parser)
     add_output(parser, "FOLDER")
 
 
@@ -385,7 +395,7 @@ def _compare(options: argparse.Namespace) -> str:
     from seqgra.compare import compare
     from seqgra.evaluate.recovery import position_roles
 
-    cells = options.cells or _cells_text(options.grid, options.library)
+    cells = options.cells or _cells_text(options)
     return compare(
         cells,
         options.output,
@@ -396,7 +406,7 @@ def _compare(options: argparse.Namespace) -> str:
     )
 
 
-def _cells_text(config: Path | None, library: Path | None) -> str:
+def _cells_text(options: argparse.Namespace) -> str:
     """Return the text of the cells file of a grid."""
     import csv
     import io
@@ -405,9 +415,10 @@ def _cells_text(config: Path | None, library: Path | None) -> str:
     from seqgra.grid.adaptive import spared_cells
     from seqgra.library import library_folders
 
-    if config is None:
+    if options.grid is None:
         raise bad_input("compare", "", "needs --grid CONFIG or --cells FILE")
-    grid = read_grid(config, library_folders(library))
+    grid = read_grid(options.grid, library_folders(options.library))
+    grid.resolved.require(options.expect)
     rows = list(commands.cell_rows(grid, spared_cells(grid)))
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")

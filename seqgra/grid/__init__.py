@@ -14,18 +14,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seqgra.architecture.custom import module_file
 from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Network
 from seqgra.dataset import largest_size
 from seqgra.errors import InputError, raise_problems
 from seqgra.grammar.schema import Grammar
 from seqgra.grid import checks, cost
 from seqgra.grid.config import GridConfig
+from seqgra.grid.resolved import Resolved
 from seqgra.grid.sources import Source, find_grammar, read_grammar, read_real, with_all_sizes
 from seqgra.grid.variants import architecture_variant
 from seqgra.yamlfile import read_yaml, validate
 
-#: Cells that one job holds at most, so that its batch file stays a reasonable shell argument.
+#: Cells that one job holds at most: what a failure or a time limit interrupts at once.
 _MOST_LINES = 300
 #: Backend of the exact posterior: one model a grammar, without sizes and seeds.
 EXACT = "bayes-optimal"
@@ -97,7 +97,7 @@ class Grid:
         raise_problems(problems)
 
     def _read_grammar(self, name: str) -> None:
-        changes = self.config.grammars[name]
+        changes = json.loads(self.variant_changes("grammars", name))
         base = find_grammar(str(changes.get("from", name)), self.file, self.roots)
         self.sources[name] = read_grammar(name, base, changes, self.file, self.folder)
 
@@ -106,7 +106,8 @@ class Grid:
         self.sources[name] = read_real(folder, smallest, self.file, f"datasets.{name}.folder")
 
     def _read_architecture(self, name: str) -> None:
-        base, changes = self.architecture_base(name), self.config.architectures[name]
+        base = self.architecture_base(name)
+        changes = json.loads(self.variant_changes("architectures", name))
         self.architectures[name] = architecture_variant(base, changes, name)
 
     def architecture_base(self, name: str) -> str:
@@ -135,6 +136,11 @@ class Grid:
     def grammars(self) -> dict[str, Grammar]:
         """The grammar of each source of examples; that of a real dataset has no rules."""
         return {name: source.grammar for name, source in self.sources.items()}
+
+    @cached_property
+    def resolved(self) -> Resolved:
+        """The fingerprints of its grammars, datasets and architectures."""
+        return Resolved(self)
 
     def tuned(self, architecture: str) -> bool:
         """Tell whether an architecture's optimiser is chosen before it is trained."""
@@ -169,7 +175,7 @@ class Grid:
         """The config as given, but for `cluster`: where a grid runs is no part of what it is."""
         return {key: value for key, value in self._given.items() if key != "cluster"}
 
-    @property
+    @cached_property
     def folder(self) -> Path:
         """Where the results go."""
         return Path("results") / self.config.name
@@ -273,26 +279,15 @@ class Grid:
             return str(self.folder / "architectures" / f"{architecture}.yaml")
         return self.architecture_base(architecture)
 
-    def architecture_inputs(self, architecture: str) -> list[str]:
-        """Return the files that an architecture is trained from; none for a plain descriptor."""
-        return _files(self.architecture_file(architecture)) + self._modules(architecture)
-
-    def _modules(self, architecture: str) -> list[str]:
-        network = self.architectures[architecture]
-        if not isinstance(network, Network) or not network.module:
-            return []
-        return [str(module_file(network, self.architecture_base(architecture)))]
-
-    def architecture_sources(self, architecture: str) -> list[str]:
-        """Return the file that a variant of an architecture changes; none for a descriptor."""
-        return _files(self.architecture_base(architecture))
-
     def noun(self, kind: str, cell: Cell) -> Path:
         """Return the folder of a cell's noun; `kind` is models, scores or attributions."""
-        return self.folder / kind / cell.path
+        return Path(f"{self.folder}/{kind}/{cell.path}")
 
     def variant_changes(self, kind: str, name: str) -> str:
-        """Return the changes that make a variant, as JSON; `kind` is grammars or architectures."""
+        """Return the changes that make a variant, as JSON with sorted keys, whose order can count.
+
+        `kind` is grammars or architectures.
+        """
         changes: dict[str, dict[str, Any]] = getattr(self.config, kind)
         return json.dumps(changes[name], sort_keys=True)
 
@@ -306,10 +301,6 @@ def read_grid(file: Path, roots: tuple[Path, ...] = (Path(),)) -> Grid:
         Holding every problem found.
     """
     return Grid(read_yaml(file), str(file), roots)
-
-
-def _files(name: str) -> list[str]:
-    return [name] if name.endswith((".yaml", ".yml")) else []
 
 
 def _add_pack(packs: dict[str, Pack], prefix: str, cells: list[Cell], minutes: float) -> None:

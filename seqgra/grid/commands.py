@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from seqgra.architecture.schema import Network
+from seqgra.errors import bad_input
 from seqgra.fingerprint import RESULTS_VERSIONS
 from seqgra.grid import EXACT, Cell, Grid, jobs
 from seqgra.grid.sources import Simulated
@@ -28,30 +29,37 @@ def _subsample(grid: Grid, dataset: str) -> Iterator[list[object]]:
     whole = grid.test_set(dataset)  # a real dataset holds all three sets
     for seed in grid.data_seeds:
         target = grid.dataset(dataset, seed)
-        yield [whole, "-o", target, "--seed", seed, "--sets", "training,validation"]
+        options = ["--seed", seed, "--sets", "training,validation"]
+        yield [whole, "-o", target, *options, "--expect", grid.resolved.source(dataset)]
 
 
 def _simulate(grid: Grid, grammar: str) -> Iterator[list[object]]:
     source, most, test = grid.sources[grammar], max(grid.config.sizes), grid.config.test
     assert isinstance(source, Simulated)
-    file = source.file
-    sets: list[object] = ["--sets", "training,validation", "--size", most]
+    file, expect = source.file, ["--expect", grid.resolved.source(grammar)]
+    sets: list[object] = ["--sets", "training,validation", "--size", most, *expect]
     for seed in grid.data_seeds:
         yield [file, "-o", grid.dataset(grammar, seed), "--seed", seed, *sets]
-    sets = ["--sets", "test", "--examples", test.examples]
+    sets = ["--sets", "test", "--examples", test.examples, *expect]
     yield [file, "-o", grid.test_set(grammar), "--seed", test.seed, *sets]
 
 
 def _train(grid: Grid, cell: Cell) -> Iterator[list[object]]:
     if cell.backend == EXACT:  # needs the grammar only, which every dataset holds
-        file = grid.architecture_file(cell.architecture)
-        yield [grid.test_set(cell.grammar), file, "-o", grid.noun("models", cell)]
+        target = grid.noun("models", cell)
+        yield [grid.test_set(cell.grammar), *_architecture(grid, cell), "-o", target]
         return
     dataset, target = grid.dataset(cell.grammar, cell.data_seed), grid.noun("models", cell)
     options = ["--seed", cell.model_seed, *_train_options(grid, cell)]
     options += ["--tuned", grid.tuning(cell)] if grid.tuned(cell.architecture) else []
     options += _stack_options(grid, cell)
-    yield [dataset, grid.architecture_file(cell.architecture), "-o", target, *options]
+    yield [dataset, *_architecture(grid, cell), "-o", target, *options]
+
+
+def _architecture(grid: Grid, cell: Cell) -> list[object]:
+    """Return what to train, and the fingerprint that it had when the grid was read."""
+    expected = grid.resolved.architecture(cell.architecture, cell.backend)
+    return [grid.architecture_file(cell.architecture), "--expect", expected]
 
 
 def _stack_options(grid: Grid, cell: Cell) -> list[object]:
@@ -77,7 +85,7 @@ def _tune(grid: Grid, cell: Cell) -> list[object]:
         options += ["--candidates", json.dumps(content)]
     dataset = grid.dataset(cell.grammar, plan.seed)
     target = grid.tuning(cell)
-    return [dataset, grid.architecture_file(cell.architecture), "-o", target, *options]
+    return [dataset, *_architecture(grid, cell), "-o", target, *options]
 
 
 def _evaluate(grid: Grid, cell: Cell) -> Iterator[list[object]]:
@@ -143,4 +151,18 @@ def _refused(grid: Grid, cell: Cell) -> Iterator[str]:
 
 
 def _text(lines: Iterator[list[object]]) -> str:
-    return "\n".join(shlex.join(map(str, line)) for line in lines)
+    return "\n".join(map(call_text, lines))
+
+
+def call_text(arguments: Iterable[object]) -> str:
+    """Return the arguments of a call as a line of a batch file.
+
+    Raises
+    ------
+    InputError
+        If one holds a line break, or another character that is not printed.
+    """
+    parts = list(map(str, arguments))
+    if broken := [part for part in parts if not part.isprintable()]:
+        raise bad_input(repr(broken[0]), "", "is no path on one line; rename it")
+    return shlex.join(parts)

@@ -27,6 +27,12 @@ def _path_safe(name: str) -> str:
     return name
 
 
+def _path_text(text: str) -> str:
+    if not text.isprintable() or text.startswith("-"):
+        raise ValueError(f"is {text!r}; give a path on one line that does not begin with '-'")
+    return text
+
+
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if twice := [value for number, value in enumerate(values) if value in values[:number]]:
         raise ValueError(f"holds {twice[0]} twice")
@@ -42,8 +48,19 @@ def _entries(given: Any) -> Any:
     return given
 
 
+def _with_bases(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    for name, changes in entries.items():
+        try:
+            _path_text(str(changes.get("from", name)))
+        except ValueError as error:
+            raise ValueError(f"{name}.from {error}") from None
+    return entries
+
+
 Name = Annotated[str, AfterValidator(_path_safe)]
-Entries = Annotated[dict[Name, dict[str, Any]], BeforeValidator(_entries)]
+Entries = Annotated[
+    dict[Name, dict[str, Any]], BeforeValidator(_entries), AfterValidator(_with_bases)
+]
 Count = Annotated[int, Field(ge=1)]
 Steps = Count | Literal["auto"]
 Seed = Annotated[int, Field(ge=0)]
@@ -54,7 +71,7 @@ Size = Annotated[int, Field(ge=10)]
 class RealData(Strict):
     """A dataset that ``seqgra ingest`` made, beside the grammars of a grid."""
 
-    folder: Annotated[str, Field(min_length=1)]
+    folder: Annotated[str, Field(min_length=1), AfterValidator(_path_text)]
 
 
 class TestSet(Strict):

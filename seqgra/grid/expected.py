@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from functools import cache
 
@@ -15,10 +14,7 @@ from seqgra.compare.cells import Inputs, Options
 from seqgra.errors import InputError
 from seqgra.evaluate import scores_options
 from seqgra.fingerprint import read_run
-from seqgra.grammar.load import grammar_fingerprint, resolve
 from seqgra.grid import EXACT, Cell, Grid
-from seqgra.grid.sources import Real, Simulated
-from seqgra.grid.variants import grammar_content, grammar_variant
 from seqgra.results import read_tuning
 from seqgra.simulate import dataset_identity
 from seqgra.subsample import subsample_identity
@@ -37,7 +33,7 @@ class Expected:
 
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
-        self._grammar, self._dataset = cache(self._find_grammar), cache(self._find_dataset)
+        self._dataset = cache(self._find_dataset)
         self._architecture = cache(self._find_architecture)
 
     def inputs(self, cell: Cell) -> Inputs:
@@ -79,30 +75,16 @@ class Expected:
 
     def _find_dataset(self, name: str, seed: int | None) -> str:
         """Return the fingerprint of the dataset of a data seed; None: of the test set."""
-        source = self._grid.sources[name]
-        if isinstance(source, Real):
-            whole = source.dataset.fingerprint
+        whole = self._grid.resolved.source(name)
+        if not self._grid.sources[name].simulated:
             sets = ("training", "validation")
             return whole if seed is None else subsample_identity(whole, seed, sets).fingerprint
         seed = self._grid.config.test.seed if seed is None else seed
-        return dataset_identity(self._grammar(name), seed).fingerprint
-
-    def _find_grammar(self, name: str) -> str:
-        """Return the fingerprint of a grammar as it is simulated: a variant's file is written and read."""
-        source = self._grid.sources[name]
-        assert isinstance(source, Simulated)
-        if not source.changes:
-            return grammar_fingerprint(source.grammar)
-        changes = json.loads(self._grid.variant_changes("grammars", name))  # in the job's order
-        content = grammar_content(grammar_variant(source.base, changes))
-        return grammar_fingerprint(resolve(content, source.file, source.file.parent))
+        return dataset_identity(whole, seed).fingerprint
 
     def _find_architecture(self, cell: Cell) -> str:
-        architecture = self._grid.architectures[cell.architecture]
-        if not isinstance(architecture, Network):
-            return architecture_fingerprint(architecture)
-        network = with_defaults(architecture, cell.backend, cell.architecture)
-        if not self._grid.tuned(cell.architecture):
+        network = self._grid.resolved.network(cell.architecture, cell.backend)
+        if not isinstance(network, Network) or not self._grid.tuned(cell.architecture):
             return architecture_fingerprint(network)
         plan, folder = self._grid.config.tune, self._grid.tuning(cell)
         assert plan is not None
@@ -114,7 +96,7 @@ class Expected:
             return ""
         config = self._grid.config
         how = TrainingOptions(0, "auto", config.train.threads, config.seeds)
-        tried = architecture.model_copy(update={"tune": architecture.tune or plan.candidates})
+        tried = network.model_copy(update={"tune": network.tune or plan.candidates})
         tried = with_defaults(tried, cell.backend, cell.architecture)
         options = tuning_options(cell.backend, cell.size, how, plan.epochs, tried.tune)
         if run["inputs"] != made_from or run["options"] != options:

@@ -9,13 +9,12 @@ from typing import Any, NamedTuple
 from seqgra.alphabet import SETS
 from seqgra.dataset import Dataset, largest_size, open_dataset, split_size
 from seqgra.errors import bad_input
-from seqgra.fingerprint import RUN_FILE
 from seqgra.grammar.blocks import blocks_of
 from seqgra.grammar.laws import highest
-from seqgra.grammar.load import load_grammar, merge
+from seqgra.grammar.load import load_grammar
 from seqgra.grammar.schema import Grammar
-from seqgra.grid.variants import files_named, grammar_variant
-from seqgra.yamlfile import read_yaml, suggest
+from seqgra.grid.variants import grammar_variant
+from seqgra.yamlfile import suggest
 
 #: The word for the largest size that a real dataset has.
 ALL = "all"
@@ -51,17 +50,6 @@ class Simulated(NamedTuple):
     def maker(self) -> str:
         """The stage that makes the datasets of a data seed."""
         return "simulate"
-
-    @property
-    def inputs(self) -> list[str]:
-        """The files whose change can change the examples: the grammar's own and those it reads."""
-        return [str(self.file), *self.files_read]
-
-    @property
-    def files_read(self) -> list[str]:
-        """The files that the grammar, with the config's changes, reads: motifs, tables, FASTA."""
-        content = merge(read_yaml(self.base), self.changes)
-        return sorted(str(self.base.parent / name) for name in files_named(content))
 
     def holds(self, size: int) -> bool:
         """Tell whether there are examples enough for a size."""
@@ -103,11 +91,6 @@ class Real(NamedTuple):
     def test_set(self) -> Path:
         """The dataset's own folder, which holds all three sets."""
         return self.dataset.folder
-
-    @property
-    def inputs(self) -> list[str]:
-        """The file that identifies it."""
-        return [str(self.dataset.folder / RUN_FILE)]
 
     def holds(self, size: int) -> bool:
         """Tell whether it has the training and validation examples of a size."""

@@ -1,11 +1,15 @@
-# What all rules share: the checked grid and how its jobs are described.
+# What all rules share: the checked grid, its jobs, and which of them have to run.
 
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
-
-import yaml
+from shlex import quote
 
 from seqgra.errors import InputError
-from seqgra.grid import Grid, commands, jobs
+from seqgra.grid import Grid, jobs
+from seqgra.grid.batches import PACK_STAGES, Batches, Job
 from seqgra.library import library_folders
 from seqgra.yamlfile import read_yaml
 from snakemake.exceptions import WorkflowError
@@ -20,6 +24,7 @@ except InputError as error:
     raise WorkflowError(str(error))
 
 RESULTS = str(GRID.folder)
+BATCHES = Batches(GRID, REPOSITORY)
 
 if workflow.is_main_process:
     for note in GRID.notes:
@@ -27,76 +32,44 @@ if workflow.is_main_process:
 
 
 wildcard_constraints:
-    grammar="[^/]+",
-    name="[^/]+",
+    source="[^/]+",
     pack="[^/]+/[^/]+/[^/]+/n[0-9]+",
     round="[0-9]+",
-    stage="tune|train|evaluate|attribute",
-    maker="simulate|subsample",
-
-
-def data_marker(grammar):
-    """What the training of a grammar or real dataset waits for: its examples."""
-    return f"{RESULTS}/packs/{grammar}/{GRID.sources[grammar].maker}.done"
-
-
-def packs():
-    """The packs that the report waits for."""
-    return GRID.packs if GRID.config.adaptive is None else planned(GRID.rounds - 1)
-
-
-def markers(stage):
-    """One marker per pack and stage; the nouns themselves are no declared outputs, see docs/workflow.md."""
-    return [f"{RESULTS}/packs/{pack}/{stage}.done" for pack in packs()]
-
-
-def lost():
-    """What failed jobs have taken away of what the report is made from.
-
-    Snakemake removes what a failed job was to make again, but does not miss a file where one that is made
-    of it is left: after an edit and a failure, results of before the edit would pass for finished.
-    """
-    reported = Path(f"{RESULTS}/report.html").exists()
-    found, begun = {f"{RESULTS}/config.yaml", *planning()}, set()
-    for pack in packs():
-        stages = ("train", "evaluate", "attribute") + ("tune",) * bool(
-            tune_marker(pack)
-        )
-        made = [f"{RESULTS}/packs/{pack}/{stage}" for stage in stages]
-        if reported or any(Path(f"{stage}.done").exists() for stage in made):
-            found.update(
-                f"{stage}.{part}" for stage in made for part in ("txt", "done")
-            )
-            begun.add(tuple(pack.split("/")[:2]))
-    for grammar in {grammar for grammar, _ in begun}:
-        marker = data_marker(grammar)
-        found.update([marker, f"{marker.removesuffix('.done')}.txt"])
-        found.update(made_here(GRID.sources[grammar].inputs))
-    for architecture in {architecture for _, architecture in begun}:
-        found.update(made_here(GRID.architecture_inputs(architecture)))
-    return sorted(file for file in found if not Path(file).exists())
-
-
-def made_here(files):
-    return [file for file in files if file.startswith(f"{RESULTS}/")]
-
-
-def priority(wildcards):
-    return int(60 * GRID.packs[wildcards.pack].minutes)
 
 
 localrules:
     all,
-    variant_grammar,
-    variant_architecture,
-    batch_data,
-    subsample,
-    batch_pack,
-    grid_config,
-    next_sizes,
 
 
-def tune_marker(pack):
-    """What the training of a pack waits for; nothing where its architecture is not tuned."""
-    tuned = GRID.tuned(pack.split("/")[1])
-    return [f"{RESULTS}/packs/{pack}/tune.done"] if tuned else []
+def earlier(stage, name=""):
+    """The markers that a job waits for. One whose content is not as it would be now is made to run.
+
+    Snakemake by itself looks at file times and at its own records, which are lost when a folder is copied,
+    and does not miss a file where one that was made from it is left.
+    """
+    job = Job(stage, name)
+    if BATCHES.stale(job):
+        workflow.dag.forcefiles.add(BATCHES.marker(job))
+    return BATCHES.earlier(job)
+
+
+def after_planning(stage, name=""):
+    """The same for a job that looks at the whole grid, once the rounds of planning before it are done."""
+    rounds = BATCHES.rounds[: int(name)] if name else BATCHES.rounds
+    if rounds:
+        checkpoints.next_sizes.get(round=rounds[-1])
+        BATCHES.look_again()
+    return earlier(stage, name)
+
+
+def batch(wildcards, output):
+    """The batch file of a job lies beside its marker; Python writes it before the first job starts."""
+    return str(Path(output[-1]).with_suffix(".txt"))
+
+
+def cancel_slurm_jobs(logs):
+    """After Ctrl-C the Slurm plugin can miss jobs whose state it is just asking for."""
+    for log in logs if shutil.which("scancel") else ():
+        run = re.search(r"(?m)^SLURM run ID: ([A-Za-z0-9_-]+)$", Path(log).read_text())
+        if run:
+            subprocess.run(["scancel", f"--name={run[1]}"])

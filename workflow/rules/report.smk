@@ -1,27 +1,9 @@
 # All finished cells -> tables, figures and the report.
 
 
-rule grid_config:
-    output:
-        f"{RESULTS}/config.yaml",
-    log:
-        f"{RESULTS}/logs/compare/config.log",
-    conda:
-        "../envs/seqgra.yaml"
-    params:
-        content=yaml.safe_dump(
-            GRID.content, sort_keys=False, allow_unicode=True, width=100
-        ),
-    shell:
-        "cat > {output:q} 2> {log:q} <<'END'\n{params.content}\nEND"
-
-
 rule compare:
     input:
-        config=f"{RESULTS}/config.yaml",
-        planning=planning(),
-        scores=lambda w: markers("evaluate"),
-        attributions=lambda w: markers("attribute"),
+        lambda w: after_planning("compare"),
     output:
         report(
             f"{RESULTS}/report.html",
@@ -43,6 +25,7 @@ rule compare:
             caption="../report/status.rst",
             category="Tables",
         ),
+        done=f"{RESULTS}/compare.done",
     log:
         f"{RESULTS}/logs/compare/compare.log",
     conda:
@@ -52,8 +35,6 @@ rule compare:
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:
-        folder=lambda w, output: str(Path(output[0]).parent),
-        repository=REPOSITORY,
+        batch=batch,
     shell:
-        "seqgra compare --grid {input.config:q} --library {params.repository:q} "
-        "-o {params.folder:q} --workers {threads} > {log:q} 2>&1"
+        "seqgra compare --batch {params.batch:q} --done {output.done:q} --workers {threads} > {log:q} 2>&1"

@@ -1,0 +1,78 @@
+"""Fingerprints of what a grid's grammars, architectures and datasets were resolved to when it was read.
+
+They stand in the batch files, so that an edited or replaced file is another batch, and a job that finds
+something else than was read when the workflow began says so.
+"""
+
+from __future__ import annotations
+
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+from seqgra.architecture.defaults import with_defaults
+from seqgra.architecture.load import architecture_fingerprint
+from seqgra.architecture.schema import Architecture, Network
+from seqgra.errors import Problem, raise_problems
+from seqgra.fingerprint import digest
+from seqgra.grammar.load import grammar_fingerprint, resolve
+from seqgra.grid.sources import Real
+from seqgra.grid.variants import grammar_content
+from seqgra.markers import CHANGED
+
+if TYPE_CHECKING:
+    from seqgra.grid import Grid
+
+
+class Resolved:
+    """The fingerprints of a grid's inputs, each computed once."""
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
+        self.source, self.architecture = cache(self._source), cache(self._architecture)
+
+    def _source(self, name: str) -> str:
+        """Return the fingerprint of a real dataset, or of a grammar as the file to simulate from holds it."""
+        source = self._grid.sources[name]
+        if isinstance(source, Real):
+            return source.dataset.fingerprint
+        if not source.changes:
+            return grammar_fingerprint(source.grammar)
+        content = grammar_content(source.grammar)
+        return grammar_fingerprint(resolve(content, source.file, source.file.parent))
+
+    def network(self, name: str, backend: str) -> Architecture:
+        """Return an architecture as a backend trains it where nothing is tuned."""
+        architecture = self._grid.architectures[name]
+        if not isinstance(architecture, Network):
+            return architecture
+        return with_defaults(architecture, backend, name)
+
+    def _architecture(self, name: str, backend: str) -> str:
+        """Return the fingerprint of all that the files of an architecture say, candidates included."""
+        return architecture_fingerprint(self.network(name, backend), with_candidates=True)
+
+    @cached_property
+    def all(self) -> dict[str, str]:
+        """Every fingerprint, by the input's place in the config."""
+        grid = self._grid
+        found = {
+            f"{'grammars' if source.simulated else 'datasets'}.{name}": self.source(name)
+            for name, source in grid.sources.items()
+        }
+        for name, architecture in grid.architectures.items():
+            backends = grid.config.backends if isinstance(architecture, Network) else ("",)
+            both = [self.architecture(name, backend) for backend in backends]
+            found[f"architectures.{name}"] = digest(both)
+        return found
+
+    def require(self, expected: list[str]) -> None:
+        """Refuse inputs that have changed; `expected` holds texts ``place=fingerprint``.
+
+        Raises
+        ------
+        InputError
+            Naming each that is not as expected.
+        """
+        given = (text.rpartition("=") for text in expected)
+        other = [place for place, _, value in given if self.all.get(place) != value]
+        raise_problems(Problem(self._grid.file, place, CHANGED) for place in other)

@@ -1,0 +1,285 @@
+"""What decides that a job runs again is content; jobs run in this process, without Snakemake."""
+
+import contextlib
+import os
+import random
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from grid_tools import CHOICES, HOSTILE, REPOSITORY, Work, differences, disturb_times
+
+from seqgra import fingerprint
+from seqgra.cli import main
+from seqgra.errors import InputError
+from seqgra.grid import Grid
+from seqgra.grid.batches import Batches, Job
+from seqgra.grid.commands import call_text
+from seqgra.markers import after, earlier, made_from, origin, write_marker
+
+
+@pytest.mark.slow
+def test_edits_and_faults_end_in_what_a_fresh_grid_makes(tmp_path):
+    """`python tests/grid_tools.py 100` does more, adaptive grids among them (benchmarks/README.md)."""
+    assert differences(tmp_path, rounds=4, seed=3, without=("adaptive",)) == []
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    work = Work(tmp_path_factory.mktemp("finished") / "work", methods=["mutagenesis"])
+    assert work.call()
+    return work
+
+
+@pytest.fixture
+def work(finished, tmp_path):
+    """Return a finished grid in a folder of its own: a copy, with the times of copying."""
+    shutil.copytree(finished.folder, tmp_path / "moved")
+    return Work(tmp_path / "moved", **finished.state)
+
+
+def stale(work):
+    """Return the jobs that a call would run, without running them."""
+    with contextlib.chdir(work.folder):
+        grid = Grid(
+            yaml.safe_load(Path("config/config.yaml").read_text()), "c", (Path(), REPOSITORY)
+        )
+        batches = Batches(grid, REPOSITORY)
+        return {job for job in batches.jobs.values() if batches.stale(job)}
+
+
+def stages(work):
+    return {(job.stage, job.name.split("/")[0]) for job in stale(work)}
+
+
+MODELS = {
+    (stage, name) for stage in ("train", "evaluate", "attribute") for name in ("tiny", "other")
+}
+ALL = MODELS | {("simulate", "tiny"), ("simulate", "other"), ("compare", "")}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, set()),
+        ({"comment": CHOICES["comment"][1]}, set()),
+        ({"kmer": "TTTTAAAA"}, ALL),
+        ({"row": "0 1 0 0"}, ALL),
+        ({"places": CHOICES["places"][1]}, ALL),
+        ({"background": CHOICES["background"][1]}, ALL),
+        ({"variant": {"window": 34}}, {(s, n) for s, n in ALL if n in ("other", "")}),
+        ({"k": 3}, MODELS | {("compare", "")}),
+        ({"sizes": [100]}, ALL),
+        ({"examples": 80}, ALL),
+        ({"methods": []}, {("attribute", "tiny"), ("attribute", "other"), ("compare", "")}),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_an_edit_makes_what_depends_on_it_stale_whatever_the_times(work, changes, expected):
+    for file in work.edit(**changes):
+        os.utime(file, (1.4e9, 1.4e9))
+    assert stages(work) == expected
+
+
+def test_times_alone_make_nothing_stale(work):
+    disturb_times(work.folder, random.Random(1))
+    assert stale(work) == set()
+
+
+@pytest.mark.parametrize(
+    ("file", "first"),
+    [
+        ("packs/tiny/simulate.done", "simulate"),
+        ("packs/tiny/varied/sklearn/n100/evaluate.txt", "evaluate"),
+        ("packs/tiny/varied/sklearn/n100/train.done", "train"),
+        ("architectures/varied.yaml", "train"),
+        ("grammars/other.yaml", "simulate"),
+        ("config.yaml", "compare"),
+        ("compare.done", "compare"),
+    ],
+)
+def test_a_file_that_is_gone_damaged_or_another_grids_makes_its_job_stale(work, file, first):
+    file = work.folder / "results" / "t" / file
+    whole = file.read_bytes()
+    for text in (None, whole[:-5] if file.suffix != ".done" else b"# made from 0\n", b"\xff\n"):
+        file.unlink() if text is None else file.write_bytes(text)
+        found = {job.stage for job in stale(work)}
+        assert first in found and "compare" in found, text
+        assert first == "simulate" or "simulate" not in found
+    file.write_bytes(whole)
+    assert stale(work) == set()
+
+
+def test_a_marker_of_another_run_makes_what_follows_stale(work, tmp_path):
+    """Half a run, then records and times lost: evaluate.done is of the models that were."""
+    other = Work(tmp_path / "other", **work.state | {"kmer": "TTTTAAAA"})
+    assert other.call()
+    place = Path("results/t/packs/tiny/varied/sklearn/n100/train.done")
+    assert (other.folder / place).read_bytes() != (work.folder / place).read_bytes()
+    shutil.copy(other.folder / place, work.folder / place)
+    assert {job.stage for job in stale(work)} == {"train", "evaluate", "attribute", "compare"}
+
+
+def test_a_raised_results_version_makes_its_stage_stale(work, monkeypatch):
+    raised = fingerprint.RESULTS_VERSIONS["evaluate"] + 1
+    monkeypatch.setitem(fingerprint.RESULTS_VERSIONS, "evaluate", raised)
+    assert {job.stage for job in stale(work)} == {"evaluate", "compare"}
+
+
+@pytest.mark.parametrize("at", ["simulate", "compare"])
+def test_an_edit_while_jobs_run_is_said_and_the_next_call_makes_it(work, at):
+    """Before simulate reads the grammar, and after all but the report have."""
+    work.edit(row="0 1 0 0")
+    number = [job.stage for job in sorted(stale(work), key=lambda job: job.stage != "simulate")]
+    order = 0 if at == "simulate" else len(number) - 1
+    assert not work.call(order, lambda *_: work.edit(kmer="TTTTAAAA"))
+    assert (
+        "tiny" in work.said and "has changed since Snakemake read it; call snakemake" in work.said
+    )
+    assert work.call()
+    assert stale(work) == set()
+    fresh = Work(work.folder / "fresh", **work.state)
+    assert fresh.call() and work.report() == fresh.report()
+
+
+def test_an_edit_of_an_architecture_while_jobs_run_is_said(work, capsys):
+    with contextlib.chdir(work.folder):
+        file = Path("results/t/packs/tiny/varied/sklearn/n100/train.txt")
+        variant = Path("results/t/architectures/varied.yaml")
+        before = {path: path.stat().st_mtime_ns for path in Path("results/t/models").rglob("*")}
+        variant.write_text(variant.read_text().replace("k: 2", "k: 3"))
+        assert main(["train", "--batch", str(file), "--done", "new.done"]) == 1
+        said = capsys.readouterr().err
+        assert said.count("varied.yaml: has changed since Snakemake read it") == 2
+        assert not Path("new.done").exists()
+        after = {path: path.stat().st_mtime_ns for path in Path("results/t/models").rglob("*")}
+        assert after == before
+
+
+def test_an_origin_is_of_the_text_and_of_earlier_markers(tmp_path):
+    first, packs = tmp_path / "a" / "evaluate.done", tmp_path / "round-0.packs"
+    text = f"-o x\n{after(str(first))}\n{after(f'{tmp_path}/*/evaluate.done', str(packs))}\n"
+    marker = tmp_path / "marker.done"
+    assert not made_from(marker, text), "no list of packs"
+    packs.write_text("a\nb\n")
+    assert list(earlier(text)) == [str(first), str(first), f"{tmp_path}/b/evaluate.done"]
+    found = [origin(text)]
+    write_marker(marker, found[0], [])
+    assert made_from(marker, text) and not made_from(marker, f"{text}\n")
+    first.parent.mkdir()
+    first.write_text("1")
+    found.append(origin(text))
+    first.write_text("2")
+    found.append(origin(text))
+    assert len(set(found)) == 3 and not made_from(marker, text)
+
+
+#: Paths that a user may have, and what a shell or a batch file could make of them.
+PATHS = [
+    "a b",
+    "it's",
+    '"quoted"',
+    "$(touch pwned)",
+    "`touch pwned`",
+    "a;touch pwned",
+    "a&&b",
+    "#a",
+    "\\",
+]
+BROKEN = ["x\nEND\ntouch pwned", "x\rtouch pwned", "x\u2028y", "--help", "-o", "x\x00y"]
+
+
+@pytest.mark.parametrize("text", PATHS)
+def test_a_path_of_any_letters_is_one_argument_of_a_batch(text, tmp_path):
+    line = call_text([text, "-o", f"results/{text}"])
+    assert len(line.splitlines()) == 1
+    said = subprocess.run(
+        ["bash", "-c", f"printf '%s\\n' {line}"], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert said.stdout.splitlines() == [text, "-o", f"results/{text}"]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("text", BROKEN, ids=repr)
+@pytest.mark.parametrize("field", ["grammars", "architectures", "datasets"])
+def test_a_path_that_is_no_single_argument_is_refused(field, text):
+    entry = {"folder": text} if field == "datasets" else {"from": text}
+    config = {
+        "name": "t",
+        "grammars": ["toy1-kmer-center"],
+        "architectures": ["fc10"],
+        "sizes": [100],
+    }
+    with pytest.raises(InputError) as refused:
+        Grid(config | {field: {"mine": entry}}, "config", (REPOSITORY,))
+    assert f"{field}" in str(refused.value) and "path on one line" in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def strings(content, place=()):
+    """Yield the place of every string of a config, keys of the user's own included."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield from strings(value, (*place, key))
+    elif isinstance(content, list):
+        for number, value in enumerate(content):
+            yield from strings(value, (*place, number))
+    elif isinstance(content, str):
+        yield place
+
+
+FULL = {
+    "name": "t",
+    "question": "what?",
+    "grammars": {"g": {"from": "toy1-kmer-center", "description": "d"}},
+    "datasets": {},
+    "architectures": {"a": {"from": "fc10", "description": "d"}},
+    "sizes": [100],
+    "backends": ["pytorch"],
+    "attribution": {
+        "methods": [
+            {"name": "m", "method": "occlusion", "mask": "zeros"},
+            {"name": "n", "method": "integrated-gradients", "baseline": "zeros"},
+        ]
+    },
+    "train": {"device": "cpu"},
+    "cluster": {"gpu": "gpus"},
+    "tune": {"candidates": [{"sgd": {}}]},
+}
+
+
+@pytest.mark.parametrize("place", list(strings(FULL)), ids=lambda p: ".".join(map(str, p)))
+def test_hostile_text_is_refused_or_stays_out_of_batches(place, tmp_path):
+    content = yaml.safe_load(yaml.safe_dump(FULL))
+    inner = content
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = HOSTILE
+    try:
+        grid = Grid(content, "config", (REPOSITORY,))
+    except InputError:
+        return
+    assert place[-1] in ("question", "description")
+    with contextlib.chdir(tmp_path):
+        batches = Batches(grid, REPOSITORY)
+        batches.write()
+        assert "touch" not in "".join(path.read_text() for path in tmp_path.rglob("*.txt"))
+        assert yaml.safe_load(Path("results/t/config.yaml").read_text()) == {
+            key: value for key, value in content.items() if key != "cluster"
+        }
+
+
+def test_a_job_of_each_marker(tmp_path):
+    with contextlib.chdir(tmp_path):
+        grid = Grid(FULL, "config", (REPOSITORY,))
+        batches = Batches(grid, REPOSITORY)
+        pack = next(iter(grid.packs))
+        assert batches.earlier(Job("train", pack)) == [
+            "results/t/packs/g/simulate.done",
+            f"results/t/packs/{pack}/tune.done",
+        ]
+        assert set(batches.earlier(Job("compare"))) == {
+            f"results/t/packs/{pack}/{stage}.done" for stage in ("evaluate", "attribute")
+        }
