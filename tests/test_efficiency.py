@@ -121,6 +121,19 @@ def test_area_is_one_at_the_ceiling_and_zero_at_chance():
     assert area(diverged, bounds)[0] < 0.7
 
 
+def test_an_area_is_the_median_of_whole_curves_and_none_where_the_grammar_has_more_sizes():
+    values = [(0.98,) * 4, (0.5,) * 4, (0.74,) * 4]
+    whole = runs_of(values)
+    assert efficiency(whole, [0.9])["alc"].tolist() == pytest.approx([0.5])
+    part = whole[~((whole["data_seed"] == 0) & (whole["size"] == SIZES[1]))]
+    assert efficiency(part, [0.9])["alc"].tolist() == pytest.approx([0.25]), "without the first"
+    few = runs_of([row[:3] for row in values], sizes=SIZES[:3]).assign(label="b")
+    table = efficiency(pd.concat([whole, few]), [0.9]).set_index("label")
+    assert table.loc["a", "alc"] == pytest.approx(0.5) and math.isnan(table.loc["b", "alc"])
+    holes = whole[whole["size"] != whole["data_seed"].map(dict(enumerate(SIZES)))]
+    assert efficiency(holes, [0.9])["alc"].isna().all(), "no curve is whole"
+
+
 def test_size_words_are_censored():
     words = [size_words(n, 500, 40000) for n in (math.inf, 40001, 500, 0, 12345, 1049, math.nan)]
     assert words == ["> 40,000", "> 40,000", "≤ 500", "≤ 500", "12,000", "1,000", "unknown"]
