@@ -32,7 +32,7 @@ from seqgra.architecture.schema import Network
 from seqgra.backends import pytorch, pytorch_layers, pytorch_letters, pytorch_training
 from seqgra.dataset import open_dataset, split_size
 from seqgra.fingerprint import Identity, claim
-from seqgra.training import Options, TrainingData, recipe_of
+from seqgra.training import Options, TrainingData, engine_used, recipe_of
 
 GRAMMARS = {150: "mc2-dna150-homer", 1000: "mc2-dna1000-homer"}
 
@@ -65,7 +65,7 @@ def bare_loop(network: Network, data: TrainingData, device: torch.device) -> flo
     return clock(device) - started
 
 
-def ours(network: Network, data: TrainingData, device: str) -> float:
+def ours(network: Network, data: TrainingData, device: str, engine: str = "auto") -> float:
     """Return seconds of our training, data transfer, history and best weights included."""
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -73,7 +73,8 @@ def ours(network: Network, data: TrainingData, device: str) -> float:
     ):
         on = pytorch.choose_device(device)
         started = clock(on)
-        pytorch_training.fit(network, data, Options(0, device, 1), draft)
+        used = engine_used(network, "", "pytorch", engine, device)
+        pytorch_training.fit(network, data, Options(0, device, 1, engine=used), draft)
         return clock(on) - started
 
 

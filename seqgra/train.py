@@ -28,6 +28,7 @@ from seqgra.training import (
     Options,
     Trained,
     TrainingData,
+    engine_used,
     fit_temperature,
     ready_network,
     training_data,
@@ -54,6 +55,7 @@ def train(
     stack: int = 1,
     place: int = 0,
     expected: str | None = None,
+    engine: str = "auto",
 ) -> str:
     """Train one model on the first examples of a dataset's training and validation sets.
 
@@ -90,6 +92,9 @@ def train(
     expected
         Fingerprint that the architecture must have, its candidates for tuning included: that of the batch
         file; None takes any.
+    engine
+        What trains a network of the backend pytorch: ``compiled``, ``torch``, or ``auto``, which takes the
+        compiled one where it is defined and on a CPU (docs/compiled.md).
 
     Returns
     -------
@@ -101,7 +106,7 @@ def train(
     InputError
         If an input is wrong or missing.
     """
-    how = Options(seed, device, threads, seeds)
+    how = Options(seed, device, threads, seeds, engine)
     if stack > 1:
         runs = {place: Run(dataset, folder, seed)}
         said = train_stack(
@@ -122,7 +127,7 @@ def train(
             return "up to date"
         data = _training_data(job)
         module = backend_module(job.backend)
-        trained: Trained = module.fit(job.architecture, data, how, draft)
+        trained: Trained = module.fit(job.architecture, data, job.how, draft)
         _publish(draft, job, trained, data)
     return trained.status
 
@@ -225,6 +230,7 @@ class _Job(NamedTuple):
     identity: Identity
     facts: dict[str, Any]
     dealt: int | None
+    how: Options
 
 
 def train_in_memory(
@@ -253,7 +259,7 @@ def train_in_memory(
     """
     job = _job(dataset, architecture, size, backend, how, None, False)
     trained: Trained = backend_module(job.backend).fit(
-        job.architecture, _training_data(job), how, None
+        job.architecture, _training_data(job), job.how, None
     )
     return trained
 
@@ -285,6 +291,14 @@ def _job(
     require_unchanged(name, architecture_fingerprint(resolved, with_candidates=True), expected)
     if tuned:
         resolved, facts["tuned"] = _tuned(resolved, name, opened, tuned)
+    engine = ""
+    if isinstance(resolved, Network):
+        if stacked and how.engine == "compiled":
+            message = "trains one model at a time; leave out --stack"
+            raise bad_input("--engine compiled", "", message)
+        wanted = "torch" if stacked else how.engine
+        engine = engine_used(resolved, name, backend, wanted, how.device)
+        how = how._replace(engine=engine)
     if stacked:
         if not isinstance(resolved, Network):
             raise bad_input("--stack", "", f"is for networks; {name} is none")
@@ -295,13 +309,14 @@ def _job(
         how.seed,
         how.threads,
         seeds=how.seeds,
+        engine=engine,
         permute_labels=permute_labels,
         stacked=stacked,
     )
     inputs = {"dataset": opened.fingerprint, "architecture": architecture_fingerprint(resolved)}
     identity = identity_of("train", inputs, options)
     dealt = how.seed if permute_labels else None
-    return _Job(resolved, backend, opened, size or 0, identity, facts, dealt)
+    return _Job(resolved, backend, opened, size or 0, identity, facts, dealt, how)
 
 
 def model_options(
@@ -311,6 +326,7 @@ def model_options(
     threads: int,
     *,
     seeds: SeedDesign = "nested",
+    engine: str = "",
     permute_labels: bool = False,
     stacked: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
@@ -322,6 +338,8 @@ def model_options(
         As of `train`; the exact posterior has no size (None), and neither seed nor threads.
     seeds
         As of `train`; of networks only, since nothing in a baseline is random.
+    engine
+        The one that `engine_used` returns of a network; none of what is none.
     permute_labels
         As of `train`.
     stacked
@@ -332,6 +350,8 @@ def model_options(
         options |= {"size": size, "seed": seed, "threads": threads}
     if backend in NETWORK_BACKENDS:
         options["seeds"] = seeds
+    if engine:
+        options["engine"] = engine
     if permute_labels:
         options["permute_labels"] = True
     if stacked:

@@ -9,6 +9,7 @@ import numpy as np
 
 from seqgra.architecture.custom import require_permission
 from seqgra.architecture.defaults import with_defaults
+from seqgra.architecture.family import family_of
 from seqgra.architecture.schema import Network
 from seqgra.architecture.shapes import check_fit
 from seqgra.dataset import Dataset, split_size
@@ -60,12 +61,15 @@ class Options(NamedTuple):
         CPU threads.
     seeds
         ``nested`` or ``crossed``, see `source`.
+    engine
+        Of networks of PyTorch, see `engine_used`.
     """
 
     seed: int
     device: str
     threads: int
     seeds: SeedDesign = "nested"
+    engine: str = "auto"
 
     def source(self, dataset: Dataset) -> str:
         """Return what initial weights, order, dropout and augmentation of a training follow from.
@@ -80,6 +84,52 @@ class Options(NamedTuple):
             For `seqgra.backends.loop.derived_seed`.
         """
         return str(self.seed) if self.seeds == "crossed" else f"{dataset.fingerprint} {self.seed}"
+
+
+#: What may train a network of the PyTorch backend.
+ENGINES = ("auto", "compiled", "torch")
+
+
+def engine_used(network: Network, name: str, backend: str, engine: str, device: str) -> str:
+    """Return the engine that trains a network: ``compiled``, ``torch``, or none of another backend.
+
+    ``auto`` takes the compiled one where it is defined (see `architecture.family`), unless the device asked
+    for is a GPU. It follows from what is asked for alone, never from the machine, so that a model's
+    identity does not either.
+
+    Parameters
+    ----------
+    network, name
+        The network, and what to call it in messages.
+    backend
+        What trains it.
+    engine, device
+        As asked for.
+
+    Raises
+    ------
+    InputError
+        If there is no such engine, or ``compiled`` is asked for where it is not defined.
+    """
+    if engine not in ENGINES:
+        raise bad_input("--engine", "", f"is {engine!r}; choose from {', '.join(ENGINES)}")
+    if backend != "pytorch":
+        if engine == "compiled":
+            message = (
+                f"is for networks of the backend pytorch; {name} is to be trained by {backend}"
+            )
+            raise bad_input("--engine compiled", "", message)
+        return ""
+    if engine == "torch":
+        return engine
+    reason = ""
+    if family_of(network) is None:
+        reason = f"is not defined for {name} (docs/compiled.md says for which networks it is)"
+    elif device == "cuda":
+        reason = "trains on a CPU; give --device cpu or auto"
+    if reason and engine == "compiled":
+        raise bad_input("--engine compiled", "", f"{reason}; or leave --engine at auto")
+    return "torch" if reason else "compiled"
 
 
 class Trained(NamedTuple):

@@ -22,7 +22,14 @@ from seqgra.markers import require_unchanged
 from seqgra.model import backend_module
 from seqgra.results import Candidate, Tuning, write_tuning
 from seqgra.streams import SeedDesign
-from seqgra.training import Options, Trained, ready_network, training_data, write_history
+from seqgra.training import (
+    Options,
+    Trained,
+    engine_used,
+    ready_network,
+    training_data,
+    write_history,
+)
 
 #: Epochs that each candidate trains at most.
 EPOCHS = 20
@@ -44,6 +51,7 @@ class _Trial(NamedTuple):
     def settings(self) -> dict[str, Any]:
         """Options that can change bits."""
         shared = {name: getattr(self.options, name) for name in ("seed", "threads", "seeds")}
+        shared |= {"engine": self.options.engine} if self.options.engine else {}
         return {"backend": self.backend, "size": self.size, **shared}
 
     def candidate(self, optimizer: Optimizer) -> Network:
@@ -67,6 +75,7 @@ def tune(
     threads: int = 1,
     seeds: SeedDesign = "nested",
     expected: str | None = None,
+    engine: str = "auto",
 ) -> str:
     """Train each candidate for a few epochs and write the one with the least validation loss.
 
@@ -88,7 +97,7 @@ def tune(
         That each candidate trains at most.
     candidates
         Of an architecture whose file lists none.
-    backend, device, threads, seeds, expected
+    backend, device, threads, seeds, expected, engine
         As for training.
 
     Returns
@@ -111,7 +120,9 @@ def tune(
     network = network.model_copy(update={"tune": network.tune or candidates})
     network = with_defaults(network, backend, architecture)  # those of the candidates
     tried = network.tune
-    trial = _Trial(network, opened, size, epochs, backend, Options(seed, device, threads, seeds))
+    used = tuning_engine(network, architecture, backend, engine, device)
+    how = Options(seed, device, threads, seeds, used)
+    trial = _Trial(network, opened, size, epochs, backend, how)
     identity = identity_of(
         "tune",
         {"dataset": opened.fingerprint, "architecture": untuned_fingerprint(network)},
@@ -135,7 +146,17 @@ def tuning_options(
     content = [c.model_dump(mode="json", exclude_none=True) for c in candidates]
     settings = {"backend": backend, "size": size, "seed": options.seed, "threads": options.threads}
     settings["seeds"] = options.seeds
+    settings |= {"engine": options.engine} if options.engine else {}
     return {**settings, "epochs": epochs, "candidates": content}
+
+
+def tuning_engine(network: Network, name: str, backend: str, engine: str, device: str) -> str:
+    """Return the engine that trains all candidates of a network, as `engine_used`."""
+    used = {
+        engine_used(network.with_optimizer(optimizer), name, backend, engine, device)
+        for optimizer in network.tune
+    }
+    return "torch" if "torch" in used else used.pop()
 
 
 def _try(trial: _Trial, optimizer: Optimizer, folder: Path) -> Candidate:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from seqgra.alphabet import PADDING, UNKNOWN
+from seqgra.architecture.family import family_of
 from seqgra.architecture.optimizers import (
     Adadelta,
     Adagrad,
@@ -33,7 +34,7 @@ from seqgra.backends.pytorch import (
     predicting,
     prepare_process,
 )
-from seqgra.backends.pytorch_letters import FromLetters, OneHot
+from seqgra.backends.pytorch_letters import FromLetters, OneHot, reverse_complement
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft
 from seqgra.model import MULTI_LABEL
@@ -52,13 +53,18 @@ def fit(network: Network, data: TrainingData, options: Options, draft: Draft | N
     InputError
         If a layer does not fit the window, the device is missing, or custom code is not allowed.
     """
-    device = choose_device(options.device)
+    compiled = options.engine == "compiled"
+    device = choose_device("cpu" if compiled else options.device)
     prepare_process(options.threads)
     recipe = recipe_of(network, data)
     source = options.source(data.dataset)
     torch.manual_seed(derived_seed(source, "initial weights"))
     module = build_from_recipe(recipe, network.description or "architecture").to(device)
-    trainee = PytorchTrainee(module, recipe, network, data, source, device)
+    trainee: Trainee
+    if compiled:
+        trainee = CompiledTrainee(module, network, data, source)
+    else:
+        trainee = PytorchTrainee(module, recipe, network, data, source, device)
     state, status, reason, facts = run(trainee, network, data, draft)
     model = PytorchModel(module, recipe, device)
     parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
@@ -174,6 +180,83 @@ class PytorchTrainee(Trainee):
             kept.setdefault(int(number), {})[name] = torch.from_numpy(values)
         groups = self._optimizer.state_dict()["param_groups"]
         self._optimizer.load_state_dict({"state": kept, "param_groups": groups})
+
+
+class CompiledTrainee(Trainee):
+    """A network of `architecture.family`, compiled whole, on a CPU; it fills a module with its weights.
+
+    Initial weights and the order of examples are those of `PytorchTrainee`; dropout comes from streams of
+    its own.
+    """
+
+    def __init__(
+        self, module: nn.Module, network: Network, data: TrainingData, source: str
+    ) -> None:
+        from seqgra.backends.compiled.network import CompiledNetwork, read_only, rule_of
+
+        family = family_of(network)
+        assert family is not None, "engine_used has seen to it"
+        self.device = "cpu"
+        self._module, self._plan, self._source = module, network.training, source
+        self._both = network.predict.reverse_complement
+        self._letters = len(data.dataset.alphabet.letters)
+        self._compiled = CompiledNetwork(
+            family,
+            self._letters,
+            data.x.shape[1],
+            data.y.shape[1],
+            data.task == MULTI_LABEL,
+            [name for name, layer in module.named_children() if list(layer.parameters())],
+        )
+        self._rule = rule_of(network)
+        weights = loss_weights(network, data)
+        self._weights = np.ones(data.y.shape[1]) if weights is None else weights.astype(np.float64)
+        self._x, self._y = read_only(data.x), read_only(data.y)
+        self._validation_x = read_only(data.validation_x)
+        self._compiled.restore(self._state())
+
+    def _state(self) -> Arrays:
+        return {name: values.numpy() for name, values in self._module.state_dict().items()}
+
+    def train_epoch(self, epoch: int, rate: float) -> float:
+        """Train one epoch; its order and dropout depend on seed and epoch alone."""
+        order = epoch_order(len(self._x), self._plan, self._source, epoch).numpy()
+        purposes = (f"dropout {epoch}", f"dropout of the dense layer {epoch}")
+        one, two = (derived_seed(self._source, purpose) for purpose in purposes)
+        losses, counts = self._compiled.train(
+            self._x,
+            self._y,
+            order,
+            rule=self._rule,
+            weights=self._weights,
+            batch=self._plan.batch_size,
+            rate=rate,
+            keys=(one, two),
+        )
+        if not len(losses):
+            raise bad_input("training.batch_size", "", "is 1, but batch-norm needs at least 2")
+        return float(np.average(losses, weights=counts))
+
+    def validation_logits(self) -> np.ndarray:
+        """Return float32 (N, C) logits of the validation set."""
+        logits = self._compiled.logits(self._validation_x)
+        if not self._both:
+            return logits
+        turned = reverse_complement(as_tensor(self._validation_x), self._letters).numpy()
+        return np.asarray((logits + self._compiled.logits(turned)) / 2, np.float32)
+
+    def weights(self) -> Arrays:
+        """Return copies of the state, by the module's names."""
+        return self._compiled.weights()
+
+    def optimizer_state(self) -> Arrays:
+        """Return copies of what the optimiser remembers."""
+        return self._compiled.optimizer_state()
+
+    def restore(self, weights: Arrays, optimizer_state: Arrays | None = None) -> None:
+        """Take over weights, also into the module, and the optimiser's state if given."""
+        self._compiled.restore(weights, optimizer_state)
+        self._module.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()})
 
 
 def _compiled(module: nn.Module, encode: OneHot) -> Callable[[torch.Tensor], torch.Tensor]:

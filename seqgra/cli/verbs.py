@@ -198,6 +198,13 @@ def _add_training(parser: argparse.ArgumentParser, what: str, which: str = "") -
         help="of a network: pytorch or tensorflow; a baseline names its own [pytorch]",
     )
     parser.add_argument(
+        "--engine",
+        default="auto",
+        choices=("auto", "compiled", "torch"),
+        help="what trains a network of pytorch: auto takes the compiled one where it is defined, on a CPU "
+        "(docs/compiled.md); which was used is part of the identity [auto]",
+    )
+    parser.add_argument(
         "--threads", type=positive, default=1, help="CPU threads; part of the identity [1]"
     )
     add_device(parser)
@@ -222,7 +229,7 @@ def _train(options: argparse.Namespace) -> str:
 
 def _training_options(options: argparse.Namespace) -> dict[str, Any]:
     """Return the options that tune and train share."""
-    names = ("size", "seed", "seeds", "backend", "device", "threads")
+    names = ("size", "seed", "seeds", "backend", "device", "threads", "engine")
     return {name: getattr(options, name) for name in names} | {"expected": options.expect}
 
 
@@ -238,7 +245,7 @@ def _train_together(group: list[argparse.Namespace]) -> list[str]:
         size=shared.size,
         width=shared.stack,
         backend=shared.backend,
-        how=Options(shared.seed, shared.device, shared.threads, shared.seeds),
+        how=Options(shared.seed, shared.device, shared.threads, shared.seeds, shared.engine),
         tuned=shared.tuned,
         permute_labels=shared.permute_labels,
         expected=shared.expect,

@@ -73,6 +73,7 @@ def _train_options(grid: Grid, cell: Cell) -> list[object]:
     options += ["--device", plan.device, "--threads", plan.threads]
     if isinstance(grid.architectures[cell.architecture], Network):
         options += ["--seeds", grid.config.seeds]
+    options += ["--engine", plan.engine] if plan.engine != "auto" else []
     return options + _code_option(grid, cell)
 
 

@@ -153,6 +153,8 @@ class TrainPlan(Strict):
 
     device: Annotated[str, Field(pattern="^(auto|cpu|cuda)$")] = "auto"
     threads: Count = 1
+    #: What trains networks of PyTorch (docs/compiled.md).
+    engine: Literal["auto", "compiled", "torch"] = "auto"
     allow_custom_code: bool = False
     #: Models that train together in one vectorised loop.
     stack: Count = 1

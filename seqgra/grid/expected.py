@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from functools import cache
+from pathlib import Path
 
 from seqgra.architecture.defaults import with_defaults
 from seqgra.architecture.load import architecture_fingerprint, untuned_fingerprint
+from seqgra.architecture.optimizers import Optimizer
 from seqgra.architecture.schema import BayesOptimal, Network
 from seqgra.attribute import attribution_options
 from seqgra.attribute.methods import Settings
@@ -20,7 +22,8 @@ from seqgra.simulate import dataset_identity
 from seqgra.subsample import subsample_identity
 from seqgra.train import model_options
 from seqgra.training import Options as TrainingOptions
-from seqgra.tune import tuning_options
+from seqgra.training import engine_used
+from seqgra.tune import tuning_engine, tuning_options
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +38,7 @@ class Expected:
         self._grid = grid
         self._dataset = cache(self._find_dataset)
         self._architecture = cache(self._find_architecture)
+        self._chosen: dict[Path, Optimizer] = {}
 
     def inputs(self, cell: Cell) -> Inputs:
         """Return the fingerprints of what a cell's nouns are made from."""
@@ -57,6 +61,7 @@ class Expected:
             cell.model_seed,
             threads,
             seeds=grid.config.seeds,
+            engine=self._engine(cell),
             stacked=stacked,
         )
         tested = ("test", grid.test_examples(cell.grammar))
@@ -72,6 +77,26 @@ class Expected:
             for method in plan.methods
         }
         return Options(model, scores_options(*tested), attributions)
+
+    def _engine(self, cell: Cell) -> str:
+        """Return the engine that trains a cell's network, with the optimiser that was chosen for it."""
+        network, plan = self._grid.architectures[cell.architecture], self._grid.config.train
+        if not isinstance(network, Network):
+            return ""
+        if self._grid.tuned(cell.architecture):
+            folder = self._grid.tuning(cell)
+            if folder not in self._chosen:
+                self._chosen[folder] = self._find_optimizer(folder, network)
+            network = network.with_optimizer(self._chosen[folder])
+        wanted = "torch" if self._grid.stacked(cell) else plan.engine
+        return engine_used(network, cell.architecture, cell.backend, wanted, plan.device)
+
+    def _find_optimizer(self, tuning: Path, network: Network) -> Optimizer:
+        """Return what a tuning chose; the network's own while there is no tuning that can be read."""
+        try:
+            return read_tuning(tuning).optimizer if read_run(tuning) else network.optimizer
+        except InputError:  # `_find_architecture` says so
+            return network.optimizer
 
     def _find_dataset(self, name: str, seed: int | None) -> str:
         """Return the fingerprint of the dataset of a data seed; None: of the test set."""
@@ -95,9 +120,11 @@ class Expected:
         if (run := read_run(folder)) is None:
             return ""
         config = self._grid.config
-        how = TrainingOptions(0, "auto", config.train.threads, config.seeds)
+        asked = config.train
         tried = network.model_copy(update={"tune": network.tune or plan.candidates})
         tried = with_defaults(tried, cell.backend, cell.architecture)
+        engine = tuning_engine(tried, cell.architecture, cell.backend, asked.engine, asked.device)
+        how = TrainingOptions(0, asked.device, asked.threads, config.seeds, engine)
         options = tuning_options(cell.backend, cell.size, how, plan.epochs, tried.tune)
         if run["inputs"] != made_from or run["options"] != options:
             return _TUNED_OTHERWISE

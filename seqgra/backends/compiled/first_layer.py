@@ -20,7 +20,7 @@ import numpy as np
 from seqgra.backends.compiled.parts import *
 from seqgra.backends.compiled.vector import *
 
-kernel = numba.njit(error_model="numpy", _nrt=False)
+kernel = part
 entry = numba.njit(error_model="numpy", cache=True)
 """
 #: What they call.

@@ -28,7 +28,12 @@ LANES = 16
 _GROUP, _OFFSETS = 3, 1 << 16
 
 #: Compiled into its callers; it allocates nothing, so that no references are counted.
-_options: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
+_options: dict[str, Any] = {
+    "error_model": "numpy",
+    "_nrt": False,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
 part: Any = numba.njit(**_options)
 
 
