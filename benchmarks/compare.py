@@ -144,7 +144,7 @@ class Template:
         for noun in NOUNS:
             folder = root / noun / path
             folder.mkdir(parents=True)
-            run = {**self.runs[noun], "options": {"path": path}, "seconds": 9.5}
+            run = {**self.runs[noun], "options": {"path": path, "seeds": "nested"}, "seconds": 9.5}
             run["files"] = dict(run["files"])
             for name in run["files"]:
                 if name not in texts[noun]:

@@ -15,10 +15,12 @@ from seqgra.compare.resample import (
     DRAWS,
     Seeds,
     crossed_error,
+    is_crossed,
     mean_over_seeds,
     mean_squares,
     student_draws,
 )
+from seqgra.compare.stages import seeds_of_run
 from seqgra.compare.variance import components, seeds_needed
 
 
@@ -320,6 +322,14 @@ def test_few_initialisations_carry_no_claim_and_unknown_ones_are_not_trusted(des
     assert row["behind"] > 80 and row["design"] == "crossed"
     assert row[["p", "behind_low", "behind_high", "best", "regret"]].isna().all()
     assert mean_interval(runs.assign(grammar="g")).empty
+
+
+def test_what_a_model_does_not_say_of_its_seeds_is_not_known():
+    runs = [{}, {"backend": "pytorch"}, {"path": "x"}, {"backend": "sklearn"}]
+    runs += [{"backend": "tensorflow", "seeds": design} for design in ("nested", "crossed")]
+    found = [seeds_of_run({"options": options}) for options in runs]
+    assert found == ["", "", "", "none", "nested", "crossed"]
+    assert [is_crossed([design]) for design in found] == [True, True, True, False, False, True]
 
 
 def test_a_mixed_pair_is_crossed_and_two_baselines_are_not():

@@ -164,7 +164,7 @@ def test_the_page_says_what_is_shown_and_drafts_the_methods(page):
         "Shown to be worse",
         "Sequences were simulated from 2 grammars (g000, g001).",
         "5 data seeds (0, 1, 2, 3, 4)",
-        "Intervals of them are 95 % percentile intervals of 2,000 bootstrap draws",
+        "Intervals of examples needed are 95 % percentile intervals of 2,000 bootstrap draws",
         "so few grammars cannot tell any two of 3 architectures apart",
         "named first on 2 of 2 grammars; 1 of 50 runs not learnt",
         "Of 50 runs 2 collapsed: 1 on g001 at 1,000, 1 on g001 at 4,000.",

@@ -57,7 +57,7 @@ def seeds_of_run(run: Mapping[str, Any]) -> str:
         shared the initialisations.
     """
     options = run.get("options", {})
-    if options and options.get("backend") not in NETWORK_BACKENDS:
+    if options.get("backend", NETWORK_BACKENDS[0]) not in NETWORK_BACKENDS:
         return NO_SEEDS
     return str(options.get("seeds", ""))
 
