@@ -1,10 +1,12 @@
 """The package without its checkout: a wheel, installed beside the libraries, in an empty folder."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import textwrap
 import zipfile
 from pathlib import Path
 
@@ -105,6 +107,30 @@ def test_commands_in_an_empty_folder(installed, tmp_path):
     assert main(["simulate", "mc2-dna150-homer", "-o", str(here), "--size", "1000"]) == 0
     for file in here.glob("*.npy"):
         np.testing.assert_array_equal(np.load(tmp_path / "d" / file.name), np.load(file))
+
+
+def ten_lines() -> str:
+    """Return the example of docs/library.md."""
+    page = (REPOSITORY / "docs" / "library.md").read_text()
+    found = re.search(r"(?m)^    import seqgra as sg\n(?:    .*\n)+", page)[0]
+    return textwrap.dedent(found)
+
+
+#: What must hold after the ten lines.
+AFTERWARDS = """
+assert 0.9 < scores.pr_auc <= ceiling.pr_auc + 0.02, (scores.pr_auc, ceiling.pr_auc)
+assert set(scores.curves.columns) == {"curve", "scope", "x", "y"}
+assert maps.values.shape == (1000, 4, 150) and maps.values.dtype == "float32"
+assert len(recovery) == 1000 and recovery["auroc"].mean() > 0.7
+page = open("report.html").read()
+assert f"{scores.pr_auc:.4f}" in page and "Grammar recovery" in page
+"""
+
+
+@pytest.mark.slow
+def test_the_ten_lines_of_the_library_as_written(installed, tmp_path):
+    assert installed.run(tmp_path, "python", "-c", ten_lines() + AFTERWARDS) == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
 @pytest.mark.slow
