@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqgra.alphabet import SETS
+from seqgra.alphabet import ALPHABETS, SETS
 from seqgra.architecture.schema import BayesOptimal
 from seqgra.backends.wrapped import Output, Takes
 from seqgra.backends.wrapped import wrap as _wrap
@@ -22,7 +22,7 @@ from seqgra.fingerprint import require_run, write_atomically
 from seqgra.grammar.load import find_grammar
 from seqgra.grammar.load import load_grammar as _load_grammar
 from seqgra.grammar.schema import Grammar
-from seqgra.model import AbstractModel, NotDefined, mismatch, open_model
+from seqgra.model import MULTI_LABEL, AbstractModel, NotDefined, mismatch, open_model
 from seqgra.results import BackgroundOnly, Scores
 
 if TYPE_CHECKING:
@@ -250,6 +250,56 @@ def evaluate(model: AbstractModel, data: Examples) -> Scores:
     return score(logits, np.array(data.y), data.dataset.conditions, data.dataset.task)
 
 
+def predict(model: AbstractModel, sequences: Sequence[str]) -> pd.DataFrame:
+    """Predict the conditions of new sequences.
+
+    They are read as in training: case is ignored, a shorter sequence is padded at its end, a longer one is
+    cut to the model's window about its middle, and strands are averaged where the model does so.
+
+    Parameters
+    ----------
+    model
+        From `train`, `load_model` or `wrap`.
+    sequences
+        Their letters.
+
+    Returns
+    -------
+    DataFrame
+        One row a sequence, one float64 column a condition: its probability.
+
+    Raises
+    ------
+    InputError
+        If a sequence is empty or holds a letter that the alphabet lacks, or the model returns numbers
+        that are not finite.
+    """
+    import pandas as pd
+
+    from seqgra.evaluate import predict as logits_of
+    from seqgra.ingest.examples import Encoder, stack
+    from seqgra.logits import log_softmax, sigmoid
+
+    _expect_model(model)
+    if isinstance(sequences, str):
+        raise bad_argument("sequences", "is one text; give a list of sequences")
+    encode, codes = Encoder(ALPHABETS[model.alphabet]), []
+    for number, text in enumerate(sequences):
+        if not isinstance(text, str) or not text:
+            raise bad_argument(f"sequences[{number}]", "is no text or an empty one; leave it out")
+        letters, _ = encode(text, f"sequences[{number}]", "")
+        first = max(0, len(letters) - model.window) // 2
+        codes.append(letters[first : first + model.window])
+    if not codes:
+        return pd.DataFrame(columns=list(model.conditions), dtype=float)
+    logits = logits_of(model, stack(codes, model.window))
+    if not np.isfinite(logits).all():
+        raise bad_argument("model", "returns NaN or infinite logits; its training diverged")
+    values = logits.astype(np.float64)
+    chances = sigmoid(values) if model.task == MULTI_LABEL else np.exp(log_softmax(values))
+    return pd.DataFrame(chances, columns=list(model.conditions))
+
+
 def attribute(
     model: AbstractModel,
     data: Examples,
@@ -451,13 +501,16 @@ def _expect_examples(data: object) -> None:
         raise bad_argument("data", f"is {_kind(data)}; give a set of a dataset, such as data.test")
 
 
-def _expect_fit(model: object, data: object) -> None:
-    """Refuse what is no model, no set, or a model of other conditions, letters or windows."""
+def _expect_model(model: object) -> None:
     if not isinstance(model, AbstractModel):
         message = f"is {_kind(model)}; give what train, load_model or wrap returns"
         raise bad_argument("model", message)
+
+
+def _expect_fit(model: AbstractModel, data: Examples) -> None:
+    """Refuse what is no model, no set, or a model of other conditions, letters or windows."""
+    _expect_model(model)
     _expect_examples(data)
-    assert isinstance(data, Examples)
     if found := mismatch(model, data.dataset):
         raise bad_argument(f"model: {found.path}", found.message)
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import seqgra as sg
+from seqgra.alphabet import PADDING
 from seqgra.cli import main
 from seqgra.evaluate.recovery import recovery_metrics
 
@@ -137,6 +138,60 @@ def test_wrapped_models_score_as_what_they_wrap(data, model):
         np.testing.assert_allclose(maps.values, ours.values, atol=1e-4)
         with pytest.raises(sg.InputError, match="gradient"):
             sg.attribute(wrapped, data.test, "gradient")
+
+
+def test_new_sequences_are_read_as_in_training(data, model, tmp_path, capsys):
+    """Lower case and U as T, short ones padded at the end, long ones cut about their middle."""
+    window, texts = data.window, [data.alphabet.decode(row) for row in data.test.x[:5]]
+    table = sg.predict(model, [texts[0], texts[0].lower(), texts[1].replace("T", "U"), texts[1]])
+    logits = model.logits(data.test.x[:2]).astype(float)
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(table, expected[[0, 0, 1, 1]], atol=1e-6)
+    assert tuple(table.columns) == data.conditions
+    long = "A" * 3 + texts[0] + "C" * 4
+    assert len(long) > window
+    pd.testing.assert_frame_equal(sg.predict(model, [long]), sg.predict(model, [texts[0]]))
+    padded = data.test.x[:1].copy()
+    padded[:, 30:] = PADDING
+    logits = model.logits(padded).astype(float)
+    short = sg.predict(model, [texts[0][:30]]).to_numpy()
+    np.testing.assert_allclose(
+        np.log(short[:, 0] / short[:, 1]), logits[:, 0] - logits[:, 1], atol=1e-5
+    )
+    with pytest.raises(
+        sg.InputError, match=r"sequences\[1\]: holds '!', which is no letter of DNA"
+    ):
+        sg.predict(model, ["ACGT", "AC!T"])
+    with pytest.raises(sg.InputError, match="sequences: is one text; give a list"):
+        sg.predict(model, "ACGT")
+    assert sg.predict(model, []).shape == (0, 2)
+
+
+def test_predict_reads_fasta_and_tables(data, tmp_path, capsys):
+    (tmp_path / "net.yaml").write_text(SMALL)
+    data.save(tmp_path / "d")
+    folder, out = str(tmp_path / "m"), tmp_path / "out.tsv"
+    assert main(["train", str(tmp_path / "d"), str(tmp_path / "net.yaml"), "-o", folder]) == 0
+    texts = [data.alphabet.decode(row) for row in data.test.x[:3]]
+    fasta, table, wrong = (tmp_path / name for name in ("a.fa", "a.tsv", "b.tsv"))
+    fasta.write_text(
+        "".join(f">s{n} x\n{text[:20]}\n{text[20:]}\n" for n, text in enumerate(texts))
+    )
+    table.write_text("sequence\tname\n" + "".join(f"{t}\ts{n} x\n" for n, t in enumerate(texts)))
+    wrong.write_text("sequenz\nACGT\n")
+    written = []
+    for file in (fasta, table):
+        assert main(["predict", folder, str(file), "-o", str(out)]) == 0
+        written.append(pd.read_csv(out, sep="\t"))
+    pd.testing.assert_frame_equal(*written)
+    assert written[0]["name"].tolist() == ["s0 x", "s1 x", "s2 x"]
+    expected = sg.predict(sg.load_model(folder), texts)
+    np.testing.assert_allclose(written[0][list(data.conditions)], expected, rtol=1e-5)
+    capsys.readouterr()
+    out.unlink()
+    assert main(["predict", folder, str(wrong), "-o", str(out)]) == 2
+    assert "b.tsv: line 1: is no FASTA and has no column sequence" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_an_estimator_of_scikit_learn(data):

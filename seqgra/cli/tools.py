@@ -82,6 +82,7 @@ def add_tools(verbs: Verbs) -> None:
     parser = add_verb(verbs, "list", _list, summary, "seqgra list")
     add_library(parser)
     _add_init(verbs)
+    _add_predict(verbs)
     _add_plan(verbs)
     _add_next(verbs)
     _add_import_xml(verbs)
@@ -100,6 +101,60 @@ def _init(options: argparse.Namespace) -> str:
 
     make_project(options.output)
     return f"ready; next: cd {shlex.quote(str(options.output))} && snakemake --cores 2"
+
+
+def _add_predict(verbs: Verbs) -> None:
+    example = "seqgra predict models/a new.fa -o predictions.tsv"
+    summary = "predict the conditions of new sequences"
+    parser = add_verb(verbs, "predict", _predict, summary, example)
+    parser.add_argument("model", type=Path, help="folder made by seqgra train")
+    parser.add_argument(
+        "sequences",
+        type=Path,
+        metavar="FILE",
+        help="FASTA, or tab-separated text with a column sequence, and name if there is one; may be gzip",
+    )
+    add_output(parser, "FILE.tsv")
+    add_device(parser)
+    add_custom_code(parser)
+
+
+def _predict(options: argparse.Namespace) -> str:
+    from seqgra.api import load_model, predict
+    from seqgra.fingerprint import write_atomically
+
+    names, sequences = _named_sequences(options.sequences)
+    table = predict(load_model(options.model, device=options.device), sequences)
+    table.insert(0, "name", names, allow_duplicates=True)
+    write_atomically(options.output, table.to_csv(sep="\t", index=False, float_format="%.6g"))
+    return f"{len(table):,} sequences"
+
+
+def _named_sequences(file: Path) -> tuple[list[str], list[str]]:
+    """Return the names and letters of the sequences of a FASTA file or a table."""
+    import csv
+
+    from seqgra.grammar.fasta import read_fasta
+    from seqgra.textfile import read_text
+
+    text = read_text(file)
+    if text.lstrip().startswith(">"):
+        found = read_fasta(file)
+    else:
+        rows = csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
+        if "sequence" not in (rows.fieldnames or ()):
+            message = (
+                "is no FASTA and has no column sequence; separate columns by tabs and name them"
+            )
+            raise bad_input(file, "line 1", message)
+        found = [
+            (row.get("name") or str(number), row["sequence"] or "")
+            for number, row in enumerate(rows, 1)
+        ]
+    for number, (name, letters) in enumerate(found, 1):
+        if not letters:
+            raise bad_input(file, f"sequence {number} ({name})", "has no letters; leave it out")
+    return [name for name, _ in found], [letters for _, letters in found]
 
 
 def _add_plan(verbs: Verbs) -> None:
