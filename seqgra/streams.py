@@ -12,9 +12,10 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
+if TYPE_CHECKING:  # the command line names the designs of seeds, and starts without numpy
+    import numpy as np
 
 #: Part of every stream's key: raising it changes every dataset.
 STREAM_VERSION = 1
@@ -35,6 +36,8 @@ def stream_state(seed: int, stage: str, set_name: str, block: int) -> np.ndarray
         uint64 (4,): state and increment of PCG64, high words first, as compiled kernels take it
         (`law.pcg`).
     """
+    import numpy as np
+
     key = f"seqgra {STREAM_VERSION}|{seed}|{stage}|{set_name}|{block}".encode()
     digest = hashlib.blake2b(key, digest_size=32).digest()
     state = np.frombuffer(digest, "<u8").astype(np.uint64)
@@ -48,6 +51,8 @@ def stream(seed: int, stage: str, set_name: str, block: int) -> np.random.PCG64:
     >>> int(stream(0, "background", "training", 0).random_raw())
     3261968240675660209
     """
+    import numpy as np
+
     state = stream_state(seed, stage, set_name, block).tolist()
     generator = np.random.PCG64(0)
     generator.state = {
@@ -67,6 +72,8 @@ def cumulative63(weights: Iterable[float]) -> np.ndarray:
     >>> cumulative63([1, 1, 2]).tolist() == [2**61, 2**62, 2**63]
     True
     """
+    import numpy as np
+
     numerators = [float(weight).as_integer_ratio() for weight in weights]
     denominator = math.lcm(*(bottom for _, bottom in numerators))
     parts = [top * (denominator // bottom) for top, bottom in numerators]
@@ -95,6 +102,8 @@ def stratified_order(labels: np.ndarray, seed: int, set_name: str) -> np.ndarray
         int64 (N,): row numbers. A combination that K of the N rows have is n K / N times among the
         first n, to within the number of combinations.
     """
+    import numpy as np
+
     words = stream(seed, "order", set_name, 0).random_raw(len(labels))
     _, group, counts = np.unique(labels, axis=0, return_inverse=True, return_counts=True)
     group = group.ravel()

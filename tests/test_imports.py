@@ -90,7 +90,7 @@ def reachable(graph, start):
 
 
 @pytest.mark.parametrize(
-    "library", ["torch", "tensorflow", "sklearn", "pandas", "matplotlib", "numba"]
+    "library", ["numpy", "torch", "tensorflow", "sklearn", "pandas", "matplotlib", "numba"]
 )
 def test_the_command_line_starts_without_heavy_libraries(library):
     code = f"import sys, seqgra.cli; sys.exit({library!r} in sys.modules)"
