@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from seqgra.api import load_grammar as load_grammar
     from seqgra.api import load_model as load_model
     from seqgra.api import predict as predict
+    from seqgra.api import probe as probe
     from seqgra.api import recovery as recovery
     from seqgra.api import report as report
     from seqgra.api import simulate as simulate
@@ -38,6 +39,7 @@ _PUBLIC = {
     "load_grammar": "seqgra.api",
     "load_model": "seqgra.api",
     "predict": "seqgra.api",
+    "probe": "seqgra.api",
     "recovery": "seqgra.api",
     "report": "seqgra.api",
     "simulate": "seqgra.api",

@@ -28,6 +28,8 @@ from seqgra.results import BackgroundOnly, Scores
 if TYPE_CHECKING:
     import pandas as pd
 
+    from seqgra.probe import Constructed
+
 #: Test examples that `ceiling` measures the exact posterior on.
 CEILING_EXAMPLES = 10_000
 
@@ -422,6 +424,41 @@ def ceiling(
     known, _ = _as_grammar(grammar)
     data = simulate(known, examples=examples, sets=["test"], seed=seed)
     return evaluate(exact_model(BayesOptimal(backend="bayes-optimal"), known), data.test)
+
+
+def probe(
+    model: AbstractModel, grammar: Grammar | Constructed | str | Path, *, seed: int = 0
+) -> pd.DataFrame:
+    """Score which rules of its grammar a model learnt, beside the exact posterior.
+
+    Parameters
+    ----------
+    model
+        From `train`, `load_model` or `wrap`.
+    grammar
+        A grammar, its file or its name; or its sequences from `seqgra.probe.construct`, made once for
+        several models.
+    seed
+        Of the sequences, where a grammar is given.
+
+    Returns
+    -------
+    DataFrame
+        Columns `seqgra.probe.COLUMNS`; rows of level ``summary`` sum a question up.
+
+    Raises
+    ------
+    InputError
+        If the grammar is wrong, has no rules or too many outcomes, the model is of another grammar, or its
+        logits are not finite.
+    """
+    from seqgra.probe import Constructed, construct
+    from seqgra.probe import probe as _probe
+
+    _expect_model(model)
+    if isinstance(grammar, Constructed):
+        return _probe(model, grammar)
+    return _probe(model, construct(_as_grammar(grammar)[0], seed))
 
 
 def report(parts: Sequence[Scores | pd.DataFrame], file: str | Path) -> None:

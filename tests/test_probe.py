@@ -8,11 +8,20 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+import seqgra as sg
 from seqgra.errors import InputError
 from seqgra.grammar.load import load_grammar
 from seqgra.law.constructed import Construction
 from seqgra.law.law import compile_law, draw_block
-from seqgra.probe import COLUMNS, construct, construct_folder, probe, probe_folder, read_constructed
+from seqgra.probe import (
+    COLUMNS,
+    construct,
+    construct_folder,
+    least_scores,
+    probe,
+    probe_folder,
+    read_constructed,
+)
 from seqgra.probe.designs import BACKGROUNDS, Designer
 from seqgra.probe.measures import bootstrap_weights, weighted_auroc, weighted_mean
 from seqgra.simulate import simulate
@@ -362,6 +371,9 @@ def test_folders_hold_the_same_as_values(tmp_path):
     one, two = ((tmp_path / name / "probes.csv").read_bytes() for name in "ab")
     assert one == two
     assert probe_folder(model, grammar, tmp_path / "a") == again  # the same sequences
+    table = sg.probe(sg.load_model(model), grammar)
+    assert least_scores(table) in said
+    pd.testing.assert_frame_equal(table, sg.probe(sg.load_model(model), read))
 
 
 @pytest.mark.parametrize(
