@@ -78,7 +78,7 @@ def write_test_set(folder, description="a <b>bold</b> grammar"):
 def write_cell(root, key, pr_auc, *, status="done", reason="", recovery=0.5, skip="", gaps=()):
     """Write the nouns of a cell; `pr_auc` None: no scores; `skip`: why it has no attributions."""
     path = "/".join(map(str, key))
-    model = Identity("train", 1, {}, {"path": path})
+    model = Identity("train", 1, {}, {"path": path, "seeds": "nested"})
     with claim(root / "models" / path, model) as draft:
         draft.publish(
             status, reason=reason, epochs=7, parameters=99, device="cpu", threads=1, seconds=1.5
