@@ -318,6 +318,7 @@ def test_failed_gates_and_undefined_metrics_are_in_the_tables_and_on_the_page(tm
     page = (tmp_path / "out" / "report.html").read_text()
     assert f"{METHOD} fails the gate of completeness in 1 of 2 runs" in page
     assert "99th percentile of the gaps up to 39 %" in page and "Take more steps" in page
+    assert "left out of means, over all runs: precision of 4 of 8 explanations" in page
     assert (tmp_path / "out" / "tables" / "gates.csv").is_file()
 
 
@@ -524,6 +525,7 @@ def test_the_report_answers_first_and_loads_nothing(built):
     for reason in ("loss is NaN", "no gradient", "not finished"):
         assert reason in page, f"{reason!r} is not told"
     assert page.count("<img") == page.count(' alt="') == 12
+    assert "left out of means" not in page, "no explanation lacks a metric"
     assert len(page) < 5_000_000
 
 

@@ -181,7 +181,25 @@ def _recovery_caption(drawing: Drawing, shown: pd.DataFrame) -> str:
         "below 1 where sites are weak: the thin black line is what the exact posterior's own importance "
         "reaches. Where each value lies between what background-only inputs give and that line: the table "
         "by architecture, and the column rescaled of tables/recovery."
-        f"{_failed_gates(drawing)}"
+        f"{_undefined(drawing)}{_failed_gates(drawing)}"
+    )
+
+
+def _undefined(drawing: Drawing) -> str:
+    """Say how many of the method's explanations lack a metric; empty where all have all of them."""
+    recovery = drawing.tables.recovery
+    own = recovery[(recovery["method"] == drawing.method) & (recovery["scope"] == MACRO)]
+    counts = own.groupby("metric")[["undefined", "examples"]].sum()
+    lacking = counts[counts["undefined"] > 0].reset_index()
+    if lacking.empty:
+        return ""
+    parts = "; ".join(
+        f"{', '.join(map(metric_words, alike['metric']))} of {undefined:,} of {examples:,}"
+        for (undefined, examples), alike in lacking.groupby(["undefined", "examples"])
+    )
+    return (
+        f" Not defined, and left out of means, over all runs: {parts} explanations (such as precision where "
+        "no importance is above 0; column undefined of tables/recovery)."
     )
 
 
