@@ -43,8 +43,8 @@ def roles(dataset, set_name, rows, explained):
     return found
 
 
-def write_test_set(folder, description="a <b>bold</b> grammar"):
-    """Write a dataset folder with four examples."""
+def write_test_set(folder, description="a <b>bold</b> grammar", examples=4):
+    """Write a dataset folder, four examples of which have elements."""
     content = {
         "grammar": {
             "description": description,
@@ -57,14 +57,17 @@ def write_test_set(folder, description="a <b>bold</b> grammar"):
         "task": "multi-class",
         "alphabet": "DNA",
         "window": LENGTH,
-        "counts": {"test": 4},
+        "counts": {"test": examples},
         "elements": [],
         "roles": [],
         "checksums": {},
     }
     with claim(folder, Identity("simulate", 1, {}, {"folder": folder.name})) as draft:
         draft.aside("dataset.json").write_text(json.dumps(content))
-        for name, array in (("x", np.zeros((4, LENGTH))), ("y", np.eye(2)[[0, 1, 0, 1]])):
+        for name, array in (
+            ("x", np.zeros((examples, LENGTH))),
+            ("y", np.eye(2)[np.arange(examples) % 2]),
+        ):
             with draft.aside(f"test.{name}.npy").open("wb") as stream:
                 np.save(stream, array.astype(np.uint8))
         table = {name: np.zeros(4, np.int64) for name in ELEMENT_COLUMNS}
@@ -444,6 +447,16 @@ def test_names_that_look_like_numbers_or_nothing_stay_names(tmp_path):
     write_cell(tmp_path, cell, 0.9)
     scores = build_tables(read_cells(write_cells(tmp_path, [cell]))).scores
     assert tuple(scores.loc[0, ["grammar", "architecture"]]) == ("007", "NA")
+
+
+def test_a_test_set_that_has_grown_counts_as_what_was_scored(tmp_path):
+    """A grid that asks for fewer test examples than it did scores the first ones only."""
+    write_test_set(tmp_path / "data" / "mc2", examples=80)
+    cells = [key("mc2", 1000, "flat", seed) for seed in (1, 2)]
+    write_cell(tmp_path, cells[0], None, status="diverged")
+    write_cell(tmp_path, cells[1], 0.9)
+    page = run(write_cells(tmp_path, cells), tmp_path / "out")[Path("report.html")].decode()
+    assert "tested on the same 4 examples" in page and "same 80 examples" not in page
 
 
 def run(grid, folder, workers=1):

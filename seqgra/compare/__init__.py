@@ -40,7 +40,7 @@ from seqgra.compare.sections import (
     needed_block,
     pair_table,
 )
-from seqgra.compare.stages import current
+from seqgra.compare.stages import content_of, current, look_at_model, look_at_scores
 from seqgra.compare.tables import (
     Tables,
     build_tables,
@@ -60,6 +60,7 @@ from seqgra.plot.content import Content, Section
 from seqgra.plot.report import report
 from seqgra.plot.saving import saver
 from seqgra.plot.style import looks
+from seqgra.results import read_scores
 from seqgra.yamlfile import read_yaml
 
 #: The cells of a grid, written beside what is made of them.
@@ -294,9 +295,16 @@ def resolved_grammars(cells: list[Cell]) -> tuple[dict[str, Grammar], set[str]]:
 
 
 def _test_sizes(cells: list[Cell]) -> list[int]:
-    folders = dict.fromkeys(cell.test for cell in cells)
-    found = (folder for folder in folders if read_run(folder) is not None)
-    return [open_dataset(folder).counts["test"] for folder in found]
+    """Return how many examples of each test set were scored; one that has grown holds more."""
+    found: dict[Path, int] = {}
+    for cell in cells:
+        if cell.test in found:
+            continue
+        evaluated = look_at_scores(cell, look_at_model(cell))
+        _, scores = content_of(evaluated, cell.scores, read_scores)
+        if scores:
+            found[cell.test] = scores["examples"]
+    return list(found.values())
 
 
 def _read_text(path: Path) -> str:
