@@ -112,6 +112,21 @@ def test_a_file_that_is_gone_damaged_or_another_grids_makes_its_job_stale(work, 
     assert stale(work) == set()
 
 
+def test_a_repository_may_be_moved_with_its_grid(work, tmp_path):
+    """The folder with grammars/ and architectures/ is the working folder, or holds it."""
+    texts = set()
+    for place in (tmp_path / "here", tmp_path / "there"):
+        shutil.copytree(work.folder, place / "sub")
+        for library, folder in ((place, "sub"), (place / "sub", "sub")):
+            with contextlib.chdir(place / folder):
+                content = yaml.safe_load(Path("config/config.yaml").read_text())
+                Batches(Grid(content, "c", (Path(), REPOSITORY)), library).write()
+                text = Path("results/t/compare.txt").read_text()
+                assert str(place) not in text
+                texts.add(text)
+    assert len(texts) == 2, "one of each library"
+
+
 def test_a_marker_of_another_run_makes_what_follows_stale(work, tmp_path):
     """Half a run, then records and times lost: evaluate.done is of the models that were."""
     other = Work(tmp_path / "other", **work.state | {"kmer": "TTTTAAAA"})

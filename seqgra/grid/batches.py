@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from functools import cache, cached_property
 from pathlib import Path
@@ -35,11 +36,14 @@ class Batches:
     grid
         As read when the workflow was.
     library
-        Folder that also holds grammars/ and architectures/.
+        Folder that also holds grammars/ and architectures/. One that holds the working folder is named
+        from there, so that both may be moved together.
     """
 
     def __init__(self, grid: Grid, library: Path) -> None:
-        self._grid, self._library = grid, library
+        inside = Path.cwd().is_relative_to(library)
+        self._grid = grid
+        self._library = Path(os.path.relpath(library)) if inside else library
         self._text = cache(self._compose)
         self._stale: dict[Job, bool] = {}
 
