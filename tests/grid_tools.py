@@ -1,6 +1,6 @@
 """A grid whose jobs run in this process, in the order and under the rules of the workflow, without Snakemake.
 
-`python tests/grid_tools.py ROUNDS [SETTING ...]` edits a grid at random, but for these settings, with
+`python tests/grid_tools.py ROUNDS SEED [SETTING ...]` edits a grid at random, but for these settings, with
 faults, and compares it with fresh ones.
 """
 
@@ -18,6 +18,7 @@ from pathlib import Path
 import yaml
 
 from seqgra.cli import main
+from seqgra.dataset import open_dataset, split_size
 from seqgra.errors import InputError
 from seqgra.grid import Grid, read_grid
 from seqgra.grid.adaptive import spared_cells
@@ -61,6 +62,8 @@ CHOICES = {
     "methods": [[], ["mutagenesis"]],
     "adaptive": [None, None, None, {}],  # needs the exact posterior, which takes a while
 }
+#: Those that stand in the config.
+IN_CONFIG = ("variant", "sizes", "seeds", "examples", "methods", "adaptive")
 
 
 class Killed(Exception):
@@ -190,26 +193,45 @@ class Work:
 
 
 def nouns(grid):
-    """Return the hash of every file of every noun that a grid asks for, but for times and hosts."""
-    spared, found = spared_cells(grid), {}
-    here = str(Path.cwd()).encode()  # a FASTA file of background is named by its path
-    folders = {grid.test_set(name) for name in grid.sources}
+    """Return the hashes of all that a grid asks for, but for times and hosts."""
+    spared, found, folders = spared_cells(grid), {}, set()
+    largest = split_size(max(grid.config.sizes))
+    asked = {grid.test_set(name): {"test": grid.test_examples(name)} for name in grid.sources}
     for cell in set(grid.cells) - spared:
         folders |= {grid.noun("models", cell), grid.noun("scores", cell)}
         folders |= {
             grid.noun("attributions", cell) / m.name for m in grid.config.attribution.methods
         }
         if cell.data_seed:
-            folders.add(grid.dataset(cell.grammar, cell.data_seed))
-    for folder in folders:
+            wanted = {name: largest[name] for name in ("training", "validation")}
+            asked[grid.dataset(cell.grammar, cell.data_seed)] = wanted
+    for folder in folders | asked.keys():
         run = json.loads((folder / "run.json").read_text())
         kept = {name: run[name] for name in ("fingerprint", "status", "inputs", "options")}
-        found[str(folder)] = kept | {
-            file.name: hashlib.sha256(file.read_bytes().replace(here, b"")).hexdigest()
-            for file in sorted(folder.iterdir())
-            if file.name not in ("run.json", "history.csv", ".lock")
-        }
+        parts = asked_examples(folder, asked[folder]) if folder in asked else files(folder)
+        hashes = {name: hashlib.sha256(part).hexdigest() for name, part in parts}
+        found[str(folder)] = kept | hashes
     return found
+
+
+def files(folder):
+    """Yield the name and the bytes of each file of a folder."""
+    for file in sorted(folder.iterdir()):
+        if file.name not in ("run.json", "history.csv", ".lock"):
+            yield file.name, file.read_bytes()
+
+
+def asked_examples(folder, counts):
+    """Yield what a dataset says of itself, and its first examples: one that grew holds more than was asked for."""
+    dataset = open_dataset(folder)
+    own = {k: v for k, v in dataset.content.items() if k not in ("counts", "checksums")}
+    here = str(Path.cwd())  # a FASTA file of background is named by its path
+    yield "dataset.json", json.dumps(own).replace(here, "").encode()
+    dataset.verify(*counts)
+    for name, examples in counts.items():
+        for what in ("x", "y", "y_true"):
+            yield f"{name}.{what}", getattr(dataset, what)(name, examples).tobytes()
+        yield f"{name}.elements", dataset.elements(name, examples).to_csv().encode()
 
 
 def disturb_times(folder, chosen):
@@ -251,14 +273,13 @@ def differences(place, rounds, seed, say=lambda *_: None, without=()):
             finished = work.call(at, fault)
         except Killed:
             finished = False
-        said = work.said
-        if finished and work.state != before:  # edited while it ran: no success that is none
-            finished = agrees(work, place, fresh)
-            assert finished or "has changed" in said, (number, before, work.state)
+        if finished:  # a config is read once; edits of other files while jobs ran must be seen
+            read = work.state | {name: before[name] for name in IN_CONFIG}
+            assert agrees(work, place, fresh, read), (number, before, work.state)
         calls = 1
         while not work.call() and calls < 3:
             calls += 1
-        same = agrees(work, place, fresh)
+        same = agrees(work, place, fresh, work.state)
         work.call()
         if not same or work.ran:
             wrong.append((number, kind, work.state, [str(job) for job in work.ran]))
@@ -266,11 +287,11 @@ def differences(place, rounds, seed, say=lambda *_: None, without=()):
     return wrong
 
 
-def agrees(work, place, fresh):
-    """Tell whether the report is that of a fresh grid of the same state."""
-    key = json.dumps(work.state, sort_keys=True)
+def agrees(work, place, fresh, state):
+    """Tell whether the report is that of a fresh grid of this state."""
+    key = json.dumps(state, sort_keys=True)
     if key not in fresh:
-        other = Work(place / "fresh", **work.state)
+        other = Work(place / "fresh", **state)
         assert other.call(), other.said
         fresh[key] = other.report()
         shutil.rmtree(other.folder)
@@ -279,10 +300,10 @@ def agrees(work, place, fresh):
 
 if __name__ == "__main__":
     os.environ["OMP_NUM_THREADS"] = "1"
-    rounds, *without = sys.argv[1:]
+    rounds, seed, *without = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         found = differences(
-            Path(folder), int(rounds), 1, lambda text: print(text, flush=True), without
+            Path(folder), int(rounds), int(seed), lambda text: print(text, flush=True), without
         )
     print(f"{len(found)} of {rounds} differ", *found, sep="\n")
     sys.exit(bool(found))
