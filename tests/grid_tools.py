@@ -222,7 +222,7 @@ def files(folder):
 
 
 def asked_examples(folder, counts):
-    """Yield what a dataset says of itself, and its first examples: one that grew holds more than was asked for."""
+    """Yield what a dataset says of itself, and as many examples as are asked for: it may have grown."""
     dataset = open_dataset(folder)
     own = {k: v for k, v in dataset.content.items() if k not in ("counts", "checksums")}
     here = str(Path.cwd())  # a FASTA file of background is named by its path
