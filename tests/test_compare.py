@@ -639,7 +639,7 @@ def test_a_report_tells_of_labels_lengths_noise_and_confounders(labelled):
     left_out = int(recovery["auroc"].isna().sum())
     assert left_out > 0
     assert (
-        f"on {80 - left_out:,} explanations of test examples that all models share ({left_out} "
+        f"test examples that all models share: on {80 - left_out:,} explanations ({left_out} more"
         in page
     )
     table = pd.read_csv(out / "tables" / "recovery.csv").query("metric == 'auroc'")

@@ -13,6 +13,7 @@ from seqgra.compare.decide import statistics
 from seqgra.compare.decision_figures import condition_order, confusion
 from seqgra.compare.overview_figures import _recovery_caption
 from seqgra.compare.runs import at_size
+from seqgra.compare.tables import build_tables
 from seqgra.compare.variants import families, one_field_changes, stability, wrong_labels
 from seqgra.compare.words import at_sentences, evidence, needed_sentence
 from seqgra.errors import InputError
@@ -109,7 +110,8 @@ def test_a_simulated_counterpart_shows_what_twice_a_real_dataset_would_gain():
 
 
 def test_recovery_is_of_so_many_explanations_of_each_dataset():
-    drawing = SimpleNamespace(metric="auroc", method="integrated-gradients")
+    tables = build_tables([])
+    drawing = SimpleNamespace(metric="auroc", method="integrated-gradients", tables=tables)
     rows = [("a", 100, 0), ("real", 74, 56), ("b", 100, 0), ("b", 90, 0)]
     shown = pd.DataFrame(rows, columns=["grammar", "examples", "left_out"])
     words = _recovery_caption(drawing, shown)
