@@ -51,8 +51,8 @@ def curves(rng, sizes, seeds):
         n50, steep = 10 ** rng.normal(middle, 0.1), rng.uniform(1.5, 2.5)
         for size in sizes:
             value = 0.5 + 0.5 / (1 + (size / n50) ** -steep)
-            rows.append(("g", "a", size, seed, 0, value, "done", 0.1, 0.5, 1.0))
-    names = ["grammar", "label", "size", "data_seed", "model_seed", "value", "status"]
+            rows.append(("g", "a", size, seed, 0, value, "done", "nested", 0.1, 0.5, 1.0))
+    names = ["grammar", "label", "size", "data_seed", "model_seed", "value", "status", "seeds"]
     return pd.DataFrame(rows, columns=[*names, "validation_loss", "chance", "ceiling"])
 
 

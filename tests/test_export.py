@@ -13,7 +13,7 @@ import pytest
 from seqgra import cli, export
 from seqgra.alphabet import UNKNOWN
 from seqgra.dataset import CHUNK, open_dataset
-from seqgra.fingerprint import RUN_FILE, file_sha256
+from seqgra.fingerprint import RUN_FILE, file_sha256, seal
 from seqgra.simulate import simulate
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "sets" / "sox2-pou5f1-mm9"
@@ -253,7 +253,7 @@ def mend_run(folder):
     path = folder / "dataset.json"
     facts = {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
     run_facts["files"]["dataset.json"] = facts
-    (folder / RUN_FILE).write_text(json.dumps(run_facts))
+    (folder / RUN_FILE).write_text(seal(run_facts))
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -232,7 +232,9 @@ def test_a_batch_trains_adjacent_lines_in_one_stack(examples, tmp_path, monkeypa
     assert read_run(tmp_path / "one")["fingerprint"] == runs[1]["fingerprint"]
     train(examples[0], net, tmp_path / "plain", size=100, seed=1, device="cpu")
     assert read_run(tmp_path / "plain")["fingerprint"] != runs[1]["fingerprint"]
-    assert len((tmp_path / "done").read_text().splitlines()) == 5
+    made = [f"{tmp_path}/{name}" for name in ("m0", "other", "m1", "m2", "m3")]
+    listed = (tmp_path / "done").read_text().splitlines()
+    assert [line.split()[-1] for line in listed[1:]] == made
     scores = ["evaluate", f"{tmp_path}/m1", str(examples[0]), "-o", f"{tmp_path}/s"]
     assert main([*scores, "--device", "cpu"]) == 0
 
