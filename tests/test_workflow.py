@@ -309,9 +309,11 @@ def test_the_slurm_profile_as_a_site_fills_it_in(tmp_path):
     assert "slurm_account=my-group" in network and "qos=normal" in network
 
     def priority(job):
-        return int(re.search(r"priority: (\d+)", job)[1])
+        found = re.search(r"priority: (\d+)", job)
+        return int(found[1]) if found else 0  # which Snakemake does not print
 
-    assert priority(network) > priority(baseline), "what takes long starts first"
+    # by plan the fit of the baseline takes 4 seconds, and the two epochs of the network less than one
+    assert priority(baseline) > priority(network), "what takes long starts first"
 
 
 @pytest.mark.slow
