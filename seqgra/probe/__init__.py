@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from seqgra.errors import bad_input
-from seqgra.fingerprint import Draft, claim, identity_of, require_run, verify_file
+from seqgra.fingerprint import Draft, Identity, claim, identity_of, require_run, verify_file
 from seqgra.grammar.load import find_grammar, grammar_fingerprint, load_grammar
 from seqgra.grammar.schema import Grammar
 from seqgra.law.posterior import compile_posterior
@@ -226,13 +226,17 @@ def construct_folder(grammar: Path | str, folder: Path, *, seed: int = 0) -> str
         As `construct`, or if the folder cannot be written.
     """
     resolved = load_grammar(find_grammar(str(grammar)))
-    inputs = {"grammar": grammar_fingerprint(resolved)}
-    options = {"seed": seed, "stream": STREAM_VERSION}
-    with claim(folder, identity_of("construct", inputs, options)) as draft:
+    with claim(folder, _identity(resolved, seed)) as draft:
         if draft.previous:
             return "up to date"
         _write(draft, construct(resolved, seed))
     return "done"
+
+
+def _identity(grammar: Grammar, seed: int) -> Identity:
+    """Return the identity of the constructed sequences of a resolved grammar."""
+    inputs = {"grammar": grammar_fingerprint(grammar)}
+    return identity_of("construct", inputs, {"seed": seed, "stream": STREAM_VERSION})
 
 
 def _write(draft: Draft, made: Constructed) -> None:
@@ -336,9 +340,7 @@ def probe_folder(
     else:
         resolved = load_grammar(find_grammar(str(constructed)))
         made = None
-        options = {"seed": seed, "stream": STREAM_VERSION}
-        inputs = {"grammar": grammar_fingerprint(resolved)}
-        fingerprint = identity_of("construct", inputs, options).fingerprint
+        fingerprint = _identity(resolved, seed).fingerprint
     inputs = {"model": str(run["fingerprint"]), "constructed": fingerprint}
     with claim(folder, identity_of("probe", inputs, {})) as draft:
         if draft.previous:
