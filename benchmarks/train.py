@@ -1,15 +1,14 @@
 """Training examples per second beside a bare torch loop on the same model, in the same run.
 
     python benchmarks/train.py [--architecture conv10w-fc5] [--size 4000] [--window 1000]
-        [--epochs 3] [--device cpu] [--rounds 5] [--memory | --stack K]
+        [--epochs 3] [--device cpu] [--rounds 5] [--memory]
 
 The bare loop trains the same module on tensors that are one-hot encoded in memory beforehand, with the
 same optimiser, clipping and batches, and does nothing else. Ours draws the order, encodes letters batch
 by batch, adds up the loss, validates, keeps the best weights and writes history. Validation is counted
 in both (the bare loop runs the same forward passes). Predictions are compared in the same way. Rounds
 are interleaved; a ratio is the median over rounds. On a CPU, seconds are those of the processor.
-With --memory one training is measured instead: what it adds to the process at its peak. With --stack
-K models are trained in one stack, and beside it one after another.
+With --memory one training is measured instead: what it adds to the process at its peak.
 """
 
 from __future__ import annotations
@@ -76,33 +75,6 @@ def ours(network: Network, data: TrainingData, device: str, engine: str = "auto"
         used = engine_used(network, "", "pytorch", engine, device)
         pytorch_training.fit(network, data, Options(0, device, 1, engine=used), draft)
         return clock(on) - started
-
-
-def stacked(network: Network, data: TrainingData, device: str, width: int) -> float:
-    """Return seconds of training so many models in one stack."""
-    on = pytorch.choose_device(device)
-    seeds = {place: place for place in range(width)}
-    started = clock(on)
-    pytorch.fit_stack(network, dict.fromkeys(seeds, data), seeds, Options(0, device, 1), width)
-    synchronise(on)
-    return clock(on) - started
-
-
-def compare_stack(network: Network, data: TrainingData, options: argparse.Namespace) -> str:
-    """Return how fast a stack trains beside models that are trained one after another."""
-    width, device = options.stack, options.device
-    ours(network, data, device), stacked(network, data, device, width)
-    alone, together = [], []
-    for _ in range(options.rounds):
-        alone.append(sum(ours(network, data, device) for _ in range(width)))
-        together.append(stacked(network, data, device, width))
-    ratios = [one / all_ for one, all_ in zip(alone, together, strict=True)]
-    examples = len(data.x) * network.training.epochs * width
-    return (
-        f"{examples / statistics.median(together):,.0f} examples/s in a stack of {width}, "
-        f"{examples / statistics.median(alone):,.0f} one after another: "
-        f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-    )
 
 
 #: Letters of the sequences whose predictions are timed, at least.
@@ -181,9 +153,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--rounds", type=int, default=5)
-    instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--memory", action="store_true")
-    instead.add_argument("--stack", type=int, default=0, metavar="K")
+    parser.add_argument("--memory", action="store_true")
     options = parser.parse_args()
     content, file = architecture_content(options.architecture)
     content["training"] = {
@@ -210,9 +180,6 @@ def main() -> None:
         data = TrainingData(*arrays, dataset)
         if options.memory:
             print(f"{options.architecture}: {memory(network, data, options.device, options.size)}")
-            return
-        if options.stack:
-            print(f"{options.architecture}: {compare_stack(network, data, options)}")
             return
         ours(network, data, options.device), bare_loop(network, data, device)
         seconds = {"bare": [], "seqgra": []}

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,12 +13,11 @@ from seqgra.architecture.load import (
     untuned_fingerprint,
 )
 from seqgra.architecture.schema import Architecture, BayesOptimal, Network
-from seqgra.architecture.shapes import check_stack
 from seqgra.dataset import Dataset, largest_size, open_dataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, Identity, claim, identity_of, require_run
 from seqgra.markers import require_unchanged
-from seqgra.model import NETWORK_BACKENDS, backend_module, task_of
+from seqgra.model import NETWORK_BACKENDS, backend_module
 from seqgra.results import read_tuning
 from seqgra.streams import SeedDesign, stream
 from seqgra.training import (
@@ -52,8 +48,6 @@ def train(
     tuned: Path | None = None,
     permute_labels: bool = False,
     seeds: SeedDesign = "nested",
-    stack: int = 1,
-    place: int = 0,
     expected: str | None = None,
     engine: str = "auto",
 ) -> str:
@@ -87,8 +81,6 @@ def train(
     seeds
         Whether the random numbers of a network follow from the training pool and the model seed
         (``nested``) or from the model seed alone (``crossed``), see `training.Options.source`.
-    stack, place
-        Train as one of a stack of so many, at a place in it: see `train_stack`.
     expected
         Fingerprint that the architecture must have, its candidates for tuning included: that of the batch
         file; None takes any.
@@ -107,20 +99,6 @@ def train(
         If an input is wrong or missing.
     """
     how = Options(seed, device, threads, seeds, engine)
-    if stack > 1:
-        runs = {place: Run(dataset, folder, seed)}
-        said = train_stack(
-            architecture,
-            runs,
-            size=size,
-            width=stack,
-            how=how,
-            backend=backend,
-            tuned=tuned,
-            permute_labels=permute_labels,
-            expected=expected,
-        )
-        return said[place]
     job = _job(dataset, architecture, size, backend, how, tuned, permute_labels, expected=expected)
     with claim(folder, job.identity) as draft:
         if draft.previous:
@@ -130,94 +108,6 @@ def train(
         trained: Trained = module.fit(job.architecture, data, job.how, draft)
         _publish(draft, job, trained, data)
     return trained.status
-
-
-class Run(NamedTuple):
-    """One training of a stack: dataset, model folder, model seed."""
-
-    dataset: Path
-    folder: Path
-    seed: int
-
-
-def train_stack(
-    architecture: str,
-    runs: Mapping[int, Run],
-    *,
-    size: int | None,
-    width: int,
-    how: Options,
-    backend: str = "pytorch",
-    tuned: Path | None = None,
-    permute_labels: bool = False,
-    expected: str | None = None,
-) -> dict[int, str]:
-    """Train a network several times in one vectorised loop; each training is a noun of its own.
-
-    Its bits depend on `width` and its place, which are part of its identity, and on nothing else in the
-    stack. There are no checkpoints: interrupted, what is not finished starts from the beginning.
-
-    Parameters
-    ----------
-    architecture
-        File, name or descriptor of a network.
-    runs
-        By place in the stack, from 0 and below `width`; places may stay empty.
-    size, backend, tuned, permute_labels, expected
-        As of `train`.
-    width
-        Models in the stack.
-    how
-        Device, threads and seed design; the seeds are those of `runs`.
-
-    Returns
-    -------
-    dict
-        By place, what `train` returns.
-
-    Raises
-    ------
-    InputError
-        If an input is wrong or missing, the network cannot be stacked, or datasets are unlike.
-    """
-    if outside := [place for place in runs if not 0 <= place < width]:
-        raise bad_input("--place", "", f"is {outside[0]}; the stack has places 0 to {width - 1}")
-    jobs = {
-        place: _job(
-            run.dataset,
-            architecture,
-            size,
-            backend,
-            how._replace(seed=run.seed),
-            tuned,
-            permute_labels,
-            (width, place),
-            expected,
-        )
-        for place, run in runs.items()
-    }
-    _refuse_unlike(list(jobs.values()))
-    statuses = dict.fromkeys(runs, "up to date")
-    started = time.perf_counter(), time.process_time()
-    with ExitStack() as claims:
-        drafts = {}
-        for place, run in sorted(runs.items(), key=lambda item: item[1].folder):  # no deadlock
-            draft = claims.enter_context(claim(run.folder, jobs[place].identity))
-            if not draft.previous:
-                drafts[place] = draft
-        if not drafts:
-            return statuses
-        data = {place: _training_data(jobs[place]) for place in sorted(drafts)}
-        network = jobs[min(drafts)].architecture
-        seeds = {place: runs[place].seed for place in drafts}
-        trained = backend_module(backend).fit_stack(network, data, seeds, how, width)
-        seconds = (time.perf_counter() - started[0]) / len(drafts)
-        cpu_seconds = (time.process_time() - started[1]) / len(drafts)
-        for place, draft in drafts.items():
-            took = {"seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3)}
-            _publish(draft, jobs[place], trained[place], data[place], **took)
-            statuses[place] = trained[place].status
-    return statuses
 
 
 class _Job(NamedTuple):
@@ -272,10 +162,9 @@ def _job(
     how: Options,
     tuned: Path | None,
     permute_labels: bool,
-    stacked: tuple[int, int] | None = None,
     expected: str | None = None,
 ) -> _Job:
-    """Check what is to be trained, `stacked` being how many there are in its stack and its place."""
+    """Check what is to be trained."""
     resolved = load_architecture(name)
     if not isinstance(resolved, Network):
         backend = resolved.backend
@@ -293,16 +182,8 @@ def _job(
         resolved, facts["tuned"] = _tuned(resolved, name, opened, tuned)
     engine = ""
     if isinstance(resolved, Network):
-        if stacked and how.engine == "compiled":
-            message = "trains one model at a time; leave out --stack"
-            raise bad_input("--engine compiled", "", message)
-        wanted = "torch" if stacked else how.engine
-        engine = engine_used(resolved, name, backend, wanted, how.device)
+        engine = engine_used(resolved, name, backend, how.engine, how.device)
         how = how._replace(engine=engine)
-    if stacked:
-        if not isinstance(resolved, Network):
-            raise bad_input("--stack", "", f"is for networks; {name} is none")
-        check_stack(resolved, name, backend)
     options = model_options(
         backend,
         None if exact else size,
@@ -311,7 +192,6 @@ def _job(
         seeds=how.seeds,
         engine=engine,
         permute_labels=permute_labels,
-        stacked=stacked,
     )
     inputs = {"dataset": opened.fingerprint, "architecture": architecture_fingerprint(resolved)}
     identity = identity_of("train", inputs, options)
@@ -328,7 +208,6 @@ def model_options(
     seeds: SeedDesign = "nested",
     engine: str = "",
     permute_labels: bool = False,
-    stacked: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
     """Return the options of a model's identity.
 
@@ -342,8 +221,6 @@ def model_options(
         The one that `engine_used` returns of a network; none of what is none.
     permute_labels
         As of `train`.
-    stacked
-        How many models its stack has and which place it has there, None where it trains alone.
     """
     options: dict[str, Any] = {"backend": backend}
     if size is not None:
@@ -354,29 +231,14 @@ def model_options(
         options["engine"] = engine
     if permute_labels:
         options["permute_labels"] = True
-    if stacked:
-        options |= {"stack": stacked[0], "place": stacked[1]}
     return options
 
 
-def _refuse_unlike(jobs: Sequence[_Job]) -> None:
-    """Refuse datasets whose arrays cannot lie in one."""
-    shapes = {}
-    for job in jobs:
-        d = job.dataset
-        shapes[job.size, d.alphabet.name, d.window, len(d.conditions), task_of(d)] = d.folder
-    if len(shapes) > 1:
-        first, other, *_ = shapes.values()
-        message = f"differs from {first} in size, alphabet, window, conditions or task"
-        raise bad_input(other, "", f"{message}; they cannot be trained in one stack")
-
-
-def _publish(draft: Draft, job: _Job, trained: Trained, data: TrainingData, **took: Any) -> None:
-    """Write a trained model's files; `took` replaces the seconds since the claim."""
+def _publish(draft: Draft, job: _Job, trained: Trained, data: TrainingData) -> None:
     backend_module(job.backend).save(trained.model, draft)
     write_history(draft, trained.history)
     outcome: dict[str, Any] = {"temperature": _temperature(trained, data), "reason": trained.reason}
-    draft.publish(trained.status, **trained.facts, **job.facts, **outcome, **took)
+    draft.publish(trained.status, **trained.facts, **job.facts, **outcome)
 
 
 def _tuned(

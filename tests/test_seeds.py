@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from seqgra.backends import loop, pytorch_stack, pytorch_training
+from seqgra.backends import loop, pytorch_training
 from seqgra.cli import main
 from seqgra.dataset import open_dataset
 from seqgra.fingerprint import read_run
@@ -93,12 +93,12 @@ def test_a_data_seed_of_a_real_dataset_is_an_order_and_an_initialisation(tmp_pat
     assert len(set(sources)) == 3
 
 
-@pytest.mark.parametrize("backend", [*NETWORK_BACKENDS, "stack"])
+@pytest.mark.parametrize("backend", NETWORK_BACKENDS)
 @pytest.mark.parametrize("seeds", ["nested", "crossed"])
 def test_everything_random_follows_from_one_source(
     backend, seeds, tmp_path, tiny_dataset, net, monkeypatch
 ):
-    modules = [pytorch_training, pytorch_stack]
+    modules = [pytorch_training]
     if backend == "tensorflow":
         from seqgra.backends import tensorflow_training
 
@@ -111,8 +111,8 @@ def test_everything_random_follows_from_one_source(
 
     for module in modules:
         monkeypatch.setattr(module, "derived_seed", recorded)
-    stacked = {"stack": 2, "place": 1} if backend == "stack" else {"backend": backend}
-    train(tiny_dataset, net, tmp_path / "m", size=50, seed=3, device="cpu", seeds=seeds, **stacked)
+    options = {"size": 50, "seed": 3, "device": "cpu", "seeds": seeds, "backend": backend}
+    train(tiny_dataset, net, tmp_path / "m", **options)
     purposes = {purpose for _, purpose in used if "layer" not in purpose}
     assert purposes == {"initial weights", "order 1", "dropout 1", "augmentation 1"}
     pool = read_run(tiny_dataset)["fingerprint"]

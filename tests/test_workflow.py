@@ -350,6 +350,7 @@ def test_tuning_comes_before_training(tmp_path):
             "attribution.methods[1].steps: is no option of deep-lift; it has baseline",
         ),
         ({"grammars": {"tiny": {"window": 5}}}, "elements.a: is 8 wide; the window has 5 letters"),
+        ({"train": {"stack": 1}}, "config: train: has stack, which is gone"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )

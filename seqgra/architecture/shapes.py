@@ -182,32 +182,6 @@ def check_fit(
         layer_shapes(network, len(ALPHABETS[alphabet].letters), window, file)
 
 
-def check_stack(network: Network, file: str, backend: str = "pytorch") -> None:
-    """Refuse a network that cannot be trained in a stack (see `backends.pytorch_stack`).
-
-    Raises
-    ------
-    InputError
-        Naming everything that stands in the way.
-    """
-    plan, away = network.training, "; train it without a stack"
-    found = {}
-    if backend != "pytorch":
-        found["backend"] = f"{backend} trains no stacks; use pytorch"
-    if network.module:
-        found["module"] = f"a class of your own cannot be stacked{away}"
-    for place, layer in _walk(network.layers, "layers"):
-        if isinstance(layer, Lstm | Gru):
-            found[place] = f"cannot be stacked, torch cannot vectorise it over models{away}"
-    if network.schedule.plateau:
-        found["schedule.plateau"] = f"would give the models of a stack different rates{away}"
-    if plan.precision != "float32":
-        found["training.precision"] = f"is {plan.precision}; a stack trains in float32"
-    if plan.compile:
-        found["training.compile"] = "is true, which a stack cannot; set it to false"
-    raise_problems([Problem(file, place, message) for place, message in found.items()])
-
-
 def strand_keys(network: Network) -> list[str]:
     """Return the places of a file that ask for reverse complements."""
     places = []

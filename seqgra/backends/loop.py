@@ -11,9 +11,8 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -199,57 +198,6 @@ def run(
     if state.best_weights:
         trainee.restore(state.best_weights)
     return _ended(state, network, data, reason)
-
-
-class Stacked(Protocol):
-    """Several networks in training at once, as the loop sees them."""
-
-    def train_epoch(self, epoch: int, rate: float) -> np.ndarray:
-        """Train all for one epoch at a learning rate; return the mean training losses, (K,)."""
-
-    def validation_logits(self) -> np.ndarray:
-        """Return float32 (K, N, C) logits of each one's validation set."""
-
-    def weights(self, number: int) -> Arrays:
-        """Return copies of everything that one network's predictions depend on."""
-
-
-def run_stack(
-    stack: Stacked, network: Network, data: Mapping[int, TrainingData]
-) -> dict[int, tuple[State, str, str, dict[str, Any]]]:
-    """Train several models at once until each has stopped as in `run`; one that has changes no more.
-
-    There are no checkpoints. Seconds of an epoch are shared among the models that still learn.
-
-    Parameters
-    ----------
-    stack, network
-        What trains, and what each of its models is.
-    data
-        Of the models that are wanted, by their number in the stack.
-
-    Returns
-    -------
-    dict
-        Of each of `data` what `run` returns.
-    """
-    plan, states = network.training, {k: State() for k in data}
-    reasons = dict.fromkeys(data, "")
-    progress = Progress(f"train {len(data)} models", plan.epochs)
-    epoch = 0
-    while running := [k for k, s in states.items() if not reasons[k] and s.goes_on(plan)]:
-        epoch += 1
-        started = time.perf_counter()
-        rate = network.optimizer.learning_rate * network.schedule.factor(epoch, plan.epochs, [])
-        losses, logits = stack.train_epoch(epoch, rate), stack.validation_logits()
-        for k in running:
-            row = {"learning_rate": rate, "training_loss": float(losses[k])}
-            seconds = (time.perf_counter() - started) / len(running)
-            weights = partial(stack.weights, k)
-            reasons[k] = states[k].add(row, logits[k], network, data[k], weights, seconds)
-        progress.advance(1, f"{len(running)} still learn")
-    progress.close()
-    return {k: _ended(states[k], network, own, reasons[k]) for k, own in data.items()}
 
 
 def _ended(

@@ -6,7 +6,6 @@ import ctypes
 import json
 import os
 import platform
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -196,19 +195,6 @@ def fit(
     from seqgra.backends import pytorch_training
 
     return pytorch_training.fit(architecture, data, options, draft)
-
-
-def fit_stack(
-    architecture: Network,
-    data: Mapping[int, TrainingData],
-    seeds: Mapping[int, int],
-    how: Options,
-    width: int,
-) -> dict[int, Trained]:
-    """Train a network several times at once; see `pytorch_stack`."""
-    from seqgra.backends import pytorch_stack
-
-    return pytorch_stack.fit_stack(architecture, data, seeds, how, width)
 
 
 def save(model: PytorchModel, draft: Draft) -> None:

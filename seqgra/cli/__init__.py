@@ -158,16 +158,10 @@ def _batch(parser: argparse.ArgumentParser, given: list[str]) -> int:
     made: list[Path] = []
     lines = enumerate(text.split("\n"), 1)
     calls = {number: line for number, line in lines if line.strip() and line[0] != "#"}
-    stacked: set[int] = set()
     for number, line in calls.items():
         try:
             options = parser.parse_args([*given, *shlex.split(line)])
-            if number not in stacked and getattr(options, "stack", 1) > 1:
-                following = {n: each for n, each in calls.items() if n >= number}
-                code = _run_stack(parser, given, following, stacked)
-                if code == 130:
-                    return code
-            code = _run(options)  # of a stack that is done: up to date
+            code = _run(options)
         except SystemExit as stop:
             code = int(stop.code or 0)
         except Exception:  # a crash of one line is reported in full and costs that line only
@@ -189,41 +183,6 @@ def _batch(parser: argparse.ArgumentParser, given: list[str]) -> int:
             _complain(str(error))
             return error.exit_code
     return 1 if failed else 0
-
-
-def _run_stack(
-    parser: argparse.ArgumentParser, given: list[str], lines: dict[int, str], stacked: set[int]
-) -> int:
-    """Run the first lines together, as many as fit in one stack; add their numbers to `stacked`.
-
-    What goes wrong is said once more when the lines are run one by one.
-    """
-    group: list[argparse.Namespace] = []
-    for number, line in lines.items():
-        options = parser.parse_args([*given, *shlex.split(line)])
-        if group and not _stack_with(options, group):
-            break
-        group.append(options)
-        stacked.add(number)
-    if len(group) < 2:
-        return 0
-    first = group[0]
-
-    def handler(_: argparse.Namespace) -> str:
-        return f"a stack of {len(group)}: {', '.join(first.together(group))}"
-
-    return _run(argparse.Namespace(**{**vars(first), "handler": handler, "output": None}))
-
-
-def _stack_with(options: argparse.Namespace, group: list[argparse.Namespace]) -> bool:
-    """Tell whether a call has a place of its own in a stack, and is else the same."""
-    own = ("dataset", "output", "seed", "place")
-    same = {k: v for k, v in vars(options).items() if k not in own}
-    return (
-        same == {k: v for k, v in vars(group[0]).items() if k not in own}
-        and all(each.place != options.place for each in group)
-        and all(each.output != options.output for each in group)
-    )
 
 
 def _take(parser: argparse.ArgumentParser, given: list[str], option: str) -> Path | None:

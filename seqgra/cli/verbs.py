@@ -156,18 +156,6 @@ def add_train(verbs: Verbs) -> None:
         action="store_true",
         help="deal the labels out at random: a null model for recovery",
     )
-    parser.add_argument(
-        "--stack",
-        type=positive,
-        default=1,
-        metavar="K",
-        help="train as one of K models in one vectorised loop; with --batch, adjacent lines that differ in "
-        "dataset, seed, place and output train together [1: by itself]",
-    )
-    parser.add_argument(
-        "--place", type=natural, default=0, help="in the stack, from 0; part of the identity [0]"
-    )
-    parser.set_defaults(together=_train_together)
 
 
 def _add_training(parser: argparse.ArgumentParser, what: str, which: str = "") -> None:
@@ -221,8 +209,6 @@ def _train(options: argparse.Namespace) -> str:
         options.output,
         tuned=options.tuned,
         permute_labels=options.permute_labels,
-        stack=options.stack,
-        place=options.place,
         **_training_options(options),
     )
 
@@ -231,26 +217,6 @@ def _training_options(options: argparse.Namespace) -> dict[str, Any]:
     """Return the options that tune and train share."""
     names = ("size", "seed", "seeds", "backend", "device", "threads", "engine")
     return {name: getattr(options, name) for name in names} | {"expected": options.expect}
-
-
-def _train_together(group: list[argparse.Namespace]) -> list[str]:
-    """Train what `cli.batch` grouped, and return what to say of each."""
-    from seqgra.train import Run, train_stack
-    from seqgra.training import Options
-
-    shared = group[0]
-    said = train_stack(
-        named_architecture(shared.architecture, shared.library),
-        {each.place: Run(each.dataset, each.output, each.seed) for each in group},
-        size=shared.size,
-        width=shared.stack,
-        backend=shared.backend,
-        how=Options(shared.seed, shared.device, shared.threads, shared.seeds, shared.engine),
-        tuned=shared.tuned,
-        permute_labels=shared.permute_labels,
-        expected=shared.expect,
-    )
-    return [said[each.place] for each in group]
 
 
 def add_evaluate(verbs: Verbs) -> None:

@@ -152,13 +152,6 @@ class Grid:
         place = f"{cell.grammar}/{cell.size}/{cell.architecture}/{cell.backend}"
         return self.folder / "tunings" / place
 
-    def stacked(self, cell: Cell) -> tuple[int, int] | None:
-        """Return how many models a network's stack has and its place there, which follows from its seeds."""
-        stack = self.config.train.stack
-        if stack == 1 or not isinstance(self.architectures[cell.architecture], Network):
-            return None
-        return stack, (cell.data_seed + cell.model_seed) % stack
-
     @property
     def data_seeds(self) -> list[int]:
         """The data seeds that are drawn, that of tuning among them where something is tuned."""
@@ -242,9 +235,7 @@ class Grid:
         architecture, grammar = self.architectures[cell.architecture], self.grammars[cell.grammar]
         network = self.network_sizes[cell.grammar, cell.architecture]
         if stage == "train":
-            alone = cost.training(architecture, grammar, cell.size, network)
-            together = self.config.train.stack if isinstance(architecture, Network) else 1
-            return alone._replace(mib=together * alone.mib)
+            return cost.training(architecture, grammar, cell.size, network)
         if stage == "tune":
             plan = self.config.tune
             assert isinstance(architecture, Network) and plan is not None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from seqgra.alphabet import ALPHABETS
 from seqgra.architecture.custom import Sizes, custom_code
 from seqgra.architecture.schema import BayesOptimal, Network
-from seqgra.architecture.shapes import check_fit, check_stack
+from seqgra.architecture.shapes import check_fit
 from seqgra.errors import InputError, Problem
 from seqgra.grammar.schema import Grammar
 from seqgra.model import NETWORK_BACKENDS, backend_module
@@ -66,7 +66,6 @@ def _other_problems(grid: Grid) -> Iterator[Problem]:
             place = f"attribution.methods[{number}]"
             yield Problem(grid.file, f"{place}.{option}" if option else place, message)
     yield from _tune_problems(grid)
-    yield from _stack_problems(grid)
     exact = any(isinstance(a, BayesOptimal) for a in grid.architectures.values())
     if grid.config.adaptive is not None and not exact:
         message = "needs the ceiling; add bayes-optimal to architectures"
@@ -79,19 +78,6 @@ def _other_problems(grid: Grid) -> Iterator[Problem]:
             advice = suggest(backend, list(NETWORK_BACKENDS))
             message = f"{backend!r} is no backend of networks; {advice}"
             yield Problem(grid.file, "backends", message)
-
-
-def _stack_problems(grid: Grid) -> Iterator[Problem]:
-    if grid.config.train.stack == 1:
-        return
-    if "tensorflow" in grid.config.backends:
-        yield Problem(grid.file, "train.stack", "tensorflow trains no stacks; leave it out")
-    for name, network in grid.architectures.items():
-        if isinstance(network, Network):
-            try:
-                check_stack(network, f"{grid.file}: architectures.{name}")
-            except InputError as error:
-                yield from error.problems
 
 
 def _tune_problems(grid: Grid) -> Iterator[Problem]:

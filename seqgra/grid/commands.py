@@ -52,7 +52,6 @@ def _train(grid: Grid, cell: Cell) -> Iterator[list[object]]:
     dataset, target = grid.dataset(cell.grammar, cell.data_seed), grid.noun("models", cell)
     options = ["--seed", cell.model_seed, *_train_options(grid, cell)]
     options += ["--tuned", grid.tuning(cell)] if grid.tuned(cell.architecture) else []
-    options += _stack_options(grid, cell)
     yield [dataset, *_architecture(grid, cell), "-o", target, *options]
 
 
@@ -60,11 +59,6 @@ def _architecture(grid: Grid, cell: Cell) -> list[object]:
     """Return what to train, and the fingerprint that it had when the grid was read."""
     expected = grid.resolved.architecture(cell.architecture, cell.backend)
     return [grid.architecture_file(cell.architecture), "--expect", expected]
-
-
-def _stack_options(grid: Grid, cell: Cell) -> list[object]:
-    stacked = grid.stacked(cell)
-    return ["--stack", stacked[0], "--place", stacked[1]] if stacked else []
 
 
 def _train_options(grid: Grid, cell: Cell) -> list[object]:

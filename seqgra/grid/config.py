@@ -156,8 +156,13 @@ class TrainPlan(Strict):
     #: What trains networks of PyTorch (docs/compiled.md).
     engine: Literal["auto", "compiled", "torch"] = "auto"
     allow_custom_code: bool = False
-    #: Models that train together in one vectorised loop.
-    stack: Count = 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_stack(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "stack" in given:
+            raise ValueError("has stack, which is gone: every model trains by itself; delete it")
+        return given
 
 
 class TunePlan(Strict):

@@ -54,7 +54,6 @@ class Expected:
         grid, plan = self._grid, self._grid.config.attribution
         exact, threads = cell.backend == EXACT, grid.config.train.threads
         size = None if exact else cell.size
-        stacked = grid.stacked(cell)
         model = model_options(
             cell.backend,
             size,
@@ -62,7 +61,6 @@ class Expected:
             threads,
             seeds=grid.config.seeds,
             engine=self._engine(cell),
-            stacked=stacked,
         )
         tested = ("test", grid.test_examples(cell.grammar))
         attributions = {
@@ -88,8 +86,7 @@ class Expected:
             if folder not in self._chosen:
                 self._chosen[folder] = self._find_optimizer(folder, network)
             network = network.with_optimizer(self._chosen[folder])
-        wanted = "torch" if self._grid.stacked(cell) else plan.engine
-        return engine_used(network, cell.architecture, cell.backend, wanted, plan.device)
+        return engine_used(network, cell.architecture, cell.backend, plan.engine, plan.device)
 
     def _find_optimizer(self, tuning: Path, network: Network) -> Optimizer:
         """Return what a tuning chose; the network's own while there is no tuning that can be read."""
