@@ -277,10 +277,10 @@ def predict(model: AbstractModel, sequences: Sequence[str]) -> pd.DataFrame:
         that are not finite.
     """
     import pandas as pd
+    from scipy.special import expit, softmax
 
     from seqgra.evaluate import predict as logits_of
     from seqgra.ingest.examples import Encoder, stack
-    from seqgra.logits import log_softmax, sigmoid
 
     _expect_model(model)
     if isinstance(sequences, str):
@@ -298,7 +298,7 @@ def predict(model: AbstractModel, sequences: Sequence[str]) -> pd.DataFrame:
     if not np.isfinite(logits).all():
         raise bad_argument("model", "returns NaN or infinite logits; its training diverged")
     values = logits.astype(np.float64)
-    chances = sigmoid(values) if model.task == MULTI_LABEL else np.exp(log_softmax(values))
+    chances = expit(values) if model.task == MULTI_LABEL else softmax(values, axis=1)
     return pd.DataFrame(chances, columns=list(model.conditions))
 
 

@@ -220,6 +220,7 @@ def match(
         One row a pair: filter, motif, p, q (Benjamini and Hochberg over all pairs), offset, strand.
     """
     from memelite import tomtom
+    from scipy.stats import false_discovery_control
 
     if not queries:
         return pd.DataFrame(columns=["filter", "motif", "p", "q", "offset", "strand"])
@@ -234,7 +235,7 @@ def match(
     pairs = pd.MultiIndex.from_product([queries, targets], names=["filter", "motif"])
     parts = (part[:, : len(known)].ravel() for part in (p, offset, strand))
     table = pd.DataFrame(dict(zip(("p", "offset", "strand"), parts, strict=True)), index=pairs)
-    table.insert(1, "q", benjamini_hochberg(table["p"].to_numpy()))
+    table.insert(1, "q", false_discovery_control(table["p"]))
     types = {"offset": "int64", "strand": "int64"}
     return table.reset_index().astype(types).replace({"strand": {0: "+", 1: "-"}})
 
@@ -249,19 +250,6 @@ def _permuted(known: Sequence[np.ndarray]) -> list[np.ndarray]:
         columns = pool[:, generator.integers(pool.shape[1], size=width)]
         made.append(generator.permuted(columns, axis=0))
     return made
-
-
-def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
-    """Return q-values (doi:10.1111/j.2517-6161.1995.tb02031.x): float64 of the same shape.
-
-    >>> benjamini_hochberg(np.array([0.01, 0.04, 0.02])).round(3).tolist()
-    [0.03, 0.04, 0.03]
-    """
-    order = np.argsort(p)
-    ranked = p[order] * p.size / np.arange(1, p.size + 1)
-    q = np.empty_like(ranked)
-    q[order] = np.minimum.accumulate(ranked[::-1])[::-1]
-    return np.minimum(q, 1.0)
 
 
 def _write(

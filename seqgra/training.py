@@ -15,7 +15,7 @@ from seqgra.architecture.shapes import check_fit
 from seqgra.dataset import Dataset, split_size
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft
-from seqgra.logits import log_odds, log_softmax
+from seqgra.metrics import log_odds, macro_area
 from seqgra.model import MULTI_LABEL, NETWORK_BACKENDS, AbstractModel, task_of
 from seqgra.streams import SeedDesign
 
@@ -260,11 +260,13 @@ def mean_loss(
     >>> round(mean_loss(np.array([[2.0, 0.0]]), np.array([[1, 0]]), "multi-class"), 4)
     0.1269
     """
+    from scipy.special import log_softmax
+
     z = np.asarray(logits, float)
     w = np.ones(z.shape[1]) if weights is None else np.asarray(weights, float)
     if task == MULTI_LABEL:
         return float((w * y * np.logaddexp(0, -z) + (1.0 - y) * np.logaddexp(0, z)).mean())
-    return float(-(w * y * log_softmax(z)).sum(axis=1).mean())
+    return float(-(w * y * log_softmax(z, axis=1)).sum(axis=1).mean())
 
 
 def fit_temperature(logits: np.ndarray, y: np.ndarray, task: str) -> float | None:
@@ -333,41 +335,6 @@ def accuracy(logits: np.ndarray, y: np.ndarray, task: str) -> float:
     return float((logits.argmax(axis=1) == y.argmax(axis=1)).mean())
 
 
-def macro_auc(scores: np.ndarray, y: np.ndarray, kind: str) -> float:
-    """Return the mean over conditions of ROC AUC (``roc-auc``) or average precision (``pr-auc``).
-
-    Ties count as half. A condition that all examples have, or none, is left out; 0.5 if all are.
-
-    Parameters
-    ----------
-    scores
-        (N, C), such as log odds.
-    y
-        (N, C), 0 or 1.
-    kind
-        Which of the two.
-    """
-    curve = _roc_auc if kind == "roc-auc" else _average_precision
-    both = [c for c in range(y.shape[1]) if 0 < y[:, c].sum() < len(y)]
-    values = [curve(np.asarray(scores[:, c], float), y[:, c] > 0) for c in both]
-    return float(np.mean(values)) if values else 0.5
-
-
-def _roc_auc(score: np.ndarray, positive: np.ndarray) -> float:
-    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(count) - (count - 1) / 2)[place]  # mean rank of ties, from 1
-    n = positive.sum()
-    return float((rank[positive].sum() - n * (n + 1) / 2) / (n * (len(score) - n)))
-
-
-def _average_precision(score: np.ndarray, positive: np.ndarray) -> float:
-    order = np.argsort(-score, kind="stable")
-    score, positive = score[order], positive[order]
-    ends = np.flatnonzero(np.append(score[1:] != score[:-1], True))
-    found = np.cumsum(positive)[ends]
-    return float((np.diff(found, prepend=0) * found / (ends + 1)).sum() / positive.sum())
-
-
 def validation_row(
     logits: np.ndarray, y: np.ndarray, task: str, monitor: str, weights: np.ndarray | None
 ) -> dict[str, float]:
@@ -378,7 +345,7 @@ def validation_row(
     }
     if monitor in ("roc-auc", "pr-auc"):
         scores = log_odds(logits, task == MULTI_LABEL)
-        row[f"validation_{monitor.replace('-', '_')}"] = macro_auc(scores, y, monitor)
+        row[f"validation_{monitor.replace('-', '_')}"] = macro_area(scores, y, monitor)
     return row
 
 

@@ -30,7 +30,7 @@ from seqgra.grid import Grid, commands
 from seqgra.law.ceiling import ceiling
 from seqgra.law.posterior import FLOOR_LOG, compile_posterior
 from seqgra.law.restricted import KNOWLEDGE, restricted_ceilings
-from seqgra.logits import log_odds
+from seqgra.metrics import log_odds
 from seqgra.model import open_model
 from seqgra.results import read_scores
 from seqgra.simulate import simulate

@@ -16,7 +16,6 @@ from seqgra.filters import (
     SHARE,
     Filters,
     activating_letters,
-    benjamini_hochberg,
     filters,
     first_layer,
     match,
@@ -94,14 +93,6 @@ def test_random_filters_rarely_match():
     # p-values are uniform: of 120, with 5 % expected below 0.05, more than 24 have probability 1e-8
     assert (table["p"] < 0.05).sum() <= 24
     assert (table["q"] < 0.1).mean() < 0.05
-
-
-def test_q_values_agree_with_the_definition():
-    p = np.random.default_rng(0).random(50) ** 2
-    q = benjamini_hochberg(p)
-    for i in range(50):
-        bigger = [p[j] * 50 / (p <= p[j]).sum() for j in range(50) if p[j] >= p[i]]
-        assert q[i] == pytest.approx(min(1, *bigger))
 
 
 def test_the_first_convolution_is_found_in_any_network():

@@ -24,7 +24,7 @@ LAYERS = [
     }
     | {
         "markers",
-        "logits",
+        "metrics",
         "grammar",
         "architecture",
         "dataset",

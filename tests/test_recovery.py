@@ -18,7 +18,6 @@ from seqgra.evaluate.instances import highest_window, placed_instances
 from seqgra.evaluate.motifs import FLANK, AlignedMotifs, likeness
 from seqgra.evaluate.recovery import (
     Role,
-    chance_average_precision,
     column_information,
     position_roles,
     recover,
@@ -28,6 +27,7 @@ from seqgra.fingerprint import Identity, claim
 from seqgra.grammar.load import load_grammar
 from seqgra.grammar.schema import Element, Grammar
 from seqgra.law.affinity import element_columns
+from seqgra.metrics import chance_average_precision
 from seqgra.results import BackgroundOnly
 from seqgra.simulate import simulate
 
@@ -123,16 +123,6 @@ def test_sets_of_positions_and_dead_networks_are_scored_against_chance():
     assert corrected[0] == pytest.approx((found.mean() - chance) / (1 - chance), abs=0.003)
     assert corrected[0] == pytest.approx(0.2946, abs=0.0001), "0.206 where ties are one step"
     assert corrected[1] == pytest.approx(0, abs=1e-12)
-
-
-@pytest.mark.parametrize("positions", [1, 2, 5, 7])
-def test_chance_average_precision_is_the_mean_over_all_orders(positions):
-    for relevant in range(1, positions + 1):
-        found = []
-        for ranks in itertools.combinations(range(1, positions + 1), relevant):
-            found.append(np.mean([(hits + 1) / rank for hits, rank in enumerate(ranks)]))
-        chance = chance_average_precision(relevant, positions)
-        assert chance == pytest.approx(np.mean(found)), relevant
 
 
 def test_random_attributions_are_at_chance():

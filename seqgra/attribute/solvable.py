@@ -6,11 +6,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from scipy.special import expit
 
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import InputError
 from seqgra.law.posterior import compile_posterior
-from seqgra.logits import sigmoid
 
 #: Posterior probability of the true label from which an example is solvable.
 SURE = 0.9
@@ -63,5 +63,5 @@ def _probabilities(
     x = np.array(dataset.x(set_name)[list(rows)])
     values, _ = posterior.log_posterior(x)
     if dataset.task == "multi-label":
-        return sigmoid(values)
+        return np.asarray(expit(values))
     return np.asarray(np.exp(values))

@@ -19,7 +19,7 @@ from seqgra.compare.stages import content_of, look_at_model, look_at_scores
 from seqgra.dataset import open_dataset
 from seqgra.fingerprint import read_run
 from seqgra.law.ceiling import NEEDED
-from seqgra.logits import log_odds
+from seqgra.metrics import log_odds
 from seqgra.plot.style import CEILINGS
 from seqgra.results import MACRO, MICRO, read_predictions, read_scores
 from seqgra.training import mean_loss

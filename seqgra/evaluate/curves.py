@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.special import log_softmax
 
-from seqgra.logits import log_odds, log_softmax
+from seqgra.metrics import Ranking, log_odds, rank
+from seqgra.model import MULTI_CLASS, MULTI_LABEL
 from seqgra.results import MACRO, MICRO, Scores
 
 METRICS = ("roc_auc", "pr_auc", "accuracy", "log_loss")
-MULTI_CLASS, MULTI_LABEL = "multi-class", "multi-label"
-#: Points kept of a curve, at most.
-POINTS = 200
 #: A constant prediction gives no condition less, so that its logits are finite.
 _LEAST_SHARE = 1e-12
-
-
-class Ranking(NamedTuple):
-    """Examples above each distinct score, from none to all; equal scores enter together.
-
-    Attributes
-    ----------
-    positives, negatives
-        float64 (T + 1,): counts, ascending from 0.
-    """
-
-    positives: np.ndarray
-    negatives: np.ndarray
 
 
 def score(
@@ -122,56 +107,18 @@ def _performance(
     if task == MULTI_LABEL:
         accuracy, log_loss = _label_means(logits, true, conditions)
     else:
-        log_p = log_softmax(logits)
+        log_p = log_softmax(logits, axis=1)
         best = log_p == log_p.max(axis=1, keepdims=True)
         accuracy = _means(best[true] / best.sum(axis=1), true, conditions)
         log_loss = _means(-log_p[true], true, conditions)
     rankings = _rankings(log_odds(logits, task == MULTI_LABEL), true, conditions)
     metrics = {
-        "roc_auc": _with_macro({scope: roc_auc(found) for scope, found in rankings.items()}),
-        "pr_auc": _with_macro({scope: average_precision(r) for scope, r in rankings.items()}),
+        "roc_auc": _with_macro({scope: r.roc_auc for scope, r in rankings.items()}),
+        "pr_auc": _with_macro({scope: r.average_precision for scope, r in rankings.items()}),
         "accuracy": _with_macro(accuracy),
         "log_loss": _with_macro(log_loss),
     }
     return metrics, rankings
-
-
-def rank(scores: np.ndarray, true: np.ndarray) -> Ranking:
-    """Return the ranking of examples by `scores`, float (N,), N at least 1; `true`, bool (N,)."""
-    order = np.argsort(scores)[::-1]
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), scores.size - 1)
-    positives = np.cumsum(true[order], dtype=np.float64)[ends]
-    return Ranking(np.append(0.0, positives), np.append(0.0, ends + 1 - positives))
-
-
-def roc_auc(ranking: Ranking) -> float:
-    """Return the area under the ROC curve; NaN without both kinds of examples.
-
-    >>> roc_auc(rank(np.array([.9, .5, .5, .1]), np.array([True, True, False, False])))
-    0.875
-    """
-    pairs = ranking.positives[-1] * ranking.negatives[-1]
-    area = float(np.trapezoid(ranking.positives, ranking.negatives))
-    return area / float(pairs) if pairs else np.nan
-
-
-def average_precision(ranking: Ranking) -> float:
-    """Return the area under the precision-recall steps; NaN without positive examples.
-
-    >>> average_precision(rank(np.array([.9, .5, .1]), np.array([True, False, False])))
-    1.0
-    """
-    positives = ranking.positives[-1]
-    steps = np.diff(ranking.positives) * _precision(ranking)[1:]
-    return float(steps.sum() / positives) if positives else np.nan
-
-
-def _precision(ranking: Ranking) -> np.ndarray:
-    """Return the precision at each threshold, 1 where nothing is above it."""
-    precision = np.ones_like(ranking.positives)
-    above = ranking.positives[1:] + ranking.negatives[1:]
-    np.divide(ranking.positives[1:], above, out=precision[1:])
-    return precision
 
 
 def _rankings(
@@ -215,7 +162,7 @@ def _with_macro(by_scope: Mapping[str, float]) -> dict[str, float]:
 def _curves(rankings: Mapping[str, Ranking]) -> pd.DataFrame:
     """Return the thinned curves (see `Scores.curves`); undefined ones have no rows."""
     parts = []
-    for curve, points in (("roc", _roc_points), ("pr", _pr_points)):
+    for curve, points in (("roc", Ranking.roc_points), ("pr", Ranking.pr_points)):
         for scope, ranking in rankings.items():
             x, y = points(ranking)
             part = {"curve": curve, "scope": scope, "x": x, "y": y}
@@ -226,31 +173,3 @@ def _curves(rankings: Mapping[str, Ranking]) -> pd.DataFrame:
             {"curve": "str", "scope": "str"}
         )
     return pd.concat(parts, ignore_index=True)
-
-
-def _roc_points(ranking: Ranking) -> tuple[np.ndarray, np.ndarray]:
-    """Return (x, y): false and true positive rates, at even steps of their sum."""
-    totals = ranking.negatives[-1], ranking.positives[-1]
-    if not all(totals):
-        return np.zeros(0), np.zeros(0)
-    x, y = ranking.negatives / totals[0], ranking.positives / totals[1]
-    if x.size > POINTS:
-        kept = np.unique(np.searchsorted(x + y, np.linspace(0, 2, POINTS)))
-        x, y = x[kept], y[kept]
-    return x, y
-
-
-def _pr_points(ranking: Ranking) -> tuple[np.ndarray, np.ndarray]:
-    """Return (x, y): recall and precision, at even steps of recall.
-
-    Both ends of a vertical stretch are kept, so that curves of few positives keep their teeth.
-    """
-    if not ranking.positives[-1]:
-        return np.zeros(0), np.zeros(0)
-    x, y = ranking.positives / ranking.positives[-1], _precision(ranking)
-    if x.size > POINTS:
-        first = np.searchsorted(x, np.linspace(0, 1, POINTS // 2))
-        last = np.searchsorted(x, x[first], side="right") - 1
-        kept = np.union1d(first, last)
-        x, y = x[kept], y[kept]
-    return x, y

@@ -18,6 +18,7 @@ from seqgra.evaluate.instances import instance_recall, position_scores
 from seqgra.grammar.combinations import ROLES, tells
 from seqgra.grammar.schema import Grammar
 from seqgra.law.affinity import element_columns
+from seqgra.metrics import chance_average_precision, rank_measures
 from seqgra.results import NULL, THRESHOLD, BackgroundOnly
 
 #: Bits below which a column of an element counts neither way.
@@ -297,36 +298,6 @@ def recovery_metrics(
     return pd.DataFrame({name: np.where(defined, m, np.nan) for name, m in metrics.items()})
 
 
-def chance_average_precision(relevant: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Return the average precision expected of a random order.
-
-    With K relevant of L positions and H_L = 1 + 1/2 + ... + 1/L it is
-    [(K - 1) (L - H_L) / (L - 1) + H_L] / L (doi:10.48550/arXiv.2511.02571), above K / L.
-
-    Parameters
-    ----------
-    relevant, positions
-        int (N,) or scalar: K and L, 1 <= K <= L.
-
-    Returns
-    -------
-    ndarray
-        float64, of the same shape.
-
-    >>> chance_average_precision(np.array([1, 2]), np.array([2, 2])).tolist()
-    [0.75, 1.0]
-    """
-    relevant, positions = np.asarray(relevant), np.asarray(positions)
-    harmonic = _harmonic(int(positions.max(initial=0)))[positions]
-    others = (relevant - 1) * (positions - harmonic) / np.maximum(positions - 1, 1)
-    return np.asarray((others + harmonic) / np.maximum(positions, 1))
-
-
-def _harmonic(most: int) -> np.ndarray:
-    """Return the harmonic numbers H_0 = 0, H_1 = 1, ...: float64 (most + 1,)."""
-    return np.append(0.0, np.cumsum(1 / np.arange(1, most + 1)))
-
-
 def _agreement(
     important: np.ndarray, grammar: np.ndarray, background: np.ndarray
 ) -> dict[str, np.ndarray]:
@@ -346,7 +317,7 @@ def _localisation(
     scores: np.ndarray, grammar: np.ndarray, background: np.ndarray
 ) -> dict[str, np.ndarray]:
     relevant, positions = grammar.sum(axis=1), (grammar | background).sum(axis=1)
-    auroc, ap, top = _rank_measures(scores, grammar, background)
+    auroc, ap, top = rank_measures(scores, grammar, background)
     chance = chance_average_precision(relevant, positions)
     size = np.abs(scores)
     mass = (size * grammar).sum(axis=1) / (size * (grammar | background)).sum(axis=1)
@@ -371,43 +342,3 @@ def _confounding(
         "confounder_share": np.where(positions > 0, share, np.nan),
         "confounder_share_lift": share * counted.sum(axis=1) / positions,
     }
-
-
-def _rank_measures(
-    scores: np.ndarray, grammar: np.ndarray, background: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (auroc, ap, relevance_rank) of each row, float64 (K,): means over the orders of ties.
-
-    Along the descending order, counts are read only where a run of equal scores ends, and compared
-    with those at the end of the run before. Ignored positions count 0 wherever they are.
-
-    In a run of m positions, k of them relevant, behind n positions with r relevant, each place i is
-    relevant with probability k / m, and then has (i - 1) (k - 1) / (m - 1) relevant ones of the run before
-    it: the run adds k / m sum_i (r + 1 + (i - 1) (k - 1) / (m - 1)) / (n + i) to the sum of precisions.
-    """
-    order = np.argsort(-scores, axis=1)
-    scores = np.take_along_axis(scores, order, axis=1)
-    ends = np.ones(scores.shape, bool)
-    ends[:, :-1] = scores[:, 1:] != scores[:, :-1]
-    found = np.cumsum(np.take_along_axis(grammar, order, axis=1), axis=1)
-    false = np.cumsum(np.take_along_axis(background, order, axis=1), axis=1)
-    found_before, false_before = _before(found, ends), _before(false, ends)
-    new, new_false = found - found_before, false - false_before
-    relevant = found[:, -1]
-    area = ((found + found_before) * new_false / 2).sum(axis=1, where=ends)
-    before, run = found_before + false_before, new + new_false
-    harmonic = _harmonic(scores.shape[1])
-    inverses = harmonic[before + run] - harmonic[before]
-    ahead = (new - 1) / np.maximum(run - 1, 1) * (run - (before + 1) * inverses)
-    precisions = np.where(new > 0, new / run * ((found_before + 1) * inverses + ahead), 0)
-    room = np.clip(relevant[:, None] - before, 0, run)
-    top = np.where(new > 0, new * room / run, 0).sum(axis=1, where=ends)
-    ap = precisions.sum(axis=1, where=ends) / relevant
-    return area / (relevant * false[:, -1]), ap, top / relevant
-
-
-def _before(counts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Return ascending `counts` at the last end before each entry, 0 where there is none."""
-    before = np.zeros_like(counts)
-    before[:, 1:] = np.maximum.accumulate(np.where(ends, counts, 0), axis=1)[:, :-1]
-    return before

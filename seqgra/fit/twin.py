@@ -17,7 +17,6 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 from seqgra.alphabet import ALPHABETS, SETS
 from seqgra.architecture.schema import Baseline, Features, Kmers, PwmScan, Strands
@@ -27,7 +26,7 @@ from seqgra.errors import bad_input
 from seqgra.fit.draws import FEWEST, MOST_EXAMPLES, Group, draw, groups_of
 from seqgra.grammar.schema import Element
 from seqgra.law.word_counts import word_counts
-from seqgra.logits import log_odds
+from seqgra.metrics import log_odds, rank
 from seqgra.model import MULTI_CLASS, MULTI_LABEL
 from seqgra.training import Options, TrainingData
 
@@ -183,7 +182,7 @@ def areas(
     odds = log_odds(trained.model.logits(examples.x["test"]), data.task == MULTI_LABEL)
     truth = examples.y["test"]
     found = {
-        name: float(roc_auc_score(truth[:, c], odds[:, c]))
+        name: rank(odds[:, c], truth[:, c] > 0).roc_auc
         for c, name in enumerate(conditions)
         if 0 < truth[:, c].sum() < len(truth)
     }

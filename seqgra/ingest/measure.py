@@ -15,7 +15,7 @@ from seqgra.ingest.examples import gc_shares
 from seqgra.ingest.recipe import Recipe
 from seqgra.law.scan import hit_chance
 from seqgra.law.word_counts import chain_shares
-from seqgra.training import macro_auc
+from seqgra.metrics import rank
 
 #: Order of the Markov chain of nucleotides.
 ORDER = 2
@@ -143,7 +143,7 @@ def shortcuts(
 
 
 def _auc(score: np.ndarray, positive: np.ndarray) -> float:
-    return round(macro_auc(score[:, None], positive[:, None], "roc-auc"), 4)
+    return round(rank(score, positive).roc_auc, 4)
 
 
 def _discriminant(features: np.ndarray, positive: np.ndarray) -> np.ndarray:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import expit
 
 from seqgra.grammar.schema import Grammar
 from seqgra.law.law import Examples, Law, compile_law, draw_block
 from seqgra.law.posterior import compile_posterior
-from seqgra.logits import log_odds
+from seqgra.metrics import Sorted, log_odds
 from seqgra.streams import BLOCK
 
 #: ROC AUCs of full and of restricted knowledge this close count as equal.
@@ -88,7 +89,7 @@ def ceiling(
     truth = drawn.y.astype(bool)
     multi_label = grammar.task == "multi-label"
     if multi_label:
-        p = 1 / (1 + np.exp(-values))
+        p = expit(values)
         hits = ((values > 0) == truth).all(axis=1)
         entropies = _entropy(p, 1 - p).mean(axis=1)
     else:
@@ -152,8 +153,8 @@ def areas_of(odds: np.ndarray, truth: np.ndarray, seed: int, resamples: int = RE
         Means over the conditions that some of the examples have and others have not.
     """
     generator = np.random.Generator(np.random.PCG64(seed))
-    pooled = _Ranked(odds.ravel(), truth.ravel())
-    ranked = [_Ranked(odds[:, c], truth[:, c]) for c in range(truth.shape[1])]
+    pooled = Sorted(odds.ravel(), truth.ravel())
+    examples = [Sorted(odds[:, c], truth[:, c]) for c in range(truth.shape[1])]
     values = np.empty((resamples + 1, 3))
     counts = np.ones(len(odds))
     for draw in range(resamples + 1):
@@ -162,29 +163,9 @@ def areas_of(odds: np.ndarray, truth: np.ndarray, seed: int, resamples: int = RE
             counts = np.bincount(rows, minlength=len(odds)).astype(np.float64)
         positive = counts @ truth
         used = np.flatnonzero((positive > 0) & (positive < counts.sum()))
-        areas = np.array([ranked[c].areas(counts) for c in used]).reshape(-1, 2)
-        values[draw] = (*areas.mean(axis=0), pooled.areas(np.repeat(counts, truth.shape[1]))[1])
+        rankings = [examples[c].ranking(counts) for c in used]
+        areas = np.array([(r.roc_auc, r.average_precision) for r in rankings]).reshape(-1, 2)
+        all_pairs = pooled.ranking(np.repeat(counts, truth.shape[1]))
+        values[draw] = (*areas.mean(axis=0), all_pairs.average_precision)
     errors = values[1:].std(axis=0) if resamples else np.full(3, np.nan)
     return Areas(*(Measured(float(v), float(e)) for v, e in zip(values[0], errors, strict=True)))
-
-
-class _Ranked:
-    """Examples by descending score, so that areas of many resamples need no sort."""
-
-    def __init__(self, scores: np.ndarray, truth: np.ndarray) -> None:
-        self.order = np.argsort(-scores, kind="stable")
-        self.truth = truth[self.order]
-        ties = np.diff(scores[self.order]) != 0
-        self.last = np.append(np.flatnonzero(ties), len(scores) - 1)  # of each run of equal scores
-
-    def areas(self, counts: np.ndarray) -> tuple[float, float]:
-        """Return ROC AUC and average precision, each example counted so often (float64 (N,))."""
-        weights = counts[self.order]
-        total = weights.cumsum()[self.last]
-        positive = (weights * self.truth).cumsum()[self.last]
-        hits = np.diff(positive, prepend=0)
-        misses = np.diff(total, prepend=0) - hits
-        with np.errstate(invalid="ignore"):
-            precision = np.where(hits > 0, positive / total, 0)
-        roc = misses @ (positive - hits / 2) / (positive[-1] * (total[-1] - positive[-1]))
-        return float(roc), float(hits @ precision / positive[-1])

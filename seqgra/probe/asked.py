@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from seqgra.grammar.schema import Grammar, Rule
-from seqgra.law.ceiling import NEEDED, areas_of, draw_examples, log_odds
+from seqgra.law.ceiling import NEEDED, areas_of, draw_examples
 from seqgra.law.law import compile_law
 from seqgra.law.posterior import compile_posterior
 from seqgra.law.restricted import restricted_ceilings
+from seqgra.metrics import log_odds
 
 #: Property -> what a classifier that lacks it may know at most. A sum of positions of both elements is not
 #: among them: the difference of two starts is their order.

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from seqgra.metrics import weighted_roc_auc
 from seqgra.probe.designs import BACKGROUNDS, CONTRASTS, Cell, Design
 from seqgra.streams import stream
 
@@ -121,23 +122,6 @@ def weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.asarray((own @ values) / np.maximum(own.sum(axis=1), 1e-9), np.float64)
 
 
-def weighted_auroc(positive: np.ndarray, negative: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return P(positive > negative) + P(tie) / 2 over pairs of backgrounds in each draw: float64 (D,).
-
-    Parameters
-    ----------
-    positive, negative
-        float64 (n,), (m,): values of backgrounds 0 to n - 1 and 0 to m - 1.
-    weights
-        float32 (D, B).
-    """
-    above = positive[:, None] > negative
-    wins = (above + 0.5 * (positive[:, None] == negative)).astype(np.float32)
-    one, two = weights[:, : len(positive)], weights[:, : len(negative)]
-    pairs = np.maximum(one.sum(axis=1) * two.sum(axis=1), 1e-9)
-    return np.asarray(((one @ wins) * two).sum(axis=1) / pairs, np.float64)
-
-
 def estimate(draws: np.ndarray) -> Estimate:
     """Return the first value and the 2.5 and 97.5 % quantiles of the others."""
     rest = draws[1:][np.isfinite(draws[1:])]
@@ -170,13 +154,13 @@ def _auroc_of_arms(design: Design, cell: Cell, logits: Logits, weights: np.ndarr
         logits.contrast(cell.arms[arm], design.condition, design.other)
         for arm in ("condition", "other")
     )
-    return weighted_auroc(mine, theirs, weights)
+    return weighted_roc_auc(mine, theirs, weights)
 
 
 def _vocabulary(design: Design, cell: Cell, logits: Logits, weights: np.ndarray) -> np.ndarray:
     """AUROC of f_y with and without the element, unpaired."""
     held, lost = (logits.of(cell.arms[arm], design.condition) for arm in ("with", "without"))
-    return weighted_auroc(held, lost, weights)
+    return weighted_roc_auc(held, lost, weights)
 
 
 def _sufficiency(design: Design, cell: Cell, logits: Logits, weights: np.ndarray) -> np.ndarray:
