@@ -1,11 +1,13 @@
 """First layers over letters: the same as PyTorch's in double precision, forward and backward."""
 
 import copy
+import importlib.util
+import linecache
 import os
 import subprocess
 import sys
-from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -122,32 +124,52 @@ def test_nan_weights_are_not_hidden():
 
 
 SOURCE = """
-from seqgra.backends.compiled.first_layer import HEAD, PARTS
-from seqgra.backends.compiled.modules import load_module
-import numpy as np, time
-module = load_module(HEAD + '''
-@entry
-def twice(values):
-    return values[0] * 2
-''', PARTS)
-module.twice(np.ones(1))
-print(sum(module.twice.stats.cache_hits.values()), module.__file__)
+import sys
+import numpy as np
+from seqgra.backends.compiled import modules
+from seqgra.backends.compiled.compiler import machine
+made = []
+compile_ = machine().compile
+machine().compile = lambda unit: made.append(unit) or compile_(unit)
+source = "def twice(values) -> int:\\n    return values[0] * %s\\n" % sys.argv[1]
+print(modules.kernels(source, ()).run("twice", np.array([4])), len(made))
 """
 
 
-def test_kernels_are_compiled_once_for_all_processes(tmp_path):
-    """Also where somebody has changed the file: it is written again before it is imported."""
-    environment = {**os.environ, modules.CACHE_VARIABLE: str(tmp_path / "kernels")}
-    hits = []
-    for _ in range(3):
-        run = [sys.executable, "-c", SOURCE]
-        done = subprocess.run(run, env=environment, capture_output=True, text=True, check=True)
-        hit, file = done.stdout.split()
-        hits.append(int(hit))
-        assert Path(file).parent == tmp_path / "kernels"
-        if len(hits) == 2:
-            Path(file).write_text("raise SystemExit('planted')")
-    assert hits[:2] == [0, 1] and len(hits) == 3
+def test_kernels_are_compiled_once_for_all_processes_and_again_when_damaged(tmp_path):
+    folder = tmp_path / "kernels"
+    environment = {**os.environ, modules.CACHE_VARIABLE: str(folder)}
+
+    def run(factor):
+        command = [sys.executable, "-c", SOURCE, str(factor)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return [int(number) for number in done.stdout.split()]
+
+    assert [run(2), run(2)] == [[8, 1], [8, 0]]
+    (file,) = folder.glob("*.o")
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    assert [run(2), run(3), run(2)] == [[8, 1], [12, 1], [8, 0]]
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_an_edit_of_a_called_module_makes_another_file(tmp_path, monkeypatch):
+    """Machine code is named by all source that it follows from, and by the kinds of the arguments."""
+    monkeypatch.setattr(modules, "_folder", lambda: tmp_path)
+    file = tmp_path / "called.py"
+    source = "def run(values) -> int:\n    return changed(values[0])\n"
+    results = []
+    for number, term in enumerate(("+ 1", "+ 2", "+ 1")):
+        text = "from seqgra.backends.compiled.compiler import part\n@part\n"
+        file.write_text(f"{text}def changed(x) -> int:\n    return x {term}\n")
+        linecache.clearcache()
+        spec = importlib.util.spec_from_file_location(f"called{number}", file)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        made = modules.Kernels(source, (module,))
+        results.append(made.run("run", np.array([5])))
+    assert results == [6, 7, 6] and len(list(tmp_path.glob("*.o"))) == 2
+    made.run("run", np.array([5], np.uint8))
+    assert len(list(tmp_path.glob("*.o"))) == 3
 
 
 def test_a_cache_folder_of_others_is_not_used(tmp_path, monkeypatch):

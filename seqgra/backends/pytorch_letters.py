@@ -8,7 +8,6 @@ needs a gradient, as for attribution, the module is called on one-hot letters an
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import torch
 from torch import nn
 
 from seqgra.backends.compiled.first_layer import PARTS, TILE, layer_source
-from seqgra.backends.compiled.modules import load_module
+from seqgra.backends.compiled.modules import kernels
 from seqgra.backends.compiled.parts import LANES, Shape, Tables, aligned, make_shape, make_tables
 from seqgra.backends.pytorch_layers import SharedConv, StrandAverage
 
@@ -171,7 +170,7 @@ class _Kernels:
 
     def __init__(self, shape: Shape, activation: bool) -> None:
         self.shape = shape
-        self.module: ModuleType = load_module(layer_source(shape, activation), PARTS)
+        self.run = kernels(layer_source(shape, activation), PARTS).run
         self.tile = aligned(TILE * LANES)
         self._tables, self._examples = make_tables(shape, 0), 0
 
@@ -196,7 +195,8 @@ class _Node(torch.autograd.Function):
         letters = _read_only(codes)
         rows = np.arange(examples)
         parameters = (weight.detach().numpy().reshape(-1), bias.detach().numpy())
-        kernels.module.forward(
+        kernels.run(
+            "forward",
             shape,
             kernels.tables(examples),
             letters,
@@ -217,7 +217,8 @@ class _Node(torch.autograd.Function):
         shape = kernels.shape
         weight = torch.empty((shape.filters, shape.letters, shape.width))
         bias = torch.empty(shape.filters)
-        kernels.module.backward(
+        kernels.run(
+            "backward",
             shape,
             kernels.tables(len(out)),
             ctx.letters,

@@ -12,18 +12,7 @@ from textwrap import indent
 from seqgra.backends.compiled import parts, vector
 from seqgra.backends.compiled.parts import LANES, Shape
 
-#: What all generated modules start with.
-HEAD = """
-import numba
-import numpy as np
-
-from seqgra.backends.compiled.parts import *
-from seqgra.backends.compiled.vector import *
-
-kernel = part
-entry = numba.njit(error_model="numpy", cache=True)
-"""
-#: What they call.
+#: Modules whose names the sources use.
 PARTS = (parts, vector)
 
 
@@ -32,7 +21,7 @@ def _convolution(shape: Shape, position: str, depth: int) -> tuple[str, str]:
     step, size = shape.group * shape.dilation, shape.rows * LANES
     lines = [f"p = example + ({position}) * shape.stride"]
     lines += [
-        f"t{j} = load16(tables.sums, at(tables.words, p + {j * step}) + (start + {j * size}))"
+        f"t{j} = load16(tables.sums, tables.words[p + {j * step}] + (start + {j * size}))"
         for j in range(shape.groups)
     ]
     terms = ["bias", *(f"t{j}" for j in range(shape.groups))]
@@ -67,7 +56,6 @@ def features_source(shape: Shape, activation: bool) -> str:
 {lines}
             store(out, to, {relu}({total}))"""
     return f"""
-@kernel
 def features(shape, tables, c, out, best, low, high, first, last, by_place, by_example):
     start = c * {shape.groups * shape.rows}
     bias = load16(tables.bias, c)
@@ -88,21 +76,21 @@ def scatter_source(shape: Shape) -> str:
     step, size = shape.group * shape.dilation, shape.rows * LANES
     if shape.pool > 1:
         adding = "\n".join(
-            f"add_to(tables.gradient, at(tables.words, p + {j * step}) + (start + f + {j * size}), x)"
+            f"tables.gradient[tables.words[p + {j * step}] + (start + f + {j * size})] += x"
             for j in range(shape.groups)
         )
         inner = f"""\
             mark = (e * shape.pooled + q) * shape.channels + c
             for f in range(16):
-                x = at(gradient, to + f)
+                x = gradient[to + f]
                 if x != 0:
-                    add_to(tables.bias_gradient, c + f, x)
-                    p = example + (q * shape.pool + at(best, mark + f)) * shape.stride
+                    tables.bias_gradient[c + f] += x
+                    p = example + (q * shape.pool + best[mark + f]) * shape.stride
 {indent(adding, "    " * 5)}"""
         before, after = "", ""
     else:
         adding = "\n".join(
-            f"i{j} = at(tables.words, p + {j * step}) + (start + {j * size})\n"
+            f"i{j} = tables.words[p + {j * step}] + (start + {j * size})\n"
             f"store(tables.gradient, i{j}, add(load16(tables.gradient, i{j}), x))"
             for j in range(shape.groups)
         )
@@ -116,7 +104,6 @@ def scatter_source(shape: Shape) -> str:
             "store(tables.bias_gradient, c, total)",
         )
     return f"""
-@kernel
 def scatter(shape, tables, c, gradient, best, low, high, first, last, by_place, by_example):
     start = c * {shape.groups * shape.rows}
     {before}
@@ -132,8 +119,7 @@ def scatter(shape, tables, c, gradient, best, low, high, first, last, by_place, 
 def layer_source(shape: Shape, activation: bool) -> str:
     """Return the source of ``forward`` and ``backward`` of a first layer by itself, channels first."""
     return (
-        HEAD
-        + features_source(shape, activation)
+        features_source(shape, activation)
         + scatter_source(shape)
         + _LAYER.format(activation=activation)
     )
@@ -142,7 +128,6 @@ def layer_source(shape: Shape, activation: bool) -> str:
 #: Places that `_LAYER` turns around at once, so that they stay in the nearest cache.
 TILE = 256
 _LAYER = """
-@entry
 def forward(shape, tables, codes, rows, weight, bias, tile, best, out):
     fill_words(shape, tables, codes, rows)
     fill_tables(shape, tables, weight, bias)
@@ -155,10 +140,9 @@ def forward(shape, tables, codes, rows, weight, bias, tile, best, out):
                 for f in range(min(channels - c, 16)):
                     to = (e * channels + c + f) * shape.pooled
                     for q in range(first, last):
-                        put(out, to + q, at(tile, (q - first) * 16 + f))
+                        out[to + q] = tile[(q - first) * 16 + f]
 
 
-@entry
 def backward(shape, tables, codes, rows, best, out, given, tile, weight, bias):
     fill_words(shape, tables, codes, rows)
     clear(tables.gradient, tables.gradient.size - 16)
@@ -173,10 +157,10 @@ def backward(shape, tables, codes, rows, best, out, given, tile, weight, bias):
                 for f in range(count):
                     start = (e * channels + c + f) * shape.pooled
                     for q in range(first, last):
-                        value = at(given, start + q)
-                        if {activation} and at(out, start + q) <= 0:
+                        value = given[start + q]
+                        if {activation} and out[start + q] <= 0:
                             value = np.float32(0)
-                        put(tile, (q - first) * 16 + f, value)
+                        tile[(q - first) * 16 + f] = value
                 scatter(shape, tables, c, tile, best, e, e + 1, first, last, 16, 0)
     fold_tables(shape, tables, weight, bias)
 """

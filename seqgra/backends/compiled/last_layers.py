@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from seqgra.backends.compiled.parts import Shape, part
+from seqgra.backends.compiled.compiler import part
+from seqgra.backends.compiled.parts import Shape
 from seqgra.backends.compiled.vector import (
     add,
     add_ints,
@@ -14,6 +15,7 @@ from seqgra.backends.compiled.vector import (
     divide,
     fma,
     keep,
+    lanes16,
     larger,
     load16,
     load_ints16,
@@ -145,19 +147,15 @@ class Running(NamedTuple):
 
 
 @part
-def mix(key: int, number: int) -> Any:
+def mix(key: np.uint64, number: int) -> np.uint64:
     """Return 64 random bits for a number of a stream.
 
     SplitMix64: Steele et al. 2014, doi:10.1145/2660193.2660195.
     """
-    z = np.uint64(key) + np.uint64(number) * np.uint64(0x9E3779B97F4A7C15)
+    z = key + np.uint64(number) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))
-
-
-#: 0 to 15.
-_LANES = np.arange(16, dtype=np.int32)
 
 
 @part
@@ -167,7 +165,7 @@ def drop(values: np.ndarray, count: int, first: int, key: int, rate: float) -> N
     two = spread_ints16(np.int64(key >> np.uint64(32)))
     limit = spread_ints16(np.int64(rate * 4294967296.0))
     scale = spread16(np.float32(1 / (1 - rate)))
-    lanes = load_ints16(_LANES, 0)
+    lanes = lanes16()
     for i in range(0, count, 16):
         bits = random_bits(add_ints(lanes, spread_ints16(first + i)), one, two)
         store(values, i, keep(multiply(load16(values, i), scale), bits, limit))

@@ -1,22 +1,27 @@
-"""Modules of generated source, kept in a cache folder so that they are compiled once.
+"""Kernels of generated source; their machine code is kept in a cache folder, so that it is compiled once.
 
-numba keeps compiled code beside the file that a function stands in; source that never was a file is
-compiled again in every process. So generated source goes to a file that is named by its hash, and is
-imported from there. The hash covers whatever the source is compiled together with.
+A file of machine code is named by the hash of all that it follows from: the source, the modules whose
+kernels it calls, the compiler, the kinds of the arguments and the processor. So an edit of any of them makes
+another file, and none is ever stale.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
-import importlib.util
 import os
-import sys
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from seqgra.fingerprint import write_atomically
+import llvmlite
+
+from seqgra.backends.compiled import compiler
+from seqgra.backends.compiled.compiler import Kind, Part, Unit, kind_of, machine, pack
+from seqgra.fingerprint import replacing
 
 #: Environment variable that names another cache folder.
 CACHE_VARIABLE = "SEQGRA_CACHE"
@@ -39,28 +44,75 @@ def _folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="seqgra-kernels-"))  # compiled anew by each process
 
 
-def load_module(source: str, parts: tuple[ModuleType, ...]) -> ModuleType:
-    """Return the module of a source text; what numba compiles in it is kept for other processes.
+class Kernels:
+    """The kernels of a source text.
 
     Parameters
     ----------
     source
-        The text. It must follow from sizes and names of this package alone, never from a user's words.
+        Definitions of functions, see `compiler`. It must follow from sizes and names of this package alone,
+        never from a user's words.
     parts
-        Modules whose compiled functions it calls: with other source of theirs it is another module.
+        Modules whose names it uses.
     """
-    digest = hashlib.sha256(source.encode())
-    for part in parts:
-        digest.update(Path(str(part.__file__)).read_bytes())
-    name = f"seqgra_kernels_{digest.hexdigest()[:24]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    path = _folder() / f"{name}.py"
-    if not path.exists() or path.read_text() != source:  # its time of change is part of numba's key
-        write_atomically(path, source)
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+
+    def __init__(self, source: str, parts: tuple[ModuleType, ...]) -> None:
+        self._source = source
+        self._names = {name: value for module in parts for name, value in vars(module).items()}
+        digest = hashlib.sha256(source.encode())
+        for module in (compiler, *parts):
+            digest.update(Path(str(module.__file__)).read_bytes())
+        digest.update(repr((machine().processor, llvmlite.__version__)).encode())
+        self._digest = digest.hexdigest()
+        self._entries: dict[tuple[str, tuple[Kind, ...]], Callable[[bytes], int]] = {}
+
+    def run(self, name: str, *args: Any) -> int:
+        """Call a kernel; return its result, 0 if it has none.
+
+        Parameters
+        ----------
+        name
+            Of a function of the source.
+        args
+            Numbers, contiguous arrays, and tuples of these.
+        """
+        key = name, tuple(map(kind_of, args))
+        if key not in self._entries:
+            self._entries[key] = self._load(*key)
+        return self._entries[key](b"".join(map(pack, args)))
+
+    def _load(self, name: str, kinds: tuple[Kind, ...]) -> Callable[[bytes], int]:
+        """Return machine code from the cache folder, made if it is not there."""
+        digest = hashlib.sha256(f"{self._digest}|{name}|{kinds!r}".encode()).hexdigest()[:32]
+        path, entry = _folder() / f"{digest}.o", f"{name}_{digest}"
+        code = _read(path)
+        if code is None:
+            code = self._compile(name, kinds, entry)
+            with replacing(path) as stream:
+                stream.write(hashlib.sha256(code).digest() + code)
+        return machine().load(code, entry)
+
+    def _compile(self, name: str, kinds: tuple[Kind, ...], entry: str) -> bytes:
+        names = dict(self._names)
+        for node in ast.parse(self._source).body:
+            assert isinstance(node, ast.FunctionDef)
+            names[node.name] = Part.of(node, names)
+        unit = Unit(entry)
+        unit.entry(entry, names[name], kinds)
+        return machine().compile(unit)
+
+
+@cache
+def kernels(source: str, parts: tuple[ModuleType, ...]) -> Kernels:
+    """Return the kernels of a source text, the same for the same text; see `Kernels`."""
+    return Kernels(source, parts)
+
+
+def _read(path: Path) -> bytes | None:
+    """Return the machine code of a file, or None if there is none that is whole."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    code = content[32:]
+    return code if hashlib.sha256(code).digest() == content[:32] else None

@@ -11,9 +11,17 @@ from seqgra.architecture.family import Family
 from seqgra.architecture.optimizers import Adam, AdamW, Sgd
 from seqgra.architecture.schema import Network
 from seqgra.backends.compiled.last_layers import Head, Layout, Rule, Running, Work
-from seqgra.backends.compiled.modules import load_module
-from seqgra.backends.compiled.parts import LANES, Shape, Tables, aligned, make_shape, make_tables
-from seqgra.backends.compiled.step import PARTS, TILE, step_source
+from seqgra.backends.compiled.modules import kernels
+from seqgra.backends.compiled.parts import (
+    LANES,
+    TILE,
+    Shape,
+    Tables,
+    aligned,
+    make_shape,
+    make_tables,
+)
+from seqgra.backends.compiled.step import PARTS, step_source
 
 #: Examples of a batch that is predicted.
 _PREDICTED = 32
@@ -75,7 +83,7 @@ class CompiledNetwork:
         self.params, self.grads = aligned(size), aligned(size)
         self._first, self._second, self._steps = aligned(size), aligned(size), 0
         self.running = _running(shape, self.head)
-        self._module = load_module(step_source(shape, self.head.units, self._normalised), PARTS)
+        self._kernels = kernels(step_source(shape, self.head.units, self._normalised), PARTS)
         self._batch = 0
         self._tables: Tables
         self._work: Work
@@ -128,7 +136,8 @@ class CompiledNetwork:
         skip = self._normalised or bool(self.head.normalised)
         counts = counts[counts > 1] if skip else counts
         losses = np.zeros(len(counts) + 1)
-        done = self._module.train(
+        done = self._kernels.run(
+            "train",
             *(self.shape, self.head, self.layout, self._tables, self._work, self.params),
             *(self.grads, self.running, rule, self._first, self._second),
             *(read_only(codes), read_only(labels), np.ascontiguousarray(order, np.int64)),
@@ -141,7 +150,8 @@ class CompiledNetwork:
     def logits(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return float32 (N, C) logits; the bits of each do not depend on the others."""
         logits = np.empty((len(codes), self.head.outputs), np.float32)
-        self._module.predict(
+        self._kernels.run(
+            "predict",
             *(self.shape, self.head, self.layout, self._tables, self._work, self.params),
             *(self.running, self._normalised, read_only(codes), _PREDICTED, logits),
         )

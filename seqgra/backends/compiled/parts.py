@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from seqgra.backends.compiled.compiler import part
 from seqgra.backends.compiled.vector import (
     add,
     add_ints,
@@ -23,18 +23,11 @@ from seqgra.backends.compiled.vector import (
 
 #: Filters in a vector; arrays over filters are padded to whole vectors with zeros.
 LANES = 16
+#: Numbers of a tile of places.
+TILE = 4096
 #: Columns in a word where the table of all words is small, and how far into it a word's offset may go: an
 #: alphabet of 20 letters has words of one column.
 _GROUP, _OFFSETS = 3, 1 << 16
-
-#: Compiled into its callers; it allocates nothing, so that no references are counted.
-_options: dict[str, Any] = {
-    "error_model": "numpy",
-    "_nrt": False,
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
-}
-part: Any = numba.njit(**_options)
 
 
 class Shape(NamedTuple):
@@ -301,11 +294,11 @@ def fold_tables(shape: Shape, tables: Tables, weight: np.ndarray, bias: np.ndarr
     for f in range(filters):
         for a in range(letters):
             for k in range(width):
-                value = columns[(k * symbols + a) * channels + f]
+                total = columns[(k * symbols + a) * channels + f]
                 if shape.shared:
                     place = (width - 1 - k) * symbols + letters - 1 - a
-                    value += columns[place * channels + 2 * filters - 1 - f]
-                weight[(f * letters + a) * width + k] = value
+                    total += columns[place * channels + 2 * filters - 1 - f]
+                weight[(f * letters + a) * width + k] = total
         bias[f] = tables.bias_gradient[f]
         if shape.shared:
             bias[f] += tables.bias_gradient[2 * filters - 1 - f]

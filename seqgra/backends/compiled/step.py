@@ -11,14 +11,12 @@ from functools import cache
 import llvmlite.binding as llvm
 
 from seqgra.backends.compiled import last_layers, parts, vector
-from seqgra.backends.compiled.first_layer import HEAD, features_source, scatter_source
+from seqgra.backends.compiled.first_layer import features_source, scatter_source
 from seqgra.backends.compiled.parts import Shape
 
 PARTS = (parts, vector, last_layers)
 #: Units of the dense layer that are computed at once, at most, so that their sums stay in registers.
 _MOST_UNITS = 5
-#: Numbers of a tile of places.
-TILE = 4096
 
 
 @cache
@@ -54,7 +52,7 @@ def _forward_block(units: int, examples: int, lanes: int) -> str:
         lines.append(f"            v = load{lanes}(w, (q * units + h + {h}) * channels + c)")
         lines += [f"            s{e}_{h} = fma(x{e}, v, s{e}_{h})" for e in range(examples)]
     lines += [f"    store(partial, {places[e, h]}, s{e}_{h})" for e, h in each]
-    return "@kernel\n" + "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def _backward_block(units: int, lanes: int, first: bool, last: bool) -> str:
@@ -77,7 +75,7 @@ def _backward_block(units: int, lanes: int, first: bool, last: bool) -> str:
         f"{pad}value, back = load{lanes}(x, i), " + ("zero" if first else f"load{lanes}(dx, i)")
     )
     for h in range(units):
-        lines.append(f"{pad}g = spread{lanes}(at(dy, e * units + h + {h}))")
+        lines.append(f"{pad}g = spread{lanes}(dy[e * units + h + {h}])")
         lines.append(f"{pad}d{h} = fma(g, value, d{h})")
         lines.append(f"{pad}back = fma(g, w{h}, back)")
     lines.append(
@@ -85,7 +83,7 @@ def _backward_block(units: int, lanes: int, first: bool, last: bool) -> str:
     )
     pad = pad[:-4]
     lines += [f"{pad}store(dw, (q * units + h + {h}) * channels + c, d{h})" for h in range(units)]
-    return "@kernel\n" + "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def _dense_source(units: int) -> str:
@@ -106,7 +104,6 @@ def _dense_source(units: int) -> str:
             f"                dense_{u}_1(x, w, partial, e, h, {given})",
         ]
     source += f"""
-@kernel
 def dense(x, w, partial, count, units, channels, places):
     whole = count - count % {together}
     for half in range(0, 16, {lanes}):
@@ -115,7 +112,6 @@ def dense(x, w, partial, count, units, channels, places):
     kinds = {(u, start == 0, start + u == units) for start, u in passes}
     source += "\n\n" + "".join(_backward_block(u, lanes, *which) for u, *which in sorted(kinds))
     source += f"""
-@kernel
 def dense_backward(x, w, dw, dx, dy, count, units, channels, places, scale):
     for half in range(0, 16, {lanes}):
 """
@@ -141,8 +137,7 @@ def step_source(shape: Shape, units: int, normalised: bool) -> str:
     It depends on the words of a filter, whether there is pooling and batch normalisation, and on how many
     units are computed at once; all other sizes are arguments, so that one compilation serves many networks.
     """
-    source = HEAD + "from seqgra.backends.compiled.last_layers import *\n"
-    source += features_source(shape, True) + _dense_source(units)
+    source = features_source(shape, True) + _dense_source(units)
     if normalised:
         plain = shape._replace(pool=1)
         source += features_source(plain, False).replace("def features", "def convolve")
@@ -150,12 +145,8 @@ def step_source(shape: Shape, units: int, normalised: bool) -> str:
     return source + scatter_source(shape) + _PREDICT + _PLAIN + _TRAIN
 
 
-_PREDICT = f"""
-TILE = {TILE}
-"""
-_PREDICT += """
+_PREDICT = """
 
-@kernel
 def first_and_dense(shape, head, layout, tables, work, params, count, kept, key):
     # kept: all features stay in work.features and are dropped out; else only a tile does
     row = count * shape.channels
@@ -175,7 +166,6 @@ def first_and_dense(shape, head, layout, tables, work, params, count, kept, key)
     sum_filters(head, layout, work, params, count)
 
 
-@entry
 def predict(shape, head, layout, tables, work, params, running, normalised, codes, batch, logits):
     rows = work.rows
     fill_tables(shape, tables, params[layout.weight:], params[layout.bias:])
@@ -196,13 +186,11 @@ def predict(shape, head, layout, tables, work, params, running, normalised, code
 """
 
 _PLAIN = """
-@kernel
 def forward(shape, head, layout, tables, work, params, running, count, key):
     fill_tables(shape, tables, params[layout.weight:], params[layout.bias:])
     first_and_dense(shape, head, layout, tables, work, params, count, True, key)
 
 
-@kernel
 def backward(shape, head, layout, tables, work, params, grads, count, key):
     row, dense_row = count * shape.channels, head.units * shape.channels
     places, scale = max(TILE // row, 1), np.float32(1 / (1 - head.dropout[0]))
@@ -217,7 +205,6 @@ def backward(shape, head, layout, tables, work, params, grads, count, key):
 """
 
 _NORMALISED = """
-@kernel
 def normalised_tile(shape, head, work, count, first, last, key):
     row = count * shape.channels
     normalise(shape, work, work.convolved[first * shape.pool * row:], work.features, count, first, last)
@@ -225,7 +212,6 @@ def normalised_tile(shape, head, work, count, first, last, key):
         drop(work.features, (last - first) * row, first * row, key, head.dropout[0])
 
 
-@kernel
 def forward(shape, head, layout, tables, work, params, running, count, key):
     fill_tables(shape, tables, params[layout.weight:], params[layout.bias:])
     row, dense_row = count * shape.channels, head.units * shape.channels
@@ -249,7 +235,6 @@ def forward(shape, head, layout, tables, work, params, running, count, key):
     sum_filters(head, layout, work, params, count)
 
 
-@kernel
 def backward(shape, head, layout, tables, work, params, grads, count, key):
     row, dense_row = count * shape.channels, head.units * shape.channels
     places, scale = max(TILE // row, 1), np.float32(1 / (1 - head.dropout[0]))
@@ -274,9 +259,8 @@ def backward(shape, head, layout, tables, work, params, grads, count, key):
 """
 
 _TRAIN = """
-@entry
 def train(shape, head, layout, tables, work, params, grads, running, rule, first_moment, second_moment,
-          codes, labels, order, weights, batch, skip_single, rate, steps, keys, losses):
+          codes, labels, order, weights, batch, skip_single, rate, steps, keys, losses) -> int:
     number = 0
     for start in range(0, order.size, batch):
         rows = order[start : start + batch]
