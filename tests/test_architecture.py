@@ -116,6 +116,18 @@ LAYERS = [{"conv": {"filters": 10, "width": 21}}, "flatten", {"dense": 5}]
         ),
         ({"layers": 5}, ["layers: is a number; expected a list"]),
         (
+            {"layers": [{"conv": {"filters": 5, "width": 3, "groups": 2}}]},
+            ["layers[0].conv: 5 filters cannot be shared by 2 groups evenly"],
+        ),
+        (
+            {"layers": [{"attention": {"positions": "rotated"}}, {"branches": [[]]}]},
+            [
+                "layers[0].attention.positions: is 'rotated'; expected 'none', 'rotary' or 'relative'",
+                "layers[1].branches.paths: is [[]]; Value should have at least 2 items after validation, "
+                "not 1",
+            ],
+        ),
+        (
             {"backend": "sklearn", "features": {}},
             ["features: needs exactly one of kmers, pwm_scan"],
         ),
@@ -153,6 +165,57 @@ def test_bad_files(content, messages):
         (
             [{"residual": [{"conv": {"filters": 6, "width": 3}}]}],
             "layers[0].residual: its layers turn 4 channels x 30 positions into 6 channels x 30",
+        ),
+        (
+            [{"residual": {"layers": ["flatten"], "projection": True}}],
+            "layers[0].residual: no projection turns 4 channels x 30 positions into 120 values",
+        ),
+        (
+            [
+                {
+                    "residual": {
+                        "layers": [{"max-pool": {"width": 3, "stride": 2}}] * 3,
+                        "projection": True,
+                    }
+                }
+            ]
+            + [{"attention": {"positions": "rotary", "heads": 4}}],
+            "layers[1].attention: positions: rotary needs an even number of channels a head, not 1",
+        ),
+        (
+            [{"conv": {"filters": 6, "width": 1, "groups": 3}}],
+            "layers[0].conv: its 3 groups cannot",
+        ),
+        (
+            ["flatten", "gate", "gate", "gate", "gate"],
+            "layers[4].gate: needs an even number of channels",
+        ),
+        (["flatten", {"squeeze-excite": 2}], "layers[1].squeeze-excite: needs positions"),
+        (["flatten", "positional-encoding"], "layers[1].positional-encoding: needs positions"),
+        (["global-max-pool", "attention-pool"], "layers[1].attention-pool: needs positions"),
+        (
+            [{"branches": [[], [{"max-pool": 2}]]}],
+            "layers[0].branches: its paths end in 4 channels x 30 positions; 4 channels x 15 positions",
+        ),
+        (
+            [{"branches": {"paths": [[], [{"conv": {"filters": 2, "width": 1}}]], "join": "sum"}}],
+            "layers[0].branches: its paths end in 4 channels x 30 positions; 2 channels x 30",
+        ),
+        (
+            [{"branches": [[], ["gate", {"attention": 3}]]}],
+            "layers[0].branches.paths[1][1].attention: its 3 heads cannot share 2 channels",
+        ),
+        (
+            [
+                {
+                    "repeat": {
+                        "times": 4,
+                        "dilation": "double",
+                        "layers": [{"conv": {"filters": 3, "width": 3, "padding": "valid"}}],
+                    }
+                }
+            ],
+            "layers[0].repeat.layers[0].conv: reaches over 17 positions, but only 16 are left (time 4)",
         ),
     ],
     ids=str,
@@ -431,3 +494,32 @@ def test_the_grid_runs_custom_code_only_where_the_config_allows_it(tmp_path, tin
         lines = {name: commands.lines(grid, stage, name) for name in grid.packs}
         flagged = {name for name, text in lines.items() if "--allow-custom-code" in text}
         assert flagged == {name for name in lines if "/mine/" in name}
+
+
+def test_attention_without_positions_is_noted_once(caplog):
+    blind = resolve_architecture({"layers": ["layer-norm", {"attention": 2}, "flatten"]}, "a.yaml")
+    for _ in range(2):
+        check_fit(blind, "DNA", 30, "multi-class", "order-blind.yaml")
+    assert caplog.messages == [
+        "order-blind.yaml: layers[1].attention: sees no order of positions; put positional-encoding "
+        "before it, or give it `positions: rotary`"
+    ]
+    for sees in (
+        ["positional-encoding", {"attention": 2}],
+        [{"attention": {"positions": "relative"}}],
+    ):
+        network = resolve_architecture({"layers": [*sees, "flatten"]}, "a.yaml")
+        check_fit(network, "DNA", 30, "multi-class", "sees.yaml")
+    assert len(caplog.messages) == 1
+
+
+@pytest.mark.parametrize(("sees", "moves"), [("none", False), ("rotary", True), ("relative", True)])
+def test_attention_sees_order_if_it_has_positions(sees, moves):
+    layers = [{"attention": {"heads": 2, "positions": sees}}, "global-average-pool"]
+    torch.manual_seed(0)
+    module = build(resolve_architecture({"layers": layers}, "a"), 4, 12, 2, "a").double()
+    for values in module.parameters():
+        torch.nn.init.normal_(values)
+    x = torch.randn(3, 4, 12, dtype=torch.float64)
+    permuted = x[:, :, torch.randperm(12)]
+    assert torch.allclose(module(x), module(permuted)) is not moves

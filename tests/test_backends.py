@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from scipy.special import expit
 from seqgra.alphabet import DNA
 from seqgra.architecture.custom import custom_code
 from seqgra.architecture.defaults import with_defaults
-from seqgra.architecture.layers import Residual
+from seqgra.architecture.layers import Layer, Residual, walk_layers
 from seqgra.architecture.load import (
     architecture_fingerprint,
     load_architecture,
@@ -28,7 +29,7 @@ from seqgra.architecture.optimizers import Optimizer, Sgd
 from seqgra.architecture.schema import Augment, Network
 from seqgra.architecture.shapes import check_fit, count_parameters
 from seqgra.backends import loop, pytorch, pytorch_training
-from seqgra.backends.pytorch_layers import StrandAverage, build
+from seqgra.backends.pytorch_layers import RelativeBias, StrandAverage, build
 from seqgra.errors import InputError
 from seqgra.fingerprint import Identity, claim, read_run
 from seqgra.metrics import macro_area, rank
@@ -44,6 +45,7 @@ from seqgra.training import (
 
 SHIPPED = sorted((Path(__file__).parents[1] / "architectures").glob("*.yaml"))
 NETWORKS = [path for path in SHIPPED if "backend:" not in path.read_text()]
+ALL_LAYERS = get_args(get_args(Layer)[0])
 #: Largest difference of outputs between twins.
 CLOSE = 1e-4
 
@@ -67,6 +69,46 @@ EVERYTHING = [
     {"dense": {"units": 4, "activation": "softplus"}},
     {"dense": {"units": 4, "activation": "sigmoid"}},
     {"dropout": 0.1},
+]
+#: What attention, gates and branches are made of: a network of its own, so that neither is too deep.
+COMPOSED = [
+    {"conv": {"filters": 8, "width": 5, "activation": "relu"}},
+    {"positional-encoding": "learned"},
+    {"positional-encoding": "sinusoidal"},
+    {"residual": ["layer-norm", {"attention": {"heads": 2, "positions": "rotary"}}]},
+    {"residual": ["layer-norm", {"attention": {"heads": 2, "positions": "relative"}}]},
+    {"conv": {"filters": 16, "width": 3, "groups": 4, "dilation": 2}},
+    "gate",
+    {"squeeze-excite": {"units": 3, "activation": "silu"}},
+    {"activation": "leaky-relu"},
+    {
+        "residual": {
+            "layers": [{"conv": {"filters": 12, "width": 3, "stride": 2, "padding": 1}}],
+            "projection": True,
+            "activation": "elu",
+        }
+    },
+    {"branches": [[{"conv": {"filters": 4, "width": 3}}, {"gate": "silu"}], [], ["batch-norm"]]},
+    {"branches": {"paths": [[], [{"conv": {"filters": 26, "width": 3}}]], "join": "product"}},
+    {"branches": {"paths": [[], [{"conv": {"filters": 26, "width": 3}}]], "join": "sum"}},
+    {
+        "repeat": {
+            "times": 3,
+            "dilation": "double",
+            "layers": [{"residual": ["layer-norm", {"conv": {"filters": 26, "width": 3}}]}],
+        }
+    },
+    {
+        "branches": [
+            [{"attention-pool": 2}],
+            ["global-average-pool"],
+            ["global-max-pool"],
+            ["flatten"],
+        ]
+    },
+    {"dense": 8},
+    "gate",
+    {"residual": {"layers": [{"dense": 6}, "layer-norm"], "projection": True}},
 ]
 
 
@@ -99,6 +141,8 @@ def random_model(recipe):
             torch.nn.init.uniform_(part.running_var, 0.5, 2)
         if isinstance(part, (torch.nn.BatchNorm1d, torch.nn.LayerNorm)):
             torch.nn.init.uniform_(part.weight, 0.5, 2)
+        if isinstance(part, RelativeBias):
+            torch.nn.init.normal_(part.weight)
     return pytorch.PytorchModel(module, recipe, torch.device("cpu"))
 
 
@@ -138,9 +182,19 @@ def test_every_shipped_network_has_a_twin_with_the_same_outputs(path):
     assert parameters == count_parameters(network, 4, 500, 2)
 
 
+def test_every_kind_of_layer_is_compared():
+    kinds = {
+        layer.kind
+        for layers in (EVERYTHING, COMPOSED)
+        for _, layer in walk_layers(resolve_architecture({"layers": layers}, "a.yaml").layers)
+    }
+    assert kinds == {each.model_fields["kind"].annotation.__args__[0] for each in ALL_LAYERS}
+
+
 @pytest.mark.parametrize(("task", "both_strands"), [("multi-class", False), ("multi-label", True)])
-def test_every_layer_means_the_same_in_both_backends(task, both_strands):
-    content = {"layers": EVERYTHING, "predict": {"reverse_complement": both_strands}}
+@pytest.mark.parametrize("layers", [EVERYTHING, COMPOSED], ids=["everything", "composed"])
+def test_every_layer_means_the_same_in_both_backends(layers, task, both_strands):
+    content = {"layers": layers, "predict": {"reverse_complement": both_strands}}
     network = resolve_architecture(content, "a.yaml")
     model = random_model(recipe_of(network, 60, task))
     twin = twins_agree(model, 60)

@@ -84,7 +84,11 @@ def family_of(network: Network) -> Family | None:
         return None
     read = _Reader(network.layers)
     conv: Conv | None = read.take(Conv)
-    if conv is None or conv.filters * (1 + conv.reverse_complement) > MOST_FILTERS:
+    if (
+        conv is None
+        or conv.groups > 1
+        or conv.filters * (1 + conv.reverse_complement) > MOST_FILTERS
+    ):
         return None
     rectified, normal = read.rectified(conv)
     before: Dropout | None = read.take(Dropout)

@@ -2,63 +2,33 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from seqgra.alphabet import ALPHABETS
 from seqgra.architecture.defaults import with_defaults
 from seqgra.architecture.layers import (
     Attention,
-    AveragePool,
     BatchNorm,
     Conv,
-    Dense,
-    Flatten,
-    GlobalAveragePool,
-    GlobalMaxPool,
+    Cost,
     Gru,
-    Layer,
-    LayerNorm,
+    LayerError,
     Lstm,
-    MaxPool,
-    Residual,
+    PositionalEncoding,
+    Shape,
+    cost_through,
+    shapes_through,
+    walk_layers,
 )
 from seqgra.architecture.schema import Network
 from seqgra.errors import Problem, bad_input, raise_problems
 
+log = logging.getLogger(__name__)
+
 #: Alphabets whose reversed order of letters is their complement.
 STRANDED = ("DNA", "RNA")
-_OF_POSITIONS = (
-    *(Conv, MaxPool, AveragePool, GlobalMaxPool, GlobalAveragePool),
-    *(Flatten, Lstm, Gru, Attention),
-)
-
-
-class Shape(NamedTuple):
-    """Shape of one example between layers: channels and positions; length 0 once flattened."""
-
-    channels: int
-    length: int
-
-    @property
-    def flat(self) -> bool:
-        """Whether the values are one vector."""
-        return self.length == 0
-
-    def __str__(self) -> str:
-        return (
-            f"{self.channels} values"
-            if self.flat
-            else f"{self.channels} channels x {self.length} positions"
-        )
-
-
-class LayerError(Exception):
-    """A layer cannot work on what it gets: its place in the file, and why."""
-
-    def __init__(self, place: str, message: str) -> None:
-        super().__init__(f"{place}: {message}")
-        self.place, self.message = place, message
 
 
 def layer_shapes(network: Network, letters: int, window: int, file: str) -> list[Shape]:
@@ -80,68 +50,6 @@ def layer_shapes(network: Network, letters: int, window: int, file: str) -> list
     return shapes
 
 
-def shapes_through(layers: Iterable[Layer], shape: Shape, place: str) -> list[Shape]:
-    """Return `shape` and the shape after each of the layers, which stand at `place` of a file.
-
-    Raises
-    ------
-    LayerError
-        Naming the layer that cannot work on what it gets.
-    """
-    shapes = [shape]
-    for number, layer in enumerate(layers):
-        here = f"{place}[{number}].{layer.kind}"
-        try:
-            shapes.append(_shape_after(layer, shapes[-1], here))
-        except ValueError as error:
-            raise LayerError(here, str(error)) from None
-    return shapes
-
-
-def _shape_after(layer: Layer, shape: Shape, place: str) -> Shape:
-    if isinstance(layer, _OF_POSITIONS) and shape.flat:
-        raise ValueError("needs positions, but the values are already one vector")
-    match layer:
-        case Dense():
-            if not shape.flat:
-                raise ValueError("needs one vector; put flatten or global-max-pool before it")
-            return Shape(layer.units, 0)
-        case Conv():
-            return Shape(layer.channels, _length_after_conv(layer, shape.length))
-        case MaxPool() | AveragePool():
-            stride = layer.stride or layer.width
-            if layer.width > shape.length:
-                left = f"only {shape.length} positions are left"
-                raise ValueError(f"is {layer.width} wide, but {left}")
-            return Shape(shape.channels, (shape.length - layer.width) // stride + 1)
-        case GlobalMaxPool() | GlobalAveragePool():
-            return Shape(shape.channels, 0)
-        case Flatten():
-            return Shape(shape.channels * shape.length, 0)
-        case Lstm() | Gru():
-            return Shape(layer.channels, shape.length if layer.output == "positions" else 0)
-        case Attention():
-            if shape.channels % layer.heads:
-                message = f"its {layer.heads} heads cannot share {shape.channels} channels evenly"
-                raise ValueError(message)
-        case Residual():
-            after = shapes_through(layer.layers, shape, f"{place}.layers")[-1]
-            if after != shape:
-                message = f"its layers turn {shape} into {after}; they must keep the shape"
-                raise ValueError(message)
-    return shape
-
-
-def _length_after_conv(layer: Conv, length: int) -> int:
-    if layer.padding == "same":
-        return length
-    padded = length + (2 * layer.padding if isinstance(layer.padding, int) else 0)
-    reach = layer.dilation * (layer.width - 1) + 1
-    if reach > padded:
-        raise ValueError(f"reaches over {reach} positions, but only {padded} are left")
-    return (padded - reach) // layer.stride + 1
-
-
 def check_fit(
     network: Network,
     alphabet: str,
@@ -161,7 +69,7 @@ def check_fit(
     if (network.loss, task) in {("cross-entropy", "multi-label"), ("bce", "multi-class")}:
         message = f"is {network.loss}, which does not suit a {task} task; use auto"
         problems.append(Problem(file, "loss", message))
-    normalised = any(isinstance(layer, BatchNorm) for _, layer in _walk(network.layers, "layers"))
+    normalised = any(isinstance(layer, BatchNorm) for _, layer in walk_layers(network.layers))
     if normalised and network.training.batch_size == 1:
         message = "is 1, but batch-norm needs at least 2"
         problems.append(Problem(file, "training.batch_size", message))
@@ -180,6 +88,30 @@ def check_fit(
         with_defaults(network, backend, file)
     if network.layers:
         layer_shapes(network, len(ALPHABETS[alphabet].letters), window, file)
+        if note := order_note(network):
+            _warn_once(f"{file}: {note}")
+
+
+def order_note(network: Network) -> str:
+    """Return a note on the first attention that cannot see the order of positions, if there is one.
+
+    Without positions of its own, and without a positional encoding or a recurrent layer before it, the
+    output of attention only moves when its input is permuted.
+    """
+    for place, layer in walk_layers(network.layers):
+        if isinstance(layer, PositionalEncoding | Lstm | Gru):
+            return ""
+        if isinstance(layer, Attention) and layer.positions == "none":
+            return (
+                f"{place}: sees no order of positions; put positional-encoding before it, or give it "
+                "`positions: rotary`"
+            )
+    return ""
+
+
+@functools.cache
+def _warn_once(message: str) -> None:
+    log.warning(message)
 
 
 def strand_keys(network: Network) -> list[str]:
@@ -191,17 +123,9 @@ def strand_keys(network: Network) -> list[str]:
         places.append("predict.reverse_complement")
     return places + [
         f"{place}.reverse_complement"
-        for place, layer in _walk(network.layers, "layers")
+        for place, layer in walk_layers(network.layers)
         if isinstance(layer, Conv) and layer.reverse_complement
     ]
-
-
-def _walk(layers: Iterable[Layer], place: str) -> Iterable[tuple[str, Layer]]:
-    for number, layer in enumerate(layers):
-        here = f"{place}[{number}].{layer.kind}"
-        yield here, layer
-        if isinstance(layer, Residual):
-            yield from _walk(layer.layers, f"{here}.layers")
 
 
 def count_parameters(network: Network, letters: int, window: int, outputs: int) -> int:
@@ -212,36 +136,12 @@ def count_parameters(network: Network, letters: int, window: int, outputs: int) 
     InputError
         If a layer cannot work on what it gets.
     """
-    shapes = layer_shapes(network, letters, window, network.description)
-    hidden = sum(map(_parameters, network.layers, shapes))
-    return hidden + (shapes[-1].channels + 1) * outputs
+    output = layer_shapes(network, letters, window, network.description)[-1]
+    return network_cost(network, letters, window).parameters + (output.channels + 1) * outputs
 
 
-def _parameters(layer: Layer, shape: Shape) -> int:
-    match layer:
-        case Conv():
-            return layer.filters * (shape.channels * layer.width + 1)
-        case Dense():
-            return layer.units * (shape.channels + 1)
-        case BatchNorm() | LayerNorm():
-            return 2 * shape.channels
-        case Attention():
-            return 4 * shape.channels * (shape.channels + 1)
-        case Lstm() | Gru():
-            # an LSTM has 4 gates of one bias each; a GRU 3 of two
-            gates, biases = (4, 1) if isinstance(layer, Lstm) else (3, 2)
-            inputs = [shape.channels] + [layer.channels] * (layer.layers - 1)
-            directions = layer.channels // layer.units
-            per_gate = (layer.units * (n + layer.units + biases) for n in inputs)
-            return directions * gates * sum(per_gate)
-        case Residual():
-            shapes = shapes_through(layer.layers, shape, "layers")
-            return sum(map(_parameters, layer.layers, shapes))
-    return 0
-
-
-def count_multiplications(network: Network, letters: int, window: int) -> int:
-    """Return the multiplications of one forward pass of one example, about.
+def network_cost(network: Network, letters: int, window: int) -> Cost:
+    """Return what the layers of a network cost, without the output layer; nothing of a module of the user's.
 
     Raises
     ------
@@ -249,23 +149,6 @@ def count_multiplications(network: Network, letters: int, window: int) -> int:
         If a layer cannot work on what it gets.
     """
     if not network.layers:
-        return 0
-    shapes = layer_shapes(network, letters, window, network.description)
-    return sum(map(_multiplications, network.layers, shapes, shapes[1:]))
-
-
-def _multiplications(layer: Layer, before: Shape, after: Shape) -> int:
-    match layer:
-        case Conv():
-            return layer.channels * before.channels * layer.width * after.length
-        case Dense():
-            return layer.units * before.channels
-        case Lstm() | Gru():
-            return before.length * _parameters(layer, before)
-        case Attention():
-            c, length = before
-            return 4 * c * c * length + 2 * c * length * length
-        case Residual():
-            shapes = shapes_through(layer.layers, before, "layers")
-            return sum(map(_multiplications, layer.layers, shapes, shapes[1:]))
-    return 0
+        return Cost()
+    last = layer_shapes(network, letters, window, network.description)[-1]
+    return cost_through(network.layers, Shape(letters, window)) + Cost(values=last.values)

@@ -1,8 +1,12 @@
-"""Layers of the PyTorch backend: architecture -> module."""
+"""Layers of the PyTorch backend: architecture -> module.
+
+A layer that is made of others says in `through` of which, so that an attribution method may put a rule in
+the place of each (see `pytorch_rules`); by itself it is made of `Steps`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
@@ -10,12 +14,15 @@ from torch import nn
 from seqgra.architecture.layers import (
     Activate,
     Attention,
+    AttentionPool,
     AveragePool,
     BatchNorm,
+    Branches,
     Conv,
     Dense,
     Dropout,
     Flatten,
+    Gate,
     GlobalAveragePool,
     GlobalMaxPool,
     Gru,
@@ -23,10 +30,15 @@ from seqgra.architecture.layers import (
     LayerNorm,
     Lstm,
     MaxPool,
+    PositionalEncoding,
+    Repeat,
     Residual,
+    Shape,
+    SqueezeExcite,
+    shapes_through,
 )
 from seqgra.architecture.schema import Network
-from seqgra.architecture.shapes import Shape, layer_shapes, shapes_through
+from seqgra.architecture.shapes import layer_shapes
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -62,6 +74,43 @@ class SharedConv(nn.Conv1d):
         return nn.functional.conv1d(
             values, weight, bias, self.stride, self.padding, self.dilation, self.groups
         )
+
+
+class Steps:
+    """What layers made of others are made of, each doing what it does in training."""
+
+    def layer(self, module: nn.Module, values: torch.Tensor) -> torch.Tensor:
+        """Return the output of a module."""
+        result: torch.Tensor = module(values)
+        return result
+
+    def product(
+        self,
+        left: torch.Tensor,
+        right: torch.Tensor,
+        multiply: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = torch.mul,
+    ) -> torch.Tensor:
+        """Return a product, or matrix product, of two outputs."""
+        return multiply(left, right)
+
+    def softmax(self, values: torch.Tensor) -> torch.Tensor:
+        """Return the softmax over the last axis."""
+        return values.softmax(dim=-1)
+
+
+_STEPS = Steps()
+
+
+class Composite(nn.Module):
+    """A layer made of others; `forward` is `through` with the layers' own steps."""
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Return the output of the layer."""
+        return self.through(values, _STEPS)
+
+    def through(self, values: torch.Tensor, steps: Steps) -> torch.Tensor:
+        """Return the output of the layer, made by `steps`."""
+        raise NotImplementedError
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -104,38 +153,179 @@ class Recurrent(nn.Module):
         return torch.cat([forward, backward], dim=1)
 
 
-class SelfAttention(nn.Module):
+class AddedPositions(nn.Module):
+    """A number added to each channel and position: (N, C, L) -> (N, C, L)."""
+
+    table: torch.Tensor
+
+    def __init__(self, shape: Shape, encoding: str) -> None:
+        super().__init__()
+        if encoding == "learned":
+            self.table = nn.Parameter(torch.empty(shape.channels, shape.length))
+            nn.init.normal_(self.table, std=0.02)
+        else:
+            self.register_buffer("table", sinusoids(shape), persistent=False)
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Return the sum."""
+        return values + self.table
+
+
+def sinusoids(shape: Shape) -> torch.Tensor:
+    """Return sines (even channels) and cosines (odd ones) of positions: float32 (C, L).
+
+    Channels 2 i and 2 i + 1 have the wavelength 2 pi 10,000^(2 i / C) (doi:10.48550/arXiv.1706.03762).
+    """
+    channels = torch.arange(shape.channels, dtype=torch.float64)
+    rate = 10_000 ** (-(channels - channels % 2) / shape.channels)
+    angle = rate[:, None] * torch.arange(shape.length, dtype=torch.float64)
+    return torch.where(channels[:, None] % 2 == 0, angle.sin(), angle.cos()).float()
+
+
+class RelativeBias(nn.Module):
+    """A learned number added to the attention scores of each head and distance: (N, H, L, L)."""
+
+    distance: torch.Tensor
+
+    def __init__(self, heads: int, length: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(heads, 2 * length - 1))
+        places = torch.arange(length)
+        distance = places[None, :] - places[:, None] + length - 1
+        self.register_buffer("distance", distance, persistent=False)
+
+    def forward(self, scores: torch.Tensor) -> torch.Tensor:
+        """Return the sum."""
+        return scores + self.weight[:, self.distance]
+
+
+class Rotary(nn.Module):
+    """Pairs of channels turned by angles that grow with the position: (N, H, L, D) -> (N, H, L, D).
+
+    Channels i and i + D / 2 are a pair; its angle at position p is p 10,000^(-2 i / D).
+    """
+
+    cosine: torch.Tensor
+    sine: torch.Tensor
+
+    def __init__(self, length: int, channels: int) -> None:
+        super().__init__()
+        rate = 10_000 ** (-torch.arange(0, channels, 2, dtype=torch.float64) / channels)
+        angle = (torch.arange(length, dtype=torch.float64)[:, None] * rate).repeat(1, 2)
+        self.register_buffer("cosine", angle.cos().float(), persistent=False)
+        self.register_buffer("sine", angle.sin().float(), persistent=False)
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Turn every pair."""
+        first, second = values.chunk(2, dim=-1)
+        return values * self.cosine + torch.cat([-second, first], dim=-1) * self.sine
+
+
+class SelfAttention(Composite):
     """Multi-head self-attention: (N, C, L) -> (N, C, L); see `architecture.layers.Attention`."""
 
-    def __init__(self, channels: int, heads: int, dropout: float) -> None:
+    def __init__(self, shape: Shape, layer: Attention) -> None:
         super().__init__()
+        channels, self.heads = shape.channels, layer.heads
         self.query, self.key = nn.Linear(channels, channels), nn.Linear(channels, channels)
-        self.value, self.output = nn.Linear(channels, channels), nn.Linear(channels, channels)
-        self.softmax, self.dropout = nn.Softmax(dim=-1), nn.Dropout(dropout)
-        self.heads = heads
+        self.value = nn.Linear(channels, channels)
+        self.rotary = self.bias = None
+        if layer.positions == "rotary":
+            self.rotary = Rotary(shape.length, channels // layer.heads)
+        elif layer.positions == "relative":
+            self.bias = RelativeBias(layer.heads, shape.length)
+        self.output, self.dropout = nn.Linear(channels, channels), nn.Dropout(layer.dropout)
 
-    def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """Let every position look at all."""
+    def through(self, values: torch.Tensor, steps: Steps) -> torch.Tensor:
+        """Return at every position the mean of the values of all, weighted by attention."""
         values = values.transpose(1, 2)
         query, key, value = (
-            part(values).unflatten(2, (self.heads, -1)).transpose(1, 2)
+            steps.layer(part, values).unflatten(2, (self.heads, -1)).transpose(1, 2)
             for part in (self.query, self.key, self.value)
         )
-        scores = query @ key.transpose(2, 3) / query.shape[-1] ** 0.5
-        mixed = self.dropout(self.softmax(scores)) @ value
-        return self.output(mixed.transpose(1, 2).flatten(2)).transpose(1, 2)
+        if self.rotary is not None:
+            query, key = steps.layer(self.rotary, query), steps.layer(self.rotary, key)
+        scores = steps.product(query, key.transpose(2, 3), torch.matmul) / query.shape[-1] ** 0.5
+        if self.bias is not None:
+            scores = steps.layer(self.bias, scores)
+        weights = steps.layer(self.dropout, steps.softmax(scores))
+        mixed = steps.product(weights, value, torch.matmul).transpose(1, 2).flatten(2)
+        return steps.layer(self.output, mixed).transpose(1, 2)
 
 
-class Sum(nn.Module):
-    """A residual block: what `body` makes of the input, plus the input."""
+class AttentionMean(Composite):
+    """Means over positions, weighted by a softmax of one unit a head: (N, C, L) -> (N, H C)."""
 
-    def __init__(self, body: nn.Sequential) -> None:
+    def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
-        self.body = body
+        self.score = nn.Linear(channels, heads)
 
-    def forward(self, values: torch.Tensor) -> torch.Tensor:
+    def through(self, values: torch.Tensor, steps: Steps) -> torch.Tensor:
+        """Return all channels of the first head, then those of the next."""
+        values = values.transpose(1, 2)
+        weights = steps.softmax(steps.layer(self.score, values).transpose(1, 2))
+        return steps.product(weights, values, torch.matmul).flatten(1)
+
+
+class Gated(Composite):
+    """The first half of the channels times an activation of the second half."""
+
+    def __init__(self, activation: nn.Module) -> None:
+        super().__init__()
+        self.activation = activation
+
+    def through(self, values: torch.Tensor, steps: Steps) -> torch.Tensor:
+        """Return half the channels."""
+        kept, gate = values.chunk(2, dim=1)
+        return steps.product(kept, steps.layer(self.activation, gate))
+
+
+class ChannelGate(Composite):
+    """Squeeze and excitation: (N, C, L) -> (N, C, L); see `architecture.layers.SqueezeExcite`."""
+
+    def __init__(self, channels: int, units: int, activation: list[nn.Module]) -> None:
+        super().__init__()
+        squeeze, excite = nn.Linear(channels, units), nn.Linear(units, channels)
+        self.body = nn.Sequential(squeeze, *activation, excite, nn.Sigmoid())
+
+    def through(self, values: torch.Tensor, steps: Steps) -> torch.Tensor:
+        """Return every channel times its factor."""
+        factors = steps.layer(self.body, values.mean(dim=2))
+        return steps.product(values, factors[:, :, None])
+
+
+class Sum(Composite):
+    """A residual block: the output of `body` plus the input, or the input's projection."""
+
+    def __init__(self, body: nn.Sequential, projection: nn.Module | None = None) -> None:
+        super().__init__()
+        self.body, self.projection = body, projection
+
+    def through(self, values: torch.Tensor, steps: Steps) -> torch.Tensor:
         """Return body(x) + x."""
-        return self.body(values) + values
+        added = values if self.projection is None else steps.layer(self.projection, values)
+        return steps.layer(self.body, values) + added
+
+
+class Join(Composite):
+    """Several networks with the same input, whose outputs are joined (see `Branches`)."""
+
+    def __init__(self, paths: list[nn.Sequential], join: str) -> None:
+        super().__init__()
+        self.paths, self.join = nn.ModuleList(paths), join
+
+    def through(self, values: torch.Tensor, steps: Steps) -> torch.Tensor:
+        """Return the joined outputs."""
+        return self.joined([steps.layer(path, values) for path in self.paths], steps)
+
+    def joined(self, outputs: list[torch.Tensor], steps: Steps) -> torch.Tensor:
+        """Join the outputs of all paths."""
+        if self.join == "concatenate":
+            return torch.cat(outputs, dim=1)
+        joined = outputs[0]
+        for output in outputs[1:]:
+            joined = joined + output if self.join == "sum" else steps.product(joined, output)
+        return joined
 
 
 class StrandAverage(nn.Module):
@@ -200,14 +390,37 @@ def _modules(layer: Layer, shape: Shape) -> Iterator[nn.Module]:
             yield nn.Flatten()
         case Flatten():
             yield nn.Flatten()
+        case AttentionPool():
+            yield AttentionMean(shape.channels, layer.heads)
         case Lstm() | Gru():
             yield Recurrent(layer, shape.channels)
+        case PositionalEncoding():
+            yield AddedPositions(shape, layer.encoding)
         case Attention():
-            yield SelfAttention(shape.channels, layer.heads, layer.dropout)
+            yield SelfAttention(shape, layer)
+        case Gate():
+            yield Gated(nn.Sequential(*_activation(layer.function)))
+        case SqueezeExcite():
+            yield ChannelGate(shape.channels, layer.units, list(_activation(layer.activation)))
         case Residual():
-            shapes = shapes_through(layer.layers, shape, "layers")
-            yield Sum(nn.Sequential(*_sequence(layer.layers, shapes)))
+            body = _network(layer.layers, shape)
+            yield Sum(body, _projection(layer, shape) if layer.projection else None)
             yield from _activation(layer.activation)
+        case Branches():
+            yield Join([_network(path, shape) for path in layer.paths], layer.join)
+        case Repeat():
+            yield from _network(layer.unrolled, shape)
+
+
+def _network(layers: tuple[Layer, ...], shape: Shape) -> nn.Sequential:
+    return nn.Sequential(*_sequence(layers, shapes_through(layers, shape, "layers")))
+
+
+def _projection(layer: Residual, shape: Shape) -> nn.Module:
+    after = layer.shape_after(shape, "layers")
+    if shape.flat:
+        return nn.Linear(shape.channels, after.channels)
+    return nn.Conv1d(shape.channels, after.channels, 1, stride=layer.stride(shape, after))
 
 
 def _convolution(layer: Conv, shape: Shape) -> nn.Conv1d:
@@ -218,6 +431,7 @@ def _convolution(layer: Conv, shape: Shape) -> nn.Conv1d:
         layer.width,
         stride=layer.stride,
         dilation=layer.dilation,
+        groups=layer.groups,
         padding=0 if layer.padding == "valid" else layer.padding,
     )
 

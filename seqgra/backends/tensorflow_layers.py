@@ -21,12 +21,15 @@ from torch import nn
 from seqgra.architecture.layers import (
     Activate,
     Attention,
+    AttentionPool,
     AveragePool,
     BatchNorm,
+    Branches,
     Conv,
     Dense,
     Dropout,
     Flatten,
+    Gate,
     GlobalAveragePool,
     GlobalMaxPool,
     Gru,
@@ -34,16 +37,24 @@ from seqgra.architecture.layers import (
     LayerNorm,
     Lstm,
     MaxPool,
+    PositionalEncoding,
+    Repeat,
     Residual,
+    Shape,
+    SqueezeExcite,
 )
 from seqgra.architecture.schema import Network
 from seqgra.architecture.shapes import layer_shapes
+from seqgra.backends.pytorch_layers import AddedPositions, RelativeBias, Rotary, sinusoids
 
 if keras.backend.backend() != "tensorflow":
     raise RuntimeError("Keras was imported with another backend before seqgra could choose one")
 
 #: What holds weights, in the order in which data flows: the same on both sides.
-_WEIGHTED = (nn.Conv1d, nn.Linear, nn.BatchNorm1d, nn.LayerNorm, nn.LSTM, nn.GRU)
+_WEIGHTED = (
+    *(nn.Conv1d, nn.Linear, nn.BatchNorm1d, nn.LayerNorm, nn.LSTM, nn.GRU),
+    *(AddedPositions, RelativeBias),
+)
 
 
 @keras.saving.register_keras_serializable("seqgra")
@@ -66,6 +77,63 @@ class SharedConv1D(keras.layers.Conv1D):
         """Return twice the channels of an ordinary convolution."""
         *rest, channels = super().compute_output_shape(input_shape)
         return (*rest, None if channels is None else 2 * channels)
+
+
+@keras.saving.register_keras_serializable("seqgra")
+class AddPositions(keras.layers.Layer):
+    """A number added to each position and channel: (N, L, C) -> (N, L, C); see `AddedPositions`."""
+
+    def __init__(self, encoding: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.encoding = encoding
+
+    def build(self, input_shape: Any) -> None:
+        """Make the table of the window."""
+        _, length, channels = input_shape
+        if self.encoding == "learned":
+            self.table = self.add_weight(shape=(length, channels), name="table")
+        else:
+            self.table = sinusoids(Shape(channels, length)).numpy().T
+
+    def call(self, inputs: Any) -> Any:
+        """Return the sum."""
+        return inputs + self.table
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what makes the layer again."""
+        return {**super().get_config(), "encoding": self.encoding}
+
+
+@keras.saving.register_keras_serializable("seqgra")
+class AddRelativeBias(keras.layers.Layer):
+    """A number added to the scores of each head and distance: (N, H, L, L); see `RelativeBias`."""
+
+    def build(self, input_shape: Any) -> None:
+        """Make the numbers, and the distance of each pair."""
+        _, heads, length, _ = input_shape
+        self.bias = self.add_weight(shape=(heads, 2 * length - 1), name="bias")
+        places = np.arange(length)
+        self.distance = (places[None, :] - places[:, None] + length - 1).astype(np.int32)
+
+    def call(self, inputs: Any) -> Any:
+        """Return the sum."""
+        return inputs + keras.ops.take(self.bias, self.distance, axis=1)
+
+
+@keras.saving.register_keras_serializable("seqgra")
+class TurnPairs(keras.layers.Layer):
+    """Pairs of channels turned by the position: (N, H, L, D) -> (N, H, L, D); see `Rotary`."""
+
+    def build(self, input_shape: Any) -> None:
+        """Make sines and cosines."""
+        turn = Rotary(input_shape[2], input_shape[3])
+        self.cosine, self.sine = turn.cosine.numpy(), turn.sine.numpy()
+
+    def call(self, inputs: Any) -> Any:
+        """Turn every pair."""
+        first, second = keras.ops.split(inputs, 2, axis=-1)
+        turned = keras.ops.concatenate([-second, first], axis=-1)
+        return inputs * self.cosine + turned * self.sine
 
 
 class Builder:
@@ -135,11 +203,44 @@ class Builder:
                 return self._add(k.Flatten, self._add(k.Permute, values, (2, 1)))
             case Lstm() | Gru():
                 return self._recurrent(layer, values)
+            case PositionalEncoding():
+                return self._add(AddPositions, values, layer.encoding)
             case Attention():
                 return self._attention(layer, values)
+            case AttentionPool():
+                scores = self._add(k.Dense, values, layer.heads)
+                weights = keras.ops.softmax(keras.ops.transpose(scores, (0, 2, 1)))
+                return self._add(k.Flatten, keras.ops.matmul(weights, values))
+            case Gate():
+                kept, gate = keras.ops.split(values, 2, axis=-1)
+                return keras.ops.multiply(kept, self._activate(layer.function, gate))
+            case SqueezeExcite():
+                means = self._add(k.GlobalAveragePooling1D, values)
+                squeezed = self._activate(layer.activation, self._add(k.Dense, means, layer.units))
+                factors = self._add(k.Dense, squeezed, values.shape[-1], activation="sigmoid")
+                return keras.ops.multiply(values, keras.ops.expand_dims(factors, 1))
             case Residual():
-                changed = self._through(layer.layers, values)
-                return self._activate(layer.activation, self._add(k.Add, [changed, values]))
+                return self._residual(layer, values)
+            case Branches():
+                return self._join(layer.join, [self._through(path, values) for path in layer.paths])
+            case Repeat():
+                return self._through(layer.unrolled, values)
+
+    def _residual(self, layer: Residual, values: Any) -> Any:
+        changed = self._through(layer.layers, values)
+        if layer.projection and len(values.shape) == 2:
+            values = self._add(keras.layers.Dense, values, changed.shape[-1])
+        elif layer.projection:
+            before, after = (Shape(each.shape[2], each.shape[1]) for each in (values, changed))
+            stride = layer.stride(before, after)
+            values = self._add(keras.layers.Conv1D, values, after.channels, 1, strides=stride)
+        return self._activate(layer.activation, self._add(keras.layers.Add, [changed, values]))
+
+    def _join(self, join: str, outputs: list[Any]) -> Any:
+        if join == "concatenate":
+            return self._add(keras.layers.Concatenate, outputs)
+        kind = keras.layers.Add if join == "sum" else keras.layers.Multiply
+        return self._add(kind, outputs)
 
     def _dropout(self, rate: float, values: Any) -> Any:
         """Add dropout with a fixed seed, which training replaces in every epoch."""
@@ -159,6 +260,7 @@ class Builder:
             padding = "valid"
         kind = SharedConv1D if layer.reverse_complement else keras.layers.Conv1D
         options = {"strides": layer.stride, "dilation_rate": layer.dilation, "padding": padding}
+        options |= {"groups": layer.groups} if layer.groups > 1 else {}
         return self._add(kind, values, layer.filters, layer.width, **options)
 
     def _recurrent(self, layer: Lstm | Gru, values: Any) -> Any:
@@ -184,14 +286,21 @@ class Builder:
 
         dense = keras.layers.Dense
         query, key, value = (heads(self._add(dense, values, channels)) for _ in range(3))
+        if layer.positions == "rotary":
+            query, key = self._add(TurnPairs, query), self._add(TurnPairs, key)
         scores = keras.ops.matmul(query, keras.ops.transpose(key, (0, 1, 3, 2))) / width**0.5
+        if layer.positions == "relative":
+            scores = self._add(AddRelativeBias, scores)
         weights = self._dropout(layer.dropout, keras.ops.softmax(scores))
         mixed = keras.ops.transpose(keras.ops.matmul(weights, value), (0, 2, 1, 3))
         return self._add(dense, keras.ops.reshape(mixed, (-1, length, channels)), channels)
 
 
 def _torch_parts(module: nn.Module) -> Iterator[nn.Module]:
-    return (part for part in module.modules() if isinstance(part, _WEIGHTED))
+    for part in module.modules():
+        constant = isinstance(part, AddedPositions) and not isinstance(part.table, nn.Parameter)
+        if isinstance(part, _WEIGHTED) and not constant:
+            yield part
 
 
 def take_from_torch(weighted: list[Any], module: nn.Module) -> None:
@@ -232,6 +341,10 @@ def _to_keras(part: nn.Module) -> Iterator[list[np.ndarray]]:
         yield [_array(values) for values in kept]
     elif isinstance(part, nn.LayerNorm):
         yield [_array(part.weight), _array(part.bias)]
+    elif isinstance(part, AddedPositions):
+        yield [_array(part.table).T]
+    elif isinstance(part, RelativeBias):
+        yield [_array(part.weight)]
     else:
         assert isinstance(part, nn.RNNBase)
         for level in range(part.num_layers):
@@ -271,6 +384,10 @@ def _to_torch(part: nn.Module, given: list[list[np.ndarray]]) -> dict[str, np.nd
         return dict(zip(("weight", "bias", "running_mean", "running_var"), first, strict=True))
     if isinstance(part, nn.LayerNorm):
         return dict(zip(("weight", "bias"), first, strict=True))
+    if isinstance(part, AddedPositions):
+        return {"table": first[0].T}
+    if isinstance(part, RelativeBias):
+        return {"weight": first[0]}
     assert isinstance(part, nn.RNNBase)
     weights: dict[str, np.ndarray] = {}
     for level, arrays in enumerate(given):

@@ -253,6 +253,8 @@ def _check_one(file: Path, library: Path | None) -> list[str]:
     """Check a file of any kind; return what its user should know."""
     from seqgra.architecture.descriptor import looks_like_descriptor
     from seqgra.architecture.load import load_architecture
+    from seqgra.architecture.schema import Network
+    from seqgra.architecture.shapes import order_note
     from seqgra.grammar.load import load_grammar
     from seqgra.grid import read_grid
     from seqgra.law.law import compile_law
@@ -266,9 +268,10 @@ def _check_one(file: Path, library: Path | None) -> list[str]:
     if content.keys() & {"grammars", "datasets"}:
         return read_grid(file, library_folders(library)).notes
     if content.keys() & {"layers", "features", "module"}:
-        load_architecture(file)
-    else:
-        compile_law(load_grammar(file), str(file))
+        architecture = load_architecture(file)
+        note = order_note(architecture) if isinstance(architecture, Network) else ""
+        return [note] if note else []
+    compile_law(load_grammar(file), str(file))
     return []
 
 

@@ -11,9 +11,8 @@ import math
 from typing import NamedTuple
 
 from seqgra.alphabet import ALPHABETS
-from seqgra.architecture.layers import Attention
 from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Network
-from seqgra.architecture.shapes import count_multiplications, count_parameters, layer_shapes
+from seqgra.architecture.shapes import count_parameters, network_cost
 from seqgra.dataset import split_size
 from seqgra.grammar.schema import Grammar
 from seqgra.grid.config import AttributionPlan, MethodPlan, TunePlan
@@ -70,14 +69,10 @@ def network_size(architecture: Architecture, grammar: Grammar) -> Size:
     if not architecture.layers:
         return _UNKNOWN
     letters, window = len(ALPHABETS[grammar.alphabet].letters), grammar.longest
-    shapes = layer_shapes(architecture, letters, window, architecture.description)
-    numbers = sum(shape.channels * max(shape.length, 1) for shape in shapes)
-    for layer, before in zip(architecture.layers, shapes, strict=False):
-        numbers += layer.heads * before.length**2 if isinstance(layer, Attention) else 0
-    multiplications = count_multiplications(architecture, letters, window)
+    cost = network_cost(architecture, letters, window)
     outputs = len(grammar.conditions)
     weights = count_parameters(architecture, letters, window, outputs)
-    return Size(multiplications, numbers, weights)
+    return Size(cost.multiplications, cost.values, weights)
 
 
 def simulation(grammar: Grammar, examples: int) -> Cost:
