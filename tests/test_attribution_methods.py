@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from captum.attr import Deconvolution, GuidedBackprop, LayerGradCam, Occlusion
+from tangermeme.deep_lift_shap import BilinearOp, deep_lift_shap
 from torch import nn
 
 from seqgra.alphabet import PADDING, UNKNOWN
@@ -44,6 +45,17 @@ RULED = [
     "global-max-pool",
     {"dense": {"units": 6, "activation": "sigmoid"}},
     {"dropout": 0.2},
+]
+#: The same of layers made of others.
+COMPOSED = [
+    {"conv": {"filters": 12, "width": 5, "activation": "relu"}},
+    {"positional-encoding": "learned"},
+    {"residual": ["layer-norm", {"attention": {"heads": 3, "positions": "rotary"}}]},
+    {"residual": ["layer-norm", {"attention": {"heads": 2, "positions": "relative"}}]},
+    {"branches": {"paths": [[], [{"conv": {"filters": 12, "width": 3}}]], "join": "product"}},
+    {"branches": [["gate"], [{"conv": {"filters": 6, "width": 3, "groups": 6}}]]},
+    {"squeeze-excite": 4},
+    {"branches": [["global-max-pool"], [{"attention-pool": 2}]]},
 ]
 RECTIFIED = [
     {"conv": {"filters": 6, "width": 5, "activation": "relu"}},
@@ -175,8 +187,9 @@ def test_grad_cam_of_one_filter_is_where_the_filter_is():
 
 @pytest.mark.parametrize("task", ["multi-class", "multi-label"])
 @pytest.mark.parametrize("both", [False, True], ids=["one strand", "both strands"])
-def test_deep_lift_is_exact_for_every_layer_with_a_rule(task, both):
-    content = {"layers": RULED, "predict": {"reverse_complement": both}}
+@pytest.mark.parametrize("layers", [RULED, COMPOSED], ids=["plain", "composed"])
+def test_deep_lift_is_exact_for_every_layer_with_a_rule(layers, task, both):
+    content = {"layers": layers, "predict": {"reverse_complement": both}}
     model, (_, inputs, target) = model_of(content, task=task), sequences()
     double = copy.deepcopy(model.module).double()
     rules = Backprop(double, task)
@@ -189,6 +202,68 @@ def test_deep_lift_is_exact_for_every_layer_with_a_rule(task, both):
         gap = values.sum(axis=(1, 2)) - (difference[0] - difference[1])
         assert np.abs(gap).max() < 1e-8
         assert np.abs(difference[0] - difference[1]).max() > 1e-3
+
+
+class TangermemeTransformer(nn.Module):
+    """Our transformer of `test_deep_lift_of_a_transformer_...`, written as tangermeme's hooks need it."""
+
+    def __init__(self, parts):
+        super().__init__()
+        self.conv, relu, self.positions, residual, gate, pool, self.dense = parts
+        self.norm, self.attention = (copy.deepcopy(part) for part in residual.body)
+        self.plain_norm = nn.LayerNorm(self.norm.normalized_shape)
+        self.plain_norm.load_state_dict(self.norm.state_dict())
+        self.relu, self.sigmoid, self.softmax = relu, copy.deepcopy(gate.activation), nn.Softmax(-1)
+        self.score, self.pool_softmax, self.heads = pool.score, nn.Softmax(-1), self.attention.heads
+        self.scores, self.mixed, self.gated, self.pooled = (
+            *(BilinearOp(), BilinearOp(), BilinearOp("...,...->..."), BilinearOp()),
+        )
+
+    def forward(self, values):
+        values = self.positions(self.relu(self.conv(values)))
+        turned = self.plain_norm(values.transpose(1, 2))
+        query, key, value = (
+            part(turned).unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for part in (self.attention.query, self.attention.key, self.attention.value)
+        )
+        query, key = self.attention.rotary(query), self.attention.rotary(key)
+        weights = self.softmax(self.scores(query, key.transpose(2, 3)) / query.shape[-1] ** 0.5)
+        mixed = self.mixed(weights, value).transpose(1, 2).flatten(2)
+        values = values + self.attention.output(mixed).transpose(1, 2)
+        kept, gate = values.chunk(2, dim=1)
+        values = self.gated(kept, self.sigmoid(gate)).transpose(1, 2)
+        weights = self.pool_softmax(self.score(values).transpose(1, 2))
+        return self.dense(self.pooled(weights, values).flatten(1))
+
+
+def test_deep_lift_of_a_transformer_agrees_with_tangermeme():
+    layers = [
+        {"conv": {"filters": 12, "width": 5, "activation": "relu"}},
+        {"positional-encoding": "learned"},
+        {"residual": ["layer-norm", {"attention": {"heads": 2, "positions": "rotary"}}]},
+        "gate",
+        {"attention-pool": 2},
+    ]
+    model, (x, inputs, target) = model_of(layers, task="multi-label"), sequences()
+    x, inputs, target = x[3:], inputs[3:], target[3:]  # whole sequences alone
+    double = copy.deepcopy(model.module).double()
+    references = shuffled(x, 4, 1)[0].astype(np.float64)
+    own = Backprop(double, model.task).multipliers(inputs.astype(np.float64), references, target)
+    theirs = TangermemeTransformer(copy.deepcopy(double)).double().eval()
+    np.testing.assert_allclose(
+        theirs(torch.tensor(references)).detach(), double(torch.tensor(references)).detach()
+    )
+    for label in np.unique(target).tolist():
+        chosen = target == label
+        multipliers = deep_lift_shap(
+            theirs,
+            torch.tensor(inputs[chosen]).double(),
+            target=label,
+            references=torch.tensor(references[chosen])[:, None],
+            raw_outputs=True,
+            device="cpu",
+        )
+        np.testing.assert_allclose(own[chosen], multipliers[:, 0], atol=1e-9)
 
 
 def test_deep_lift_of_a_linear_network_is_its_weights():
@@ -284,7 +359,7 @@ def test_refusals_follow_from_the_layers():
     by_layers = [*rectified, "deep-lift", "deep-shap"]
     assert refused == {
         "lstm": by_layers,
-        "attention": by_layers,
+        "attention": rectified,
         "gelu": rectified,
         "dense": [],
         "own": [*by_layers, "grad-cam"],
@@ -293,18 +368,22 @@ def test_refusals_follow_from_the_layers():
     assert [m for m in METHODS if "needs a convolution" in refusal(m, dense)] == ["grad-cam"]
 
 
-@pytest.mark.parametrize("layer", [{"lstm": 4}, "layer-norm", {"attention": 1}])
+@pytest.mark.parametrize(
+    "layer",
+    [{"lstm": 4}, "layer-norm", {"attention": 1}, "gate", {"squeeze-excite": 2}]
+    + [{"branches": {"paths": [[], []], "join": "product"}}],
+    ids=str,
+)
 def test_what_has_no_rule_is_refused_by_the_walk_too(layer):
     conv = {"conv": {"filters": 4, "width": 3, "activation": "relu"}}
     model, (_, inputs, target) = model_of([conv, layer, "flatten"]), sequences()
     rules = Backprop(model.module, model.task)
-    for refused in (
-        lambda: rules.guided(inputs, target),
-        lambda: rules.deconvolution(inputs, target),
-        lambda: rules.multipliers(inputs, inputs, target),
-    ):
+    for rectified in (rules.guided, rules.deconvolution):
         with pytest.raises(NotDefined, match="is not defined for the layer"):
-            refused()
+            rectified(inputs, target)
+    if layer == {"lstm": 4}:
+        with pytest.raises(NotDefined, match="is not defined for the layer"):
+            rules.multipliers(inputs, inputs, target)
     assert rules.class_activation(inputs, target).shape == (6, 40)
 
 

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from seqgra.architecture.layers import Conv, Layer, Residual
+from seqgra.architecture.layers import Conv, walk_layers
 from seqgra.architecture.schema import Network
 from seqgra.attribute import gradients, mutagenesis, sufficient_subsets
 from seqgra.attribute.references import BASELINES
@@ -222,11 +222,14 @@ METHODS: dict[str, Method] = {
     ),
 }
 
+_UNRECTIFIED = (
+    *("lstm", "gru", "attention", "attention-pool", "gate", "squeeze-excite", "layer-norm"),
+)
 #: Layers without a rule, by source: no method is defined where the sentence would not hold.
 _WITHOUT_RULE = {
-    "multipliers": ("lstm", "gru", "attention", "layer-norm"),
-    "guided": ("lstm", "gru", "attention", "layer-norm"),
-    "deconvolution": ("lstm", "gru", "attention", "layer-norm"),
+    "multipliers": ("lstm", "gru"),
+    "guided": _UNRECTIFIED,
+    "deconvolution": _UNRECTIFIED,
 }
 _RECTIFIED = ("guided", "deconvolution")
 
@@ -269,7 +272,7 @@ def refusal(method: str, network: Network | None) -> str:
         return f"{method} is defined for networks only"
     if network.module is not None:
         return f"{method} needs layers it knows; a module of your own may do anything"
-    layers = list(_all_layers(network.layers))
+    layers = [layer for _, layer in walk_layers(network.layers)]
     for layer in layers:
         if layer.kind in _WITHOUT_RULE.get(source, ()):
             return f"{method} has no rule for the layer {layer.kind}"
@@ -279,10 +282,3 @@ def refusal(method: str, network: Network | None) -> str:
     if source == "maps" and not any(isinstance(layer, Conv) for layer in layers):
         return f"{method} needs a convolution; the network has none"
     return ""
-
-
-def _all_layers(layers: Iterable[Layer]) -> Iterable[Layer]:
-    for layer in layers:
-        yield layer
-        if isinstance(layer, Residual):
-            yield from _all_layers(layer.layers)

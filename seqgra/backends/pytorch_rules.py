@@ -7,6 +7,7 @@ it refuses.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,11 +15,20 @@ import torch
 from torch import nn
 
 from seqgra.backends.pytorch_layers import (
+    AddedPositions,
+    AttentionMean,
+    ChannelGate,
     ChannelNorm,
+    Composite,
     Exponential,
+    Gated,
+    Join,
     Recurrent,
+    RelativeBias,
+    Rotary,
     SelfAttention,
     SharedConv,
+    Steps,
     StrandAverage,
     Sum,
 )
@@ -26,21 +36,26 @@ from seqgra.model import MULTI_LABEL, NotDefined
 
 _LINEAR = (
     *(nn.Conv1d, SharedConv, nn.Linear, nn.AvgPool1d, nn.BatchNorm1d),
-    *(nn.Dropout, nn.Flatten, nn.Identity),
+    *(nn.Dropout, nn.Flatten, nn.Identity, AddedPositions, RelativeBias, Rotary),
 )
 _ACTIVATIONS = (
     *(nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh, nn.Softplus),
     Exponential,
 )
-_OTHERS = (nn.LayerNorm, ChannelNorm, Recurrent, SelfAttention)
+_ADDED = (Sum, Join)  # these multiply nothing, but for a join by products
+_MULTIPLIED = (SelfAttention, AttentionMean, Gated, ChannelGate)
 #: Input differences below this share of the input's size are taken for none.
 _SAME = {torch.float32: 1e-5, torch.float64: 1e-10}
 
 
-class Rule:
-    """What layers do on a walk; here what they do by themselves."""
+class Rule(Steps):
+    """What layers do on a walk; here what they do by themselves, and nothing for what multiplies outputs."""
 
     name = "a gradient"
+
+    def layer(self, module: nn.Module, values: torch.Tensor) -> torch.Tensor:
+        """Return the output of a part of a layer, walked by the same rule."""
+        return walk(module, values, self)
 
     def activation(self, layer: nn.Module, values: torch.Tensor) -> torch.Tensor:
         """Return the output of an activation."""
@@ -54,12 +69,22 @@ class Rule:
         """Return the output of an affine layer."""
         return _call(layer, values)
 
+    def composite(self, layer: Composite, values: torch.Tensor) -> torch.Tensor:
+        """Return the output of a layer made of others."""
+        if isinstance(layer, _ADDED) and getattr(layer, "join", "") != "product":
+            return layer.through(values, self)
+        return self.other(layer, values)
+
+    def normalise(self, layer: nn.LayerNorm, values: torch.Tensor) -> torch.Tensor:
+        """Return the output of layer normalisation over the last axis."""
+        return self.other(layer, values)
+
     def other(self, layer: nn.Module, values: torch.Tensor) -> torch.Tensor:
-        """Return the output of a layer that is neither; refused unless a rule knows better."""
+        """Return the output of any other layer; refused unless a rule knows better."""
         raise NotDefined(f"{self.name} is not defined for the layer {type(layer).__name__}")
 
 
-def _call(layer: nn.Module, values: torch.Tensor) -> torch.Tensor:
+def _call(layer: Callable[[torch.Tensor], torch.Tensor], values: torch.Tensor) -> torch.Tensor:
     """Apply a layer to values that stay as they are, even if it works in place."""
     result: torch.Tensor = layer(values.clone() if getattr(layer, "inplace", False) else values)
     return result
@@ -78,8 +103,8 @@ def walk(module: nn.Module, values: torch.Tensor, rule: Rule) -> torch.Tensor:
         for part in module.children():
             values = walk(part, values, rule)
         return values
-    if isinstance(module, Sum) and kind is Sum:
-        return walk(module.body, values, rule) + values
+    if isinstance(module, Composite) and kind in (*_ADDED, *_MULTIPLIED):
+        return rule.composite(module, values)
     if isinstance(module, StrandAverage) and kind is StrandAverage:
         turned = walk(module.body, values.flip(1, 2), rule)
         return (walk(module.body, values, rule) + turned) / 2
@@ -89,7 +114,11 @@ def walk(module: nn.Module, values: torch.Tensor, rule: Rule) -> torch.Tensor:
         return rule.activation(module, values)
     if isinstance(module, nn.MaxPool1d) and kind is nn.MaxPool1d:
         return rule.pool(module, values)
-    if kind in _OTHERS:
+    if isinstance(module, ChannelNorm) and kind is ChannelNorm:
+        return rule.normalise(module, values.transpose(1, 2)).transpose(1, 2)
+    if isinstance(module, nn.LayerNorm) and kind is nn.LayerNorm:
+        return rule.normalise(module, values)
+    if kind is Recurrent:
         return rule.other(module, values)
     raise NotDefined(f"{rule.name} needs layers it knows; {kind.__name__} is none of them")
 
@@ -130,7 +159,9 @@ class _Rescaled(torch.autograd.Function):
     """An activation over inputs and, after them, their references; the gradient is a multiplier."""
 
     @staticmethod
-    def forward(ctx: Any, values: torch.Tensor, layer: nn.Module) -> torch.Tensor:
+    def forward(
+        ctx: Any, values: torch.Tensor, layer: Callable[[torch.Tensor], torch.Tensor]
+    ) -> torch.Tensor:
         result = _call(layer, values)
         ctx.save_for_backward(values, result)
         ctx.layer = layer
@@ -179,10 +210,78 @@ class _RescaledPool(torch.autograd.Function):
         return torch.cat([own, torch.zeros_like(own)]), None
 
 
+class _Product(torch.autograd.Function):
+    """A product of two outputs, each over inputs and, after them, references; gradients are multipliers.
+
+    Either factor's difference is multiplied by the mean of the other factor at both ends, so that the two
+    parts add up to the product's difference.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, left: torch.Tensor, right: torch.Tensor, multiply: Callable[..., torch.Tensor]
+    ) -> torch.Tensor:
+        ctx.save_for_backward(left, right)
+        ctx.multiply = multiply
+        return multiply(left, right)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+        means = [sum(values.chunk(2)) / 2 for values in ctx.saved_tensors]
+        with torch.enable_grad():
+            middle = [values.detach().requires_grad_() for values in means]
+            own = torch.autograd.grad(ctx.multiply(*middle), middle, gradients[0].chunk(2)[0])
+        return *(torch.cat([part, torch.zeros_like(part)]) for part in own), None
+
+
+def _log(values: torch.Tensor) -> torch.Tensor:
+    """Return the logarithm of sums, which are 0 where one end lies far below the other: then the least."""
+    return values.clamp(min=torch.finfo(values.dtype).tiny).log()
+
+
 class Rescale(Rule):
-    """DeepLIFT's rescale rule; values hold the inputs and, after them, their references."""
+    """DeepLIFT's rescale rule; values hold the inputs and, after them, their references.
+
+    Softmax and layer normalisation are walked as what they are made of: exponentials, sums and logarithms,
+    and squares, means, inverse roots and products.
+    """
 
     name = "DeepLIFT"
+
+    def composite(self, layer: Composite, values: torch.Tensor) -> torch.Tensor:
+        """Return the output of a layer made of others, by the rules of these."""
+        return layer.through(values, self)
+
+    def product(
+        self,
+        left: torch.Tensor,
+        right: torch.Tensor,
+        multiply: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = torch.mul,
+    ) -> torch.Tensor:
+        """Return the product with multipliers for gradients."""
+        result: torch.Tensor = _Product.apply(left, right, multiply)
+        return result
+
+    def softmax(self, values: torch.Tensor) -> torch.Tensor:
+        """Return exp(x - log(sum(exp(x)))) over the last axis with multipliers for gradients."""
+        largest = values.detach().amax(dim=-1, keepdim=True)
+        both = torch.maximum(*largest.chunk(2)).repeat(2, *[1] * (values.ndim - 1))
+        shifted = values - both
+        total = self._rescale(torch.exp, shifted).sum(dim=-1, keepdim=True)
+        return self._rescale(torch.exp, shifted - self._rescale(_log, total))
+
+    def normalise(self, layer: nn.LayerNorm, values: torch.Tensor) -> torch.Tensor:
+        """Return values less their mean, divided by their deviation, with multipliers for gradients."""
+        centred = values - values.mean(dim=-1, keepdim=True)
+        variance = self.product(centred, centred).mean(dim=-1, keepdim=True)
+        normal = self.product(centred, self._rescale(torch.rsqrt, variance + layer.eps))
+        return normal * layer.weight + layer.bias
+
+    def _rescale(
+        self, function: Callable[[torch.Tensor], torch.Tensor], values: torch.Tensor
+    ) -> torch.Tensor:
+        result: torch.Tensor = _Rescaled.apply(values, function)
+        return result
 
     def activation(self, layer: nn.Module, values: torch.Tensor) -> torch.Tensor:
         """Return the activation with multipliers for gradients."""
@@ -239,6 +338,27 @@ class LastMaps(Rule):
             return self._remember(_call(layer, values))
         self._open &= isinstance(layer, (nn.Dropout, nn.Identity))
         return _call(layer, values)
+
+    def composite(self, layer: Composite, values: torch.Tensor) -> torch.Tensor:
+        """Walk into blocks; each path of several begins at the same places, and the last one's maps count."""
+        start, jump = self._start, self._jump
+        if isinstance(layer, Sum):
+            added = values if layer.projection is None else layer.projection(values)
+            return self.layer(layer.body, values) + added
+        if not isinstance(layer, Join):
+            return self.other(layer, values)
+        outputs = []
+        for path in layer.paths:
+            self._start, self._jump = start, jump
+            outputs.append(self.layer(path, values))
+        return layer.joined(outputs, Steps())
+
+    def normalise(self, layer: nn.LayerNorm, values: torch.Tensor) -> torch.Tensor:
+        """Layer normalisation may follow."""
+        self._open = False
+        return nn.functional.layer_norm(
+            values, layer.normalized_shape, layer.weight, layer.bias, layer.eps
+        )
 
     def other(self, layer: nn.Module, values: torch.Tensor) -> torch.Tensor:
         """Any layer may follow."""
