@@ -60,10 +60,11 @@ CHOICES = {
     "seeds": [[1], [1, 2]],
     "examples": [60, 80],
     "methods": [[], ["mutagenesis"]],
-    "adaptive": [None, None, None, {}],  # needs the exact posterior, which takes a while
+    "probe": [False, False, False, {}],  # needs the exact posterior, which takes a while
+    "adaptive": [None, None, None, {}],  # so does this
 }
 #: Those that stand in the config.
-IN_CONFIG = ("variant", "sizes", "seeds", "examples", "methods", "adaptive")
+IN_CONFIG = ("variant", "sizes", "seeds", "examples", "methods", "probe", "adaptive")
 
 
 class Killed(Exception):
@@ -92,6 +93,7 @@ class Work:
             "data_seeds": s["seeds"],
             "test": {"examples": s["examples"]},
             "attribution": {"methods": s["methods"], "examples": 5},
+            "probe": s["probe"],
         }
         if s["adaptive"] is not None:
             config["adaptive"] = s["adaptive"]
@@ -202,6 +204,8 @@ def nouns(grid):
         folders |= {
             grid.noun("attributions", cell) / m.name for m in grid.config.attribution.methods
         }
+        if grid.probed(cell):
+            folders |= {grid.noun("probes", cell), grid.constructed(cell.grammar)}
         if cell.data_seed:
             wanted = {name: largest[name] for name in ("training", "validation")}
             asked[grid.dataset(cell.grammar, cell.data_seed)] = wanted

@@ -16,7 +16,7 @@ from seqgra.cli import main
 from seqgra.errors import InputError
 from seqgra.grid import Grid
 from seqgra.grid.batches import Batches, Job
-from seqgra.grid.commands import call_text
+from seqgra.grid.commands import call_text, lines
 from seqgra.markers import after, earlier, made_from, origin, write_marker
 
 
@@ -57,6 +57,7 @@ def stages(work):
 MODELS = {
     (stage, name) for stage in ("train", "evaluate", "attribute") for name in ("tiny", "other")
 }
+PROBES = {(stage, name) for stage in ("construct", "probe") for name in ("tiny", "other")}
 ALL = MODELS | {("simulate", "tiny"), ("simulate", "other"), ("compare", "")}
 
 
@@ -74,6 +75,8 @@ ALL = MODELS | {("simulate", "tiny"), ("simulate", "other"), ("compare", "")}
         ({"sizes": [100]}, ALL),
         ({"examples": 80}, ALL),
         ({"methods": []}, {("attribute", "tiny"), ("attribute", "other"), ("compare", "")}),
+        ({"probe": True}, PROBES | {("compare", "")}),
+        ({"probe": {"sizes": "all", "seed": 3}}, PROBES | {("compare", "")}),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
@@ -262,6 +265,7 @@ FULL = {
     "train": {"device": "cpu"},
     "cluster": {"gpu": "gpus"},
     "tune": {"candidates": [{"sgd": {}}]},
+    "probe": {"sizes": "all"},
 }
 
 
@@ -295,6 +299,55 @@ def test_a_job_of_each_marker(tmp_path):
             "results/t/packs/g/simulate.done",
             f"results/t/packs/{pack}/tune.done",
         ]
+        assert batches.earlier(Job("probe", pack)) == [
+            f"results/t/packs/{pack}/train.done",
+            "results/t/packs/g/construct.done",
+        ]
         assert set(batches.earlier(Job("compare"))) == {
-            f"results/t/packs/{pack}/{stage}.done" for stage in ("evaluate", "attribute")
+            f"results/t/packs/{pack}/{stage}.done" for stage in ("evaluate", "attribute", "probe")
         }
+
+
+SIZES = {"sizes": [100, 200, 400], "architectures": ["fc10", "bayes-optimal"]}
+
+
+@pytest.mark.parametrize(
+    ("probe", "adaptive", "calls"),
+    [
+        ({}, None, [400]),
+        ({"probe": {"sizes": [100, 200]}}, None, [100, 200]),
+        ({"probe": {"sizes": "all", "seed": 7}}, None, [100, 200, 400]),
+        ({"probe": False}, None, []),
+        ({"probe": None}, None, []),
+        ({}, {}, [400]),
+        ({"probe": {"sizes": [200]}}, {}, [200]),
+    ],
+)
+def test_what_is_probed(probe, adaptive, calls, tmp_path):
+    """By default the largest size; the exact posterior never; an adaptive grid only what it has run."""
+    with contextlib.chdir(tmp_path):
+        content = {key: value for key, value in FULL.items() if key != "probe"}
+        content |= {**SIZES, "adaptive": adaptive, **probe}
+        grid = Grid(content, "config", (REPOSITORY,))
+        batches = Batches(grid, REPOSITORY)
+        probed = {job.name for job in batches.jobs.values() if job.stage == "probe"}
+        texts = [lines(grid, "probe", pack) for pack in probed]
+        models = [Path(line.split()[0]) for text in texts for line in text.split("\n")[1:] if line]
+        assert sorted(int(model.parts[4]) for model in models) == calls
+        constructed = [job for job in batches.jobs.values() if job.stage == "construct"]
+        assert len(constructed) == bool(calls)
+        if adaptive is None:
+            waits = {file for file in batches.earlier(Job("compare")) if "probe" in file}
+            assert waits == {batches.marker(Job("probe", pack)) for pack in probed}
+        else:
+            Path(batches.packs_of(2)).parent.mkdir(parents=True)
+            run = [pack for pack in grid.packs if pack.endswith(("n400", "n0"))]
+            Path(batches.packs_of(2)).write_text("\n".join(run))
+            waits = {file for file in batches.earlier(Job("compare")) if "probe" in file}
+            assert waits <= {batches.marker(Job("probe", pack)) for pack in set(run) & probed}
+            assert bool(waits) == bool(set(run) & probed)
+
+
+def test_sizes_to_probe_must_be_the_grids():
+    with pytest.raises(InputError, match="holds 300, which is none of the grid's"):
+        Grid(FULL | {"probe": {"sizes": [100, 300]}}, "config", (REPOSITORY,))

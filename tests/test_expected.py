@@ -15,6 +15,7 @@ from seqgra.errors import InputError
 from seqgra.fingerprint import read_run
 from seqgra.grid import EXACT, Grid, commands
 from seqgra.grid.expected import Expected
+from seqgra.grid.jobs import names
 
 #: Rows that add up to 1 but for the last bit, and keys out of order.
 ODD = {
@@ -36,9 +37,10 @@ CONFIG = {
     "data_seeds": [1],
     "test": {"examples": 50},
     "tune": {"epochs": 1, "candidates": [{"sgd": {}}, {"adam": {"learning_rate": 0.01}}]},
+    "probe": False,
 }
-#: Without tuning, the optimiser of a network is what its library makes of the file's.
-PLAIN = {name: value for name, value in CONFIG.items() if name != "tune"} | {
+#: Without tuning, the optimiser of a network is what its library makes of the file's; probed by default.
+PLAIN = {name: value for name, value in CONFIG.items() if name not in ("tune", "probe")} | {
     "name": "plain",
     "grammars": {"tiny": {}},
     "architectures": {"net": {"defaults": "library"}},
@@ -58,6 +60,7 @@ def made(grid):
     jobs = [("simulate", name) for name in grid.sources]
     jobs += [("tune", name) for name in grid.packs if grid.tuned(name.split("/")[1])]
     jobs += [(stage, name) for stage in ("train", "evaluate") for name in grid.packs]
+    jobs += [(stage, name) for stage in ("construct", "probe") for name in names(grid, stage)]
     for stage, name in jobs:
         Path("batch.txt").write_text(commands.lines(grid, stage, name))
         assert main([stage, "--batch", "batch.txt"]) == 0
@@ -70,7 +73,9 @@ def unlike(grid):
         wanted = expected.inputs(cell)
         model, scores = (read_run(grid.noun(kind, cell))["inputs"] for kind in ("models", "scores"))
         seen = {"dataset": model["dataset"], "architecture": model["architecture"]}
-        seen["test"] = scores["dataset"]
+        seen["test"], seen["constructed"] = scores["dataset"], ""
+        if grid.probed(cell):
+            seen["constructed"] = read_run(grid.noun("probes", cell))["inputs"]["constructed"]
         options = expected.options(cell)
         for role, kind in (("model", "models"), ("scores", "scores")):
             if read_run(grid.noun(kind, cell))["options"] != getattr(options, role):

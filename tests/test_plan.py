@@ -246,7 +246,11 @@ def test_the_disk_of_a_plan_is_that_of_real_nouns(tmp_path, monkeypatch):
             (tmp_path / "batch").write_text(commands.lines(found, stage, name))
             assert main([stage, "--batch", str(tmp_path / "batch")]) == 0
     folders = dict(
-        zip(STAGES, ("data", "tunings", "models", "scores", "attributions"), strict=True)
+        zip(
+            STAGES,
+            ("data", "constructed", "tunings", "models", "scores", "attributions", "probes"),
+            strict=True,
+        )
     )
     for stage, whole in plan(found, seconds=0).stages.items():
         files = (tmp_path / "results" / "t" / folders[stage]).rglob("*")

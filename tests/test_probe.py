@@ -351,7 +351,7 @@ def test_folders_hold_the_same_as_values(tmp_path):
     train(tmp_path / "data", "kmer-logistic-regression", tmp_path / "model", size=250, seed=0)
     assert construct_folder(tmp_path / "order.yaml", tmp_path / "constructed") == "done"
     assert construct_folder(tmp_path / "order.yaml", tmp_path / "constructed") == "up to date"
-    read, _ = read_constructed(tmp_path / "constructed")
+    read = read_constructed(tmp_path / "constructed")
     values = construct(load_grammar(tmp_path / "order.yaml"))
     assert (read.x == values.x).all()
     assert (read.ceiling == values.ceiling).all()

@@ -10,6 +10,7 @@ from seqgra.errors import bad_input
 
 _BATCHED = (
     "simulate",
+    "construct",
     "ingest",
     "subsample",
     "tune",

@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from seqgra.cli.options import Verbs, add_custom_code, add_device, add_output, add_verb, natural
+from seqgra.cli.options import (
+    Verbs,
+    add_custom_code,
+    add_device,
+    add_expect,
+    add_output,
+    add_verb,
+    natural,
+)
 
 
 def add_probe(verbs: Verbs) -> None:
@@ -16,6 +24,7 @@ def add_probe(verbs: Verbs) -> None:
     parser.add_argument("grammar", help="YAML file, or the name of one in grammars/")
     add_output(parser, "CONSTRUCTED")
     parser.add_argument("--seed", type=natural, default=0, help="of the sequences [0]")
+    add_expect(parser, "a grammar")
     example = "seqgra probe models/a constructed/order -o probes/a"
     summary = "score which rules of its grammar a model learnt, beside the exact posterior"
     parser = add_verb(verbs, "probe", _probe, summary, example)
@@ -35,7 +44,9 @@ def add_probe(verbs: Verbs) -> None:
 def _construct(options: argparse.Namespace) -> str:
     from seqgra.probe import construct_folder
 
-    return construct_folder(options.grammar, options.output, seed=options.seed)
+    return construct_folder(
+        options.grammar, options.output, seed=options.seed, expected=options.expect
+    )
 
 
 def _probe(options: argparse.Namespace) -> str:

@@ -16,6 +16,8 @@ from seqgra.errors import Problem, bad_input, raise_problems
 KEYS = ("grammar", "size", "data_seed", "architecture", "backend", "model_seed")
 #: Columns of the cells file; the last four are folders, relative to the working directory.
 CELL_COLUMNS = (*KEYS, "model", "scores", "attributions", "test")
+#: Optional: folder of a cell's probes, empty where it has none.
+PROBES = "probes"
 #: Optional: not empty where an adaptive grid does not need the cell.
 SPARED = "spared"
 #: Optional: `Options`, as JSON.
@@ -33,11 +35,14 @@ class Inputs(NamedTuple):
         Of the model's; the architecture of a tuned one is not known without a whole tuning.
     test_fingerprint
         Of the dataset that scores and attributions are made on.
+    constructed_fingerprint
+        Of the sequences that its model is probed with.
     """
 
     dataset_fingerprint: str = ""
     architecture_fingerprint: str = ""
     test_fingerprint: str = ""
+    constructed_fingerprint: str = ""
 
 
 class Options(NamedTuple):
@@ -62,7 +67,10 @@ class Options(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """One cell of the grid and the folders of its results, finished or not; `spared`: not needed."""
+    """One cell of the grid and the folders of its results, finished or not.
+
+    `spared`: not needed; `probes` is None where its model is not probed.
+    """
 
     grammar: str
     size: int
@@ -77,6 +85,7 @@ class Cell(NamedTuple):
     spared: bool = False
     inputs: Inputs = Inputs()
     options: Options = Options()
+    probes: Path | None = None
 
     @property
     def key(self) -> tuple[str | int, ...]:
@@ -87,7 +96,8 @@ class Cell(NamedTuple):
 def read_cells(path: Path) -> list[Cell]:
     """Read the cells file, sorted by `KEYS`.
 
-    It is CSV with the columns `CELL_COLUMNS`; `SPARED`, `Inputs` and `OPTION_COLUMNS` are optional.
+    It is CSV with the columns `CELL_COLUMNS`; `SPARED`, `PROBES`, `Inputs` and `OPTION_COLUMNS` are
+    optional.
 
     Raises
     ------
@@ -106,7 +116,7 @@ def read_cells(path: Path) -> list[Cell]:
     return sorted((_cell(row) for row in rows), key=lambda cell: cell.key)
 
 
-_COLUMNS = [*CELL_COLUMNS, SPARED, *Inputs._fields, *OPTION_COLUMNS]
+_COLUMNS = [*CELL_COLUMNS, SPARED, PROBES, *Inputs._fields, *OPTION_COLUMNS]
 
 
 def _problems(path: Path, rows: list[dict[str, str]]) -> list[Problem]:
@@ -155,6 +165,7 @@ def _cell(row: Mapping[str, str]) -> Cell:
         spared=bool(row[SPARED]),
         inputs=Inputs(*(row[name] for name in Inputs._fields)),
         options=_options([row[name] for name in OPTION_COLUMNS]),
+        probes=Path(row[PROBES]) if row[PROBES] else None,
     )
 
 

@@ -73,6 +73,13 @@ def look_at_attributions(cell: Cell, method: str, folder: Path, train: Stage) ->
     return _look(folder, "attribute", _result_inputs(cell, train), options)
 
 
+def look_at_probes(cell: Cell, folder: Path, train: Stage) -> Stage:
+    """Return the stage probe of a cell, `folder` being its place."""
+    inputs = _result_inputs(cell, train)
+    inputs = {"model": inputs["model"], "constructed": cell.inputs.constructed_fingerprint}
+    return _look(folder, "probe", inputs, None)
+
+
 def _result_inputs(cell: Cell, train: Stage) -> dict[str, str]:
     model = _NONE if train.outdated else train.run.get("fingerprint", "")
     return {"model": model, "dataset": cell.inputs.test_fingerprint}
@@ -167,12 +174,17 @@ def outcome_of(train: Stage, evaluate: Stage) -> str:
 
 
 def status_row(
-    train: Stage, evaluate: Stage, attribute: Mapping[str, Stage], outcome: str
+    train: Stage,
+    evaluate: Stage,
+    attribute: Mapping[str, Stage],
+    outcome: str,
+    probe: Stage | None = None,
 ) -> tuple[Any, ...]:
     """Return a row of the table status without its key: stages, outcome, loss, seeds, what went wrong."""
     stopped = train.status in ("missing", "skipped", "diverged")
     reasons = []
-    for name, stage in {"train": train, "evaluate": evaluate, **attribute}.items():
+    probed = {} if probe is None else {"probe": probe}
+    for name, stage in {"train": train, "evaluate": evaluate, **attribute, **probed}.items():
         told = name != "train" and (
             (stopped and stage.status == "missing")  # of course it is
             or (name == "evaluate" and stage.status == train.status)  # scores take it over
@@ -184,4 +196,5 @@ def status_row(
     statuses = {stage.status for stage in attribute.values()}
     attributed = statuses.pop() if len(statuses) == 1 else ("partial" if statuses else "")
     loss, seeds = train.run.get("best_validation_loss"), seeds_of_run(train.run)
-    return train.status, evaluate.status, attributed, outcome, loss, seeds, "; ".join(reasons)
+    stages = (train.status, evaluate.status, attributed, probe.status if probe else "")
+    return *stages, outcome, loss, seeds, "; ".join(reasons)

@@ -18,6 +18,7 @@ from seqgra.compare.stages import (
     content_of,
     look_at_attributions,
     look_at_model,
+    look_at_probes,
     look_at_scores,
     outcome_of,
     status_row,
@@ -33,7 +34,7 @@ SCORES = ("training_examples", "status", "metric", "scope", "value", "chance", "
 RECOVERY = ("method", "examples", "left_out", "undefined", "metric", "scope", "value", "null")
 GATES = ("method", "gate", "median", "percentile_99", "steps", "passed")
 ELEMENTS = ("method", "element", "instances", "found", "cosine", "pearson", "kl", "flank_mass")
-STATUS = ("train", "evaluate", "attribute", "status", "validation_loss", "seeds", "reason")
+STATUS = ("train", "evaluate", "attribute", "probe", "status", "validation_loss", "seeds", "reason")
 RUNS = (
     "train_seconds",
     "evaluate_seconds",
@@ -106,7 +107,7 @@ def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
     exact = exact_of(cells) if with_regret else {}
     for cell in cells:
         if cell.spared:  # whatever an earlier, whole grid has left
-            status.append((*cell.key, *[SPARED] * 4, None, "", ""))
+            status.append((*cell.key, *[SPARED] * 5, None, "", ""))
             continue
         train = look_at_model(cell)
         evaluate, content = look_at_scores(cell, train), dict[str, Any]()
@@ -127,7 +128,8 @@ def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
             if cell.grammar in exact and not is_ceiling(cell.backend):
                 rows = regret_rows(cell, exact[cell.grammar], content, train.run)
                 regret += [(*cell.key, *row) for row in rows]
-        status.append((*cell.key, *status_row(train, evaluate, attribute, outcome)))
+        probe = look_at_probes(cell, cell.probes, train) if cell.probes else None
+        status.append((*cell.key, *status_row(train, evaluate, attribute, outcome, probe)))
         runs.append((*cell.key, *_run_row(train, evaluate, attribute)))
     recovered = _frame(
         recovery,

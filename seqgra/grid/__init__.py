@@ -43,7 +43,7 @@ class Cell(NamedTuple):
 
     @property
     def path(self) -> str:
-        """Its place below models/, scores/ and attributions/; the exact posterior has one a grammar."""
+        """Its place below the folder of a kind of noun; the exact posterior has one a grammar."""
         if self.backend == EXACT:
             return f"{self.grammar}/{self.architecture}"
         seeds = f"s{self.data_seed}-m{self.model_seed}"
@@ -147,6 +147,18 @@ class Grid:
         network = isinstance(self.architectures[architecture], Network)
         return network and self.config.tune is not None
 
+    def probed(self, cell: Cell) -> bool:
+        """Tell whether a cell's model is probed: the exact posterior is its own ceiling."""
+        plan = self.config.probe
+        if plan is None or cell.backend == EXACT or not self.sources[cell.grammar].simulated:
+            return False
+        sizes = self.config.sizes if plan.sizes == "all" else plan.sizes
+        return cell.size in (sizes or (max(self.config.sizes),))
+
+    def constructed(self, grammar: str) -> Path:
+        """Return the folder of the sequences that probe the models of a grammar."""
+        return self.folder / "constructed" / grammar
+
     def tuning(self, cell: Cell) -> Path:
         """Return the folder of what was chosen for a cell: all its seeds share it."""
         place = f"{cell.grammar}/{cell.size}/{cell.architecture}/{cell.backend}"
@@ -240,6 +252,8 @@ class Grid:
             plan = self.config.tune
             assert isinstance(architecture, Network) and plan is not None
             return cost.tuning(architecture, grammar, cell.size, plan, network)
+        if stage == "probe":
+            return cost.probing(architecture, grammar, network)
         if stage == "evaluate":
             return cost.evaluation(architecture, grammar, self.test_examples(cell.grammar), network)
         return cost.attribution(architecture, grammar, self.config.attribution, network)
@@ -271,7 +285,7 @@ class Grid:
         return self.architecture_base(architecture)
 
     def noun(self, kind: str, cell: Cell) -> Path:
-        """Return the folder of a cell's noun; `kind` is models, scores or attributions."""
+        """Return the folder of a cell's noun; `kind` is models, scores, attributions or probes."""
         return Path(f"{self.folder}/{kind}/{cell.path}")
 
     def variant_changes(self, kind: str, name: str) -> str:

@@ -14,11 +14,12 @@ import yaml
 from seqgra import markers
 from seqgra.fingerprint import write_atomically
 from seqgra.grid import Grid, commands
+from seqgra.grid.jobs import names
 from seqgra.grid.sources import Simulated
 from seqgra.grid.variants import architecture_text, grammar_text
 
 #: Stages that have a job for each pack, in their order.
-PACK_STAGES = ("tune", "train", "evaluate", "attribute")
+PACK_STAGES = ("tune", "train", "evaluate", "attribute", "probe")
 
 
 class Job(NamedTuple):
@@ -101,9 +102,8 @@ class Batches:
         """All jobs, by their markers."""
         grid = self._grid
         found = [Job(source.maker, name) for name, source in grid.sources.items()]
-        for pack in grid.packs:
-            stages = PACK_STAGES if grid.tuned(pack.split("/")[1]) else PACK_STAGES[1:]
-            found += [Job(stage, pack) for stage in stages]
+        found += [Job("construct", name) for name in names(grid, "construct")]
+        found += [Job(stage, pack) for stage in PACK_STAGES for pack in names(grid, stage)]
         found += [Job("next", str(number)) for number in self.rounds]
         return {self.marker(job): job for job in [*found, Job("compare")]}
 
@@ -133,25 +133,28 @@ class Batches:
             yield after(self.marker(Job(self._grid.sources[source].maker, source)))
         if stage == "train" and self._grid.tuned(name.split("/")[1]):
             yield after(self.marker(Job("tune", name)))
-        if stage in ("evaluate", "attribute"):
+        if stage in ("evaluate", "attribute", "probe"):
             yield after(self.marker(Job("train", name)))
+        if stage == "probe":
+            yield after(self.marker(Job("construct", name.split("/")[0])))
         if stage not in ("next", "compare"):
             return
         rounds = self.rounds if stage == "compare" else self.rounds[: int(name)]
         if rounds:
             yield after(self.marker(Job("next", str(rounds[-1]))))
-        for made in ("evaluate", "attribute")[: 1 if stage == "next" else 2]:
-            if rounds:
+        for made in ("evaluate", "attribute", "probe")[: 1 if stage == "next" else 3]:
+            packs = names(self._grid, made)
+            if rounds and len(packs) == len(self._grid.packs):
                 yield after(self.marker(Job(made, "*")), self.packs_of(rounds[-1]))
-            elif stage == "compare":
-                yield from (after(self.marker(Job(made, pack))) for pack in self._grid.packs)
+            elif stage == "compare":  # an adaptive grid always runs the largest size
+                yield from (after(self.marker(Job(made, pack))) for pack in packs)
 
     def _files(self, job: Job) -> Iterator[tuple[Path, str]]:
         """Yield the files that are written for a job, and their texts: its batch; a variant or the config."""
         yield Path(self.marker(job)).with_suffix(".txt"), self._text(job)
         if job.stage == "compare":
             yield self._grid.folder / "config.yaml", self._config
-        elif job.stage == "simulate":
+        elif job.stage in ("simulate", "construct"):
             source = self._grid.sources[job.name]
             if isinstance(source, Simulated) and source.changes:
                 yield source.file, grammar_text(source.grammar)

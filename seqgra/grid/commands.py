@@ -16,12 +16,13 @@ from seqgra.grid.sources import Simulated
 def lines(grid: Grid, stage: str, name: str) -> str:
     """Return the batch file of a stage: of a grammar or dataset where it makes examples, else of a pack."""
     head = f"# seqgra {stage}, results version {RESULTS_VERSIONS[stage]}\n"
-    if stage in ("simulate", "subsample"):
-        make_data = _simulate if stage == "simulate" else _subsample
-        return head + _text(make_data(grid, name))
+    data_stages = {"simulate": _simulate, "subsample": _subsample, "construct": _construct}
+    if stage in data_stages:
+        return head + _text(data_stages[stage](grid, name))
     if stage == "tune":
         return head + _text(_tune(grid, cell) for cell in jobs.tunings(grid, name))
-    make = {"train": _train, "evaluate": _evaluate, "attribute": _attribute}[stage]
+    of_cell = {"train": _train, "evaluate": _evaluate, "attribute": _attribute, "probe": _probe}
+    make = of_cell[stage]
     return head + _text(line for cell in grid.packs[name].cells for line in make(grid, cell))
 
 
@@ -42,6 +43,13 @@ def _simulate(grid: Grid, grammar: str) -> Iterator[list[object]]:
         yield [file, "-o", grid.dataset(grammar, seed), "--seed", seed, *sets]
     sets = ["--sets", "test", "--examples", test.examples, *expect]
     yield [file, "-o", grid.test_set(grammar), "--seed", test.seed, *sets]
+
+
+def _construct(grid: Grid, grammar: str) -> Iterator[list[object]]:
+    source, plan = grid.sources[grammar], grid.config.probe
+    assert isinstance(source, Simulated) and plan is not None
+    expect = ["--expect", grid.resolved.source(grammar)]
+    yield [source.file, "-o", grid.constructed(grammar), "--seed", plan.seed, *expect]
 
 
 def _train(grid: Grid, cell: Cell) -> Iterator[list[object]]:
@@ -100,6 +108,13 @@ def _attribute(grid: Grid, cell: Cell) -> Iterator[list[object]]:
         yield [*inputs, "-o", target, *options, *_test_options(grid, cell)]
 
 
+def _probe(grid: Grid, cell: Cell) -> Iterator[list[object]]:
+    if grid.probed(cell):
+        inputs = [grid.noun("models", cell), grid.constructed(cell.grammar)]
+        options = ["--device", grid.config.train.device, *_code_option(grid, cell)]
+        yield [*inputs, "-o", grid.noun("probes", cell), *options]
+
+
 def _test_options(grid: Grid, cell: Cell) -> list[object]:
     config = grid.config
     examples = grid.test_examples(cell.grammar)
@@ -126,6 +141,7 @@ def cell_rows(grid: Grid, spared: Collection[Cell] = frozenset()) -> Iterator[di
             "model": grid.noun("models", cell),
             "scores": grid.noun("scores", cell),
             "attributions": ";".join(attributions),
+            "probes": grid.noun("probes", cell) if grid.probed(cell) else "",
             "refused": "; ".join(_refused(grid, cell)),
             "test": grid.test_set(cell.grammar),
             "spared": "yes" if cell in spared else "",

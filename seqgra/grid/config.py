@@ -193,6 +193,23 @@ class AdaptivePlan(Strict):
     tau: Annotated[float, Field(gt=0, lt=1)] = 0.9
 
 
+class ProbePlan(Strict):
+    """Which models are probed (docs/probes.md), and the seed of the sequences."""
+
+    #: None: the largest size of the grid.
+    sizes: (
+        Annotated[tuple[Size, ...], Field(min_length=1), AfterValidator(_distinct)]
+        | Literal["all"]
+        | None
+    ) = None
+    seed: Seed = 0
+
+
+def _switch(given: Any) -> Any:
+    """Turn true into the defaults and false into nothing."""
+    return {True: {}, False: None}[given] if isinstance(given, bool) else given
+
+
 class ClusterPlan(Strict):
     """How a job asks a cluster for its GPU: ``gpus`` or what stands behind ``--gres=``."""
 
@@ -218,6 +235,7 @@ class GridConfig(Strict):
     )
     test: TestSet = TestSet()
     attribution: AttributionPlan = AttributionPlan()
+    probe: Annotated[ProbePlan | None, BeforeValidator(_switch)] = ProbePlan()
     tune: TunePlan | None = None
     train: TrainPlan = TrainPlan()
     pack: PackPlan = PackPlan()

@@ -25,12 +25,18 @@ COMPILE_SECONDS = 20.0
 _START_MIB = 900
 #: Epochs after which early stopping is expected.
 _EPOCHS_EXPECTED = 25
+#: CPU seconds of one letter of a constructed sequence: its posterior, and what the grammar asks for.
+_CONSTRUCTED_PER_LETTER = 2e-6
 #: CPU seconds that compiling an exact posterior takes, and one letter of an example.
 _EXACT_SECONDS, _EXACT_PER_LETTER = 30.0, 1e-6
 #: Weights, gradients, two of the optimiser, the best epoch's, and a checkpoint of all in writing.
 _COPIES_OF_WEIGHTS = 10
 #: MiB that a backend's library takes beyond torch.
 _LIBRARY_MIB = {"tensorflow": 700}
+#: Constructed sequences of a grammar, about.
+PROBED = 8_000
+#: CPU seconds of the bootstrap of a model's probes.
+_SCORING_SECONDS = 0.3
 #: Examples that a model sees at once when it is explained or evaluated.
 _BATCH = 512
 
@@ -78,6 +84,17 @@ def network_size(architecture: Architecture, grammar: Grammar) -> Size:
 def simulation(grammar: Grammar, examples: int) -> Cost:
     """Return the cost of drawing examples; memory does not grow with their number."""
     return Cost(examples * (1e-5 + 4e-9 * grammar.longest), 200)
+
+
+def construction(grammar: Grammar) -> Cost:
+    """Return the cost of constructing the sequences of a grammar and of the posterior of them."""
+    return Cost(PROBED * _CONSTRUCTED_PER_LETTER * grammar.longest, 400)
+
+
+def probing(architecture: Architecture, grammar: Grammar, network: Size) -> Cost:
+    """Return the cost of probing a model: predictions of the constructed sequences, and their scores."""
+    predicted = evaluation(architecture, grammar, PROBED, network)
+    return Cost(predicted.seconds + _SCORING_SECONDS, predicted.mib + 100)
 
 
 def training(

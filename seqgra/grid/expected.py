@@ -17,6 +17,7 @@ from seqgra.errors import InputError
 from seqgra.evaluate import scores_options
 from seqgra.fingerprint import read_run
 from seqgra.grid import EXACT, Cell, Grid
+from seqgra.probe import constructed_identity
 from seqgra.results import read_tuning
 from seqgra.simulate import dataset_identity
 from seqgra.subsample import subsample_identity
@@ -47,7 +48,11 @@ class Expected:
         dataset = test if exact else self._dataset(cell.grammar, cell.data_seed)
         size = cell.size if self._grid.tuned(cell.architecture) else 0
         place = cell._replace(size=size, data_seed=0, model_seed=0)
-        return Inputs(dataset, self._architecture(place), test)
+        constructed = ""
+        if (plan := self._grid.config.probe) and self._grid.probed(cell):
+            grammar = self._grid.resolved.source(cell.grammar)
+            constructed = constructed_identity(grammar, plan.seed).fingerprint
+        return Inputs(dataset, self._architecture(place), test, constructed)
 
     def options(self, cell: Cell) -> Options:
         """Return the options that a cell's results are made with."""

@@ -24,9 +24,12 @@ from seqgra.errors import SeqgraError
 from seqgra.fingerprint import read_run, write_atomically
 from seqgra.grid import Cell, Grid, cost, jobs
 
-STAGES = ("simulate", "tune", "train", "evaluate", "attribute")
+STAGES = ("simulate", "construct", "tune", "train", "evaluate", "attribute", "probe")
+#: Those that have a job for each grammar.
+_DATA_STAGES = ("simulate", "construct")
 #: Files and folders of a noun of each stage, with its lock and run.json.
-_FILES = {"simulate": 9, "tune": 5, "train": 6, "evaluate": 6, "attribute": 6}
+_FILES = {"simulate": 9, "construct": 6, "tune": 5, "train": 6}
+_FILES |= {"evaluate": 6, "attribute": 6, "probe": 4}
 #: The same of a candidate of a tuning.
 _CANDIDATE_FILES = 4
 #: One sample: training examples that take about so long, between these bounds.
@@ -91,7 +94,7 @@ def plan(grid: Grid, seconds: float = 20.0) -> Plan:
     started = time.perf_counter()
     ratios = _calibrate(grid, seconds) if seconds > 0 else {}
     alike = ratios.get("train", [1.0])  # of a stage that was not measured: as far off as training
-    planned = [stage for stage in STAGES if stage != "tune" or jobs.names(grid, stage)]
+    planned = [stage for stage in STAGES if jobs.names(grid, stage)]
     factors = {stage: median(ratios.get(stage, alike)) for stage in planned}
     stages = {stage: _stage(grid, stage, factors[stage]) for stage in planned}
     files = sum(_FILES[stage] * whole.nouns for stage, whole in stages.items())
@@ -125,10 +128,10 @@ def _absent_conditions(grid: Grid) -> Iterator[str]:
 
 
 def _stage(grid: Grid, stage: str, factor: float) -> Stage:
-    start = cost.COMPILE_SECONDS if stage == "simulate" else cost.START_SECONDS
+    start = cost.COMPILE_SECONDS if stage in _DATA_STAGES else cost.START_SECONDS
     names = jobs.names(grid, stage)
     hours = [(start + factor * (jobs.seconds(grid, stage, name) - start)) / 3600 for name in names]
-    on_gpu = [stage != "simulate" and jobs.needs_gpu(grid, name) for name in names]
+    on_gpu = [stage not in _DATA_STAGES and jobs.needs_gpu(grid, name) for name in names]
     gpu_hours = sum(time for time, gpu in zip(hours, on_gpu, strict=True) if gpu)
     sizes = list(_bytes(grid, stage))
     nouns = sum(count for count, _ in sizes)
@@ -147,6 +150,14 @@ def _bytes(grid: Grid, stage: str) -> Iterator[tuple[int, float]]:
             yield len(grid.data_seeds), example * (counts["training"] + counts["validation"])
             if source.simulated:
                 yield 1, example * config.test.examples
+        return
+    if stage == "construct":
+        for name in jobs.names(grid, stage):
+            grammar = grid.grammars[name]
+            yield 1, cost.PROBED * (grammar.longest + 8 * len(grammar.conditions)) + 20_000
+        return
+    if stage == "probe":
+        yield sum(map(grid.probed, grid.cells)), 5_000
         return
     if stage == "tune":
         for cell in _tunings(grid):

@@ -7,19 +7,21 @@ scores a model on them. Only logits are used, so every kind of model is probed a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
-from seqgra.errors import bad_input
+from seqgra.errors import InputError, Problem, bad_input
 from seqgra.fingerprint import Draft, Identity, claim, identity_of, require_run, verify_file
 from seqgra.grammar.load import find_grammar, grammar_fingerprint, load_grammar
 from seqgra.grammar.schema import Grammar
 from seqgra.law.posterior import compile_posterior
+from seqgra.markers import require_unchanged
 from seqgra.model import MULTI_LABEL, open_model
 from seqgra.probe.asked import TESTABLE, Asked, asked_of
 from seqgra.probe.designs import Cell, Design, Designer
@@ -44,6 +46,10 @@ _NOT_ASKED = "not asked"
 _BATCH = 4096
 #: Sequences on which it is tried whether the posterior is exact.
 _TRIED = 8
+
+
+class CannotProbe(InputError):
+    """A grammar gives nothing to probe, or a model no logits; a grid goes on without it."""
 
 
 class Predicts(Protocol):
@@ -107,17 +113,23 @@ def construct(grammar: Grammar, seed: int = 0, set_name: str = "test") -> Constr
 
     Raises
     ------
+    CannotProbe
+        If the grammar has no rules, or its posterior has too many outcomes.
     InputError
-        If the grammar has no rules, its elements can hardly be placed, or its posterior has too many
-        outcomes.
+        If its elements can hardly be placed.
     """
     if not any(condition.rules for condition in grammar.conditions.values()):
-        raise bad_input("grammar", "conditions", "has no rules; there is nothing to probe")
+        raise CannotProbe(
+            Problem("grammar", "conditions", "has no rules; there is nothing to probe")
+        )
     designer = Designer(grammar, seed, set_name)
     designs = designer.designs()
     x = np.concatenate(designer.sequences.parts)
-    posterior = compile_posterior(grammar, set_name)
-    posterior.log_posterior(x[:_TRIED])  # finds what has to be estimated
+    try:
+        posterior = compile_posterior(grammar, set_name)
+        posterior.log_posterior(x[:_TRIED])  # finds what has to be estimated
+    except InputError as error:
+        raise CannotProbe(*error.problems) from error
     asked: dict[str, Asked] = {}
     if posterior.kind == "exact":
         asked = asked_of(grammar, [d.property for d in designs if d.cells], set_name=set_name)
@@ -160,8 +172,10 @@ def probe(model: Predicts, constructed: Constructed, source: Path | str = "model
 
     Raises
     ------
+    CannotProbe
+        If the model's logits have another shape or are not finite.
     InputError
-        If the model is of another grammar, or its logits have another shape or are not finite.
+        If it is of another grammar.
     """
     for name in ("conditions", "alphabet", "window", "task"):
         own, other = getattr(model, name), getattr(constructed, name)
@@ -175,10 +189,11 @@ def probe(model: Predicts, constructed: Constructed, source: Path | str = "model
         shape = (len(x), len(constructed.conditions))
         if parts[-1].shape != shape:
             message = f"have shape {parts[-1].shape}; expected {shape}: sequences, conditions"
-            raise bad_input(source, "logits", message)
+            raise CannotProbe(Problem(str(source), "logits", message))
     values = np.concatenate(parts)
     if not np.isfinite(values).all():
-        raise bad_input(source, "logits", "are not finite for every sequence; train it again")
+        message = "are not finite for every sequence; train it again"
+        raise CannotProbe(Problem(str(source), "logits", message))
     multi_label = constructed.task == MULTI_LABEL
     own, best = Logits(values, multi_label), Logits(constructed.ceiling, multi_label)
     weights = bootstrap_weights(constructed.seed)
@@ -212,31 +227,56 @@ def _untaught(line: Line) -> str:
     return "testable" if line.ceiling.low > line.chance + TESTABLE else _NOT_ASKED
 
 
-def construct_folder(grammar: Path | str, folder: Path, *, seed: int = 0) -> str:
+def construct_folder(
+    grammar: Path | str, folder: Path, *, seed: int = 0, expected: str | None = None
+) -> str:
     """Write the constructed sequences of a grammar into a folder; see `construct`.
+
+    Parameters
+    ----------
+    grammar
+        File of a grammar, or the name of one in ``grammars/``.
+    folder
+        Where the sequences go.
+    seed
+        Of the sequences, not negative.
+    expected
+        Fingerprint that the grammar must have: that of the batch file; None takes any.
 
     Returns
     -------
     str
-        ``done`` or ``up to date``.
+        ``done``, ``up to date``, or ``skipped`` with the reason where the grammar has no rules or its
+        posterior cannot be computed.
 
     Raises
     ------
     InputError
-        As `construct`, or if the folder cannot be written.
+        If the grammar is wrong or not the expected one, or the folder cannot be written.
     """
     resolved = load_grammar(find_grammar(str(grammar)))
-    with claim(folder, _identity(resolved, seed)) as draft:
+    fingerprint = grammar_fingerprint(resolved)
+    require_unchanged(grammar, fingerprint, expected)
+    with claim(folder, constructed_identity(fingerprint, seed)) as draft:
         if draft.previous:
             return "up to date"
-        _write(draft, construct(resolved, seed))
+        try:
+            _write(draft, construct(resolved, seed))
+        except CannotProbe as error:
+            draft.publish("skipped", reason=str(error))
+            return f"skipped: {error}"
     return "done"
 
 
-def _identity(grammar: Grammar, seed: int) -> Identity:
-    """Return the identity of the constructed sequences of a resolved grammar."""
-    inputs = {"grammar": grammar_fingerprint(grammar)}
-    return identity_of("construct", inputs, {"seed": seed, "stream": STREAM_VERSION})
+def constructed_identity(grammar: str, seed: int) -> Identity:
+    """Return the identity of the constructed sequences of a grammar, whose fingerprint is given."""
+    options = {"seed": seed, "stream": STREAM_VERSION}
+    return identity_of("construct", {"grammar": grammar}, options)
+
+
+def probes_identity(model: str, constructed: str) -> Identity:
+    """Return the identity of a table of probes; both fingerprints are given."""
+    return identity_of("probe", {"model": model, "constructed": constructed}, {})
 
 
 def _write(draft: Draft, made: Constructed) -> None:
@@ -282,15 +322,19 @@ def _unpacked(content: Mapping[str, Any]) -> Design:
     return Design(**{**content, "cells": cells})
 
 
-def read_constructed(folder: Path) -> tuple[Constructed, str]:
-    """Read what `construct_folder` wrote, and its fingerprint.
+def read_constructed(folder: Path) -> Constructed:
+    """Read what `construct_folder` wrote.
 
     Raises
     ------
+    CannotProbe
+        If the grammar has nothing to probe.
     InputError
         If it is missing or damaged.
     """
     run = require_run(folder, "construct")
+    if run["status"] == "skipped":
+        raise CannotProbe(Problem(str(folder), "", f"holds nothing: {run['reason']}"))
     content = json.loads(verify_file(folder, _DESIGNS, run).read_text())
     x, ceiling = (
         np.load(verify_file(folder, name, run), allow_pickle=False)
@@ -299,10 +343,9 @@ def read_constructed(folder: Path) -> tuple[Constructed, str]:
     designs = tuple(_unpacked(design) for design in content.pop("designs"))
     asked = {name: Asked(**found) for name, found in content.pop("asked").items()}
     names = tuple(content.pop("conditions"))
-    made = Constructed(
+    return Constructed(
         conditions=names, x=x, ceiling=ceiling, designs=designs, asked=asked, **content
     )
-    return made, str(run["fingerprint"])
 
 
 def probe_folder(
@@ -327,7 +370,8 @@ def probe_folder(
     Returns
     -------
     str
-        ``diverged``, or ``done`` or ``up to date`` with the least score of each property that is asked.
+        ``diverged``; ``skipped`` with the reason, where a grammar or a model cannot be probed; or
+        ``done`` or ``up to date`` with the least score of each property that is asked.
 
     Raises
     ------
@@ -335,21 +379,26 @@ def probe_folder(
         As `construct` and `probe`, or if a folder is missing, damaged or cannot be written.
     """
     run = require_run(model, "train")
+    sequences: Callable[[], Constructed]
     if Path(constructed).is_dir():
-        made, fingerprint = read_constructed(Path(constructed))
+        fingerprint = str(require_run(Path(constructed), "construct")["fingerprint"])
+        sequences = partial(read_constructed, Path(constructed))
     else:
         resolved = load_grammar(find_grammar(str(constructed)))
-        made = None
-        fingerprint = _identity(resolved, seed).fingerprint
-    inputs = {"model": str(run["fingerprint"]), "constructed": fingerprint}
-    with claim(folder, identity_of("probe", inputs, {})) as draft:
+        fingerprint = constructed_identity(grammar_fingerprint(resolved), seed).fingerprint
+        sequences = partial(construct, resolved, seed)
+    with claim(folder, probes_identity(str(run["fingerprint"]), fingerprint)) as draft:
         if draft.previous:
             return f"up to date; {draft.previous['least']}"
         if run["status"] == "diverged":
             draft.publish("diverged", reason=run.get("reason", ""), least="diverged")
             return "diverged"
         opened = open_model(model, run, None, device)
-        table = probe(opened, made or construct(resolved, seed), model)
+        try:
+            table = probe(opened, sequences(), model)
+        except CannotProbe as error:
+            draft.publish("skipped", reason=str(error), least=f"skipped: {error}")
+            return f"skipped: {error}"
         text = harmless_table(table)
         text.to_csv(draft.aside(_TABLE), index=False, lineterminator="\n", float_format="%.6g")
         least = least_scores(table)

@@ -1,4 +1,5 @@
-# Datasets + architecture -> tunings, models; models + test set -> scores, attributions: a job a pack of cells.
+# Datasets + architecture -> tunings, models; models + test set -> scores, attributions; models + constructed
+# sequences -> probes: a job a pack of cells.
 
 for stage in PACK_STAGES:
 
