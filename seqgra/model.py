@@ -12,7 +12,7 @@ import numpy as np
 
 from seqgra.alphabet import UNKNOWN
 from seqgra.dataset import Dataset
-from seqgra.errors import Problem, bad_input, out_of_memory
+from seqgra.errors import Problem, bad_argument, bad_input, out_of_memory
 from seqgra.fingerprint import RUN_FILE, delete_and_make_again
 
 #: Backend name -> module; imported only when used, since some take seconds.
@@ -115,6 +115,30 @@ class AbstractModel(ABC):
             raise NotDefined(f"{type(self).__name__} takes letters only, nothing between them")
         codes = np.where(empty, UNKNOWN, inputs.argmax(axis=1)).astype(np.uint8)
         return explained_part(self.logits(codes), target, self.task)
+
+    def export(self, folder: str | Path) -> str:
+        """Write a network for use without seqgra: ``network.py`` and ``network.safetensors``.
+
+        The Python file needs PyTorch alone; the weights are its state_dict. A TensorFlow model gives the same
+        network in PyTorch, and ``network.keras`` too where all layers are Keras's own.
+
+        Parameters
+        ----------
+        folder
+            Where to; made if missing.
+
+        Returns
+        -------
+        str
+            The names of the files.
+
+        Raises
+        ------
+        InputError
+            If the model is no network that seqgra has built, or a file there is not of an earlier export.
+        """
+        message = "is no network; only networks leave seqgra: `seqgra predict` scores new sequences with it"
+        raise bad_argument("model", message)
 
     @property
     def batch(self) -> int:

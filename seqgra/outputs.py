@@ -19,7 +19,9 @@ from seqgra.errors import bad_input
 from seqgra.fingerprint import file_sha256, locked, within, write_atomically
 
 #: Names that may stand in a list.
-_NAME = re.compile(r"((tables|figures)/)?[^./][^/]*\.(csv|parquet|svg|pdf|png|md|html)")
+_NAME = re.compile(
+    r"((tables|figures)/)?[^./][^/]*\.(csv|parquet|svg|pdf|png|md|html|py|safetensors|keras)"
+)
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 #: Of a file that was about to be written.
 _NOT_KNOWN = "0" * 64

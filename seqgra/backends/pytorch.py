@@ -111,6 +111,12 @@ class PytorchModel(AbstractModel):
                 parts.append(self.module(torch.from_numpy(points).to(self._device)).cpu().numpy())
         return explained_part(np.concatenate(parts), target, self.task)
 
+    def export(self, folder: str | Path) -> str:
+        """Write ``network.py`` and ``network.safetensors``; see `AbstractModel.export`."""
+        from seqgra.backends.pytorch_export import export_network
+
+        return export_network(self, Path(folder))
+
     @cached_property
     def batch(self) -> int:
         """Inputs in one gradient so that what it remembers fits `GRADIENT_MEMORY`; at most 256.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -93,6 +94,16 @@ class KerasModel(AbstractModel):
         """
         return to_pytorch(self)
 
+    def export(self, folder: str | Path) -> str:
+        """Write the network for PyTorch, and for Keras too if it can be; see `AbstractModel.export`."""
+        from seqgra.backends.pytorch_export import export_network, own_module
+
+        if not self.weighted:
+            raise own_module("a Keras module of your own")
+        averages = self.recipe["architecture"].get("predict", {}).get("reverse_complement", False)
+        plain = not averages and '"seqgra' not in self.network.to_json()  # no layer of seqgra's own
+        return export_network(self.twin, Path(folder), keras_file(self.network) if plain else b"")
+
     @property
     def module(self) -> nn.Module:
         """The module of the twin, for attribution methods that work on PyTorch modules."""
@@ -173,15 +184,17 @@ def fit(
 def save(model: KerasModel, draft: Draft) -> None:
     """Write the files of a model noun; the caller publishes them."""
     draft.aside("model.json").write_text(json.dumps(model.recipe, indent=1) + "\n")
-    with tempfile.TemporaryDirectory(dir=draft.folder, prefix=".aside-") as folder:
+    draft.aside("model.keras").write_bytes(keras_file(model.network))
+
+
+def keras_file(network: Any) -> bytes:
+    """Return the bytes of a .keras file, a zip, without times and memory addresses, so that they repeat."""
+    target = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.keras"
-        model.network.save(file)
-        _without_times(file, draft.aside("model.keras"))
-
-
-def _without_times(file: Path, target: Path) -> None:
-    """Copy a .keras file, a zip, without times and memory addresses, so that it repeats itself."""
-    with zipfile.ZipFile(file) as given, zipfile.ZipFile(target, "w") as written:
+        network.save(file)
+        given = zipfile.ZipFile(io.BytesIO(file.read_bytes()))
+    with given, zipfile.ZipFile(target, "w") as written:
         for name in sorted(given.namelist()):
             content = given.read(name)
             if name == "metadata.json":
@@ -189,6 +202,7 @@ def _without_times(file: Path, target: Path) -> None:
             elif name == "config.json":
                 content = _with_numbered_objects(content.decode()).encode()
             written.writestr(zipfile.ZipInfo(name, _NO_TIME), content)
+    return target.getvalue()
 
 
 def _with_numbered_objects(config: str) -> str:

@@ -83,6 +83,7 @@ def add_tools(verbs: Verbs) -> None:
     add_library(parser)
     _add_init(verbs)
     _add_predict(verbs)
+    _add_export_model(verbs)
     _add_plan(verbs)
     _add_next(verbs)
     _add_import_xml(verbs)
@@ -128,6 +129,21 @@ def _predict(options: argparse.Namespace) -> str:
     table.insert(0, "name", names, allow_duplicates=True)
     write_atomically(options.output, table.to_csv(sep="\t", index=False, float_format="%.6g"))
     return f"{len(table):,} sequences"
+
+
+def _add_export_model(verbs: Verbs) -> None:
+    example = "seqgra export-model models/a -o exported/a"
+    summary = "write a network for use without seqgra: Python file and weights"
+    parser = add_verb(verbs, "export-model", _export_model, summary, example)
+    parser.add_argument("model", type=Path, help="folder made by seqgra train")
+    add_output(parser, "FOLDER")
+    add_custom_code(parser)
+
+
+def _export_model(options: argparse.Namespace) -> str:
+    from seqgra.api import load_model
+
+    return load_model(options.model, device="cpu").export(options.output)
 
 
 def _named_sequences(file: Path) -> tuple[list[str], list[str]]:
