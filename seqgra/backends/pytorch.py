@@ -20,13 +20,12 @@ from seqgra.alphabet import ALPHABETS
 from seqgra.architecture.custom import Sizes, build_custom
 from seqgra.architecture.load import of_recipe
 from seqgra.architecture.schema import Network
-from seqgra.backends.pytorch_layers import Recurrent, StrandAverage, build
+from seqgra.backends.pytorch_layers import Recurrent, StrandAverage, build, explained_logits
 from seqgra.backends.pytorch_letters import FromLetters
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.model import (
     MULTI_CLASS,
-    MULTI_LABEL,
     AbstractModel,
     NotDifferentiable,
     explained_part,
@@ -87,12 +86,9 @@ class PytorchModel(AbstractModel):
     def gradients(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Return the gradient of the explained quantity: float32 (N, A, L)."""
         points = torch.from_numpy(np.ascontiguousarray(inputs)).to(self._device).requires_grad_()
-        chosen = torch.from_numpy(np.asarray(target, np.int64)).to(self._device)
         with torch.backends.cudnn.flags(enabled=self._cudnn, deterministic=True, benchmark=False):
             logits = self.module(points)
-            explained = logits.gather(1, chosen[:, None])[:, 0]
-            if self.task != MULTI_LABEL:
-                explained = explained - logits.mean(dim=1)
+            explained = explained_logits(logits, target, self.task)
             gradient = None
             if explained.requires_grad:
                 (gradient,) = torch.autograd.grad(explained.sum(), points, allow_unused=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -39,6 +40,7 @@ from seqgra.architecture.layers import (
 )
 from seqgra.architecture.schema import Network
 from seqgra.architecture.shapes import layer_shapes
+from seqgra.model import MULTI_LABEL
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -441,3 +443,10 @@ def _activation(name: str) -> Iterator[nn.Module]:
         yield Exponential()
     elif name != "none":
         yield _ACTIVATIONS[name]()
+
+
+def explained_logits(logits: torch.Tensor, target: np.ndarray, task: str) -> torch.Tensor:
+    """Return what attributions explain of logits (N, C), of their dtype (N,); see `model.explained_part`."""
+    chosen = torch.from_numpy(np.asarray(target, np.int64)).to(logits.device)
+    own = logits.gather(1, chosen[:, None])[:, 0]
+    return own if task == MULTI_LABEL else own - logits.mean(dim=1)

@@ -31,8 +31,9 @@ from seqgra.backends.pytorch_layers import (
     Steps,
     StrandAverage,
     Sum,
+    explained_logits,
 )
-from seqgra.model import MULTI_LABEL, NotDefined
+from seqgra.model import NotDefined
 
 _LINEAR = (
     *(nn.Conv1d, SharedConv, nn.Linear, nn.AvgPool1d, nn.BatchNorm1d),
@@ -446,7 +447,7 @@ class Backprop:
                 if not rule.maps:
                     raise NotDefined("Grad-CAM needs a convolution; the network has none")
                 passes.append(rule.maps[-1])
-            explained = self._explained(logits, target).sum()
+            explained = explained_logits(logits, target, self.task).sum()
             gradients = torch.autograd.grad(explained, [part.values for part in passes])
         total = np.zeros((inputs.shape[0], inputs.shape[2]))
         for number, (found, gradient) in enumerate(zip(passes, gradients, strict=True)):
@@ -461,13 +462,10 @@ class Backprop:
         points = self._tensor(inputs).requires_grad_()
         with self._plain():
             logits = walk(self.module, points, rule)[: len(target)]
-            (gradient,) = torch.autograd.grad(self._explained(logits, target).sum(), points)
+            (gradient,) = torch.autograd.grad(
+                explained_logits(logits, target, self.task).sum(), points
+            )
         return np.asarray(gradient.cpu().numpy())
-
-    def _explained(self, logits: torch.Tensor, target: np.ndarray) -> torch.Tensor:
-        chosen = torch.from_numpy(np.asarray(target, np.int64)).to(self.device)
-        own = logits.gather(1, chosen[:, None])[:, 0]
-        return own if self.task == MULTI_LABEL else own - logits.mean(dim=1)
 
     def _tensor(self, inputs: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(inputs)).to(self.device, self.dtype)

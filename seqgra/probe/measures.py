@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqgra.metrics import weighted_roc_auc
+from seqgra.model import MULTI_CLASS, MULTI_LABEL, explained_part
 from seqgra.probe.designs import BACKGROUNDS, CONTRASTS, Cell, Design
 from seqgra.streams import stream
 
@@ -87,10 +88,8 @@ class Logits(NamedTuple):
 
     def of(self, rows: np.ndarray, condition: int) -> np.ndarray:
         """Return f_y: the logit, in a multi-class task less the mean logit; float64 (n,)."""
-        values = self.values[rows]
-        if self.multi_label:
-            return np.asarray(values[:, condition])
-        return np.asarray(values[:, condition] - values.mean(axis=1))
+        task = MULTI_LABEL if self.multi_label else MULTI_CLASS
+        return explained_part(self.values[rows], np.full(len(rows), condition), task)
 
     def contrast(self, rows: np.ndarray, condition: int, other: int) -> np.ndarray:
         """Return f_y - f_y': float64 (n,)."""
