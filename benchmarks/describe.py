@@ -17,8 +17,8 @@ import yaml
 
 from seqgra.describe import describe
 from seqgra.describe.similarity import element_columns, element_numbers, empirical_scores
-from seqgra.grammar.difficulty import divergences
 from seqgra.grammar.load import load_grammar
+from seqgra.motif import divergences
 
 ROUNDS = 3
 MOTIFS = Path(__file__).parents[1] / "grammars" / "motifs" / "homer.meme"

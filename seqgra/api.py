@@ -391,7 +391,7 @@ def recovery(maps: Attributions, data: Examples) -> pd.DataFrame:
     if (own.dataset.fingerprint, own.set_name) != (data.dataset.fingerprint, data.set_name):
         message = f"explain the {own.set_name} set of {own.dataset.folder}"
         raise bad_argument("maps", f"{message}; give that set")
-    from seqgra.evaluate.recovery import recover
+    from seqgra.recovery import recover
 
     where = data.dataset, data.set_name, maps.rows, maps.conditions
     table = recover(*where, maps.values, maps.signed, maps.background).reset_index(drop=True)

@@ -13,9 +13,10 @@ from seqgra.alphabet import Alphabet
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, claim, digest, identity_of, require_run
-from seqgra.grammar.motifs import meme_text, read_motifs
+from seqgra.grammar.motifs import read_motifs
 from seqgra.law.affinity import element_columns
 from seqgra.model import AbstractModel, open_model
+from seqgra.motif import information, meme_text
 from seqgra.plot.elements import logos
 from seqgra.plot.style import save
 from seqgra.streams import stream
@@ -99,7 +100,7 @@ def filters(
         database = read_motifs(motifs, alphabet.letters)
         database.refuse_any_faulty()
         found = {motif.name: motif for motif in database.values()}
-        targets[DATABASE] = {name: np.array(motif.matrix) for name, motif in found.items()}
+        targets[DATABASE] = {name: motif.columns for name, motif in found.items()}
     if run["status"] == "diverged":
         raise bad_input(model, "", "diverged; what weights are left are no motifs")
     x = data.x("test")[:examples]
@@ -271,10 +272,7 @@ def _write(
         ignore_index=True,
     )
     table = pd.DataFrame({"filter": np.arange(len(windows)), "windows": windows})
-    bits = {
-        number: (matrix * np.log2(np.maximum(matrix, 1e-12) / background[:, None])).sum(axis=0)
-        for number, matrix in matrices.items()
-    }
+    bits = {number: information(matrix.T, background) for number, matrix in matrices.items()}
     table["bits"] = [bits[n].sum() if n in bits else np.nan for n in table["filter"]]
     best = matches.sort_values(["p", "motif"], kind="stable")
     for source, found in best.groupby("source", sort=False):

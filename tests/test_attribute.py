@@ -19,11 +19,10 @@ from seqgra.attribute.references import shuffled
 from seqgra.backends import bayes_optimal
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
-from seqgra.evaluate.motifs import AlignedMotifs
-from seqgra.evaluate.recovery import recover
 from seqgra.fingerprint import Identity, claim, read_run
 from seqgra.law.posterior import compile_posterior
 from seqgra.model import AbstractModel, NotDifferentiable
+from seqgra.recovery import recover
 from seqgra.results import completeness, failed_limit, read_pictured, read_recovery
 from seqgra.simulate import simulate
 
@@ -317,13 +316,12 @@ def trained(folder, status="done"):
     return folder
 
 
-def run(dataset, folder, method="gradient-x-input", score=recover, **options):
+def run(dataset, folder, method="gradient-x-input", **options):
     """Attribute a model beside `folder`."""
     model = folder.with_name("model")
     if read_run(model) is None:
         trained(model)
-    given = {"method": method, "score": score, "motifs": AlignedMotifs}
-    return attribute(model, dataset, folder, **given, **options)
+    return attribute(model, dataset, folder, method=method, **options)
 
 
 def test_attribute_writes_recovery_and_pictures(dataset, tmp_path, opened):
@@ -375,7 +373,8 @@ def test_score_sees_the_kind_of_the_method_and_one_batch(dataset, tmp_path, open
         return pd.DataFrame({"metric": np.zeros(len(rows))})
 
     monkeypatch.setattr(computing, "_BATCH", 64)
-    run(dataset, tmp_path / "out", method="saliency", score=score, examples=50)
+    monkeypatch.setattr(computing, "recover", score)
+    run(dataset, tmp_path / "out", method="saliency", examples=50)
     assert seen == [("test", 64, (64, 4, 20), False), ("test", 36, (36, 4, 20), False)]
 
 

@@ -22,8 +22,6 @@ from seqgra.compare.cells import Cell
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
 from seqgra.evaluate import evaluate
-from seqgra.evaluate.motifs import AlignedMotifs
-from seqgra.evaluate.recovery import recover
 from seqgra.fingerprint import read_run
 from seqgra.grammar.load import load_grammar, resolve
 from seqgra.grid import Grid, commands
@@ -71,7 +69,7 @@ def test_it_is_evaluated_and_attributed_like_any_model(posterior_model, tiny_dat
     assert evaluate(posterior_model, tiny_dataset, tmp_path / "s") == "done"
     metrics = json.loads((tmp_path / "s" / "scores.json").read_text())["metrics"]
     assert metrics["roc_auc"]["macro"] > 0.9999  # two 8-letter words in 40 letters
-    method = {"method": "gradient-x-input", "score": recover, "motifs": AlignedMotifs}
+    method = {"method": "gradient-x-input"}
     method["examples"] = 20
     assert attribute(posterior_model, tiny_dataset, tmp_path / "a", **method) == "done"
     recovery = json.loads((tmp_path / "a" / "recovery.json").read_text())["recovery"]
@@ -207,7 +205,7 @@ def test_a_temperature_lowers_the_excess_log_loss(tiny_dataset, posterior_model,
 def test_attributions_that_only_predict_reach_the_ceiling_of_recovery(
     method, posterior_model, tiny_dataset, tmp_path
 ):
-    options = {"method": method, "score": recover, "motifs": AlignedMotifs, "examples": 20}
+    options = {"method": method, "examples": 20}
     assert attribute(posterior_model, tiny_dataset, tmp_path / "a", **options) == "done"
     recovery = json.loads((tmp_path / "a" / "recovery.json").read_text())["recovery"]
     assert recovery["ap_chance_corrected"]["macro"] > 0.7
@@ -238,8 +236,6 @@ conditions: {one: {rules: [{elements: [a]}]}, two: {rules: [{elements: [b]}]}}
             tmp_path / "d",
             tmp_path / method,
             method=method,
-            score=recover,
-            motifs=AlignedMotifs,
             examples=8,
         )
         for method in ("mutagenesis", "occlusion", "gradient-x-input")

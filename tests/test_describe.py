@@ -22,7 +22,12 @@ from seqgra.describe.similarity import (
 )
 from seqgra.describe.words import condition_lines, element_kind, noise_lines, rule_sections, setting
 from seqgra.errors import InputError
-from seqgra.grammar.difficulty import (
+from seqgra.grammar.laws import parse_law
+from seqgra.grammar.load import load_grammar, resolve
+from seqgra.grammar.schema import Condition, Grammar, Spacing
+from seqgra.law.affinity import element_columns
+from seqgra.law.law import compile_law
+from seqgra.motif import (
     MIXED,
     chance_as_good,
     consensus,
@@ -32,11 +37,6 @@ from seqgra.grammar.difficulty import (
     log_odds,
     mixed,
 )
-from seqgra.grammar.laws import parse_law
-from seqgra.grammar.load import load_grammar, resolve
-from seqgra.grammar.schema import Condition, Grammar, Spacing
-from seqgra.law.affinity import element_columns
-from seqgra.law.law import compile_law
 from seqgra.plot.elements import Measure, logos, similarity_maps
 from seqgra.plot.grammar import rules_picture
 from seqgra.plot.positions import Lane, bins, density, position_map

@@ -21,8 +21,9 @@ from seqgra.filters import (
     match,
 )
 from seqgra.fingerprint import require_run, seal
-from seqgra.grammar.motifs import meme_text, read_motifs
+from seqgra.grammar.motifs import read_motifs
 from seqgra.model import open_model
+from seqgra.motif import meme_text
 from seqgra.train import train
 
 WORDS = ("ACGTACGT", "GGGGCCCC")

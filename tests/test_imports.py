@@ -25,6 +25,7 @@ LAYERS = [
     | {
         "markers",
         "metrics",
+        "motif",
         "grammar",
         "architecture",
         "dataset",
@@ -35,7 +36,7 @@ LAYERS = [
         "results",
     },
     {"law"},
-    {"backends"},
+    {"backends", "recovery"},
     {"plot"} | VERBS,
     {"grid", "api"},
     {"cli"},

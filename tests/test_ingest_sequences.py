@@ -446,7 +446,7 @@ def test_describing(real, tiny_dataset, tiny_grammar, tmp_path, capsys):
 
 def test_an_annotation_counts_whole(tmp_path):
     """Every column of an annotated stretch is a grammar position, whatever letters it shows."""
-    from seqgra.evaluate.recovery import Role, position_roles
+    from seqgra.recovery import Role, position_roles
 
     folder = tmp_path / "t"
     folder.mkdir()

@@ -12,7 +12,7 @@ import torch
 import seqgra as sg
 from seqgra.alphabet import PADDING
 from seqgra.cli import main
-from seqgra.evaluate.recovery import recovery_metrics
+from seqgra.recovery import recovery_metrics
 
 SMALL = "layers: [flatten, {dense: 4}]\ntraining: {epochs: 2}\n"
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from seqgra.alphabet import DNA, PROTEIN, RNA
 from seqgra.errors import InputError
-from seqgra.grammar.consensus import consensus_matrix
 from seqgra.grammar.motifs import read_motifs
+from seqgra.motif import consensus_matrix
 
 HERE = Path(__file__).parent / "motifs"
 VALID = sorted(path for path in HERE.iterdir() if path.is_file())

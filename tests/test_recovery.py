@@ -14,20 +14,23 @@ from seqgra.attribute import gradients
 from seqgra.attribute.null import background_only
 from seqgra.dataset import ELEMENT_COLUMNS, open_dataset
 from seqgra.dataset_files import ArrayWriter
-from seqgra.evaluate.instances import highest_window, placed_instances
-from seqgra.evaluate.motifs import FLANK, AlignedMotifs, likeness
-from seqgra.evaluate.recovery import (
-    Role,
-    column_information,
-    position_roles,
-    recover,
-    recovery_metrics,
-)
 from seqgra.fingerprint import Identity, claim
 from seqgra.grammar.load import load_grammar
 from seqgra.grammar.schema import Element, Grammar
 from seqgra.law.affinity import element_columns
 from seqgra.metrics import chance_average_precision
+from seqgra.recovery import (
+    FLANK,
+    AlignedMotifs,
+    Role,
+    highest_window,
+    information,
+    likeness,
+    placed_instances,
+    position_roles,
+    recover,
+    recovery_metrics,
+)
 from seqgra.results import BackgroundOnly
 from seqgra.simulate import simulate
 
@@ -247,14 +250,12 @@ def test_measures_are_undefined_where_there_is_nothing_to_measure():
 
 def test_information_of_columns():
     pwm = Element(matrix=((1, 0, 0, 0), (0.5, 0.5, 0, 0), (0.25, 0.25, 0.25, 0.25)))
-    assert column_information(pwm.letter_probabilities(DNA.letters), UNIFORM) == pytest.approx(
-        [2, 1, 0]
-    )
+    assert information(pwm.letter_probabilities(DNA.letters), UNIFORM) == pytest.approx([2, 1, 0])
     kmers = Element(kmers={"AC": 0.5, "AG": 0.25, "AT": 0.25}).letter_probabilities(DNA.letters)
-    assert column_information(kmers, UNIFORM) == pytest.approx([2, 0.5])
+    assert information(kmers, UNIFORM) == pytest.approx([2, 0.5])
     skewed = np.array([0.5, 0.3, 0.1, 0.1])
     expected = 0.5 * np.log2(0.5 / 0.3) + 0.25 * np.log2(0.25 / 0.1) * 2
-    assert column_information(kmers, skewed)[1] == pytest.approx(expected)
+    assert information(kmers, skewed)[1] == pytest.approx(expected)
 
 
 WINDOW = 12
@@ -373,7 +374,7 @@ def test_grammar_positions_of_simulated_motifs_are_the_informative_columns(tmp_p
     data = open_dataset(tmp_path / "data")
     background = data.grammar.letter_distribution()
     columns = element_columns(data.grammar).values()
-    bits = [column_information(element, background) for element in columns]
+    bits = [information(element, background) for element in columns]
     table = data.elements("test").groupby("example")["element"]
     informative = table.apply(lambda numbers: sum((bits[n] >= 0.1).sum() for n in numbers))
     widths = table.apply(lambda numbers: sum(bits[n].size for n in numbers))

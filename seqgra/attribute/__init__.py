@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from seqgra.attribute.explanations import SCORED, fixed_explanations
 from seqgra.attribute.methods import METHODS, Settings, method_problems, refusal
-from seqgra.dataset import Dataset, open_dataset
+from seqgra.dataset import open_dataset
 from seqgra.errors import Problem, bad_input, raise_problems
 from seqgra.fingerprint import Draft, claim, identity_of, require_run
-
-if TYPE_CHECKING:  # attributions that are up to date need nothing compiled
-    from seqgra.attribute.explain import Motifs, Score
 
 __all__ = ["SCORED", "attribute", "fixed_explanations"]
 
@@ -24,8 +20,6 @@ def attribute(
     folder: Path,
     *,
     method: str,
-    score: Score,
-    motifs: Callable[[Dataset, str, bool], Motifs],
     examples: int = 500,
     set_name: str = "test",
     set_size: int | None = None,
@@ -34,7 +28,7 @@ def attribute(
     untrained_twin: bool = False,
     **settings: Any,
 ) -> str:
-    """Explain a model on the fixed examples of a dataset and write an attributions noun.
+    """Explain a model on the fixed examples of a dataset and write the attributions.
 
     What is explained: in a multi-class task the logit of the condition that generated the example, less
     the mean logit (so that of the true one where labels are noisy); in a multi-label task the logit of
@@ -48,10 +42,6 @@ def attribute(
         Where the attributions go.
     method
         A name in `METHODS`.
-    score
-        Measures of grammar recovery; it sees the attributions of one batch at a time.
-    motifs
-        ``motifs(dataset, set_name, signed)`` makes what averages attributions over known elements.
     examples
         Examples of each condition, at most (see `fixed_explanations`).
     set_name, set_size
@@ -104,14 +94,13 @@ def attribute(
         if not wanted.rows.size:
             raise bad_input(dataset, set_name, "no example shows a condition; simulate more")
         x = data.x(set_name, set_size)
-        averages = motifs(data, set_name, METHODS[method].signed)
         plan = Plan(data, set_name, x, wanted, method, chosen, correct)
         trained = open_model(model, run, data, device)
         if reason := refusal(method, network_of(trained)):
             return _skip(draft, method, reason)
         try:
             trained = untrained(trained, device) if untrained_twin else trained
-            result = attributions(trained, plan, score, averages)
+            result = attributions(trained, plan)
         except NotDefined as error:
             return _skip(draft, method, str(error))
         write_attributions(result, draft)

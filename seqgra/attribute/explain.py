@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,25 +27,10 @@ from seqgra.attribute.solvable import solvable
 from seqgra.attribute.sources import completeness_gap, method_settings, predictions, source_of
 from seqgra.dataset import Dataset
 from seqgra.model import AbstractModel
+from seqgra.recovery import AlignedMotifs, recover
 from seqgra.results import Attributions, BackgroundOnly, failed_limit
 
 _BATCH = 256
-
-#: (dataset, set name, rows int64 (K,), conditions explained int64 (K,), values float32 (K, A, L),
-#: signed, attributions of background-only sequences) -> one row an explanation.
-Score = Callable[
-    [Dataset, str, np.ndarray, np.ndarray, np.ndarray, bool, BackgroundOnly], pd.DataFrame
-]
-
-
-class Motifs(Protocol):
-    """Averages attributions over what is known to be in the examples."""
-
-    def add(self, rows: np.ndarray, explained: np.ndarray, values: np.ndarray) -> None:
-        """Take rows int64 (K,), conditions explained int64 (K,), values float32 (K, A, L)."""
-
-    def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Return `Attributions.elements` and `Attributions.motifs`."""
 
 
 class Plan(NamedTuple):
@@ -98,7 +83,7 @@ def explain(model: AbstractModel, plan: Plan) -> tuple[np.ndarray, BackgroundOnl
     return np.concatenate(parts), _background_only(model, plan)
 
 
-def attributions(model: AbstractModel, plan: Plan, score: Score, motifs: Motifs) -> Attributions:
+def attributions(model: AbstractModel, plan: Plan) -> Attributions:
     """Explain batch by batch, keeping scores and the values of a few.
 
     Raises
@@ -109,10 +94,11 @@ def attributions(model: AbstractModel, plan: Plan, score: Score, motifs: Motifs)
     one_hot = np.eye(len(plan.dataset.conditions), dtype=np.uint8)[plan.wanted.conditions]
     pictured = fixed_explanations(one_hot, PICTURED, PICTURED).rows
     null = _background_only(model, plan)
+    motifs = AlignedMotifs(plan.dataset, plan.set_name, plan.chosen.signed)
     tables, kept, patterns = [], [], Patterns()
     for first in range(0, len(plan.wanted.rows), _BATCH):
         part = slice(first, first + _BATCH)
-        table, values = _explain(model, plan, plan.wanted.part(part), null, score)
+        table, values = _explain(model, plan, plan.wanted.part(part), null)
         tables.append(table)
         patterns.add(values, plan.wanted.conditions[part])
         motifs.add(*plan.wanted.part(part), values)
@@ -215,13 +201,12 @@ def _explain(
     plan: Plan,
     wanted: Explanations,
     null: BackgroundOnly,
-    score: Score,
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the recovery table (see `Attributions`) and the attributions of some explanations."""
     (rows, target), dataset = wanted, plan.dataset
     x, method = np.array(plan.x[rows]), plan.chosen
     values, settings = _values(model, plan, x, target)
-    metrics = score(dataset, plan.set_name, rows, target, values, method.signed, null)
+    metrics = recover(dataset, plan.set_name, rows, target, values, method.signed, null)
     if method.complete:
         start = settings.get("baseline", settings.get("references"))
         inputs = gradients.one_hot(x, len(dataset.alphabet.letters))

@@ -24,6 +24,7 @@ from seqgra.fingerprint import Draft, verify_file
 from seqgra.grammar.schema import Grammar
 from seqgra.law.elements import best_scores
 from seqgra.model import MULTI_CLASS, MULTI_LABEL, AbstractModel
+from seqgra.motif import ADDED, Zeros, log_odds
 from seqgra.training import (
     Options,
     Trained,
@@ -34,8 +35,6 @@ from seqgra.training import (
     outcome,
 )
 
-#: Probability added to every letter before a motif column is scored.
-_PSEUDOCOUNT = 0.001
 _ITERATIONS = 300
 _CHUNK = 8192
 #: Logit of a condition that no training example has.
@@ -271,22 +270,19 @@ def _recipe(architecture: Baseline, data: TrainingData) -> dict[str, Any]:
     else:
         ways = {name: ("random" if wanted == "both" else "+",) for name in elements}
     strands = {name: list(each) for name, each in ways.items()}
-    return recipe | {"scores": log_odds(data.dataset.grammar), "strands": strands}
+    return recipe | {"scores": element_scores(data.dataset.grammar), "strands": strands}
 
 
-def log_odds(grammar: Grammar) -> dict[str, list[list[float]]]:
+def element_scores(grammar: Grammar) -> dict[str, list[list[float]]]:
     """Return log2 odds of every element against the background: (W, A) by element."""
     letters = ALPHABETS[grammar.alphabet].letters
     background = grammar.letter_distribution()
     return {
-        name: np.log2(_softened(element.letter_probabilities(letters)) / background).tolist()
+        name: log_odds(
+            element.letter_probabilities(letters), background, ADDED, Zeros.ADDED
+        ).tolist()
         for name, element in grammar.elements.items()
     }
-
-
-def _softened(probabilities: np.ndarray) -> np.ndarray:
-    """Return probabilities (W, A) with none of them 0."""
-    return (probabilities + _PSEUDOCOUNT) / (1 + _PSEUDOCOUNT * probabilities.shape[1])
 
 
 def _coefficients(model: LogisticRegression, conditions: int) -> dict[str, np.ndarray]:

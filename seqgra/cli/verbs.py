@@ -313,8 +313,6 @@ def _attribute(options: argparse.Namespace) -> str:
         options.dataset,
         options.output,
         method=options.method,
-        score=_recover,
-        motifs=_aligned_motifs,
         examples=options.examples,
         **{name: getattr(options, name) for name in Settings._fields},
         correct=options.correct,
@@ -322,20 +320,6 @@ def _attribute(options: argparse.Namespace) -> str:
         set_size=options.set_size,
         device=options.device,
     )
-
-
-def _recover(*arguments: Any) -> Any:
-    """Call `recover`, which is imported only where something is computed."""
-    from seqgra.evaluate.recovery import recover
-
-    return recover(*arguments)
-
-
-def _aligned_motifs(*arguments: Any) -> Any:
-    """Make `AlignedMotifs`, imported as `recover` is."""
-    from seqgra.evaluate.motifs import AlignedMotifs
-
-    return AlignedMotifs(*arguments)
 
 
 def add_compare(verbs: Verbs) -> None:
@@ -366,14 +350,12 @@ def add_compare(verbs: Verbs) -> None:
 
 def _compare(options: argparse.Namespace) -> str:
     from seqgra.compare import compare
-    from seqgra.evaluate.recovery import position_roles
 
     cells = options.cells or _cells_text(options)
     return compare(
         cells,
         options.output,
         config=options.grid,
-        roles=position_roles,
         at=options.at,
         workers=options.workers,
     )

@@ -27,7 +27,7 @@ from seqgra.compare.decision_figures import (
     draw_ranking,
     draw_runs,
 )
-from seqgra.compare.drawing import RECOVERY_METRIC, Drawing, Roles, by_cell, recovery_runs
+from seqgra.compare.drawing import RECOVERY_METRIC, Drawing, by_cell, recovery_runs
 from seqgra.compare.grammar_figures import draw_grammar
 from seqgra.compare.methods import methods_block
 from seqgra.compare.overview_figures import draw_overview
@@ -76,7 +76,6 @@ def compare(
     folder: Path,
     *,
     config: Path | None,
-    roles: Roles,
     method: str = "integrated-gradients",
     at: int | None = None,
     workers: int = 1,
@@ -94,9 +93,6 @@ def compare(
         removed; a second call at the same time waits.
     config
         The grid's config file, quoted in the report.
-    roles
-        ``roles(dataset, set_name, rows, explained)`` -> uint8 (K, L): what each position of test
-        examples is to the condition explained (see `plot.agreement.Panel`).
     method
         The attribution method shown; the first one there is where no cell has it.
     at
@@ -122,7 +118,7 @@ def compare(
         else:
             file = cells
             own.keep(CELLS_FILE)
-        _compare(file, own, config, roles, method, at, workers)
+        _compare(file, own, config, method, at, workers)
     return "done"
 
 
@@ -139,7 +135,6 @@ def _compare(
     cells: Path,
     own: OwnFiles,
     config: Path | None,
-    roles: Roles,
     method: str,
     at: int | None,
     workers: int,
@@ -162,7 +157,6 @@ def _compare(
         tables=tables,
         looks=looks({label: backend for (_, backend), label in labels.items()}),
         folder=folder / "figures",
-        roles=roles,
         method=_prefer(method, tables.recovery["method"]),
         metric=_prefer(RECOVERY_METRIC, tables.recovery["metric"]),
         target=TARGET,

@@ -25,8 +25,8 @@ from seqgra.compare.ranking import mean_interval
 from seqgra.compare.runs import at_size, filled
 from seqgra.compare.tables import models_only
 from seqgra.dataset import open_dataset
-from seqgra.grammar.difficulty import divergences
 from seqgra.grammar.schema import Grammar
+from seqgra.motif import divergences
 from seqgra.plot.concordance import concordances
 from seqgra.plot.content import metric_words
 from seqgra.plot.decision import bars, fitted, pareto, ranking, strip

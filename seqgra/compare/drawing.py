@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from seqgra.compare.ceiling import is_ceiling
 from seqgra.compare.cells import KEYS, Cell
 from seqgra.compare.tables import Tables
-from seqgra.dataset import Dataset
 from seqgra.fingerprint import read_run, verify_file
 from seqgra.plot.saving import Save
 from seqgra.plot.style import Look, save
 from seqgra.results import MACRO
 
-#: ``roles(dataset, set_name, rows, explained)`` -> uint8 (K, L), see `plot.agreement.Panel`.
-Roles = Callable[[Dataset, str, np.ndarray, np.ndarray], np.ndarray]
 #: Recovery shown by default, where attributions hold it.
 RECOVERY_METRIC = "ap_chance_corrected"
 
@@ -39,8 +35,6 @@ class Drawing(NamedTuple):
         How each label is drawn.
     folder
         Where figures go.
-    roles
-        Roles of the positions of test examples.
     method, metric
         Attribution method and recovery metric shown; empty where there is no recovery.
     target
@@ -57,7 +51,6 @@ class Drawing(NamedTuple):
     tables: Tables
     looks: Mapping[str, Look]
     folder: Path
-    roles: Roles
     method: str
     metric: str
     target: float

@@ -20,11 +20,13 @@ from seqgra.dataset import Dataset, open_dataset
 from seqgra.fingerprint import read_run
 from seqgra.grammar.combinations import ROLES, tells
 from seqgra.law.affinity import element_columns
+from seqgra.motif import information
 from seqgra.plot.agreement import BACKGROUND_ROLE, GRAMMAR_ROLE, Panel, agreement_grid
 from seqgra.plot.attribution import Example, Placed, example_logos
 from seqgra.plot.motifs import Logo, logo_grid
 from seqgra.plot.page import Picture
 from seqgra.plot.style import compact
+from seqgra.recovery import position_roles
 from seqgra.results import THRESHOLD, read_motifs, read_pictured
 
 #: Elements and architectures of the figure of average motifs, at most.
@@ -146,8 +148,7 @@ def _draw_motifs(drawing: Drawing, shown: _Shown) -> list[Picture]:
     columns: list[list[Logo | None]] = []
     for name in names[:_MOST_ELEMENTS]:
         matrix = matrices[name]
-        terms = matrix * np.log2(np.where(matrix > 0, matrix / background, 1.0))
-        bits = np.maximum(terms.sum(axis=1, keepdims=True), 0)
+        bits = np.maximum(information(matrix, background)[:, None], 0)
         column: list[Logo | None] = [Logo(matrix * bits, 1, f"{name}, bits")]
         for (cell, _), table in zip(models, seen, strict=True):
             own = table[table["element"] == name]
@@ -201,7 +202,7 @@ def _panels(drawing: Drawing, shown: _Shown) -> list[Panel]:
         rows, explained, values = read_pictured(dict(cell.attributions)[drawing.method])
         examples = (rows.tobytes(), explained.tobytes())  # mostly the same of all cells
         if examples not in known:
-            known[examples] = drawing.roles(shown.dataset, "test", rows, explained)
+            known[examples] = position_roles(shown.dataset, "test", rows, explained)
         order = np.lexsort((rows, explained))
         status = drawing.outcomes[cell.key]
         title = label if status == "done" else f"{label} ({status})"

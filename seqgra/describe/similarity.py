@@ -8,7 +8,10 @@ import numba
 import numpy as np
 
 from seqgra.alphabet import ALPHABETS
-from seqgra.grammar.difficulty import (
+from seqgra.grammar.schema import Grammar
+from seqgra.law.affinity import compile_band, element_columns, sample_site
+from seqgra.law.pcg import words
+from seqgra.motif import (
     chance_as_good,
     consensus,
     divergences,
@@ -16,9 +19,6 @@ from seqgra.grammar.difficulty import (
     least_overlap,
     log_odds,
 )
-from seqgra.grammar.schema import Grammar
-from seqgra.law.affinity import compile_band, element_columns, sample_site
-from seqgra.law.pcg import words
 from seqgra.streams import cumulative63, stream_state
 
 #: Sites drawn from each element for the empirical score.

@@ -12,7 +12,8 @@ from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, claim, digest, identity_of
 from seqgra.grammar.load import grammar_fingerprint, load_grammar
-from seqgra.grammar.motifs import meme_text, read_motifs
+from seqgra.grammar.motifs import read_motifs
+from seqgra.motif import meme_text
 from seqgra.progress import Progress
 
 if TYPE_CHECKING:  # they compile; what is up to date needs none of it
@@ -95,7 +96,7 @@ def _matrices(dataset: Dataset, motifs: Path | None) -> dict[str, np.ndarray]:
     if motifs is not None:
         database = read_motifs(motifs, letters)
         database.refuse_any_faulty()
-        found = {m.name: np.array(m.matrix) for m in database.values()}
+        found = {m.name: m.columns for m in database.values()}
     else:
         found = {
             name: element.letter_probabilities(letters)

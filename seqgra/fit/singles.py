@@ -31,6 +31,7 @@ from seqgra.errors import InputError
 from seqgra.fit.draws import Drawn, Setting, matrix_of, probe
 from seqgra.fit.laws import excess_law
 from seqgra.law.scan import best_hits, find_hits
+from seqgra.motif import ADDED, Zeros, log_odds
 
 #: Sequences drawn of each number of sites.
 DRAWS = 16_384
@@ -44,7 +45,6 @@ _LEAST_SHARE = 0.01
 MOST_COPIES, _MANY = 4, 0.03
 _BINS, _ROUNDS = 40, 300
 _ONE_STRAND, _TOLD = 0.95, 20
-_PSEUDOCOUNT = 0.001
 
 
 class Observed(NamedTuple):
@@ -136,10 +136,9 @@ def observe(setting: Setting, x: np.ndarray) -> dict[str, Observed]:
 
 
 def scores_of(matrix: np.ndarray) -> np.ndarray:
-    """Return log2 odds against equal letters, float32 (W, A), no probability 0."""
+    """Return log2 odds against equal letters: float32 (W, A)."""
     letters = matrix.shape[1]
-    soft = (matrix + _PSEUDOCOUNT) / (1 + _PSEUDOCOUNT * letters)
-    return np.log2(soft * letters).astype(np.float32)
+    return log_odds(matrix, np.full(letters, 1 / letters), ADDED, Zeros.ADDED).astype(np.float32)
 
 
 def only(setting: Setting, name: str) -> Setting:

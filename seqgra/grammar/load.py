@@ -11,12 +11,12 @@ from seqgra.errors import InputError, Problem, bad_input, raise_problems
 from seqgra.fingerprint import digest
 from seqgra.grammar import check
 from seqgra.grammar.backgrounds import resolve_background
-from seqgra.grammar.consensus import consensus_matrix
 from seqgra.grammar.laws import highest, resolve_law
 from seqgra.grammar.motifs import read_motifs
 from seqgra.grammar.pools import read_pool
 from seqgra.grammar.schema import Arrangement, Element, Grammar, Group
 from seqgra.library import GRAMMARS, find_named, library_folders, named_files
+from seqgra.motif import consensus_matrix
 from seqgra.yamlfile import read_yaml, suggest, validate
 
 Placing = TypeVar("Placing", bound=Arrangement)

@@ -11,26 +11,19 @@ import math
 import re
 import stat
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
 
 from seqgra.errors import InputError, bad_input
 from seqgra.grammar.motif_formats import Faulty, Found, Malformed, parse, shown
+from seqgra.motif import Motif
 from seqgra.textfile import GZIP
 
 _TOLERANCE = 0.02
 _LARGEST = 100_000_000
-
-
-class Motif(NamedTuple):
-    """A named matrix: one row of letter probabilities a position."""
-
-    name: str
-    matrix: tuple[tuple[float, ...], ...]
 
 
 class Motifs(dict[str, Motif]):
@@ -100,38 +93,6 @@ def read_motifs(path: Path, letters: str, pseudocount: float = 0.0) -> Motifs:
     return _read(path, letters, pseudocount, (facts.st_mtime_ns, facts.st_size, facts.st_ino))
 
 
-def meme_text(
-    matrices: Mapping[str, Any],
-    letters: str,
-    background: Sequence[float] = (),
-    sites: Sequence[int] = (),
-) -> str:
-    """Return matrices as the text of a MEME file, minimal format.
-
-    Parameters
-    ----------
-    matrices
-        Probabilities (W, A), rows positions, by name.
-    letters
-        Of the alphabet.
-    background
-        Frequencies of the letters.
-    sites
-        How many sites each matrix comes from.
-    """
-    lines = ["MEME version 4", "", f"ALPHABET= {letters}", ""]
-    if background:
-        shares = (f"{a} {share:.6f}" for a, share in zip(letters, background, strict=True))
-        lines += ["Background letter frequencies", " ".join(shares), ""]
-    for number, (name, matrix) in enumerate(matrices.items()):
-        facts = f"alength= {len(letters)} w= {len(matrix)}"
-        facts += f" nsites= {sites[number]}" if sites else ""
-        lines += [f"MOTIF {name}", f"letter-probability matrix: {facts}"]
-        lines += [" ".join(f"{value:.6f}" for value in row) for row in matrix]
-        lines.append("")
-    return "\n".join(lines)
-
-
 @lru_cache(maxsize=32)
 def _read(path: Path, letters: str, pseudocount: float, _stamp: tuple[int, ...]) -> Motifs:
     lines = re.split(r"\r\n|\n|\r", _text(path))
@@ -195,7 +156,7 @@ def _by_name(
             faults.setdefault(name, Malformed(motif.line, f"motif {shown(name)} is given twice"))
             continue
         try:
-            motifs[name] = Motif(name, _matrix(motif, letters, pseudocount))
+            motifs[name] = Motif(name, _matrix(motif, letters, pseudocount), letters)
         except Malformed as error:
             for other in motif.names:
                 faults.setdefault(other, error)

@@ -267,8 +267,6 @@ def _sample(grid: Grid, cell: Cell, folder: Path, until: float) -> Iterator[tupl
 def _sample_rest(grid: Grid, cell: Cell, folder: Path, data: Path) -> Iterator[tuple[str, float]]:
     from seqgra.attribute import attribute
     from seqgra.evaluate import evaluate
-    from seqgra.evaluate.motifs import AlignedMotifs
-    from seqgra.evaluate.recovery import recover
 
     grammar, architecture = grid.grammars[cell.grammar], grid.architectures[cell.architecture]
     large = cost.network_size(architecture, grammar)
@@ -288,8 +286,6 @@ def _sample_rest(grid: Grid, cell: Cell, folder: Path, data: Path) -> Iterator[t
             data,
             target,
             method=method.kind,
-            score=recover,
-            motifs=AlignedMotifs,
             examples=few.examples,
             correct=method.correct,
             untrained_twin=method.untrained,

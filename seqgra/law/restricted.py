@@ -23,6 +23,7 @@ from seqgra.grammar.schema import Element, Grammar
 from seqgra.law.ceiling import RESAMPLES, Areas, areas_of, draw_examples
 from seqgra.law.elements import best_scores
 from seqgra.law.law import Examples, compile_law
+from seqgra.motif import ADDED, Zeros, log_odds, reverse_complement
 
 #: Examples that fit, for each one that is scored.
 FITTED = 4
@@ -32,8 +33,6 @@ _BINS = 40
 _TREES = 200
 #: Up to so many scores, products of all pairs are a candidate.
 _MOST_PAIRED = 24
-#: Probability added to every letter before a motif column is scored.
-_PSEUDOCOUNT = 0.001
 
 #: What may be known, see `restricted_ceilings`.
 KNOWLEDGE = (
@@ -238,11 +237,11 @@ def _scores(grammar: Grammar, motif: np.ndarray, x: np.ndarray) -> np.ndarray:
     elements = list(grammar.elements.values())
     columns = [np.zeros((len(x), 0), np.float32)]
     for first in np.unique(motif, return_index=True)[1]:
-        p = elements[first].letter_probabilities(letters) + _PSEUDOCOUNT
-        odds = np.log2(p / p.sum(axis=1, keepdims=True) / background).astype(np.float32)
+        p = elements[first].letter_probabilities(letters)
+        odds = log_odds(p, background, ADDED, Zeros.ADDED).astype(np.float32)
         columns.append(best_scores(x, odds)[:, None])
         if grammar.alphabet == "DNA":
-            columns.append(best_scores(x, np.ascontiguousarray(odds[::-1, ::-1]))[:, None])
+            columns.append(best_scores(x, np.ascontiguousarray(reverse_complement(odds)))[:, None])
     scores = np.concatenate(columns, axis=1).astype(np.float64)
     lowest = scores.min(axis=0, where=np.isfinite(scores), initial=0)
     return np.where(np.isfinite(scores), scores, lowest)  # no place in an example: as bad as can be

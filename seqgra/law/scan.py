@@ -16,6 +16,7 @@ import numba
 import numpy as np
 
 from seqgra.alphabet import DNA, Alphabet
+from seqgra.motif import Zeros, log_odds, scan, score_distribution
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -177,18 +178,13 @@ def _by_table(
     found = []
     for number, matrix in enumerate(matrices):
         width, letters = matrix.shape
-        places = codes.shape[1] - width + 1
-        if places < 1:
+        if codes.shape[1] < width:
             continue
         b = np.full(letters, 1 / letters) if background is None else np.asarray(background)
-        steps = np.rint(_STEPS_PER_BIT * np.log2((matrix + _PSEUDOCOUNT) / b)).astype(np.int64)
+        steps = _steps(matrix, b)
         lowest, tail = _score_tail(steps, b)
         never = np.full((width, 1), lowest - int(steps.max(axis=1).sum()) - 1)
-        table = np.hstack([steps, never])
-        known = np.minimum(codes, letters)
-        score = np.zeros((len(codes), places), np.int64)
-        for column in range(width):
-            score += table[column][known[:, column : column + places]]
+        score = scan(codes, np.hstack([steps, never]))
         reached = np.flatnonzero(tail <= p_value)
         threshold = lowest + (reached[0] if reached.size else tail.size)
         example, start = np.nonzero(score >= threshold)
@@ -222,25 +218,20 @@ def hit_chance(matrix: np.ndarray, p_value: float) -> float:
     p_value
         Of hits, above 0 and at most 1.
     """
-    letters = matrix.shape[1]
-    steps = np.rint(_STEPS_PER_BIT * np.log2((matrix + _PSEUDOCOUNT) * letters)).astype(np.int64)
-    _, tail = _score_tail(steps, np.full(letters, 1 / letters))
+    uniform = np.full(matrix.shape[1], 1 / matrix.shape[1])
+    steps = _steps(matrix, uniform)
+    _, tail = _score_tail(steps, uniform)
     reached = np.flatnonzero(tail <= p_value)
     return float(_score_tail(steps, matrix)[1][reached[0]]) if reached.size else 0.0
 
 
-def _score_tail(steps: np.ndarray, background: np.ndarray) -> tuple[int, np.ndarray]:
-    """Return the lowest score and the probability of every score, or more, from it on: float64 (S,).
+def _steps(matrix: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """Return log-odds scores in steps of 0.01 bit: int64 (W, A)."""
+    odds = log_odds(matrix, background, _PSEUDOCOUNT, Zeros.UNNORMALISED)
+    return np.rint(_STEPS_PER_BIT * odds).astype(np.int64)
 
-    `steps` is int64 (W, A): the score of each letter in each column; `background` is float64 (A,), or
-    (W, A), the letters of each column.
-    """
-    lowest = int(steps.min(axis=1).sum())
-    now = np.ones(1)
-    for column, letters in zip(steps, np.broadcast_to(background, steps.shape), strict=True):
-        shifts = column - column.min()
-        after = np.zeros(now.size + shifts.max())
-        for shift, probability in zip(shifts.tolist(), letters.tolist(), strict=True):
-            after[shift : shift + now.size] += probability * now
-        now = after
-    return lowest, np.cumsum(now[::-1])[::-1]
+
+def _score_tail(steps: np.ndarray, letters: np.ndarray) -> tuple[int, np.ndarray]:
+    """Return the lowest score and the probability of every score, or more, from it on: float64 (S,)."""
+    lowest, chances = score_distribution(steps, letters)
+    return lowest, np.cumsum(chances[::-1])[::-1]
