@@ -11,20 +11,19 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from seqgra import cli
 from seqgra.describe import describe
-from seqgra.describe.phrases import arrangement_phrase, gap_phrase, law_words, position_phrase
 from seqgra.describe.picture import rule_groups
 from seqgra.describe.positions import rows_of, seen_in_dataset, seen_in_simulation
+from seqgra.describe.rules import element_kind, place, rule_sections, setting, short
 from seqgra.describe.similarity import (
     draw_sites,
     element_numbers,
     empirical_scores,
     similarity,
 )
-from seqgra.describe.words import condition_lines, element_kind, noise_lines, rule_sections, setting
 from seqgra.errors import InputError
 from seqgra.grammar.laws import parse_law
 from seqgra.grammar.load import load_grammar, resolve
-from seqgra.grammar.schema import Condition, Grammar, Spacing
+from seqgra.grammar.schema import Grammar
 from seqgra.law.affinity import element_columns
 from seqgra.law.law import compile_law
 from seqgra.motif import (
@@ -326,161 +325,128 @@ def test_numbers_of_a_weak_band_are_those_of_its_sites():
     assert numbers["all"].places == pytest.approx(numbers["all"].chance * (60 - 10 + 1))
 
 
-# Words
+# Tables
 
 
 @pytest.mark.parametrize(
-    ("law", "words"),
+    ("given", "text"),
     [
-        (5, "5 letters"),
-        (1, "1 letter"),
-        ([0, 100], "0 to 100 letters"),
-        ([75, None], "at least 75 letters"),
-        (["2%", "10%"], "2 % to 10 % of the window"),
-        (["40%", None], "at least 40 % of the window"),
-        ([0, "10%"], "0 to 10 % of the window"),
-        ({8: 0.1, 9: 0.9}, "8 (10 %) or 9 (90 %) letters"),
-        ({4: 3}, "4 letters"),
-        ({"normal": {"center": 20, "sd": 3}}, "about 20 letters (normal law, sd 3)"),
-        (
-            {"helical": {"period": 10.5, "range": [0, 60], "tolerance": 2, "phase": 3}},
-            "0 to 60 letters (at most 2 from a multiple of 10.5, shifted by 3)",
-        ),
-        ({"file": "gaps.tsv"}, "a number of letters (law of gaps.tsv)"),
-        ({n: 1 for n in range(0, 80, 10)}, "0 to 70 letters (8 values, equally likely; mean 35)"),
-        ({n: n for n in range(1, 9)}, "1 to 8 letters (not equally likely; mean 5.7)"),
+        (5, "5"),
+        ([0, 100], "0–100"),
+        ([75, None], "≥ 75"),
+        (["2%", "10%"], "2–10 %"),
+        (["40%", None], "≥ 40 %"),
+        ([-3, -1], "−3 to −1"),
+        ({4: 3}, "4"),
+        ({8: 0.1, 9: 0.9}, "8 or 9"),
+        ({n: n for n in range(1, 9)}, "1–8, weighted"),
+        ({"normal": {"center": 20, "sd": 3}}, "≈ 20"),
+        ({"helical": {"period": 10.5, "range": [0, 60]}}, "0–60, every 10.5"),
+        ({"file": "gaps.tsv"}, "table"),
     ],
 )
-def test_laws_in_words(law, words):
-    found = law_words(parse_law(law))
-    assert found.of("letter") + found.aside == words
+def test_distributions_in_few_letters(given, text):
+    assert short(parse_law(given)) == text
 
 
 @pytest.mark.parametrize(
-    ("position", "words"),
+    ("position", "text"),
     [
         ("random", "anywhere"),
         ("end", "at the end"),
-        (12, "starting at position 12"),
-        ([5, 40], "starting at positions 5 to 40"),
-        ([5, None], "starting at position 5 or later"),
-        (["10%", "20%"], "starting 10 % to 20 % into the window"),
-        ({5: 1, 9: 1}, "starting at position 5 (50 %) or 9 (50 %)"),
-        ({"normal": {"center": 60, "sd": 10}}, "starting at about position 60 (normal law, sd 10)"),
-        ({"file": "starts.tsv"}, "starting at a position (law of starts.tsv)"),
+        (12, "position 12"),
+        ([5, None], "position ≥ 5"),
+        (["10%", "20%"], "10–20 % of the window"),
     ],
 )
-def test_positions_in_words(position, words):
-    assert position_phrase(position if isinstance(position, str) else parse_law(position)) == words
+def test_starts_in_few_letters(position, text):
+    assert place(position if isinstance(position, str) else parse_law(position)) == text
 
 
-@pytest.mark.parametrize(
-    ("gap", "shared", "words"),
-    [
-        (0, "product", "with no letter between them"),
-        (1, "product", "1 letter apart"),
-        (-5, "product", "sharing 5 columns, drawn by the product of both laws over the background"),
-        ([-3, -1], "last", "sharing 1 to 3 columns, drawn by the law of b"),
+def cells_of(lines):
+    """Return the cells of a Markdown table, without header."""
+    rows = [line for line in lines if line.startswith("|")]
+    return [tuple(cell.strip() for cell in row.strip("|").split("|")) for row in rows[2:]]
+
+
+def test_every_key_has_its_cell(every_key):
+    _, written, resolved = every_key
+    sections = rule_sections(written, resolved)
+    assert list(sections) == ["Rules", "Label noise", "Examples"]
+    assert cells_of(sections["Rules"]) == [
         (
-            [-2, 3],
-            "first",
-            "-2 to 3 letters apart; below 0 they share columns, drawn by the law of a",
+            "near",
+            "ebox, oct4",
+            "ebox [−2 to 3] oct4, either order, shared columns: first",
+            "anywhere",
+            "1",
+            "either",
+            "always",
         ),
-    ],
-)
-def test_gaps_in_words(gap, shared, words):
-    spacing = Spacing(elements=("a", "b"), gap=gap, shared=shared)
-    assert gap_phrase(spacing, spacing, "a", "b") == words
-
-
-def test_the_published_rule_in_words():
-    rule = {"elements": ["FOXA1", "Bcl11a"]}
-    rule["spacing"] = [{"elements": ["FOXA1", "Bcl11a"], "gap": [0, 100]}]
-    condition = Condition.model_validate({"rules": [rule]})
-    told = condition_lines("near", condition, condition)
-    assert told[-1] == "- FOXA1 then Bcl11a, 0 to 100 letters apart, anywhere, always."
-
-
-def test_every_key_in_words(every_key):
-    _, written, resolved = every_key
-    told = rule_sections(written, resolved)
-    text = "\n".join(line for section in told.values() for line in section)
-    assert list(told) == [
-        "Conditions",
-        "In every condition",
-        "Confounders",
-        "Label noise",
-        "Examples",
+        (
+            "far",
+            "a: ebox, b: ebox, c: weak",
+            "a [0–40, every 10.5] b, a [≥ 40 %] c",
+            "anywhere",
+            "1",
+            "+, any",
+            "always",
+        ),
+        ("far", "tata", "", "10–20 % of the window", "1", "−", "25 %"),
+        ("some", "1–2 of ebox, oct4, tata", "", "position ≈ 60", "1", "+", "always"),
+        ("bound, one of", "ebox (60 %) or oct4 (40 %)", "", "anywhere", "1–3", "+", "50 %"),
+        (
+            "bound, one of",
+            "l: oct4, r: oct4",
+            "l [0, 5 or 9] r",
+            "anywhere",
+            "1",
+            "+, convergent",
+            "30 %",
+        ),
+        ("every condition", "tata", "", "anywhere", "1", "either", "50 %"),
+        (
+            "confounder",
+            "foxa1",
+            "",
+            "anywhere",
+            "1",
+            "+",
+            "near 80 %; far 20 %; no condition 10 %; validation: 50 %; test: near 50 %; far 50 %",
+        ),
+        ("confounder", "tata, ebox", "tata [0] ebox", "at the start", "1", "+", "10 %"),
     ]
-    for sentence in (
-        "a composite site",
-        "- ebox and oct4 in either order, -2 to 3 letters apart; below 0 they share columns, drawn by "
-        "the law of ebox, anywhere, on either strand, always.",
-        "- ebox (a) then ebox (b), 0 to 40 letters apart (at most 1 from a multiple of 10.5); a then "
-        "weak (c), at least 40 % of the window apart, anywhere, each element on a strand of its own, "
-        "always.",
-        "- tata, starting 10 % to 20 % into the window, on the reverse strand, in 25 % of examples.",
-        "- 1 to 2 of ebox, oct4 and tata, each by itself, starting at about position 60 (normal law, "
-        "sd 10), always.",
-        "At most one of these applies to an example; none of them in 20 % of examples:",
-        "- one of ebox in 60 %, oct4 in 40 %, anywhere, placed 1 to 3 times, in 50 % of examples, "
-        "instead of the others.",
-        "- oct4 (l) then oct4 (r), 0 (25 %), 5 (25 %) or 9 (50 %) letters apart, anywhere, pointing at "
-        "one another, in 30 % of examples, instead of the others.",
-        "- tata, anywhere, on either strand, in 50 % of examples.",
-        "- foxa1, anywhere; in 80 % of examples that show near, 20 % of those of far, 10 % of those of "
-        "no condition; in the validation set in 50 % of examples; in the test set in 50 % of examples "
-        "that show near or far.",
-        "- tata then ebox, with no letter between them, at the start; in 10 % of examples.",
-        "- In the training set some labels are flipped, each condition's label by itself: near 5 %, "
-        "far 1 %; never of some or bound.",
-        "- 33.3 % show near.",
-        "- 16.7 % show far and near.",
-        "- 16.7 % show no condition.",
-    ):
-        assert sentence in text.splitlines()
+    assert "- near: a composite site" in sections["Rules"]
+    assert cells_of(sections["Label noise"]) == [("near", "5 %"), ("far", "1 %")]
+    groups = cells_of(sections["Examples"])
+    assert groups[:2] == [("near", "33.3 %"), ("far + near", "16.7 %")]
+    assert ("no condition", "16.7 %") in groups
 
 
-def test_the_setting_in_words(every_key):
+def test_the_setting_is_a_table(every_key):
     _, written, resolved = every_key
-    text = "\n".join(setting(written, resolved))
-    for words in (
-        "multi-label: an example shows any number of 4 conditions.",
-        "Alphabet: DNA, letters ACGT.",
-        "each example has 150 to 200 letters, drawn by itself.",
-        "  - training: by condition:\n    - near: human letter frequencies",
-        "far: each example with a GC content of its own, mean 0.6, sd 0.05",
-        "bound: letters A 0.3, C 0.2, G 0.2, T 0.3",
-        "elements never overlap",
-    ):
-        assert words in text
+    rows = dict(cells_of(setting(written, resolved)))
+    assert rows["task"] == "multi-label, 4 conditions" and rows["overlap of elements"] == "forbid"
+    assert rows["window"] == "150–200 letters, drawn for each example"
+    assert rows["background, training, near"] == "human"
+    assert rows["background, training, far"] == "GC of each example: mean 0.6, sd 0.05"
+    assert rows["background, training, bound"] == "letters A 0.3, C 0.2, G 0.2, T 0.3"
 
 
-def test_what_remains_in_words():
+def test_shuffled_examples_and_chains_are_named():
     grammar = grammar_of(
         {"e": {"consensus": "ACGT"}},
-        overlap="allow",
         background={"markov": {"order": 2, "fasta": "tests/grammars/invalid/short.fa"}},
-        noise={"labels": {"one": 0.1}},
         examples=[{"conditions": ["one"]}, {"conditions": ["two"], "shuffle": 2}],
     )
-    text = "\n".join(setting(grammar, grammar))
-    assert "Markov chain of order 2" in text and "later ones overwrite earlier ones" in text
-    assert "every example has 60 letters" in text
-    (noise,) = noise_lines(grammar)
-    assert noise == (
-        "- In the training and validation sets some labels are recorded as another condition, each of "
-        "the others equally likely: one 10 %; never of two."
-    )
-    groups = rule_sections(grammar, grammar)["Examples"]
-    assert groups[1] == (
-        "- 50 % show two, as shuffles of examples of the other groups that keep the counts of words of "
-        "2 letters."
-    )
+    rows = dict(cells_of(setting(grammar, grammar)))
+    assert rows["background"].startswith("Markov chain of order 2")
+    examples = cells_of(rule_sections(grammar, grammar)["Examples"])
+    assert examples == [("one", "50 %", ""), ("two", "50 %", "counts of 2-mers kept")]
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "kind"),
     [
         ("foxa1", "motif FOXA1:AR(Forkhead,NR) of homer.meme, pseudocount 0.5"),
         ("oct4", "matrix"),
@@ -489,18 +455,8 @@ def test_what_remains_in_words():
         ("weak", "motif NFY(CCAAT) of homer.meme, the weakest 20 % of its sites"),
     ],
 )
-def test_elements_in_words(every_key, name, words):
-    assert element_kind(every_key[1].elements[name]) == words
-
-
-def test_a_stored_grammar_can_be_told_too(every_key):
-    """A resolved grammar holds values where the file has laws by name."""
-    resolved = every_key[2]
-    rule = resolved.conditions["far"].rules[0]
-    assert "0 to 32 letters apart (9 values, equally likely; mean 16.4)" in arrangement_phrase(
-        rule, rule
-    )
-    assert rule_sections(resolved, resolved)["Examples"]
+def test_kinds_of_elements(every_key, name, kind):
+    assert element_kind(every_key[1].elements[name]) == kind
 
 
 @pytest.mark.parametrize("file", [*SHIPPED, *VALID], ids=lambda file: file.stem)
@@ -509,8 +465,8 @@ def test_every_grammar_can_be_described(file):
     assert text.startswith(f"# {file.stem}\n") and "\n## Elements\n" in text
     assert max(len(line) for line in text.splitlines() if not line.startswith("|")) <= 100
     grammar = load_grammar(file)
-    for name in grammar.conditions:
-        assert f"\n### {name}\n" in text
+    scopes = {cells[0].removesuffix(", one of") for cells in cells_of(text.splitlines())}
+    assert set(grammar.conditions) <= scopes
 
 
 # Positions

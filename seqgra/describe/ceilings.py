@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqgra.describe.words import table
+from seqgra.describe.rules import table
 from seqgra.grammar.schema import Grammar
 from seqgra.law.ceiling import NEEDED, Measured, ceiling
 from seqgra.law.restricted import FITTED, restricted_ceilings

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from seqgra.alphabet import ALPHABETS
+from seqgra.describe.description import Description
 from seqgra.describe.picture import rule_groups
+from seqgra.outputs import OwnFiles
 from seqgra.plot.elements import Measure, logos, similarity_maps
 from seqgra.plot.grammar import rules_picture
 from seqgra.plot.positions import Lane, position_map
 from seqgra.plot.style import save
-
-if TYPE_CHECKING:
-    from seqgra.describe import Description
-    from seqgra.outputs import OwnFiles
 
 
 def draw(found: Description, own: OwnFiles) -> None:

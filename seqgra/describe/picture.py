@@ -6,89 +6,70 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from seqgra.alphabet import SETS
-from seqgra.describe.phrases import listed, percent, position_phrase
-from seqgra.describe.words import shares_of_conditions
+from seqgra.describe.rules import chance, chance_lines, percent, place, short
 from seqgra.grammar.blocks import Block, blocks_of
 from seqgra.grammar.laws import highest, lowest
-from seqgra.grammar.schema import NONE, Arrangement, Chances, Confounder, Grammar, Spacing
+from seqgra.grammar.schema import Arrangement, Grammar, Spacing
 from seqgra.plot.grammar import RuleGroup, RuleRow
 from seqgra.plot.rule_boxes import Box, Chain, Tie
 
 _MOST_CHANCES = 4
-_FEW_VALUES = 3
 
 
 def rule_groups(written: Grammar, resolved: Grammar) -> list[RuleGroup]:
     """Return the rows of the picture: conditions, common rules, confounders."""
-    shares = shares_of_conditions(resolved.examples)
+    total = math.fsum(group.share for group in resolved.examples)
+    shares = dict.fromkeys(written.conditions, 0.0)
+    for group in resolved.examples:
+        for name in group.conditions:
+            shares[name] += group.share / total
     shuffled = {name for group in resolved.examples if group.shuffle for name in group.conditions}
     groups = []
     for name, condition in written.conditions.items():
         known = resolved.conditions[name].rules
-        notes = [f"{percent(shares.get(name, 0.0))} of examples"]
+        notes = [f"{percent(shares[name])} of examples"]
         if condition.mode == "mutually-exclusive":
             notes.append("at most one rule applies")
         if name in shuffled:
             notes.append("shuffled examples of others")
         rows = tuple(
-            _row(rule, after, _chance(rule.probability), resolved)
+            _row(rule, after, chance(rule.probability), resolved)
             for rule, after in zip(condition.rules, known, strict=True)
         )
         groups.append(RuleGroup(name, "\n".join(notes), rows))
     if written.common.rules:
         rows = tuple(
-            _row(rule, after, _chance(rule.probability), resolved)
+            _row(rule, after, chance(rule.probability), resolved)
             for rule, after in zip(written.common.rules, resolved.common.rules, strict=True)
         )
         groups.append(RuleGroup("every condition", "tells nothing", rows))
     if written.confounders:
         rows = tuple(
-            _row(confounder, after, _chances(confounder), resolved)
+            _row(confounder, after, "\n".join(chance_lines(confounder, _MOST_CHANCES)), resolved)
             for confounder, after in zip(written.confounders, resolved.confounders, strict=True)
         )
         groups.append(RuleGroup("confounders", "in examples of", rows))
     return groups
 
 
-def _chance(probability: float) -> str:
-    return {1.0: "always", 0.0: "never"}.get(probability, percent(probability))
-
-
-def _chances(confounder: Confounder) -> str:
-    lines = _chance_lines(confounder.probability)
-    for name in SETS:
-        given = getattr(confounder, name)
-        if given is not None:
-            first, *rest = _chance_lines(given)
-            lines += [f"{name}: {first}", *(f"   {line}" for line in rest)]
-    return "\n".join(lines)
-
-
-def _chance_lines(chances: Chances) -> list[str]:
-    if isinstance(chances, float):
-        return [_chance(chances)]
-    if len(chances) > _MOST_CHANCES:
-        return [
-            f"{percent(min(chances.values()))} to {percent(max(chances.values()))}",
-            "by condition",
-        ]
-    names = {name: "no condition" if name == NONE else name for name in chances}
-    return [f"{names[name]} {percent(chance)}" for name, chance in chances.items()]
-
-
-def _row(rule: Arrangement, resolved: Arrangement, chance: str, grammar: Grammar) -> RuleRow:
+def _row(rule: Arrangement, resolved: Arrangement, how_often: str, grammar: Grammar) -> RuleRow:
     gaps = {id(one): two for one, two in zip(rule.spacing, resolved.spacing, strict=True)}
     directed = grammar.alphabet == "DNA"
     chains = tuple(_chain(block, rule, gaps, grammar, directed) for block in blocks_of(rule))
-    before = "" if rule.k_of is None else f"{_short(rule.k_of)} of"
+    before = "" if rule.k_of is None else f"{short(rule.k_of)} of"
     after = []
     if lowest(resolved.copies) != 1 or highest(resolved.copies) != 1:
-        after.append(f"× {_short(rule.copies)}")
+        after.append(f"× {short(rule.copies)}")
     if rule.strand == "random":
         after.append("either strand")
-    where = position_phrase(rule.position).removeprefix("starting ")
-    return RuleRow(chance, before, chains, ", ".join(after), where, _starts(resolved, grammar))
+    return RuleRow(
+        how_often,
+        before,
+        chains,
+        ", ".join(after),
+        place(rule.position),
+        _starts(resolved, grammar),
+    )
 
 
 def _starts(rule: Arrangement, grammar: Grammar) -> tuple[float, float]:
@@ -115,7 +96,7 @@ def _chain(
     middle = dict.fromkeys(block.slots, 0.0)
     for edge in block.edges:
         parent, child = block.slots[edge.parent], block.slots[edge.child]
-        gap = law_mean(resolved[id(edge.spacing)].gap)
+        gap = _mean(resolved[id(edge.spacing)].gap)
         step = widths[parent] + gap if edge.after else -gap - widths[child]
         middle[child] = middle[parent] + step
     order = sorted(block.slots, key=lambda slot: middle[slot])
@@ -132,7 +113,7 @@ def _chain(
         gap = resolved[id(edge.spacing)].gap
         spacing = edge.spacing
         shared = lowest(gap) < 0 and abs(ends[0] - ends[1]) == 1
-        ties.append(Tie(*ends, _short(spacing.gap), spacing.order == "random", shared))
+        ties.append(Tie(*ends, short(spacing.gap), spacing.order == "random", shared))
     return Chain(boxes, tuple(ties))
 
 
@@ -155,42 +136,9 @@ def _facing(rule: Arrangement, order: list[str]) -> dict[str, int]:
     return dict.fromkeys(order, 1)
 
 
-def law_mean(law: Any) -> float:
-    """Return the mean of a resolved law."""
-    if isinstance(law, tuple):
-        return (law[0] + law[1]) / 2
-    return math.fsum(v * w for v, w in law.items()) / math.fsum(law.values())
-
-
-def _short(law: Any) -> str:
-    """Return a law in few letters.
-
-    >>> _short((0, 100)), _short((75, None)), _short(("2%", "10%")), _short((-5, -5))
-    ('0–100', '≥ 75', '2–10 %', '−5')
-    """
-    if isinstance(law, tuple):
-        low, high = (_sign(end) for end in law)
-        if high is None:
-            return f"≥ {low}".replace("%", " %")
-        if low == high:
-            return str(low).replace("%", " %")
-        dash = " to " if low.startswith("−") or high.startswith("−") else "–"
-        both = low.endswith("%") and high.endswith("%")
-        text = f"{low.removesuffix('%')}{dash}{high}" if both else f"{low}{dash}{high}"
-        return text.replace("%", " %")
-    if "normal" in law:
-        return f"≈ {law['normal']['center']:g}"
-    if "helical" in law:
-        low, high = law["helical"]["range"]
-        end = "…" if high is None else high
-        return f"{low}–{end}, every {law['helical']['period']:g}"
-    if "file" in law:
-        return "table"
-    values = sorted(int(value) for value, weight in law.items() if weight > 0)
-    if len(values) <= _FEW_VALUES:
-        return listed([_sign(value) for value in values], "or")
-    return f"{_sign(values[0])}–{_sign(values[-1])}, weighted"
-
-
-def _sign(end: int | str | None) -> Any:
-    return None if end is None else f"{end:,}".replace("-", "−") if isinstance(end, int) else end
+def _mean(distribution: Any) -> float:
+    """Return the mean of a resolved distribution."""
+    if isinstance(distribution, tuple):
+        return (distribution[0] + distribution[1]) / 2
+    total = math.fsum(distribution.values())
+    return math.fsum(v * w for v, w in distribution.items()) / total
