@@ -45,7 +45,7 @@ def add_tools(verbs: Verbs) -> None:
     add_output(parser, "FILE")
     add_library(parser)
     example = "seqgra describe mc2-dna150-order -o described/order"
-    summary = "describe a grammar in words, numbers and pictures"
+    summary = "describe a grammar in tables, numbers and pictures"
     parser = add_verb(verbs, "describe", _describe, summary, example)
     parser.add_argument(
         "grammar",
