@@ -22,6 +22,11 @@ BACKENDS = {
     "sklearn": "seqgra.backends.sklearn",
     "bayes-optimal": "seqgra.backends.bayes_optimal",
 }
+#: Modules whose `fit` trains a backend's networks; the other backends train in their own.
+_TRAINERS = {
+    "pytorch": "seqgra.backends.pytorch_training",
+    "tensorflow": "seqgra.backends.tensorflow_training",
+}
 #: Those that train networks; a baseline's file names its own.
 NETWORK_BACKENDS = ("pytorch", "tensorflow")
 
@@ -178,6 +183,17 @@ def backend_module(name: str) -> Any:
     if name not in BACKENDS:
         raise bad_input(name, "", f"no such backend; choose from {', '.join(BACKENDS)}")
     return importlib.import_module(BACKENDS[name])
+
+
+def trainer(name: str) -> Any:
+    """Import and return the module of a backend whose `fit` trains its models.
+
+    Raises
+    ------
+    InputError
+        If there is no such backend.
+    """
+    return importlib.import_module(_TRAINERS[name]) if name in _TRAINERS else backend_module(name)
 
 
 def open_model(

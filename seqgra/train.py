@@ -17,7 +17,7 @@ from seqgra.dataset import Dataset, largest_size, open_dataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, Identity, claim, identity_of, require_run
 from seqgra.markers import require_unchanged
-from seqgra.model import NETWORK_BACKENDS, backend_module
+from seqgra.model import NETWORK_BACKENDS, backend_module, trainer
 from seqgra.results import read_tuning
 from seqgra.streams import SeedDesign, stream
 from seqgra.training import (
@@ -104,8 +104,7 @@ def train(
         if draft.previous:
             return "up to date"
         data = _training_data(job)
-        module = backend_module(job.backend)
-        trained: Trained = module.fit(job.architecture, data, job.how, draft)
+        trained: Trained = trainer(job.backend).fit(job.architecture, data, job.how, draft)
         _publish(draft, job, trained, data)
     return trained.status
 
@@ -148,7 +147,7 @@ def train_in_memory(
         If an input is wrong or missing.
     """
     job = _job(dataset, architecture, size, backend, how, None, False)
-    trained: Trained = backend_module(job.backend).fit(
+    trained: Trained = trainer(job.backend).fit(
         job.architecture, _training_data(job), job.how, None
     )
     return trained

@@ -19,7 +19,7 @@ from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import claim, identity_of, within
 from seqgra.markers import require_unchanged
-from seqgra.model import backend_module
+from seqgra.model import trainer
 from seqgra.results import Candidate, Tuning, write_tuning
 from seqgra.streams import SeedDesign
 from seqgra.training import (
@@ -172,7 +172,7 @@ def _try(trial: _Trial, optimizer: Optimizer, folder: Path) -> Candidate:
         if draft.previous:
             return _candidate(optimizer, draft.previous)
         data = training_data(trial.dataset, trial.size)
-        trained: Trained = backend_module(trial.backend).fit(network, data, trial.options, draft)
+        trained: Trained = trainer(trial.backend).fit(network, data, trial.options, draft)
         write_history(draft, trained.history)
         draft.publish(trained.status, **trained.facts, reason=trained.reason)
         return _candidate(optimizer, {"status": trained.status, **trained.facts})

@@ -33,7 +33,7 @@ from seqgra.backends.pytorch_layers import RelativeBias, StrandAverage, build
 from seqgra.errors import InputError
 from seqgra.fingerprint import Identity, claim, read_run
 from seqgra.metrics import macro_area, rank
-from seqgra.model import NETWORK_BACKENDS, backend_module, open_model
+from seqgra.model import NETWORK_BACKENDS, backend_module, open_model, trainer
 from seqgra.train import train
 from seqgra.training import (
     Options,
@@ -466,7 +466,7 @@ def fit(backend, content, data, folder, seed=0):
     network = resolve_architecture(content, "a.yaml")
     folder.mkdir(exist_ok=True)
     with claim(folder, Identity("train", 0, {}, {"seed": seed})) as draft:
-        return backend_module(backend).fit(network, data, Options(seed, "cpu", 1), draft)
+        return trainer(backend).fit(network, data, Options(seed, "cpu", 1), draft)
 
 
 @pytest.mark.parametrize("backend", NETWORK_BACKENDS)

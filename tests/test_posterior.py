@@ -22,9 +22,9 @@ from seqgra.law.posterior import (
     labels_of,
     sequence_sums,
 )
-from seqgra.law.posterior.background_sums import Ratios
 from seqgra.law.posterior.block_sums import packed
 from seqgra.law.posterior.gradient import NoGradient, log_posterior_at
+from seqgra.law.posterior.sequence_sums import Ratios
 from seqgra.law.posterior.two_blocks import beside_pair, two_blocks
 
 REPOSITORY = Path(__file__).parents[1]

@@ -30,7 +30,6 @@ from seqgra.model import (
     NotDifferentiable,
     explained_part,
 )
-from seqgra.training import Options, Trained, TrainingData
 
 #: Examples per forward pass outside training, at least and at most.
 _FEWEST, _MOST = 64, 512
@@ -188,15 +187,6 @@ def _keep_freed_memory() -> None:
     library = ctypes.CDLL(None)
     library.mallopt(_MMAP_THRESHOLD, _LARGEST_ON_HEAP)  # speed alone hangs on whether they succeed
     library.mallopt(_TRIM_THRESHOLD, _KEPT)
-
-
-def fit(
-    architecture: Network, data: TrainingData, options: Options, draft: Draft | None
-) -> Trained:
-    """Train a network; see `pytorch_training`."""
-    from seqgra.backends import pytorch_training
-
-    return pytorch_training.fit(architecture, data, options, draft)
 
 
 def save(model: PytorchModel, draft: Draft) -> None:

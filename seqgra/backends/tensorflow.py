@@ -24,7 +24,6 @@ from seqgra.backends.tensorflow_layers import Builder, give_to_torch, keras, tak
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.model import MULTI_CLASS, MULTI_LABEL, AbstractModel, explained_part
-from seqgra.training import Options, Trained, TrainingData
 
 import tensorflow as tf  # isort: skip (Keras has to choose its backend first)
 
@@ -170,15 +169,6 @@ def choose_device(name: str) -> None:
         raise bad_input("--device", "cuda", message)
     if name == "cpu" and devices:
         tf.config.set_visible_devices([], "GPU")
-
-
-def fit(
-    architecture: Network, data: TrainingData, options: Options, draft: Draft | None
-) -> Trained:
-    """Train a network; see `tensorflow_training`."""
-    from seqgra.backends import tensorflow_training
-
-    return tensorflow_training.fit(architecture, data, options, draft)
 
 
 def save(model: KerasModel, draft: Draft) -> None:

@@ -236,7 +236,7 @@ def _content(
             ),
             best_block(known, draw_ranking(drawing, known)),
             *(
-                [concordance_block(known, draw_concordance(drawing, known))]
+                [concordance_block(known.concordance, known.at, draw_concordance(drawing, known))]
                 if len(known.concordance)
                 else []
             ),

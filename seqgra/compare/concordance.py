@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,6 @@ from seqgra.compare.resample import Interval, interval, student_draws
 from seqgra.compare.runs import at_size
 from seqgra.plot.content import Block
 from seqgra.plot.page import Picture, Row, Table, percent
-
-if TYPE_CHECKING:
-    from seqgra.compare.decide import Statistics
 
 #: Below so many shared architectures an order says nothing.
 _FEWEST_LABELS = 3
@@ -142,8 +139,18 @@ def concordance_sentences(table: pd.DataFrame, at: int | None) -> list[tuple[str
     return found
 
 
-def concordance_block(known: Statistics, pictures: Sequence[Picture]) -> Block:
-    """Return the report's section: what is said, the figure, and the table of all sizes."""
+def concordance_block(table: pd.DataFrame, at: int | None, pictures: Sequence[Picture]) -> Block:
+    """Return the report's section: sentences, the figure, and the table of all sizes.
+
+    Parameters
+    ----------
+    table
+        From `concordance`.
+    at
+        The user's size; None if not asked.
+    pictures
+        The figure.
+    """
     rows = [
         Row(
             [
@@ -159,7 +166,7 @@ def concordance_block(known: Statistics, pictures: Sequence[Picture]) -> Block:
                 percent(row["same_best"]),
             ]
         )
-        for row in known.concordance.to_dict("records")
+        for row in table.to_dict("records")
     ]
     heads = ["simulated", "real", "size", "architectures", "Kendall's tau", "interval", "p"]
     heads += ["best simulated", "best real", "same best"]
@@ -168,9 +175,9 @@ def concordance_block(known: Statistics, pictures: Sequence[Picture]) -> Block:
         "-1 the reverse; its 95 % interval over draws of each side's means (Student's t over seeds); p of so "
         "strong an order by chance. The interval knows of these architectures only."
     )
-    sentences = concordance_sentences(known.concordance, known.at)
-    table = Table(heads, rows, 2, caption)
-    return Block("real", "Simulated and real", sentences, [table], pictures)
+    sentences = concordance_sentences(table, at)
+    shown = Table(heads, rows, 2, caption)
+    return Block("real", "Simulated and real", sentences, [shown], pictures)
 
 
 def shown_rows(table: pd.DataFrame, at: int | None) -> pd.DataFrame:

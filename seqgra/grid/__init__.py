@@ -140,7 +140,7 @@ class Grid:
     @cached_property
     def resolved(self) -> Resolved:
         """The fingerprints of its grammars, datasets and architectures."""
-        return Resolved(self)
+        return Resolved(self.file, self.sources, self.architectures, self.config.backends)
 
     def tuned(self, architecture: str) -> bool:
         """Tell whether an architecture's optimiser is chosen before it is trained."""

@@ -4,28 +4,41 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from seqgra.alphabet import ALPHABETS
 from seqgra.architecture.custom import Sizes, custom_code
-from seqgra.architecture.schema import BayesOptimal, Network
+from seqgra.architecture.schema import Architecture, BayesOptimal, Network
 from seqgra.architecture.shapes import check_fit
 from seqgra.errors import InputError, Problem
 from seqgra.grammar.schema import Grammar
+from seqgra.grid.config import GridConfig
 from seqgra.model import NETWORK_BACKENDS, backend_module
 from seqgra.yamlfile import suggest
 
-if TYPE_CHECKING:
-    from seqgra.grid import Grid
+
+class Parts(Protocol):
+    """A config whose grammars, datasets and architectures are read, as `grid.Grid` has them."""
+
+    file: str
+    config: GridConfig
+    architectures: dict[str, Architecture]
+
+    @property
+    def grammars(self) -> dict[str, Grammar]:
+        """The grammar of each source of examples."""
+
+    def custom(self) -> list[str]:
+        """Return the names of architectures that are code of the user's."""
 
 
-def problems(grid: Grid) -> Iterator[Problem]:
+def problems(grid: Parts) -> Iterator[Problem]:
     """Yield every problem of a config whose grammars, datasets and architectures are read."""
     yield from _shape_problems(grid)
     yield from _other_problems(grid)
 
 
-def _shape_problems(grid: Grid) -> Iterator[Problem]:
+def _shape_problems(grid: Parts) -> Iterator[Problem]:
     """Every network must fit every window."""
     for (name, network), (grammar_name, grammar) in itertools.product(
         grid.architectures.items(), grid.grammars.items()
@@ -41,7 +54,7 @@ def _shape_problems(grid: Grid) -> Iterator[Problem]:
                     yield problem._replace(message=f"{problem.message}, grammar {grammar_name}")
 
 
-def _try_module(grid: Grid, network: Network, grammar: Grammar, file: str) -> None:
+def _try_module(grid: Parts, network: Network, grammar: Grammar, file: str) -> None:
     """Try a module of the user's own on two sequences, where the config allows to run it."""
     if not network.module or not grid.config.train.allow_custom_code:
         return
@@ -56,7 +69,7 @@ def _try_module(grid: Grid, network: Network, grammar: Grammar, file: str) -> No
             module.try_custom(network, sizes, file)
 
 
-def _other_problems(grid: Grid) -> Iterator[Problem]:
+def _other_problems(grid: Parts) -> Iterator[Problem]:
     at, sizes = grid.config.at, grid.config.sizes
     if at is not None and not min(sizes) <= at <= max(sizes):
         message = f"is {at}; expected a size within the grid's, {min(sizes)} to {max(sizes)}"
@@ -85,7 +98,7 @@ def _other_problems(grid: Grid) -> Iterator[Problem]:
             yield Problem(grid.file, "backends", message)
 
 
-def _tune_problems(grid: Grid) -> Iterator[Problem]:
+def _tune_problems(grid: Parts) -> Iterator[Problem]:
     if grid.config.tune is None:
         return
     if grid.config.tune.seed in grid.config.data_seeds:

@@ -6,8 +6,8 @@ something else than was read when the workflow began says so.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
 
 from seqgra.architecture.defaults import with_defaults
 from seqgra.architecture.load import architecture_fingerprint
@@ -15,24 +15,28 @@ from seqgra.architecture.schema import Architecture, Network
 from seqgra.errors import Problem, raise_problems
 from seqgra.fingerprint import digest
 from seqgra.grammar.load import grammar_fingerprint, resolve
-from seqgra.grid.sources import Real
+from seqgra.grid.sources import Real, Source
 from seqgra.grid.variants import grammar_content
 from seqgra.markers import CHANGED
-
-if TYPE_CHECKING:
-    from seqgra.grid import Grid
 
 
 class Resolved:
     """The fingerprints of a grid's inputs, each computed once."""
 
-    def __init__(self, grid: Grid) -> None:
-        self._grid = grid
+    def __init__(
+        self,
+        file: str,
+        sources: Mapping[str, Source],
+        architectures: Mapping[str, Architecture],
+        backends: tuple[str, ...],
+    ) -> None:
+        self._file, self._sources = file, sources
+        self._architectures, self._backends = architectures, backends
         self.source, self.architecture = cache(self._source), cache(self._architecture)
 
     def _source(self, name: str) -> str:
         """Return the fingerprint of a real dataset, or of a grammar as the file to simulate from holds it."""
-        source = self._grid.sources[name]
+        source = self._sources[name]
         if isinstance(source, Real):
             return source.dataset.fingerprint
         if not source.changes:
@@ -42,7 +46,7 @@ class Resolved:
 
     def network(self, name: str, backend: str) -> Architecture:
         """Return an architecture as a backend trains it where nothing is tuned."""
-        architecture = self._grid.architectures[name]
+        architecture = self._architectures[name]
         if not isinstance(architecture, Network):
             return architecture
         return with_defaults(architecture, backend, name)
@@ -54,13 +58,12 @@ class Resolved:
     @cached_property
     def all(self) -> dict[str, str]:
         """Every fingerprint, by the input's place in the config."""
-        grid = self._grid
         found = {
             f"{'grammars' if source.simulated else 'datasets'}.{name}": self.source(name)
-            for name, source in grid.sources.items()
+            for name, source in self._sources.items()
         }
-        for name, architecture in grid.architectures.items():
-            backends = grid.config.backends if isinstance(architecture, Network) else ("",)
+        for name, architecture in self._architectures.items():
+            backends = self._backends if isinstance(architecture, Network) else ("",)
             both = [self.architecture(name, backend) for backend in backends]
             found[f"architectures.{name}"] = digest(both)
         return found
@@ -75,4 +78,4 @@ class Resolved:
         """
         given = (text.rpartition("=") for text in expected)
         other = [place for place, _, value in given if self.all.get(place) != value]
-        raise_problems(Problem(self._grid.file, place, CHANGED) for place in other)
+        raise_problems(Problem(self._file, place, CHANGED) for place in other)

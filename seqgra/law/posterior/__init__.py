@@ -19,8 +19,8 @@ from seqgra.grammar.backgrounds import Background, Markov, fit_markov
 from seqgra.grammar.schema import Grammar
 from seqgra.law.pcg import generator_state
 from seqgra.law.posterior.background_likelihood import BackgroundLaw, background_laws
-from seqgra.law.posterior.background_sums import BackgroundSums, Ratios
 from seqgra.law.posterior.block_layouts import LayoutTable, Scenario
+from seqgra.law.posterior.sequence_sums import BackgroundSums, Ratios
 from seqgra.law.posterior.site_probabilities import SiteTable
 from seqgra.law.shuffle import shuffle_rows
 from seqgra.streams import stream
