@@ -27,6 +27,7 @@ LAYERS = [
         "metrics",
         "motif",
         "grammar",
+        "legacy",
         "architecture",
         "dataset",
         "dataset_files",

@@ -14,10 +14,10 @@ import yaml
 
 from seqgra import cli
 from seqgra.errors import InputError
-from seqgra.grammar.legacy import import_definition
-from seqgra.grammar.legacy_yaml import as_yaml
 from seqgra.grammar.load import load_grammar
 from seqgra.grammar.motifs import read_motifs
+from seqgra.legacy.reader import import_definition
+from seqgra.legacy.writer import as_yaml
 
 HERE = Path(__file__).parent / "legacy"
 EVERYTHING = HERE / "everything.xml"

@@ -26,7 +26,7 @@ from seqgra.cli.options import (
 from seqgra.errors import InputError, Problem, bad_input
 
 if TYPE_CHECKING:
-    from seqgra.grammar.legacy import Imported
+    from seqgra.legacy.reader import Imported
 
 
 def add_tools(verbs: Verbs) -> None:
@@ -392,8 +392,8 @@ def _list(options: argparse.Namespace) -> str:
 
 
 def _import_xml(options: argparse.Namespace) -> str:
-    from seqgra.grammar.legacy import import_definition
-    from seqgra.grammar.legacy_yaml import as_yaml, comment_lines
+    from seqgra.legacy.reader import import_definition
+    from seqgra.legacy.writer import as_yaml, comment_lines
     from seqgra.outputs import replace_own_file
 
     if options.output.suffix != ".yaml":

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from seqgra.grammar.legacy import Imported
+from seqgra.legacy.reader import Imported
 
 #: Lists whose items take one line each.
 _ONE_LINERS = ("spacing", "examples")
