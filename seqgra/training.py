@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqgra.architecture.custom import require_permission
-from seqgra.architecture.defaults import with_defaults
 from seqgra.architecture.family import family_of
 from seqgra.architecture.schema import Network
 from seqgra.architecture.shapes import check_fit
@@ -180,7 +179,7 @@ def ready_network(network: Network, name: str, backend: str, dataset: Dataset) -
     if network.module:
         require_permission(name)
     check_fit(network, dataset.alphabet.name, dataset.window, task_of(dataset), name, (backend,))
-    return with_defaults(network, backend, name)
+    return network
 
 
 def training_data(dataset: Dataset, size: int) -> TrainingData:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seqgra.architecture.defaults import with_defaults
 from seqgra.architecture.load import (
     architecture_fingerprint,
     load_architecture,
@@ -118,7 +117,6 @@ def tune(
     found = architecture_fingerprint(network, with_candidates=True)
     require_unchanged(architecture, found, expected)
     network = network.model_copy(update={"tune": network.tune or candidates})
-    network = with_defaults(network, backend, architecture)  # those of the candidates
     tried = network.tune
     used = tuning_engine(network, architecture, backend, engine, device)
     how = Options(seed, device, threads, seeds, used)

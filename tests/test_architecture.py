@@ -486,10 +486,10 @@ def test_the_grid_runs_custom_code_only_where_the_config_allows_it(tmp_path, tin
     )
     (tmp_path / "architectures" / "mine.py").write_text(right)
     grid = grid_of(tmp_path, tiny_grammar, ["mine", "fc10"], **allowed)
-    before = grid.resolved.architecture("mine", "pytorch")
+    before = grid.resolved.architecture("mine")
     (tmp_path / "architectures" / "mine.py").write_text(f"{right}\n")
     edited = grid_of(tmp_path, tiny_grammar, ["mine", "fc10"], **allowed)
-    assert edited.resolved.architecture("mine", "pytorch") != before
+    assert edited.resolved.architecture("mine") != before
     for stage in ("train", "evaluate", "attribute"):
         lines = {name: commands.lines(grid, stage, name) for name in grid.packs}
         flagged = {name for name, text in lines.items() if "--allow-custom-code" in text}

@@ -1,6 +1,5 @@
 """Contracts of every backend: what networks, optimisers and losses mean, and that twins agree."""
 
-import inspect
 import json
 import os
 import platform
@@ -18,16 +17,14 @@ from scipy.special import expit
 
 from seqgra.alphabet import DNA
 from seqgra.architecture.custom import custom_code
-from seqgra.architecture.defaults import with_defaults
 from seqgra.architecture.layers import Layer, Residual, walk_layers
 from seqgra.architecture.load import (
-    architecture_fingerprint,
     load_architecture,
     resolve_architecture,
 )
-from seqgra.architecture.optimizers import Optimizer, Sgd
+from seqgra.architecture.optimizers import Optimizer
 from seqgra.architecture.schema import Augment, Network
-from seqgra.architecture.shapes import check_fit, count_parameters
+from seqgra.architecture.shapes import count_parameters
 from seqgra.backends import loop, pytorch, pytorch_training
 from seqgra.backends.pytorch_layers import RelativeBias, StrandAverage, build
 from seqgra.errors import InputError
@@ -287,79 +284,6 @@ def test_optimisers_take_the_same_steps_in_both_backends(name):
     moved = module.weight.detach().numpy()
     np.testing.assert_allclose(moved, variable.numpy(), atol=2e-5)
     assert np.abs(moved - start).max() > 1e-3
-
-
-def library_default(backend, settings):
-    """Return a library's own values of an optimiser's keys, as its signature has them."""
-    if backend == "pytorch":
-        name, names = type(settings).__name__, {"learning_rate": "lr", "epsilon": "eps"}
-        names |= {"decay": "alpha" if name == "RmsProp" else "rho"}
-        names |= {"initial_accumulator": "initial_accumulator_value"}
-        found = inspect.signature(getattr(torch.optim, KINDS.get(name, name))).parameters
-        betas = found["betas"].default if "betas" in found else (None, None)
-        special = {"beta1": betas[0], "beta2": betas[1]}
-    else:
-        from seqgra.backends.tensorflow_layers import keras
-
-        name, names = type(settings).__name__, {"beta1": "beta_1", "beta2": "beta_2"}
-        names |= {"decay": "rho", "initial_accumulator": "initial_accumulator_value"}
-        found = inspect.signature(getattr(keras.optimizers, KINDS.get(name, name))).parameters
-        special = {} if name == "AdamW" else {"weight_decay": 0}  # its None is no decay
-    of = {key: names.get(key, key) for key in type(settings).model_fields}
-    return {
-        key: special.get(key, found[n].default if n in found else None) for key, n in of.items()
-    }
-
-
-KINDS = {"Sgd": "SGD", "RmsProp": "RMSprop"}
-
-
-@pytest.mark.parametrize("backend", NETWORK_BACKENDS)
-@pytest.mark.parametrize("name", Optimizer.model_fields)
-def test_library_defaults_are_those_of_the_library(backend, name):
-    content = {"layers": NET, "defaults": "library", "optimizer": {name: {}}}
-    settings = with_defaults(resolve_architecture(content, ""), backend, "").optimizer.settings
-    assert dict(settings) == library_default(backend, settings)
-
-
-def test_library_defaults_fill_what_a_file_leaves_out():
-    inner = ["batch-norm", {"batch-norm": {"momentum": 0.5}}, "layer-norm"]
-    content = {"layers": [{"residual": inner}, *NET], "defaults": "library"}
-    content["tune"] = [{"sgd": {"learning_rate": 0.5}}, {"adam": {"epsilon": 0.1}}]
-    network = resolve_architecture(content, "a.yaml")
-    own = with_defaults(network, "tensorflow", "a.yaml")
-    first, second, third = own.layers[0].layers
-    assert (first.momentum, first.epsilon, third.epsilon) == (0.01, 1e-3, 1e-3)
-    assert (second.momentum, second.epsilon) == (0.5, 1e-3)
-    assert own.optimizer.sgd == Sgd(learning_rate=0.01, momentum=0)
-    assert own.tune[0].sgd == Sgd(learning_rate=0.5, momentum=0)
-    assert own.tune[1].adam.epsilon == 0.1
-    again = resolve_architecture(own.model_dump(mode="json"), "a.yaml")
-    assert with_defaults(again, "tensorflow", "a.yaml") == own, "as a model's recipe is read"
-    plain = resolve_architecture({**content, "defaults": "seqgra"}, "a.yaml")
-    assert with_defaults(plain, "tensorflow", "a.yaml") is plain
-    fingerprints = [architecture_fingerprint(n) for n in (plain, network, own)]
-    assert len(set(fingerprints)) == 3
-    content["optimizer"] = {"sgd": {"nesterov": True}}
-    with pytest.raises(InputError, match="nesterov needs a momentum"):
-        check_fit(resolve_architecture(content, "a.yaml"), "DNA", 40, "multi-class", "a.yaml")
-
-
-def test_library_defaults_start_from_what_keras_draws(tmp_path, tiny_dataset):
-    """Glorot's limit for weights, 0 for biases; deterministic by seed, another start than ours."""
-    content = {"layers": ["flatten", {"dense": 3}], "optimizer": {"sgd": {"learning_rate": 1e-9}}}
-    data, starts = data_of(tiny_dataset), []
-    for number, (defaults, seed) in enumerate([("library", 0), ("library", 0), ("library", 1)]):
-        whole = {**content, "defaults": defaults, "training": {"epochs": 1}}
-        trained = fit("tensorflow", whole, data, tmp_path / str(number), seed)
-        starts.append([np.array(w) for w in trained.model.network.get_weights()])
-    kernel, bias = starts[0][:2]
-    limit = (6 / (kernel.shape[0] + 3)) ** 0.5
-    assert 0.9 * limit < np.abs(kernel).max() < limit + 1e-6
-    assert np.abs(kernel).max() > 1.5 / kernel.shape[0] ** 0.5, "beyond ours"
-    assert np.abs(bias).max() < 1e-6
-    np.testing.assert_array_equal(kernel, starts[1][0])
-    assert np.abs(kernel - starts[2][0]).max() > 0.1 * limit
 
 
 def labels(task, rows=60, conditions=3, seed=0):

@@ -440,7 +440,7 @@ def test_a_condition_that_no_example_shows_is_named_at_every_stage(
         **{"architectures": ["fc10"], "sizes": [300, 30_000], "test": {"examples": 60}},
     }
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    assert main(["plan", str(tmp_path / "config.yaml"), "--seconds", "0"]) == 0
+    assert main(["plan", str(tmp_path / "config.yaml")]) == 0
     said = capsys.readouterr().out
     assert "rare: none of the 210 examples of training of a dataset of 300 will show pos" in said
     assert "rare: none of the 60 examples of test will show pos" in said

@@ -29,7 +29,7 @@ CONFIG = {
     "grammars": {"tiny": {}, "odd": ODD},
     "architectures": {
         "fc4": {"training": {"epochs": 1}},
-        "net": {"defaults": "library"},
+        "net": {"optimizer": {"sgd": {"learning_rate": 0.02}}},
         "pwm-logistic-regression": {},
         "bayes-optimal": {},
     },
@@ -39,11 +39,11 @@ CONFIG = {
     "tune": {"epochs": 1, "candidates": [{"sgd": {}}, {"adam": {"learning_rate": 0.01}}]},
     "probe": False,
 }
-#: Without tuning, the optimiser of a network is what its library makes of the file's; probed by default.
+#: The same without tuning; probed by default.
 PLAIN = {name: value for name, value in CONFIG.items() if name not in ("tune", "probe")} | {
     "name": "plain",
     "grammars": {"tiny": {}},
-    "architectures": {"net": {"defaults": "library"}},
+    "architectures": {"net": {"optimizer": {"sgd": {"learning_rate": 0.02}}}},
 }
 ROOTS = (Path(), Path(__file__).parents[1])
 

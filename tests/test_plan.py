@@ -197,32 +197,32 @@ def test_where_a_grid_runs_is_no_part_of_what_it_is():
     assert grid(cluster={"gpu": "gpu:1"}).content == grid().content
 
 
-def test_a_plan_counts_nouns_jobs_and_files():
-    found = plan(grid(), seconds=0)
+def test_a_plan_counts_results_jobs_and_disk():
+    found = plan(grid())
     assert found.cells == 2 * 4 * 2 * 2
-    assert found.stages["simulate"].nouns == 2 * 3
-    assert found.stages["train"].nouns == found.stages["attribute"].nouns == found.cells
+    assert found.stages["simulate"].results == 2 * 3
+    assert found.stages["train"].results == found.stages["attribute"].results == found.cells
     assert found.stages["train"].jobs == found.packs
     letters = 150 + 1000
-    assert found.stages["simulate"].mib == pytest.approx(
-        letters * (2 * 80_000 + 20_000) / 2**20, rel=0.1
-    )
+    assert found.mib > letters * (2 * 80_000 + 20_000) / 2**20
     assert found.wall_hours(1) == pytest.approx(sum(s.cpu_hours for s in found.stages.values()))
     assert found.wall_hours(1000) < found.wall_hours(1)
-    assert set(found.factors.values()) == {1.0}
+    for name, stage in found.stages.items():
+        assert stage.memory == max(
+            jobs.memory(grid(), name, job, 1) for job in jobs.names(grid(), name)
+        )
 
 
 def test_a_plan_counts_tuning():
     """One noun a (grammar, size, network): 2 x 2 x 3, each of four candidates, for all seeds."""
-    plain, tuned = (plan(grid(**change), seconds=0) for change in ({}, {"tune": {"epochs": 5}}))
+    plain, tuned = (plan(grid(**change)) for change in ({}, {"tune": {"epochs": 5}}))
     assert "tune" not in plain.stages
     stage = tuned.stages["tune"]
     assert list(tuned.stages) == list(STAGES)
     found = grid(tune={"epochs": 5})
     networks = [name for name in found.packs if "/sklearn/" not in name]
-    assert (stage.nouns, stage.jobs) == (2 * 2 * 3, len(networks))
-    assert tuned.files - plain.files == stage.nouns * (5 + 4 * 4) + 2 * 9
-    assert tuned.stages["simulate"].nouns == plain.stages["simulate"].nouns + 2, "a seed for it"
+    assert (stage.results, stage.jobs) == (2 * 2 * 3, len(networks))
+    assert tuned.stages["simulate"].results == plain.stages["simulate"].results + 2, "a seed for it"
     name = pack("wide", "conv20w-gmp-fc10")
     of_tuning, of_training = (
         jobs.seconds(found, verb, name) - cost.START_SECONDS for verb in ("tune", "train")
@@ -232,12 +232,12 @@ def test_a_plan_counts_tuning():
 
 
 def test_a_plan_of_gpus_counts_networks_only():
-    found = plan(grid(train={"device": "cuda"}), seconds=0)
+    found = plan(grid(train={"device": "cuda"}))
     assert 0 < found.stages["train"].gpu_hours < found.stages["train"].cpu_hours
     assert found.stages["simulate"].gpu_hours == 0
 
 
-def test_the_disk_of_a_plan_is_that_of_real_nouns(tmp_path, monkeypatch):
+def test_the_disk_of_a_plan_is_that_of_real_results(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     change = {"grammars": ["toy1-kmer-center"], "architectures": ["fc10"], "sizes": [2000]}
     found = grid(**change, data_seeds=[1], test={"examples": 2000}, tune={"epochs": 3})
@@ -245,25 +245,18 @@ def test_the_disk_of_a_plan_is_that_of_real_nouns(tmp_path, monkeypatch):
         for name in jobs.names(found, stage):
             (tmp_path / "batch").write_text(commands.lines(found, stage, name))
             assert main([stage, "--batch", str(tmp_path / "batch")]) == 0
-    folders = dict(
-        zip(
-            STAGES,
-            ("data", "constructed", "tunings", "models", "scores", "attributions", "probes"),
-            strict=True,
-        )
-    )
-    for stage, whole in plan(found, seconds=0).stages.items():
-        files = (tmp_path / "results" / "t" / folders[stage]).rglob("*")
-        real = sum(file.stat().st_size for file in files if file.is_file()) / 2**20
-        assert real / 3 < whole.mib < 3 * real, stage
+    folders = ("data", "constructed", "probes", "tunings", "models", "scores", "attributions")
+    files = [file for name in folders for file in (tmp_path / "results" / "t" / name).rglob("*")]
+    real = sum(file.stat().st_size for file in files if file.is_file()) / 2**20
+    assert real / 3 < plan(found).mib < 3 * real
 
 
-def test_the_command_measures_and_says_so(tmp_path, capsys):
+def test_the_command_prints_a_row_a_stage(tmp_path, capsys):
     file = tmp_path / "config.yaml"
     small = {"grammars": ["toy1-kmer-center"], "architectures": ["fc10"], "sizes": [1000]}
     file.write_text(yaml.safe_dump(CONFIG | small))
-    assert main(["plan", str(file), "--library", str(REPOSITORY), "--seconds", "3"]) == 0
+    assert main(["plan", str(file), "--library", str(REPOSITORY)]) == 0
     said = capsys.readouterr().out
-    assert f"{file}: 2 cells in 1 packs" in said and "measured here for" in said
+    assert f"{file}: 2 cells in 1 packs" in said
     stages = [stage for stage in STAGES if stage != "tune"]
     assert all(re.search(rf"^{stage} +\d", said, re.M) for stage in (*stages, "all"))

@@ -71,8 +71,8 @@ class Network(Strict):
     layers: Annotated[tuple[Layer, ...], BeforeValidator(read_layers)] = ()
     module: Annotated[str, AfterValidator(_module)] | None = None
     options: dict[str, Any] = Field(default_factory=dict)
-    #: Whose values hold where the file says nothing (see `architecture.defaults`).
-    defaults: Literal["seqgra", "library"] = "seqgra"
+    #: A constant, so that models and files that hold it stay readable and the same.
+    defaults: Literal["seqgra"] = "seqgra"
     loss: Literal["auto", "cross-entropy", "bce"] = "auto"
     optimizer: Optimizer = Optimizer(sgd=Sgd())
     #: Optimiser settings that `seqgra tune` chooses from; plain training knows nothing of them.

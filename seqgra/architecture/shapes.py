@@ -7,7 +7,6 @@ import logging
 from collections.abc import Iterable
 
 from seqgra.alphabet import ALPHABETS
-from seqgra.architecture.defaults import with_defaults
 from seqgra.architecture.layers import (
     Attention,
     BatchNorm,
@@ -84,8 +83,6 @@ def check_fit(
             message = f"{alphabet} has no complement; set it to false"
             problems.append(Problem(file, place, message))
     raise_problems(problems)
-    for backend in backends:
-        with_defaults(network, backend, file)
     if network.layers:
         layer_shapes(network, len(ALPHABETS[alphabet].letters), window, file)
         if note := order_note(network):

@@ -41,8 +41,7 @@ from seqgra.training import Options, Trained, TrainingData, recipe_of
 def fit(network: Network, data: TrainingData, options: Options, draft: Draft | None) -> Trained:
     """Train a network until its monitored metric has not improved for `patience` epochs.
 
-    It starts from the very weights that its PyTorch twin starts from with the same seed, or with
-    `defaults: library` from what Keras draws.
+    It starts from the very weights that the PyTorch model of the same seed starts from.
 
     Raises
     ------
@@ -56,7 +55,7 @@ def fit(network: Network, data: TrainingData, options: Options, draft: Draft | N
     seed = derived_seed(source, "initial weights")
     keras.utils.set_random_seed(seed % 2**32)
     module, weighted = build_from_recipe(recipe, network.description or "architecture")
-    if weighted and network.defaults == "seqgra":
+    if weighted:
         torch.manual_seed(seed)
         take_from_torch(weighted, pytorch.build_from_recipe(recipe, "architecture"))
     model = KerasModel(module, weighted, recipe)

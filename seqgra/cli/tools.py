@@ -175,12 +175,9 @@ def _named_sequences(file: Path) -> tuple[list[str], list[str]]:
 
 def _add_plan(verbs: Verbs) -> None:
     example = "seqgra plan config/config.yaml"
-    summary = "say what a grid will cost: jobs, CPU and GPU hours, disk"
+    summary = "print what a grid will cost: jobs, CPU and GPU hours, memory, disk"
     parser = add_verb(verbs, "plan", _plan, summary, example)
     parser.add_argument("config", type=Path, metavar="CONFIG", help="the grid's config file")
-    parser.add_argument(
-        "--seconds", type=natural, default=20, help="measure for so long; 0: built-in figures [20]"
-    )
     add_library(parser)
 
 
@@ -297,7 +294,8 @@ def _plan(options: argparse.Namespace) -> str:
     from seqgra.library import library_folders
 
     grid = read_grid(options.config, library_folders(options.library))
-    print("\n".join([table(plan(grid, options.seconds), str(options.config)), *grid.notes]))
+    on_gpu = grid.config.train.device == "cuda"
+    print("\n".join([table(plan(grid), str(options.config), on_gpu), *grid.notes]))
     return ""
 
 

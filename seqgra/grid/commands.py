@@ -65,7 +65,7 @@ def _train(grid: Grid, cell: Cell) -> Iterator[list[object]]:
 
 def _architecture(grid: Grid, cell: Cell) -> list[object]:
     """Return what to train, and the fingerprint that it had when the grid was read."""
-    expected = grid.resolved.architecture(cell.architecture, cell.backend)
+    expected = grid.resolved.architecture(cell.architecture)
     return [grid.architecture_file(cell.architecture), "--expect", expected]
 
 

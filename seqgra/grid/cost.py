@@ -1,7 +1,7 @@
 """What work costs, before it is done: CPU seconds and memory of each stage.
 
 The figures are of one core of a server of 2026. They decide how cells are packed, which jobs start first
-and what a job asks a cluster for; `seqgra plan` measures how far they are off on the machine at hand.
+and what a job asks a cluster for; `seqgra plan` adds them up.
 No result depends on them.
 """
 

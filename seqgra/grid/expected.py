@@ -6,7 +6,6 @@ import logging
 from functools import cache
 from pathlib import Path
 
-from seqgra.architecture.defaults import with_defaults
 from seqgra.architecture.load import architecture_fingerprint, untuned_fingerprint
 from seqgra.architecture.optimizers import Optimizer
 from seqgra.architecture.schema import BayesOptimal, Network
@@ -110,7 +109,7 @@ class Expected:
         return dataset_identity(whole, seed).fingerprint
 
     def _find_architecture(self, cell: Cell) -> str:
-        network = self._grid.resolved.network(cell.architecture, cell.backend)
+        network = self._grid.architectures[cell.architecture]
         if not isinstance(network, Network) or not self._grid.tuned(cell.architecture):
             return architecture_fingerprint(network)
         plan, folder = self._grid.config.tune, self._grid.tuning(cell)
@@ -124,7 +123,6 @@ class Expected:
         config = self._grid.config
         asked = config.train
         tried = network.model_copy(update={"tune": network.tune or plan.candidates})
-        tried = with_defaults(tried, cell.backend, cell.architecture)
         engine = tuning_engine(tried, cell.architecture, cell.backend, asked.engine, asked.device)
         how = TrainingOptions(0, asked.device, asked.threads, config.seeds, engine)
         options = tuning_options(cell.backend, cell.size, how, plan.epochs, tried.tune)

@@ -1,49 +1,47 @@
-"""What a grid will cost, before anything is submitted: jobs, CPU and GPU hours, disk and files.
+"""What a grid will cost, before anything is submitted: jobs, CPU and GPU hours, memory, disk.
 
-The built-in estimates (see `cost`) are scaled by what a few seconds of real work take on this machine.
+The figures are those of `cost`, of one core of a server of 2026.
 """
 
 from __future__ import annotations
 
 import math
-import tempfile
-import time
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator
-from functools import partial
-from pathlib import Path
-from statistics import median
 from typing import NamedTuple
 
 import numpy as np
 
 from seqgra.alphabet import ALPHABETS
-from seqgra.architecture.schema import Baseline, Network
-from seqgra.dataset import open_dataset, split_size
-from seqgra.errors import SeqgraError
-from seqgra.fingerprint import read_run, write_atomically
-from seqgra.grid import Cell, Grid, cost, jobs
+from seqgra.architecture.schema import Baseline
+from seqgra.dataset import split_size
+from seqgra.grid import Grid, cost, jobs
 
 STAGES = ("simulate", "construct", "tune", "train", "evaluate", "attribute", "probe")
 #: Those that have a job for each grammar.
 _DATA_STAGES = ("simulate", "construct")
-#: Files and folders of a noun of each stage, with its lock and run.json.
-_FILES = {"simulate": 9, "construct": 6, "tune": 5, "train": 6}
-_FILES |= {"evaluate": 6, "attribute": 6, "probe": 4}
-#: The same of a candidate of a tuning.
-_CANDIDATE_FILES = 4
-#: One sample: training examples that take about so long, between these bounds.
-_SAMPLE_SECONDS, _FEWEST, _MOST = 0.5, 500, 20_000
 
 
 class Stage(NamedTuple):
-    """What one stage of a grid takes; `longest` is that of its longest job, in hours on one core."""
+    """What one stage of a grid takes.
 
-    nouns: int
+    Attributes
+    ----------
+    results, jobs
+        How many.
+    cpu_hours, gpu_hours
+        Of all jobs; those of jobs that hold a GPU are in both.
+    memory
+        MiB that the largest job asks for at first.
+    longest
+        Hours of the longest job.
+    """
+
+    results: int
     jobs: int
     cpu_hours: float
     gpu_hours: float
-    mib: float
+    memory: int
     longest: float
 
 
@@ -56,14 +54,8 @@ class Plan(NamedTuple):
         How many.
     stages
         By name, in the order they run.
-    files
-        Files and folders in the results.
-    factors
-        Measured over estimated seconds by stage; of a stage that was not measured, those of train.
-    measured
-        Seconds that the calibration took.
-    on_cpu
-        The grid asks for GPUs, and none was here to measure.
+    mib
+        Disk that the results take, about.
     notes
         Sentences on what is no cost: sets that will not show a condition.
     """
@@ -71,10 +63,7 @@ class Plan(NamedTuple):
     cells: int
     packs: int
     stages: dict[str, Stage]
-    files: int
-    factors: dict[str, float]
-    measured: float
-    on_cpu: bool
+    mib: float
     notes: tuple[str, ...] = ()
 
     def wall_hours(self, jobs: int) -> float:
@@ -83,27 +72,12 @@ class Plan(NamedTuple):
         return max(work, sum(stage.longest for stage in self.stages.values()))
 
 
-def plan(grid: Grid, seconds: float = 20.0) -> Plan:
-    """Return what a grid takes, after at most about `seconds` of real work on small samples.
-
-    Raises
-    ------
-    SeqgraError
-        If a sample fails.
-    """
-    started = time.perf_counter()
-    ratios = _calibrate(grid, seconds) if seconds > 0 else {}
-    alike = ratios.get("train", [1.0])  # of a stage that was not measured: as far off as training
+def plan(grid: Grid) -> Plan:
+    """Return what a grid takes."""
     planned = [stage for stage in STAGES if jobs.names(grid, stage)]
-    factors = {stage: median(ratios.get(stage, alike)) for stage in planned}
-    stages = {stage: _stage(grid, stage, factors[stage]) for stage in planned}
-    files = sum(_FILES[stage] * whole.nouns for stage, whole in stages.items())
-    files += _CANDIDATE_FILES * sum(_trials(grid, cell) for cell in _tunings(grid))
-    files += 10 * len(grid.packs)  # batch files, markers and logs
-    measured = time.perf_counter() - started if ratios else 0.0
-    on_cpu = grid.config.train.device != _device(grid)
-    notes = tuple(_absent_conditions(grid))
-    return Plan(len(grid.cells), len(grid.packs), stages, files, factors, measured, on_cpu, notes)
+    stages = {stage: _stage(grid, stage) for stage in planned}
+    mib = sum(_bytes(grid)) / 2**20
+    return Plan(len(grid.cells), len(grid.packs), stages, mib, tuple(_absent_conditions(grid)))
 
 
 def _absent_conditions(grid: Grid) -> Iterator[str]:
@@ -127,220 +101,82 @@ def _absent_conditions(grid: Grid) -> Iterator[str]:
                 )
 
 
-def _stage(grid: Grid, stage: str, factor: float) -> Stage:
-    start = cost.COMPILE_SECONDS if stage in _DATA_STAGES else cost.START_SECONDS
+def _stage(grid: Grid, stage: str) -> Stage:
     names = jobs.names(grid, stage)
-    hours = [(start + factor * (jobs.seconds(grid, stage, name) - start)) / 3600 for name in names]
+    hours = [jobs.seconds(grid, stage, name) / 3600 for name in names]
     on_gpu = [stage not in _DATA_STAGES and jobs.needs_gpu(grid, name) for name in names]
     gpu_hours = sum(time for time, gpu in zip(hours, on_gpu, strict=True) if gpu)
-    sizes = list(_bytes(grid, stage))
-    nouns = sum(count for count, _ in sizes)
-    mib = sum(count * size for count, size in sizes) / 2**20
-    return Stage(nouns, len(names), sum(hours), gpu_hours, mib, max(hours, default=0.0))
+    memory = max((jobs.memory(grid, stage, name, 1) for name in names), default=0)
+    longest = max(hours, default=0.0)
+    return Stage(_results(grid, stage), len(names), sum(hours), gpu_hours, memory, longest)
 
 
-def _bytes(grid: Grid, stage: str) -> Iterator[tuple[int, float]]:
-    """Yield how many nouns of a stage have about how many bytes."""
-    config = grid.config
+def _results(grid: Grid, stage: str) -> int:
+    """Return how many results a stage makes."""
     if stage == "simulate":
-        for name, grammar in grid.grammars.items():
-            example = grammar.longest + len(grammar.conditions) + 40
-            source = grid.sources[name]
-            counts = source.pool(max(config.sizes))
-            yield len(grid.data_seeds), example * (counts["training"] + counts["validation"])
-            if source.simulated:
-                yield 1, example * config.test.examples
-        return
+        simulated = sum(source.simulated for source in grid.sources.values())
+        return len(grid.sources) * len(grid.data_seeds) + simulated
     if stage == "construct":
-        for name in jobs.names(grid, stage):
-            grammar = grid.grammars[name]
-            yield 1, cost.PROBED * (grammar.longest + 8 * len(grammar.conditions)) + 20_000
-        return
+        return len(jobs.names(grid, stage))
     if stage == "probe":
-        yield sum(map(grid.probed, grid.cells)), 5_000
-        return
+        return sum(map(grid.probed, grid.cells))
     if stage == "tune":
-        for cell in _tunings(grid):
-            yield 1, 3_000 + 4_000 * _trials(grid, cell)
-        return
-    counts_by_kind: dict[tuple[str, str], int] = defaultdict(int)
-    for cell in grid.cells:
-        counts_by_kind[cell.grammar, cell.architecture] += 1
-    for (name, architecture), count in counts_by_kind.items():
+        return sum(len(jobs.tunings(grid, pack)) for pack in jobs.names(grid, stage))
+    return len(grid.cells) * (len(grid.config.attribution.methods) if stage == "attribute" else 1)
+
+
+def _bytes(grid: Grid) -> Iterator[float]:
+    """Yield about how many bytes the datasets, and the models, scores and attributions of cells take."""
+    config = grid.config
+    for name, grammar in grid.grammars.items():
+        example = grammar.longest + len(grammar.conditions) + 40
+        counts = grid.sources[name].pool(max(config.sizes))
+        yield len(grid.data_seeds) * example * (counts["training"] + counts["validation"])
+        yield example * config.test.examples if grid.sources[name].simulated else 0
+    for name in jobs.names(grid, "construct"):
+        grammar = grid.grammars[name]
+        yield cost.PROBED * (grammar.longest + 8 * len(grammar.conditions)) + 20_000
+    yield 5_000 * sum(map(grid.probed, grid.cells))
+    alike = Counter((cell.grammar, cell.architecture) for cell in grid.cells)
+    for (name, architecture), count in alike.items():
         grammar, conditions = grid.grammars[name], len(grid.grammars[name].conditions)
+        yield count * (15_000 + 4 * grid.network_sizes[name, architecture].weights)
+        yield count * (40_000 + 10_000 * conditions + 4 * conditions * config.test.examples)
+        rows = min(2000, config.attribution.examples * conditions)
         letters = len(ALPHABETS[grammar.alphabet].letters) * grammar.longest
-        if stage == "train":
-            yield count, 15_000 + 4 * grid.network_sizes[name, architecture].weights
-        elif stage == "evaluate":
-            yield count, 40_000 + 10_000 * conditions + 4 * conditions * config.test.examples
-        elif isinstance(grid.architectures[architecture], Baseline):
-            yield count * len(config.attribution.methods), 1_000
-        else:
-            rows = min(2000, config.attribution.examples * conditions)
-            size = 20_000 + 100 * rows + 4 * letters * min(50, rows)
-            yield count * len(config.attribution.methods), size
+        maps = 20_000 + 100 * rows + 4 * letters * min(50, rows)
+        of_none = isinstance(grid.architectures[architecture], Baseline)
+        yield count * len(config.attribution.methods) * (1_000 if of_none else maps)
 
 
-def _tunings(grid: Grid) -> Iterator[Cell]:
-    """Yield a cell of each tuning of the grid."""
-    for pack in jobs.names(grid, "tune"):
-        yield from jobs.tunings(grid, pack)
+def table(found: Plan, file: str, on_gpu: bool) -> str:
+    """Return a plan as text.
 
-
-def _trials(grid: Grid, cell: Cell) -> int:
-    network, plan = grid.architectures[cell.architecture], grid.config.tune
-    assert isinstance(network, Network) and plan is not None
-    return plan.trials(network)
-
-
-def _calibrate(grid: Grid, seconds: float) -> dict[str, list[float]]:
-    """Return measured over estimated seconds of samples, by stage, until the time is used up."""
-    ratios: dict[str, list[float]] = defaultdict(list)
-    until = time.perf_counter() + seconds
-    with tempfile.TemporaryDirectory(prefix="seqgra-plan-") as folder:
-        for number, cell in enumerate(_samples(grid)):
-            if number and time.perf_counter() > until:
-                break
-            for stage, ratio in _sample(grid, cell, Path(folder) / str(number), until):
-                ratios[stage].append(ratio)
-    return ratios
-
-
-def _samples(grid: Grid) -> list[Cell]:
-    """Return cells to measure: of networks the median, the cheapest and the costliest; a baseline."""
-    kinds = {(cell.grammar, cell.architecture): cell for cell in grid.cells}
-    networks: list[Cell] = []
-    baselines: list[Cell] = []
-    for cell in kinds.values():
-        architecture = grid.architectures[cell.architecture]
-        if isinstance(architecture, Baseline):
-            baselines.append(cell)
-        elif isinstance(architecture, Network) and architecture.layers:
-            networks.append(cell)
-    networks.sort(key=lambda cell: grid.estimate("train", cell).seconds / cell.size)
-    middle = [networks[len(networks) // 2], networks[0], networks[-1]] if networks else []
-    return list(dict.fromkeys(middle + baselines[:1]))
-
-
-def _sample(grid: Grid, cell: Cell, folder: Path, until: float) -> Iterator[tuple[str, float]]:
-    """Make the nouns of one small cell; yield measured over estimated seconds of each stage."""
-    from seqgra.simulate import simulate
-    from seqgra.train import train
-
-    folder.mkdir()
-    grammar, architecture = grid.grammars[cell.grammar], grid.architectures[cell.architecture]
-    per_example = grid.estimate("train", cell).seconds / cell.size
-    size = int(min(max(_SAMPLE_SECONDS / per_example, _FEWEST), _MOST))
-    if isinstance(architecture, Network):  # two epochs say what many take
-        short = architecture.training.model_copy(update={"epochs": 2, "patience": 2})
-        architecture = architecture.model_copy(update={"training": short})
-    law, network = folder / "grammar.yaml", folder / "architecture.yaml"
-    write_atomically(law, grammar.model_dump_json(exclude_none=True))
-    write_atomically(network, architecture.model_dump_json(exclude_unset=True, by_alias=True))
-    data, model = folder / "data", folder / "model"
-    if not grid.sources[cell.grammar].simulated:
-        data, size = grid.test_set(cell.grammar), min(size, cell.size)  # the largest that it holds
-    else:
-        simulate(law, folder / "warm", seed=0, counts={"test": 10})  # compiles
-        simulate(law, folder / "many", seed=0, counts={"test": _MOST})
-        yield "simulate", _seconds(folder / "many") / cost.simulation(grammar, _MOST).seconds
-        simulate(law, data, seed=0, counts=split_size(size))
-        simulate(law, data, seed=0, counts={"test": size})
-    fit = partial(
-        train,
-        data,
-        str(network),
-        seed=0,
-        backend=cell.backend,
-        device=_device(grid),
-        threads=grid.config.train.threads,
-    )
-    fit(folder / "first", size=50)  # imports
-    fit(model, size=size)
-    large = cost.network_size(architecture, grammar)
-    estimate = cost.training(architecture, grammar, size, large).seconds
-    yield "train", _seconds(model) / estimate
-    if time.perf_counter() < until:
-        yield from _sample_rest(grid, cell, folder, data)
-
-
-def _sample_rest(grid: Grid, cell: Cell, folder: Path, data: Path) -> Iterator[tuple[str, float]]:
-    from seqgra.attribute import attribute
-    from seqgra.evaluate import evaluate
-
-    grammar, architecture = grid.grammars[cell.grammar], grid.architectures[cell.architecture]
-    large = cost.network_size(architecture, grammar)
-    model, device = folder / "model", _device(grid)
-    evaluate(model, data, folder / "scores", device=device)
-    examples = open_dataset(data).counts["test"]
-    estimate = cost.evaluation(architecture, grammar, examples, large).seconds
-    yield "evaluate", _seconds(folder / "scores") / estimate
-    if isinstance(architecture, Baseline):
-        return
-    wanted = grid.config.attribution
-    few = wanted.model_copy(update={"examples": min(wanted.examples, 20)})
-    for method in wanted.methods:
-        target = folder / method.name
-        attribute(
-            model,
-            data,
-            target,
-            method=method.kind,
-            examples=few.examples,
-            correct=method.correct,
-            untrained_twin=method.untrained,
-            device=device,
-            **{"steps": few.steps, **method.settings},
-        )
-        one = few.model_copy(update={"methods": (method,)})
-        estimate = cost.attribution(architecture, grammar, one, large).seconds
-        yield "attribute", _seconds(target) / estimate
-
-
-def _device(grid: Grid) -> str:
-    """Return the device of the grid, or the CPU where a GPU is asked for and none is here."""
-    import torch
-
-    wanted = grid.config.train.device
-    return wanted if wanted != "cuda" or torch.cuda.is_available() else "cpu"
-
-
-def _seconds(noun: Path) -> float:
-    """Return what a noun took: CPU seconds on a CPU, wall seconds on a GPU."""
-    run = read_run(noun)
-    if run is None:
-        raise SeqgraError(f"{noun}: the calibration failed")
-    cpu = run.get("device", "cpu") == "cpu"
-    return float(run["cpu_seconds"] if cpu else run["seconds"])
-
-
-def table(found: Plan, file: str) -> str:
-    """Return a plan in words."""
+    Parameters
+    ----------
+    found, file
+        The plan, and the config that it is of.
+    on_gpu
+        Whether networks ask for GPUs.
+    """
     lines = [
         f"{file}: {found.cells:,} cells in {found.packs:,} packs",
-        f"{'stage':10}{'nouns':>10}{'jobs':>8}{'CPU h':>10}{'GPU h':>10}{'disk':>11}{'longest job':>14}",
+        f"{'stage':10}{'results':>10}{'jobs':>8}{'CPU h':>10}{'GPU h':>10}{'memory':>11}{'longest job':>14}",
     ]
     for name, stage in found.stages.items():
-        cells = f"{name:10}{stage.nouns:>10,}{stage.jobs:>8,}{stage.cpu_hours:>10,.2f}"
-        cells += f"{stage.gpu_hours:>10,.2f}{_size(stage.mib):>11}{stage.longest * 60:>10,.1f} min"
+        cells = f"{name:10}{stage.results:>10,}{stage.jobs:>8,}{stage.cpu_hours:>10,.2f}"
+        cells += (
+            f"{stage.gpu_hours:>10,.2f}{_size(stage.memory):>11}{stage.longest * 60:>10,.1f} min"
+        )
         lines.append(cells)
-    whole = [sum(column) for column in zip(*found.stages.values(), strict=True)]
-    total = f"{'all':10}{whole[0]:>10,}{whole[1]:>8,}{whole[2]:>10,.2f}{whole[3]:>10,.2f}"
-    lines.append(total + f"{_size(whole[4]):>11}")
-    lines.append(f"about {found.files:,} files and folders; then one job compares and draws")
-    for count in (2, 16, 100):
-        lines.append(f"with {count:>3} jobs at once about {_time(found.wall_hours(count))}")
-    if found.measured:
-        said = ", ".join(f"{stage} {factor:.2g}" for stage, factor in found.factors.items())
-        lines.append(
-            f"measured here for {found.measured:.1f} s; seconds over built-in estimate: {said}"
-        )
-    lines += found.notes
-    if found.on_cpu:
-        lines.append(
-            "there is no GPU here: GPU hours are the hours of one CPU core, an upper bound"
-        )
-    return "\n".join(lines)
+    results, count, cpu, gpu, *_ = (sum(c) for c in zip(*found.stages.values(), strict=True))
+    lines.append(f"{'all':10}{results:>10,}{count:>8,}{cpu:>10,.2f}{gpu:>10,.2f}")
+    lines.append(f"about {_size(found.mib)} on disk; then one job compares and draws")
+    for many in (2, 16, 100):
+        lines.append(f"with {many:>3} jobs at once about {_time(found.wall_hours(many))}")
+    if on_gpu:
+        lines.append("GPU hours are the hours of one CPU core, an upper bound")
+    return "\n".join([*lines, *found.notes])
 
 
 def _size(mib: float) -> str:

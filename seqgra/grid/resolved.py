@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache, cached_property
 
-from seqgra.architecture.defaults import with_defaults
 from seqgra.architecture.load import architecture_fingerprint
 from seqgra.architecture.schema import Architecture, Network
 from seqgra.errors import Problem, raise_problems
@@ -44,16 +43,9 @@ class Resolved:
         content = grammar_content(source.grammar)
         return grammar_fingerprint(resolve(content, source.file, source.file.parent))
 
-    def network(self, name: str, backend: str) -> Architecture:
-        """Return an architecture as a backend trains it where nothing is tuned."""
-        architecture = self._architectures[name]
-        if not isinstance(architecture, Network):
-            return architecture
-        return with_defaults(architecture, backend, name)
-
-    def _architecture(self, name: str, backend: str) -> str:
+    def _architecture(self, name: str) -> str:
         """Return the fingerprint of all that the files of an architecture say, candidates included."""
-        return architecture_fingerprint(self.network(name, backend), with_candidates=True)
+        return architecture_fingerprint(self._architectures[name], with_candidates=True)
 
     @cached_property
     def all(self) -> dict[str, str]:
@@ -64,8 +56,7 @@ class Resolved:
         }
         for name, architecture in self._architectures.items():
             backends = self._backends if isinstance(architecture, Network) else ("",)
-            both = [self.architecture(name, backend) for backend in backends]
-            found[f"architectures.{name}"] = digest(both)
+            found[f"architectures.{name}"] = digest([self.architecture(name)] * len(backends))
         return found
 
     def require(self, expected: list[str]) -> None:
