@@ -11,7 +11,7 @@ import yaml
 from seqgra.alphabet import PADDING, UNKNOWN
 from seqgra.architecture.family import family_of
 from seqgra.architecture.load import load_architecture, resolve_architecture
-from seqgra.backends import pytorch_layers
+from seqgra.backends import pytorch, pytorch_layers
 from seqgra.backends.compiled.network import CompiledNetwork, rule_of
 from seqgra.backends.pytorch_letters import OneHot
 from seqgra.backends.pytorch_training import clip_gradients, make_loss, make_optimizer
@@ -50,8 +50,8 @@ CASES = {
         {"clip_norm": 0.3},
         *(4, "multi-class", [1.0, 2.0, 0.5]),
     ),
-    "global maximum, protein, multi-label, Nesterov, decay": (
-        [convolution(20, 8, padding="valid"), RELU, "global-max-pool", {"dense": 10}, RELU],
+    "global maximum, protein, multi-label, Nesterov, decay, padding": (
+        [convolution(20, 8, padding=5), RELU, "global-max-pool", {"dense": 10}, RELU],
         {"sgd": {"learning_rate": 0.02, "nesterov": True, "weight_decay": 0.01}},
         {},
         *(20, "multi-label", [1.0, 2.5, 0.3]),
@@ -170,6 +170,30 @@ def test_an_epoch_is_that_of_double_precision(name):
     with torch.inference_mode():
         assert np.abs(logits - plain(x).numpy()).max() < 1e-6
     assert np.array_equal(logits[:5], compiled.logits(codes[:5])), "bits depend on the batch"
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["one strand", "both strands"])
+def test_predictions_are_those_of_double_precision_and_follow_the_weights(both):
+    layers, optimizer, plan, *_ = CASES["both batch norms, width 20, AdamW, clipped norm"]
+    plan = {**plan, "precision": "bfloat16"}  # which is of training alone
+    content = {"layers": layers, "optimizer": optimizer, "training": plan}
+    content |= {"predict": {"reverse_complement": both}}
+    names = {"alphabet": "DNA", "window": 61, "conditions": ["a", "b", "c"]}
+    recipe = {**names, "task": "multi-class", "architecture": content}
+    torch.manual_seed(0)
+    model = pytorch.PytorchModel(pytorch.build_from_recipe(recipe, "net"), recipe, CPU)
+    assert model._whole is not None, "the compiled network is not used"
+    codes = np.random.default_rng(0).integers(0, 4, (70, 61)).astype(np.uint8)
+    codes[3, :9], codes[4, -9:] = UNKNOWN, PADDING
+    points = OneHot(4, CPU)(torch.from_numpy(codes)).double()
+    for _ in range(2):
+        exact = copy.deepcopy(model.module).double()
+        logits = model.logits(codes)
+        with torch.inference_mode():
+            assert np.abs(logits - exact(points).numpy()).max() < 2e-6
+        assert np.array_equal(model.logits(codes[40:]), logits[40:])
+        with torch.no_grad():
+            model.network[0].weight += torch.randn_like(model.network[0].weight)
 
 
 def test_masks_are_kept_at_their_rate_and_independent():

@@ -71,16 +71,23 @@ class _Reader:
 
 
 def family_of(network: Network) -> Family | None:
-    """Return a network's layers if it can be compiled whole, else None.
+    """Return a network's layers if its training can be compiled whole, else None.
 
-    These are convolution, [batch normalisation,] ReLU, [dropout,] flattening, maxima or one maximum over
-    all positions, [dropout,] dense layer, [batch normalisation,] ReLU [and dropout], in this order, with
-    SGD, Adam or AdamW, without augmentation and mixed precision.
+    That takes SGD, Adam or AdamW, without augmentation and mixed precision, and layers of the family.
     """
     plan = network.training
     plain = plan.precision == "float32" and not plan.compile and plan.augment == Augment()
     known = isinstance(network.optimizer.settings, Sgd | Adam | AdamW)
-    if not plain or not known or network.module is not None:
+    return family_layers(network) if plain and known else None
+
+
+def family_layers(network: Network) -> Family | None:
+    """Return a network's layers if they are of the family, else None.
+
+    These are convolution, [batch normalisation,] ReLU, [dropout,] flattening, maxima or one maximum over
+    all positions, [dropout,] dense layer, [batch normalisation,] ReLU [and dropout], in this order.
+    """
+    if network.module is not None:
         return None
     read = _Reader(network.layers)
     conv: Conv | None = read.take(Conv)

@@ -21,7 +21,7 @@ from seqgra.architecture.custom import Sizes, build_custom
 from seqgra.architecture.load import of_recipe
 from seqgra.architecture.schema import Network
 from seqgra.backends.pytorch_layers import Recurrent, StrandAverage, build, explained_logits
-from seqgra.backends.pytorch_letters import FromLetters
+from seqgra.backends.pytorch_letters import FromLetters, WholeNetwork
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.model import (
@@ -72,8 +72,17 @@ class PytorchModel(AbstractModel):
         # cuDNN has no backward pass of recurrent layers in evaluation mode
         self._cudnn = not any(isinstance(m, (Recurrent, nn.RNNBase)) for m in network.modules())
 
+    @cached_property
+    def _whole(self) -> WholeNetwork | None:
+        """The network compiled whole, where it can be and runs on a CPU."""
+        on_cpu = self._device.type == "cpu"
+        return WholeNetwork.of_recipe(self.network, self.recipe) if on_cpu else None
+
     def logits(self, x: np.ndarray) -> np.ndarray:
         """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L)."""
+        if self._whole is not None:
+            self._whole.follow()
+            return self._whole.logits(x)
         parts = [np.zeros((0, len(self.conditions)), np.float32)]
         batch = batch_size(self.window, self._device)
         with torch.inference_mode():

@@ -14,10 +14,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from seqgra.architecture.family import Family, family_layers
+from seqgra.architecture.load import of_recipe
 from seqgra.backends.compiled.first_layer import PARTS, TILE, layer_source
 from seqgra.backends.compiled.modules import kernels
+from seqgra.backends.compiled.network import CompiledNetwork
 from seqgra.backends.compiled.parts import LANES, Shape, Tables, aligned, make_shape, make_tables
 from seqgra.backends.pytorch_layers import SharedConv, StrandAverage
+from seqgra.model import MULTI_CLASS, MULTI_LABEL
 
 #: Narrower filters without pooling gain less from tables than turning their outputs around costs.
 _NARROW = 8
@@ -74,6 +78,71 @@ class FromLetters:
         if not self._both:
             return first(codes)
         return (first(codes) + first(reverse_complement(codes, self._letters))) / 2
+
+
+class WholeNetwork:
+    """A network of the family as a compiled function of letter codes.
+
+    Parameters
+    ----------
+    network
+        As `pytorch_layers.build` made it, on a CPU.
+    family
+        Its layers.
+    both
+        Whether predictions are the average over both strands.
+    letters, window, outputs
+        A, L, C.
+    task
+        Of the dataset.
+
+    Attributes
+    ----------
+    compiled
+        With the weights of the network at the time.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        family: Family,
+        both: bool,
+        letters: int,
+        window: int,
+        outputs: int,
+        task: str,
+    ) -> None:
+        self._network, self._both, self._letters = network, both, letters
+        names = [name for name, layer in network.named_children() if list(layer.parameters())]
+        self.compiled = CompiledNetwork(
+            family, letters, window, outputs, task == MULTI_LABEL, names
+        )
+        self.follow()
+
+    @classmethod
+    def of_recipe(cls, network: nn.Module, recipe: dict[str, Any]) -> WholeNetwork | None:
+        """Return the network of a recipe (see `PytorchModel`), or None if it is not of the family."""
+        if "layers" not in recipe.get("architecture", {}):
+            return None  # a module of the user's own
+        described, sizes = of_recipe(recipe, "architecture")
+        family = family_layers(described)
+        if family is None:
+            return None
+        both = described.predict.reverse_complement
+        return cls(network, family, both, *sizes, recipe.get("task", MULTI_CLASS))
+
+    def follow(self) -> None:
+        """Take over the network's weights."""
+        state = self._network.state_dict()
+        self.compiled.restore({name: values.numpy() for name, values in state.items()})
+
+    def logits(self, codes: np.ndarray) -> np.ndarray:
+        """Return float32 (N, C) logits of letter codes, uint8 (N, L)."""
+        logits = self.compiled.logits(codes)
+        if not self._both:
+            return logits
+        turned = reverse_complement(torch.from_numpy(np.array(codes)), self._letters).numpy()
+        return np.asarray((logits + self.compiled.logits(turned)) / 2, np.float32)
 
 
 def reverse_complement(codes: torch.Tensor, letters: int) -> torch.Tensor:
@@ -192,7 +261,7 @@ class _Node(torch.autograd.Function):
         shape, examples = kernels.shape, len(codes)
         out = torch.empty((examples, shape.outputs, shape.pooled))
         best = np.empty(examples * shape.pooled * shape.channels if shape.pool > 1 else 0, np.int32)
-        letters = _read_only(codes)
+        letters = np.ascontiguousarray(codes.numpy())
         rows = np.arange(examples)
         parameters = (weight.detach().numpy().reshape(-1), bias.detach().numpy())
         kernels.run(
@@ -231,10 +300,3 @@ class _Node(torch.autograd.Function):
             bias.numpy(),
         )
         return None, weight, bias, None
-
-
-def _read_only(codes: torch.Tensor) -> np.ndarray:
-    """Return letter codes as an array of the one kind that kernels are compiled for."""
-    letters = np.ascontiguousarray(codes.numpy()).view()
-    letters.flags.writeable = False
-    return letters

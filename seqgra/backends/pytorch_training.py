@@ -25,6 +25,7 @@ from seqgra.architecture.optimizers import (
     Sgd,
 )
 from seqgra.architecture.schema import Augment, Network, Training
+from seqgra.backends.compiled.network import contiguous, rule_of
 from seqgra.backends.loop import Arrays, Trainee, derived_seed, loss_weights, run
 from seqgra.backends.pytorch import (
     PytorchModel,
@@ -34,7 +35,7 @@ from seqgra.backends.pytorch import (
     predicting,
     prepare_process,
 )
-from seqgra.backends.pytorch_letters import FromLetters, OneHot, reverse_complement
+from seqgra.backends.pytorch_letters import FromLetters, OneHot, WholeNetwork
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft
 from seqgra.model import MULTI_LABEL
@@ -192,31 +193,25 @@ class CompiledTrainee(Trainee):
     def __init__(
         self, module: nn.Module, network: Network, data: TrainingData, source: str
     ) -> None:
-        from seqgra.backends.compiled.network import CompiledNetwork, read_only, rule_of
-
         family = family_of(network)
         assert family is not None, "engine_used has seen to it"
         self.device = "cpu"
         self._module, self._plan, self._source = module, network.training, source
-        self._both = network.predict.reverse_complement
-        self._letters = len(data.dataset.alphabet.letters)
-        self._compiled = CompiledNetwork(
+        self._whole = WholeNetwork(
+            module,
             family,
-            self._letters,
+            network.predict.reverse_complement,
+            len(data.dataset.alphabet.letters),
             data.x.shape[1],
             data.y.shape[1],
-            data.task == MULTI_LABEL,
-            [name for name, layer in module.named_children() if list(layer.parameters())],
+            data.task,
         )
+        self._compiled = self._whole.compiled
         self._rule = rule_of(network)
         weights = loss_weights(network, data)
         self._weights = np.ones(data.y.shape[1]) if weights is None else weights.astype(np.float64)
-        self._x, self._y = read_only(data.x), read_only(data.y)
-        self._validation_x = read_only(data.validation_x)
-        self._compiled.restore(self._state())
-
-    def _state(self) -> Arrays:
-        return {name: values.numpy() for name, values in self._module.state_dict().items()}
+        self._x, self._y = contiguous(data.x), contiguous(data.y)
+        self._validation_x = contiguous(data.validation_x)
 
     def train_epoch(self, epoch: int, rate: float) -> float:
         """Train one epoch; its order and dropout depend on seed and epoch alone."""
@@ -239,11 +234,7 @@ class CompiledTrainee(Trainee):
 
     def validation_logits(self) -> np.ndarray:
         """Return float32 (N, C) logits of the validation set."""
-        logits = self._compiled.logits(self._validation_x)
-        if not self._both:
-            return logits
-        turned = reverse_complement(as_tensor(self._validation_x), self._letters).numpy()
-        return np.asarray((logits + self._compiled.logits(turned)) / 2, np.float32)
+        return self._whole.logits(self._validation_x)
 
     def weights(self) -> Arrays:
         """Return copies of the state, by the module's names."""

@@ -140,7 +140,7 @@ class CompiledNetwork:
             "train",
             *(self.shape, self.head, self.layout, self._tables, self._work, self.params),
             *(self.grads, self.running, rule, self._first, self._second),
-            *(read_only(codes), read_only(labels), np.ascontiguousarray(order, np.int64)),
+            *(contiguous(codes), contiguous(labels), np.ascontiguousarray(order, np.int64)),
             *(np.ascontiguousarray(weights, np.float64), batch, skip, float(rate), self._steps),
             *(np.array(keys, np.uint64), losses),
         )
@@ -153,7 +153,7 @@ class CompiledNetwork:
         self._kernels.run(
             "predict",
             *(self.shape, self.head, self.layout, self._tables, self._work, self.params),
-            *(self.running, self._normalised, read_only(codes), _PREDICTED, logits),
+            *(self.running, self._normalised, contiguous(codes), _PREDICTED, logits),
         )
         return logits
 
@@ -229,18 +229,19 @@ class CompiledNetwork:
         return views
 
 
-def read_only(values: np.ndarray) -> np.ndarray:
-    """Return an array, mapped files included, as the one kind that kernels are compiled for."""
-    view = np.ascontiguousarray(values).view(np.ndarray)
-    view.flags.writeable = False
-    return view
+def contiguous(values: np.ndarray) -> np.ndarray:
+    """Return an array, mapped files included, as kernels read it."""
+    return np.ascontiguousarray(values).view(np.ndarray)
 
 
 def _shape(family: Family, letters: int, window: int) -> Shape:
     """Return the sizes of the first layer."""
     conv = family.conv
-    reach = conv.dilation * (conv.width - 1)
-    left = reach // 2 if conv.padding == "same" else 0
+    if conv.padding == "same":
+        reach = conv.dilation * (conv.width - 1)
+        padding = reach // 2, reach - reach // 2
+    else:
+        padding = (0, 0) if conv.padding == "valid" else (int(conv.padding), int(conv.padding))
     shape = make_shape(
         letters=letters,
         window=window,
@@ -248,7 +249,7 @@ def _shape(family: Family, letters: int, window: int) -> Shape:
         width=conv.width,
         stride=conv.stride,
         dilation=conv.dilation,
-        padding=(left, reach - left if conv.padding == "same" else 0),
+        padding=padding,
         shared=conv.reverse_complement,
         pool=1,
     )
