@@ -185,6 +185,15 @@ class Pictured(NamedTuple):
     values: np.ndarray
 
 
+#: Table of a model's probes: its file; its columns, and those that are text.
+PROBES_FILE = "probes.csv"
+PROBE_COLUMNS = (
+    *("property", "condition", "other", "rule", "subject", "level"),
+    *("gap_low", "gap_high", "place", "sequences"),
+    *("raw", "raw_low", "raw_high", "chance", "ceiling", "ceiling_low", "ceiling_high"),
+    *("score", "low", "high", "reason", "asked", "full", "without", "shortcut"),
+)
+PROBE_TEXTS = frozenset({*PROBE_COLUMNS[:6], "place", "reason", "asked", "shortcut"})
 #: Columns of `Attributions.recovery` that are no metric.
 RECOVERY_KEYS = ("example", "condition", "correct", "solvable", "completeness_gap", "steps")
 #: Attribution from which the thresholded measures call a position important, as in the paper.
@@ -308,6 +317,34 @@ def read_recovery(folder: Path, run: Mapping[str, Any] | None = None) -> dict[st
     file = verify_file(folder, "recovery.json", run or require_run(folder, "attribute"))
     needed = ("recovery", "null", "elements", "examples", "left_out", "undefined", "explained")
     return _read_json(file, needed)
+
+
+def read_probes(folder: Path, run: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the table of a model's probes as ``{"table": DataFrame}``, with `PROBE_COLUMNS`.
+
+    Parameters
+    ----------
+    folder
+        Made by ``seqgra probe``.
+    run
+        Its ``run.json``, where that has been read already.
+
+    Raises
+    ------
+    InputError
+        If the folder is not finished, or the file is damaged.
+    """
+    import pandas as pd
+
+    file = verify_file(folder, PROBES_FILE, run or require_run(folder, "probe"))
+    types = {name: "float64" for name in PROBE_COLUMNS if name not in PROBE_TEXTS}
+    try:
+        table = pd.read_csv(file, keep_default_na=False, na_values={name: [""] for name in types})
+        return {
+            "table": table[list(PROBE_COLUMNS)].astype(types | dict.fromkeys(PROBE_TEXTS, "str"))
+        }
+    except (KeyError, ValueError) as error:
+        raise bad_input(file, "", f"is no table of probes ({error})") from None
 
 
 def read_pictured(folder: Path) -> Pictured:

@@ -13,7 +13,6 @@ from seqgra.grammar.load import load_grammar
 from seqgra.law.constructed import Construction
 from seqgra.law.law import compile_law, draw_block
 from seqgra.probe import (
-    COLUMNS,
     construct,
     construct_folder,
     least_scores,
@@ -23,6 +22,7 @@ from seqgra.probe import (
 )
 from seqgra.probe.designs import BACKGROUNDS, Designer
 from seqgra.probe.measures import bootstrap_weights, weighted_mean
+from seqgra.results import PROBE_COLUMNS
 from seqgra.simulate import simulate
 from seqgra.train import train
 
@@ -238,7 +238,7 @@ def test_the_exact_posterior_knows_every_rule(made, name):
     given = iter(constructed.ceiling)
     posterior = Function(constructed, lambda x: np.array([next(given) for _ in x]))
     table = probe(posterior, constructed)
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == PROBE_COLUMNS
     asked = summary(table, name)
     assert len(asked)
     assert (asked["score"] > 0.95).all()

@@ -31,6 +31,8 @@ from seqgra.compare.drawing import RECOVERY_METRIC, Drawing, by_cell, recovery_r
 from seqgra.compare.grammar_figures import draw_grammar
 from seqgra.compare.methods import methods_block
 from seqgra.compare.overview_figures import draw_overview
+from seqgra.compare.probe_figures import needed_for_rules, probes_block
+from seqgra.compare.probes import property_scores, rule_scores, sentences
 from seqgra.compare.runs import curve_runs
 from seqgra.compare.sections import (
     at_block,
@@ -152,6 +154,12 @@ def _compare(
     gathered = {**tables._asdict(), "ceilings": less, "tuning": tuned}
     write_tables(gathered, own)
     labels, tables = _labelled(tables)
+    seeds = tables.status[[*KEYS, "seeds"]]
+    tables = tables._replace(probes=tables.probes.merge(seeds, on=list(KEYS), how="left"))
+    scores = property_scores(tables.probes)
+    rules_needed = needed_for_rules(scores, tables.status)
+    gathered = {"rules": rule_scores(tables.probes), "rules-needed": rules_needed}
+    write_tables(gathered, own)
     drawing = Drawing(
         cells=readable,
         tables=tables,
@@ -177,7 +185,11 @@ def _compare(
         def save_own(figure: Figure, stem: Path) -> None:
             save(figure, own.figure(f"figures/{stem.name}"))
 
-        content = _content(drawing._replace(save=save_own), known, grammars, sizes, needed, tuned)
+        drawn = drawing._replace(save=save_own)
+        content = _content(drawn, known, grammars, sizes, needed, tuned)
+        content = dataclasses.replace(
+            content, blocks=[*probes_block(drawn, scores, rules_needed), *content.blocks]
+        )
     grid = f" --grid {config}" if config else ""
     command = f"seqgra compare{grid} --cells {cells} -o {folder}"
     command += f" --at {at}" if at is not None else ""
@@ -245,8 +257,11 @@ def _content(
         ]
     )
     decisions = {decision.grammar: decision for decision in known.decisions}
+    named = {name: decision.label for name, decision in decisions.items()}
+    rules = dict(sentences(drawing.tables.probes, named))
+    found = answers(sizes, needed, _mean_recovery(drawing), decisions, grammar_evidence(known))
     return Content(
-        answers=answers(sizes, needed, _mean_recovery(drawing), decisions, grammar_evidence(known)),
+        answers=[answer._replace(rules=rules.get(answer.grammar, "")) for answer in found],
         method=drawing.method,
         metric=drawing.metric,
         target=drawing.target,

@@ -187,7 +187,7 @@ def status_row(
     for name, stage in {"train": train, "evaluate": evaluate, **attribute, **probed}.items():
         told = name != "train" and (
             (stopped and stage.status == "missing")  # of course it is
-            or (name == "evaluate" and stage.status == train.status)  # scores take it over
+            or (name in ("evaluate", "probe") and stage.status == train.status)  # taken over
         )
         scored = name == "evaluate" and stage.status in ("done", "collapsed")
         absent = scored and stage.reason  # the test set lacks a condition

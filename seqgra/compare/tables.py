@@ -26,7 +26,14 @@ from seqgra.compare.stages import (
 from seqgra.dataset import split_size
 from seqgra.fingerprint import replacing, write_atomically
 from seqgra.outputs import OwnFiles
-from seqgra.results import MACRO, read_recovery, read_scores
+from seqgra.results import (
+    MACRO,
+    PROBE_COLUMNS,
+    PROBE_TEXTS,
+    read_probes,
+    read_recovery,
+    read_scores,
+)
 from seqgra.textfile import harmless_table
 
 #: Columns of each table, without the keys.
@@ -46,7 +53,11 @@ RUNS = (
     "host",
     "versions",
 )
-_FLOATS = ("value", "chance", "null", "validation_loss", *ELEMENTS[3:], *RUNS[:3], *GATES[2:4])
+_FLOATS = (
+    *("value", "chance", "null", "validation_loss"),
+    *(*ELEMENTS[3:], *RUNS[:3], *GATES[2:4]),
+    *(name for name in PROBE_COLUMNS if name not in PROBE_TEXTS),
+)
 
 
 class Tables(NamedTuple):
@@ -71,6 +82,8 @@ class Tables(NamedTuple):
         is not ``done``.
     runs
         One row a cell: what seeds do not determine (seconds, device, versions, ...).
+    probes
+        One row a line of a cell's probes (`results.PROBE_COLUMNS`, docs/probes.md).
     gates
         One row a (cell, attribution method) whose values promise a sum: the gate (completeness), median and
         99th percentile of the gaps, the most steps of an explanation, and passed, bool.
@@ -85,6 +98,7 @@ class Tables(NamedTuple):
     runs: pd.DataFrame
     regret: pd.DataFrame
     gates: pd.DataFrame
+    probes: pd.DataFrame
 
 
 def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
@@ -102,6 +116,7 @@ def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
     recovery: list[tuple[Any, ...]] = []
     elements: list[tuple[Any, ...]] = []
     gates: list[tuple[Any, ...]] = []
+    probes: list[tuple[Any, ...]] = []
     status, runs = [], []
     regret: list[tuple[Any, ...]] = []
     exact = exact_of(cells) if with_regret else {}
@@ -128,7 +143,13 @@ def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
             if cell.grammar in exact and not is_ceiling(cell.backend):
                 rows = regret_rows(cell, exact[cell.grammar], content, train.run)
                 regret += [(*cell.key, *row) for row in rows]
-        probe = look_at_probes(cell, cell.probes, train) if cell.probes else None
+        probe = None
+        if cell.probes:
+            probe = look_at_probes(cell, cell.probes, train)
+            if probe.status == "done":
+                probe, found = content_of(probe, cell.probes, read_probes)
+                lines = found["table"].itertuples(index=False, name=None) if found else ()
+                probes += [(*cell.key, *line) for line in lines]
         status.append((*cell.key, *status_row(train, evaluate, attribute, outcome, probe)))
         runs.append((*cell.key, *_run_row(train, evaluate, attribute)))
     recovered = _frame(
@@ -145,6 +166,7 @@ def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
         _frame(runs, RUNS),
         _frame(regret, REGRET, sort=("metric", "scope")),
         _frame(gates, GATES, sort=("method",)),
+        _frame(probes, PROBE_COLUMNS),
     )
 
 

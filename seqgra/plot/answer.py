@@ -21,6 +21,8 @@ def answer(found: Answer, content: Content) -> str:
     many = len(content.answers) >= MANY
     claims, details = found.evidence[:2], found.evidence[2:]
     lines = [*map(escape, claims[many:]), _recovery_words(found, content)]
+    if found.rules:
+        lines.append(escape(found.rules))
     if found.collapsed:
         lines.append(f"{found.collapsed} of {count(found.runs, 'run')} collapsed at that size.")
     if found.equals:

@@ -109,6 +109,8 @@ class Answer(NamedTuple):
         Whether every other architecture is shown to be worse.
     evidence
         Sentences: examples needed, what shows or does not that it is the best, and details.
+    rules
+        Sentence on the rules that it knows and is blind to; empty where it was not probed.
     """
 
     grammar: str
@@ -130,6 +132,7 @@ class Answer(NamedTuple):
     top_baseline: tuple[str, float] | None
     shown: bool = False
     evidence: tuple[str, ...] = ()
+    rules: str = ""
 
 
 @dataclass(frozen=True)

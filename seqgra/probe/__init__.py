@@ -26,22 +26,11 @@ from seqgra.model import MULTI_LABEL, open_model
 from seqgra.probe.asked import TESTABLE, Asked, asked_of
 from seqgra.probe.designs import Cell, Design, Designer
 from seqgra.probe.measures import NOTHING, Line, Logits, bootstrap_weights, score_design
+from seqgra.results import PROBE_COLUMNS, PROBES_FILE
 from seqgra.streams import STREAM_VERSION
 from seqgra.textfile import harmless_table
 
-#: Columns of the table of probes.
-COLUMNS = (
-    *("property", "condition", "other", "rule", "subject", "level"),
-    *("gap_low", "gap_high", "place", "sequences"),
-    *("raw", "raw_low", "raw_high", "chance", "ceiling", "ceiling_low", "ceiling_high"),
-    *("score", "low", "high", "reason", "asked", "full", "without", "shortcut"),
-)
-_SEQUENCES, _CEILING, _DESIGNS, _TABLE = (
-    "sequences.npy",
-    "ceiling.npy",
-    "designs.json",
-    "probes.csv",
-)
+_SEQUENCES, _CEILING, _DESIGNS = ("sequences.npy", "ceiling.npy", "designs.json")
 _NOT_ASKED = "not asked"
 _BATCH = 4096
 #: Sequences on which it is tried whether the posterior is exact.
@@ -167,8 +156,9 @@ def probe(model: Predicts, constructed: Constructed, source: Path | str = "model
     Returns
     -------
     DataFrame
-        Columns `COLUMNS`: a row for each cell of each design, and one with level ``summary`` that sums the
-        design up. Gaps are in letters. Intervals are 95 % bootstrap intervals over backgrounds.
+        Columns `results.PROBE_COLUMNS`: a row for each cell of each design, and one with level
+        ``summary`` that sums the design up. Gaps are in letters. Intervals are 95 % bootstrap intervals
+        over backgrounds.
 
     Raises
     ------
@@ -205,7 +195,7 @@ def probe(model: Predicts, constructed: Constructed, source: Path | str = "model
     if constructed.kind != "exact":
         reason = f"the posterior of this grammar is an {constructed.kind}"
         lines = [line._replace(ceiling=NOTHING, score=NOTHING, reason=reason) for line in lines]
-    return pd.DataFrame([_row(line, constructed) for line in lines], columns=COLUMNS)
+    return pd.DataFrame([_row(line, constructed) for line in lines], columns=list(PROBE_COLUMNS))
 
 
 def _row(line: Line, constructed: Constructed) -> tuple[object, ...]:
@@ -400,7 +390,7 @@ def probe_folder(
             draft.publish("skipped", reason=str(error), least=f"skipped: {error}")
             return f"skipped: {error}"
         text = harmless_table(table)
-        text.to_csv(draft.aside(_TABLE), index=False, lineterminator="\n", float_format="%.6g")
+        text.to_csv(draft.aside(PROBES_FILE), index=False, lineterminator="\n", float_format="%.6g")
         least = least_scores(table)
         draft.publish(device=opened.device, least=least)
     return f"done; {least}"

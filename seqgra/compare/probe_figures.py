@@ -1,0 +1,313 @@
+"""The section of the report on probes: the report card, its curves, and rule scores against dataset size."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from seqgra.compare.cells import KEYS
+from seqgra.compare.drawing import Drawing, file_name, recovery_runs, save_figure
+from seqgra.compare.efficiency import TAUS, efficiency, size_words
+from seqgra.compare.probes import (
+    ASKED,
+    WORDS,
+    known,
+    rule_runs,
+    rule_scores,
+)
+from seqgra.compare.tables import models_only
+from seqgra.plot.content import Block, metric_words
+from seqgra.plot.page import Picture, Row, Table, number
+from seqgra.plot.probes import Panel, panels_figure, recovery_scatter, report_card
+from seqgra.plot.sizes import Measure, against_size
+
+#: Properties that are about how motifs are placed; the least of them is a model's rule score.
+RULES = tuple(
+    name for name in WORDS if name not in ("vocabulary", "sufficiency", "confounder", "shift")
+)
+#: Panels of curves of a grammar, at most.
+_MOST_PANELS = 4
+
+
+def needed_for_rules(scores: pd.DataFrame, status: pd.DataFrame) -> pd.DataFrame:
+    """Return the examples needed for each property that is asked for at several sizes.
+
+    Parameters
+    ----------
+    scores
+        From `property_scores`.
+    status
+        The table of the same name, with a column label.
+
+    Returns
+    -------
+    DataFrame
+        As from `efficiency`, where 1 is the exact posterior's score and 0 that of a model that ignores the
+        property; with a column property.
+    """
+    parts = [efficiency(status.iloc[:0]).assign(property="")]
+    for name, runs in rule_runs(scores, status).items():
+        parts.append(efficiency(runs).assign(property=name))
+    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+
+
+def probes_block(drawing: Drawing, scores: pd.DataFrame, needed: pd.DataFrame) -> list[Block]:
+    """Return the section on probes; nothing where no model was probed.
+
+    Parameters
+    ----------
+    drawing
+        Its table of probes has columns label and seeds.
+    scores
+        From `property_scores`.
+    needed
+        From `needed_for_rules`.
+    """
+    probes = drawing.tables.probes
+    if scores.empty:
+        return []
+    rules = rule_scores(probes)
+    pictures = []
+    for grammar in sorted(scores["grammar"].unique()):
+        pictures += _card(drawing, scores, str(grammar))
+        pictures += _by_gap(drawing, rules, str(grammar))
+        pictures += _curves(drawing, probes, str(grammar))
+    pictures += [*_scatter(drawing, scores), *_against_size(drawing, scores)]
+    paragraphs = [
+        (
+            "Models were asked about constructed sequences that differ in one property of a rule and in "
+            "nothing else (docs/probes.md). A score of 1 is the exact posterior's on the same sequences, 0 "
+            "that of a model that ignores the property. What the grammar does not ask for is grey: no "
+            "classifier needs it. Scores of properties are not summed up: they answer different questions.",
+            "",
+        )
+    ]
+    tables = [_table(rules)]
+    if len(needed):
+        tables.append(_needed_table(needed))
+    return [Block("rules", "Which rules they know", paragraphs, tables, pictures)]
+
+
+def _card(drawing: Drawing, scores: pd.DataFrame, grammar: str) -> list[Picture]:
+    found = known(scores, grammar)
+    labels = [label for label in drawing.looks if label in found]
+    names = [name for name in WORDS if any(name in found[label] for label in labels)]
+    values = pd.DataFrame(
+        [
+            [found[label][name].score if name in found[label] else math.nan for name in names]
+            for label in labels
+        ],
+        labels,
+        names,
+    )
+    asked = pd.DataFrame(
+        [
+            [found[label][name].asked if name in found[label] else "" for name in names]
+            for label in labels
+        ],
+        labels,
+        names,
+    )
+    size = scores.loc[scores["grammar"] == grammar, "size"].max()
+    title = f"{grammar}: rule report card at {size:,} examples"
+    stem = save_figure(drawing, f"rules-{file_name(grammar)}", report_card(values, asked, title))
+    reasons = sorted(
+        {own.reason for of_label in found.values() for own in of_label.values() if own.reason}
+    )
+    ungraded = f" Not graded: {'; '.join(reasons)}." if reasons else ""
+    caption = (
+        "Score of the rule that is known least, mean over models: 1 as the exact posterior, 0 where the "
+        "property is ignored. Pale: a shortcut gets as far on this grammar, but the probe can tell."
+        f"{ungraded}"
+    )
+    return [Picture(stem, title, caption)]
+
+
+def _by_gap(drawing: Drawing, rules: pd.DataFrame, grammar: str) -> list[Picture]:
+    """Draw Flip by gap, a panel a place."""
+    cells = rules[
+        (rules["grammar"] == grammar) & (rules["property"] == "order") & (rules["level"] == "cell")
+    ]
+    cells = cells[(cells["size"] == cells["size"].max()) & (cells["place"] != "")]
+    if cells.empty:
+        return []
+    bins = sorted(set(zip(cells["gap_low"], cells["gap_high"], strict=True)))
+    places = np.arange(len(bins), dtype=float)
+    names = [f"{low:.0f}-{high:.0f}" for low, high in bins]
+    by_gap = cells.groupby(["place", "label", "gap_low"])[["raw", "ceiling"]].mean()
+    panels = []
+    for place in [name for name in ("left", "middle", "right") if name in set(cells["place"])]:
+        own = by_gap.loc[place]
+        lines = {
+            label: np.array([own["raw"].get((label, low), math.nan) for low, _ in bins])
+            for label in drawing.looks
+            if label in own.index.get_level_values(0)
+        }
+        ceiling = own.groupby(level="gap_low")["ceiling"].mean()
+        best = np.array([ceiling.get(low, math.nan) for low, _ in bins])
+        panels.append(Panel(f"{place} third", lines, best, places, names))
+    title = f"{grammar}: both orders of a pair called right, by gap and place"
+    words = ("gap, letters", "share of pairs (Flip)")
+    figure = panels_figure(panels, drawing.looks, title, words, (0.25, "a coin for each order"))
+    stem = save_figure(drawing, f"order-{file_name(grammar)}", figure)
+    caption = (
+        "Pairs of motifs, and the same pairs swapped within their span on the same background: how often a "
+        "model calls both right. A model that does not see order calls one of the two wrong and is at 0; "
+        f"a coin for each is at a quarter. Mean over models, {cells['size'].max():,} examples."
+    )
+    return [Picture(stem, title, caption)]
+
+
+def _curves(drawing: Drawing, probes: pd.DataFrame, grammar: str) -> list[Picture]:
+    """Draw the curves of spacing and of position, with what the grammar makes shaded."""
+    pictures = []
+    for name, x, what in (
+        ("spacing curve", "gap, letters", "gap"),
+        ("position curve", "start, letters from the left", "start"),
+    ):
+        own = probes[(probes["grammar"] == grammar) & (probes["property"] == name)]
+        own = own[(own["size"] == own["size"].max()) & (own["level"] == "curve")]
+        if own.empty:
+            continue
+        panels = [
+            _curve_panel(drawing, rows, f"{condition} (against {other}): {subject}")
+            for (condition, other, _, subject), rows in own.groupby(
+                ["condition", "other", "rule", "subject"], sort=False
+            )
+        ]
+        title = f"{grammar}: evidence by {what}"
+        words = (x, "logit difference")
+        figure = panels_figure(panels[:_MOST_PANELS], drawing.looks, title, words, (0.0, "neither"))
+        stem = save_figure(drawing, f"{name.replace(' ', '-')}-{file_name(grammar)}", figure)
+        caption = (
+            f"Mean difference of two conditions' logits against the {what}, all else alike. Shaded: what "
+            "each condition makes; elsewhere no example teaches anything, and no answer is right or wrong. "
+            "Steps of the exact posterior are what there is to know. Models with small logits are flat: "
+            "the score compares ranks and does not depend on their scale."
+        )
+        pictures.append(Picture(stem, title, caption))
+    return pictures
+
+
+def _curve_panel(drawing: Drawing, rows: pd.DataFrame, title: str) -> Panel:
+    mean = rows.groupby(["label", "gap_low"])[["raw", "ceiling"]].mean()
+    places = np.array(sorted(rows["gap_low"].unique()))
+    lines = {
+        label: mean.loc[label]["raw"].reindex(places).to_numpy()
+        for label in drawing.looks
+        if label in mean.index.get_level_values(0)
+    }
+    ceiling = rows.groupby("gap_low")["ceiling"].mean().reindex(places).to_numpy()
+    makers = rows.groupby("gap_low")["place"].first().reindex(places)
+    shaded: dict[str, list[tuple[float, float]]] = {}
+    for condition in dict.fromkeys((rows["condition"].iloc[0], rows["other"].iloc[0])):
+        for place, maker in zip(places, makers, strict=True):
+            if condition in maker.removeprefix("made by ").split(" and "):
+                stretches = shaded.setdefault(condition, [])
+                before = places[places < place]
+                if stretches and len(before) and stretches[-1][1] == before[-1]:
+                    stretches[-1] = (stretches[-1][0], float(place))
+                else:
+                    stretches.append((float(place), float(place)))
+    return Panel(title, lines, ceiling, places, (), shaded)
+
+
+def _scatter(drawing: Drawing, scores: pd.DataFrame) -> list[Picture]:
+    """Draw the least score of a model's rules against its recovery."""
+    asked = scores[(scores["asked"] == ASKED) & scores["property"].isin(RULES)]
+    least = asked.groupby([*KEYS, "label"])["value"].min().dropna().rename("score").reset_index()
+    found = recovery_runs(models_only(drawing.tables.recovery), drawing.method, drawing.metric)
+    points = least.merge(found[[*KEYS, "value"]], on=list(KEYS))
+    points = points.rename(columns={"value": "recovery"})
+    if points.empty:
+        return []
+    title = "Finding the motifs is not knowing the rule"
+    figure = recovery_scatter(points, drawing.looks, title, f"recovery ({drawing.method})")
+    caption = (
+        f"A point a model: {metric_words(drawing.metric)} against the least score among "
+        "the properties of placement that the grammar asks for. Bottom right: attributions point at the "
+        "motifs, and the model still does not know the rule."
+    )
+    return [Picture(save_figure(drawing, "rules-recovery", figure), title, caption)]
+
+
+def _against_size(drawing: Drawing, scores: pd.DataFrame) -> list[Picture]:
+    pictures = []
+    for name, runs in rule_runs(scores, drawing.tables.status).items():
+        if name not in (*RULES, "vocabulary"):
+            continue
+        title = f"Rule score of {name} against dataset size"
+        measure = Measure("score", title, 0.0, 1.0, "exact posterior")
+        figure = against_size(runs.dropna(subset=["value"]), drawing.looks, measure)
+        stem = save_figure(drawing, f"rules-{name}", figure)
+        caption = (
+            f"How well models know {WORDS[name]}, the rule that is known least: 1 as the exact posterior, 0 "
+            "not at all. Lines, whiskers and dots as for PR AUC."
+        )
+        pictures.append(Picture(stem, title, caption))
+    return pictures
+
+
+def _table(rules: pd.DataFrame) -> Table:
+    shown = rules[(rules["level"] == "summary") & rules["property"].isin(list(WORDS))]
+    shown = shown[shown["size"] == shown.groupby("grammar")["size"].transform("max")]
+    heads = ["grammar", "architecture", "property", "rule", "subject", "asked", "reason"]
+    heads += ["measure", "chance", "posterior", "score", "interval or range", "models"]
+    records: list[dict[str, Any]] = shown.to_dict("records")  # type: ignore[assignment]
+    rows = [
+        Row(
+            [
+                *(str(row[n]) for n in ("grammar", "label", "property", "rule", "subject")),
+                str(row["asked"]),
+                str(row["reason"]),
+                *(number(row[n], ".2f") for n in ("raw", "chance", "ceiling", "score")),
+                _ends(row),
+                str(row["models"]),
+            ],
+            str(row["grammar"]),
+            str(row["label"]),
+        )
+        for row in records
+    ]
+    caption = "Scores of each rule at the largest size; every cell and size: tables/rules and tables/probes."
+    return Table(heads, rows, 7, caption)
+
+
+def _ends(row: dict[str, Any]) -> str:
+    if math.isfinite(row["low"]):
+        return f"{row['low']:.2f} to {row['high']:.2f}"
+    if row["models"] < 2:
+        return ""
+    return f"{row['least']:.2f} to {row['most']:.2f} (range)"
+
+
+def _needed_table(needed: pd.DataFrame) -> Table:
+    shown = needed[needed["tau"] == TAUS[0]]
+    rows = []
+    records: list[dict[str, Any]] = shown.to_dict("records")  # type: ignore[assignment]
+    for row in records:
+        small, large = row["smallest"], row["largest"]
+        many, low, high = (
+            size_words(row[name], small, large) for name in ("needed", "low", "high")
+        )
+        of = "" if row["of"] == "interval" or low == high else " (range)"
+        ends = low if low == high else f"{low} to {high}"
+        reach = f"{row['reached']} of {row['curves']}"
+        names = [str(row[name]) for name in ("grammar", "label", "property", "version")]
+        rows.append(Row([*names, many, f"{ends}{of}", reach], names[0], names[1]))
+    heads = [
+        "grammar",
+        "architecture",
+        "property",
+        "of runs",
+        "examples needed",
+        "interval or range",
+        "reach it",
+    ]
+    caption = (
+        f"Examples needed for a rule: a score of {TAUS[0]:g}, as for PR AUC (tables/rules-needed)."
+    )
+    return Table(heads, rows, 4, caption)

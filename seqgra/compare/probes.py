@@ -1,0 +1,287 @@
+"""What probes say over seeds: how well each architecture knows each property of each rule.
+
+The table ``probes`` holds every line of every model; here the lines that sum a question up become one number
+a property, and numbers become means over seeds with their intervals.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from seqgra.compare.cells import KEYS
+from seqgra.compare.resample import FEWEST_SEEDS, TAIL, is_crossed, mean_over_seeds
+
+#: Property -> what a model knows that has it, in the order of the report card.
+WORDS = {
+    "vocabulary": "the motifs",
+    "order": "their order",
+    "spacing": "their spacing",
+    "position": "their position",
+    "strand": "their strand",
+    "orientation": "their orientation",
+    "copies": "how many there are",
+    "affinity": "how strong sites are",
+    "logic": "which go together",
+    "translation": "rules anywhere in the window",
+    "sufficiency": "each rule by itself",
+    "confounder": "to ignore the confounder",
+    "shift": "rules on another background",
+}
+#: Scores from which on a property counts as known, and below which as not seen.
+KNOWN, BLIND = 0.8, 0.2
+#: Of a property: its rules are asked for, can be tested all the same, or neither.
+ASKED, TESTABLE, NOT_ASKED = "asked", "testable", "not asked"
+_RULE = ["property", "condition", "other", "rule", "subject"]
+_CURVE = ["grammar", "label", "size"]
+
+
+class Known(NamedTuple):
+    """How well the models of one architecture know a property, mean over seeds.
+
+    Attributes
+    ----------
+    score
+        1 as the exact posterior, 0 where the property is ignored; NaN where it is not graded.
+    low, high
+        95 % interval over data seeds (Student's t), NaN with too few.
+    least, most
+        Over models.
+    asked
+        One of `ASKED`, `TESTABLE`, `NOT_ASKED`.
+    reason
+        Why it is not graded.
+    """
+
+    score: float
+    low: float
+    high: float
+    least: float
+    most: float
+    asked: str
+    reason: str
+
+
+def property_scores(probes: pd.DataFrame) -> pd.DataFrame:
+    """Return the score of each property of each model: its least over rules.
+
+    Parameters
+    ----------
+    probes
+        The table ``probes``, with columns label and seeds.
+
+    Returns
+    -------
+    DataFrame
+        `KEYS`, label, seeds, property, value (float64, NaN where nothing is graded), asked and reason. Rules
+        that are asked for count; where none is, those that can be tested.
+    """
+    summed = probes[(probes["level"] == "summary") & probes["property"].isin(list(WORDS))]
+    rank = {ASKED: 0, TESTABLE: 1, NOT_ASKED: 2}
+    place = summed["asked"].map(rank)
+    keys = ["grammar", "property"]
+    first = place.groupby([summed[key] for key in keys]).transform("min")
+    chosen = summed[place == first]
+    return (
+        chosen.groupby([*KEYS, "label", "seeds", "property", "asked"], sort=False)
+        .agg(value=("score", "min"), reason=("reason", "first"))
+        .reset_index()
+    )
+
+
+def over_seeds(runs: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Return means of scores over seeds.
+
+    Parameters
+    ----------
+    runs
+        `KEYS`, seeds, value (NaN is left out) and `names`.
+    names
+        Columns whose values name what is averaged.
+
+    Returns
+    -------
+    DataFrame
+        One row each, with `names`: score; low and high, its 95 % interval over data seeds (Student's t, see
+        `resample.mean_over_seeds`; NaN with too few); least, most and models, of how many models.
+    """
+    runs = runs.dropna(subset=["value"])
+    groups = runs.groupby(names, dropna=False, sort=False)
+    found = groups["value"].agg(least="min", most="max", models="size")
+    by_seed = runs.groupby([*names, "data_seed"], dropna=False, sort=False)["value"].mean()
+    means = by_seed.reset_index().groupby(names, dropna=False, sort=False)["value"]
+    nested = means.agg(score="mean", spread="std", seeds="size")
+    found = found.join(nested).reset_index()
+    enough = found["seeds"] >= FEWEST_SEEDS
+    df = found["seeds"].where(enough) - 1
+    half = stats.t.ppf(1 - TAIL, df) * found["spread"] / np.sqrt(found["seeds"])
+    found = found.assign(low=found["score"] - half, high=found["score"] + half)
+    if is_crossed(runs["seeds"]):
+        shared = groups["seeds"].agg(is_crossed).reset_index(drop=True)
+        for row in np.flatnonzero(shared):
+            table = runs[groups.ngroup() == row].pivot_table(
+                index="data_seed", columns="model_seed", values="value"
+            )
+            mean = mean_over_seeds(table, crossed=True)
+            found.loc[row, ["score", "low", "high"]] = (mean.value, *mean.interval)
+    return found[[*names, "score", "low", "high", "least", "most", "models"]]
+
+
+def known(scores: pd.DataFrame, grammar: str) -> dict[str, dict[str, Known]]:
+    """Return label -> property -> how well it is known at the largest size that was probed.
+
+    Parameters
+    ----------
+    scores
+        From `property_scores`.
+    grammar
+        Which one.
+    """
+    own = scores[scores["grammar"] == grammar]
+    own = own[own["size"] == own["size"].max()]
+    names = ["label", "property"]
+    facts = own.groupby(names, as_index=False)[["asked", "reason"]].first()
+    graded = over_seeds(own[own["asked"] != NOT_ASKED], names)
+    found: dict[str, dict[str, Known]] = {}
+    for row in facts.merge(graded, on=names, how="left").to_dict("records"):
+        numbers = {name: float(row[name]) for name in ("score", "low", "high", "least", "most")}
+        facts_of = Known(**numbers, asked=str(row["asked"]), reason=str(row["reason"]))
+        found.setdefault(str(row["label"]), {})[str(row["property"])] = facts_of
+    return {
+        label: {name: by_name[name] for name in WORDS if name in by_name}
+        for label, by_name in found.items()
+    }
+
+
+def rule_scores(probes: pd.DataFrame) -> pd.DataFrame:
+    """Return the scores of each rule over seeds, of cells and of what sums them up.
+
+    Parameters
+    ----------
+    probes
+        The table ``probes``, with columns label and seeds.
+
+    Returns
+    -------
+    DataFrame
+        One row a (grammar, label, size, rule, gap, place): raw, chance and ceiling, means over models;
+        asked and reason; and what `over_seeds` gives, NaN where nothing is graded.
+    """
+    shown = probes[probes["level"] != "curve"]
+    names = [*_CURVE, *_RULE, "level", "gap_low", "gap_high", "place"]
+    means = shown.groupby(names, dropna=False, sort=False).agg(
+        raw=("raw", "mean"),
+        chance=("chance", "mean"),
+        ceiling=("ceiling", "mean"),
+        asked=("asked", "first"),
+        reason=("reason", "first"),
+    )
+    found = means.reset_index().merge(
+        over_seeds(shown.assign(value=shown["score"]), names), on=names, how="left"
+    )
+    return found.assign(models=found["models"].fillna(0).astype("int64"))
+
+
+def rule_runs(scores: pd.DataFrame, status: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return, by property, runs as `efficiency` takes them: scores of 0 to 1 in place of PR AUC.
+
+    Parameters
+    ----------
+    scores
+        From `property_scores`.
+    status
+        The table of the same name: validation loss and what became of each cell.
+
+    Returns
+    -------
+    dict
+        Of properties asked for at several sizes only. A diverged model has no value.
+    """
+    asked = scores[scores["asked"] == ASKED]
+    several = asked.groupby(["grammar", "property"])["size"].transform("nunique") > 1
+    asked = asked[several & asked["value"].notna()]
+    ran = status[status["status"].isin(["done", "collapsed", "diverged"])]
+    found = {}
+    for name, own in asked.groupby("property"):
+        keys = own[["grammar", "size"]].drop_duplicates()
+        runs = ran.merge(keys, on=["grammar", "size"]).drop(columns="seeds", errors="ignore")
+        seeds = ran[[*KEYS, "seeds"]]
+        runs = runs.merge(own[[*KEYS, "value"]], on=list(KEYS), how="left").merge(
+            seeds, on=list(KEYS)
+        )
+        runs = runs[runs["value"].notna() | (runs["status"] == "diverged")]
+        # a model that predicts nothing may know a rule all the same, so nothing but its score decides
+        runs = runs.assign(status=np.where(runs["status"] == "diverged", "diverged", "done"))
+        found[str(name)] = runs.assign(chance=0.0, ceiling=1.0)
+    return found
+
+
+def sentence(known: dict[str, Known], far: tuple[str, str] | None = None) -> str:
+    """Return what a model knows and what it is blind to, with the numbers; empty where nothing is graded.
+
+    Parameters
+    ----------
+    known
+        Property -> score, of one architecture.
+    far
+        Where order is known of far pairs only: gaps and score of the closest, and of the farthest.
+    """
+    graded = {
+        name: own
+        for name, own in known.items()
+        if own.asked == ASKED and name != "sufficiency" and math.isfinite(own.score)
+    }
+    if not graded:
+        return ""
+    kinds: dict[str, list[str]] = {"knows": [], "in part": [], "blind to": []}
+    for name, own in graded.items():
+        kind = "knows" if own.score >= KNOWN else "blind to" if own.score < BLIND else "in part"
+        if name == "order" and far and kind != "knows":
+            words = f"{WORDS[name]} only when they are far apart ({far[0]}; {far[1]})"
+            kinds["in part"].append(words)
+            continue
+        kinds[kind].append(f"{WORDS[name]} ({own.score:.2f})")
+    parts = [f"{kind} {', '.join(names)}" for kind, names in kinds.items() if names]
+    return f"Probed, it {'; '.join(parts)} (1: as the best possible classifier, 0: not at all)."
+
+
+def far_only(rules: pd.DataFrame, grammar: str, label: str) -> tuple[str, str] | None:
+    """Return gaps and scores of the closest and of the farthest pairs, where order is known of these only."""
+    cells = rules[
+        (rules["grammar"] == grammar)
+        & (rules["label"] == label)
+        & (rules["property"] == "order")
+        & (rules["level"] == "cell")
+        & (rules["place"] == "")
+    ]
+    cells = cells[cells["size"] == cells["size"].max()]
+    by_gap = cells.groupby(["gap_low", "gap_high"])["score"].mean().dropna()
+    if len(by_gap) < 2 or not (by_gap.iloc[0] < KNOWN <= by_gap.iloc[-1]):
+        return None
+    near, distant = (
+        f"{by_gap.iloc[i]:.2f} at {by_gap.index[i][0]:.0f} to {by_gap.index[i][1]:.0f} letters"
+        for i in (0, -1)
+    )
+    return near, distant
+
+
+def sentences(probes: pd.DataFrame, named: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield grammar and sentence on the architecture that is named for it.
+
+    Parameters
+    ----------
+    probes
+        The table ``probes``, with columns label and seeds.
+    named
+        Grammar -> label.
+    """
+    scores, rules = property_scores(probes), rule_scores(probes)
+    for grammar, label in named.items():
+        own = known(scores, grammar).get(label, {})
+        if text := sentence(own, far_only(rules, grammar, label)):
+            yield grammar, text

@@ -1,0 +1,248 @@
+"""The rule report card: which architecture knows what, and how order and spacing depend on gap and place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
+from seqgra.plot.legends import legend_below, line_handles, marker_handles
+from seqgra.plot.style import (
+    CEILING_LOOK,
+    CHANCE_LINE,
+    FAINT,
+    GRAMMAR,
+    INK,
+    PALE_TO_DARK,
+    Look,
+    columns_for,
+    new_figure,
+    styled,
+    wrap,
+    wrap_title,
+)
+
+_PANEL = (3.3, 2.5)
+_GREY = "#e3e3e3"
+#: How much colour is left of what the grammar does not ask for.
+_PALE = 0.35
+
+
+def report_card(values: pd.DataFrame, asked: pd.DataFrame, title: str) -> Figure:
+    """Draw scores of architectures (rows) by properties (columns).
+
+    Parameters
+    ----------
+    values
+        float64, 0 to 1; NaN where there is none.
+    asked
+        ``asked``, ``testable`` or ``not asked``; of the same shape.
+    title
+        Title of the figure.
+    """
+    rows, columns = values.shape
+    with styled(grid=False):
+        names = max(len(str(name)) for name in values.index)
+        width = max(5.2, 0.9 + 0.075 * names + 0.86 * columns)
+        figure = new_figure(width, 0.36 * rows + 1.35)
+        axis = figure.subplots()
+        for row in range(rows):
+            for column in range(columns):
+                value = values.to_numpy(float)[row, column]
+                _draw_cell(axis, row, column, value, str(asked.iat[row, column]))
+        axis.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
+        axis.set_xticks(range(columns), [wrap(str(name), 11) for name in values.columns])
+        axis.set_yticks(range(rows), [str(name) for name in values.index])
+        axis.tick_params(length=0)
+        axis.spines[:].set_visible(False)
+        figure.suptitle(wrap(title, int(9.5 * width)), x=0.01, ha="left", weight="bold")
+    return figure
+
+
+def _draw_cell(axis: Axes, row: int, column: int, value: float, asked: str) -> None:
+    colour, ink, text, size = np.array(to_rgb(_GREY)), INK, "not\nasked", 7.0
+    if asked != "not asked":
+        text, size = "not\ngraded", 7.0
+        if math.isfinite(value):
+            colour, text, size = np.array(PALE_TO_DARK(value)[:3]), f"{value:.2f}", 9.0
+            if asked == "testable":
+                colour = 1 - _PALE * (1 - colour)
+            ink = "white" if colour.mean() < 0.55 else INK
+    axis.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, color=colour, lw=0))
+    style = "italic" if asked == "testable" else "normal"
+    axis.text(
+        column,
+        row,
+        text,
+        ha="center",
+        va="center",
+        color=ink,
+        size=size,
+        style=style,
+        linespacing=0.95,
+    )
+
+
+class Panel(NamedTuple):
+    """Lines of a panel.
+
+    Attributes
+    ----------
+    title
+        Of the panel.
+    lines
+        Label -> values at `places`, NaN where there is none.
+    ceiling
+        The same of the exact posterior.
+    places, names
+        Places on the x axis, and what stands there; no names where places are numbers.
+    shaded
+        Name -> stretches of the x axis that a condition makes.
+    """
+
+    title: str
+    lines: Mapping[str, np.ndarray]
+    ceiling: np.ndarray
+    places: np.ndarray
+    names: Sequence[str] = ()
+    shaded: Mapping[str, Sequence[tuple[float, float]]] = {}
+
+
+def panels_figure(
+    panels: Sequence[Panel],
+    looks: Mapping[str, Look],
+    title: str,
+    axes_words: tuple[str, str],
+    line: tuple[float, str],
+) -> Figure:
+    """Draw lines of architectures and of the exact posterior.
+
+    Parameters
+    ----------
+    panels
+        One or more.
+    looks
+        How each label is drawn.
+    title
+        Title of the figure.
+    axes_words
+        Labels of the x and the y axis.
+    line
+        A value to mark, and what it is.
+    """
+    with styled():
+        columns = columns_for(len(panels))
+        rows = math.ceil(len(panels) / columns)
+        width = max(6.4, _PANEL[0] * columns)
+        there = {label for panel in panels for label in panel.lines}
+        notes = [
+            Line2D([], [], color=CEILING_LOOK.color, lw=1.6, label="exact posterior"),
+            Line2D([], [], color=FAINT, lw=1, ls=CHANCE_LINE, label=line[1]),
+        ]
+        names = {name for panel in panels for name in panel.shaded}
+        for name, colour in _shades(names).items():
+            notes.append(Line2D([], [], color=colour, lw=7, alpha=0.22, label=f"gaps of {name}"))
+        entries = line_handles(looks, [label for label in looks if label in there])
+        legend = legend_below(entries, notes, width)
+        figure = new_figure(width, _PANEL[1] * rows + 0.2 * legend.rows + 0.75)
+        axes = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+        for axis, panel in zip(axes, panels, strict=False):
+            _draw_panel(axis, panel, looks, line[0], _shades(names))
+            axis.set_title(wrap_title(panel.title, width / columns))
+            axis.set_xlabel(axes_words[0])
+        for axis in axes[len(panels) :]:
+            axis.set_visible(False)
+        axes[0].set_ylabel(axes_words[1])
+        figure.legend(
+            handles=legend.handles, loc="outside lower left", ncols=legend.columns, borderpad=0
+        )
+        figure.suptitle(wrap(title, int(10.5 * width)), x=0.01, ha="left", weight="bold")
+    return figure
+
+
+def _shades(names: set[str]) -> dict[str, str]:
+    return {
+        name: (GRAMMAR, "#e08a00", "#7b4fa3", "#56b4e9")[n % 4]
+        for n, name in enumerate(sorted(names))
+    }
+
+
+def _draw_panel(
+    axis: Axes, panel: Panel, looks: Mapping[str, Look], line: float, shades: Mapping[str, str]
+) -> None:
+    for name, stretches in panel.shaded.items():
+        for low, high in stretches:
+            axis.axvspan(low - 0.5, high + 0.5, color=shades[name], alpha=0.13, lw=0)
+    axis.axhline(line, color=FAINT, lw=1, ls=CHANCE_LINE)
+    axis.plot(panel.places, panel.ceiling, color=CEILING_LOOK.color, lw=1.6)
+    for label, values in panel.lines.items():
+        look = looks[label]
+        axis.plot(
+            panel.places, values, color=look.color, ls=look.line, marker=look.marker, ms=4, lw=1.3
+        )
+    if panel.names:
+        axis.set_xticks(panel.places, list(panel.names))
+
+
+def recovery_scatter(
+    points: pd.DataFrame, looks: Mapping[str, Look], title: str, label: str
+) -> Figure:
+    """Draw recovery against rule score: a panel a grammar, a point a model.
+
+    Parameters
+    ----------
+    points
+        Columns grammar, label, recovery and score.
+    looks
+        How each label is drawn.
+    title
+        Title of the figure.
+    label
+        What recovery is, for the x axis.
+    """
+    with styled():
+        grammars = sorted(points["grammar"].unique())
+        columns = columns_for(len(grammars))
+        rows = math.ceil(len(grammars) / columns)
+        width = max(6.4, _PANEL[0] * columns)
+        shown = [name for name in looks if name in set(points["label"])]
+        legend = legend_below(marker_handles(looks, shown), [], width)
+        figure = new_figure(width, 2.9 * rows + 0.2 * legend.rows + 0.75)
+        axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+        for axis, grammar in zip(axes, grammars, strict=False):
+            own = points[points["grammar"] == grammar]
+            for name in shown:
+                part = own[own["label"] == name]
+                look = looks[name]
+                axis.scatter(
+                    part["recovery"], part["score"], color=look.color, marker=look.marker, s=30
+                )
+            axis.set_title(wrap_title(grammar, width / columns))
+            axis.set(ylim=(-0.26, 1.05), xlabel=label, yticks=np.linspace(0, 1, 6))
+            words = "finds the motifs,\ndoes not know the rule"
+            axis.text(
+                0.98,
+                0.03,
+                words,
+                transform=axis.transAxes,
+                ha="right",
+                va="bottom",
+                color=FAINT,
+                size=7.5,
+            )
+        for axis in axes[len(grammars) :]:
+            axis.set_visible(False)
+        axes[0].set_ylabel("rule score")
+        figure.legend(
+            handles=legend.handles, loc="outside lower left", ncols=legend.columns, borderpad=0
+        )
+        figure.suptitle(wrap(title, int(10.5 * width)), x=0.01, ha="left", weight="bold")
+    return figure
