@@ -36,7 +36,7 @@ class SeqgraError(Exception):
     exit_code = 1
 
 
-class InputError(SeqgraError):
+class InputError(SeqgraError, ValueError):
     """The user's input is wrong (exit code 2); holds every problem found, not only the first."""
 
     exit_code = 2
@@ -46,13 +46,9 @@ class InputError(SeqgraError):
         self.problems = problems
 
 
-class ArgumentError(InputError, ValueError):
-    """An argument of a library function is wrong."""
-
-
-def bad_argument(name: str, message: str) -> ArgumentError:
+def bad_argument(name: str, message: str) -> InputError:
     """Return (not raise) the error of an argument, with what to give instead."""
-    return ArgumentError(Problem(name, "", message))
+    return InputError(Problem(name, "", message))
 
 
 def bad_input(file: object, path: str, message: str) -> InputError:

@@ -12,7 +12,7 @@ import numpy as np
 
 from seqgra.alphabet import UNKNOWN
 from seqgra.dataset import Dataset
-from seqgra.errors import Problem, bad_argument, bad_input, out_of_memory
+from seqgra.errors import InputError, Problem, bad_argument, bad_input, out_of_memory
 from seqgra.fingerprint import RUN_FILE, delete_and_make_again
 
 #: Backend name -> module; imported only when used, since some take seconds.
@@ -225,7 +225,7 @@ def open_model(
     try:
         model: AbstractModel = backend.open_model(folder, run, device)
     except (SafetensorError, ValueError, KeyError, TypeError, IndexError, RuntimeError) as error:
-        if out_of_memory(error):
+        if isinstance(error, InputError) or out_of_memory(error):
             raise
         said = " ".join(str(error).split())[:200]
         message = f"cannot be opened ({said}); {delete_and_make_again(folder)}"

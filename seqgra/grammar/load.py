@@ -129,11 +129,11 @@ def _read_element(
             matrix = motifs[str(element.id)].matrix
         else:
             return element, []
-    except ValueError as error:
-        return Element.model_construct(), [Problem(str(file), f"{place}.consensus", str(error))]
     except InputError as error:
         found = [Problem(str(file), f"{place}.motif", str(problem)) for problem in error.problems]
         return Element.model_construct(), found
+    except ValueError as error:
+        return Element.model_construct(), [Problem(str(file), f"{place}.consensus", str(error))]
     return _normalised(Element(matrix=matrix, affinity=element.affinity)), []
 
 
@@ -162,10 +162,10 @@ def _resolve_laws(draft: Grammar, file: str, folder: Path) -> tuple[dict[str, An
             return law
         try:
             return resolve_law(law, window, folder)
-        except ValueError as error:
-            problems.append(Problem(file, place, str(error)))
         except InputError as error:
             problems.extend(Problem(file, place, str(found)) for found in error.problems)
+        except ValueError as error:
+            problems.append(Problem(file, place, str(error)))
         return (1, 1)
 
     window = resolved(draft.window, "window", check.LONGEST_WINDOW + 1)
