@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from seqgra.backends.wrapped import Output, Takes
 from seqgra.backends.wrapped import wrap as _wrap
 from seqgra.dataset import Dataset, Examples, open_dataset, split_size
 from seqgra.dataset_memory import MemoryDataset
-from seqgra.errors import Problem, bad_argument, raise_problems
+from seqgra.errors import bad_argument, path_of, raise_problems, whole_number
 from seqgra.fingerprint import require_run, write_atomically
 from seqgra.grammar.load import find_grammar
 from seqgra.grammar.load import load_grammar as _load_grammar
@@ -64,6 +64,14 @@ class Attributions:
     background: BackgroundOnly
     examples: Examples
 
+    def _repr_html_(self) -> str:
+        from seqgra.plot.values import logos_html
+
+        title = (
+            f"{self.method}: {len(self.rows):,} explanations of the {self.examples.set_name} set"
+        )
+        return logos_html(self.examples, self.rows, self.conditions, self.values, title)
+
 
 def load_grammar(name: str | Path) -> Grammar:
     """Read a grammar.
@@ -78,7 +86,7 @@ def load_grammar(name: str | Path) -> Grammar:
     InputError
         If there is none, or it is wrong (every problem at once).
     """
-    return _load_grammar(find_grammar(name))
+    return _load_grammar(find_grammar(path_of("name", name)))
 
 
 def simulate(
@@ -118,8 +126,9 @@ def simulate(
     if (size is None) == (examples is None):
         raise bad_argument("size", "give exactly one of size and examples")
     for option, count in (("size", size), ("examples", examples), ("workers", workers)):
-        if count is not None and (not isinstance(count, int) or count < 1):
-            raise bad_argument(option, f"is {count!r}; give a whole number from 1")
+        if count is not None:
+            whole_number(option, count, 1)
+    whole_number("seed", seed)
     if unknown := [each for each in sets if each not in SETS]:
         raise bad_argument("sets", f"{unknown[0]!r} is no set; choose from {', '.join(SETS)}")
     grammar, found = _as_grammar(grammar)
@@ -140,7 +149,7 @@ def load_dataset(folder: str | Path) -> Dataset:
     InputError
         If there is none, or a file of it is damaged.
     """
-    dataset = open_dataset(Path(folder))
+    dataset = open_dataset(path_of("folder", folder))
     dataset.verify(*dataset.counts)
     return dataset
 
@@ -186,13 +195,17 @@ def train(
         If an input is wrong or missing.
     """
     _expect_dataset(data)
+    whole_number("seed", seed)
+    whole_number("threads", threads, 1)
+    if size is not None:
+        whole_number("size", size, 1)
     from seqgra.train import train_in_memory
     from seqgra.training import Options
 
     with _settings_kept(backend):
         trained = train_in_memory(
             data,
-            str(architecture),
+            str(path_of("architecture", architecture)),
             size=size,
             how=Options(seed, device, threads),
             backend=backend,
@@ -210,11 +223,12 @@ def load_model(folder: str | Path, *, device: str = "auto") -> AbstractModel:
     InputError
         If there is none, its training diverged, or a file of it is damaged.
     """
-    run = require_run(Path(folder), "train")
+    folder = path_of("folder", folder)
+    run = require_run(folder, "train")
     if run["status"] == "diverged":
         raise bad_argument("folder", f"{folder}: its training diverged; there are no weights")
     with _settings_kept(run["options"]["backend"]):
-        model = open_model(Path(folder), run, device=device)
+        model = open_model(folder, run, device=device)
     model.status, model.reason = str(run["status"]), str(run.get("reason", ""))
     return model
 
@@ -283,8 +297,9 @@ def predict(model: AbstractModel, sequences: Sequence[str]) -> pd.DataFrame:
     from seqgra.ingest.examples import Encoder, stack
 
     _expect_model(model)
-    if isinstance(sequences, str):
-        raise bad_argument("sequences", "is one text; give a list of sequences")
+    if isinstance(sequences, str) or not isinstance(sequences, Iterable):
+        kind = "one text" if isinstance(sequences, str) else type(sequences).__name__
+        raise bad_argument("sequences", f"is {kind}; give a list of sequences")
     encode, codes = Encoder(ALPHABETS[model.alphabet]), []
     for number, text in enumerate(sequences):
         if not isinstance(text, str) or not text:
@@ -345,9 +360,10 @@ def attribute(
         message = f"no such option; a method has {', '.join(Settings._fields)}"
         raise bad_argument(min(unknown), message)
     chosen = Settings(**settings)
+    if not isinstance(method, str):
+        raise bad_argument("method", f"is {method!r}; give a name that `seqgra list` prints")
     problems = method_problems(method, correct, chosen)
-    if not isinstance(examples, int) or examples < 1:
-        problems.append(Problem("examples", "", f"is {examples!r}; give a whole number from 1"))
+    whole_number("examples", examples, 1)
     raise_problems(problems)
     if reason := refusal(method, network_of(model)):
         raise bad_argument("method", reason)
@@ -478,17 +494,28 @@ def report(parts: Sequence[Scores | pd.DataFrame], file: str | Path) -> None:
     """
     from seqgra.plot.values import values_page
 
-    write_atomically(Path(file), values_page(parts))
+    page = path_of("file", file)
+    if page.is_dir():
+        raise bad_argument("file", f"{page} is a folder; name a file in it, such as report.html")
+    if not isinstance(parts, list | tuple):
+        message = f"is {_kind(parts)}; give a list of what evaluate, ceiling and recovery return"
+        raise bad_argument("parts", message)
+    write_atomically(page, values_page(parts))
 
 
 def deterministic(threads: int = 1) -> None:
     """Let this process compute as the command line does: the same seed, threads and versions, the same bits.
 
     Sets PyTorch's deterministic algorithms and its number of threads.
+
+    Raises
+    ------
+    InputError
+        If `threads` is no whole number from 1.
     """
     from seqgra.backends.pytorch import prepare_process
 
-    prepare_process(threads)
+    prepare_process(whole_number("threads", threads, 1))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import numpy as np
 
 from seqgra.dataset import ELEMENT_COLUMNS, Dataset
 from seqgra.dataset_files import SetWriter, publish_dataset
+from seqgra.errors import path_of
 from seqgra.fingerprint import Identity, claim
 from seqgra.streams import BLOCK
 
@@ -44,7 +45,7 @@ class MemoryDataset(Dataset):
         InputError
             If the folder holds something else or cannot be written.
         """
-        with claim(Path(folder), self.identity) as draft:
+        with claim(path_of("folder", folder), self.identity) as draft:
             checksums: dict[str, list[int]] = {}
             for name, count in self.counts.items():
                 arrays = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterable
+from numbers import Integral
+from pathlib import Path
 from typing import NamedTuple
 
 _NO_MEMORY = re.compile(
@@ -49,6 +51,33 @@ class InputError(SeqgraError, ValueError):
 def bad_argument(name: str, message: str) -> InputError:
     """Return (not raise) the error of an argument, with what to give instead."""
     return InputError(Problem(name, "", message))
+
+
+def whole_number(name: str, value: object, least: int = 0) -> int:
+    """Return an argument that is a whole number.
+
+    Raises
+    ------
+    InputError
+        If it is none, or below `least`.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise bad_argument(name, f"is {value!r}; give a whole number from {least}")
+    return int(value)
+
+
+def path_of(name: str, value: object) -> Path:
+    """Return an argument that names a file or folder.
+
+    Raises
+    ------
+    InputError
+        If it is neither a text nor a path.
+    """
+    if not isinstance(value, str | Path) or not str(value):
+        kind = type(value).__name__
+        raise bad_argument(name, f"is {value!r} ({kind}); give a path, as text or pathlib.Path")
+    return Path(value)
 
 
 def bad_input(file: object, path: str, message: str) -> InputError:

@@ -1,5 +1,9 @@
 """The functions of `import seqgra`, and what they refuse; the lines of docs/library.md: test_wheel."""
 
+import base64
+import contextlib
+import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +16,7 @@ import torch
 import seqgra as sg
 from seqgra.alphabet import PADDING
 from seqgra.cli import main
+from seqgra.progress import Progress
 from seqgra.recovery import recovery_metrics
 
 SMALL = "layers: [flatten, {dense: 4}]\ntraining: {epochs: 2}\n"
@@ -205,6 +210,62 @@ def test_an_estimator_of_scikit_learn(data):
     assert sg.evaluate(wrapped, data.test).metrics["accuracy"]["micro"] == pytest.approx(right)
 
 
+def test_a_keras_model(data):
+    """Its input is (N, L, A): a reader of positions would notice another order."""
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    keras = pytest.importorskip("keras")
+    layers = [keras.layers.Flatten(), keras.layers.Dense(2)]
+    network = keras.Sequential([keras.Input((data.window, 4)), *layers])
+    wrapped = sg.wrap(network, data)
+    one_hot = (data.test.x[:, :, None] == np.arange(4)).astype(np.float32)
+    weights, bias = (np.asarray(w) for w in network.get_weights())
+    expected = one_hot.reshape(len(one_hot), -1) @ weights + bias
+    np.testing.assert_allclose(wrapped.logits(data.test.x), expected, atol=1e-5)
+    probable = keras.Sequential([network, keras.layers.Softmax()])
+    ours = sg.wrap(probable, data, output="probabilities").logits(data.test.x)
+    difference = expected - ours
+    np.testing.assert_allclose(difference[:, 0], difference[:, 1], atol=1e-4)
+    flat = (keras.layers.Flatten(), keras.layers.Dense(2))
+    wide = keras.Sequential([keras.Input((data.window, 5)), *flat])
+    with pytest.raises(sg.InputError, match=r"model: fails on one-hot float32 \(N, 40, 4\)"):
+        sg.wrap(wide, data)
+    three = keras.Sequential([keras.Input((data.window, 4)), keras.layers.Flatten()])
+    with pytest.raises(sg.InputError, match=r"model: returns shape \(2, 160\) for 2 examples"):
+        sg.wrap(three, data)
+
+
+def test_a_notebook_shows_tables_and_logos(data, model):
+    scores, maps = (
+        sg.evaluate(model, data.test),
+        sg.attribute(model, data.test, "gradient-x-input", examples=2),
+    )
+    assert "<table" in scores._repr_html_() and f"{scores.pr_auc:.4f}" in scores._repr_html_()
+    page = maps._repr_html_()
+    kind, _, picture = page.partition(";base64,")
+    assert kind == (
+        '<img alt="gradient-x-input: 4 explanations of the test set" src="data:image/svg+xml'
+    )
+    drawn = base64.b64decode(picture.removesuffix('">')).decode()
+    assert drawn.count("<svg") == 1 and "PathCollection" in drawn
+
+
+def test_library_calls_print_nothing_and_a_notebook_sees_progress(data, tmp_path, capfd):
+    (tmp_path / "net.yaml").write_text(SMALL)
+    model = sg.train(data, tmp_path / "net.yaml", seed=3)
+    sg.report([sg.evaluate(model, data.test)], tmp_path / "page.html")
+    assert capfd.readouterr() == ("", "")
+
+    class Cell(io.StringIO):
+        """Stands for a notebook's standard error."""
+
+    Cell.__module__ = "ipykernel.iostream"
+    with contextlib.redirect_stderr(Cell()) as cell:
+        progress = Progress("work", 10)
+        progress.advance(5, "and a note")
+        progress.close()
+    assert cell.getvalue() == "\rwork: 5 of 10 (50%) and a note\r" + " " * 30 + "\r"
+
+
 def test_the_ceiling_is_that_of_the_exact_posterior(grammar, data):
     """Two conditions, each with a k-mer that background holds once in 2,000 sequences: nearly 1."""
     assert 0.99 < sg.ceiling(grammar, examples=500).pr_auc <= 1
@@ -279,6 +340,51 @@ REFUSED = {
         lambda v: sg.wrap(lambda x: np.full((len(x), 2), 7.0), v["data"], output="probabilities"),
         "model: returns 7.0 for example 0; return probabilities, from 0 to 1",
     ),
+    "a model of another alphabet with the same conditions": (
+        lambda v: sg.evaluate(v["model"], v["rna"].test),
+        "model: alphabet: of the model: DNA; of dataset of rna in memory: RNA",
+    ),
+    "a seed that is none": (
+        lambda v: sg.train(v["data"], "fc4", seed="x"),
+        "seed: is 'x'; give a whole number from 0",
+    ),
+    "a negative data seed": (
+        lambda v: sg.simulate(v["grammar"], size=100, seed=-1),
+        "seed: is -1; give a whole number from 0",
+    ),
+    "a truth value for a size": (
+        lambda v: sg.simulate(v["grammar"], size=True),
+        "size: is True; give a whole number from 1",
+    ),
+    "no threads": (
+        lambda v: sg.deterministic(0),
+        "threads: is 0; give a whole number from 1",
+    ),
+    "a number for a folder": (
+        lambda v: sg.load_dataset(3),
+        r"folder: is 3 \(int\); give a path, as text or pathlib.Path",
+    ),
+    "nothing for a model's folder": (
+        lambda v: sg.load_model(None),
+        r"folder: is None \(NoneType\); give a path",
+    ),
+    "no folder to save to": (lambda v: v["data"].save(""), r"folder: is '' \(str\); give a path"),
+    "no folder to export to": (
+        lambda v: v["model"].export(3),
+        r"folder: is 3 \(int\); give a path",
+    ),
+    "a folder for a page": (
+        lambda v: sg.report([v["scores"]], "."),
+        "file: . is a folder; name a file in it, such as report.html",
+    ),
+    "one part of a report": (
+        lambda v: sg.report(v["scores"], "report.html"),
+        "parts: is Scores; give a list of what evaluate",
+    ),
+    "no sequences": (
+        lambda v: sg.predict(v["model"], None),
+        "sequences: is NoneType; give a list of sequences",
+    ),
     "nothing to call": (lambda v: sg.wrap(3, v["data"]), "model: is int; give a torch module"),
     "a strange part of a report": (
         lambda v: sg.report([3], "report.html"),
@@ -295,7 +401,10 @@ def sometimes_nan(one_hot):
 
 
 @pytest.fixture(scope="module")
-def values(data, model, grammar):
+def values(data, model, grammar, tiny_dataset, tmp_path_factory):
+    rna = tmp_path_factory.mktemp("rna") / "rna.yaml"
+    text = (tiny_dataset.parent / "tiny.yaml").read_text()
+    rna.write_text(text.replace("DNA", "RNA").replace("ACGTACGT", "ACGUACGU"))
     return {
         "data": data,
         "model": model,
@@ -304,6 +413,8 @@ def values(data, model, grammar):
         "other": sg.simulate(grammar, examples=20, sets=["test"], seed=9),
         "protein": sg.simulate("mc2-protein100-psp", examples=5, sets=["test"]),
         "maps": sg.attribute(model, data.test, "gradient", examples=3),
+        "scores": sg.evaluate(model, data.test),
+        "rna": sg.simulate(rna, examples=5, sets=["test"]),
     }
 
 
@@ -313,5 +424,5 @@ def test_wrong_arguments_are_one_clear_line(values, tmp_path, monkeypatch, name)
     call, message = REFUSED[name]
     with pytest.raises(sg.InputError, match=message) as refused:
         call(values)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(refused.value) and isinstance(refused.value, ValueError)
     assert not list(tmp_path.iterdir()), "nothing half-written"

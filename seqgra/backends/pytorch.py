@@ -22,7 +22,7 @@ from seqgra.architecture.load import of_recipe
 from seqgra.architecture.schema import Network
 from seqgra.backends.pytorch_layers import Recurrent, StrandAverage, build, explained_logits
 from seqgra.backends.pytorch_letters import FromLetters, WholeNetwork
-from seqgra.errors import bad_input
+from seqgra.errors import bad_input, path_of
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.model import (
     MULTI_CLASS,
@@ -119,7 +119,7 @@ class PytorchModel(AbstractModel):
         """Write ``network.py`` and ``network.safetensors``; see `AbstractModel.export`."""
         from seqgra.backends.pytorch_export import export_network
 
-        return export_network(self, Path(folder))
+        return export_network(self, path_of("folder", folder))
 
     @cached_property
     def batch(self) -> int:

@@ -21,7 +21,7 @@ from seqgra.architecture.load import of_recipe
 from seqgra.architecture.schema import Network
 from seqgra.backends import pytorch
 from seqgra.backends.tensorflow_layers import Builder, give_to_torch, keras, take_from_torch
-from seqgra.errors import bad_input
+from seqgra.errors import bad_input, path_of
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.model import MULTI_CLASS, MULTI_LABEL, AbstractModel, explained_part
 
@@ -101,7 +101,8 @@ class KerasModel(AbstractModel):
             raise own_module("a Keras module of your own")
         averages = self.recipe["architecture"].get("predict", {}).get("reverse_complement", False)
         plain = not averages and '"seqgra' not in self.network.to_json()  # no layer of seqgra's own
-        return export_network(self.twin, Path(folder), keras_file(self.network) if plain else b"")
+        target = path_of("folder", folder)
+        return export_network(self.twin, target, keras_file(self.network) if plain else b"")
 
     @property
     def module(self) -> nn.Module:

@@ -9,7 +9,7 @@ import numpy as np
 
 from seqgra.alphabet import ALPHABETS
 from seqgra.dataset import Dataset
-from seqgra.errors import bad_argument
+from seqgra.errors import InputError, bad_argument
 from seqgra.model import MULTI_LABEL, AbstractModel, task_of
 
 Takes = Literal["one-hot", "letters"]
@@ -175,6 +175,7 @@ def wrap(
         raise bad_argument("takes", f"is {takes!r}; choose one-hot or letters")
     if output not in ("logits", "probabilities"):
         raise bad_argument("output", f"is {output!r}; choose logits or probabilities")
+    letters = len(data.alphabet.letters)
     libraries = {base.__module__.split(".")[0] for base in type(model).__mro__}
     if "torch" in libraries:
         return wrap_module(model, data)
@@ -185,13 +186,15 @@ def wrap(
         def estimated(values: np.ndarray) -> np.ndarray:
             return np.asarray(model.predict_proba(values.reshape(len(values), -1)))
 
-        return _tried(WrappedFunction(estimated, data, "one-hot", "probabilities"))
+        taken = f"(N, {letters * data.window})"
+        return _tried(WrappedFunction(estimated, data, "one-hot", "probabilities"), taken)
     if "keras" in libraries:
 
         def predicted(values: np.ndarray) -> np.ndarray:
             return np.asarray(model.predict(values.transpose(0, 2, 1), verbose=0))
 
-        return _tried(WrappedFunction(predicted, data, "one-hot", output))
+        taken = f"(N, {data.window}, {letters})"
+        return _tried(WrappedFunction(predicted, data, "one-hot", output), taken)
     if not callable(model):
         message = (
             f"is {type(model).__name__}; give a torch module, Keras model, classifier or function"
@@ -200,7 +203,28 @@ def wrap(
     return _tried(WrappedFunction(model, data, takes, output))
 
 
-def _tried(model: WrappedFunction) -> WrappedFunction:
-    """Return the model after it has predicted two sequences."""
-    model.logits(np.zeros((2, model.window), np.uint8))
+def _tried(model: WrappedFunction, taken: str = "") -> WrappedFunction:
+    """Return the model after it has predicted two sequences.
+
+    Parameters
+    ----------
+    model
+        The model.
+    taken
+        Of another library's model: the shape that it is given. A function's own errors stay as they are.
+
+    Raises
+    ------
+    InputError
+        If its output is wrong, or it is another library's model and does not take such input.
+    """
+    try:
+        model.logits(np.zeros((2, model.window), np.uint8))
+    except InputError:
+        raise
+    except Exception as error:
+        if not taken:
+            raise
+        said = " ".join(str(error).split())[:200]
+        raise bad_argument("model", f"fails on one-hot float32 {taken}: {said}") from error
     return model

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from seqgra.alphabet import PADDING
 from seqgra.compare.cells import KEYS, Cell
 from seqgra.compare.drawing import (
     Drawing,
@@ -18,14 +17,14 @@ from seqgra.compare.drawing import (
 )
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.fingerprint import read_run
-from seqgra.grammar.combinations import ROLES, tells
 from seqgra.law.affinity import element_columns
 from seqgra.motif import information
 from seqgra.plot.agreement import BACKGROUND_ROLE, GRAMMAR_ROLE, Panel, agreement_grid
-from seqgra.plot.attribution import Example, Placed, example_logos
+from seqgra.plot.attribution import example_logos
 from seqgra.plot.motifs import Logo, logo_grid
 from seqgra.plot.page import Picture
 from seqgra.plot.style import compact
+from seqgra.plot.values import explained_example
 from seqgra.recovery import position_roles
 from seqgra.results import THRESHOLD, read_motifs, read_pictured
 
@@ -121,7 +120,9 @@ def _draw_examples(drawing: Drawing, shown: _Shown) -> Picture:
     dataset = shown.dataset
     pictured = read_pictured(dict(cell.attributions)[drawing.method])
     _, first = np.unique(pictured.explained, return_index=True)
-    examples = [_example(dataset, *(part[i] for part in pictured)) for i in first[:4]]
+    examples = [
+        explained_example(dataset, "test", *(part[i] for part in pictured)) for i in first[:4]
+    ]
     told = f"({drawing.method}, {compact(shown.size)} examples)"
     title = f"{shown.grammar}: examples as {label} sees them {told}"
     drawn = example_logos(examples, len(dataset.alphabet.letters), title)
@@ -176,23 +177,6 @@ def _draw_motifs(drawing: Drawing, shown: _Shown) -> list[Picture]:
         f"table elements. Dataset size {shown.size:,}, first seed of each architecture.{more}"
     )
     return [Picture(stem, title, caption)]
-
-
-def _example(dataset: Dataset, row: int, explained: int, values: np.ndarray) -> Example:
-    codes = np.asarray(dataset.x("test")[int(row)])
-    codes = codes[codes != PADDING]
-    table = dataset.elements("test", int(row) + 1)
-    placed, names = [], list(dataset.grammar.elements)
-    table = table[table["example"] == row]
-    told = tells(table["role"].to_numpy(), table["condition"].to_numpy(), explained)
-    columns = ["element", "start", "end", "strand", "role"]
-    chosen = table[columns].to_numpy(np.int64).tolist()
-    for (element, start, end, strand, role), own in zip(chosen, told, strict=True):
-        other = "confounder" if ROLES[role] == "confounder" else "other"
-        placed.append(Placed(names[element], start, end, strand, "grammar" if own else other))
-    scores = values.sum(axis=0)[: len(codes)]
-    title = f"{dataset.conditions[explained]}, test example {row}"
-    return Example(title, dataset.alphabet.decode(codes), scores, placed)
 
 
 def _panels(drawing: Drawing, shown: _Shown) -> list[Panel]:
