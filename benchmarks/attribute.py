@@ -57,7 +57,7 @@ def our_gradients(model: pytorch.PytorchModel, inputs: np.ndarray, steps: int) -
     """Return seconds of integrated gradients of the same batch."""
     target = np.zeros(len(inputs), np.int64)
     started = time.process_time()
-    gradients.integrated_gradients(model.gradients, inputs, target, baseline=MEAN, steps=steps)
+    gradients.integrated_gradients(model.path_gradients, inputs, target, baseline=MEAN, steps=steps)
     return time.process_time() - started
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,27 @@ class AbstractModel(ABC):
         """
         raise NotDifferentiable(f"{type(self).__name__} has no gradient")
 
+    def path_gradients(
+        self, inputs: np.ndarray, start: np.ndarray, target: np.ndarray, shares: np.ndarray
+    ) -> np.ndarray:
+        """Return the mean of `gradients` over points of the straight paths from `start` to inputs.
+
+        Parameters
+        ----------
+        inputs, start
+            float32 (N, A, L).
+        target
+            As of `gradients`.
+        shares
+            float32 (K,): how far along the path each point is, from 0 to 1.
+
+        Returns
+        -------
+        ndarray
+            float64 (N, A, L).
+        """
+        return mean_along(self.gradients, inputs, start, target, shares)
+
     def explained(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Return the explained quantity, whose gradient `gradients` returns, of inputs.
 
@@ -149,6 +170,23 @@ class AbstractModel(ABC):
     def batch(self) -> int:
         """Inputs whose gradient may be asked for at once, so that memory stays bounded."""
         return 256
+
+
+def mean_along(
+    gradients: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    inputs: np.ndarray,
+    start: np.ndarray,
+    target: np.ndarray,
+    shares: np.ndarray,
+) -> np.ndarray:
+    """Return the mean gradient along paths, one point after another; see `AbstractModel.path_gradients`."""
+    path, total = inputs - start, np.zeros(inputs.shape)
+    point = np.empty_like(path)
+    for share in shares:
+        np.multiply(path, np.float32(share), out=point)
+        np.add(point, start, out=point)
+        total += gradients(point, target)
+    return total / len(shares)
 
 
 def explained_part(logits: np.ndarray, target: np.ndarray, task: str) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Attribution methods with known answers and against Captum, and the attributions noun."""
 
 import shutil
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,7 +22,7 @@ from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
 from seqgra.fingerprint import Identity, claim, read_run
 from seqgra.law.posterior import compile_posterior
-from seqgra.model import AbstractModel, NotDifferentiable
+from seqgra.model import AbstractModel, NotDifferentiable, mean_along
 from seqgra.recovery import recover
 from seqgra.results import completeness, failed_limit, read_pictured, read_recovery
 from seqgra.simulate import simulate
@@ -45,7 +46,9 @@ noise: {labels: {near: .2, far: .2}, sets: [test]}
 NOISY = GRAMMAR + "noise: {labels: {near: .3, far: .3}, sets: [test]}\n"
 SETTINGS = {"baseline": np.full(A, 0.25, np.float32), "steps": 20, "samples": 5, "noise": 0.1}
 #: Methods that need no more than the gradient function of a model.
-OVER_GRADIENTS = [name for name, method in METHODS.items() if method.source == "gradients"]
+OVER_GRADIENTS = [
+    name for name, method in METHODS.items() if method.source in ("gradients", "paths")
+]
 
 
 def sequences(examples=9, seed=0):
@@ -64,6 +67,8 @@ def explain(method, function, inputs, target, **settings):
     if "references" in chosen.settings:
         codes = np.where(inputs.any(axis=1), inputs.argmax(axis=1), PADDING).astype(np.uint8)
         given["references"] = shuffled(codes, A, 20)
+    if chosen.source == "paths":
+        function = partial(mean_along, function)
     return chosen.function(function, inputs, target, **given)
 
 
@@ -208,7 +213,12 @@ def test_batches_change_no_bit_of_integrated_gradients():
 
     results = [
         gradients.integrated_gradients(
-            cubic, inputs, target, baseline=SETTINGS["baseline"], steps=20, batch=batch
+            partial(mean_along, cubic),
+            inputs,
+            target,
+            baseline=SETTINGS["baseline"],
+            steps=20,
+            batch=batch,
         )
         for batch in (1, 7, 256)
     ]

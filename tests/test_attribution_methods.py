@@ -28,7 +28,7 @@ from seqgra.backends import pytorch
 from seqgra.backends.pytorch_local import LocalCandidates, local_network
 from seqgra.backends.pytorch_rules import Backprop
 from seqgra.errors import InputError
-from seqgra.model import AbstractModel, NotDefined, explained_part
+from seqgra.model import AbstractModel, NotDefined, explained_part, mean_along
 
 ARCHITECTURES = sorted((Path(__file__).parents[1] / "architectures").glob("*.yaml"))
 NETWORKS = [path for path in ARCHITECTURES if "backend:" not in path.read_text()]
@@ -101,6 +101,39 @@ def test_the_untrained_twin_has_other_weights_on_the_device_asked_for(monkeypatc
     x, *_ = sequences()
     assert not np.allclose(twin.logits(x), model.logits(x))
     np.testing.assert_array_equal(twin.logits(x), again.logits(x))
+
+
+CONV = {"conv": {"filters": 5, "width": 7}}
+FIRST = {
+    "convolution, global maximum": [CONV, {"activation": "relu"}, "global-max-pool", {"dense": 4}],
+    "convolution, normalisation": [CONV, "batch-norm", {"activation": "gelu"}, "flatten"],
+    "shared strands": [
+        {"conv": {"filters": 5, "width": 7, "reverse_complement": True, "padding": "valid"}},
+        *({"activation": "relu"}, {"max-pool": 3}, "flatten"),
+    ],
+    "dense": ["flatten", {"dense": 6}, {"activation": "relu"}],
+    "padded letters above": [
+        {"conv": {"filters": 5, "width": 8, "padding": 4}},
+        {"lstm": 4},
+        "flatten",
+    ],
+}
+
+
+@pytest.mark.parametrize("layers", FIRST.values(), ids=FIRST)
+@pytest.mark.parametrize("task", ["multi-class", "multi-label"])
+def test_paths_through_a_linear_first_layer_are_those_of_gradients_call_by_call(layers, task):
+    model = model_of(layers, task=task)
+    assert pytorch._leading_linear(model.module), "the short way is not taken"
+    _, inputs, target = sequences(examples=9)
+    start = np.random.default_rng(1).dirichlet([1] * 4, (9, 40)).transpose(0, 2, 1)
+    start = (start * inputs.any(axis=1, keepdims=True)).astype(np.float32)
+    shares = ((np.arange(60) + 0.5) / 60).astype(np.float32)
+    found = model.path_gradients(inputs, start, target, shares)
+    expected = mean_along(model.gradients, inputs, start, target, shares)
+    assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
+    alone = model.path_gradients(inputs[2:3], start[2:3], target[2:3], shares)
+    assert np.abs(alone - found[2:3]).max() < 1e-5 * np.abs(expected).max()
 
 
 def sequences(examples=6, window=40, seed=0):

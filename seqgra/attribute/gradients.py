@@ -14,6 +14,9 @@ from seqgra.streams import stream
 Gradients = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
+#: (inputs, starts, both float32 (N, A, L), target int64 (N,), shares float32 (K,)) -> float64 (N, A, L):
+#: the mean gradient over points of the paths between them; see `AbstractModel.path_gradients`.
+Paths = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 #: (inputs, starts, both float32 (N, A, L), target int64 (N,)) -> float32 (N, A, L): DeepLIFT's
 #: multipliers of the explained logit between each input and its reference.
 Multipliers = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -74,7 +77,7 @@ def gradient_x_input(gradients: Gradients, inputs: np.ndarray, target: np.ndarra
 
 
 def integrated_gradients(
-    gradients: Gradients,
+    paths: Paths,
     inputs: np.ndarray,
     target: np.ndarray,
     *,
@@ -90,14 +93,16 @@ def integrated_gradients(
 
     Parameters
     ----------
-    gradients, inputs, target
+    paths
+        Mean gradients along paths.
+    inputs, target
         As in `gradient`.
     baseline
         float32 (A,) or (A, L), or (R, N, A, L): then the mean over R baselines of each.
     steps
         Points on the path, at least 1.
     batch
-        Inputs in one call of `gradients`, at most. It does not change the order of any sum.
+        Inputs in one call of `paths`, at most. It does not change the order of any sum.
 
     Returns
     -------
@@ -105,17 +110,14 @@ def integrated_gradients(
         float32 (N, A, L).
     """
     values = np.empty(inputs.shape, np.float32)
+    shares = ((np.arange(steps) + 0.5) / steps).astype(np.float32)
     for first in range(0, len(inputs), batch):
         part = slice(first, first + batch)
         whole, count = np.zeros(inputs[part].shape), 0
         for start in starts(_part(baseline, part), inputs[part]):
-            path, total = inputs[part] - start, np.zeros(start.shape)
-            point, wanted = np.empty_like(path), target[part]
-            for step in range(steps):
-                np.multiply(path, np.float32((step + 0.5) / steps), out=point)
-                np.add(point, start, out=point)
-                total += gradients(point, wanted)
-            whole, count = whole + path * (total / steps), count + 1
+            path = inputs[part] - start
+            whole += path * paths(inputs[part], start, target[part], shares)
+            count += 1
         values[part] = whole / count
     return values
 

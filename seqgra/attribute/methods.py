@@ -14,10 +14,10 @@ from seqgra.attribute.references import BASELINES
 from seqgra.errors import Problem
 from seqgra.yamlfile import suggest
 
-#: What a method is computed from: gradients of the model; gradients or maps by rules for layers of a
-#: PyTorch module; predictions; predictions of masked sequences.
+#: What a method is computed from: gradients of the model, their means along paths; gradients or maps by
+#: rules for layers of a PyTorch module; predictions; predictions of masked sequences.
 Source = Literal[
-    "gradients", "guided", "deconvolution", "multipliers", "maps", "predictions", "masking"
+    "gradients", "paths", "guided", "deconvolution", "multipliers", "maps", "predictions", "masking"
 ]
 _MODULE = ("guided", "deconvolution", "multipliers", "maps")
 #: Steps that follow from the gaps of completeness: doubled from the first to the last number, in the
@@ -132,7 +132,7 @@ METHODS: dict[str, Method] = {
     ),
     "integrated-gradients": Method(
         gradients.integrated_gradients,
-        "gradients",
+        "paths",
         True,
         "gradient integrated along the path from a baseline",
         "10.48550/arXiv.1703.01365",
@@ -247,7 +247,7 @@ def method_problems(method: str, correct: bool, settings: Settings) -> list[Prob
 
 def corrects(method: str) -> bool:
     """Return whether gradients, or multipliers, of a method can be corrected."""
-    return METHODS[method].source in ("gradients", "guided", "deconvolution", "multipliers")
+    return METHODS[method].source not in ("maps", "predictions", "masking")
 
 
 def refusal(method: str, network: Network | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,13 @@ def source_of(
         return masking(model, fill)
     if method.source == "gradients":
         found = model.gradients
+    elif method.source == "paths":
+
+        def along(inputs: Any, start: Any, target: Any, shares: Any) -> np.ndarray:
+            mean = partial(model.path_gradients, shares=shares)
+            return _in_batches(mean, model.batch)(inputs, start, target)
+
+        return gradients.corrected(along) if correct else along
     else:
         name = "class_activation" if method.source == "maps" else method.source
         found = getattr(_backprop(model), name)
