@@ -22,6 +22,7 @@ from seqgra.attribute import gradients, sources
 from seqgra.attribute.mutagenesis import mutagenesis
 from seqgra.attribute.sufficient_subsets import PlainCandidates, sufficient_subsets
 from seqgra.backends import pytorch
+from seqgra.model import ModelCard
 
 MEAN = np.full(4, 0.25, np.float32)
 
@@ -29,16 +30,16 @@ MEAN = np.full(4, 0.25, np.float32)
 def model_of(name: str, window: int) -> pytorch.PytorchModel:
     """Return an untrained model of an architecture."""
     network = resolve_architecture(*architecture_content(name))
-    recipe = {
-        "architecture": network.model_dump(mode="json"),
-        "alphabet": "DNA",
-        "window": window,
-        "conditions": ["a", "b"],
-        "task": "multi-class",
-    }
+    card = ModelCard(
+        architecture=network.model_dump(mode="json"),
+        alphabet="DNA",
+        window=window,
+        conditions=("a", "b"),
+        task="multi-class",
+    )
     torch.manual_seed(0)
-    module = pytorch.build_from_recipe(recipe, name)
-    return pytorch.PytorchModel(module, recipe, torch.device("cpu"))
+    module = pytorch.build_from_card(card, name)
+    return pytorch.PytorchModel(module, card, torch.device("cpu"))
 
 
 def bare_gradients(model: pytorch.PytorchModel, inputs: np.ndarray, steps: int) -> float:

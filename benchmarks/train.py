@@ -31,7 +31,7 @@ from seqgra.architecture.schema import Network
 from seqgra.backends import pytorch, pytorch_layers, pytorch_letters, pytorch_training
 from seqgra.dataset import open_dataset, split_size
 from seqgra.fingerprint import Identity, claim
-from seqgra.training import Options, TrainingData, engine_used, recipe_of
+from seqgra.training import Options, TrainingData, card_of, engine_used
 
 GRAMMARS = {150: "mc2-dna150-homer", 1000: "mc2-dna1000-homer"}
 
@@ -102,7 +102,7 @@ def compare_predictions(
 ) -> list[float]:
     """Return ratios of speed, ours to the bare loop's, one a round."""
     module = pytorch_layers.build(network, 4, data.x.shape[1], 2, "bare")
-    model = pytorch.PytorchModel(module, recipe_of(network, data), device)
+    model = pytorch.PytorchModel(module, card_of(network, data), device)
     window = data.x.shape[1]  # again and again: fewer letters are predicted too fast to time
     codes = np.resize(data.x, (max(len(data.x), PREDICTED // window), window))
     x = pytorch_letters.OneHot(4, device)(torch.from_numpy(codes).to(device))

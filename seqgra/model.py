@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import importlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from pydantic import ValidationError
 
-from seqgra.alphabet import UNKNOWN
+from seqgra.alphabet import ALPHABETS, UNKNOWN
 from seqgra.dataset import Dataset
 from seqgra.errors import InputError, Problem, bad_argument, bad_input, out_of_memory
-from seqgra.fingerprint import RUN_FILE, delete_and_make_again
+from seqgra.fingerprint import RUN_FILE, delete_and_make_again, verify_file
+from seqgra.yamlfile import Strict
+
+if TYPE_CHECKING:
+    from seqgra.architecture.custom import Sizes
+    from seqgra.architecture.schema import Network
 
 #: Backend name -> module; imported only when used, since some take seconds.
 BACKENDS = {
@@ -36,6 +43,90 @@ MULTI_CLASS, MULTI_LABEL = "multi-class", "multi-label"
 def task_of(dataset: Dataset) -> str:
     """Return the task of a dataset: ``multi-class`` or ``multi-label``."""
     return str(dataset.content.get("task", MULTI_CLASS))
+
+
+class ModelCard(Strict):
+    """What a trained model is built from, as its ``model.json`` holds it.
+
+    Attributes
+    ----------
+    architecture
+        The resolved architecture, as in a file of one; a baseline's names its own backend. Empty: a module
+        of the user's own.
+    alphabet, window, conditions, task
+        Of the sequences it takes, and what it tells apart.
+    source
+        Text of the file that a class of the user's own stands in.
+    """
+
+    architecture: dict[str, Any]
+    alphabet: str
+    window: int
+    conditions: tuple[str, ...]
+    task: str = MULTI_CLASS
+    source: str | None = None
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it is of a network that seqgra can build."""
+        return bool(self.architecture) and "backend" not in self.architecture
+
+    @property
+    def averages_strands(self) -> bool:
+        """Whether the network's logits are means over both strands."""
+        predict = self.architecture.get("predict", {})
+        return bool(predict.get("reverse_complement", False))
+
+    def network(self, file: str) -> tuple[Network, Sizes]:
+        """Return the network and what it is built for.
+
+        Parameters
+        ----------
+        file
+            What to call it in messages.
+
+        Raises
+        ------
+        InputError
+            If its architecture is wrong.
+        """
+        from seqgra.architecture.custom import Sizes
+        from seqgra.architecture.load import resolve_architecture
+        from seqgra.architecture.schema import Network
+
+        network = resolve_architecture(self.architecture, file, self.source or "")
+        assert isinstance(network, Network)
+        letters = len(ALPHABETS[self.alphabet].letters)
+        return network, Sizes(letters, self.window, len(self.conditions))
+
+
+_Card = TypeVar("_Card", bound=Strict)
+
+
+def card_text(card: Strict) -> str:
+    """Return the text of ``model.json``."""
+    return json.dumps(card.model_dump(mode="json", exclude_unset=True), indent=1) + "\n"
+
+
+def read_card(kind: type[_Card], folder: Path, run: Mapping[str, Any]) -> _Card:
+    """Return the card of a finished model.
+
+    Parameters
+    ----------
+    kind
+        The class of the backend's cards.
+    folder, run
+        Of the model, and its `run.json`.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged, or of another version.
+    """
+    try:
+        return kind.model_validate(json.loads(verify_file(folder, "model.json", run).read_bytes()))
+    except ValidationError:
+        raise bad_input(folder, "", "is a model of an earlier version; train it again") from None
 
 
 class AbstractModel(ABC):

@@ -15,7 +15,7 @@ from seqgra.dataset import Dataset, split_size
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft
 from seqgra.metrics import log_odds, macro_area
-from seqgra.model import MULTI_LABEL, NETWORK_BACKENDS, AbstractModel, task_of
+from seqgra.model import MULTI_LABEL, NETWORK_BACKENDS, AbstractModel, ModelCard, task_of
 from seqgra.streams import SeedDesign
 
 #: The lowest temperature that is fitted; its inverse is the highest.
@@ -211,16 +211,16 @@ def write_history(draft: Draft, history: list[dict[str, float]]) -> None:
         writer.writerows(history)
 
 
-def recipe_of(network: Network, data: TrainingData) -> dict[str, Any]:
-    """Return what a network is built from, JSON-like: architecture, alphabet, window, conditions, task."""
-    recipe: dict[str, Any] = {
-        "architecture": network.model_dump(mode="json", exclude={"tune"}),
-        "alphabet": data.dataset.alphabet.name,
-        "window": data.dataset.window,
-        "conditions": list(data.dataset.conditions),
-        "task": data.task,
-    }
-    return {**recipe, "source": network.source} if network.module else recipe
+def card_of(network: Network, data: TrainingData) -> ModelCard:
+    """Return what a network that is trained on some data is built from."""
+    card = ModelCard(
+        architecture=network.model_dump(mode="json", exclude={"tune"}),
+        alphabet=data.dataset.alphabet.name,
+        window=data.dataset.window,
+        conditions=tuple(data.dataset.conditions),
+        task=data.task,
+    )
+    return card.model_copy(update={"source": network.source}) if network.module else card
 
 
 def balanced_weights(y: np.ndarray, task: str) -> np.ndarray:

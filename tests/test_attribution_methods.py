@@ -28,7 +28,7 @@ from seqgra.backends import pytorch
 from seqgra.backends.pytorch_local import LocalCandidates, local_network
 from seqgra.backends.pytorch_rules import Backprop
 from seqgra.errors import InputError
-from seqgra.model import AbstractModel, NotDefined, explained_part, mean_along
+from seqgra.model import AbstractModel, ModelCard, NotDefined, explained_part, mean_along
 
 ARCHITECTURES = sorted((Path(__file__).parents[1] / "architectures").glob("*.yaml"))
 NETWORKS = [path for path in ARCHITECTURES if "backend:" not in path.read_text()]
@@ -76,20 +76,20 @@ def model_of(content, window=40, task="multi-class", conditions=("a", "b", "c"),
     if not isinstance(content, dict):
         content = {"layers": content}
     network = resolve_architecture(content, "a.yaml")
-    recipe = {
-        "architecture": network.model_dump(mode="json"),
-        "alphabet": "DNA",
-        "window": window,
-        "conditions": list(conditions),
-        "task": task,
-    }
+    card = ModelCard(
+        architecture=network.model_dump(mode="json"),
+        alphabet="DNA",
+        window=window,
+        conditions=tuple(conditions),
+        task=task,
+    )
     torch.manual_seed(seed)
-    module = pytorch.build_from_recipe(recipe, "a.yaml")
+    module = pytorch.build_from_card(card, "a.yaml")
     for part in module.modules():
         if isinstance(part, nn.BatchNorm1d):
             nn.init.normal_(part.running_mean, std=0.1)
             nn.init.uniform_(part.running_var, 0.5, 2)
-    return pytorch.PytorchModel(module, recipe, torch.device("cpu"))
+    return pytorch.PytorchModel(module, card, torch.device("cpu"))
 
 
 def test_the_untrained_twin_has_other_weights_on_the_device_asked_for(monkeypatch):

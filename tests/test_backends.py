@@ -1,6 +1,5 @@
 """Contracts of every backend: what networks, optimisers and losses mean, and that twins agree."""
 
-import json
 import os
 import platform
 import resource
@@ -30,7 +29,7 @@ from seqgra.backends.pytorch_layers import RelativeBias, StrandAverage, build
 from seqgra.errors import InputError
 from seqgra.fingerprint import Identity, claim, read_run
 from seqgra.metrics import macro_area, rank
-from seqgra.model import NETWORK_BACKENDS, backend_module, open_model, trainer
+from seqgra.model import NETWORK_BACKENDS, ModelCard, backend_module, card_text, open_model, trainer
 from seqgra.train import train
 from seqgra.training import (
     Options,
@@ -117,21 +116,21 @@ def one_thread():
     tensorflow.prepare_process(1)
 
 
-def recipe_of(content, window=60, task="multi-class", conditions=("a", "b")):
+def card_of(content, window=60, task="multi-class", conditions=("a", "b")):
     network = content if isinstance(content, Network) else resolve_architecture(content, "a.yaml")
-    return {
-        "architecture": network.model_dump(mode="json"),
-        "alphabet": "DNA",
-        "window": window,
-        "conditions": list(conditions),
-        "task": task,
-    }
+    return ModelCard(
+        architecture=network.model_dump(mode="json"),
+        alphabet="DNA",
+        window=window,
+        conditions=tuple(conditions),
+        task=task,
+    )
 
 
-def random_model(recipe):
+def random_model(card):
     """Return a PyTorch model whose normalisations are no identities."""
     torch.manual_seed(1)
-    module = pytorch.build_from_recipe(recipe, "a.yaml")
+    module = pytorch.build_from_card(card, "a.yaml")
     for part in module.modules():
         if isinstance(part, torch.nn.BatchNorm1d):
             torch.nn.init.normal_(part.running_mean)
@@ -140,7 +139,7 @@ def random_model(recipe):
             torch.nn.init.uniform_(part.weight, 0.5, 2)
         if isinstance(part, RelativeBias):
             torch.nn.init.normal_(part.weight)
-    return pytorch.PytorchModel(module, recipe, torch.device("cpu"))
+    return pytorch.PytorchModel(module, card, torch.device("cpu"))
 
 
 def letters(rows, window, seed=0):
@@ -174,7 +173,7 @@ def twins_agree(model, window):
 @pytest.mark.parametrize("path", NETWORKS, ids=lambda path: path.stem)
 def test_every_shipped_network_has_a_twin_with_the_same_outputs(path):
     network = load_architecture(str(path))
-    twin = twins_agree(random_model(recipe_of(network, 500)), 500)
+    twin = twins_agree(random_model(card_of(network, 500)), 500)
     parameters = sum(int(np.prod(w.shape)) for w in twin.network.trainable_variables)
     assert parameters == count_parameters(network, 4, 500, 2)
 
@@ -193,7 +192,7 @@ def test_every_kind_of_layer_is_compared():
 def test_every_layer_means_the_same_in_both_backends(layers, task, both_strands):
     content = {"layers": layers, "predict": {"reverse_complement": both_strands}}
     network = resolve_architecture(content, "a.yaml")
-    model = random_model(recipe_of(network, 60, task))
+    model = random_model(card_of(network, 60, task))
     twin = twins_agree(model, 60)
     own = sum(p.numel() for p in model.network.parameters() if p.requires_grad)
     theirs = sum(int(np.prod(w.shape)) for w in twin.network.trainable_variables)
@@ -206,13 +205,13 @@ def test_every_layer_means_the_same_in_both_backends(layers, task, both_strands)
 def test_recurrent_layers_agree(kind, output, bidirectional):
     options = {"units": 3, "layers": 2, "output": output, "bidirectional": bidirectional}
     layers = [{kind: options}] + (["flatten"] if output == "positions" else [])
-    twins_agree(random_model(recipe_of({"layers": layers}, 20)), 20)
+    twins_agree(random_model(card_of({"layers": layers}, 20)), 20)
 
 
 @pytest.mark.parametrize("task", ["multi-class", "multi-label"])
 def test_gradients_match_differences_of_the_explained_quantity(task):
     layers = [{"conv": {"filters": 4, "width": 5, "activation": "tanh"}}, "flatten", {"dense": 3}]
-    model = random_model(recipe_of({"layers": layers}, 20, task))
+    model = random_model(card_of({"layers": layers}, 20, task))
     model.module.double()
     inputs, target = one_hot(letters(3, 20)).astype(float), np.array([0, 1, 1])
 
@@ -241,8 +240,8 @@ def test_a_shared_convolution_turns_with_its_input():
 
 
 def test_strand_average_does_not_depend_on_the_strand():
-    recipe = recipe_of({"layers": ["flatten"], "predict": {"reverse_complement": True}}, 30)
-    model = random_model(recipe)
+    card = card_of({"layers": ["flatten"], "predict": {"reverse_complement": True}}, 30)
+    model = random_model(card)
     assert isinstance(model.module, StrandAverage)
     x = letters(1000, 30)[3:]
     np.testing.assert_allclose(model.logits(x), model.logits(3 - x[:, ::-1]), atol=1e-6)
@@ -479,7 +478,7 @@ def test_labels_are_learnt_one_by_one(backend, tmp_path, tiny_dataset):
     assert rank(p[:, 0], y[:, 0] > 0).roc_auc > 0.97
     noted = [row["validation_pr_auc"] for row in trained.history]
     assert trained.facts["best_epoch"] == 1 + int(np.argmax(noted))
-    model_json = json.dumps(trained.model.recipe)
+    model_json = card_text(trained.model.card)
     assert '"task": "multi-label"' in model_json
 
 

@@ -18,6 +18,7 @@ from seqgra.backends.pytorch_training import clip_gradients, make_loss, make_opt
 from seqgra.cli import main
 from seqgra.errors import InputError
 from seqgra.fingerprint import read_run
+from seqgra.model import ModelCard
 from seqgra.train import train
 
 RELU = {"activation": "relu"}
@@ -178,10 +179,15 @@ def test_predictions_are_those_of_double_precision_and_follow_the_weights(both):
     plan = {**plan, "precision": "bfloat16"}  # which is of training alone
     content = {"layers": layers, "optimizer": optimizer, "training": plan}
     content |= {"predict": {"reverse_complement": both}}
-    names = {"alphabet": "DNA", "window": 61, "conditions": ["a", "b", "c"]}
-    recipe = {**names, "task": "multi-class", "architecture": content}
+    card = ModelCard(
+        architecture=content,
+        alphabet="DNA",
+        window=61,
+        conditions=("a", "b", "c"),
+        task="multi-class",
+    )
     torch.manual_seed(0)
-    model = pytorch.PytorchModel(pytorch.build_from_recipe(recipe, "net"), recipe, CPU)
+    model = pytorch.PytorchModel(pytorch.build_from_card(card, "net"), card, CPU)
     assert model._whole is not None, "the compiled network is not used"
     codes = np.random.default_rng(0).integers(0, 4, (70, 61)).astype(np.uint8)
     codes[3, :9], codes[4, -9:] = UNKNOWN, PADDING

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 from conftest import REPOSITORY
-from test_backends import COMPOSED, EVERYTHING, letters, one_hot, recipe_of
+from test_backends import COMPOSED, EVERYTHING, card_of, letters, one_hot
 
 import seqgra as sg
 from seqgra.alphabet import DNA, PADDING, UNKNOWN
 from seqgra.architecture.load import load_architecture, resolve_architecture
 from seqgra.architecture.schema import Network
-from seqgra.backends.pytorch import PytorchModel, build_from_recipe
+from seqgra.backends.pytorch import PytorchModel, build_from_card
 from seqgra.cli import main
 from seqgra.ingest.examples import Encoder
 
@@ -31,13 +31,13 @@ for kind, strands in (("everything", False), ("composed", False), ("composed", T
 def random_model(network, window=None, **others):
     """Return an untrained network whose running statistics are those of some sequences."""
     window = window or (400 if network.description else 60)
-    recipe = recipe_of(network, window, **others)
+    card = card_of(network, window, **others)
     torch.manual_seed(1)
-    module = build_from_recipe(recipe, "a")
+    module = build_from_card(card, "a")
     with torch.no_grad():
         for _ in range(3):
             module.train()(torch.from_numpy(one_hot(letters(4, window))))
-    return PytorchModel(module, recipe, torch.device("cpu"))
+    return PytorchModel(module, card, torch.device("cpu"))
 
 
 def exported(folder):

@@ -124,7 +124,7 @@ def test_a_plan_simulates_nothing_for_real_examples(real):
     grid = Grid(config(real, test={"examples": 300}), "config", (REPOSITORY,))
     found = plan(grid)
     assert found.cells == len(grid.cells) == 8
-    assert found.stages["simulate"].jobs == 0
+    assert "simulate" not in found.stages
     assert found.stages["train"].cpu_hours > 0
 
 

@@ -69,8 +69,8 @@ def test_elements_on_either_strand_are_looked_for_on_both(tmp_path, real):
         _, one_strand = fitted(forward(name), data)
         assert area > max(one_strand, 0.99), name
         x = data.x("test")[:50]
-        assert np.allclose(features(model.recipe, x), features(model.recipe, turned(x)), atol=1e-5)
-    assert model.recipe["strands"] == "both"
+        assert np.allclose(features(model.card, x), features(model.card, turned(x)), atol=1e-5)
+    assert model.card.strands == "both"
 
 
 def test_a_strand_that_tells_the_conditions_apart_is_kept(tmp_path):
@@ -79,7 +79,7 @@ def test_a_strand_that_tells_the_conditions_apart_is_kept(tmp_path):
     for name in (PWM, KMERS):
         model, area = fitted(load_architecture(name), data)
         assert area > 0.97, name
-    assert model.recipe["strands"] == "forward"
+    assert model.card.strands == "forward"
     both = Baseline(backend="sklearn", features=Features(pwm_scan=PwmScan(strands="both")))
     assert fitted(both, data)[1] < 0.6
 
@@ -118,7 +118,7 @@ confounders: [{{elements: [confounder], strand: random, probability: {{one: .5, 
     expected = [("-",), ("random",), ("+", "-"), ("random",), ("random",), ("+", "random"), ("+",)]
     assert element_strands(data) == dict(zip(names, expected, strict=True))
     assert not either_strand(data), "some rules place on one strand only"
-    recipe = fitted(load_architecture(PWM), data)[0].recipe
+    recipe = fitted(load_architecture(PWM), data)[0].card
     assert features(recipe, data.x("test")).shape == (5, 9)
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seqgra.alphabet import ALPHABETS
-from seqgra.architecture.custom import Sizes, read_source
+from seqgra.architecture.custom import read_source
 from seqgra.architecture.descriptor import looks_like_descriptor, parse_descriptor
 from seqgra.architecture.optimizers import Optimizer, Sgd
 from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Network
@@ -76,20 +74,6 @@ def resolve_architecture(content: Any, file: str, source: str | None = None) -> 
     if not isinstance(architecture, Network):
         return architecture
     return read_source(architecture, file) if source is None else architecture.with_source(source)
-
-
-def of_recipe(recipe: Mapping[str, Any], file: str) -> tuple[Network, Sizes]:
-    """Return the network of a model's recipe and what it is built for.
-
-    Raises
-    ------
-    InputError
-        If the recipe's architecture is wrong.
-    """
-    network = resolve_architecture(recipe["architecture"], file, recipe.get("source", ""))
-    assert isinstance(network, Network)
-    letters = len(ALPHABETS[recipe["alphabet"]].letters)
-    return network, Sizes(letters, recipe["window"], len(recipe["conditions"]))
 
 
 def architecture_fingerprint(architecture: Architecture, *, with_candidates: bool = False) -> str:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from seqgra.architecture.load import resolve_architecture
 from seqgra.architecture.schema import Network
 from seqgra.attribute import gradients
 from seqgra.attribute.consistency import Patterns
@@ -26,7 +25,7 @@ from seqgra.attribute.null import background_only
 from seqgra.attribute.solvable import solvable
 from seqgra.attribute.sources import completeness_gap, method_settings, predictions, source_of
 from seqgra.dataset import Dataset
-from seqgra.model import AbstractModel
+from seqgra.model import AbstractModel, ModelCard
 from seqgra.recovery import AlignedMotifs, recover
 from seqgra.results import Attributions, BackgroundOnly, failed_limit
 
@@ -59,12 +58,10 @@ class Plan(NamedTuple):
 
 def network_of(model: AbstractModel) -> Network | None:
     """Return the architecture of a network, None for other models."""
-    recipe = getattr(model, "recipe", {})
-    if "architecture" not in recipe:
+    card = getattr(model, "card", None)
+    if not isinstance(card, ModelCard) or not card.is_network:
         return None
-    content, text = recipe["architecture"], recipe.get("source", "")
-    found = resolve_architecture(content, "the model", text)
-    return found if isinstance(found, Network) else None
+    return card.network("the model")[0]
 
 
 def explain(model: AbstractModel, plan: Plan) -> tuple[np.ndarray, BackgroundOnly]:

@@ -9,7 +9,7 @@ from seqgra.dataset import Dataset
 from seqgra.law import letters
 from seqgra.law.law import compile_law
 from seqgra.law.placement import draw_placements
-from seqgra.model import AbstractModel, NotDefined
+from seqgra.model import AbstractModel, ModelCard, NotDefined
 from seqgra.streams import stream_state
 
 #: Background sequences of each condition, and of all conditions, at most; but at least `LEAST` each.
@@ -59,14 +59,14 @@ def untrained(model: AbstractModel, device: str = "auto", seed: int = 0) -> Abst
     NotDefined
         If the model is no network.
     """
-    recipe = getattr(model, "recipe", {})
-    if "architecture" not in recipe:
-        raise NotDefined(f"{type(model).__name__} is no network: it has no untrained twin")
+    card = getattr(model, "card", None)
+    if not isinstance(card, ModelCard) or not card.is_network:
+        raise NotDefined(f"{type(model).__name__} is no network: it has no weights to draw anew")
     import torch
 
     from seqgra.backends import pytorch
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        module = pytorch.build_from_recipe(recipe, "the model")
-    return pytorch.PytorchModel(module, recipe, pytorch.choose_device(device))
+        module = pytorch.build_from_card(card, "the model")
+    return pytorch.PytorchModel(module, card, pytorch.choose_device(device))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,15 @@ import numpy as np
 
 from seqgra.architecture.schema import BayesOptimal
 from seqgra.errors import bad_input
-from seqgra.fingerprint import Draft, verify_file
+from seqgra.fingerprint import Draft
 from seqgra.grammar.schema import Grammar
 from seqgra.law.ceiling import Areas, ceiling
 from seqgra.law.posterior import FLOOR_LOG, Posterior, compile_posterior
 from seqgra.law.posterior.gradient import NoGradient, log_posterior_at
 from seqgra.law.restricted import restricted_ceilings
-from seqgra.model import AbstractModel, NotDifferentiable
+from seqgra.model import AbstractModel, NotDifferentiable, card_text, read_card
 from seqgra.training import Options, Trained, TrainingData
+from seqgra.yamlfile import Strict
 
 _CHUNK = 4096
 #: Examples drawn, and bootstrap draws, for what less than all knowledge reaches: a few seconds.
@@ -27,21 +27,29 @@ _DRAWN, _RESAMPLES = 500, 50
 _MOST_CONDITIONS = 10
 
 
+class PosteriorCard(Strict):
+    """What an exact posterior is made of: architecture, set whose distributions hold, grammar."""
+
+    architecture: dict[str, Any]
+    law: str
+    grammar: dict[str, Any]
+
+
 class BayesModel(AbstractModel):
     """The posterior of a grammar.
 
     Attributes
     ----------
-    recipe
-        JSON-like: the resolved grammar and the set whose law holds.
+    card
+        What it is made of.
     posterior
         What it computes.
     """
 
-    def __init__(self, recipe: dict[str, Any]) -> None:
-        self.recipe, self.device = recipe, "cpu"
-        grammar = Grammar.model_validate(recipe["grammar"])
-        self.posterior: Posterior = compile_posterior(grammar, recipe["law"])
+    def __init__(self, card: PosteriorCard) -> None:
+        self.card, self.device = card, "cpu"
+        grammar = Grammar.model_validate(card.grammar)
+        self.posterior: Posterior = compile_posterior(grammar, card.law)
         self.conditions = tuple(grammar.conditions)
         self.alphabet, self.window = grammar.alphabet, grammar.longest
         self.task = grammar.task
@@ -131,12 +139,12 @@ def exact_model(architecture: BayesOptimal, grammar: Grammar) -> BayesModel:
     InputError
         If the grammar has too many outcomes.
     """
-    recipe = {
-        "architecture": architecture.model_dump(mode="json"),
-        "law": architecture.law,
-        "grammar": grammar.model_dump(mode="json"),
-    }
-    model = BayesModel(recipe)
+    card = PosteriorCard(
+        architecture=architecture.model_dump(mode="json"),
+        law=architecture.law,
+        grammar=grammar.model_dump(mode="json"),
+    )
+    model = BayesModel(card)
     model.logits(np.zeros((1, grammar.longest), np.uint8))  # finds what has to be estimated
     return model
 
@@ -157,7 +165,7 @@ def _restricted(grammar: Grammar, set_name: str) -> list[dict[str, Any]]:
 
 def save(model: BayesModel, draft: Draft) -> None:
     """Write the files of a model noun; the caller publishes them."""
-    draft.aside("model.json").write_text(json.dumps(model.recipe, indent=1) + "\n")
+    draft.aside("model.json").write_text(card_text(model.card))
 
 
 def open_model(folder: Path, run: dict[str, Any], _device: str) -> BayesModel:
@@ -168,4 +176,4 @@ def open_model(folder: Path, run: dict[str, Any], _device: str) -> BayesModel:
     InputError
         If its file is missing or damaged.
     """
-    return BayesModel(json.loads(verify_file(folder, "model.json", run).read_text()))
+    return BayesModel(read_card(PosteriorCard, folder, run))

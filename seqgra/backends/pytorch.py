@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import platform
 from functools import cached_property
@@ -18,7 +17,6 @@ from torch import nn
 
 from seqgra.alphabet import ALPHABETS
 from seqgra.architecture.custom import Sizes, build_custom
-from seqgra.architecture.load import of_recipe
 from seqgra.architecture.schema import Network
 from seqgra.backends.pytorch_layers import (
     Recurrent,
@@ -31,10 +29,12 @@ from seqgra.backends.pytorch_letters import FromLetters, WholeNetwork
 from seqgra.errors import bad_input, path_of
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.model import (
-    MULTI_CLASS,
     AbstractModel,
+    ModelCard,
     NotDifferentiable,
+    card_text,
     explained_part,
+    read_card,
 )
 
 #: Examples per forward pass outside training, at least and at most.
@@ -63,17 +63,17 @@ class PytorchModel(AbstractModel):
         strands is wrapped in a `StrandAverage`; otherwise it is an `nn.Sequential` of plain modules.
     network
         The module without that wrapping.
-    recipe
-        JSON-like: architecture, alphabet, window, conditions, task.
+    card
+        What it is built from.
     """
 
-    def __init__(self, network: nn.Module, recipe: dict[str, Any], device: torch.device) -> None:
+    def __init__(self, network: nn.Module, card: ModelCard, device: torch.device) -> None:
         self.network = network.to(device).eval()
-        self.module = predicting(self.network, recipe).eval()
-        self.recipe = recipe
-        self.conditions = tuple(recipe["conditions"])
-        self.alphabet, self.window = recipe["alphabet"], recipe["window"]
-        self.task = recipe.get("task", MULTI_CLASS)
+        self.module = predicting(self.network, card).eval()
+        self.card = card
+        self.conditions = card.conditions
+        self.alphabet, self.window = card.alphabet, card.window
+        self.task = card.task
         self._device = device
         on_gpu = device.type == "cuda"
         self.device = torch.cuda.get_device_name(device) if on_gpu else "cpu"
@@ -86,7 +86,7 @@ class PytorchModel(AbstractModel):
     def _whole(self) -> WholeNetwork | None:
         """The network compiled whole, where it can be and runs on a CPU."""
         on_cpu = self._device.type == "cpu"
-        return WholeNetwork.of_recipe(self.network, self.recipe) if on_cpu else None
+        return WholeNetwork.of_card(self.network, self.card) if on_cpu else None
 
     def logits(self, x: np.ndarray) -> np.ndarray:
         """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L)."""
@@ -234,9 +234,9 @@ def batch_size(window: int, device: torch.device) -> int:
     return min(max(1 << (fitting.bit_length() - 1), _FEWEST), _MOST)
 
 
-def predicting(network: nn.Module, recipe: dict[str, Any]) -> nn.Module:
+def predicting(network: nn.Module, card: ModelCard) -> nn.Module:
     """Return the module that predicts: the network itself, or the average over both strands."""
-    both = recipe["architecture"].get("predict", {}).get("reverse_complement", False)
+    both = card.averages_strands
     return StrandAverage(network) if both else network
 
 
@@ -279,7 +279,7 @@ def _keep_freed_memory() -> None:
 
 def save(model: PytorchModel, draft: Draft) -> None:
     """Write the files of a model noun; the caller publishes them."""
-    draft.aside("model.json").write_text(json.dumps(model.recipe, indent=1) + "\n")
+    draft.aside("model.json").write_text(card_text(model.card))
     state = {name: values.cpu().contiguous() for name, values in model.network.state_dict().items()}
     draft.aside("model.safetensors").write_bytes(save_weights(state))
 
@@ -292,23 +292,23 @@ def open_model(folder: Path, run: dict[str, Any], device: str) -> PytorchModel:
     InputError
         If a file is missing or damaged, or a custom module is not allowed.
     """
-    recipe = json.loads(verify_file(folder, "model.json", run).read_text())
+    card = read_card(ModelCard, folder, run)
     weights = load_weights(verify_file(folder, "model.safetensors", run).read_bytes())
     prepare_process(run.get("threads", 1))
-    module = build_from_recipe(recipe, str(folder))
+    module = build_from_card(card, str(folder))
     module.load_state_dict(weights)
-    return PytorchModel(module, recipe, choose_device(device))
+    return PytorchModel(module, card, choose_device(device))
 
 
-def build_from_recipe(recipe: dict[str, Any], file: str) -> nn.Module:
-    """Return the untrained module of a recipe (see `PytorchModel`).
+def build_from_card(card: ModelCard, file: str) -> nn.Module:
+    """Return the untrained module of a card (see `PytorchModel`).
 
     Raises
     ------
     InputError
         If a custom module is not allowed or fails.
     """
-    network, sizes = of_recipe(recipe, file)
+    network, sizes = card.network(file)
     if network.module:
         return try_custom(network, sizes, file)
     return build(network, *sizes, file)

@@ -13,7 +13,6 @@ from safetensors.torch import save as save_weights
 from torch import nn
 
 from seqgra.alphabet import ALPHABETS, DNA, RNA
-from seqgra.architecture.load import of_recipe
 from seqgra.backends import pytorch_layers as layers
 from seqgra.backends.pytorch import PytorchModel
 from seqgra.errors import InputError, bad_argument
@@ -146,9 +145,9 @@ def source_of(model: PytorchModel) -> str:
     InputError
         If the network is a class of the user's own.
     """
-    if not model.recipe:
+    if not model.card.architecture:
         raise own_module("a torch module of your own")
-    network, _ = of_recipe(model.recipe, "model")
+    network, _ = model.card.network("model")
     if network.module:
         raise own_module(f"the class {network.module}")
     alphabet = ALPHABETS[model.alphabet]

@@ -15,13 +15,12 @@ import torch
 from torch import nn
 
 from seqgra.architecture.family import Family, family_layers
-from seqgra.architecture.load import of_recipe
 from seqgra.backends.compiled.first_layer import PARTS, TILE, layer_source
 from seqgra.backends.compiled.modules import kernels
 from seqgra.backends.compiled.network import CompiledNetwork
 from seqgra.backends.compiled.parts import LANES, Shape, Tables, aligned, make_shape, make_tables
 from seqgra.backends.pytorch_layers import SharedConv, StrandAverage
-from seqgra.model import MULTI_CLASS, MULTI_LABEL
+from seqgra.model import MULTI_LABEL, ModelCard
 
 #: Narrower filters without pooling gain less from tables than turning their outputs around costs.
 _NARROW = 8
@@ -120,16 +119,16 @@ class WholeNetwork:
         self.follow()
 
     @classmethod
-    def of_recipe(cls, network: nn.Module, recipe: dict[str, Any]) -> WholeNetwork | None:
-        """Return the network of a recipe (see `PytorchModel`), or None if it is not of the family."""
-        if "layers" not in recipe.get("architecture", {}):
+    def of_card(cls, network: nn.Module, card: ModelCard) -> WholeNetwork | None:
+        """Return the network of a card, or None if it is not of the family."""
+        if "layers" not in card.architecture:
             return None  # a module of the user's own
-        described, sizes = of_recipe(recipe, "architecture")
+        described, sizes = card.network("architecture")
         family = family_layers(described)
         if family is None:
             return None
         both = described.predict.reverse_complement
-        return cls(network, family, both, *sizes, recipe.get("task", MULTI_CLASS))
+        return cls(network, family, both, *sizes, card.task)
 
     def follow(self) -> None:
         """Take over the network's weights."""

@@ -30,7 +30,7 @@ from seqgra.backends.loop import Arrays, Trainee, derived_seed, loss_weights, ru
 from seqgra.backends.pytorch import (
     PytorchModel,
     batch_size,
-    build_from_recipe,
+    build_from_card,
     choose_device,
     predicting,
     prepare_process,
@@ -38,8 +38,8 @@ from seqgra.backends.pytorch import (
 from seqgra.backends.pytorch_letters import FromLetters, OneHot, WholeNetwork
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft
-from seqgra.model import MULTI_LABEL
-from seqgra.training import Options, Trained, TrainingData, recipe_of
+from seqgra.model import MULTI_LABEL, ModelCard
+from seqgra.training import Options, Trained, TrainingData, card_of
 
 #: Share of a GPU's free memory that the letters of a dataset may take.
 _SHARE_OF_GPU = 0.5
@@ -57,17 +57,17 @@ def fit(network: Network, data: TrainingData, options: Options, draft: Draft | N
     compiled = options.engine == "compiled"
     device = choose_device("cpu" if compiled else options.device)
     prepare_process(options.threads)
-    recipe = recipe_of(network, data)
+    card = card_of(network, data)
     source = options.source(data.dataset)
     torch.manual_seed(derived_seed(source, "initial weights"))
-    module = build_from_recipe(recipe, network.description or "architecture").to(device)
+    module = build_from_card(card, network.description or "architecture").to(device)
     trainee: Trainee
     if compiled:
         trainee = CompiledTrainee(module, network, data, source)
     else:
-        trainee = PytorchTrainee(module, recipe, network, data, source, device)
+        trainee = PytorchTrainee(module, card, network, data, source, device)
     state, status, reason, facts = run(trainee, network, data, draft)
-    model = PytorchModel(module, recipe, device)
+    model = PytorchModel(module, card, device)
     parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
     facts = {"device": model.device, "parameters": parameters, **facts}
     return Trained(model, state.history, status, reason, facts)
@@ -82,7 +82,7 @@ class PytorchTrainee(Trainee):
     def __init__(
         self,
         module: nn.Module,
-        recipe: dict[str, Any],
+        card: ModelCard,
         network: Network,
         data: TrainingData,
         source: str,
@@ -91,7 +91,7 @@ class PytorchTrainee(Trainee):
         self.device, self._on = device.type, device
         self._module, self._plan, self._source = module, network.training, source
         self._letters = len(data.dataset.alphabet.letters)
-        self._predict = FromLetters(predicting(module, recipe), self._letters, device)
+        self._predict = FromLetters(predicting(module, card), self._letters, device)
         self._optimizer = make_optimizer(network.optimizer, module)
         there = device if _fits(data, device) else torch.device("cpu")
         self._x, self._validation_x = (as_tensor(x).to(there) for x in (data.x, data.validation_x))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.grammar.schema import Grammar
 from seqgra.law.elements import best_scores
-from seqgra.model import MULTI_CLASS, MULTI_LABEL, AbstractModel
+from seqgra.model import MULTI_LABEL, AbstractModel, ModelCard, card_text, read_card
 from seqgra.motif import ADDED, Zeros, log_odds
 from seqgra.training import (
     Options,
@@ -41,6 +41,24 @@ _CHUNK = 8192
 _NEVER = -30.0
 
 
+class BaselineCard(ModelCard):
+    """What the features of a logistic regression are made of.
+
+    Attributes
+    ----------
+    k
+        Length of the k-mers that are counted; None where motifs are scored.
+    scores
+        Log odds (W, A) of each motif; None where k-mers are counted.
+    strands
+        Strands of the k-mers, or of each motif.
+    """
+
+    k: int | None = None
+    scores: dict[str, list[list[float]]] | None = None
+    strands: str | dict[str, list[Strand]]
+
+
 class SklearnModel(AbstractModel):
     """Standardised features and the coefficients of a logistic regression.
 
@@ -48,25 +66,24 @@ class SklearnModel(AbstractModel):
 
     Attributes
     ----------
-    recipe
-        JSON-like: features (k, or the motifs' score matrices), the strands they are of, alphabet, window,
-        conditions, task.
+    card
+        What it is built from.
     arrays
         mean, scale float32 (F,); coefficients float32 (C, F); intercepts float32 (C,).
     """
 
-    def __init__(self, recipe: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        self.recipe, self.arrays, self.device = recipe, arrays, "cpu"
-        self.conditions = tuple(recipe["conditions"])
-        self.alphabet, self.window = recipe["alphabet"], recipe["window"]
-        self.task = recipe.get("task", MULTI_CLASS)
+    def __init__(self, card: BaselineCard, arrays: dict[str, np.ndarray]) -> None:
+        self.card, self.arrays, self.device = card, arrays, "cpu"
+        self.conditions = card.conditions
+        self.alphabet, self.window = card.alphabet, card.window
+        self.task = card.task
 
     def logits(self, x: np.ndarray) -> np.ndarray:
         """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L)."""
         a = self.arrays
         parts = [np.zeros((0, len(self.conditions)), np.float32)]
         for start in range(0, len(x), _CHUNK):
-            values = features(self.recipe, x[start : start + _CHUNK])
+            values = features(self.card, x[start : start + _CHUNK])
             parts.append(linear((values - a["mean"]) / a["scale"], a))
         return np.concatenate(parts)
 
@@ -76,19 +93,20 @@ def linear(values: np.ndarray, arrays: dict[str, np.ndarray]) -> np.ndarray:
     return np.asarray(values @ arrays["coefficients"].T + arrays["intercepts"], np.float32)
 
 
-def features(recipe: dict[str, Any], x: np.ndarray) -> np.ndarray:
+def features(card: BaselineCard, x: np.ndarray) -> np.ndarray:
     """Return the features of letter codes `x`, uint8 (N, L): float32 (N, F).
 
     K-mers in alphabetical order; or of each element the best score on each of its strands.
     """
-    x, strands = np.asarray(x), recipe["strands"]
-    if "k" in recipe:
-        letters = len(ALPHABETS[recipe["alphabet"]].letters)
-        return kmer_counts(x, recipe["k"], letters, kmer_columns(recipe["k"], letters, strands))
+    x = np.asarray(x)
+    if isinstance(card.strands, str):
+        assert card.k is not None
+        letters = len(ALPHABETS[card.alphabet].letters)
+        return kmer_counts(x, card.k, letters, kmer_columns(card.k, letters, card.strands))
     columns = []
-    for name, matrix in recipe["scores"].items():
+    for name, matrix in (card.scores or {}).items():
         scores = np.array(matrix, np.float32)
-        columns += [best_on_strand(x, scores, strand) for strand in strands[name]]
+        columns += [best_on_strand(x, scores, strand) for strand in card.strands[name]]
     return np.stack(columns, axis=1)
 
 
@@ -163,8 +181,8 @@ def fit(
 
 def best_regression(architecture: Baseline, data: TrainingData, options: Options) -> Trained:
     """Fit one logistic regression for each penalty; keep the one of lowest validation loss."""
-    recipe = _recipe(architecture, data)
-    values, validation = features(recipe, data.x), features(recipe, data.validation_x)
+    card = _card(architecture, data)
+    values, validation = features(card, data.x), features(card, data.validation_x)
     mean, scale = values.mean(axis=0), values.std(axis=0)
     scale[scale == 0] = 1
     for part in (values, validation):  # in place: features may fill most of the memory
@@ -198,9 +216,9 @@ def best_regression(architecture: Baseline, data: TrainingData, options: Options
         "best_validation_loss": float(best_loss),
         "constant_loss": constant,
         "penalty": best_penalty,
-        "strands": recipe["strands"],
+        "strands": card.strands,
     }
-    return Trained(SklearnModel(recipe, arrays), history, *outcome(best_loss, constant), facts)
+    return Trained(SklearnModel(card, arrays), history, *outcome(best_loss, constant), facts)
 
 
 def _regression(
@@ -240,14 +258,15 @@ def _label(
     }
 
 
-def _recipe(architecture: Baseline, data: TrainingData) -> dict[str, Any]:
-    recipe: dict[str, Any] = {
-        "architecture": architecture.model_dump(mode="json"),
-        "alphabet": data.dataset.alphabet.name,
-        "window": data.dataset.window,
-        "conditions": list(data.dataset.conditions),
-        "task": data.task,
-    }
+def _card(architecture: Baseline, data: TrainingData) -> BaselineCard:
+    card = partial(
+        BaselineCard,
+        architecture=architecture.model_dump(mode="json"),
+        alphabet=data.dataset.alphabet.name,
+        window=data.dataset.window,
+        conditions=tuple(data.dataset.conditions),
+        task=data.task,
+    )
     kmers, scan = architecture.features.kmers, architecture.features.pwm_scan
     kind, wanted = ("kmers", kmers.strands) if kmers else ("pwm_scan", scan.strands if scan else "")
     if wanted == "both" and data.dataset.alphabet.name != DNA.name:
@@ -260,7 +279,7 @@ def _recipe(architecture: Baseline, data: TrainingData) -> dict[str, Any]:
             raise bad_input(architecture.description, "features.kmers.k", message)
         if wanted == "auto":
             wanted = "both" if either_strand(data.dataset) else "forward"
-        return recipe | {"k": k, "strands": wanted}
+        return card(k=k, strands=wanted)
     elements = data.dataset.grammar.elements
     if not elements:
         message = "names no motifs to score; ingest it again with --motifs"
@@ -270,7 +289,7 @@ def _recipe(architecture: Baseline, data: TrainingData) -> dict[str, Any]:
     else:
         ways = {name: ("random" if wanted == "both" else "+",) for name in elements}
     strands = {name: list(each) for name, each in ways.items()}
-    return recipe | {"scores": element_scores(data.dataset.grammar), "strands": strands}
+    return card(scores=element_scores(data.dataset.grammar), strands=strands)
 
 
 def element_scores(grammar: Grammar) -> dict[str, list[list[float]]]:
@@ -306,7 +325,7 @@ def _coefficients(model: LogisticRegression, conditions: int) -> dict[str, np.nd
 
 def save(model: SklearnModel, draft: Draft) -> None:
     """Write the files of a model noun; the caller publishes them."""
-    draft.aside("model.json").write_text(json.dumps(model.recipe, indent=1) + "\n")
+    draft.aside("model.json").write_text(card_text(model.card))
     draft.aside("model.safetensors").write_bytes(save_arrays(model.arrays))
 
 
@@ -318,8 +337,8 @@ def open_model(folder: Path, run: dict[str, Any], device: str) -> SklearnModel:
     InputError
         If a file is missing or damaged, or the model is of an earlier version.
     """
-    recipe = json.loads(verify_file(folder, "model.json", run).read_text())
-    if "strands" not in recipe or ("k" not in recipe) != isinstance(recipe["strands"], dict):
+    card = read_card(BaselineCard, folder, run)
+    if (card.k is None) != isinstance(card.strands, dict):
         raise bad_input(folder, "", "is a model of an earlier version; train it again")
     arrays = load_arrays(verify_file(folder, "model.safetensors", run).read_bytes())
-    return SklearnModel(recipe, arrays)
+    return SklearnModel(card, arrays)

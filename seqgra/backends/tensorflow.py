@@ -17,13 +17,19 @@ from torch import nn
 
 from seqgra.alphabet import ALPHABETS
 from seqgra.architecture.custom import Sizes, build_custom
-from seqgra.architecture.load import of_recipe
 from seqgra.architecture.schema import Network
 from seqgra.backends import pytorch
 from seqgra.backends.tensorflow_layers import Builder, give_to_torch, keras, take_from_torch
 from seqgra.errors import bad_input, path_of
 from seqgra.fingerprint import Draft, verify_file
-from seqgra.model import MULTI_CLASS, MULTI_LABEL, AbstractModel, explained_part
+from seqgra.model import (
+    MULTI_LABEL,
+    AbstractModel,
+    ModelCard,
+    card_text,
+    explained_part,
+    read_card,
+)
 
 import tensorflow as tf  # isort: skip (Keras has to choose its backend first)
 
@@ -44,17 +50,17 @@ class KerasModel(AbstractModel):
         Keras model from one-hot float32 (N, L, A) to logits (N, C).
     weighted
         Its layers that hold weights, in order; empty for a custom one.
-    recipe
-        JSON-like: architecture, alphabet, window, conditions, task.
+    card
+        What it is built from.
     """
 
-    def __init__(self, network: Any, weighted: list[Any], recipe: dict[str, Any]) -> None:
-        self.network, self.weighted, self.recipe = network, weighted, recipe
-        self.conditions = tuple(recipe["conditions"])
-        self.alphabet, self.window = recipe["alphabet"], recipe["window"]
-        self.task = recipe.get("task", MULTI_CLASS)
+    def __init__(self, network: Any, weighted: list[Any], card: ModelCard) -> None:
+        self.network, self.weighted, self.card = network, weighted, card
+        self.conditions = card.conditions
+        self.alphabet, self.window = card.alphabet, card.window
+        self.task = card.task
         self.device = "gpu" if tf.config.get_visible_devices("GPU") else "cpu"
-        self.predict = predictor(network, recipe)
+        self.predict = predictor(network, card)
 
     def logits(self, x: np.ndarray) -> np.ndarray:
         """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L)."""
@@ -68,7 +74,7 @@ class KerasModel(AbstractModel):
         points = tf.constant(np.asarray(inputs, np.float32).transpose(0, 2, 1))
         with tf.GradientTape() as tape:
             tape.watch(points)
-            logits = averaged(self.network, self.recipe, points)
+            logits = averaged(self.network, self.card, points)
             explained = tf.gather(logits, np.asarray(target, np.int64), axis=1, batch_dims=1)
             if self.task != MULTI_LABEL:
                 explained = explained - tf.reduce_mean(logits, axis=1)
@@ -79,7 +85,7 @@ class KerasModel(AbstractModel):
         parts = [np.zeros((0, len(self.conditions)), np.float32)]
         for start in range(0, len(inputs), BATCH):
             points = np.asarray(inputs[start : start + BATCH], np.float32).transpose(0, 2, 1)
-            parts.append(averaged(self.network, self.recipe, tf.constant(points)).numpy())
+            parts.append(averaged(self.network, self.card, tf.constant(points)).numpy())
         return explained_part(np.concatenate(parts), target, self.task)
 
     @cached_property
@@ -99,7 +105,7 @@ class KerasModel(AbstractModel):
 
         if not self.weighted:
             raise own_module("a Keras module of your own")
-        averages = self.recipe["architecture"].get("predict", {}).get("reverse_complement", False)
+        averages = self.card.averages_strands
         plain = not averages and '"seqgra' not in self.network.to_json()  # no layer of seqgra's own
         target = path_of("folder", folder)
         return export_network(self.twin, target, keras_file(self.network) if plain else b"")
@@ -110,13 +116,13 @@ class KerasModel(AbstractModel):
         return self.twin.module
 
 
-def predictor(network: Any, recipe: dict[str, Any]) -> Any:
+def predictor(network: Any, card: ModelCard) -> Any:
     """Return a compiled function from letter codes uint8 (N, L) to logits (N, C)."""
-    letters = len(ALPHABETS[recipe["alphabet"]].letters)
-    signature = [tf.TensorSpec((None, recipe["window"]), tf.uint8)]
+    letters = len(ALPHABETS[card.alphabet].letters)
+    signature = [tf.TensorSpec((None, card.window), tf.uint8)]
 
     def predict(codes: Any) -> Any:
-        return averaged(network, recipe, encode(codes, letters))
+        return averaged(network, card, encode(codes, letters))
 
     return tf.function(predict, input_signature=signature)
 
@@ -126,10 +132,10 @@ def encode(codes: Any, letters: int) -> Any:
     return tf.one_hot(tf.cast(codes, tf.int32), letters)
 
 
-def averaged(network: Any, recipe: dict[str, Any], points: Any) -> Any:
+def averaged(network: Any, card: ModelCard, points: Any) -> Any:
     """Return logits of one-hot (N, L, A), averaged over both strands if the architecture says so."""
     logits = network(points, training=False)
-    if recipe["architecture"].get("predict", {}).get("reverse_complement", False):
+    if card.averages_strands:
         return (logits + network(tf.reverse(points, [1, 2]), training=False)) / 2
     return logits
 
@@ -174,7 +180,7 @@ def choose_device(name: str) -> None:
 
 def save(model: KerasModel, draft: Draft) -> None:
     """Write the files of a model noun; the caller publishes them."""
-    draft.aside("model.json").write_text(json.dumps(model.recipe, indent=1) + "\n")
+    draft.aside("model.json").write_text(card_text(model.card))
     draft.aside("model.keras").write_bytes(keras_file(model.network))
 
 
@@ -216,25 +222,25 @@ def open_model(folder: Path, run: dict[str, Any], device: str) -> KerasModel:
     InputError
         If a file is missing or damaged, or a custom module is not allowed.
     """
-    recipe = json.loads(verify_file(folder, "model.json", run).read_text())
+    card = read_card(ModelCard, folder, run)
     file = verify_file(folder, "model.keras", run)
     choose_device(device)
     prepare_process(run.get("threads", 1))
-    network, weighted = build_from_recipe(recipe, str(folder))
+    network, weighted = build_from_card(card, str(folder))
     with tempfile.TemporaryDirectory() as copy:  # Keras leaves a lock beside some files
         network.load_weights(shutil.copy(file, Path(copy) / "model.keras"))
-    return KerasModel(network, weighted, recipe)
+    return KerasModel(network, weighted, card)
 
 
-def build_from_recipe(recipe: dict[str, Any], file: str) -> tuple[Any, list[Any]]:
-    """Return the untrained Keras model of a recipe, and its layers that hold weights.
+def build_from_card(card: ModelCard, file: str) -> tuple[Any, list[Any]]:
+    """Return the untrained Keras model of a card, and its layers that hold weights.
 
     Raises
     ------
     InputError
         If a custom module is not allowed or fails.
     """
-    network, sizes = of_recipe(recipe, file)
+    network, sizes = card.network(file)
     if network.module:
         return try_custom(network, sizes, file), []
     builder = Builder()
@@ -269,9 +275,9 @@ def to_pytorch(model: KerasModel) -> pytorch.PytorchModel:
     NotImplementedError
         If the model is a custom module, which has no twin.
     """
-    module = _twin_module(model.recipe)
+    module = _twin_module(model.card)
     give_to_torch(model.weighted, module)
-    return pytorch.PytorchModel(module, model.recipe, pytorch.choose_device("cpu"))
+    return pytorch.PytorchModel(module, model.card, pytorch.choose_device("cpu"))
 
 
 def from_pytorch(model: pytorch.PytorchModel) -> KerasModel:
@@ -282,13 +288,13 @@ def from_pytorch(model: pytorch.PytorchModel) -> KerasModel:
     NotImplementedError
         If the model is a custom module, which has no twin.
     """
-    _twin_module(model.recipe)
-    network, weighted = build_from_recipe(model.recipe, "architecture")
+    _twin_module(model.card)
+    network, weighted = build_from_card(model.card, "architecture")
     take_from_torch(weighted, model.network)
-    return KerasModel(network, weighted, model.recipe)
+    return KerasModel(network, weighted, model.card)
 
 
-def _twin_module(recipe: dict[str, Any]) -> nn.Module:
-    if recipe["architecture"].get("module"):
+def _twin_module(card: ModelCard) -> nn.Module:
+    if card.architecture.get("module"):
         raise NotImplementedError("a custom module has no twin in the other library")
-    return pytorch.build_from_recipe(recipe, "architecture")
+    return pytorch.build_from_card(card, "architecture")

@@ -25,7 +25,7 @@ from seqgra.backends.pytorch_training import augment, epoch_order
 from seqgra.backends.tensorflow import (
     BATCH,
     KerasModel,
-    build_from_recipe,
+    build_from_card,
     choose_device,
     encode,
     prepare_process,
@@ -35,7 +35,7 @@ from seqgra.backends.tensorflow_layers import keras, take_from_torch
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft
 from seqgra.model import MULTI_LABEL
-from seqgra.training import Options, Trained, TrainingData, recipe_of
+from seqgra.training import Options, Trained, TrainingData, card_of
 
 
 def fit(network: Network, data: TrainingData, options: Options, draft: Draft | None) -> Trained:
@@ -50,15 +50,15 @@ def fit(network: Network, data: TrainingData, options: Options, draft: Draft | N
     """
     choose_device(options.device)
     prepare_process(options.threads)
-    recipe = recipe_of(network, data)
+    card = card_of(network, data)
     source = options.source(data.dataset)
     seed = derived_seed(source, "initial weights")
     keras.utils.set_random_seed(seed % 2**32)
-    module, weighted = build_from_recipe(recipe, network.description or "architecture")
+    module, weighted = build_from_card(card, network.description or "architecture")
     if weighted:
         torch.manual_seed(seed)
-        take_from_torch(weighted, pytorch.build_from_recipe(recipe, "architecture"))
-    model = KerasModel(module, weighted, recipe)
+        take_from_torch(weighted, pytorch.build_from_card(card, "architecture"))
+    model = KerasModel(module, weighted, card)
     trainee = TensorflowTrainee(model, network, data, source)
     state, status, reason, facts = run(trainee, network, data, draft)
     parameters = int(sum(np.prod(w.shape) for w in module.trainable_variables))

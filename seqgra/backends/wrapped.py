@@ -10,7 +10,7 @@ import numpy as np
 from seqgra.alphabet import ALPHABETS
 from seqgra.dataset import Dataset
 from seqgra.errors import InputError, bad_argument
-from seqgra.model import MULTI_LABEL, AbstractModel, task_of
+from seqgra.model import MULTI_LABEL, AbstractModel, ModelCard, task_of
 
 Takes = Literal["one-hot", "letters"]
 Output = Literal["logits", "probabilities"]
@@ -117,11 +117,15 @@ def wrap_module(module: Any, data: Dataset) -> AbstractModel:
         """A torch module of the user's own: gradients, but no rules for its layers."""
 
         def __init__(self) -> None:
-            sizes = {"alphabet": data.alphabet.name, "window": data.window, "task": task_of(data)}
             weights = next(module.parameters(), torch.zeros(0))
-            recipe = {**sizes, "conditions": list(data.conditions), "architecture": {}}
-            super().__init__(module, recipe, weights.device)
-            self.recipe = {}
+            card = ModelCard(
+                architecture={},
+                alphabet=data.alphabet.name,
+                window=data.window,
+                conditions=tuple(data.conditions),
+                task=task_of(data),
+            )
+            super().__init__(module, card, weights.device)
 
         def logits(self, x: np.ndarray) -> np.ndarray:
             shape = (len(x), len(self.conditions))
