@@ -171,7 +171,7 @@ class PytorchModel(AbstractModel):
         """Write ``network.py`` and ``network.safetensors``; see `AbstractModel.export`."""
         from seqgra.backends.pytorch_export import export_network
 
-        return export_network(self, path_of("folder", folder))
+        return export_network(self.module, self.card, path_of("folder", folder))
 
     @cached_property
     def batch(self) -> int:

@@ -14,9 +14,9 @@ from torch import nn
 
 from seqgra.alphabet import ALPHABETS, DNA, RNA
 from seqgra.backends import pytorch_layers as layers
-from seqgra.backends.pytorch import PytorchModel
 from seqgra.errors import InputError, bad_argument
 from seqgra.fingerprint import replacing, write_atomically
+from seqgra.model import ModelCard
 from seqgra.outputs import own_files
 
 #: Arguments that make a module of PyTorch again, by its class.
@@ -104,13 +104,13 @@ def one_hot(sequences: list[str]) -> torch.Tensor:
 '''
 
 
-def export_network(model: PytorchModel, folder: Path, keras: bytes = b"") -> str:
+def export_network(module: nn.Module, card: ModelCard, folder: Path, keras: bytes = b"") -> str:
     """Write ``network.py`` and ``network.safetensors``, which need no seqgra.
 
     Parameters
     ----------
-    model
-        A network that seqgra has trained.
+    module, card
+        A network that seqgra has trained, and what it is built from.
     folder
         Where to; other files there stay, those of an earlier export are replaced.
     keras
@@ -126,18 +126,18 @@ def export_network(model: PytorchModel, folder: Path, keras: bytes = b"") -> str
     InputError
         If the network is a class of the user's own, or a file there is not of an earlier export.
     """
-    text = source_of(model)
+    text = source_of(module, card)
     with own_files(folder, "export-model") as own:
         write_atomically(own.file("network.py"), text)
         with replacing(own.file("network.safetensors")) as stream:
-            stream.write(save_weights(_state(model.module)))
+            stream.write(save_weights(_state(module)))
         if keras:
             with replacing(own.file("network.keras")) as stream:
                 stream.write(keras)
     return f"network.py, network.safetensors{', network.keras' if keras else ''}"
 
 
-def source_of(model: PytorchModel) -> str:
+def source_of(module: nn.Module, card: ModelCard) -> str:
     """Return the text of a Python file that builds a trained network with PyTorch alone.
 
     Raises
@@ -145,25 +145,25 @@ def source_of(model: PytorchModel) -> str:
     InputError
         If the network is a class of the user's own.
     """
-    if not model.card.architecture:
+    if not card.architecture:
         raise own_module("a torch module of your own")
-    network, _ = model.card.network("model")
+    network, _ = card.network("model")
     if network.module:
         raise own_module(f"the class {network.module}")
-    alphabet = ALPHABETS[model.alphabet]
+    alphabet = ALPHABETS[card.alphabet]
     same = {DNA: '.replace("U", "T")', RNA: '.replace("T", "U")'}.get(alphabet, "")
     links = {"multi-class": "softmax(dim=1)", "multi-label": "sigmoid()"}
     return _FILE.format(
         title="A network that seqgra has trained.",
         letters=len(alphabet.letters),
-        window=model.window,
+        window=card.window,
         alphabet=alphabet.letters,
-        outputs=len(model.conditions),
-        condition_names=ascii(list(model.conditions)),
-        probabilities=f"Their probabilities are logits.{links[model.task]}.",
+        outputs=len(card.conditions),
+        condition_names=ascii(list(card.conditions)),
+        probabilities=f"Their probabilities are logits.{links[card.task]}.",
         example=alphabet.letters[:4],
-        classes=_classes(model.module),
-        module=_expression(model.module, "    "),
+        classes=_classes(module),
+        module=_expression(module, "    "),
         upper=f"sequence.upper(){same}",
     )
 

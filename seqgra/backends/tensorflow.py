@@ -108,7 +108,8 @@ class KerasModel(AbstractModel):
         averages = self.card.averages_strands
         plain = not averages and '"seqgra' not in self.network.to_json()  # no layer of seqgra's own
         target = path_of("folder", folder)
-        return export_network(self.twin, target, keras_file(self.network) if plain else b"")
+        keras = keras_file(self.network) if plain else b""
+        return export_network(self.twin.module, self.card, target, keras)
 
     @property
     def module(self) -> nn.Module:
