@@ -1,11 +1,14 @@
 """At which dataset size a suitable architecture comes within 0.02 of the exact ceiling's PR AUC.
 
     python benchmarks/learns.py [GRAMMAR ...] [--largest 40000]
+    python benchmarks/learns.py --networks [NAME ...] [--grammar mc2-dna150-homer] [--size 16000]
 
 Without names: the toy grammars and the grammars of two classes and HOMER motifs. Each architecture is
 trained with the settings of the demo (Adam 0.002, batch 64, at most 25 epochs, patience 5; data seed 1,
 model seed 0) on growing prefixes of one dataset until it is there. The ceiling is the exact posterior on
 the same 4,000 test examples. Prints a row a grammar; exits with 1 if one was not learnt.
+
+With --networks: shipped networks as their files say, at one size, with three data seeds; a row a network.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 
 from seqgra.dataset import split_size
 from seqgra.evaluate import evaluate
@@ -47,6 +51,7 @@ SETTINGS = {
 }
 SIZES = (2_500, 6_000, 16_000, 40_000, 100_000)
 TEST, CLOSE = 4_000, 0.02
+SEEDS = (1, 2, 3)
 
 
 def pr_auc(model: Path, test: Path, scores: Path) -> float:
@@ -88,11 +93,52 @@ def learn(grammar: str, largest: int, folder: Path) -> bool:
     return close
 
 
+def learn_networks(names: list[str], grammar: str, size: int) -> bool:
+    """Train networks with three data seeds each; print a row for each, and return whether all learnt."""
+    print("| network | ceiling | PR AUC by data seed | median | CPU s a training |")
+    print("|---|---|---|---|---|", flush=True)
+    close = True
+    with tempfile.TemporaryDirectory() as text:
+        folder, file = Path(text), Path("grammars") / f"{grammar}.yaml"
+        simulate(file, folder / "test", seed=0, counts={"test": TEST})
+        counts = {name: split_size(size)[name] for name in ("training", "validation")}
+        for seed in SEEDS:
+            simulate(file, folder / f"data-{seed}", seed=seed, counts=counts)
+        train(
+            folder / "test",
+            "bayes-optimal",
+            folder / "e",
+            size=None,
+            seed=0,
+            backend="bayes-optimal",
+        )
+        ceiling = pr_auc(folder / "e", folder / "test", folder / "e-scores")
+        for name in names:
+            started, reached = time.process_time(), []
+            for seed in SEEDS:
+                model = folder / f"{name}-{seed}"
+                train(folder / f"data-{seed}", name, model, size=size, seed=0, device="cpu")
+                reached.append(pr_auc(model, folder / "test", folder / f"{name}-{seed}-scores"))
+            seconds, middle = (time.process_time() - started) / len(SEEDS), median(reached)
+            values = ", ".join(f"{value:.3f}" for value in reached)
+            print(
+                f"| `{name}` | {ceiling:.3f} | {values} | {middle:.3f} | {seconds:.0f} |",
+                flush=True,
+            )
+            close &= ceiling - middle <= CLOSE
+    return close
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("grammars", nargs="*", choices=[*SUITABLE, []], default=list(SUITABLE))
     parser.add_argument("--largest", type=int, choices=SIZES, default=40_000)
+    parser.add_argument("--networks", nargs="+", metavar="NAME")
+    parser.add_argument("--grammar", default="mc2-dna150-homer")
+    parser.add_argument("--size", type=int, default=16_000)
     options = parser.parse_args()
+    if options.networks:
+        sys.exit(not learn_networks(options.networks, options.grammar, options.size))
     print("| grammar | architecture | ceiling | within 0.02 at | PR AUC by size | CPU s |")
     print("|---|---|---|---|---|---|", flush=True)
     close = True

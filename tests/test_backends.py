@@ -68,12 +68,12 @@ EVERYTHING = [
 ]
 #: What attention, gates and branches are made of: a network of its own, so that neither is too deep.
 COMPOSED = [
-    {"conv": {"filters": 8, "width": 5, "activation": "relu"}},
+    {"conv": {"filters": 4, "width": 5, "reverse_complement": True, "bias": False}},
     {"positional-encoding": "learned"},
     {"positional-encoding": "sinusoidal"},
     {"residual": ["layer-norm", {"attention": {"heads": 2, "positions": "rotary"}}]},
     {"residual": ["layer-norm", {"attention": {"heads": 2, "positions": "relative"}}]},
-    {"conv": {"filters": 16, "width": 3, "groups": 4, "dilation": 2}},
+    {"conv": {"filters": 16, "width": 3, "groups": 4, "dilation": 2, "bias": False}},
     "gate",
     {"squeeze-excite": {"units": 3, "activation": "silu"}},
     {"activation": "leaky-relu"},

@@ -171,6 +171,8 @@ class Conv(Part):
     groups: Positive = 1
     padding: Annotated[str | int, AfterValidator(_padding)] = "same"
     activation: Activation = "none"
+    #: Whether each filter has a summand; before batch normalisation it changes nothing.
+    bias: bool = True
     reverse_complement: bool = False
 
     @model_validator(mode="after")
@@ -212,10 +214,10 @@ class Conv(Part):
         return (padded - reach) // self.stride + 1
 
     def cost(self, shape: Shape) -> Cost:
-        """Return the weights and one bias a filter, and their products at every position."""
+        """Return the weights and biases, and their products at every position."""
         weights = shape.channels // self.groups * self.width
         times = self.channels * weights * self._length(shape.length)
-        return Cost(self.filters * (weights + 1), times, shape.values)
+        return Cost(self.filters * (weights + self.bias), times, shape.values)
 
 
 class Dense(Part):

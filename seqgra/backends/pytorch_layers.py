@@ -434,6 +434,7 @@ def _convolution(layer: Conv, shape: Shape) -> nn.Conv1d:
         stride=layer.stride,
         dilation=layer.dilation,
         groups=layer.groups,
+        bias=layer.bias,
         padding=0 if layer.padding == "valid" else layer.padding,
     )
 

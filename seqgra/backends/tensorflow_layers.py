@@ -67,11 +67,12 @@ class SharedConv1D(keras.layers.Conv1D):
     def call(self, inputs: Any) -> Any:
         """Return both strands' channels, those of the reverse strand in reversed order."""
         kernel = keras.ops.concatenate([self.kernel, keras.ops.flip(self.kernel)], axis=2)
-        bias = keras.ops.concatenate([self.bias, keras.ops.flip(self.bias)])
         outputs = keras.ops.conv(
             inputs, kernel, padding=self.padding, dilation_rate=self.dilation_rate
         )
-        return outputs + bias
+        if not self.use_bias:
+            return outputs
+        return outputs + keras.ops.concatenate([self.bias, keras.ops.flip(self.bias)])
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return twice the channels of an ordinary convolution."""
@@ -261,6 +262,7 @@ class Builder:
         kind = SharedConv1D if layer.reverse_complement else keras.layers.Conv1D
         options = {"strides": layer.stride, "dilation_rate": layer.dilation, "padding": padding}
         options |= {"groups": layer.groups} if layer.groups > 1 else {}
+        options |= {} if layer.bias else {"use_bias": False}
         return self._add(kind, values, layer.filters, layer.width, **options)
 
     def _recurrent(self, layer: Lstm | Gru, values: Any) -> Any:
@@ -331,8 +333,8 @@ def _array(values: torch.Tensor) -> np.ndarray:
 def _to_keras(part: nn.Module) -> Iterator[list[np.ndarray]]:
     """Yield the weights of the Keras layers that a PyTorch module corresponds to."""
     if isinstance(part, nn.Conv1d):
-        assert part.bias is not None
-        yield [_array(part.weight).transpose(2, 1, 0), _array(part.bias)]
+        weight = _array(part.weight).transpose(2, 1, 0)
+        yield [weight] if part.bias is None else [weight, _array(part.bias)]
     elif isinstance(part, nn.Linear):
         yield [_array(part.weight).T, _array(part.bias)]
     elif isinstance(part, nn.BatchNorm1d):
@@ -377,7 +379,8 @@ def _to_torch(part: nn.Module, given: list[list[np.ndarray]]) -> dict[str, np.nd
     """Return a PyTorch module's weights by name, from its Keras layers' weights."""
     first = given[0]
     if isinstance(part, nn.Conv1d):
-        return {"weight": first[0].transpose(2, 1, 0), "bias": first[1]}
+        biases = dict(zip(["bias"], first[1:], strict=False))
+        return {"weight": first[0].transpose(2, 1, 0), **biases}
     if isinstance(part, nn.Linear):
         return {"weight": first[0].T, "bias": first[1]}
     if isinstance(part, nn.BatchNorm1d):
