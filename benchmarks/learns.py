@@ -131,7 +131,7 @@ def learn_networks(names: list[str], grammar: str, size: int) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("grammars", nargs="*", choices=[*SUITABLE, []], default=list(SUITABLE))
+    parser.add_argument("grammars", nargs="*", metavar="GRAMMAR", help=f"of {', '.join(SUITABLE)}")
     parser.add_argument("--largest", type=int, choices=SIZES, default=40_000)
     parser.add_argument("--networks", nargs="+", metavar="NAME")
     parser.add_argument("--grammar", default="mc2-dna150-homer")
@@ -142,7 +142,9 @@ def main() -> None:
     print("| grammar | architecture | ceiling | within 0.02 at | PR AUC by size | CPU s |")
     print("|---|---|---|---|---|---|", flush=True)
     close = True
-    for grammar in options.grammars:
+    if unknown := set(options.grammars) - SUITABLE.keys():
+        parser.error(f"no network is named for {', '.join(sorted(unknown))}")
+    for grammar in options.grammars or SUITABLE:
         with tempfile.TemporaryDirectory() as folder:
             close &= learn(grammar, options.largest, Path(folder))
     sys.exit(not close)

@@ -167,6 +167,8 @@ def _job(
     resolved = load_architecture(name)
     if not isinstance(resolved, Network):
         backend = resolved.backend
+    else:
+        (backend,) = resolved.backends((backend,))
     exact = isinstance(resolved, BayesOptimal)
     opened = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
     if size is None and not exact:

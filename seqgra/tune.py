@@ -113,6 +113,7 @@ def tune(
     if not isinstance(network, Network):
         raise bad_input(architecture, "", "has no optimiser; only networks are tuned")
     opened = open_dataset(dataset)
+    (backend,) = network.backends((backend,))
     network = ready_network(network, architecture, backend, opened)
     found = architecture_fingerprint(network, with_candidates=True)
     require_unchanged(architecture, found, expected)

@@ -566,3 +566,28 @@ def test_attention_sees_order_if_it_has_positions(sees, moves):
     x = torch.randn(3, 4, 12, dtype=torch.float64)
     permuted = x[:, :, torch.randperm(12)]
     assert torch.allclose(module(x), module(permuted)) is not moves
+
+
+def test_a_grid_holds_networks_of_both_libraries(tmp_path, tiny_grammar):
+    folder = tmp_path / "architectures"
+    folder.mkdir()
+    (folder / "keras.yaml").write_text("layers: [flatten]\nbackend: tensorflow\n")
+    (folder / "torch.yaml").write_text("layers: [flatten]\nbackend: pytorch\n")
+    grid = grid_of(tmp_path, tiny_grammar, ["keras", "torch", "fc10", "kmer-logistic-regression"])
+    assert {cell.architecture: cell.backend for cell in grid.cells} == {
+        "keras": "tensorflow",
+        "torch": "pytorch",
+        "fc10": "pytorch",
+        "kmer-logistic-regression": "sklearn",
+    }
+    both = grid_of(tmp_path, tiny_grammar, ["keras", "fc10"], backends=["pytorch", "tensorflow"])
+    assert len(both.cells) == 3
+    prints = {
+        architecture_fingerprint(load_architecture(folder / f"{n}.yaml"))
+        for n in ("keras", "torch")
+    }
+    assert len(prints) == 1, "the backend is a part of a model's identity already"
+    with pytest.raises(
+        InputError, match=r"layers\.yaml: backend: is 'jax'; expected 'pytorch' or 'tensorflow'"
+    ):
+        resolve_architecture({"layers": ["flatten"], "backend": "jax"}, "layers.yaml")

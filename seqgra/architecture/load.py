@@ -67,7 +67,11 @@ def resolve_architecture(content: Any, file: str, source: str | None = None) -> 
         Holding every problem found.
     """
     model: type[Architecture] = Network
-    if isinstance(content, dict) and "backend" in content:
+    if (
+        isinstance(content, dict)
+        and not content.keys() & {"layers", "module"}
+        and "backend" in content
+    ):
         model = BayesOptimal if content["backend"] == "bayes-optimal" else Baseline
     architecture, problems = validate(model, content, file)
     raise_problems(problems)
@@ -82,7 +86,9 @@ def architecture_fingerprint(architecture: Architecture, *, with_candidates: boo
     Defaults are left out, so that a key that a later version adds does not rename every model.
     With candidates it is that of all that can change a tuning as well.
     """
-    unused = {"description"} if with_candidates else {"description", "tune"}
+    unused = {"description", "backend"} if isinstance(architecture, Network) else {"description"}
+    if not with_candidates:
+        unused |= {"tune"}
     content = architecture.model_dump(mode="json", exclude=unused, exclude_defaults=True)
     if isinstance(architecture, Network) and architecture.module:
         content["source"] = architecture.source

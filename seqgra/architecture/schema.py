@@ -68,6 +68,8 @@ class Network(Strict):
     """
 
     description: str = ""
+    #: What trains it whatever the grid or the command says; None: what they say.
+    backend: Literal["pytorch", "tensorflow"] | None = None
     layers: Annotated[tuple[Layer, ...], BeforeValidator(read_layers)] = ()
     module: Annotated[str, AfterValidator(_module)] | None = None
     options: dict[str, Any] = Field(default_factory=dict)
@@ -90,6 +92,10 @@ class Network(Strict):
         if self.options and self.module is None:
             raise ValueError("options are those of a module; there is none")
         return self
+
+    def backends(self, otherwise: tuple[str, ...]) -> tuple[str, ...]:
+        """Return what trains it, where a grid or a command says `otherwise`."""
+        return otherwise if self.backend is None else (self.backend,)
 
     @property
     def source(self) -> str:

@@ -23,7 +23,7 @@ from seqgra.outputs import own_files
 _ARGUMENTS: dict[type[nn.Module], Callable[[Any], str]] = {
     nn.Conv1d: lambda m: (
         f"{m.in_channels}, {m.out_channels}, {m.kernel_size[0]}, stride={m.stride[0]}, "
-        f"padding={m.padding!r}, dilation={m.dilation[0]}, groups={m.groups}"
+        f"padding={m.padding!r}, dilation={m.dilation[0]}, groups={m.groups}, bias={m.bias is not None}"
     ),
     nn.Linear: lambda m: f"{m.in_features}, {m.out_features}",
     nn.BatchNorm1d: lambda m: f"{m.num_features}, eps={m.eps}, momentum={m.momentum}",

@@ -191,7 +191,7 @@ class Grid:
         return tuple(
             Cell(grammar, size, data_seed, name, backend, model_seed)
             for grammar, name in itertools.product(self.sources, self.config.architectures)
-            for backend in self._backends(name)
+            for backend in self.backends(name)
             for size, data_seed, model_seed in self._runs(grammar, name)
         )
 
@@ -206,9 +206,12 @@ class Grid:
         sizes = filter(source.holds, sorted(c.sizes))
         return itertools.product(sizes, c.data_seeds, self._model_seeds(architecture))
 
-    def _backends(self, architecture: str) -> tuple[str, ...]:
+    def backends(self, architecture: str) -> tuple[str, ...]:
+        """Return what trains an architecture: what its file says, or the config."""
         resolved = self.architectures[architecture]
-        return self.config.backends if isinstance(resolved, Network) else (resolved.backend,)
+        if isinstance(resolved, Network):
+            return resolved.backends(self.config.backends)
+        return (resolved.backend,)
 
     def _model_seeds(self, architecture: str) -> tuple[int, ...]:
         """Return the model seeds: one for a baseline, whose fit has no random part."""

@@ -47,7 +47,7 @@ def _shape_problems(grid: Parts) -> Iterator[Problem]:
             file = f"{grid.file}: architectures.{name}"
             setting = (grammar.alphabet, grammar.longest, grammar.task)
             try:
-                check_fit(network, *setting, file, grid.config.backends)
+                check_fit(network, *setting, file, network.backends(grid.config.backends))
                 _try_module(grid, network, grammar, file)
             except InputError as error:
                 for problem in error.problems:
@@ -61,7 +61,7 @@ def _try_module(grid: Parts, network: Network, grammar: Grammar, file: str) -> N
     letters = len(ALPHABETS[grammar.alphabet].letters)
     sizes = Sizes(letters, grammar.longest, len(grammar.conditions))
     with custom_code(True):
-        for backend in grid.config.backends:
+        for backend in network.backends(grid.config.backends):
             if backend not in NETWORK_BACKENDS:
                 continue  # said elsewhere
             module = backend_module(backend)
