@@ -46,8 +46,8 @@ RESULTS_VERSIONS = {
     "export": 1,
     "fit": 4,
     "filters": 1,
-    "construct": 1,
-    "probe": 1,
+    "construct": 2,
+    "probe": 2,
 }
 _DATASET = r"dataset\.json|(training|validation|test)\.((x|y|y_true)\.npy|elements\.parquet"
 _FIGURE = r"\.(svg|pdf|png)"

@@ -1,6 +1,8 @@
 """Constructed sequences: their distribution, and what differs between arms; probes: known answers."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,7 +23,7 @@ from seqgra.probe import (
     read_constructed,
 )
 from seqgra.probe.designs import BACKGROUNDS, Designer
-from seqgra.probe.measures import bootstrap_weights, weighted_mean
+from seqgra.probe.measures import bootstrap_weights, estimate, weighted_mean
 from seqgra.results import PROBE_COLUMNS
 from seqgra.simulate import simulate
 from seqgra.train import train
@@ -71,6 +73,35 @@ POSITION = (
     + """
   early: {rules: [{elements: [a], position: [1, 10]}]}
   late: {rules: [{elements: [a], position: [35, 45]}]}
+"""
+)
+
+
+#: Which of two gaps of a chain is the long one; its span and the positions of its ends are the same.
+CHAIN = (
+    HEAD.replace("window: 60", "window: 80").replace(
+        "conditions:", "  c: {kmers: {TGATTACAGG: 1}}\nconditions:"
+    )
+    + """
+  near:
+    rules:
+      - elements: [a, b, c]
+        spacing: [{elements: [a, b], gap: [0, 4]}, {elements: [b, c], gap: [20, 24]}]
+  far:
+    rules:
+      - elements: [a, b, c]
+        spacing: [{elements: [a, b], gap: [20, 24]}, {elements: [b, c], gap: [0, 4]}]
+"""
+)
+AND = (
+    HEAD
+    + """
+  both: {rules: [{elements: [a]}, {elements: [b]}]}
+  one:
+    mode: mutually-exclusive
+    rules:
+      - {elements: [a], copies: 2, probability: 0.5}
+      - {elements: [b], copies: 2, probability: 0.5}
 """
 )
 
@@ -129,7 +160,11 @@ def summary(table, name):
     return table[(table["property"] == name) & (table["level"] == "summary")]
 
 
-WORDS = {"a": (b"ACCTTGAGCA", b"ACCTTGTGCA"), "b": (b"GGTCAACTTC",)}
+WORDS = {
+    "a": (b"ACCTTGAGCA", b"ACCTTGTGCA"),
+    "b": (b"GGTCAACTTC",),
+    "c": (b"TGATTACAGG",),
+}
 
 
 def starts(x, element):
@@ -206,7 +241,29 @@ def test_one_element_is_held_at_the_same_places_for_both_gaps(made):
             assert set(starts(x, "b") - starts(x, "a") - 10) <= set(gaps)
 
 
+def test_each_element_of_a_chain_is_held_once_and_gaps_are_those_of_the_conditions(made):
+    constructed = made(CHAIN)
+    design = next(d for d in constructed.designs if d.property == "spacing")
+    assert [cell.place for cell in design.cells] == [f"element {n} of 3 held" for n in (1, 2, 3)]
+    small, large = set(range(5)), set(range(20, 25))
+    for cell, held in zip(design.cells, "abc", strict=True):
+        near, far = (constructed.x[rows] for rows in cell.arms.values())
+        assert (starts(near, held) == starts(far, held)).all()
+        assert np.unique(starts(near, held)).size > 8
+        for x, gaps in ((near, (small, large)), (far, (large, small))):
+            assert set(starts(x, "b") - starts(x, "a") - 10) <= gaps[0]
+            assert set(starts(x, "c") - starts(x, "b") - 10) <= gaps[1]
+
+
 # --- measures
+
+
+def test_ends_of_intervals_are_percentiles():
+    draws = np.random.default_rng(0).normal(size=2001)
+    draws[5] = np.nan
+    expected = (draws[0], *np.percentile(np.delete(draws[1:], 4), [2.5, 97.5]))
+    assert estimate(draws) == pytest.approx(expected)
+    assert np.isnan(estimate(np.full(3, np.nan))).all()
 
 
 def test_weighted_means_are_those_of_repeated_examples():
@@ -226,6 +283,8 @@ ASKED = {
     "spacing": SPACING,
     "vocabulary": MOTIF,
     "logic": XOR,
+    "logic of and": AND,
+    "spacing of a chain": CHAIN,
     "strand": STRAND,
     "position": POSITION,
     "confounder": CONFOUNDER,
@@ -237,7 +296,7 @@ def test_the_exact_posterior_knows_every_rule(made, name):
     constructed = made(ASKED[name])
     given = iter(constructed.ceiling)
     posterior = Function(constructed, lambda x: np.array([next(given) for _ in x]))
-    table = probe(posterior, constructed)
+    table, name = probe(posterior, constructed), name.partition(" ")[0]
     assert tuple(table.columns) == PROBE_COLUMNS
     asked = summary(table, name)
     assert len(asked)
@@ -293,6 +352,19 @@ def test_the_place_of_one_element_is_no_spacing(made):
     assert summary(table, "spacing")["score"].tolist() == [0.0]
 
 
+def test_a_sum_with_a_threshold_knows_and_but_one_motif_does_not(made):
+    def both(x):
+        sites = (starts(x, "a") >= 0).astype(float) + (starts(x, "b") >= 0)
+        return np.stack([sites - 1.5, np.zeros(len(x))], axis=1)
+
+    def one(x):
+        return np.stack([(starts(x, "a") >= 0) - 0.5, np.zeros(len(x))], axis=1)
+
+    found = [summary(probe(Function(made(AND), f), made(AND)), "logic") for f in (both, one)]
+    assert [table["score"].tolist() for table in found] == [[1.0], [0.0]]
+    assert found[0]["shortcut"].tolist() == ["best score of one motif"]
+
+
 def test_a_sum_of_elements_does_not_know_exclusive_or(made):
     def total(x):
         sites = (starts(x, "a") >= 0).astype(float) + (starts(x, "b") >= 0)
@@ -341,6 +413,41 @@ def test_an_inexact_posterior_grades_nothing(made):
     assert set(table["reason"]) == {"the posterior of this grammar is an estimate"}
 
 
+# --- the examples of docs/probes.md
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory):
+    """Return the blocks of Python, of a small grammar, and the names that the first ones leave."""
+    file = tmp_path_factory.mktemp("docs") / "order.yaml"
+    file.write_text(ORDER)
+    text = (Path(__file__).parents[1] / "docs" / "probes.md").read_text()
+    blocks = re.findall(r"```python\n(.+?)```", text, re.S)
+    assert len(blocks) == 3
+    blocks = [block.replace("mc2-dna150-order", str(file)) for block in blocks]
+    names = {"models": []}
+    grammar = load_grammar(file)
+    data = sg.simulate(grammar, size=100, seed=0)
+    names["model"] = sg.wrap(lambda x: np.zeros((len(x), 2)), data)
+    for block in blocks[:2]:
+        exec(block, names)  # noqa: S102 (of this repository)
+    return blocks, names
+
+
+def test_the_examples_of_the_docs_run(examples):
+    names = examples[1]
+    assert tuple(names["table"].columns) == PROBE_COLUMNS
+    assert (names["table"]["property"] == "order").any()
+
+
+@pytest.mark.slow
+def test_the_keras_example_of_the_docs_runs(examples):
+    blocks, names = examples
+    pytest.importorskip("keras")
+    exec(blocks[2], names)  # noqa: S102 (of this repository)
+    assert tuple(names["table"].columns) == PROBE_COLUMNS
+
+
 # --- folders and wrong input
 
 
@@ -363,6 +470,7 @@ def test_folders_hold_the_same_as_values(tmp_path):
     again = probe_folder(model, tmp_path / "constructed", tmp_path / "a")
     assert again == said.replace("done", "up to date")
     assert probe_folder(model, grammar, tmp_path / "b") == said
+    assert probe_folder(model, tmp_path / "data", tmp_path / "b") == again  # its data's grammar
     one, two = ((tmp_path / name / "probes.csv").read_bytes() for name in "ab")
     assert one == two
     assert probe_folder(model, grammar, tmp_path / "a") == again  # the same sequences

@@ -31,7 +31,8 @@ def add_probe(verbs: Verbs) -> None:
     parser.add_argument("model", type=Path, help="folder made by seqgra train")
     parser.add_argument(
         "constructed",
-        help="folder made by seqgra construct; or a grammar, a YAML file or a name in grammars/",
+        help="folder made by seqgra construct; or a grammar, a YAML file or a name in grammars/; or the "
+        "dataset that the model was trained on, if seqgra simulate made it",
     )
     add_output(parser, "PROBES")
     parser.add_argument(

@@ -40,6 +40,9 @@ KNOWLEDGE = (
     *("one position", "additive positions", "additive best scores", "best scores"),
 )
 
+#: Known by a classifier that sees one motif, and no other: any function of its best score. Asked for by name.
+ONE_MOTIF = "best score of one motif"
+
 #: Fits to the examples of the first rows (int64) and returns the log odds (M, C) of those of the second.
 Learner = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -90,7 +93,7 @@ def restricted_ceilings(
     resamples
         Bootstrap draws of the scored examples for the standard errors; 0: none, errors are NaN.
     knows
-        Which of `KNOWLEDGE`.
+        Which of `KNOWLEDGE`, or `ONE_MOTIF`.
 
     Returns
     -------
@@ -139,6 +142,14 @@ def _candidates(
     if name == "composition":
         return _regressions(_with_squares(_scaled(_shares(grammar, drawn.x))), truth)
     motif, strand = motifs_of(grammar)
+    if name == ONE_MOTIF:
+        scaled = _scaled(_scores(grammar, motif, drawn.x))
+        strands = 2 if grammar.alphabet == "DNA" else 1
+        parts = [
+            csr_array(_with_squares(scaled[:, first : first + strands]))
+            for first in range(0, scaled.shape[1], strands)
+        ]
+        return _regressions(_best_motif(parts, truth, fitting), truth)
     if name in ("additive best scores", "best scores"):
         scores = _scores(grammar, motif, drawn.x)
         scaled = _scaled(scores)

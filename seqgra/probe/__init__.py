@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from seqgra.dataset import open_dataset
 from seqgra.errors import InputError, Problem, bad_input
 from seqgra.fingerprint import Draft, Identity, claim, identity_of, require_run, verify_file
 from seqgra.grammar.load import find_grammar, grammar_fingerprint, load_grammar
@@ -348,8 +349,8 @@ def probe_folder(
     model
         Folder of a trained model.
     constructed
-        Folder made by ``seqgra construct``, or a grammar (name or file), whose sequences are constructed
-        for this call alone.
+        Folder made by ``seqgra construct``; or a grammar (name or file) or a dataset made by ``seqgra
+        simulate``, of whose grammar sequences are constructed for this call alone.
     folder
         Where ``probes.csv`` goes.
     seed
@@ -370,11 +371,19 @@ def probe_folder(
     """
     run = require_run(model, "train")
     sequences: Callable[[], Constructed]
-    if Path(constructed).is_dir():
-        fingerprint = str(require_run(Path(constructed), "construct")["fingerprint"])
+    made = (
+        require_run(Path(constructed), "construct", "simulate")
+        if Path(constructed).is_dir()
+        else {}
+    )
+    if made.get("verb") == "construct":
+        fingerprint = str(made["fingerprint"])
         sequences = partial(read_constructed, Path(constructed))
     else:
-        resolved = load_grammar(find_grammar(str(constructed)))
+        if made:
+            resolved = open_dataset(Path(constructed)).grammar
+        else:
+            resolved = load_grammar(find_grammar(str(constructed)))
         fingerprint = constructed_identity(grammar_fingerprint(resolved), seed).fingerprint
         sequences = partial(construct, resolved, seed)
     with claim(folder, probes_identity(str(run["fingerprint"]), fingerprint)) as draft:

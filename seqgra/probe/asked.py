@@ -14,7 +14,7 @@ from seqgra.grammar.schema import Grammar, Rule
 from seqgra.law.ceiling import NEEDED, areas_of, draw_examples
 from seqgra.law.law import compile_law
 from seqgra.law.posterior import compile_posterior
-from seqgra.law.restricted import restricted_ceilings
+from seqgra.law.restricted import ONE_MOTIF, restricted_ceilings
 from seqgra.metrics import log_odds
 
 #: Property -> what a classifier that lacks it may know at most. A sum of positions of both elements is not
@@ -24,7 +24,7 @@ LACKING = {
     "position": ("composition", "best scores"),
     "order": ("composition", "best scores", "one position"),
     "spacing": ("composition", "best scores", "one position"),
-    "logic": ("additive best scores",),
+    "logic": (ONE_MOTIF,),  # a sum of motifs with a threshold is AND
 }
 #: Property -> changes of every rule that leave it open.
 OPEN: dict[str, dict[str, object]] = {

@@ -356,7 +356,7 @@ class Designer:
     # --- spacing
 
     def _spacing(self) -> Iterator[Design]:
-        """Pairs of conditions that place the same two elements at other gaps: one held, the other moved."""
+        """Pairs of conditions that place the same elements at other gaps: one held, the others moved."""
         for condition, other in self.pairs:
             for mine, theirs in itertools.product(self._rules(condition), self._rules(other)):
                 if not _other_gaps(mine, theirs):
@@ -368,13 +368,15 @@ class Designer:
                     continue
                 cells = [
                     cell
-                    for held in (0, 1)
+                    for held in range(len(mine.slots))
                     if (cell := self._held(condition, other, mine, theirs, held)) is not None
                 ]
-                if len(cells) < 2:
+                if len(cells) < len(mine.slots):
                     yield replace(found, reason=_NO_ROOM)
                     continue
                 yield replace(found, cells=tuple(cells))
+                if len(mine.slots) > 2:
+                    continue
                 curve = tuple(self._spacing_curve(condition, other, mine, theirs))
                 yield replace(found, property="spacing curve", cells=curve)
 
@@ -392,27 +394,45 @@ class Designer:
     def _held(
         self, condition: int, other: int, mine: RuleBlock, theirs: RuleBlock, held: int
     ) -> Cell | None:
-        """Hold the left (0) or the right (1) element at places where the gaps of both conditions fit."""
-        pairs = [(condition, mine), (other, theirs)]
-        sides = [self._sides(number, block) for number, block in pairs]
-        largest = np.maximum(sides[0].gap, sides[1].gap)
-        room = self.construction.law.window - sides[0].widths.sum(axis=0) - largest
-        usable = (room >= 0) & (sides[0].widths == sides[1].widths).all(axis=0)
-        offset = (self._random.random(DRAWN) * (room + 1)).astype(np.int64)
-        moved = []
-        for (number, block), side in zip(pairs, sides, strict=True):
-            scene = self._set_pair(number, side, side.gap, offset + held * (largest - side.gap))
-            usable &= self._there(number, block) & (side.gap >= 0)
-            usable &= ~overlapping(scene, self.construction.width, self.drawn[number].tied)
-            moved.append(scene)
+        """Hold the n-th element from the left at places where the blocks of both conditions fit."""
+        width, many = self.construction.width, len(mine.slots)
+        rows, usable = np.arange(DRAWN)[:, None], np.ones(DRAWN, bool)
+        starts, spans, shown = [], [], []
+        for number, block in ((condition, mine), (other, theirs)):
+            placed = self.drawn[number].placed
+            order = np.array(block.slots)[np.argsort(placed.start[:, block.slots], axis=1)]
+            start = placed.start[rows, order].astype(np.int64)
+            end = start + width[placed.element[rows, order]]
+            usable &= self._there(number, block) & (start[:, 1:] >= end[:, :-1]).all(axis=1)
+            starts.append(start[:, held])
+            spans.append((start[:, held] - start.min(axis=1), end.max(axis=1) - start[:, held]))
+            shown.append((placed.element[rows, order], placed.strand[rows, order]))
+        for one, two in zip(*shown, strict=True):  # the same elements, facing the same way
+            usable &= (one == two).all(axis=1)
+        before, after = (np.maximum(*sides) for sides in zip(*spans, strict=True))
+        room = self.construction.law.window - before - after
+        place = before + (self._random.random(DRAWN) * (room + 1)).astype(np.int64)
+        usable &= room >= 0
+        scenes = []
+        for number, block, start in zip((condition, other), (mine, theirs), starts, strict=True):
+            placed = self.drawn[number].placed
+            scene = placed._replace(start=placed.start.copy())
+            scene.start[:, block.slots] += (place - start)[:, None].astype(np.int32)
+            usable &= ~overlapping(scene, width, self.drawn[number].tied)
+            scenes.append(scene)
         chosen = np.flatnonzero(usable)[:BACKGROUNDS]
         if len(chosen) < FEWEST:
             return None
         arms = {
-            "condition": self._arm(condition, moved[0], chosen),
-            "other": self._arm(other, moved[1], chosen),
+            "condition": self._arm(condition, scenes[0], chosen),
+            "other": self._arm(other, scenes[1], chosen),
         }
-        return Cell(None, f"{('left', 'right')[held]} element held", arms)
+        which = (
+            ("left element", "right element")[held]
+            if many == 2
+            else f"element {held + 1} of {many}"
+        )
+        return Cell(None, f"{which} held", arms)
 
     def _set_pair(self, condition: int, side: _Sides, gap: np.ndarray, start: np.ndarray) -> Placed:
         """Return the placements with a pair at given gaps and starts, int64 (N,)."""
@@ -744,14 +764,17 @@ def gap_bins(gaps: np.ndarray, weights: np.ndarray, most: int) -> list[tuple[int
 
 
 def _other_gaps(mine: RuleBlock, theirs: RuleBlock) -> bool:
-    """Return whether two pairs have the same elements in the same order, at other gaps."""
-    if not (
-        len(mine.slots) == len(theirs.slots) == 2 and len(mine.edges) == len(theirs.edges) == 1
-    ):
+    """Return whether two blocks have the same elements in the same order, at other gaps."""
+    if not 1 < len(mine.slots) == len(theirs.slots) or mine.elements != theirs.elements:
         return False
-    one, two = mine.edges[0], theirs.edges[0]
-    same_order = _elements_of(mine, one) == _elements_of(theirs, two) and one.random == two.random
-    return same_order and _gaps_differ(one, two)
+    edges = [
+        [
+            (block.slots.index(e.parent), block.slots.index(e.child), e.after, e.random)
+            for e in block.edges
+        ]
+        for block in (mine, theirs)
+    ]
+    return edges[0] == edges[1] and any(map(_gaps_differ, mine.edges, theirs.edges))
 
 
 def _elements_of(block: RuleBlock, edge: Edge) -> tuple[tuple[int, ...], tuple[int, ...]]:

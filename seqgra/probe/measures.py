@@ -9,6 +9,7 @@ computed in each draw.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ DRAWS = 2000
 #: Accuracy above chance below which a shift is not graded.
 LEAST_ACCURACY = 0.1
 AT_CHANCE = "the exact posterior is not shown to be above chance"
-_TAIL = 2.5
+_TAIL = 0.025
 
 
 class Estimate(NamedTuple):
@@ -108,8 +109,12 @@ class Logits(NamedTuple):
         return np.asarray(top[:, list(among).index(condition)] / top.sum(axis=1))
 
 
+@lru_cache(maxsize=1)
 def bootstrap_weights(seed: int) -> np.ndarray:
-    """Return how often each background counts: float32 (1 + DRAWS, BACKGROUNDS), the first row all ones."""
+    """Return how often each background counts: float32 (1 + DRAWS, BACKGROUNDS), the first row all ones.
+
+    It is shared by all models and must not be changed.
+    """
     generator = np.random.Generator(stream(seed, "bootstrap", "constructed", 0))
     drawn = generator.multinomial(BACKGROUNDS, np.full(BACKGROUNDS, 1 / BACKGROUNDS), size=DRAWS)
     return np.concatenate([np.ones((1, BACKGROUNDS)), drawn]).astype(np.float32)
@@ -118,16 +123,25 @@ def bootstrap_weights(seed: int) -> np.ndarray:
 def weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the mean of values (n,), of backgrounds 0 to n - 1, in each draw: float64 (D,)."""
     own = weights[:, : len(values)]
-    return np.asarray((own @ values) / np.maximum(own.sum(axis=1), 1e-9), np.float64)
+    total = (own @ values.astype(np.float32)).astype(np.float64)
+    if len(values) == BACKGROUNDS:  # each draw holds as many
+        return np.asarray(total / BACKGROUNDS)
+    return np.asarray(total / np.maximum(own.sum(axis=1), 1e-9), np.float64)
 
 
 def estimate(draws: np.ndarray) -> Estimate:
     """Return the first value and the 2.5 and 97.5 % quantiles of the others."""
-    rest = draws[1:][np.isfinite(draws[1:])]
+    rest = draws[1:]
+    if not np.isfinite(rest).all():
+        rest = rest[np.isfinite(rest)]
     if not np.isfinite(draws[0]) or not rest.size:
-        return Estimate(float("nan"), float("nan"), float("nan"))
-    low, high = np.percentile(rest, [_TAIL, 100 - _TAIL])
-    return Estimate(float(draws[0]), float(low), float(high))
+        return NOTHING
+    places = np.array([_TAIL, 1 - _TAIL]) * (len(rest) - 1)
+    below = places.astype(np.int64)
+    above = np.minimum(below + 1, len(rest) - 1)
+    ordered = np.partition(rest, np.concatenate([below, above]))
+    ends = ordered[below] + (places - below) * (ordered[above] - ordered[below])
+    return Estimate(float(draws[0]), float(ends[0]), float(ends[1]))
 
 
 class Raw(NamedTuple):
