@@ -11,9 +11,10 @@ from scipy import stats
 
 import seqgra as sg
 from seqgra.errors import InputError
-from seqgra.grammar.load import load_grammar
+from seqgra.grammar.load import find_grammar, load_grammar
 from seqgra.law.constructed import Construction
 from seqgra.law.law import compile_law, draw_block
+from seqgra.law.restricted import best_motif_scores, motifs_of
 from seqgra.probe import (
     construct,
     construct_folder,
@@ -503,3 +504,54 @@ def test_a_grammar_without_rules_is_refused(tmp_path):
     text = HEAD.replace("conditions:", "background: human\nconditions:") + "  x: {}\n  y: {}\n"
     with pytest.raises(InputError, match="has no rules"):
         construct(grammar_of(text, tmp_path))
+
+
+# --- shipped grammars
+
+#: What each grammar is made for, which it must ask for.
+MADE_FOR = {
+    "ladder-motif": "vocabulary",
+    "ladder-position": "position",
+    "ladder-orientation": "orientation",
+    "ladder-affinity": "affinity",
+    "ladder-confounder": "confounder",
+    "ladder-order": "order",
+    "ladder-exact-gap": "spacing",
+    "ladder-helical": "spacing",
+    "ladder-near-far": "spacing",
+    "ladder-and": "logic",
+    "ladder-xor": "logic",
+    "hard-order": "order",
+    "hard-spacing": "spacing",
+    "hard-helical": "spacing",
+    "hard-and": "logic",
+    "hard-xor": "logic",
+    "mc2-dna150-homer": "vocabulary",
+    "mc2-dna150-order": "order",
+    "mc2-dna150-spacing": "spacing",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MADE_FOR)
+def test_a_shipped_grammar_asks_for_what_it_is_made_for(name):
+    """The exact posterior has 1, and the best score of each motif, the shortcut, knows no placement."""
+    grammar = load_grammar(find_grammar(name))
+    constructed = construct(grammar)
+    assert constructed.kind == "exact"
+    given = iter(constructed.ceiling)
+    table = probe(Function(constructed, lambda x: np.array([next(given) for _ in x])), constructed)
+    own = summary(table, MADE_FOR[name])
+    assert set(own["asked"]) == {"asked"}
+    assert own["score"].tolist() == [1.0] * len(own)
+    assert (table["score"].isna() | (table["score"] == 1)).all()
+    if MADE_FOR[name] not in ("order", "spacing"):
+        return
+    motif, _ = motifs_of(grammar)
+
+    def best(x):
+        scores = best_motif_scores(grammar, motif, x).sum(axis=1)
+        return np.stack([scores, np.zeros(len(x))], axis=1)
+
+    shortcut = summary(probe(Function(constructed, best), constructed), MADE_FOR[name])
+    assert (shortcut["score"] < 0.1).all()

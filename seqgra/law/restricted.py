@@ -143,7 +143,7 @@ def _candidates(
         return _regressions(_with_squares(_scaled(_shares(grammar, drawn.x))), truth)
     motif, strand = motifs_of(grammar)
     if name == ONE_MOTIF:
-        scaled = _scaled(_scores(grammar, motif, drawn.x))
+        scaled = _scaled(best_motif_scores(grammar, motif, drawn.x))
         strands = 2 if grammar.alphabet == "DNA" else 1
         parts = [
             csr_array(_with_squares(scaled[:, first : first + strands]))
@@ -151,7 +151,7 @@ def _candidates(
         ]
         return _regressions(_best_motif(parts, truth, fitting), truth)
     if name in ("additive best scores", "best scores"):
-        scores = _scores(grammar, motif, drawn.x)
+        scores = best_motif_scores(grammar, motif, drawn.x)
         scaled = _scaled(scores)
         candidates = _regressions(_with_squares(scaled), truth)
         if name == "best scores":
@@ -242,8 +242,23 @@ def _shares(grammar: Grammar, x: np.ndarray) -> np.ndarray:
     return np.asarray(counts / _lengths(x)[:, None])
 
 
-def _scores(grammar: Grammar, motif: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return the best score of each motif in each example, on either strand of DNA: float64 (N, M)."""
+def best_motif_scores(grammar: Grammar, motif: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return the best score of each motif, for DNA on each strand, in each example.
+
+    Parameters
+    ----------
+    grammar
+        Resolved.
+    motif
+        int64 (E,): number of the motif of each element, from `motifs_of`.
+    x
+        uint8 (N, L): letter codes.
+
+    Returns
+    -------
+    ndarray
+        float64 (N, M), of DNA (N, 2 M): log odds in bits, strands of a motif beside each other.
+    """
     letters, background = ALPHABETS[grammar.alphabet].letters, grammar.letter_distribution()
     elements = list(grammar.elements.values())
     columns = [np.zeros((len(x), 0), np.float32)]
