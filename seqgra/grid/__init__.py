@@ -23,6 +23,7 @@ from seqgra.grid.config import GridConfig
 from seqgra.grid.resolved import Resolved
 from seqgra.grid.sources import Source, find_grammar, read_grammar, read_real, with_all_sizes
 from seqgra.grid.variants import architecture_variant
+from seqgra.training import engine_used
 from seqgra.yamlfile import read_yaml, validate
 
 #: Cells that one job holds at most: what a failure or a time limit interrupts at once.
@@ -250,16 +251,26 @@ class Grid:
         architecture, grammar = self.architectures[cell.architecture], self.grammars[cell.grammar]
         network = self.network_sizes[cell.grammar, cell.architecture]
         if stage == "train":
-            return cost.training(architecture, grammar, cell.size, network)
+            compiled = self._compiled(cell)
+            return cost.training(architecture, grammar, cell.size, network, compiled=compiled)
         if stage == "tune":
             plan = self.config.tune
             assert isinstance(architecture, Network) and plan is not None
-            return cost.tuning(architecture, grammar, cell.size, plan, network)
+            compiled = self._compiled(cell)
+            return cost.tuning(architecture, grammar, cell.size, plan, network, compiled)
         if stage == "probe":
             return cost.probing(architecture, grammar, network)
         if stage == "evaluate":
             return cost.evaluation(architecture, grammar, self.test_examples(cell.grammar), network)
         return cost.attribution(architecture, grammar, self.config.attribution, network)
+
+    def _compiled(self, cell: Cell) -> bool:
+        """Whether the compiled engine trains a cell, with the optimiser that its architecture names."""
+        network, plan = self.architectures[cell.architecture], self.config.train
+        if not isinstance(network, Network):
+            return False
+        used = engine_used(network, cell.architecture, cell.backend, plan.engine, plan.device)
+        return used == "compiled"
 
     @cached_property
     def network_sizes(self) -> dict[tuple[str, str], cost.Size]:

@@ -11,6 +11,7 @@ import math
 from typing import NamedTuple
 
 from seqgra.alphabet import ALPHABETS
+from seqgra.architecture.family import family_layers
 from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Network
 from seqgra.architecture.shapes import count_parameters, network_cost
 from seqgra.dataset import split_size
@@ -103,10 +104,11 @@ def training(
     size: int,
     network: Size,
     epochs: int = _EPOCHS_EXPECTED,
+    compiled: bool = False,
 ) -> Cost:
     """Return the cost of one training on a dataset of `size` examples, `network` being its size.
 
-    `epochs` is how many it takes at most.
+    `epochs` is how many it takes at most; `compiled` whether the compiled engine trains it.
     """
     if isinstance(architecture, BayesOptimal):
         return Cost(_EXACT_SECONDS, 300)
@@ -114,6 +116,8 @@ def training(
     if isinstance(architecture, Baseline):
         return Cost(0.3 + size * 2e-4, letters_mib + _feature_mib(architecture, grammar, size))
     per_example = 3e-5 + 1.5e-10 * network.multiplications
+    if compiled:
+        per_example = 5e-7 + 5e-12 * network.multiplications + 3e-10 * network.weights
     epochs = min(architecture.training.epochs, epochs, _EPOCHS_EXPECTED)
     held = 4 * 4 * network.numbers * architecture.training.batch_size
     held += 4 * _COPIES_OF_WEIGHTS * network.weights
@@ -121,9 +125,16 @@ def training(
     return Cost(seconds, letters_mib + held / 2**20)
 
 
-def tuning(network: Network, grammar: Grammar, size: int, plan: TunePlan, large: Size) -> Cost:
+def tuning(
+    network: Network,
+    grammar: Grammar,
+    size: int,
+    plan: TunePlan,
+    large: Size,
+    compiled: bool = False,
+) -> Cost:
     """Return the cost of one tuning: each candidate trained for a few epochs, one after another."""
-    one = training(network, grammar, size, large, plan.epochs)
+    one = training(network, grammar, size, large, plan.epochs, compiled)
     return one._replace(seconds=plan.trials(network) * one.seconds)
 
 
@@ -132,7 +143,9 @@ def evaluation(architecture: Architecture, grammar: Grammar, examples: int, netw
     conditions = len(grammar.conditions)
     if isinstance(architecture, BayesOptimal):
         return Cost(_EXACT_SECONDS + examples * _EXACT_PER_LETTER * grammar.longest, 300)
-    seconds = 0.1 + examples * (3e-6 * (1 + conditions) + 5e-11 * network.multiplications)
+    compiled = isinstance(architecture, Network) and family_layers(architecture) is not None
+    per_example = (5e-12 if compiled else 5e-11) * network.multiplications
+    seconds = 0.1 + examples * (3e-6 * (1 + conditions) + per_example)
     held = 4 * (2 * network.numbers * _BATCH + network.weights) + 100 * examples * conditions
     letters = examples * grammar.longest
     features = _feature_mib(architecture, grammar, examples)
