@@ -40,7 +40,8 @@ class Alphabet(NamedTuple):
         """Return the letters of `codes` (uint8 (L,)); padding is dropped."""
         table = np.full(256, ord(self.unknown), np.uint8)
         table[: len(self.letters)] = np.frombuffer(self.letters.encode(), np.uint8)
-        return table[codes[codes != PADDING]].tobytes().decode()
+        result: str = table[codes[codes != PADDING]].tobytes().decode()
+        return result
 
 
 def count_codes(x: np.ndarray, first: int, end: int) -> np.ndarray:

@@ -300,7 +300,8 @@ class Dataset:
         if array.shape != shape or array.dtype != np.uint8:
             held = f"{array.dtype} {array.shape}; expected uint8 {shape}"
             raise bad_input(path, "", f"holds {held}; {delete_and_make_again(self.folder)}")
-        return array[:wanted]
+        result: np.ndarray = array[:wanted]
+        return result
 
     def verify(self, *sets: str) -> None:
         """Compare the arrays of the named sets with their checksums.

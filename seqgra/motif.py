@@ -402,7 +402,8 @@ def _least(
         )
         common = np.minimum(widths[:, None], widths + offset) - first
         least = np.where(common >= needed, np.minimum(least, total), least)
-    return np.maximum(least, 0)
+    result: np.ndarray = np.maximum(least, 0)
+    return result
 
 
 def _padded(elements: Sequence[np.ndarray], widest: int, background: np.ndarray) -> np.ndarray:

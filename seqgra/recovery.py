@@ -355,7 +355,8 @@ def placed_instances(
         *(table[name].to_numpy() for name in ("role", "condition", "explained"))
     )
     columns = ["row", "element", "start", "end", "strand"]
-    return table.loc[told, columns].reset_index(drop=True)
+    result: pd.DataFrame = table.loc[told, columns].reset_index(drop=True)
+    return result
 
 
 def instance_recall(

@@ -235,8 +235,10 @@ def balanced_weights(y: np.ndarray, task: str) -> np.ndarray:
     examples, conditions = y.shape
     counts = np.maximum(y.sum(axis=0, dtype=float), 0.5)
     if task == MULTI_LABEL:
-        return (np.maximum(examples - counts, 0.5) / counts).astype(np.float32)
-    return (examples / (conditions * counts)).astype(np.float32)
+        weights = np.maximum(examples - counts, 0.5) / counts
+    else:
+        weights = examples / (conditions * counts)
+    return np.asarray(weights, np.float32)
 
 
 def mean_loss(

@@ -134,6 +134,15 @@ def test_the_ten_lines_of_the_library_as_written(installed, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_ten_lines_are_typed(tmp_path):
+    """By the checkout, whose cache of types `make lint` has filled."""
+    (tmp_path / "lines.py").write_text(ten_lines())
+    command = [sys.executable, "-m", "mypy", "--strict", tmp_path / "lines.py"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.slow
 def test_a_new_project_runs(installed, tmp_path):
     installed.run(tmp_path, "seqgra", "init", "my-project")
     project = tmp_path / "my-project"

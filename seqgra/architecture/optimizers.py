@@ -118,7 +118,8 @@ class Optimizer(Strict):
     @property
     def settings(self) -> Settings:
         """The chosen optimiser."""
-        return next(value for _, value in self if value is not None)
+        result: Settings = next(value for _, value in self if value is not None)
+        return result
 
     @property
     def learning_rate(self) -> float:

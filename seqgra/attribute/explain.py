@@ -225,7 +225,8 @@ def _is_correct(logits: np.ndarray, target: np.ndarray, task: str) -> np.ndarray
     logits = logits.astype(np.float64)
     own = logits[np.arange(len(target)), target]
     if task == "multi-label":
-        return own > 0
+        return np.asarray(own > 0)
     with np.errstate(over="ignore"):
         odds_against = np.exp(logits - own[:, None]).sum(axis=1)
-    return odds_against < 2
+    result: np.ndarray = odds_against < 2
+    return result

@@ -43,7 +43,8 @@ def one_hot(x: np.ndarray, letters: int) -> np.ndarray:
     [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
     """
     codes = np.arange(letters, dtype=np.uint8)[:, None]
-    return (x[:, None, :] == codes).astype(np.float32)
+    result: np.ndarray = (x[:, None, :] == codes).astype(np.float32)
+    return result
 
 
 def gradient(gradients: Gradients, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -63,17 +64,20 @@ def gradient(gradients: Gradients, inputs: np.ndarray, target: np.ndarray) -> np
     ndarray
         float32 (N, A, L).
     """
-    return gradients(inputs, target) * _has_letter(inputs)
+    result: np.ndarray = gradients(inputs, target) * _has_letter(inputs)
+    return result
 
 
 def saliency(gradients: Gradients, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Return |df / dx_la| (doi:10.48550/arXiv.1312.6034); arguments as in `gradient`."""
-    return np.abs(gradient(gradients, inputs, target))
+    result: np.ndarray = np.abs(gradient(gradients, inputs, target))
+    return result
 
 
 def gradient_x_input(gradients: Gradients, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Return x_la df / dx_la (doi:10.48550/arXiv.1605.01713); arguments as in `gradient`."""
-    return gradients(inputs, target) * inputs
+    result: np.ndarray = gradients(inputs, target) * inputs
+    return result
 
 
 def integrated_gradients(
@@ -192,7 +196,8 @@ def smooth_gradient(
         drawn = [g.standard_normal(inputs.shape[1:], np.float32) for g in generators]
         points = inputs + np.float32(noise) * np.array(drawn).reshape(inputs.shape) * letter
         total += gradients(points, target)
-    return (total / samples * letter).astype(np.float32)
+    result: np.ndarray = (total / samples * letter).astype(np.float32)
+    return result
 
 
 def deep_lift(
@@ -222,7 +227,8 @@ def deep_lift(
 
 def class_activation(maps: Maps, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Return Grad-CAM's map at the observed letters (doi:10.1109/ICCV.2017.74)."""
-    return (maps(inputs, target)[:, None, :] * inputs).astype(np.float32)
+    result: np.ndarray = (maps(inputs, target)[:, None, :] * inputs).astype(np.float32)
+    return result
 
 
 def _stream(row: np.ndarray, purpose: str) -> np.random.PCG64:
@@ -241,7 +247,8 @@ def correct(values: np.ndarray) -> np.ndarray:
     One-hot data do not determine a network off the simplex; this removes the gradient's part that
     points there. Apply it to gradients, before they are multiplied by anything.
     """
-    return values - values.mean(axis=1, keepdims=True, dtype=values.dtype)
+    result: np.ndarray = values - values.mean(axis=1, keepdims=True, dtype=values.dtype)
+    return result
 
 
 def corrected(gradients: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:

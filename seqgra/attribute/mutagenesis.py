@@ -76,7 +76,8 @@ def mutagenesis(
     letters = inputs.shape[1]
     effects = mutation_effects(predict, x, target, letters)
     mean = effects.sum(axis=1, keepdims=True) / (letters - 1)
-    return (-mean * inputs).astype(np.float32)
+    result: np.ndarray = (-mean * inputs).astype(np.float32)
+    return result
 
 
 def occlusion(
@@ -114,7 +115,8 @@ def occlusion(
         total[:, offset : offset + starts.size] += losses
         count[:, offset : offset + starts.size] += fits
     mean = total / np.maximum(count, 1)  # no window holds what lies beyond the end
-    return (mean[:, None, :] * inputs).astype(np.float32)
+    result: np.ndarray = (mean[:, None, :] * inputs).astype(np.float32)
+    return result
 
 
 def _changed(

@@ -132,7 +132,8 @@ def back_select(candidates: Candidates, free: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _slack(values: np.ndarray) -> np.ndarray:
-    return TIE * np.maximum(np.abs(values), 1)
+    result: np.ndarray = TIE * np.maximum(np.abs(values), 1)
+    return result
 
 
 def _smallest(step: np.ndarray, path: np.ndarray, threshold: np.ndarray) -> np.ndarray:

@@ -45,13 +45,13 @@ def _activate(value: float, code: int) -> float:
     if code == 1:
         return max(value, 0.0)
     if code == 2:
-        return 1 / (1 + np.exp(-value))
+        return float(1 / (1 + np.exp(-value)))
     if code == 3:
-        return np.tanh(value)
+        return float(np.tanh(value))
     if code == 4:
-        return value / (1 + np.exp(-value))
+        return float(value / (1 + np.exp(-value)))
     if code == 5:
-        return np.exp(value)
+        return float(np.exp(value))
     return value
 
 

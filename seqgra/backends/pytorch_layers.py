@@ -150,7 +150,8 @@ class Recurrent(nn.Module):
         """Return the states."""
         states, _ = self.cell(values.transpose(1, 2))
         if self.keeps_positions:
-            return states.transpose(1, 2)
+            result: torch.Tensor = states.transpose(1, 2)
+            return result
         forward, backward = states[:, -1, : self.units], states[:, 0, self.units :]
         return torch.cat([forward, backward], dim=1)
 
@@ -339,7 +340,8 @@ class StrandAverage(nn.Module):
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Return the mean logits (N, C) of one-hot (N, A, L), letters in the order of `DNA`."""
-        return (self.body(values) + self.body(values.flip(1, 2))) / 2
+        result: torch.Tensor = (self.body(values) + self.body(values.flip(1, 2))) / 2
+        return result
 
 
 def build(network: Network, letters: int, window: int, outputs: int, file: str) -> nn.Sequential:

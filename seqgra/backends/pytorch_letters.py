@@ -194,7 +194,7 @@ class _FirstLayer:
             shape = convolution_shape(self._convolution, self._letters, codes.shape[1], self._pool)
             self._kernels = _Kernels(shape, self._activation)
         weight, bias = self._convolution.weight, self._convolution.bias
-        values: torch.Tensor = _Node.apply(codes, weight, bias, self._kernels)
+        values: torch.Tensor = _Node.apply(codes, weight, bias, self._kernels)  # type: ignore[no-untyped-call]
         for module in self._rest:
             values = module(values)
         return values

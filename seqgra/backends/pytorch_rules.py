@@ -152,7 +152,7 @@ class Rectified(Rule):
             raise NotDefined(
                 f"{self.name} is defined for ReLU only, not for {type(layer).__name__}"
             )
-        passed: torch.Tensor = _Guided.apply(values, self.guided)
+        passed: torch.Tensor = _Guided.apply(values, self.guided)  # type: ignore[no-untyped-call]
         return passed
 
 
@@ -260,7 +260,7 @@ class Rescale(Rule):
         multiply: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = torch.mul,
     ) -> torch.Tensor:
         """Return the product with multipliers for gradients."""
-        result: torch.Tensor = _Product.apply(left, right, multiply)
+        result: torch.Tensor = _Product.apply(left, right, multiply)  # type: ignore[no-untyped-call]
         return result
 
     def softmax(self, values: torch.Tensor) -> torch.Tensor:
@@ -281,19 +281,19 @@ class Rescale(Rule):
     def _rescale(
         self, function: Callable[[torch.Tensor], torch.Tensor], values: torch.Tensor
     ) -> torch.Tensor:
-        result: torch.Tensor = _Rescaled.apply(values, function)
+        result: torch.Tensor = _Rescaled.apply(values, function)  # type: ignore[no-untyped-call]
         return result
 
     def activation(self, layer: nn.Module, values: torch.Tensor) -> torch.Tensor:
         """Return the activation with multipliers for gradients."""
-        result: torch.Tensor = _Rescaled.apply(values, layer)
+        result: torch.Tensor = _Rescaled.apply(values, layer)  # type: ignore[no-untyped-call]
         return result
 
     def pool(self, layer: nn.MaxPool1d, values: torch.Tensor) -> torch.Tensor:
         """Return the maxima with multipliers for gradients."""
         if layer.padding or layer.dilation != 1 or layer.ceil_mode:
             raise NotDefined(f"{self.name} is defined for max pooling without padding only")
-        result: torch.Tensor = _RescaledPool.apply(values, layer)
+        result: torch.Tensor = _RescaledPool.apply(values, layer)  # type: ignore[no-untyped-call]
         return result
 
 

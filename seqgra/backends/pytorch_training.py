@@ -283,7 +283,8 @@ def as_targets(data: TrainingData) -> np.ndarray:
     """Return what the loss compares with: int64 (N,) conditions, or float32 (N, C) labels."""
     if data.task == MULTI_LABEL:
         return np.asarray(data.y, np.float32)
-    return np.asarray(data.y).argmax(axis=1)
+    result: np.ndarray = np.asarray(data.y).argmax(axis=1)
+    return result
 
 
 def make_loss(task: str, weights: np.ndarray | None, device: torch.device) -> Loss:

@@ -19,7 +19,7 @@ from seqgra.alphabet import ALPHABETS
 from seqgra.architecture.custom import Sizes, build_custom
 from seqgra.architecture.schema import Network
 from seqgra.backends import pytorch
-from seqgra.backends.tensorflow_layers import Builder, give_to_torch, keras, take_from_torch
+from seqgra.backends.tensorflow_layers import Builder, give_to_torch, take_from_torch
 from seqgra.errors import bad_input, path_of
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.model import (
@@ -31,7 +31,8 @@ from seqgra.model import (
     read_card,
 )
 
-import tensorflow as tf  # isort: skip (Keras has to choose its backend first)
+import keras  # isort: skip (seqgra.backends.tensorflow_layers chooses its backend)
+import tensorflow as tf  # isort: skip
 
 #: Examples per forward pass outside training; fixed, since it can change the last bits.
 BATCH = 128

@@ -29,13 +29,15 @@ from seqgra.backends.tensorflow import (
     choose_device,
     encode,
     prepare_process,
-    tf,
 )
-from seqgra.backends.tensorflow_layers import keras, take_from_torch
+from seqgra.backends.tensorflow_layers import take_from_torch
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft
 from seqgra.model import MULTI_LABEL
 from seqgra.training import Options, Trained, TrainingData, card_of
+
+import keras  # isort: skip (seqgra.backends.tensorflow_layers chooses its backend)
+import tensorflow as tf  # isort: skip
 
 
 def fit(network: Network, data: TrainingData, options: Options, draft: Draft | None) -> Trained:

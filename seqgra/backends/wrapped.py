@@ -65,7 +65,8 @@ class WrappedFunction(AbstractModel):
 
 def one_hot(codes: np.ndarray, letters: int) -> np.ndarray:
     """Return letter codes, uint8 (N, L), as float32 (N, A, L); unknown letters and padding are zero."""
-    return (codes[:, None, :] == np.arange(letters)[:, None]).astype(np.float32)
+    result: np.ndarray = (codes[:, None, :] == np.arange(letters)[:, None]).astype(np.float32)
+    return result
 
 
 def checked(

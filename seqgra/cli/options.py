@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 from seqgra.errors import bad_input
 
@@ -27,7 +28,7 @@ _BATCH_HELP = (
 )
 
 Handler = Callable[[argparse.Namespace], str]
-Verbs = argparse._SubParsersAction
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_verb(

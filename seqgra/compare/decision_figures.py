@@ -287,7 +287,8 @@ def confusion(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
     many = logits.shape[1]
     counts = np.zeros((many, many))
     np.add.at(counts, (true, logits.argmax(axis=1)), 1)
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    result: np.ndarray = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return result
 
 
 def condition_order(grammar: Grammar) -> np.ndarray:

@@ -96,13 +96,15 @@ def _logistic(sizes: np.ndarray, y: np.ndarray, bounds: Bounds, points: np.ndarr
     loss = height * height * square - 2 * height * along
     best = loss.argmin(axis=1)
     chosen = height[np.arange(len(y)), best]
-    return bounds.chance + chosen[:, None] * _rise(points, shapes[best]).T
+    result: np.ndarray = bounds.chance + chosen[:, None] * _rise(points, shapes[best]).T
+    return result
 
 
 def _rise(sizes: np.ndarray, shapes: np.ndarray) -> np.ndarray:
     """Return the logistics from 0 to 1, float64 (K, G)."""
     logs = np.log(sizes[:, None]) - np.log(shapes[None, :, 0])
-    return 1 / (1 + np.exp(-shapes[None, :, 1] * logs))
+    result: np.ndarray = 1 / (1 + np.exp(-shapes[None, :, 1] * logs))
+    return result
 
 
 def _power(sizes: np.ndarray, y: np.ndarray, bounds: Bounds, points: np.ndarray) -> np.ndarray:
@@ -129,7 +131,8 @@ def _power(sizes: np.ndarray, y: np.ndarray, bounds: Bounds, points: np.ndarray)
     )
     rows, best = np.arange(len(y)), loss.argmin(axis=1)
     falls = (points[None] / scale) ** -powers[best][:, None]
-    return top[rows, best][:, None] - drop[rows, best][:, None] * falls
+    result: np.ndarray = top[rows, best][:, None] - drop[rows, best][:, None] * falls
+    return result
 
 
 _FAMILIES = {"logistic": _logistic, "power": _power}

@@ -129,7 +129,8 @@ def over_seeds(runs: pd.DataFrame, names: list[str]) -> pd.DataFrame:
             )
             mean = mean_over_seeds(table, crossed=True)
             found.loc[row, ["score", "low", "high"]] = (mean.value, *mean.interval)
-    return found[[*names, "score", "low", "high", "least", "most", "models"]]
+    result: pd.DataFrame = found[[*names, "score", "low", "high", "least", "most", "models"]]
+    return result
 
 
 def known(scores: pd.DataFrame, grammar: str) -> dict[str, dict[str, Known]]:

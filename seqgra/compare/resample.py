@@ -269,7 +269,8 @@ class Seeds(NamedTuple):
         if not self.crossed:
             return self.many >= FEWEST_SEEDS
         data, model = self.table.shape
-        return data >= FEWEST_SEEDS and model >= FEWEST_MODEL_SEEDS
+        result: bool = data >= FEWEST_SEEDS and model >= FEWEST_MODEL_SEEDS
+        return result
 
     @property
     def table(self) -> np.ndarray:
@@ -277,7 +278,8 @@ class Seeds(NamedTuple):
         names = [np.unique(seeds, return_inverse=True) for seeds in (self.data, self.model)]
         place = np.full([len(found) for found, _ in names], -1)
         place[names[0][1], names[1][1]] = np.arange(len(self.data))
-        return place[np.ix_(*complete(place >= 0))]
+        result: np.ndarray = place[np.ix_(*complete(place >= 0))]
+        return result
 
     def among(self, data_seeds: Iterable[int]) -> np.ndarray:
         """Return the rows of runs of some data seeds, in their order: int64 (R,)."""

@@ -94,7 +94,8 @@ def _solve(y: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
             trace = np.square(both.astype(np.float64)).sum()
             product = sizes[k] @ sizes[m]
             matrix[k, m] = trace - 2 / n * product + sizes[k].sum() * sizes[m].sum() / n**2
-    return np.linalg.lstsq(matrix, forms, rcond=1e-10)[0]
+    result: np.ndarray = np.linalg.lstsq(matrix, forms, rcond=1e-10)[0]
+    return result
 
 
 def seeds_needed(parts: pd.DataFrame, apart: float, model_seeds: int) -> float:

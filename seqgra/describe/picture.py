@@ -139,6 +139,7 @@ def _facing(rule: Arrangement, order: list[str]) -> dict[str, int]:
 def _mean(distribution: Any) -> float:
     """Return the mean of a resolved distribution."""
     if isinstance(distribution, tuple):
-        return (distribution[0] + distribution[1]) / 2
+        result: float = (distribution[0] + distribution[1]) / 2
+        return result
     total = math.fsum(distribution.values())
     return math.fsum(v * w for v, w in distribution.items()) / total

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from seqgra.alphabet import ALPHABETS, SETS
-from seqgra.grammar.backgrounds import Background
+from seqgra.grammar.backgrounds import NONE, Background
 from seqgra.grammar.blocks import Block, blocks_of
 from seqgra.grammar.schema import (
-    NONE,
     Arrangement,
     Chances,
     Confounder,

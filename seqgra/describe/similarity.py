@@ -175,4 +175,5 @@ def _mean_best(
                         reverse += scores[e, widths[e] - 1 - (k - offset), letter]
                 best = max(best, forward, reverse)
             means[e] += best
-    return means / count
+    result: np.ndarray = means / count
+    return result

@@ -97,7 +97,8 @@ def headline(y: np.ndarray, task: str) -> str:
 def _constant_logits(true: np.ndarray, task: str) -> np.ndarray:
     """Return the logits of each condition's share of the examples: float64 (C,)."""
     shares = true.mean(axis=0).clip(_LEAST_SHARE, 1 - _LEAST_SHARE)
-    return np.log(shares) - (np.log1p(-shares) if task == MULTI_LABEL else 0.0)
+    result: np.ndarray = np.log(shares) - (np.log1p(-shares) if task == MULTI_LABEL else 0.0)
+    return result
 
 
 def _performance(

@@ -214,7 +214,8 @@ def _above_chance(single: Single, drawn: int) -> float:
     """Return by how many standard errors more sequences have hits than do by chance."""
     p, q = single.with_hits, single.by_chance
     variance = p * (1 - p) / single.examples + q * (1 - q) / drawn
-    return (p - q) / max(variance, 1e-12) ** 0.5
+    result: float = (p - q) / max(variance, 1e-12) ** 0.5
+    return result
 
 
 def mixture(observed: np.ndarray, components: np.ndarray) -> np.ndarray:
@@ -260,7 +261,8 @@ def _quantiles(drawn: Drawn, rows: np.ndarray, scores: np.ndarray) -> np.ndarray
     forward = scores[np.arange(width), np.minimum(sites, scores.shape[1] - 1)].sum(axis=1)
     turned = scores[::-1, ::-1][np.arange(width), np.minimum(sites, scores.shape[1] - 1)]
     score = np.where(strand > 0, forward, turned.sum(axis=1))
-    return np.argsort(np.argsort(score, kind="stable"), kind="stable") / score.size
+    result: np.ndarray = np.argsort(np.argsort(score, kind="stable"), kind="stable") / score.size
+    return result
 
 
 class _Tally:

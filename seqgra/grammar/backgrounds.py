@@ -162,7 +162,8 @@ class Background(Strict):
         if self.fasta:
             return np.array(self.fasta.letters)
         branches = list((self.by_condition or self.by_set or {}).values())
-        return np.mean([branch.distribution(alphabet) for branch in branches], axis=0)
+        result: np.ndarray = np.mean([branch.distribution(alphabet) for branch in branches], axis=0)
+        return result
 
 
 def gc_letters(gc: float) -> np.ndarray:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from seqgra.alphabet import SETS, UNKNOWN, Alphabet, lengths_of
-from seqgra.grammar.backgrounds import Background, Markov
-from seqgra.grammar.schema import NONE, Condition, Element, Grammar, Group
+from seqgra.grammar.backgrounds import NONE, Background, Markov
+from seqgra.grammar.schema import Condition, Element, Grammar, Group
 from seqgra.ingest.examples import gc_shares
 from seqgra.ingest.recipe import Recipe
 from seqgra.law.scan import hit_chance

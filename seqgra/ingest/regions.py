@@ -343,9 +343,10 @@ def centres(regions: pd.DataFrame, center: str | None) -> np.ndarray:
     """Return where windows are centred, int64 (N,): at the summit where there is one, or the middle."""
     middle = (regions["start"].to_numpy(np.int64) + regions["end"].to_numpy(np.int64)) // 2
     if center == "middle":
-        return middle
+        return np.asarray(middle)
     summit = regions["summit"].to_numpy(np.int64)
-    return np.where(summit >= 0, regions["start"].to_numpy(np.int64) + summit, middle)
+    at_summit = regions["start"].to_numpy(np.int64) + summit
+    return np.asarray(np.where(summit >= 0, at_summit, middle))
 
 
 class Intervals:

@@ -11,8 +11,8 @@ import numpy as np
 
 from seqgra.alphabet import SETS
 from seqgra.errors import bad_input
+from seqgra.grammar.backgrounds import NONE
 from seqgra.grammar.fasta import read_fasta
-from seqgra.grammar.schema import NONE
 from seqgra.ingest.columns import TextTable, shown
 from seqgra.ingest.examples import NEGATIVE, Encoder, Examples, make_rows, stack
 from seqgra.ingest.places import Place, places_in_headers

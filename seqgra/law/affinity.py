@@ -139,7 +139,8 @@ def band_columns(band: AffinityBand) -> np.ndarray:
             after[shift : shift + reached.size] += moved
             columns[w, letter] = moved @ tails[shift : shift + reached.size]
         reached = after
-    return columns / columns.sum(axis=1, keepdims=True)
+    result: np.ndarray = columns / columns.sum(axis=1, keepdims=True)
+    return result
 
 
 def element_columns(grammar: Grammar) -> dict[str, np.ndarray]:

@@ -147,4 +147,5 @@ def _face(law: Placement, b: int, first_slot: int, scratch: Scratch, strand: np.
 
 @part
 def _coin(state: np.ndarray) -> bool:
-    return (next_word(state) >> np.uint64(63)) == np.uint64(1)
+    result: bool = (next_word(state) >> np.uint64(63)) == np.uint64(1)
+    return result

@@ -189,7 +189,8 @@ def _share(
 @part
 def _highest(law: Placement, number: int) -> int:
     record = law.laws[number]
-    return record.low + record.count - 1 if record.count > 0 else law.values[record.end - 1]
+    result: int = record.low + record.count - 1 if record.count > 0 else law.values[record.end - 1]
+    return result
 
 
 @kernel
@@ -226,4 +227,5 @@ def _accepted(
         if tried == 0:
             return 0.0
         placements += tried
-    return placed.start.shape[0] / placements
+    result: float = placed.start.shape[0] / placements
+    return result

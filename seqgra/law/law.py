@@ -11,8 +11,9 @@ import numpy as np
 
 from seqgra.alphabet import SETS
 from seqgra.errors import Problem, bad_input, raise_problems
+from seqgra.grammar.backgrounds import NONE
 from seqgra.grammar.laws import table
-from seqgra.grammar.schema import NONE, Grammar
+from seqgra.grammar.schema import Grammar
 from seqgra.law import background, crowding, elements, letters, noise, placement, tables
 from seqgra.law.maps import below
 from seqgra.law.pcg import words
@@ -235,9 +236,12 @@ def _lengths(law: Law, state: np.ndarray) -> np.ndarray:
 def _lender(law: Law, combination: np.ndarray, state: np.ndarray) -> np.ndarray:
     """Return the condition whose background each example has: int32 (N,)."""
     if (law.backgrounds[:, 0] == 1).all():
-        return law.backgrounds[combination, 1]
+        return np.asarray(law.backgrounds[combination, 1])
     raw = words(state, combination.size)
-    return law.backgrounds[combination, 1 + _below(raw, law.backgrounds[combination, 0])]
+    result: np.ndarray = law.backgrounds[
+        combination, 1 + _below(raw, law.backgrounds[combination, 0])
+    ]
+    return result
 
 
 @numba.njit(cache=True)

@@ -216,7 +216,8 @@ def _draw_gaps(
     if low < 0:
         for s in range(slot, slot + size):
             start[s] -= low
-    return high - low
+    result: int = high - low
+    return result
 
 
 @part

@@ -377,7 +377,8 @@ class _Trees:
         model.fit(self.features[train], self.truth[train].astype(np.float64))
         share = model.predict(self.features[others]).reshape(len(others), -1)
         share = np.clip(share, 1e-3, 1 - 1e-3)
-        return np.log(share / (1 - share))
+        result: np.ndarray = np.log(share / (1 - share))
+        return result
 
 
 def _chosen(candidates: Sequence[Learner], truth: np.ndarray, fitting: np.ndarray) -> Learner:

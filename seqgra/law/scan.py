@@ -163,7 +163,8 @@ def _by_fimo(
     foreign = np.zeros((len(codes), codes.shape[1] + 1), np.int32)
     np.cumsum(codes >= 4, axis=1, out=foreign[:, 1:])
     known = foreign[found["example"], found["end"]] == foreign[found["example"], found["start"]]
-    return found[known]
+    result: pd.DataFrame = found[known]
+    return result
 
 
 def _by_table(

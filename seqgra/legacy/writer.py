@@ -13,11 +13,11 @@ from seqgra.legacy.reader import Imported
 _ONE_LINERS = ("spacing", "examples")
 
 
-class _Row(list):
+class _Row(list[Any]):
     """A list that is written on one line."""
 
 
-class _Line(dict):
+class _Line(dict[str, Any]):
     """A mapping that is written on one line."""
 
 

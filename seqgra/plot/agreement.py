@@ -101,7 +101,8 @@ def importance(values: np.ndarray) -> np.ndarray:
     """
     phi = np.nan_to_num(np.maximum(values, 0)).sum(axis=1)
     highest = phi.max(axis=1, keepdims=True, initial=0)
-    return np.divide(phi, highest, out=np.zeros_like(phi), where=highest > 0)
+    result: np.ndarray = np.divide(phi, highest, out=np.zeros_like(phi), where=highest > 0)
+    return result
 
 
 def colours(phi: np.ndarray, roles: np.ndarray) -> np.ndarray:
@@ -118,7 +119,8 @@ def colours(phi: np.ndarray, roles: np.ndarray) -> np.ndarray:
     twice = 2 * phi[..., None]
     pale, dark = low + twice * (middle - low), middle + (twice - 1) * (high - middle)
     mixed = np.where(twice < 1, pale, dark)
-    return np.clip(mixed, 0, 1)
+    result: np.ndarray = np.clip(mixed, 0, 1)
+    return result
 
 
 def outcomes(values: np.ndarray, roles: np.ndarray) -> np.ndarray:

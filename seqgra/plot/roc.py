@@ -60,7 +60,8 @@ def mean_curves(curves: pd.DataFrame) -> pd.DataFrame:
 
 def _roc_at(x: np.ndarray, y: np.ndarray, grid: np.ndarray) -> np.ndarray:
     """Return the highest true positive rate at each false positive rate."""
-    return np.interp(grid, x, y)
+    result: np.ndarray = np.interp(grid, x, y)
+    return result
 
 
 def _precision_at(x: np.ndarray, y: np.ndarray, grid: np.ndarray) -> np.ndarray:

@@ -83,7 +83,8 @@ def advanced(now: np.ndarray, table: np.ndarray) -> np.ndarray:
         float64 (A**k, A): law of the next letter in each context.
     """
     moved = now[:, :, None] * table
-    return moved.reshape(len(now), table.shape[1], -1).sum(axis=1)
+    result: np.ndarray = moved.reshape(len(now), table.shape[1], -1).sum(axis=1)
+    return result
 
 
 def bridges(background: BackgroundLaw, width: int) -> np.ndarray:
@@ -194,7 +195,8 @@ def hidden_log(
         scale += np.log(total)
         now = after / total
         reference += logs[i]
-    return scale + np.log(now.sum()) - reference
+    result: float = scale + np.log(now.sum()) - reference
+    return result
 
 
 class Clusters(NamedTuple):

@@ -82,7 +82,8 @@ class Layout(NamedTuple):
     @property
     def single(self) -> bool:
         """Whether it is one element."""
-        return self.offsets.shape[1] == 1
+        result: bool = self.offsets.shape[1] == 1
+        return result
 
 
 class Fitted(NamedTuple):

@@ -310,4 +310,5 @@ def placed_value(
                 log += top[q]
         if value > 0:
             total += value * np.exp(log)
-    return total * block.fit.weight[k] * block.fit.start[s]
+    result: float = total * block.fit.weight[k] * block.fit.start[s]
+    return result

@@ -210,7 +210,8 @@ def _kmer_log(sites: Sites, m: int, k: int, x: np.ndarray, i: int) -> float:
             for a in range(sites.letters):
                 if a != sites.kmers[k, w]:
                     log += x[a, i + w] * LEAST
-    return log
+    result: float = log
+    return result
 
 
 @numba.njit(cache=True, nogil=True)

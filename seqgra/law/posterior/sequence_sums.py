@@ -394,7 +394,8 @@ class SequenceSums:
         kinds = {number for scenario in scenarios for number in scenario}
         most = [max(scenario.count(number) for scenario in scenarios) for number in kinds]
         states = float(np.prod([count + 1.0 for count in most]))
-        return states * self._x.shape[1] * len(kinds) * self._background.initial.size**2
+        result: float = states * self._x.shape[1] * len(kinds) * self._background.initial.size**2
+        return result
 
     def _pack(self, scenarios: list[Scenario]) -> None:
         """Sum over the placements of compact blocks, for many scenarios at once where that is cheap."""

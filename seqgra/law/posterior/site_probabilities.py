@@ -179,7 +179,8 @@ class SiteTable:
 
 def _log(values: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore"):
-        return np.log(values)
+        result: np.ndarray = np.log(values)
+        return result
 
 
 @numba.njit(cache=True, nogil=True)
@@ -196,7 +197,7 @@ def site_log(sites: Sites, site: int, shown: np.ndarray, letters: np.ndarray) ->
         uint8 (at least W,): codes; unknown letters count as not shown.
     """
     if sites.kind[site] == KMERS:
-        return _kmers_log(sites, site, shown, letters)
+        return float(_kmers_log(sites, site, shown, letters))
     total, score, hidden = 0.0, 0, 0
     for w in range(sites.width[site]):
         if shown[w] and letters[w] < sites.letters:
@@ -208,9 +209,11 @@ def site_log(sites: Sites, site: int, shown: np.ndarray, letters: np.ndarray) ->
         return total
     if hidden == 0:
         if sites.low[site] <= score <= sites.high[site]:
-            return total - sites.log_mass[site]
+            return float(total - sites.log_mass[site])
         return -np.inf
-    return total - sites.log_mass[site] + _hidden_log(sites, site, shown, letters, score, hidden)
+    return float(
+        total - sites.log_mass[site] + _hidden_log(sites, site, shown, letters, score, hidden)
+    )
 
 
 @numba.njit
