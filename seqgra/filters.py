@@ -1,4 +1,4 @@
-"""Verb filters: a network's first-layer filters as motifs, and which known motifs they resemble (Tomtom)."""
+"""Filters: a network's first-layer filters as motifs, and which known motifs they resemble (Tomtom)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def filters(
 ) -> str:
     """Turn the filters of a network's first convolution into motifs and compare them with known ones.
 
-    Makes a noun: filters.meme (matrices of the windows that activate a filter), filters.csv (each filter and
+    Writes filters.meme (matrices of the windows that activate a filter), filters.csv (each filter and
     its best match), motifs.csv (each motif and the filter that resembles it most) and a figure.
 
     Parameters
@@ -130,12 +130,12 @@ def filters(
 
 
 def first_layer(model: AbstractModel) -> Filters | None:
-    """Return the first convolution over letters of a network, or of its PyTorch twin."""
+    """Return the first convolution over letters of a network, or of its PyTorch copy."""
     from torch import nn
 
     try:
         module: Any = getattr(model, "module", None)
-    except NotImplementedError:  # a custom module of another library has no twin
+    except NotImplementedError:  # a custom module of another library has no PyTorch copy
         return None
     if module is None:
         return None
@@ -303,8 +303,8 @@ def _draw(
     order = table.dropna(subset=["q"]).sort_values(["q", "filter"])
     names = {}
     for number, motif, q in order[["filter", "motif", "q"]].itertuples(index=False):
-        told = f", {motif} q {q:.1g}" if q < MATCHES else ""
-        names[number] = f"filter {number}{told}"
+        match_text = f", {motif} q {q:.1g}" if q < MATCHES else ""
+        names[number] = f"filter {number}{match_text}"
     columns = {name: matrices[number].T for number, name in names.items()}
     heights = {name: np.maximum(bits[number], 0) for number, name in names.items()}
     title = "First-layer filters: letters of the windows that activate them"
@@ -320,5 +320,5 @@ def _summary(matches: pd.DataFrame, number: int) -> str:
         words = "elements of the grammar" if source == ELEMENTS else "motifs of the file"
         share = f"{hit} of {number} filters ({hit / number:.0%})"
         parts.append(f"{share} match {motifs} of {found['motif'].nunique()} {words}")
-    told = "; ".join(parts) or "no filter is ever activated"
-    return f"{told} (q < {MATCHES:g})" if parts else told
+    summary = "; ".join(parts) or "no filter is ever activated"
+    return f"{summary} (q < {MATCHES:g})" if parts else summary

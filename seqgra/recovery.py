@@ -142,18 +142,20 @@ def position_roles(
     """
     examples = int(rows.max(initial=-1)) + 1
     x = np.asarray(dataset.x(set_name)[rows])
-    wanted = pd.DataFrame({"example": rows, "row": np.arange(rows.size), "explained": explained})
-    letters = _Letters.of(dataset.elements(set_name, examples).merge(wanted, on="example"))
+    explanations = pd.DataFrame(
+        {"example": rows, "row": np.arange(rows.size), "explained": explained}
+    )
+    letters = _Letters.of(dataset.elements(set_name, examples).merge(explanations, on="example"))
     informative = letters.bits(_information(dataset.grammar)) >= LEAST_INFORMATION
     informative |= letters.role == ROLES.index("annotated")
-    told = letters.intact & informative
+    visible = letters.intact & informative
     of_rule = np.isin(letters.role, [ROLES.index(r) for r in ("grammar", "hit", "annotated")])
-    own = tells(letters.role, letters.condition, letters.explained)
+    of_explained = tells(letters.role, letters.condition, letters.explained)
     roles = np.full(x.shape, Role.BACKGROUND, np.uint8)
     for role, chosen in (
         (Role.IGNORED, of_rule),
-        (Role.CONFOUNDER, told & (letters.role == ROLES.index("confounder"))),
-        (Role.GRAMMAR, told & own),
+        (Role.CONFOUNDER, visible & (letters.role == ROLES.index("confounder"))),
+        (Role.GRAMMAR, visible & of_explained),
     ):
         roles[letters.row[chosen], letters.position[chosen]] = role
     roles[x == PADDING] = Role.PADDING
@@ -287,14 +289,14 @@ def _agreement(
     important: np.ndarray, grammar: np.ndarray, background: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Return how a soft set of positions, float64 (K, L) in [0, 1], agrees with the grammar."""
-    found = (important * grammar).sum(axis=1)
-    false = (important * background).sum(axis=1)
+    hits = (important * grammar).sum(axis=1)
+    false_hits = (important * background).sum(axis=1)
     relevant, others = grammar.sum(axis=1), background.sum(axis=1)
     return {
-        "precision": found / (found + false),
-        "recall": found / relevant,
-        "specificity": (others - false) / others,
-        "f1": 2 * found / (found + false + relevant),  # the harmonic mean, 0 where nothing is found
+        "precision": hits / (hits + false_hits),
+        "recall": hits / relevant,
+        "specificity": (others - false_hits) / others,
+        "f1": 2 * hits / (hits + false_hits + relevant),  # the harmonic mean, 0 without hits
     }
 
 
@@ -342,20 +344,24 @@ def position_scores(values: np.ndarray, signed: bool) -> np.ndarray:
 def placed_instances(
     dataset: Dataset, set_name: str, rows: np.ndarray, explained: np.ndarray
 ) -> pd.DataFrame:
-    """Return the intact elements that tell about the condition explained (see `tells`).
+    """Return the intact elements that are evidence of the condition explained (see `tells`).
 
     Returns
     -------
     DataFrame
         One row an instance: row (number of the explanation), element, start, end, strand.
     """
-    wanted = pd.DataFrame({"example": rows, "row": np.arange(rows.size), "explained": explained})
-    table = dataset.elements(set_name, int(rows.max(initial=-1)) + 1).merge(wanted, on="example")
-    told = table["intact"].to_numpy() & tells(
+    explanations = pd.DataFrame(
+        {"example": rows, "row": np.arange(rows.size), "explained": explained}
+    )
+    table = dataset.elements(set_name, int(rows.max(initial=-1)) + 1).merge(
+        explanations, on="example"
+    )
+    chosen = table["intact"].to_numpy() & tells(
         *(table[name].to_numpy() for name in ("role", "condition", "explained"))
     )
     columns = ["row", "element", "start", "end", "strand"]
-    result: pd.DataFrame = table.loc[told, columns].reset_index(drop=True)
+    result: pd.DataFrame = table.loc[chosen, columns].reset_index(drop=True)
     return result
 
 
@@ -397,13 +403,13 @@ def instance_recall(
     for key in set(zip(explained[row].tolist(), (end - start).tolist(), strict=True)):
         limits[key] = highest_window(null_scores[null_explained == key[0]], key[1])
     pairs = zip(explained[row].tolist(), (end - start).tolist(), strict=True)
-    found = mean > np.array([limits[key] for key in pairs])
-    table = table.assign(found=found.astype(float))
+    recalled = mean > np.array([limits[key] for key in pairs])
+    table = table.assign(recalled=recalled.astype(float))
     result = pd.DataFrame(index=np.arange(len(rows)))
-    result["instance_recall"] = table.groupby("row")["found"].mean()
+    result["instance_recall"] = table.groupby("row")["recalled"].mean()
     for number, name in enumerate(dataset.grammar.elements):
-        own = table[table["element"] == number]
-        result[f"instance_recall:{name}"] = own.groupby("row")["found"].mean()
+        of_element = table[table["element"] == number]
+        result[f"instance_recall:{name}"] = of_element.groupby("row")["recalled"].mean()
     return result
 
 
@@ -419,7 +425,7 @@ class AlignedMotifs:
     """Averages attributions over the instances of each element, batch by batch.
 
     Instances nearer than `FLANK` to an end of their sequence are left out; those of the reverse strand
-    are turned round.
+    are reverse-complemented.
 
     Parameters
     ----------
@@ -427,7 +433,7 @@ class AlignedMotifs:
         Where the examples are.
     signed
         True for contributions: what a position contributes, the sum over letters, is that of its
-        observed letter. False for sensitivities, which every letter has its own of.
+        observed letter. False for sensitivities, of which every letter has one.
     """
 
     def __init__(self, dataset: Dataset, set_name: str, signed: bool) -> None:
@@ -451,12 +457,14 @@ class AlignedMotifs:
         length = lengths_of(x)[table["row"].to_numpy(np.int64)]
         fits = (table["start"] >= FLANK) & (table["end"] + FLANK <= length)
         for number, (name, matrix) in enumerate(self._matrices.items()):
-            own = table[fits & (table["element"] == number)]
-            places = own["start"].to_numpy(np.int64)[:, None]
+            instances = table[fits & (table["element"] == number)]
+            places = instances["start"].to_numpy(np.int64)[:, None]
             places = places + np.arange(-FLANK, len(matrix) + FLANK)
-            seen = values[own["row"].to_numpy(np.int64)[:, None], :, places].astype(np.float32)
+            seen = values[instances["row"].to_numpy(np.int64)[:, None], :, places].astype(
+                np.float32
+            )
             # only alphabets with complements have it: A-T, C-G
-            reverse = own["strand"].to_numpy() < 0
+            reverse = instances["strand"].to_numpy() < 0
             seen[reverse] = seen[reverse][:, ::-1, ::-1]
             self._counts[name] += len(seen)
             # one row after the other: the same bits whatever the batches
@@ -480,10 +488,10 @@ class AlignedMotifs:
                 continue
             mean = self._sums[name] / count
             elements.append((name, count, *likeness(mean, matrix, background)))
-            own = pd.DataFrame(mean, columns=letters)
-            own.insert(0, "column", np.arange(len(own)) - FLANK + 1)
-            own.insert(0, "element", name)
-            columns.append(own)
+            averages = pd.DataFrame(mean, columns=letters)
+            averages.insert(0, "column", np.arange(len(averages)) - FLANK + 1)
+            averages.insert(0, "element", name)
+            columns.append(averages)
         empty = pd.DataFrame(columns=["element", "column", *letters])
         motifs = pd.concat(columns, ignore_index=True) if columns else empty
         return pd.DataFrame(elements, columns=["element", "instances", *Likeness._fields]), motifs

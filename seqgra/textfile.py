@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,30 @@ def refuse_binary(file: Path, beginning: bytes) -> None:
         raise bad_input(file, "", "is a binary file; expected text")
 
 
+def unpacked(file: Path, data: bytes, most: int = -2) -> bytes:
+    """Return the bytes of a file, unpacked where they are gzip.
+
+    Parameters
+    ----------
+    file, data
+        The file, and all of its bytes.
+    most
+        How many unpacked bytes are expected at most; one more is returned where there are more.
+
+    Raises
+    ------
+    InputError
+        If the gzip file is damaged.
+    """
+    if not data.startswith(GZIP):
+        return data
+    try:
+        with gzip.open(BytesIO(data)) as stream:
+            return stream.read(most + 1)
+    except (OSError, EOFError, zlib.error):
+        raise bad_input(file, "", "is a damaged gzip file; copy it again") from None
+
+
 def read_text(file: Path) -> str:
     """Return the text of a UTF-8 file, plain or gzip, without byte order mark, lines ended by LF.
 
@@ -66,11 +91,9 @@ def read_text(file: Path) -> str:
         If it cannot be read, or holds something else.
     """
     try:
-        data = file.read_bytes()
-        data = gzip.decompress(data) if data.startswith(GZIP) else data
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or "it is a damaged gzip file; copy it again"
-        raise bad_input(file, "", f"cannot be read ({reason})") from None
+        data = unpacked(file, file.read_bytes())
+    except OSError as error:
+        raise bad_input(file, "", f"cannot be read ({error.strerror})") from None
     refuse_binary(file, data[: 1 << 16])
     try:
         text = data.decode("utf-8-sig")

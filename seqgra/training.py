@@ -204,7 +204,7 @@ def training_data(dataset: Dataset, size: int) -> TrainingData:
 
 
 def write_history(draft: Draft, history: list[dict[str, float]]) -> None:
-    """Write ``history.csv`` of a noun, one row an epoch; the caller publishes it."""
+    """Write ``history.csv``, one row an epoch; the caller publishes it."""
     with draft.aside("history.csv").open("w", newline="") as stream:
         writer = csv.DictWriter(stream, list(history[0]), lineterminator="\n")
         writer.writeheader()

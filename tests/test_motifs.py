@@ -227,7 +227,7 @@ def test_gzip_is_read_and_other_archives_are_refused(tmp_path):
         packed.write_bytes(gzip.compress(plain.read_bytes()))
         assert read_motifs(packed, letters_of(plain)) == read_motifs(plain, letters_of(plain))
     for name, content, said in (
-        ("cut.gz", packed.read_bytes()[:-9], "is a damaged gzip file"),
+        ("cut.gz", packed.read_bytes()[:-9], "is a damaged gzip file; copy it again"),
         ("twice.gz", gzip.compress(packed.read_bytes()), "is a compressed file; unpack it first"),
         ("a.bz2", bz2.compress(plain.read_bytes()), "is a compressed file; unpack it first"),
         (

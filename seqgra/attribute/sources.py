@@ -77,10 +77,10 @@ def _backprop(model: AbstractModel) -> Any:
 
 
 def _module(model: AbstractModel) -> Any:
-    """Return the PyTorch module of a model or of its twin, None where there is none."""
+    """Return the PyTorch module of a model or of its PyTorch copy, None where there is none."""
     try:
         return getattr(model, "module", None)
-    except NotImplementedError:  # a custom module of another library has no twin
+    except NotImplementedError:  # a custom module of another library has no PyTorch copy
         return None
 
 

@@ -164,7 +164,7 @@ def _restricted(grammar: Grammar, set_name: str) -> list[dict[str, Any]]:
 
 
 def save(model: BayesModel, draft: Draft) -> None:
-    """Write the files of a model noun; the caller publishes them."""
+    """Write the files of a model; the caller publishes them."""
     draft.aside("model.json").write_text(card_text(model.card))
 
 

@@ -278,7 +278,7 @@ def _keep_freed_memory() -> None:
 
 
 def save(model: PytorchModel, draft: Draft) -> None:
-    """Write the files of a model noun; the caller publishes them."""
+    """Write the files of a model; the caller publishes them."""
     draft.aside("model.json").write_text(card_text(model.card))
     state = {name: values.cpu().contiguous() for name, values in model.network.state_dict().items()}
     draft.aside("model.safetensors").write_bytes(save_weights(state))

@@ -324,7 +324,7 @@ def _coefficients(model: LogisticRegression, conditions: int) -> dict[str, np.nd
 
 
 def save(model: SklearnModel, draft: Draft) -> None:
-    """Write the files of a model noun; the caller publishes them."""
+    """Write the files of a model; the caller publishes them."""
     draft.aside("model.json").write_text(card_text(model.card))
     draft.aside("model.safetensors").write_bytes(save_arrays(model.arrays))
 

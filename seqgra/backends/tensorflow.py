@@ -181,7 +181,7 @@ def choose_device(name: str) -> None:
 
 
 def save(model: KerasModel, draft: Draft) -> None:
-    """Write the files of a model noun; the caller publishes them."""
+    """Write the files of a model; the caller publishes them."""
     draft.aside("model.json").write_text(card_text(model.card))
     draft.aside("model.keras").write_bytes(keras_file(model.network))
 

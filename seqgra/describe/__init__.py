@@ -68,7 +68,7 @@ def describe(
         seen = seen_in_dataset(dataset, resolved, examples)
     else:
         seen = seen_in_simulation(law, resolved, seed, examples or default_examples(resolved))
-    found = Description(
+    description = Description(
         grammar_file.stem,
         written,
         resolved,
@@ -79,15 +79,15 @@ def describe(
         law,
         ceiling_lines(resolved, ceiling, seed) if ceiling else [],
     )
-    text = document(found)
+    text = document(description)
     if folder is not None:
         from seqgra.describe.figures import draw
 
         with own_files(folder, "describe", lambda: _is_described(folder)) as own:
             write_atomically(own.file("description.md"), text)
-            write_atomically(own.file("elements.csv"), element_csv(found))
-            write_atomically(own.file("similarity.csv"), similarity_csv(found))
-            draw(found, own)
+            write_atomically(own.file("elements.csv"), element_csv(description))
+            write_atomically(own.file("similarity.csv"), similarity_csv(description))
+            draw(description, own)
     return text
 
 

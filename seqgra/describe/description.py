@@ -24,14 +24,14 @@ ELEMENT_HEADER = ("element", "kind", "width", "consensus") + (
     "chance_as_good",
     "places_by_chance",
 )
-#: Up to so many elements the similarities of all pairs are told, beyond it the nearest pairs.
+#: Up to so many elements the similarities of all pairs are shown, beyond it the nearest pairs.
 _ALL_PAIRS = 6
 _NEAREST = 12
 _LINE = 100
 
 
 class Description(NamedTuple):
-    """All that is known of a grammar.
+    """The numbers of a grammar that its document, tables and figures show.
 
     Attributes
     ----------
@@ -72,31 +72,31 @@ def _wrapped(line: str) -> str:
     return "\n".join(broken)
 
 
-def document(found: Description) -> str:
+def document(description: Description) -> str:
     """Return the description as Markdown, section by section."""
-    written, resolved = found.written, found.resolved
-    lines = [f"# {found.name}", ""]
+    written, resolved = description.written, description.resolved
+    lines = [f"# {description.name}", ""]
     if written.description:
         lines += [written.description.strip(), ""]
     lines += [*setting(written, resolved), ""]
     sections = {
-        "Elements": _element_table(found),
+        "Elements": _element_table(description),
         **rule_sections(written, resolved),
-        "Placement": [*_acceptance_lines(found), "", *_seen_table(found)],
-        "Similarity of elements": _similarity_lines(found),
+        "Placement": [*_acceptance_lines(description), "", *_seen_table(description)],
+        "Similarity of elements": _similarity_lines(description),
     }
-    if found.ceiling:
-        sections["Ceiling"] = found.ceiling
+    if description.ceiling:
+        sections["Ceiling"] = description.ceiling
     for heading, section in sections.items():
         lines += [f"## {heading}", "", *section, ""]
     return "\n".join(_wrapped(line) for line in lines)
 
 
-def _element_table(found: Description) -> list[str]:
+def _element_table(description: Description) -> list[str]:
     rows = []
-    for name, numbers in found.numbers.items():
+    for name, numbers in description.numbers.items():
         bits = f"{numbers.information.sum():.2f}"
-        kind = element_kind(found.written.elements[name])
+        kind = element_kind(description.written.elements[name])
         width, places = str(len(numbers.columns)), f"{numbers.places:.2g}"
         rows.append((name, width, shortened(numbers.consensus), bits, places, kind))
     header = ("element", "width", "consensus", "bits", "by chance", "kind")
@@ -108,20 +108,20 @@ def _element_table(found: Description) -> list[str]:
     ]
 
 
-def _acceptance_lines(found: Description) -> list[str]:
+def _acceptance_lines(description: Description) -> list[str]:
     """Return the shares of placements that are kept."""
-    if found.written.overlap == "allow":
+    if description.written.overlap == "allow":
         return ["Elements may overlap, so that no placement is refused."]
     shares: dict[str, list[float]] = {}
-    for item in acceptances(found.law.placement, found.resolved):
+    for item in acceptances(description.law.placement, description.resolved):
         shares.setdefault(" + ".join(item.shown) or NONE, []).append(item.share)
     if not shares:
         return ["No example has two elements: no placement is refused."]
     lines = []
     for name, several in shares.items():
         low, high = percent(min(several)), percent(max(several))
-        told = f"{low} to {high}, by which exclusive rules apply" if low != high else low
-        lines.append(f"- {name}: {told}")
+        shares_kept = f"{low} to {high}, by which exclusive rules apply" if low != high else low
+        lines.append(f"- {name}: {shares_kept}")
     note = (
         "Share of placements without overlap where all rules apply, with most copies, in the shortest "
         "window; the others are drawn again."
@@ -129,22 +129,24 @@ def _acceptance_lines(found: Description) -> list[str]:
     return [*lines, "", note]
 
 
-def _seen_table(found: Description) -> list[str]:
+def _seen_table(description: Description) -> list[str]:
     rows = []
-    for row in found.rows:
+    for row in description.rows:
         low, middle, high = np.percentile(row.starts + 1, (5, 50, 95), method="nearest")
         starts = (f"{low:,}", f"{middle:,}", f"{high:,}")
         rows.append((row.shown, row.element, percent(row.share), f"{row.copies:.2f}", *starts))
     if not rows:
-        return [f"No example holds an element in {found.seen.source}."]
+        return [f"No example holds an element in {description.seen.source}."]
     header = ("shown", "element", "in examples", "copies", "start 5 %", "50 %", "95 %")
-    counts = zip(found.seen.shown, found.seen.examples.tolist(), strict=True)
+    counts = zip(description.seen.shown, description.seen.examples.tolist(), strict=True)
     bare = [
-        f"{name} ({count:,})" for name, count in counts if name not in {r.shown for r in found.rows}
+        f"{name} ({count:,})"
+        for name, count in counts
+        if name not in {r.shown for r in description.rows}
     ]
     without = f" Without any element: {', '.join(bare)}." if bare else ""
     return [
-        f"Where elements lie in {found.seen.source}:",
+        f"Where elements lie in {description.seen.source}:",
         "",
         *table(header, rows),
         "",
@@ -154,51 +156,56 @@ def _seen_table(found: Description) -> list[str]:
     ]
 
 
-def _similarity_lines(found: Description) -> list[str]:
-    names = list(found.numbers)
+def _similarity_lines(description: Description) -> list[str]:
+    names = list(description.numbers)
     if len(names) == 1:
         return ["There is only one element."]
     pairs = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
-    pairs.sort(key=lambda pair: found.alike.divergence[pair])
+    pairs.sort(key=lambda pair: description.alike.divergence[pair])
     shown = pairs if len(names) <= _ALL_PAIRS else pairs[:_NEAREST]
     rows = []
     for i, j in shown:
-        scores = (found.alike.score[i, j], found.alike.score[j, i])
-        told = ("undefined" if math.isnan(score) else f"{score:.2f}" for score in scores)
-        rows.append((names[i], names[j], f"{found.alike.divergence[i, j]:.2f}", *told))
-    told_of = "" if shown is pairs else f"The {len(shown)} most alike of {len(pairs):,} pairs. "
+        scores = (description.alike.score[i, j], description.alike.score[j, i])
+        cells = ("undefined" if math.isnan(score) else f"{score:.2f}" for score in scores)
+        rows.append((names[i], names[j], f"{description.alike.divergence[i, j]:.2f}", *cells))
+    kept = "" if shown is pairs else f"The {len(shown)} most alike of {len(pairs):,} pairs. "
     header = ("one", "other", "divergence", "one by other", "other by one")
     return [
         *table(header, rows),
         "",
-        f"{told_of}divergence: symmetric Kullback-Leibler divergence at the best alignment, in bits; 0 is "
-        f"the same. one by other: mean score that the other's matrix gives {found.alike.sites} sites "
+        f"{kept}divergence: symmetric Kullback-Leibler divergence at the best alignment, in bits; 0 is "
+        f"the same. one by other: mean score that the other's matrix gives {description.alike.sites} sites "
         "of the one, as a share of what it gives its own.",
     ]
 
 
-def element_csv(found: Description) -> str:
+def element_csv(description: Description) -> str:
     """Return the text of elements.csv: one row an element."""
     rows = [
         (
             name,
-            element_kind(found.written.elements[name]),
+            element_kind(description.written.elements[name]),
             len(numbers.columns),
             numbers.consensus,
             f"{numbers.information.sum():.6f}",
             f"{numbers.chance:.6g}",
             f"{numbers.places:.6g}",
         )
-        for name, numbers in found.numbers.items()
+        for name, numbers in description.numbers.items()
     ]
     return _csv([ELEMENT_HEADER, *rows])
 
 
-def similarity_csv(found: Description) -> str:
+def similarity_csv(description: Description) -> str:
     """Return the text of similarity.csv: one row a pair of elements."""
-    names = list(found.numbers)
+    names = list(description.numbers)
     rows = [
-        (one, two, f"{found.alike.divergence[i, j]:.6f}", f"{found.alike.score[i, j]:.6f}")
+        (
+            one,
+            two,
+            f"{description.alike.divergence[i, j]:.6f}",
+            f"{description.alike.score[i, j]:.6f}",
+        )
         for i, one in enumerate(names)
         for j, two in enumerate(names)
     ]

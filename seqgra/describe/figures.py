@@ -12,26 +12,26 @@ from seqgra.plot.positions import Lane, position_map
 from seqgra.plot.style import save
 
 
-def draw(found: Description, own: OwnFiles) -> None:
+def draw(description: Description, own: OwnFiles) -> None:
     """Write every figure of a description: SVG, PDF and PNG."""
-    names = list(found.resolved.elements)
-    groups = rule_groups(found.written, found.resolved)
-    save(rules_picture(groups, names, f"{found.name}: rules"), own.figure("rules"))
-    columns = {name: numbers.columns for name, numbers in found.numbers.items()}
-    bits = {name: numbers.information for name, numbers in found.numbers.items()}
-    letters = ALPHABETS[found.resolved.alphabet].letters
-    save(logos(columns, letters, bits, f"{found.name}: elements"), own.figure("logos"))
+    names = list(description.resolved.elements)
+    groups = rule_groups(description.written, description.resolved)
+    save(rules_picture(groups, names, f"{description.name}: rules"), own.figure("rules"))
+    columns = {name: numbers.columns for name, numbers in description.numbers.items()}
+    bits = {name: numbers.information for name, numbers in description.numbers.items()}
+    letters = ALPHABETS[description.resolved.alphabet].letters
+    save(logos(columns, letters, bits, f"{description.name}: elements"), own.figure("logos"))
     if len(names) > 1:
-        title = f"{found.name}: similarity of elements (darker is more alike)"
-        save(similarity_maps(names, _measures(found), title), own.figure("similarity"))
-    if found.rows:
-        lanes = [Lane(row.shown, row.element, row.share, row.starts) for row in found.rows]
-        title = f"{found.name}: where elements start, in {found.seen.source}"
-        save(position_map(lanes, found.resolved.longest, title), own.figure("positions"))
+        title = f"{description.name}: similarity of elements (darker is more alike)"
+        save(similarity_maps(names, _measures(description), title), own.figure("similarity"))
+    if description.rows:
+        lanes = [Lane(row.shown, row.element, row.share, row.starts) for row in description.rows]
+        title = f"{description.name}: where elements start, in {description.seen.source}"
+        save(position_map(lanes, description.resolved.longest, title), own.figure("positions"))
 
 
-def _measures(found: Description) -> list[Measure]:
-    alike = found.alike
+def _measures(description: Description) -> list[Measure]:
+    alike = description.alike
     most = max(1.0, float(alike.divergence.max()))
     divergence = Measure("divergence (bits)", alike.divergence, "", "", 0.0, most)
     score = Measure(

@@ -26,7 +26,7 @@ SITES = 500
 
 
 class ElementNumbers(NamedTuple):
-    """What is known of one element.
+    """Numbers of one element.
 
     Attributes
     ----------
@@ -71,17 +71,17 @@ class Similarity(NamedTuple):
 def element_numbers(grammar: Grammar) -> dict[str, ElementNumbers]:
     """Return the numbers of each element of a resolved grammar, by name."""
     letters, background = ALPHABETS[grammar.alphabet].letters, grammar.letter_distribution()
-    found = {}
+    numbers = {}
     for name, columns in element_columns(grammar).items():
         chance, bits = chance_as_good(columns, background), information(columns, background)
-        found[name] = ElementNumbers(
+        numbers[name] = ElementNumbers(
             columns,
             consensus(columns, letters, bits),
             bits,
             chance,
             chance * (grammar.longest - len(columns) + 1),
         )
-    return found
+    return numbers
 
 
 def similarity(grammar: Grammar, seed: int, sites: int = SITES) -> Similarity:
@@ -126,7 +126,7 @@ def empirical_scores(grammar: Grammar, seed: int, sites: int = SITES) -> np.ndar
 
 
 def draw_sites(grammar: Grammar, number: int, seed: int, sites: int) -> np.ndarray:
-    """Draw sites of one element from its law: uint8 (sites, W)."""
+    """Draw sites of one element: uint8 (sites, W)."""
     alphabet = ALPHABETS[grammar.alphabet]
     element = list(grammar.elements.values())[number]
     raw = words(stream_state(seed, f"describe sites {number}", "", 0), sites, element.width)

@@ -28,7 +28,7 @@ def evaluate(
     set_size: int | None = None,
     device: str = "auto",
 ) -> str:
-    """Score a model's predictions on a dataset and write a scores noun.
+    """Score a model's predictions on a dataset and write the scores.
 
     They are compared with the recorded labels, which in a set with label noise are partly wrong.
 
@@ -76,7 +76,7 @@ def evaluate(
             reason = (
                 f"no example of the {set_name} set shows {' or '.join(absent)}: areas of that, and "
             )
-            reason += "macro, are undefined, and micro says how well the others are told apart"
+            reason += "macro, are undefined, and micro says how well the others are distinguished"
             log.warning("%s: %s", folder, reason)
         draft.publish(status, examples=len(y), device=trained.device, reason=reason)
     return status

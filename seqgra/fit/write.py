@@ -18,7 +18,6 @@ from seqgra.fit.twin import FLAG, Check
 from seqgra.textfile import harmless
 
 MOTIFS = "motifs.meme"
-_WORDS_SHOWN = 12
 
 
 def grammar_files(composed: Composed, source: str, check: list[str]) -> dict[str, str]:

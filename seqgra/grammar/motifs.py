@@ -6,21 +6,18 @@ content (`motif_formats`); counts become probabilities.
 
 from __future__ import annotations
 
-import gzip
 import math
 import re
 import stat
-import zlib
 from collections.abc import Mapping
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
 from statistics import median
 
 from seqgra.errors import InputError, bad_input
 from seqgra.grammar.motif_formats import Faulty, Found, Malformed, parse, shown
 from seqgra.motif import Motif
-from seqgra.textfile import GZIP
+from seqgra.textfile import GZIP, unpacked
 
 _TOLERANCE = 0.02
 _LARGEST = 100_000_000
@@ -122,14 +119,9 @@ def _text(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise bad_input(path, "", f"motif file cannot be read ({error.strerror})") from None
-    if content.startswith(GZIP):
-        try:
-            with gzip.open(BytesIO(content)) as stream:
-                content = stream.read(_LARGEST + 1)
-        except (OSError, EOFError, zlib.error):
-            raise bad_input(path, "", "is a damaged gzip file") from None
-        if len(content) > _LARGEST:
-            raise bad_input(path, "", "is larger than 100 MB unpacked; expected a motif file")
+    content = unpacked(path, content, _LARGEST)
+    if len(content) > _LARGEST:
+        raise bad_input(path, "", "is larger than 100 MB unpacked; expected a motif file")
     if content.startswith((GZIP, b"BZh", b"PK\x03\x04", b"\xfd7zXZ")):
         raise bad_input(path, "", "is a compressed file; unpack it first")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):

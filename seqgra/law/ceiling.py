@@ -75,7 +75,7 @@ def ceiling(
     seed
         Data seed of the draw.
     set_name
-        Whose law: confounders, noise and backgrounds may differ between sets.
+        Whose distributions hold: confounders, noise and backgrounds may differ between sets.
 
     Raises
     ------

@@ -115,9 +115,11 @@ def import_definition(path: Path) -> Imported:
     groups, sets = read_groups(reader, root, conditions, content.get("task") == "multi-label")
     by_condition = content.get("background")
     if isinstance(by_condition, dict) and "by-condition" in by_condition:
-        told = by_condition["by-condition"]
-        for added in conditions.keys() - told.keys():  # whose examples are shuffles, never drawn
-            told[added] = next(iter(told.values()))
+        backgrounds = by_condition["by-condition"]
+        for added in (
+            conditions.keys() - backgrounds.keys()
+        ):  # whose examples are shuffles, never drawn
+            backgrounds[added] = next(iter(backgrounds.values()))
     content["overlap"] = "allow"
     content |= {"elements": elements, "conditions": conditions}
     if groups:
@@ -137,8 +139,8 @@ def _general(reader: Reader, root: Node) -> tuple[dict[str, Any], str, int | Non
     if general is None:
         return {}, "", None
     texts = [node.text for tag in ("name", "description") for node in general.all(tag)]
-    told = [text for text in texts if text and text not in _PLACEHOLDERS]
-    content: dict[str, Any] = {"description": ": ".join(told)} if told else {}
+    descriptions = [text for text in texts if text and text not in _PLACEHOLDERS]
+    content: dict[str, Any] = {"description": ": ".join(descriptions)} if descriptions else {}
     spaces = {name.lower(): name for name in ALPHABETS}
     content["alphabet"] = reader.choice(reader.child(general, "sequencespace"), spaces)
     content["task"] = reader.choice(reader.child(general, "task"), _TASKS)
@@ -161,23 +163,23 @@ def _background(reader: Reader, root: Node, conditions: list[str], alphabet: str
         reader.lines["window"] = ends[0].line
     window = shortest if shortest == longest else [shortest, longest]
     lists = reader.child(background, "alphabetdistributions")
-    told = _distributions(reader, lists, conditions, alphabet) if lists else {}
-    if lists is None or not told or reader.problems:
+    distributions = _distributions(reader, lists, conditions, alphabet) if lists else {}
+    if lists is None or not distributions or reader.problems:
         return {"window": window}
     reader.lines["background"] = lists.line
     keys = {
-        (set_name, condition): _most_specific(reader, lists, told, set_name, condition)
+        (set_name, condition): _most_specific(reader, lists, distributions, set_name, condition)
         for set_name in SETS
         for condition in conditions
     }
     if reader.problems:
         return {"window": window}
     for (set_name, condition), key in keys.items():
-        line = told[key][1].line
+        line = distributions[key][1].line
         reader.lines.setdefault(f"background.by-set.{set_name}", line)
         reader.lines.setdefault(f"background.by-condition.{condition}", line)
         reader.lines[f"background.by-condition.{condition}.by-set.{set_name}"] = line
-    table = {place: told[key][0] for place, key in keys.items()}
+    table = {place: distributions[key][0] for place, key in keys.items()}
     return {"window": window, "background": _compact(table, conditions)}
 
 
@@ -185,19 +187,19 @@ def _distributions(
     reader: Reader, lists: Node, conditions: list[str], alphabet: str
 ) -> dict[_Scope, tuple[Any, Node]]:
     """Return each background with its node, by the set and the condition it is for."""
-    told: dict[_Scope, tuple[Any, Node]] = {}
+    distributions: dict[_Scope, tuple[Any, Node]] = {}
     for node in lists.all("alphabetdistribution"):
         key = (node.attributes.get("setname"), node.attributes.get("cid"))
         if key[0] is not None and key[0] not in SETS:
             reader.complain(node, f"unknown set {key[0]!r}; {suggest(key[0], SETS)}")
         elif key[1] is not None and key[1] not in conditions:
             reader.complain(node, f"unknown condition {key[1]!r}; {suggest(key[1], conditions)}")
-        elif key in told:
+        elif key in distributions:
             reader.complain(node, "stands for the same examples as an earlier one; delete one")
-        told[key] = (_preset(reader.letters(node, "background"), alphabet), node)
-    if not told:
+        distributions[key] = (_preset(reader.letters(node, "background"), alphabet), node)
+    if not distributions:
         reader.complain(lists, "holds no <alphabetdistribution>")
-    return told
+    return distributions
 
 
 def _preset(letters: dict[str, float], alphabet: str) -> Any:
@@ -210,16 +212,16 @@ def _preset(letters: dict[str, float], alphabet: str) -> Any:
 
 
 def _most_specific(
-    reader: Reader, lists: Node, told: Mapping[_Scope, Any], set_name: str, condition: str
+    reader: Reader, lists: Node, distributions: Mapping[_Scope, Any], set_name: str, condition: str
 ) -> _Scope:
     """Return the key of the background that holds for a set and a condition."""
-    if (set_name, condition) in told:
+    if (set_name, condition) in distributions:
         return set_name, condition
-    if (set_name, None) in told and (None, condition) in told:
+    if (set_name, None) in distributions and (None, condition) in distributions:
         message = f"has one for set {set_name} and one for condition {condition}"
         reader.complain(lists, f"{message}; give one for both together")
     for key in ((set_name, None), (None, condition), (None, None)):
-        if key in told:
+        if key in distributions:
             return key
     reader.complain(lists, f"has none for condition {condition} in the {set_name} set")
     return None, None
@@ -257,8 +259,8 @@ def _conditions(reader: Reader, root: Node) -> dict[str, Any]:
             condition["description"] = ": ".join(filter(None, texts))
         grammar = reader.child(node, "grammar")
         for mode in [*node.all("mode"), *(grammar.all("mode") if grammar else [])]:
-            told = reader.choice(mode, _MODES)
-            condition |= {} if told == "sequential" else {"mode": told}
+            chosen_mode = reader.choice(mode, _MODES)
+            condition |= {} if chosen_mode == "sequential" else {"mode": chosen_mode}
         rules = [
             _rule(reader, rule, f"{place}.rules[{number}]")
             for number, rule in enumerate(grammar.all("rule") if grammar else [])
@@ -494,10 +496,10 @@ def _compare_sets(reader: Reader, sets: dict[str, Groups], kept: Groups) -> None
         keys = kept.keys() | groups.keys()
         if all(kept.get(key, 0) * size == groups.get(key, 0) * total for key in keys):
             continue
-        told = ", ".join(f"{_name(key)} {count:,}" for key, count in groups.items())
+        counts = ", ".join(f"{_name(key)} {count:,}" for key, count in groups.items())
         reader.notes.append(
             f"shares differ between sets; those of the {whose} set hold for all. The {name} set had: "
-            f"{told}"
+            f"{counts}"
         )
 
 
