@@ -7,6 +7,7 @@ from pathlib import Path
 from seqgra.errors import bad_input
 from seqgra.textfile import read_text
 
+NOT_FASTA = "is not FASTA; a record begins with '>'"
 _OTHERS = {"@": "FASTQ", ";": "FASTA with comments", "#": "a table or BED", "LOCUS": "GenBank"}
 
 
@@ -26,7 +27,7 @@ def read_fasta(path: Path) -> list[tuple[str, str]]:
     if not text.startswith(">"):
         other = next((what for begin, what in _OTHERS.items() if text.startswith(begin)), "")
         advice = f" (this looks like {other})" if other else ""
-        raise bad_input(path, "line 1", f"is not FASTA; a record begins with '>'{advice}")
+        raise bad_input(path, "line 1", f"{NOT_FASTA}{advice}")
     found = []
     for record in text[1:].split("\n>"):
         name, *lines = record.split("\n")

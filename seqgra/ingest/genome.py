@@ -15,6 +15,7 @@ import numpy as np
 from pyfaidx import Faidx, FastaIndexingError
 
 from seqgra.errors import bad_input
+from seqgra.grammar.fasta import NOT_FASTA
 from seqgra.ingest.examples import Encoder
 from seqgra.ingest.tally import Tally
 from seqgra.textfile import GZIP, refuse_binary
@@ -79,7 +80,7 @@ def open_genome(file: Path, encoder: Encoder, tally: Tally) -> Iterator[Genome]:
             raise bad_input(file, "", f"cannot be read ({error.strerror or error})") from None
         refuse_binary(file, beginning)
         if not beginning.lstrip().startswith(b">"):
-            raise bad_input(file, "line 1", "is not FASTA; a record begins with '>'")
+            raise bad_input(file, "line 1", NOT_FASTA)
         with _indexed(file, plain, Path(folder), tally) as index:
             yield Genome(file, index, encoder)
 
