@@ -129,7 +129,7 @@ LAYERS = [{"conv": {"filters": 10, "width": 21}}, "flatten", {"dense": 5}]
         ),
         (
             {"backend": "sklearn", "features": {}},
-            ["features: needs exactly one of kmers, pwm_scan"],
+            ["features: needs exactly one of kmers, gapped_kmers, pwm_scan"],
         ),
     ],
     ids=str,

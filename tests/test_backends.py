@@ -482,8 +482,9 @@ def test_labels_are_learnt_one_by_one(backend, tmp_path, tiny_dataset):
     assert '"task": "multi-label"' in model_json
 
 
-@pytest.mark.parametrize("name", ["pwm-logistic-regression", "kmer-logistic-regression"])
-def test_baselines_learn_labels_one_by_one(name, tmp_path, tiny_dataset):
+@pytest.mark.parametrize("features", ["pwm", "kmer", "gapped-kmer"])
+def test_baselines_learn_labels_one_by_one(features, tmp_path, tiny_dataset):
+    name = f"{features}-logistic-regression"
     data = data_of(tiny_dataset, "multi-label")
     y = np.concatenate([data.y, np.ones((300, 1), np.uint8)], axis=1)
     validation_y = np.concatenate([data.validation_y, np.ones((100, 1), np.uint8)], axis=1)

@@ -113,6 +113,8 @@ class Network(Strict):
         return network
 
 
+#: Features of a baseline at most, so that their dense float32 matrix stays in memory.
+MOST_FEATURES = 65_536
 #: Strands that features are of; ``auto``: those that the dataset says its elements lie on.
 Strands = Literal["auto", "forward", "both"]
 
@@ -133,20 +135,36 @@ class PwmScan(Strict):
     strands: Strands = "auto"
 
 
-#: Features of a baseline at most, so that their dense float32 matrix stays in memory.
-MOST_FEATURES = 65_536
+class GappedKmers(Strict):
+    """Counts of `informative` letters among `length`, the first of them at the first place.
+
+    Of all such words (see `backends.gapped_kmers`) the `most` whose counts differ most between conditions of
+    the training set are features. Of both strands, a word and its reverse complement are one.
+    """
+
+    length: Annotated[int, Field(ge=2, le=16)] = 10
+    informative: Annotated[int, Field(ge=2, le=8)] = 6
+    most: Annotated[int, Field(ge=1, le=MOST_FEATURES)] = 4096
+    strands: Strands = "auto"
+
+    @model_validator(mode="after")
+    def _fits(self) -> GappedKmers:
+        if self.informative > self.length:
+            raise ValueError(f"{self.informative} informative letters do not fit in {self.length}")
+        return self
 
 
 class Features(Strict):
     """Exactly one kind of features."""
 
     kmers: Kmers | None = None
+    gapped_kmers: GappedKmers | None = None
     pwm_scan: PwmScan | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Features:
-        if (self.kmers is None) == (self.pwm_scan is None):
-            raise ValueError("needs exactly one of kmers, pwm_scan")
+        if sum(each is not None for _, each in self) != 1:
+            raise ValueError(f"needs exactly one of {', '.join(type(self).model_fields)}")
         return self
 
 

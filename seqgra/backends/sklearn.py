@@ -1,7 +1,8 @@
-"""scikit-learn backend: logistic regression on k-mer counts or on best PWM scores."""
+"""scikit-learn backend: logistic regression on counts of k-mers, gapped or not, or on best PWM scores."""
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from functools import partial
@@ -18,6 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from seqgra.alphabet import ALPHABETS, DNA
 from seqgra.architecture.schema import MOST_FEATURES, Baseline
+from seqgra.backends import gapped_kmers
 from seqgra.backends.strands import Strand, either_strand, element_strands
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, verify_file
@@ -36,6 +38,8 @@ from seqgra.training import (
 )
 
 _ITERATIONS = 300
+#: Gapped k-mers that are counted at most: two tables of so many numbers are held.
+_MOST_WORDS = 4_000_000
 _CHUNK = 8192
 #: Logit of a condition that no training example has.
 _NEVER = -30.0
@@ -47,7 +51,9 @@ class BaselineCard(ModelCard):
     Attributes
     ----------
     k
-        Length of the k-mers that are counted; None where motifs are scored.
+        Length of the k-mers that are counted; None for other features.
+    gapped
+        Length of gapped k-mers and how many letters of it they are of; None for other features.
     scores
         Log odds (W, A) of each motif; None where k-mers are counted.
     strands
@@ -55,6 +61,7 @@ class BaselineCard(ModelCard):
     """
 
     k: int | None = None
+    gapped: tuple[int, int] | None = None
     scores: dict[str, list[list[float]]] | None = None
     strands: str | dict[str, list[Strand]]
 
@@ -69,7 +76,8 @@ class SklearnModel(AbstractModel):
     card
         What it is built from.
     arrays
-        mean, scale float32 (F,); coefficients float32 (C, F); intercepts float32 (C,).
+        mean, scale float32 (F,); coefficients float32 (C, F); intercepts float32 (C,); of gapped k-mers
+        words, int64 (F,).
     """
 
     def __init__(self, card: BaselineCard, arrays: dict[str, np.ndarray]) -> None:
@@ -83,7 +91,7 @@ class SklearnModel(AbstractModel):
         a = self.arrays
         parts = [np.zeros((0, len(self.conditions)), np.float32)]
         for start in range(0, len(x), _CHUNK):
-            values = features(self.card, x[start : start + _CHUNK])
+            values = features(self.card, x[start : start + _CHUNK], a.get("words"))
             parts.append(linear((values - a["mean"]) / a["scale"], a))
         return np.concatenate(parts)
 
@@ -93,12 +101,19 @@ def linear(values: np.ndarray, arrays: dict[str, np.ndarray]) -> np.ndarray:
     return np.asarray(values @ arrays["coefficients"].T + arrays["intercepts"], np.float32)
 
 
-def features(card: BaselineCard, x: np.ndarray) -> np.ndarray:
+def features(card: BaselineCard, x: np.ndarray, words: np.ndarray | None = None) -> np.ndarray:
     """Return the features of letter codes `x`, uint8 (N, L): float32 (N, F).
 
-    K-mers in alphabetical order; or of each element the best score on each of its strands.
+    K-mers in alphabetical order; gapped k-mers, those numbered `words`; or of each element the best score on
+    each of its strands.
     """
     x = np.asarray(x)
+    if card.gapped is not None:
+        assert words is not None
+        letters, places = len(ALPHABETS[card.alphabet].letters), gapped_kmers.patterns(*card.gapped)
+        both = card.strands == "both"
+        column_of = gapped_kmers.chosen_columns(places, letters, both, words)
+        return np.asarray(gapped_kmers.counts(x, places, letters, column_of, len(words)))
     if isinstance(card.strands, str):
         assert card.k is not None
         letters = len(ALPHABETS[card.alphabet].letters)
@@ -182,7 +197,8 @@ def fit(
 def best_regression(architecture: Baseline, data: TrainingData, options: Options) -> Trained:
     """Fit one logistic regression for each penalty; keep the one of lowest validation loss."""
     card = _card(architecture, data)
-    values, validation = features(card, data.x), features(card, data.validation_x)
+    words = _words(card, architecture, data)
+    values, validation = (features(card, x, words) for x in (data.x, data.validation_x))
     mean, scale = values.mean(axis=0), values.std(axis=0)
     scale[scale == 0] = 1
     for part in (values, validation):  # in place: features may fill most of the memory
@@ -207,7 +223,7 @@ def best_regression(architecture: Baseline, data: TrainingData, options: Options
         )
         if loss < best_loss:
             best_loss, best_penalty, best = loss, penalty, fitted
-    arrays = {"mean": mean, "scale": scale, **best}
+    arrays = {"mean": mean, "scale": scale, **best} | ({} if words is None else {"words": words})
     constant = constant_loss(y, validation_y, data.task)
     facts = {
         "device": "cpu",
@@ -267,18 +283,29 @@ def _card(architecture: Baseline, data: TrainingData) -> BaselineCard:
         conditions=tuple(data.dataset.conditions),
         task=data.task,
     )
-    kmers, scan = architecture.features.kmers, architecture.features.pwm_scan
-    kind, wanted = ("kmers", kmers.strands) if kmers else ("pwm_scan", scan.strands if scan else "")
+    chosen = architecture.features
+    kmers, gapped = chosen.kmers, chosen.gapped_kmers
+    kind, wanted = next((name, each.strands) for name, each in chosen if each is not None)
     if wanted == "both" and data.dataset.alphabet.name != DNA.name:
         message = f"is both; {data.dataset.alphabet.name} has one strand"
         raise bad_input(architecture.description, f"features.{kind}.strands", message)
+    letters = len(data.dataset.alphabet.letters)
+    if (kmers or gapped) and wanted == "auto":
+        wanted = "both" if either_strand(data.dataset) else "forward"
+    if gapped:
+        words = math.comb(gapped.length - 1, gapped.informative - 1) * letters**gapped.informative
+        if words > _MOST_WORDS:
+            message = (
+                f"is {gapped.informative}: {words:,} words of {letters} letters; use fewer letters"
+            )
+            place = "features.gapped_kmers.informative"
+            raise bad_input(architecture.description, place, message)
+        return card(gapped=(gapped.length, gapped.informative), strands=wanted)
     if kmers:
-        k, letters = kmers.k, len(data.dataset.alphabet.letters)
+        k = kmers.k
         if letters**k > MOST_FEATURES:
             message = f"is {k}: {letters**k:,} features of {letters} letters; use a smaller k"
             raise bad_input(architecture.description, "features.kmers.k", message)
-        if wanted == "auto":
-            wanted = "both" if either_strand(data.dataset) else "forward"
         return card(k=k, strands=wanted)
     elements = data.dataset.grammar.elements
     if not elements:
@@ -290,6 +317,22 @@ def _card(architecture: Baseline, data: TrainingData) -> BaselineCard:
         ways = {name: ("random" if wanted == "both" else "+",) for name in elements}
     strands = {name: list(each) for name, each in ways.items()}
     return card(scores=element_scores(data.dataset.grammar), strands=strands)
+
+
+def _words(card: BaselineCard, architecture: Baseline, data: TrainingData) -> np.ndarray | None:
+    """Return which gapped k-mers are features; None for other features."""
+    if card.gapped is None or architecture.features.gapped_kmers is None:
+        return None
+    places, letters = gapped_kmers.patterns(*card.gapped), len(ALPHABETS[card.alphabet].letters)
+    most, both = architecture.features.gapped_kmers.most, card.strands == "both"
+    x, y = np.asarray(data.x), np.asarray(data.y)
+    words = gapped_kmers.distinct_words(x, y, places, letters, both, most)
+    if not len(words):
+        message = (
+            "no gapped k-mer differs between the conditions of the training set; use more examples"
+        )
+        raise bad_input(architecture.description, "features.gapped_kmers", message)
+    return words
 
 
 def element_scores(grammar: Grammar) -> dict[str, list[list[float]]]:
@@ -338,7 +381,7 @@ def open_model(folder: Path, run: dict[str, Any], device: str) -> SklearnModel:
         If a file is missing or damaged, or the model is of an earlier version.
     """
     card = read_card(BaselineCard, folder, run)
-    if (card.k is None) != isinstance(card.strands, dict):
+    if (card.k is None and card.gapped is None) != isinstance(card.strands, dict):
         raise bad_input(folder, "", "is a model of an earlier version; train it again")
     arrays = load_arrays(verify_file(folder, "model.safetensors", run).read_bytes())
     return SklearnModel(card, arrays)

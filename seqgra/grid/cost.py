@@ -208,6 +208,8 @@ def features(architecture: Architecture, grammar: Grammar) -> int:
     """Return how many features a baseline has; other architectures have none."""
     if not isinstance(architecture, Baseline):
         return 0
+    if architecture.features.gapped_kmers:
+        return architecture.features.gapped_kmers.most
     if architecture.features.kmers:
         return int(len(ALPHABETS[grammar.alphabet].letters) ** architecture.features.kmers.k)
     return len(grammar.elements)
