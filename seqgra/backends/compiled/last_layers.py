@@ -445,8 +445,7 @@ def _loss(head: Head, work: Work, y: np.ndarray, weights: np.ndarray) -> float:
     loss = weights[true] * (np.log(total) + most - logits[true])
     for c in range(head.outputs):
         logits[c] = weights[true] * (np.exp(logits[c] - most) / total - (c == true))
-    result: float = loss
-    return result
+    return float(loss)
 
 
 @part
