@@ -32,7 +32,8 @@ import pandas as pd
 from synthetic import CHANCE, Truth, draw
 
 from seqgra.compare.cells import CELL_COLUMNS
-from seqgra.fingerprint import Identity, claim, digest, seal
+from seqgra.digest import digest
+from seqgra.fingerprint import Identity, claim, seal
 from seqgra.results import Attributions, Scores, write_attributions, write_scores
 from seqgra.simulate import simulate
 

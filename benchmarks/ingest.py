@@ -25,8 +25,8 @@ from seqgra.grammar.motifs import read_motifs
 from seqgra.ingest import ingest
 from seqgra.ingest.examples import Encoder
 from seqgra.ingest.genome import open_genome
-from seqgra.ingest.recipe import Recipe
 from seqgra.law.scan import best_hits, find_hits
+from seqgra.stages.ingest import Recipe
 
 MOTIFS = Path(__file__).parents[1] / "grammars" / "motifs" / "homer.meme"
 WIDTH, LINE, LETTERS = 1000, 60, 30_000_000

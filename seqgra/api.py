@@ -353,16 +353,18 @@ def attribute(
     """
     from seqgra.attribute.explain import Plan, explain, network_of
     from seqgra.attribute.explanations import SCORED, fixed_explanations
-    from seqgra.attribute.methods import METHODS, Settings, method_problems, refusal
+    from seqgra.attribute.methods import METHODS, method_problems, refusal
+    from seqgra.stages.attribute import Settings
+    from seqgra.stages.options import read_options
 
     _expect_fit(model, data)
-    if unknown := settings.keys() - set(Settings._fields):
-        message = f"no such option; a method has {', '.join(Settings._fields)}"
+    if unknown := settings.keys() - set(Settings.model_fields):
+        message = f"no such option; a method has {', '.join(Settings.model_fields)}"
         raise bad_argument(min(unknown), message)
-    chosen = Settings(**settings)
+    chosen = read_options(Settings, settings)
     if not isinstance(method, str):
         raise bad_argument("method", f"is {method!r}; give a name that `seqgra list` prints")
-    problems = method_problems(method, correct, chosen)
+    problems = method_problems(method, correct)
     whole_number("examples", examples, 1)
     raise_problems(problems)
     if reason := refusal(method, network_of(model)):

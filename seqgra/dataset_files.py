@@ -13,7 +13,7 @@ import numpy as np
 
 from seqgra.dataset import CHUNK, ELEMENT_COLUMNS
 from seqgra.errors import bad_input
-from seqgra.fingerprint import Draft
+from seqgra.fingerprint import Draft, Outcome
 from seqgra.grammar.combinations import ROLES
 from seqgra.grammar.schema import Grammar
 from seqgra.streams import STREAM_VERSION
@@ -87,11 +87,11 @@ def content_of(grammar: Grammar, name: str, seed: int) -> dict[str, Any]:
     }
 
 
-def publish_dataset(draft: Draft, content: Mapping[str, Any]) -> None:
-    """Write `dataset.json` and put the dataset in place."""
+def write_content(draft: Draft, content: Mapping[str, Any]) -> Outcome:
+    """Write `dataset.json`, the last file of a dataset."""
     draft.aside("dataset.json").write_text(json.dumps(content, indent=1) + "\n")
-    large = tuple(content["checksums"])
-    draft.publish(large=large, seed=content["seed"], counts=content["counts"])
+    facts = {"seed": content["seed"], "counts": content["counts"]}
+    return Outcome(facts, large=tuple(content["checksums"]))
 
 
 class ArrayWriter:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seqgra.dataset import ELEMENT_COLUMNS, Dataset
-from seqgra.dataset_files import SetWriter, publish_dataset
+from seqgra.dataset_files import SetWriter, write_content
 from seqgra.errors import path_of
-from seqgra.fingerprint import Identity, claim
+from seqgra.fingerprint import Draft, Identity, Outcome, make
 from seqgra.streams import BLOCK
 
 if TYPE_CHECKING:
@@ -38,14 +38,16 @@ class MemoryDataset(Dataset):
     tables: Mapping[str, Mapping[str, np.ndarray]]
 
     def save(self, folder: str | Path) -> None:
-        """Write the dataset's folder, which `load_dataset` and all commands read.
+        """Write the dataset's folder, unless it is there; `load_dataset` and all commands read it.
 
         Raises
         ------
         InputError
             If the folder holds something else or cannot be written.
         """
-        with claim(path_of("folder", folder), self.identity) as draft:
+        folder = path_of("folder", folder)
+
+        def compute(draft: Draft) -> Outcome:
             checksums: dict[str, list[int]] = {}
             for name, count in self.counts.items():
                 arrays = {
@@ -64,7 +66,12 @@ class MemoryDataset(Dataset):
                     rows = [values[first : first + BLOCK] for values in arrays.values()]
                     writer.write(rows, columns)
                 checksums |= writer.close()
-            publish_dataset(draft, {**self.content, "checksums": checksums})
+            return write_content(draft, {**self.content, "checksums": checksums})
+
+        def suffices(run: Mapping[str, Any]) -> bool:
+            return bool(run["counts"] == dict(self.counts))
+
+        make(self.identity, folder, compute, suffices)
 
     def elements(self, set_name: str, examples: int | None = None) -> pd.DataFrame:
         """Return the placed elements of the first examples of a set (see `ELEMENT_COLUMNS`).

@@ -20,7 +20,7 @@ from seqgra.alphabet import PADDING, SETS
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.dataset_files import require_space
 from seqgra.errors import bad_input
-from seqgra.fingerprint import claim, identity_of
+from seqgra.fingerprint import Draft, Outcome, identity_of, make
 from seqgra.progress import Progress
 
 if TYPE_CHECKING:
@@ -102,16 +102,23 @@ def export(
         {"dataset": dataset.fingerprint},
         {"format": form, "counts": counts},
     )
-    with claim(folder, identity) as draft:
-        if draft.previous:
-            return "up to date"
+
+    def compute(draft: Draft) -> Outcome:
         if form != "parquet":  # which is compressed
             require_space(folder, counts, dataset.grammar.shortest)
         for name, count in counts.items():
             dataset.verify(name)
             _WRITERS[form](dataset, name, draft.aside, _blocks(dataset, name, count, folder))
-        draft.publish(counts=counts)
-    return "done"
+        return Outcome({"counts": counts})
+
+    return make(identity, folder, compute).status
+
+
+def run(
+    dataset: Path, folder: Path, *, format: str, sets: Sequence[str], examples: int | None
+) -> str:
+    """Export as ``seqgra export`` asks."""
+    return export(dataset, folder, form=format, sets=sets or None, examples=examples)
 
 
 def _check_names(dataset: Dataset) -> None:

@@ -11,8 +11,9 @@ import pandas as pd
 
 from seqgra.alphabet import Alphabet
 from seqgra.dataset import Dataset, open_dataset
+from seqgra.digest import digest
 from seqgra.errors import bad_input
-from seqgra.fingerprint import Draft, claim, digest, identity_of, require_run
+from seqgra.fingerprint import Draft, Outcome, identity_of, make, require_run
 from seqgra.grammar.motifs import read_motifs
 from seqgra.law.affinity import element_columns
 from seqgra.model import AbstractModel, open_model
@@ -114,9 +115,8 @@ def filters(
         "dataset": data.fingerprint,
         "motifs": digest(known),
     }
-    with claim(folder, identity_of("filters", inputs, {"examples": len(x)})) as draft:
-        if draft.previous:
-            return f"up to date; {draft.previous['found']}"
+
+    def compute(draft: Draft) -> Outcome:
         layer = first_layer(open_model(model, run, data, device))
         if layer is None:
             raise bad_input(
@@ -124,9 +124,11 @@ def filters(
             )
         data.verify("test")
         counts, windows = activating_letters(layer, np.array(x))
-        said = _write(draft, data, counts, windows, targets)
-        draft.publish(found=said)
-    return said
+        return Outcome({"found": _write(draft, data, counts, windows, targets)})
+
+    made = make(identity_of("filters", inputs, {"examples": len(x)}), folder, compute)
+    said = str(made.run["found"])
+    return said if made.status == "done" else f"{made.status}; {said}"
 
 
 def first_layer(model: AbstractModel) -> Filters | None:

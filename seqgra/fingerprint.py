@@ -6,7 +6,7 @@ says what it was made from, so that a stage can tell "up to date" from "make it 
 A folder may be damaged, edited, or a stranger's. What stands in it is therefore checked before it is
 believed: `run.json` carries a checksum of itself (files of earlier versions have none), and its fingerprint
 is computed again. And nothing that stands in it decides which files are written, replaced or deleted: those
-are plain names that the stage declares in `RESULT_FILES`, and a symbolic link there is replaced, never
+are plain names that the stage declares (`seqgra.stages`), and a symbolic link there is replaced, never
 followed. Reading follows links, so that large files may lie elsewhere.
 """
 
@@ -19,57 +19,22 @@ import json
 import logging
 import os
 import platform
-import re
 import shutil
 import stat
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from types import MappingProxyType
+from typing import Any, BinaryIO, NamedTuple
 
+from seqgra.digest import digest
 from seqgra.errors import bad_input
+from seqgra.stages import SUMMARIES, find_stage
 
 RUN_FILE = "run.json"
-#: Version of each stage's results: raised when the same inputs and options give other results, so
-#: that old ones are made again.
-RESULTS_VERSIONS = {
-    "simulate": 3,
-    "ingest": 2,
-    "subsample": 1,
-    "tune": 2,
-    "train": 3,
-    "evaluate": 4,
-    "attribute": 6,
-    "export": 1,
-    "fit": 4,
-    "filters": 1,
-    "construct": 2,
-    "probe": 2,
-}
-_DATASET = r"dataset\.json|(training|validation|test)\.((x|y|y_true)\.npy|elements\.parquet"
-_FIGURE = r"\.(svg|pdf|png)"
-#: Every file that a result of a stage may hold, beside `run.json`; nothing else is written or deleted.
-RESULT_FILES = {
-    stage: re.compile(names)
-    for stage, names in {
-        "simulate": rf"{_DATASET})",
-        "ingest": rf"{_DATASET}|regions\.tsv)",
-        "subsample": rf"{_DATASET})",
-        "tune": r"chosen\.yaml|history\.csv",
-        "train": r"model\.(json|safetensors|keras)|history\.csv",
-        "evaluate": r"scores\.json|curves\.parquet|predictions\.npy",
-        "attribute": r"recovery\.(json|parquet)|motifs\.parquet|attributions\.npy",
-        "export": r"(training|validation|test)((-annotation)?\.txt|\.(fa|bed)|(-elements)?\.parquet)",
-        "fit": r"grammar\.yaml|motifs\.(meme|csv)|fit\.txt|(pairs|twin|spectra)\.csv|window\.tsv"
-        rf"|position-[^/\0]+-\d+\.tsv|(strength|copies|positions|pairs|twin|spectra){_FIGURE}",
-        "construct": r"(sequences|ceiling)\.npy|designs\.json",
-        "probe": r"probes\.csv",
-        "filters": rf"filters\.(meme|csv)|motifs\.csv|filters{_FIGURE}",
-    }.items()
-}
 #: Of `run.json`: from 2 on it ends with a checksum of what stands before.
 _FORMAT = 2
 _CHECKSUM = ',\n "checksum": '
@@ -77,7 +42,8 @@ _ASIDE = ".aside-"
 _CHECKPOINT = ".checkpoint-"
 #: The next run.json, while files are being put in place: who finds it finishes the job.
 _JOURNAL = ".publish.json"
-_LOCK = ".lock"
+#: A process that writes a result holds the lock of this file in its folder.
+LOCK = ".lock"
 _PATIENCE = 40
 #: What is no fault of a folder but of the machine or the process at this moment.
 _PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ESTALE, errno.EINTR)
@@ -92,23 +58,8 @@ _LIBRARIES = (
     "keras",
     "matplotlib",
 )
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 log = logging.getLogger(__name__)
-
-
-def canonical(value: object) -> str:
-    """Return `value` as the one JSON text that all equal values share.
-
-    >>> canonical({"b": 1, "a": (1.0, None)})
-    '{"a":[1.0,null],"b":1}'
-    """
-    return _ENCODER.encode(value)
-
-
-def digest(value: object) -> str:
-    """Return 32 hexadecimal digits that identify a JSON-like `value`."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()[:32]
 
 
 def file_sha256(path: Path) -> str:
@@ -144,7 +95,7 @@ class Identity:
 
 def identity_of(verb: str, inputs: Mapping[str, str], options: Mapping[str, Any]) -> Identity:
     """Return the identity of what a stage makes with the version that its results have now."""
-    return Identity(verb, RESULTS_VERSIONS[verb], inputs, options)
+    return Identity(verb, find_stage(verb).version, inputs, options)
 
 
 def seal(run: Mapping[str, Any]) -> str:
@@ -459,7 +410,7 @@ class Draft:
 
     def aside(self, name: str) -> Path:
         """Return where to write the file that becomes `name` when the result is published."""
-        assert self._is_own(name), f"{name} is not among RESULT_FILES of {self.identity.verb}"
+        assert self._is_own(name), f"{name} is none of the files of {self.identity.verb}"
         self._names.append(name)
         return self.folder / f"{_ASIDE}{name}"
 
@@ -483,8 +434,10 @@ class Draft:
             raise bad_input(self.folder, "", f"{message}; {delete_and_make_again(self.folder)}")
         self._kept[name] = self.previous["files"][name]
 
-    def publish(self, status: str = "done", large: tuple[str, ...] = (), **facts: Any) -> None:
-        """Put the files in place and write `run.json`; from here on the result exists.
+    def publish(
+        self, status: str = "done", large: tuple[str, ...] = (), **facts: Any
+    ) -> dict[str, Any]:
+        """Put the files in place and write `run.json`, which is returned; from here on the result exists.
 
         Parameters
         ----------
@@ -520,6 +473,7 @@ class Draft:
         write_atomically(self.folder / _JOURNAL, seal(run))
         self._put_in_place(run["files"])
         self.checkpoint.unlink(missing_ok=True)
+        return run
 
     def clean(self) -> None:
         """Remove what interrupted or outdated writers left, but for a checkpoint of this identity."""
@@ -536,7 +490,7 @@ class Draft:
                     Path(entry.path).unlink(missing_ok=True)
 
     def _is_own(self, name: str) -> bool:
-        return RESULT_FILES[self.identity.verb].fullmatch(name) is not None
+        return find_stage(self.identity.verb).owns(name)
 
     def _put_in_place(self, files: Mapping[str, Any]) -> None:
         """Replace the old result's files by the new ones; doing it twice does no harm."""
@@ -596,12 +550,12 @@ def _lock_text(verb: str = "") -> str:
     return f"seqgra{f' {verb}' if verb else ''} locks this folder while it writes\n"
 
 
-_LOCK_TEXTS = {"", *map(_lock_text, ("", *RESULTS_VERSIONS))}
+_LOCK_TEXTS = {"", *map(_lock_text, ("", *SUMMARIES))}
 
 
 def _text_of_lock(folder: Path) -> str | None:
     """Return what stands in the lock of a folder, None without a lock of ours."""
-    lock = folder / _LOCK
+    lock = folder / LOCK
     try:
         text = None if lock.is_symlink() else _read_regular(lock).decode(errors="replace")
     except OSError as error:
@@ -617,7 +571,7 @@ def _refuse_foreign(folder: Path, verb: str) -> None:
     if entries and _text_of_lock(folder) is None:
         raise bad_input(folder, "", "holds other files; choose a new or empty folder")
     for name, entry in entries.items():
-        own = name in (RUN_FILE, _JOURNAL) or RESULT_FILES[verb].fullmatch(name)
+        own = name in (RUN_FILE, _JOURNAL) or find_stage(verb).owns(name)
         if own and entry.is_dir(follow_symlinks=False):
             message = f"holds a folder {name}, where a file goes; choose another folder"
             raise bad_input(folder, "", message)
@@ -628,7 +582,7 @@ def _refuse_foreign(folder: Path, verb: str) -> None:
 
 
 @contextmanager
-def locked(folder: Path, verb: str, name: str = _LOCK) -> Iterator[None]:
+def locked(folder: Path, verb: str, name: str = LOCK) -> Iterator[None]:
     """Hold the lock of a folder; another process that wants it waits.
 
     The lock says which stage has made it. One that is there is not written to, whatever it is.
@@ -698,3 +652,49 @@ def claim(folder: Path, identity: Identity) -> Iterator[Draft]:
             yield draft
         finally:
             draft.clean()
+
+
+class Outcome(NamedTuple):
+    """What a stage has computed, beside the files that it has written; see `Draft.publish`."""
+
+    facts: Mapping[str, Any] = MappingProxyType({})
+    status: str = "done"
+    large: tuple[str, ...] = ()
+
+
+class Made(NamedTuple):
+    """A result in its folder: ``up to date`` or the outcome's status, and its `run.json`."""
+
+    status: str
+    run: Mapping[str, Any]
+
+
+def make(
+    identity: Identity,
+    folder: Path,
+    compute: Callable[[Draft], Outcome],
+    suffices: Callable[[Mapping[str, Any]], bool] = lambda run: True,
+) -> Made:
+    """Make a result where there is none of this identity: claim its folder, compute, publish.
+
+    Parameters
+    ----------
+    identity
+        Stage, inputs and options.
+    folder
+        Where the result lies or is to lie.
+    compute
+        Writes the files to where `Draft.aside` says.
+    suffices
+        Whether the result that is there, given its `run.json`, is enough; else it is made again.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be made or written, or holds what is not this stage's.
+    """
+    with claim(folder, identity) as draft:
+        if draft.previous and suffices(draft.previous):
+            return Made("up to date", draft.previous)
+        outcome = compute(draft)
+        return Made(outcome.status, draft.publish(outcome.status, outcome.large, **outcome.facts))

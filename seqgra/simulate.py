@@ -5,26 +5,26 @@ from __future__ import annotations
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from seqgra.alphabet import SETS
-from seqgra.dataset import ELEMENT_COLUMNS, open_dataset
+from seqgra.dataset import ELEMENT_COLUMNS, open_dataset, split_size
 from seqgra.dataset_files import (
     SetWriter,
     content_of,
-    publish_dataset,
     refuse_negative_seed,
     require_space,
+    write_content,
 )
 from seqgra.dataset_memory import MemoryDataset
 from seqgra.errors import bad_input
-from seqgra.fingerprint import Draft, Identity, claim, identity_of
+from seqgra.fingerprint import Draft, Identity, Outcome, identity_of, make
 from seqgra.grammar.load import grammar_fingerprint, load_grammar
 from seqgra.markers import require_unchanged
 from seqgra.progress import Progress
@@ -86,10 +86,13 @@ def simulate(
     grammar = load_grammar(grammar_file)
     fingerprint = grammar_fingerprint(grammar)
     require_unchanged(grammar_file, fingerprint, expected)
-    with claim(folder, dataset_identity(fingerprint, seed)) as draft:
+
+    def suffices(run: Mapping[str, Any]) -> bool:
+        there = open_dataset(folder).counts
+        return all(there.get(name, 0) >= n for name, n in counts.items())
+
+    def compute(draft: Draft) -> Outcome:
         there = open_dataset(folder).counts if draft.previous else {}
-        if draft.previous and all(there.get(name, 0) >= n for name, n in counts.items()):
-            return "up to date"
         from seqgra.law.law import compile_law
 
         law = compile_law(grammar, str(grammar_file))
@@ -104,9 +107,35 @@ def simulate(
             else:
                 checksums |= _write_set(draft, law, seed, name, count, there.get(name, 0), workers)
         content = content_of(grammar, grammar_file.stem, seed)
-        publish_dataset(draft, {**content, "counts": wanted, "checksums": checksums})
-    _warn_of_absent_conditions(folder)
-    return "done"
+        return write_content(draft, {**content, "counts": wanted, "checksums": checksums})
+
+    made = make(dataset_identity(fingerprint, seed), folder, compute, suffices)
+    if made.status == "done":
+        _warn_of_absent_conditions(folder)
+    return made.status
+
+
+def run(
+    grammar_file: Path,
+    folder: Path,
+    *,
+    size: int | None,
+    examples: int | None,
+    sets: Sequence[str],
+    **options: Any,
+) -> str:
+    """Simulate as ``seqgra simulate`` asks; see `seqgra.stages.simulate.Options`.
+
+    Raises
+    ------
+    InputError
+        As `simulate`, and where not exactly one of `size` and `examples` is given.
+    """
+    if (size is None) == (examples is None):
+        raise bad_input("simulate", "", "needs exactly one of --size and --examples")
+    counts = split_size(size) if size else dict.fromkeys(SETS, examples or 0)
+    wanted = {name: counts[name] for name in sets or SETS}
+    return simulate(grammar_file, folder, counts=wanted, **options)
 
 
 def _warn_of_absent_conditions(folder: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,12 +17,12 @@ from seqgra.dataset import ELEMENT_COLUMNS, Dataset, open_dataset
 from seqgra.dataset_files import (
     ArrayWriter,
     ElementWriter,
-    publish_dataset,
     refuse_negative_seed,
     require_space,
+    write_content,
 )
 from seqgra.errors import bad_input
-from seqgra.fingerprint import Draft, Identity, claim, identity_of
+from seqgra.fingerprint import Draft, Identity, Outcome, identity_of, make
 from seqgra.markers import require_unchanged
 from seqgra.progress import Progress
 from seqgra.streams import BLOCK, STREAM_VERSION, stratified_order
@@ -64,9 +65,8 @@ def subsample(
     if missing := [name for name in sets if name not in dataset.counts]:
         known = ", ".join(dataset.counts)
         raise bad_input(source, missing[0], f"no such set; the dataset has {known}")
-    with claim(folder, subsample_identity(dataset.fingerprint, seed, sets)) as draft:
-        if draft.previous:
-            return "up to date"
+
+    def compute(draft: Draft) -> Outcome:
         counts = {name: dataset.counts[name] for name in sets}
         require_space(folder, counts, dataset.window + len(dataset.conditions))
         dataset.verify(*sets)
@@ -74,8 +74,14 @@ def subsample(
         for name in sets:
             checksums |= _write_set(draft, dataset, name, seed)
         content = {**dataset.content, "seed": seed, "counts": counts, "checksums": checksums}
-        publish_dataset(draft, content)
-    return "done"
+        return write_content(draft, content)
+
+    return make(subsample_identity(dataset.fingerprint, seed, sets), folder, compute).status
+
+
+def run(source: Path, folder: Path, *, sets: Sequence[str], **options: Any) -> str:
+    """Subsample as ``seqgra subsample`` asks: all sets that there are unless some are named."""
+    return subsample(source, folder, sets=sets or list(open_dataset(source).counts), **options)
 
 
 def subsample_identity(dataset: str, seed: int, sets: Sequence[str]) -> Identity:

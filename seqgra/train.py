@@ -15,7 +15,7 @@ from seqgra.architecture.load import (
 from seqgra.architecture.schema import Architecture, BayesOptimal, Network
 from seqgra.dataset import Dataset, largest_size, open_dataset
 from seqgra.errors import bad_input
-from seqgra.fingerprint import Draft, Identity, claim, identity_of, require_run
+from seqgra.fingerprint import Draft, Identity, Outcome, identity_of, make, require_run
 from seqgra.markers import require_unchanged
 from seqgra.model import NETWORK_BACKENDS, backend_module, trainer
 from seqgra.results import read_tuning
@@ -100,13 +100,16 @@ def train(
     """
     how = Options(seed, device, threads, seeds, engine)
     job = _job(dataset, architecture, size, backend, how, tuned, permute_labels, expected=expected)
-    with claim(folder, job.identity) as draft:
-        if draft.previous:
-            return "up to date"
+
+    def compute(draft: Draft) -> Outcome:
         data = _training_data(job)
         trained: Trained = trainer(job.backend).fit(job.architecture, data, job.how, draft)
-        _publish(draft, job, trained, data)
-    return trained.status
+        backend_module(job.backend).save(trained.model, draft)
+        write_history(draft, trained.history)
+        outcome = {"temperature": _temperature(trained, data), "reason": trained.reason}
+        return Outcome({**trained.facts, **job.facts, **outcome}, trained.status)
+
+    return make(job.identity, folder, compute).status
 
 
 class _Job(NamedTuple):
@@ -233,13 +236,6 @@ def model_options(
     if permute_labels:
         options["permute_labels"] = True
     return options
-
-
-def _publish(draft: Draft, job: _Job, trained: Trained, data: TrainingData) -> None:
-    backend_module(job.backend).save(trained.model, draft)
-    write_history(draft, trained.history)
-    outcome: dict[str, Any] = {"temperature": _temperature(trained, data), "reason": trained.reason}
-    draft.publish(trained.status, **trained.facts, **job.facts, **outcome)
 
 
 def _tuned(

@@ -16,7 +16,7 @@ from seqgra.architecture.optimizers import CANDIDATES, Candidates, Optimizer
 from seqgra.architecture.schema import Network
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import bad_input
-from seqgra.fingerprint import claim, identity_of, within
+from seqgra.fingerprint import Draft, Outcome, identity_of, make, within
 from seqgra.markers import require_unchanged
 from seqgra.model import trainer
 from seqgra.results import Candidate, Tuning, write_tuning
@@ -127,15 +127,15 @@ def tune(
         {"dataset": opened.fingerprint, "architecture": untuned_fingerprint(network)},
         tuning_options(backend, size, trial.options, epochs, tried),
     )
-    with claim(folder, identity) as draft:
-        if draft.previous:
-            return "up to date"
+
+    def compute(draft: Draft) -> Outcome:
         tuning = Tuning.choose([_try(trial, optimizer, folder) for optimizer in tried])
         write_tuning(tuning, draft)
         best = next(c for c in tuning.candidates if c.optimizer == tuning.optimizer)
         log.info("%s: %s", folder, best)
-        draft.publish(best.status, threads=threads)
-    return best.status
+        return Outcome({"threads": threads}, best.status)
+
+    return make(identity, folder, compute).status
 
 
 def tuning_options(
@@ -167,14 +167,14 @@ def _try(trial: _Trial, optimizer: Optimizer, folder: Path) -> Candidate:
     }
     identity = identity_of("tune", inputs, trial.settings)
     place = within(folder, "candidates", identity.fingerprint[:12])
-    with claim(place, identity) as draft:
-        if draft.previous:
-            return _candidate(optimizer, draft.previous)
+
+    def compute(draft: Draft) -> Outcome:
         data = training_data(trial.dataset, trial.size)
         trained: Trained = trainer(trial.backend).fit(network, data, trial.options, draft)
         write_history(draft, trained.history)
-        draft.publish(trained.status, **trained.facts, reason=trained.reason)
-        return _candidate(optimizer, {"status": trained.status, **trained.facts})
+        return Outcome({**trained.facts, "reason": trained.reason}, trained.status)
+
+    return _candidate(optimizer, make(identity, place, compute).run)
 
 
 def _candidate(optimizer: Optimizer, run: Mapping[str, Any]) -> Candidate:

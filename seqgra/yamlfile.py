@@ -193,7 +193,12 @@ def validate(model: type[Model], content: Any, file: str) -> tuple[Model, list[P
             return model.model_validate(content), problems
         except ValidationError as error:
             details = error.errors(include_url=False)
-        problems += [_problem(detail, model, file) for detail in details]
+        for detail in details:
+            error_of = detail.get("ctx", {}).get("error")
+            if isinstance(error_of, InputError):  # which says by itself what is wrong where
+                problems += error_of.problems
+            else:
+                problems.append(_problem(detail, model, file))
         if not all(_drop(content, detail) for detail in details):
             break
     raise InputError(*dict.fromkeys(problems))

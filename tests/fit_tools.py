@@ -8,7 +8,8 @@ import numpy as np
 from seqgra.alphabet import DNA, SETS
 from seqgra.dataset import ELEMENT_COLUMNS
 from seqgra.dataset_files import ArrayWriter, ElementWriter
-from seqgra.fingerprint import Identity, claim, digest
+from seqgra.digest import digest
+from seqgra.fingerprint import Identity, claim
 from seqgra.grammar.combinations import ROLES
 
 

@@ -178,7 +178,7 @@ def contents(ground, stage, path, chosen):
 
 
 def poison(ground, run, chosen):
-    from seqgra.fingerprint import digest
+    from seqgra.digest import digest
 
     for _ in range(chosen.randint(0, 2)):
         name = chosen.choice(CLIMBING)

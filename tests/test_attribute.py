@@ -446,8 +446,8 @@ def test_errors_of_a_model_are_not_swallowed(dataset, tmp_path, opened, monkeypa
 def test_wrong_options_are_all_named_at_once(dataset, tmp_path, opened):
     with pytest.raises(InputError) as error:
         run(dataset, tmp_path / "out", method="lime", baseline="noise", steps=0, examples=0)
-    places = [problem.file for problem in error.value.problems]
-    assert places == ["method", "baseline", "steps", "examples"]
+    places = [problem.file or problem.path for problem in error.value.problems]
+    assert places == ["method", "examples", "baseline", "steps"]
     assert "integrated-gradients" in str(error.value)
 
 

@@ -14,7 +14,7 @@ from torch import nn
 from seqgra.alphabet import PADDING, UNKNOWN
 from seqgra.architecture.load import architecture_content, load_architecture, resolve_architecture
 from seqgra.attribute import gradients, sources
-from seqgra.attribute.methods import METHODS, Settings, corrects, refusal
+from seqgra.attribute.methods import METHODS, corrects, refusal
 from seqgra.attribute.mutagenesis import MASKED, mutagenesis, mutation_effects, occlusion
 from seqgra.attribute.null import untrained
 from seqgra.attribute.references import shuffled
@@ -29,6 +29,8 @@ from seqgra.backends.pytorch_local import LocalCandidates, local_network
 from seqgra.backends.pytorch_rules import Backprop
 from seqgra.errors import InputError
 from seqgra.model import AbstractModel, ModelCard, NotDefined, explained_part, mean_along
+from seqgra.stages.attribute import Settings
+from seqgra.stages.options import read_options
 
 ARCHITECTURES = sorted((Path(__file__).parents[1] / "architectures").glob("*.yaml"))
 NETWORKS = [path for path in ARCHITECTURES if "backend:" not in path.read_text()]
@@ -783,9 +785,9 @@ def test_memory_bounds_the_batch():
 
 
 def test_wrong_settings_are_named():
-    wrong = Settings("noise", 0, 0, 0, 0.0, 0, "none", 0.0)
-    assert [problem.file for problem in wrong.problems()] == [
-        *("baseline", "mask", "steps", "references", "samples", "width", "noise", "threshold"),
-    ]
-    assert not list(Settings().problems())
-    assert issubclass(InputError, Exception)
+    wrong = {"baseline": "noise", "mask": "none", "noise": 0.0, "threshold": 0.0}
+    wrong |= dict.fromkeys(("steps", "references", "samples", "width"), 0)
+    with pytest.raises(InputError) as refused:
+        read_options(Settings, wrong)
+    assert {problem.path for problem in refused.value.problems} == set(Settings.model_fields)
+    assert read_options(Settings, {}) == Settings()

@@ -3,21 +3,27 @@
 import contextlib
 import os
 import random
+import re
 import shutil
 import subprocess
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from grid_tools import CHOICES, HOSTILE, REPOSITORY, Work, differences, disturb_times
 
-from seqgra import fingerprint
 from seqgra.cli import main
 from seqgra.errors import InputError
-from seqgra.grid import Grid
+from seqgra.fingerprint import locked
+from seqgra.grid import Grid, commands, read_grid
 from seqgra.grid.batches import Batches, Job
 from seqgra.grid.commands import call_text, lines
+from seqgra.grid.plan import plan
+from seqgra.grid.status import status
 from seqgra.markers import after, earlier, made_from, origin, write_marker
+from seqgra.stages import find_stage
 
 
 @pytest.mark.slow
@@ -141,8 +147,11 @@ def test_a_marker_of_another_run_makes_what_follows_stale(work, tmp_path):
 
 
 def test_a_raised_results_version_makes_its_stage_stale(work, monkeypatch):
-    raised = fingerprint.RESULTS_VERSIONS["evaluate"] + 1
-    monkeypatch.setitem(fingerprint.RESULTS_VERSIONS, "evaluate", raised)
+    def raised(name):
+        stage = find_stage(name)
+        return replace(stage, version=stage.version + (name == "evaluate"))
+
+    monkeypatch.setattr(commands, "find_stage", raised)
     assert {job.stage for job in stale(work)} == {"evaluate", "compare"}
 
 
@@ -351,3 +360,89 @@ def test_what_is_probed(probe, adaptive, calls, tmp_path):
 def test_sizes_to_probe_must_be_the_grids():
     with pytest.raises(InputError, match="holds 300, which is none of the grid's"):
         Grid(FULL | {"probe": {"sizes": [100, 300]}}, "config", (REPOSITORY,))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "adaptive", "explained"),
+    [
+        (None, None, {0, 100, 200, 400}),
+        ([400], None, {0, 400}),
+        (["largest"], None, {0, 400}),
+        ([100, "largest"], None, {0, 100, 400}),
+        (["largest"], {}, {0, 400}),
+        ([200], {}, {0, 200}),
+    ],
+)
+def test_models_of_the_sizes_asked_for_are_explained(sizes, adaptive, explained, tmp_path):
+    """The exact posterior, which has no size, always; what waits for attributions waits for these."""
+    with contextlib.chdir(tmp_path):
+        content = FULL | SIZES | {"adaptive": adaptive, "attribution": {"sizes": sizes}}
+        grid = Grid(content, "config", (REPOSITORY,))
+        batches = Batches(grid, REPOSITORY)
+        jobs = [job for job in batches.jobs.values() if job.stage == "attribute"]
+        calls = [call for job in jobs for call in batches.text(job).split("\n")]
+        models = [Path(call.split()[0]).parts for call in calls if call and call[0] != "#"]
+        assert {0 if "bayes-optimal" in parts else int(parts[4]) for parts in models} == explained
+        rows = list(commands.cell_rows(grid))
+        assert {row["size"] for row in rows if row["attributions"]} == explained
+        if adaptive is None:
+            waits = {file for file in batches.earlier(Job("compare")) if "attribute" in file}
+            assert waits == {batches.marker(job) for job in jobs}
+        else:
+            Path(batches.packs_of(2)).parent.mkdir(parents=True)
+            Path(batches.packs_of(2)).write_text("\n".join(grid.packs))
+            waits = {file for file in batches.earlier(Job("compare")) if "attribute" in file}
+            assert waits == {batches.marker(job) for job in jobs}
+        assert plan(grid).stages["attribute"].results == len(models)
+
+
+def test_sizes_to_explain_must_be_the_grids():
+    with pytest.raises(InputError, match="sizes: holds 300, which is none of the grid"):
+        Grid(FULL | {"attribution": {"sizes": [100, 300]}}, "config", (REPOSITORY,))
+
+
+def counts(work):
+    """Return how many results are in each state, by stage."""
+    with contextlib.chdir(work.folder):
+        found = status(read_grid(Path("config/config.yaml"), (Path(), REPOSITORY)), REPOSITORY)
+    by_stage = {}
+    for (stage, _), states in found.counts.items():
+        by_stage.setdefault(stage, Counter()).update(states)
+    return by_stage, found.logs
+
+
+def test_status_says_what_is_done_running_failed_and_missing(work, capsys):
+    found, logs = counts(work)
+    cells = found["train"]["done"]
+    assert cells and not logs and all(states.keys() == {"done"} for states in found.values())
+    job = Job("evaluate", "tiny/varied/sklearn/n100")
+    place = Path("results/t/packs") / job.name / "evaluate.done"
+    (work.folder / place).unlink()  # as while Snakemake runs the job
+    assert counts(work)[0] == found
+    words = place.with_suffix(".txt")
+    lines = (work.folder / words).read_text().split("\n")
+    (number, call), *_ = [(n, line) for n, line in enumerate(lines, 1) if line[:1] not in ("#", "")]
+    output = work.folder / call.split()[call.split().index("-o") + 1]
+    (output / "run.json").unlink()
+    assert counts(work)[0]["evaluate"] == {"done": cells - 1, "missing": 1}
+    with locked(output, "evaluate"):
+        assert counts(work)[0]["evaluate"] == {"done": cells - 1, "running": 1}
+    log = work.folder / "results/t/logs/evaluate" / f"{job.name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(f"seqgra: {words}: line {number}: failed; going on with the next line\n")
+    states, logs = counts(work)
+    assert states["evaluate"] == {"done": cells - 1, "failed": 1} and len(logs) == 1
+    place = ("--directory", str(work.folder), "--library", str(REPOSITORY))
+    assert main(["status", str(work.folder / "config/config.yaml"), *place]) == 0
+    said = capsys.readouterr().out
+    assert re.search(rf"(?m)^evaluate +varied +{cells - 1} +1$", said), said
+    assert "failed: see results/t/logs/evaluate/tiny/varied/sklearn/n100.log" in said
+
+
+def test_status_takes_no_result_of_other_inputs_for_done(work):
+    work.edit(row="0 1 0 0")
+    found, _ = counts(work)
+    assert found["simulate"].keys() == {"missing"}
+    work.edit(row="0 0 1 0", k=3)
+    found, _ = counts(work)
+    assert found["simulate"].keys() == {"done"} and found["train"].keys() == {"missing"}

@@ -12,7 +12,6 @@ import pytest
 
 from seqgra.errors import InputError
 from seqgra.fingerprint import (
-    RESULTS_VERSIONS,
     Identity,
     claim,
     read_run,
@@ -22,6 +21,7 @@ from seqgra.fingerprint import (
     why_no_result,
     write_atomically,
 )
+from seqgra.stages import all_stages
 
 IDENTITY = Identity("train", 1, {"dataset": "abc"}, {"seed": 1})
 
@@ -358,12 +358,10 @@ def test_an_aside_file_that_is_not_whole_is_never_published(tmp_path, monkeypatc
         assert draft.previous is None
 
 
-@pytest.mark.parametrize("name", RESULTS_VERSIONS)
-def test_every_stage_declares_its_files(name):
-    from seqgra.fingerprint import RESULT_FILES
-
+@pytest.mark.parametrize("stage", all_stages(), ids=lambda stage: stage.name)
+def test_every_stage_declares_its_files(stage):
     for wrong in ("", ".", "..", "../model.json", "run.json", ".lock", "a/b", ".aside-x", "x\0"):
-        assert not RESULT_FILES[name].fullmatch(wrong), wrong
+        assert not stage.owns(wrong), wrong
 
 
 def test_too_many_open_files_is_not_taken_for_a_missing_result(tmp_path):

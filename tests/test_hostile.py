@@ -15,8 +15,9 @@ import yaml
 from safetensors.numpy import save_file
 
 from seqgra.cli import main
+from seqgra.digest import digest
 from seqgra.errors import InputError
-from seqgra.fingerprint import digest, file_sha256, seal
+from seqgra.fingerprint import file_sha256, seal
 from seqgra.yamlfile import read_yaml
 
 REPOSITORY = Path(__file__).parents[1]

@@ -35,6 +35,8 @@ LAYERS = [
         "model",
         "training",
         "results",
+        "stages",
+        "digest",
     },
     {"law"},
     {"backends", "recovery"},

@@ -4,17 +4,20 @@ import itertools
 import re
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from snakemake_executor_plugin_slurm.utils import set_gres_string
+from snakemake_executor_plugin_slurm.validation import validate_slurm_extra
 
 from seqgra.attribute.methods import METHODS as METHODS_KNOWN
-from seqgra.attribute.methods import Settings
 from seqgra.cli import _parser, main
 from seqgra.errors import InputError
 from seqgra.grid import Grid, commands, cost, jobs
 from seqgra.grid.config import MethodPlan
 from seqgra.grid.plan import STAGES, plan
+from seqgra.stages.attribute import Settings
 
 REPOSITORY = Path(__file__).parents[1]
 CONFIG = {
@@ -101,7 +104,7 @@ def test_every_option_of_every_method_can_be_planned(backend):
         **{"baseline": "zeros", "mask": "background", "steps": 7, "references": 3, "samples": 5},
         **{"noise": 0.3, "width": 4, "threshold": 0.5},
     }
-    assert values.keys() == set(Settings._fields)
+    assert values.keys() == set(Settings.model_fields)
     entries: list[dict] = []
     for method, known in METHODS_KNOWN.items():
         given = [{option: values[option]} for option in known.settings]
@@ -117,7 +120,7 @@ def test_every_option_of_every_method_can_be_planned(backend):
     assert jobs.seconds(found, "attribute", name) > 0
     lines = found_lines(found, "attribute", name)
     for entry, words in zip(entries, lines, strict=False):
-        options = _parser().parse_args(["attribute", *words])
+        options = _parser("attribute").parse_args(["attribute", *words])
         for option in entry.keys() - {"name", "method"}:
             assert getattr(options, option) == entry[option], entry
     several = cost.attribution(*cost_of(found, {"baseline": "shuffled", "references": 40}))
@@ -145,7 +148,10 @@ def found_lines(found, stage, name):
     [
         ({"name": "x"}, "unknown method 'x'"),
         ({"name": "saliency", "steps": 3}, "steps: is no option of saliency; it has none"),
-        ({"name": "occlusion", "mask": "noise"}, "mask: is 'noise'; choose from zeros, background"),
+        (
+            {"name": "occlusion", "mask": "noise"},
+            "mask: is 'noise'; expected 'zeros' or 'background'",
+        ),
         ({"name": "mutagenesis", "correct": True}, "correct: is for methods over gradients"),
         ({"name": "occlusion", "widht": 3}, "widht: unknown key; did you mean 'width'?"),
         ({"name": "a/b", "method": "saliency"}, "use letters, digits"),
@@ -174,15 +180,46 @@ def test_resources_grow_with_the_attempt_and_leave_room_for_snakemake(stage):
 
 
 @pytest.mark.parametrize("device", ["auto", "cpu", "cuda"])
-@pytest.mark.parametrize("wanted", ["gpus", "gpu:1", "gpu:a100:1"])
+@pytest.mark.parametrize("wanted", ["gpus", "gpu:1", "gpu:a100:1", "gpu:nvidia_a100-sxm4-80gb:1"])
 def test_networks_ask_for_a_gpu_in_one_way_only(device, wanted):
     found = grid(train={"device": device}, cluster={"gpu": wanted})
     for name, held in found.packs.items():
-        asked = jobs.gpu(found, name), jobs.gres(found, name)
+        asked = {
+            "gpu": jobs.gpu(found, name),
+            "gres": jobs.gres(found, name),
+            "slurm_extra": jobs.slurm_extra(found, name),
+        }
+        options = set_gres_string(SimpleNamespace(resources=Resources(asked)))
+        validate_slurm_extra(SimpleNamespace(resources=Resources(asked)))
+        options += f" {asked['slurm_extra']}" if asked["slurm_extra"] else ""
         if device != "cuda" or held.cells[0].backend == "sklearn":
-            assert asked == (0, "")
+            assert options == ""
+        elif wanted == "gpus":
+            assert options == " --gpus=1"
+        elif "-" in wanted:
+            assert options == " --gpus-per-node=nvidia_a100-sxm4-80gb:1"
         else:
-            assert asked == ((1, "") if wanted == "gpus" else (0, wanted))
+            assert options == f" --gres={wanted}"
+
+
+class Resources(dict):
+    """Resources of a job as the plugin sees them."""
+
+    __getattr__ = dict.__getitem__
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_retry_asks_for_more_than_the_caps(stage):
+    free, capped = grid(tune={}), grid(tune={}, cluster={"max_runtime": 25, "max_mem_mb": 1500})
+    for name in jobs.names(free, stage):
+        for attempt in (1, 2, 3):
+            assert jobs.runtime(capped, stage, name, attempt) == min(
+                25, jobs.runtime(free, stage, name, attempt)
+            )
+            assert jobs.memory(capped, stage, name, attempt) == min(
+                1500, jobs.memory(free, stage, name, attempt)
+            )
+    assert capped.content == free.content, "where a grid runs is no part of what it is"
 
 
 @pytest.mark.parametrize("wanted", ["gpu:2", "gpu", "--gpus=1", "gpu:1 --wrap=id", "gpu:a;b:1"])

@@ -3,19 +3,29 @@
 UPDATE=1 pytest tests/test_stages.py -k committed    after a wanted change, which CHANGELOG.md must name
 """
 
+import inspect
 import json
 import os
+import subprocess
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
-from conftest import TINY
+from conftest import REPOSITORY, TINY
 
 from seqgra import fingerprint
+from seqgra.architecture.optimizers import Adam, Optimizer
 from seqgra.cli import main
-from seqgra.fingerprint import RESULTS_VERSIONS, Identity, claim
+from seqgra.digest import canonical
+from seqgra.errors import InputError
+from seqgra.fingerprint import Identity, claim
+from seqgra.stages import SUMMARIES, Stage, all_stages, find_stage
+from seqgra.stages.options import arguments, choices_of, flag_of, read_options, written_of
 
 #: What each stage's fingerprint is computed from, inputs by their roles only; a change of results changes it.
 FILE = Path(__file__).with_name("fingerprints.json")
+TOY = "mc2-dna150-homer"
 #: The least that each stage can be called with, folders of `files` in braces.
 CALLS = {
     "simulate": ["{grammar}", "--size", "100"],
@@ -76,7 +86,7 @@ def identity_of_call(files, tmp_path, monkeypatch):
 def text_of(identity):
     """Return what a fingerprint is computed from, inputs by their roles."""
     return json.loads(
-        fingerprint.canonical(
+        canonical(
             {
                 "stage": identity.verb,
                 "version": identity.version,
@@ -87,7 +97,7 @@ def text_of(identity):
     )
 
 
-@pytest.mark.parametrize("stage", RESULTS_VERSIONS)
+@pytest.mark.parametrize("stage", SUMMARIES)
 def test_the_fingerprint_at_the_defaults_is_the_committed_one(stage, identity_of_call):
     found = text_of(identity_of_call(stage))
     committed = json.loads(FILE.read_text())
@@ -98,4 +108,120 @@ def test_the_fingerprint_at_the_defaults_is_the_committed_one(stage, identity_of
 
 
 def test_every_stage_is_called():
-    assert CALLS.keys() == RESULTS_VERSIONS.keys()
+    assert CALLS.keys() == SUMMARIES.keys()
+
+
+@pytest.mark.parametrize("stage", SUMMARIES)
+def test_help_has_every_option_and_an_example(stage, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([stage, "--help"])
+    said = capsys.readouterr().out
+    assert stop.value.code == 0 and f"example: seqgra {stage}" in said
+    declared = find_stage(stage)
+    for name, field in declared.options.model_fields.items():
+        assert f"  {flag_of(name, field)}" in said
+    assert all(f"  {each.name} " in said for each in declared.inputs)
+
+
+def another_value(name, field, tmp_path):
+    """Return a value of an option that is not its default."""
+    known = {
+        **{
+            "method": "saliency",
+            "backend": "tensorflow",
+            "device": "cpu",
+            "motif": ("a=b", "c=d:e"),
+        },
+        **{
+            "sets": ("training", "test"),
+            "shares": (0.5, 0.25, 0.25),
+            "validation": ("chr1", "chr2"),
+        },
+        **{"test": ("chr3",), "candidates": (Optimizer(adam=Adam(learning_rate=0.5)),)},
+        **dict.fromkeys(("peaks", "fasta"), (("a", tmp_path / "a"), (None, tmp_path / "b"))),
+    }
+    if name in known:
+        return known[name]
+    if isinstance(field.default, bool):
+        return not field.default
+    if choices := choices_of(field.annotation):
+        return choices[-1]
+    kind = written_of(field).read
+    return tmp_path / name if kind is Path else 0.25 if kind is float else 7
+
+
+@pytest.mark.parametrize("stage", all_stages(), ids=lambda stage: stage.name)
+def test_options_survive_a_command_line(stage, tmp_path, monkeypatch):
+    """All options, and each by itself."""
+    fields = stage.options.model_fields
+    other = {name: another_value(name, field, tmp_path) for name, field in fields.items()}
+    required = {name: other[name] for name, field in fields.items() if field.is_required()}
+    named = {"architecture": "fc10", "grammar": TOY}
+    inputs = [named.get(each.kind, str(tmp_path)) for each in stage.inputs]
+    taken = []
+    monkeypatch.setattr(Stage, "call", lambda self, *given: taken.append(given[2]) or "done")
+    for given in (other, *({**required, name: other[name]} for name in fields), required):
+        words = map(str, arguments(stage.options, as_text(given)))
+        assert main([stage.name, *inputs, "-o", str(tmp_path / "x"), *words]) == 0
+        assert taken.pop() == stage.options(**given)
+        assert taken == []
+
+
+def as_text(values):
+    """Return values as `arguments` takes them: candidates are JSON."""
+    if "candidates" not in values:
+        return values
+    content = [c.model_dump(mode="json", exclude_unset=True) for c in values["candidates"]]
+    return values | {"candidates": json.dumps(content)}
+
+
+@pytest.mark.parametrize("stage", all_stages(), ids=lambda stage: stage.name)
+def test_an_option_at_its_default_changes_no_fingerprint(stage, identity_of_call):
+    given = {
+        name: field.default
+        for name, field in stage.options.model_fields.items()
+        if not field.is_required() and name not in ("size", "examples")
+    }
+    words = map(str, arguments(stage.options, as_text(given)))
+    assert identity_of_call(stage.name, *words) == identity_of_call(stage.name)
+
+
+@pytest.mark.parametrize("stage", all_stages(), ids=lambda stage: stage.name)
+def test_what_computes_takes_every_option_with_the_declared_default(stage):
+    module, _, name = stage.run.partition(":")
+    parameters = inspect.signature(getattr(import_module(module), name)).parameters
+    takes_all = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+    for option, field in stage.options.model_fields.items():
+        assert takes_all or option in parameters, option
+        if option in parameters and parameters[option].default is not inspect.Parameter.empty:
+            assert parameters[option].default == field.default, option
+    assert not stage.expects or takes_all or "expected" in parameters
+
+
+def test_a_wrong_option_is_named(tmp_path, capsys):
+    with pytest.raises(InputError, match="noise: is -1"):
+        read_options(find_stage("attribute").options, {"noise": -1.0})
+    with pytest.raises(InputError, match=r"^--sets: trainin: no such set; choose from"):
+        read_options(find_stage("simulate").options, {"sets": "trainin,test"})
+    with pytest.raises(InputError, match=r"^--candidates: are not JSON"):
+        read_options(find_stage("tune").options, {"size": 100, "candidates": "{"})
+    with pytest.raises(InputError, match=r"^--candidates: candidates"):
+        read_options(find_stage("tune").options, {"size": 100, "candidates": '[{"sgdd": {}}]'})
+    with pytest.raises(InputError, match=r"^--shares: is '1;2'; expected"):
+        read_options(find_stage("ingest").options, {"shares": "1;2"})
+    with pytest.raises(InputError, match="widht: unknown key; did you mean 'width'"):
+        read_options(find_stage("attribute").options, {"widht": 1})
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch", "numba", "pandas", "sklearn"])
+def test_declarations_cost_little(library):
+    """All of them at once; a command needs one."""
+    code = "import sys; from seqgra.stages import all_stages; list(all_stages())"
+    command = [sys.executable, "-c", f"{code}; sys.exit({library!r} in sys.modules)"]
+    assert subprocess.run(command, check=False).returncode == 0
+
+
+def test_the_tables_of_the_documentation_are_those_of_the_declarations():
+    command = [sys.executable, "tools/tables.py", "--check"]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+    assert found.returncode == 0, f"python tools/tables.py, for {found.stdout}{found.stderr}"

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from seqgra.digest import digest
 from seqgra.errors import InputError, bad_input
-from seqgra.fingerprint import digest
 
 if TYPE_CHECKING:  # the command line imports this module, and should start without pydantic
     from seqgra.architecture.schema import Network

@@ -9,8 +9,8 @@ from seqgra.architecture.custom import read_source
 from seqgra.architecture.descriptor import looks_like_descriptor, parse_descriptor
 from seqgra.architecture.optimizers import Optimizer, Sgd
 from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Network
+from seqgra.digest import digest
 from seqgra.errors import bad_input, raise_problems
-from seqgra.fingerprint import digest
 from seqgra.library import ARCHITECTURES, find_named, library_folders, named_files
 from seqgra.yamlfile import read_yaml, suggest, validate
 

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from seqgra.attribute.explanations import SCORED, fixed_explanations
-from seqgra.attribute.methods import METHODS, Settings, method_problems, refusal
+from seqgra.attribute.methods import METHODS, method_problems, refusal
 from seqgra.dataset import open_dataset
-from seqgra.errors import Problem, bad_input, raise_problems
-from seqgra.fingerprint import Draft, claim, identity_of, require_run
+from seqgra.errors import InputError, Problem, bad_input, raise_problems
+from seqgra.fingerprint import Draft, Outcome, identity_of, make, require_run
+from seqgra.stages.attribute import Settings
+from seqgra.stages.options import read_options
 
 __all__ = ["SCORED", "attribute", "fixed_explanations"]
 
@@ -68,10 +70,13 @@ def attribute(
         If an option is wrong, the model or the dataset is missing or damaged, their conditions
         differ, or no example shows a condition.
     """
-    chosen = Settings(**settings)
-    problems = method_problems(method, correct, chosen)
+    problems = method_problems(method, correct)
     if examples < 1:
         problems.append(Problem("examples", "", f"is {examples}; give 1 or more"))
+    try:
+        chosen = read_options(Settings, settings)
+    except InputError as error:
+        raise InputError(*problems, *error.problems) from None
     raise_problems(problems)
     run, data = require_run(model, "train"), open_dataset(dataset)
     y = data.y_true(set_name, set_size)
@@ -79,11 +84,10 @@ def attribute(
         method, examples, chosen, set_name, len(y), correct=correct, untrained=untrained_twin
     )
     inputs = {"model": run["fingerprint"], "dataset": data.fingerprint}
-    with claim(folder, identity_of("attribute", inputs, options)) as draft:
-        if draft.previous:
-            return "up to date"
+
+    def compute(draft: Draft) -> Outcome:
         if run["status"] == "diverged":
-            return _skip(draft, method, "training diverged")
+            return _skipped(method, "training diverged")
         from seqgra.attribute.explain import Plan, attributions, network_of
         from seqgra.attribute.null import untrained
         from seqgra.model import NotDefined, open_model
@@ -97,15 +101,22 @@ def attribute(
         plan = Plan(data, set_name, x, wanted, method, chosen, correct)
         trained = open_model(model, run, data, device)
         if reason := refusal(method, network_of(trained)):
-            return _skip(draft, method, reason)
+            return _skipped(method, reason)
         try:
-            trained = untrained(trained, device) if untrained_twin else trained
-            result = attributions(trained, plan)
+            explained = untrained(trained, device) if untrained_twin else trained
+            result = attributions(explained, plan)
         except NotDefined as error:
-            return _skip(draft, method, str(error))
+            return _skipped(method, str(error))
         write_attributions(result, draft)
-        draft.publish(method=method, examples=len(wanted.rows), device=trained.device)
-    return "done"
+        facts = {"method": method, "examples": len(wanted.rows), "device": trained.device}
+        return Outcome(facts)
+
+    return make(identity_of("attribute", inputs, options), folder, compute).status
+
+
+def run(model: Path, dataset: Path, folder: Path, *, untrained: bool, **options: Any) -> str:
+    """Attribute as ``seqgra attribute`` asks."""
+    return attribute(model, dataset, folder, untrained_twin=untrained, **options)
 
 
 def attribution_options(
@@ -138,7 +149,6 @@ def _used(method: str, settings: Settings) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in names}
 
 
-def _skip(draft: Draft, method: str, reason: str) -> str:
-    """Publish that there can be no attributions, and why."""
-    draft.publish("skipped", method=method, reason=reason)
-    return "skipped"
+def _skipped(method: str, reason: str) -> Outcome:
+    """Return that there can be no attributions, and why."""
+    return Outcome({"method": method, "reason": reason}, "skipped")

@@ -19,7 +19,6 @@ from seqgra.attribute.methods import (
     MOST_STEPS,
     NULL_STEPS,
     Method,
-    Settings,
 )
 from seqgra.attribute.null import background_only
 from seqgra.attribute.solvable import solvable
@@ -28,6 +27,7 @@ from seqgra.dataset import Dataset
 from seqgra.model import AbstractModel, ModelCard
 from seqgra.recovery import AlignedMotifs, recover
 from seqgra.results import Attributions, BackgroundOnly, failed_limit
+from seqgra.stages.attribute import Settings
 
 _BATCH = 256
 
@@ -120,7 +120,7 @@ def _background_only(model: AbstractModel, plan: Plan) -> BackgroundOnly:
     if (
         plan.settings.steps == AUTO
     ):  # their own differences from the baseline may be next to nothing
-        plan = plan._replace(settings=plan.settings._replace(steps=NULL_STEPS))
+        plan = plan._replace(settings=plan.settings.model_copy(update={"steps": NULL_STEPS}))
     parts = [
         _values(model, plan, x[first : first + _BATCH], explained[first : first + _BATCH])[0]
         for first in range(0, len(x), _BATCH)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -10,7 +10,6 @@ import numpy as np
 from seqgra.architecture.layers import Conv, walk_layers
 from seqgra.architecture.schema import Network
 from seqgra.attribute import gradients, mutagenesis, sufficient_subsets
-from seqgra.attribute.references import BASELINES
 from seqgra.errors import Problem
 from seqgra.yamlfile import suggest
 
@@ -25,54 +24,6 @@ _MODULE = ("guided", "deconvolution", "multipliers", "maps")
 AUTO, FIRST_STEPS, MOST_STEPS = "auto", 25, 3200
 #: Where they are `AUTO`: steps of a background-only input, and gradients that an example takes on average.
 NULL_STEPS, AUTO_STEPS_EXPECTED = 50, 300
-#: What masked positions hold: no letter, or the background's mean.
-MASKS = ("zeros", "background")
-
-
-class Settings(NamedTuple):
-    """Options of methods; each method uses some.
-
-    Attributes
-    ----------
-    baseline
-        Where paths start, or DeepLIFT's reference; see `references.baseline_values`.
-    steps
-        Points on the path of integrated gradients, or `AUTO`.
-    references
-        Shuffles of each example, where it is compared with shuffles.
-    samples, noise
-        Noisy copies of an example, and the standard deviation of the noise.
-    width
-        Positions that occlusion masks at once.
-    mask
-        What masked positions hold, one of `MASKS`.
-    threshold
-        Share of the way from the logit of nothing to that of the example that a sufficient subset
-        keeps.
-    """
-
-    baseline: str = "background"
-    steps: int | Literal["auto"] = 100
-    references: int = 20
-    samples: int = 50
-    noise: float = 0.15
-    width: int = 10
-    mask: str = "zeros"
-    threshold: float = 0.9
-
-    def problems(self) -> Iterable[Problem]:
-        """Yield what is wrong."""
-        for name, choices in (("baseline", BASELINES), ("mask", MASKS)):
-            given = getattr(self, name)
-            if given not in choices:
-                yield Problem(name, "", f"is {given!r}; choose from {', '.join(choices)}")
-        for name in ("steps", "references", "samples", "width"):
-            if (value := getattr(self, name)) != AUTO and value < 1:
-                yield Problem(name, "", f"is {value}; give 1 or more")
-        if not 0 < self.noise < float("inf"):
-            yield Problem("noise", "", f"is {self.noise:g}; give a number above 0")
-        if not 0 < self.threshold <= 1:
-            yield Problem("threshold", "", f"is {self.threshold:g}; give a share, above 0, up to 1")
 
 
 class Method(NamedTuple):
@@ -234,15 +185,15 @@ _WITHOUT_RULE = {
 _RECTIFIED = ("guided", "deconvolution")
 
 
-def method_problems(method: str, correct: bool, settings: Settings) -> list[Problem]:
-    """Return what is wrong with a method's name and options."""
+def method_problems(method: str, correct: bool) -> list[Problem]:
+    """Return what is wrong with a method's name, and with correcting it."""
     problems = []
     if method not in METHODS:
         problems.append(Problem("method", "", f"is {method!r}; {suggest(method, list(METHODS))}"))
     elif correct and not corrects(method):
         message = f"is for methods over gradients; {method} is none"
         problems.append(Problem("correct", "", message))
-    return [*problems, *settings.problems()]
+    return problems
 
 
 def corrects(method: str) -> bool:

@@ -8,9 +8,6 @@ from seqgra.attribute.gradients import one_hot
 from seqgra.dataset import Dataset
 from seqgra.streams import stream
 
-#: Names of baselines.
-BASELINES = ("background", "zeros", "shuffled")
-
 
 def baseline_values(name: str, dataset: Dataset, x: np.ndarray, references: int) -> np.ndarray:
     """Return a baseline by its name; see `gradients.starts` for the shapes.

@@ -10,13 +10,14 @@ import numpy as np
 
 from seqgra.alphabet import ALPHABETS, UNKNOWN
 from seqgra.attribute import gradients
-from seqgra.attribute.methods import Method, Settings
+from seqgra.attribute.methods import Method
 from seqgra.attribute.mutagenesis import MASKED, Predict, letters_table
 from seqgra.attribute.references import baseline_values, shuffled
 from seqgra.attribute.sufficient_subsets import Candidates, Masking, PlainCandidates
 from seqgra.dataset import Dataset
 from seqgra.errors import InputError
 from seqgra.model import AbstractModel, NotDefined, explained_part
+from seqgra.stages.attribute import Settings
 
 
 def source_of(

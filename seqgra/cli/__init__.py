@@ -1,4 +1,4 @@
-"""Command line: one thin subcommand a verb; reads nouns, calls one function, writes one noun."""
+"""Command line: a subcommand for each stage, made from its declaration, and some that are no stages."""
 
 from __future__ import annotations
 
@@ -14,21 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from seqgra.cli.fit import add_fit
 from seqgra.cli.gpus import share_gpus
-from seqgra.cli.ingest import add_ingest
-from seqgra.cli.probe import add_probe
+from seqgra.cli.options import in_directory
 from seqgra.cli.tools import add_tools
-from seqgra.cli.verbs import (
-    add_attribute,
-    add_compare,
-    add_evaluate,
-    add_simulate,
-    add_subsample,
-    add_train,
-    add_tune,
-)
 from seqgra.errors import SeqgraError, out_of_memory
+from seqgra.stages import SUMMARIES
 
 #: System errors that the user can mend; they end like wrong input, in one line.
 _USERS_ERRORS = (
@@ -70,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(arguments: Sequence[str] | None) -> int:
     logging.basicConfig(format="seqgra: %(message)s", level=logging.WARNING)
     given = list(sys.argv[1:] if arguments is None else arguments)
-    parser = _parser()
+    parser = _parser(next((text for text in given if not text.startswith("-")), ""))
     given = [part for text in given for part in _split_batch(text)]
     if "--batch" in given:
         return _batch(parser, given)
@@ -89,7 +79,7 @@ def _run(options: argparse.Namespace) -> int:
     if getattr(options, "device", "cpu") != "cpu":
         share_gpus()
     try:
-        with custom_code(getattr(options, "allow_custom_code", False)):
+        with in_directory(options), custom_code(getattr(options, "allow_custom_code", False)):
             said = options.handler(options)
     except SeqgraError as error:
         _complain(str(error))
@@ -215,7 +205,8 @@ def _complain(message: str) -> None:
         _silence(sys.stderr)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(verb: str) -> argparse.ArgumentParser:
+    """Return the parser of all commands; of the stages only `verb` has its arguments."""
     parser = argparse.ArgumentParser(
         prog="seqgra",
         description="Which neural network architecture for my sequences, and why?",
@@ -224,15 +215,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
-    add_simulate(verbs)
-    add_ingest(verbs)
-    add_subsample(verbs)
-    add_fit(verbs)
-    add_tune(verbs)
-    add_train(verbs)
-    add_evaluate(verbs)
-    add_attribute(verbs)
-    add_probe(verbs)
-    add_compare(verbs)
+    for name, summary in SUMMARIES.items():
+        stage = verbs.add_parser(name, help=summary, allow_abbrev=False)
+        if name == verb:
+            from seqgra.cli.stages import add_arguments
+
+            add_arguments(stage, name)
     add_tools(verbs)
     return parser

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from contextlib import AbstractContextManager, chdir, nullcontext
 from pathlib import Path
 from typing import TypeAlias
 
 from seqgra.errors import bad_input
 
-_BATCHED = (
-    "simulate",
-    "construct",
-    "ingest",
-    "subsample",
-    "tune",
-    "train",
-    "evaluate",
-    "attribute",
-    "probe",
-    "compare",
-    "next",
-)
 _BATCH_HELP = (
     "--batch FILE runs once a line of FILE; each line holds the arguments of one call.\n"
     "--done FILE, with --batch, gets what was made, and from what, once all is done."
@@ -32,19 +20,22 @@ Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_verb(
-    verbs: Verbs, name: str, handler: Handler, summary: str, example: str
+    verbs: Verbs, name: str, handler: Handler, summary: str, example: str, batched: bool = False
 ) -> argparse.ArgumentParser:
     """Add a subcommand, whose `handler` returns what to say at the end."""
-    parser: argparse.ArgumentParser = verbs.add_parser(
-        name,
-        help=summary,
-        description=summary,
-        epilog=f"example: {example}\n\n{_BATCH_HELP if name in _BATCHED else ''}".rstrip(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=summary, allow_abbrev=False)
+    describe(parser, summary, example, batched)
     parser.set_defaults(handler=handler)
     return parser
+
+
+def describe(
+    parser: argparse.ArgumentParser, summary: str, example: str, batched: bool = False
+) -> None:
+    """Give a subcommand's help what it does and an example."""
+    parser.description = summary
+    parser.epilog = f"example: {example}\n\n{_BATCH_HELP if batched else ''}".rstrip()
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
 
 
 def add_output(parser: argparse.ArgumentParser, what: str) -> None:
@@ -57,34 +48,6 @@ def add_output(parser: argparse.ArgumentParser, what: str) -> None:
         metavar=what,
         help="what to write (made if missing)",
     )
-
-
-def add_model_and_dataset(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add what verbs that look at a trained model take, and -o."""
-    parser.add_argument("model", type=Path, help="folder made by seqgra train")
-    parser.add_argument("dataset", type=Path, help="folder with a test set")
-    add_output(parser, what)
-
-
-def add_sets(parser: argparse.ArgumentParser, default: str) -> None:
-    """Add --sets."""
-    parser.add_argument("--sets", help=f"which sets, such as training,test [{default}]")
-
-
-def sets_of(options: argparse.Namespace) -> list[str] | None:
-    """Return the sets that --sets lists, None where it is not given.
-
-    Raises
-    ------
-    InputError
-        If there is no such set.
-    """
-    from seqgra.alphabet import SETS
-
-    sets = options.sets.split(",") if options.sets else None
-    if unknown := [name for name in sets or () if name not in SETS]:
-        raise bad_input("--sets", unknown[0], f"no such set; choose from {', '.join(SETS)}")
-    return sets
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -130,23 +93,11 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def positive_or_auto(text: str) -> int | str:
-    """Read an option that counts something, or is decided on the way."""
-    return text if text == "auto" else positive(text)
-
-
 def natural(text: str) -> int:
     """Read a seed."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0")
     return int(text)
-
-
-def add_set_size(parser: argparse.ArgumentParser) -> None:
-    """Add --set-size."""
-    parser.add_argument(
-        "--set-size", type=positive, help="use the first so many test examples [all]"
-    )
 
 
 def named_architecture(name: str, library: Path | None) -> str:
@@ -165,3 +116,38 @@ def add_library(parser: argparse.ArgumentParser) -> None:
         help="folder with grammars/ and architectures/ of your own, looked at before the working folder "
         "and what ships with seqgra",
     )
+
+
+def add_directory(parser: argparse.ArgumentParser) -> None:
+    """Add --directory."""
+    parser.add_argument(
+        "--directory",
+        type=Path,
+        metavar="FOLDER",
+        help="work in this folder, as `snakemake --directory FOLDER` does; other arguments are relative to "
+        "where you are",
+    )
+
+
+def in_directory(options: argparse.Namespace) -> AbstractContextManager[None]:
+    """Return a context that works in the folder of --directory; other paths stay what they are.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder.
+    """
+    folder: Path | None = getattr(options, "directory", None)
+    if folder is None:
+        return nullcontext()
+    if not folder.is_dir():
+        raise bad_input("--directory", str(folder), "is no folder")
+    for name, value in vars(options).items():
+        if isinstance(value, Path):
+            setattr(options, name, value.absolute())
+        elif isinstance(value, list):
+            there = (isinstance(each, Path) and each.exists() for each in value)
+            setattr(
+                options, name, [e.absolute() if t else e for e, t in zip(value, there, strict=True)]
+            )
+    return chdir(folder)

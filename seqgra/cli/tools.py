@@ -1,4 +1,4 @@
-"""Subcommands that look and convert: check, plan, variant, describe, list, import-xml, export."""
+"""Subcommands that are no stages: check, variant, describe, list, init, predict, plan, next, compare ..."""
 
 from __future__ import annotations
 
@@ -12,16 +12,14 @@ from seqgra.cli.options import (
     Verbs,
     add_custom_code,
     add_device,
+    add_directory,
     add_expect_all,
     add_library,
-    add_model_and_dataset,
     add_output,
-    add_sets,
     add_verb,
     named_architecture,
     natural,
     positive,
-    sets_of,
 )
 from seqgra.errors import InputError, Problem, bad_input
 
@@ -36,6 +34,7 @@ def add_tools(verbs: Verbs) -> None:
     parser = add_verb(verbs, "check", _check, summary, example)
     parser.add_argument("files", type=Path, nargs="+", help="files; descriptors too")
     add_library(parser)
+    add_directory(parser)
     example = "seqgra variant grammar grammars/a.yaml '{\"window\": 500}' -o grammars/a-500.yaml"
     summary = "write a grammar or architecture with some keys changed"
     parser = add_verb(verbs, "variant", _variant, summary, example)
@@ -85,10 +84,10 @@ def add_tools(verbs: Verbs) -> None:
     _add_predict(verbs)
     _add_export_model(verbs)
     _add_plan(verbs)
+    _add_status(verbs)
     _add_next(verbs)
     _add_import_xml(verbs)
-    _add_export(verbs)
-    _add_filters(verbs)
+    _add_compare(verbs)
 
 
 def _add_init(verbs: Verbs) -> None:
@@ -179,12 +178,22 @@ def _add_plan(verbs: Verbs) -> None:
     parser = add_verb(verbs, "plan", _plan, summary, example)
     parser.add_argument("config", type=Path, metavar="CONFIG", help="the grid's config file")
     add_library(parser)
+    add_directory(parser)
+
+
+def _add_status(verbs: Verbs) -> None:
+    example = "seqgra status config/config.yaml"
+    summary = "say what of a grid is done, running, failed and missing, also while it runs"
+    parser = add_verb(verbs, "status", _status, summary, example)
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="the grid's config file")
+    add_library(parser)
+    add_directory(parser)
 
 
 def _add_next(verbs: Verbs) -> None:
     example = "seqgra next --grid config/config.yaml -o packs.txt"
     summary = "say which packs an adaptive grid runs, as far as finished scores tell"
-    parser = add_verb(verbs, "next", _next, summary, example)
+    parser = add_verb(verbs, "next", _next, summary, example, batched=True)
     parser.add_argument(
         "--grid", type=Path, metavar="CONFIG", required=True, help="its config file"
     )
@@ -199,52 +208,6 @@ def _add_import_xml(verbs: Verbs) -> None:
     parser = add_verb(verbs, "import-xml", _import_xml, summary, example)
     parser.add_argument("file", type=Path, metavar="FILE.xml", help="the data definition")
     add_output(parser, "GRAMMAR.yaml")
-
-
-def _add_export(verbs: Verbs) -> None:
-    example = "seqgra export data/homer -o homer-tsv --format tsv"
-    summary = "write a dataset for other tools: TSV, FASTA and BED, or Parquet"
-    parser = add_verb(verbs, "export", _export, summary, example)
-    parser.add_argument("dataset", type=Path, help="folder made by seqgra simulate")
-    add_output(parser, "FOLDER")
-    parser.add_argument(
-        "--format",
-        required=True,
-        choices=("tsv", "fasta-bed", "parquet"),
-        help="tsv: the published system's two files a set",
-    )
-    add_sets(parser, "all it has")
-    parser.add_argument(
-        "--examples", type=positive, help="the first so many examples of each set [all]"
-    )
-
-
-def _add_filters(verbs: Verbs) -> None:
-    example = "seqgra filters models/a data/homer -o filters/a --motifs jaspar.meme"
-    summary = "turn first-layer filters into motifs; compare them with the grammar's (Tomtom)"
-    parser = add_verb(verbs, "filters", _filters, summary, example)
-    add_model_and_dataset(parser, "FOLDER")
-    parser.add_argument(
-        "--motifs", type=Path, metavar="FILE", help="a motif file to compare with too"
-    )
-    parser.add_argument(
-        "--examples", type=positive, default=2000, help="test examples scanned, at most [2000]"
-    )
-    add_device(parser)
-    add_custom_code(parser)
-
-
-def _filters(options: argparse.Namespace) -> str:
-    from seqgra.filters import filters
-
-    return filters(
-        options.model,
-        options.dataset,
-        options.output,
-        motifs=options.motifs,
-        examples=options.examples,
-        device=options.device,
-    )
 
 
 def _check(options: argparse.Namespace) -> str:
@@ -296,6 +259,16 @@ def _plan(options: argparse.Namespace) -> str:
     grid = read_grid(options.config, library_folders(options.library))
     on_gpu = grid.config.train.device == "cuda"
     print("\n".join([table(plan(grid), str(options.config), on_gpu), *grid.notes]))
+    return ""
+
+
+def _status(options: argparse.Namespace) -> str:
+    from seqgra.grid import read_grid
+    from seqgra.grid.status import status, table
+    from seqgra.library import SHIPPED, library_folders
+
+    grid = read_grid(options.config, library_folders(options.library))
+    print(table(status(grid, options.library or SHIPPED)))
     return ""
 
 
@@ -421,13 +394,62 @@ def _simulate_calls(grammar: str, imported: Imported) -> list[str]:
     return [f"{call} --sets {','.join(sets)} --examples {n}" for n, sets in by_count.items()]
 
 
-def _export(options: argparse.Namespace) -> str:
-    from seqgra.export import export
-
-    return export(
-        options.dataset,
-        options.output,
-        form=options.format,
-        sets=sets_of(options),
-        examples=options.examples,
+def _add_compare(verbs: Verbs) -> None:
+    """Add ``seqgra compare``."""
+    example = "seqgra compare --grid config/config.yaml -o results/demo"
+    summary = "gather the finished cells of a grid into tables, figures and a report"
+    parser = add_verb(verbs, "compare", _compare, summary, example, batched=True)
+    parser.add_argument("--grid", type=Path, metavar="CONFIG", help="the grid's config file")
+    add_library(parser)
+    parser.add_argument(
+        "--cells", type=Path, metavar="FILE", help="a cells file, instead of --grid"
     )
+    parser.add_argument(
+        "--at",
+        type=positive,
+        metavar="N",
+        help="your dataset size: what is best there, and what more data would gain [the config's at]",
+    )
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        default=1,
+        help="processes that save figures, this one included; the same files with any number [1]",
+    )
+    add_directory(parser)
+    add_expect_all(parser)
+    add_output(parser, "FOLDER")
+
+
+def _compare(options: argparse.Namespace) -> str:
+    from seqgra.compare import compare
+
+    cells = options.cells or _cells_text(options)
+    return compare(
+        cells,
+        options.output,
+        config=options.grid,
+        at=options.at,
+        workers=options.workers,
+    )
+
+
+def _cells_text(options: argparse.Namespace) -> str:
+    """Return the text of the cells file of a grid."""
+    import csv
+    import io
+
+    from seqgra.grid import commands, read_grid
+    from seqgra.grid.adaptive import spared_cells
+    from seqgra.library import library_folders
+
+    if options.grid is None:
+        raise bad_input("compare", "", "needs --grid CONFIG or --cells FILE")
+    grid = read_grid(options.grid, library_folders(options.library))
+    grid.resolved.require(options.expect)
+    rows = list(commands.cell_rows(grid, spared_cells(grid)))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

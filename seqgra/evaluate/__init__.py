@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqgra.dataset import open_dataset
-from seqgra.fingerprint import claim, identity_of, require_run
+from seqgra.fingerprint import Draft, Outcome, identity_of, make, require_run
 
 if TYPE_CHECKING:  # scores that are up to date need neither pandas nor a model
     from seqgra.model import AbstractModel
@@ -57,12 +57,10 @@ def evaluate(
     y = data.y(set_name, set_size)
     inputs = {"model": run["fingerprint"], "dataset": data.fingerprint}
     options = scores_options(set_name, len(y))
-    with claim(folder, identity_of("evaluate", inputs, options)) as draft:
-        if draft.previous:
-            return "up to date"
+
+    def compute(draft: Draft) -> Outcome:
         if run["status"] == "diverged":  # whatever weights are left are no result
-            draft.publish("diverged", reason=run.get("reason", ""))
-            return "diverged"
+            return Outcome({"reason": run.get("reason", "")}, "diverged")
         from seqgra.evaluate import curves
         from seqgra.model import open_model
         from seqgra.results import write_scores
@@ -71,15 +69,17 @@ def evaluate(
         data.verify(set_name)
         logits = predict(trained, data.x(set_name, set_size))
         write_scores(curves.score(logits, np.array(y), data.conditions, data.task), draft)
-        status, reason = str(run["status"]), ""
+        reason = ""
         if absent := data.absent_conditions(set_name, set_size):
             reason = (
                 f"no example of the {set_name} set shows {' or '.join(absent)}: areas of that, and "
             )
             reason += "macro, are undefined, and micro says how well the others are distinguished"
             log.warning("%s: %s", folder, reason)
-        draft.publish(status, examples=len(y), device=trained.device, reason=reason)
-    return status
+        facts = {"examples": len(y), "device": trained.device, "reason": reason}
+        return Outcome(facts, str(run["status"]))
+
+    return make(identity_of("evaluate", inputs, options), folder, compute).status
 
 
 def scores_options(set_name: str, set_size: int) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seqgra.dataset import Dataset, open_dataset
+from seqgra.digest import digest
 from seqgra.errors import bad_input
-from seqgra.fingerprint import Draft, claim, digest, identity_of
+from seqgra.fingerprint import Draft, Outcome, identity_of, make
 from seqgra.grammar.load import grammar_fingerprint, load_grammar
 from seqgra.grammar.motifs import read_motifs
 from seqgra.motif import meme_text
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # they compile; what is up to date needs none of it
 
 TEXT = "fit.txt"
 _DIGITS = 6
+_MOST_ORDER = 6
 
 
 def fit(
@@ -69,6 +71,10 @@ def fit(
     InputError
         If there are no motifs, a set or a condition's examples are missing, or a file is wrong.
     """
+    if not 0 < p_value <= 1:
+        raise bad_input("--p-value", "", f"is {p_value:g}; give a number above 0, at most 1")
+    if order is not None and order > _MOST_ORDER:
+        raise bad_input("--order", "", f"is {order}; give 0 to {_MOST_ORDER}")
     opened = open_dataset(dataset)
     matrices = _matrices(opened, motifs)
     options = {"seed": seed, "p_value": p_value, "order": order, "scaled": scaled}
@@ -80,13 +86,15 @@ def fit(
         inputs["grammar"] = grammar_fingerprint(load_grammar(grammar))
     counts = {"counts": opened.counts, "names": list(matrices)}
     identity = identity_of("fit", inputs, options | counts)
-    with claim(folder, identity) as draft:
-        if not draft.previous:
-            if grammar is None:
-                _fit(draft, opened, matrices, seed, p_value, order, scaled)
-            else:
-                _check_only(draft, opened, matrices, grammar, seed)
-            draft.publish()
+
+    def compute(draft: Draft) -> Outcome:
+        if grammar is None:
+            _fit(draft, opened, matrices, seed, p_value, order, scaled)
+        else:
+            _check_only(draft, opened, matrices, grammar, seed)
+        return Outcome()
+
+    make(identity, folder, compute)
     return (folder / TEXT).read_text()
 
 

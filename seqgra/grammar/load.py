@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from seqgra.alphabet import ALPHABETS
+from seqgra.digest import digest
 from seqgra.errors import InputError, Problem, bad_input, raise_problems
-from seqgra.fingerprint import digest
 from seqgra.grammar import check
 from seqgra.grammar.backgrounds import resolve_background
 from seqgra.grammar.laws import highest, resolve_law

@@ -156,6 +156,14 @@ class Grid:
         sizes = self.config.sizes if plan.sizes == "all" else plan.sizes
         return cell.size in (sizes or (max(self.config.sizes),))
 
+    def explained(self, cell: Cell) -> bool:
+        """Tell whether a cell's model is explained: one of a size that the config names, if it does."""
+        sizes = self.config.attribution.sizes
+        if sizes is None or cell.backend == EXACT or cell.size in sizes:
+            return True
+        own = filter(self.sources[cell.grammar].holds, self.config.sizes)
+        return "largest" in sizes and cell.size == max(own)
+
     def constructed(self, grammar: str) -> Path:
         """Return the folder of the sequences that probe the models of a grammar."""
         return self.folder / "constructed" / grammar

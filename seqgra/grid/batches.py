@@ -57,6 +57,10 @@ class Batches:
             return str(top / "adaptive" / f"round-{job.name}.done")
         return str(top / "packs" / job.name / f"{job.stage}.done")
 
+    def text(self, job: Job) -> str:
+        """Return the text of a job's batch file, as it would be written now."""
+        return self._text(job)
+
     def packs_of(self, number: int | str) -> str:
         """Return the file that names the packs that a round of planning asks for."""
         return str(self._grid.folder / "adaptive" / f"round-{number}.packs")

@@ -78,11 +78,11 @@ def _other_problems(grid: Parts) -> Iterator[Problem]:
         for option, message in plan.problems():
             place = f"attribution.methods[{number}]"
             yield Problem(grid.file, f"{place}.{option}" if option else place, message)
-    probe = grid.config.probe
-    if probe and isinstance(probe.sizes, tuple):
-        for size in set(probe.sizes) - set(sizes):
+    for key, chosen in (("probe", grid.config.probe), ("attribution", grid.config.attribution)):
+        named = chosen.sizes if chosen and isinstance(chosen.sizes, tuple) else ()
+        for size in sorted({each for each in named if isinstance(each, int)} - set(sizes)):
             message = f"holds {size}, which is none of the grid's sizes"
-            yield Problem(grid.file, "probe.sizes", message)
+            yield Problem(grid.file, f"{key}.sizes", message)
     yield from _tune_problems(grid)
     exact = any(isinstance(a, BayesOptimal) for a in grid.architectures.values())
     if grid.config.adaptive is not None and not exact:

@@ -8,14 +8,14 @@ from collections.abc import Collection, Iterable, Iterator
 
 from seqgra.architecture.schema import Network
 from seqgra.errors import bad_input
-from seqgra.fingerprint import RESULTS_VERSIONS
 from seqgra.grid import EXACT, Cell, Grid, jobs
 from seqgra.grid.sources import Simulated
+from seqgra.stages import find_stage
 
 
 def lines(grid: Grid, stage: str, name: str) -> str:
     """Return the batch file of a stage: of a grammar or dataset where it makes examples, else of a pack."""
-    head = f"# seqgra {stage}, results version {RESULTS_VERSIONS[stage]}\n"
+    head = f"# seqgra {stage}, results version {find_stage(stage).version}\n"
     data_stages = {"simulate": _simulate, "subsample": _subsample, "construct": _construct}
     if stage in data_stages:
         return head + _text(data_stages[stage](grid, name))
@@ -23,7 +23,8 @@ def lines(grid: Grid, stage: str, name: str) -> str:
         return head + _text(_tune(grid, cell) for cell in jobs.tunings(grid, name))
     of_cell = {"train": _train, "evaluate": _evaluate, "attribute": _attribute, "probe": _probe}
     make = of_cell[stage]
-    return head + _text(line for cell in grid.packs[name].cells for line in make(grid, cell))
+    cells = jobs.cells(grid, stage, name)
+    return head + _text(line for cell in cells for line in make(grid, cell))
 
 
 def _subsample(grid: Grid, dataset: str) -> Iterator[list[object]]:
@@ -109,10 +110,9 @@ def _attribute(grid: Grid, cell: Cell) -> Iterator[list[object]]:
 
 
 def _probe(grid: Grid, cell: Cell) -> Iterator[list[object]]:
-    if grid.probed(cell):
-        inputs = [grid.noun("models", cell), grid.constructed(cell.grammar)]
-        options = ["--device", grid.config.train.device, *_code_option(grid, cell)]
-        yield [*inputs, "-o", grid.noun("probes", cell), *options]
+    inputs = [grid.noun("models", cell), grid.constructed(cell.grammar)]
+    options = ["--device", grid.config.train.device, *_code_option(grid, cell)]
+    yield [*inputs, "-o", grid.noun("probes", cell), *options]
 
 
 def _test_options(grid: Grid, cell: Cell) -> list[object]:
@@ -134,7 +134,7 @@ def cell_rows(grid: Grid, spared: Collection[Cell] = frozenset()) -> Iterator[di
     for cell in grid.cells:
         attributions = (
             f"{method.name}={grid.noun('attributions', cell) / method.name}"
-            for method in grid.config.attribution.methods
+            for method in (grid.config.attribution.methods if grid.explained(cell) else ())
         )
         yield {
             **cell._asdict(),

@@ -8,8 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from seqgra.architecture.optimizers import CANDIDATES, Candidates
 from seqgra.architecture.schema import Network
+from seqgra.stages.attribute import Options as AttributeOptions
+from seqgra.stages.attribute import Settings, Variant
+from seqgra.stages.options import Count, CountOrAuto, Natural
+from seqgra.stages.train import Computing
+from seqgra.stages.tune import Trials
 from seqgra.streams import SeedDesign
 from seqgra.yamlfile import Strict, suggest
 
@@ -61,10 +65,7 @@ Name = Annotated[str, AfterValidator(_path_safe)]
 Entries = Annotated[
     dict[Name, dict[str, Any]], BeforeValidator(_entries), AfterValidator(_with_bases)
 ]
-Count = Annotated[int, Field(ge=1)]
-Steps = Count | Literal["auto"]
-Seed = Annotated[int, Field(ge=0)]
-Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)]
+Seeds = Annotated[tuple[Natural, ...], Field(min_length=1), AfterValidator(_distinct)]
 Size = Annotated[int, Field(ge=10)]
 
 
@@ -77,28 +78,25 @@ class RealData(Strict):
 class TestSet(Strict):
     """The test set that all sizes and seeds of a grammar share."""
 
-    examples: Count = 20_000
-    seed: Seed = 0
+    examples: Count = Field(
+        20_000,
+        description="test examples; all sizes and seeds of a grammar share one test set",
+    )
+    seed: Natural = Field(
+        0,
+        description="data seed of the test set; it may equal a training seed, since every set has its own "
+        "random numbers",
+    )
 
 
-class MethodPlan(Strict):
-    """An attribution method and its options, by the names of ``seqgra attribute``; None: its default.
+class MethodPlan(Variant):
+    """An attribution method and its options, by the names of ``seqgra attribute``.
 
     `name` stands in paths and tables; `method` is what it is, the name itself where not given.
     """
 
     name: Name
     method: str = ""
-    baseline: str | None = None
-    steps: Steps | None = None
-    references: Count | None = None
-    samples: Count | None = None
-    noise: float | None = None
-    width: Count | None = None
-    mask: str | None = None
-    threshold: float | None = None
-    correct: bool = False
-    untrained: bool = False
 
     @property
     def kind(self) -> str:
@@ -107,18 +105,18 @@ class MethodPlan(Strict):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The options that are given and have values."""
-        given = self.model_dump(exclude={"name", "method", "correct", "untrained"})
-        return {name: value for name, value in given.items() if value is not None}
+        """The options that are given, in the order of their declaration."""
+        given = self.model_fields_set
+        return {name: getattr(self, name) for name in Settings.model_fields if name in given}
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield options and what is wrong with them; no option: with the method."""
-        from seqgra.attribute.methods import METHODS, Settings, method_problems
+        from seqgra.attribute.methods import METHODS, method_problems
 
         if self.kind not in METHODS:
             yield "", f"unknown method {self.kind!r}; {suggest(self.kind, list(METHODS))}"
             return
-        for problem in method_problems(self.kind, self.correct, Settings(**self.settings)):
+        for problem in method_problems(self.kind, self.correct):
             yield problem.file, problem.message
         known = [*METHODS[self.kind].settings]
         known += ["references"] if self.baseline == "shuffled" else []
@@ -141,21 +139,55 @@ Methods = Annotated[
 
 
 class AttributionPlan(Strict):
-    """Which attribution methods to score grammar recovery with, and on how many test examples."""
+    """Which attribution methods to score grammar recovery with, at which sizes, on how many examples."""
 
-    methods: Methods = (MethodPlan(name="integrated-gradients"),)
-    examples: Annotated[int, Field(ge=1, description="of each condition")] = 500
-    steps: Steps = 100
+    methods: Methods = Field(
+        (MethodPlan(name="integrated-gradients"),),
+        description="names of methods, or methods with options, see [below](#attribution-methods)",
+        json_schema_extra={"type_words": "list", "default_words": "`[integrated-gradients]`"},
+    )
+    examples: Count = Field(
+        AttributeOptions.model_fields["examples"].default,
+        description="test examples of each condition to attribute; at most 2,000 in all",
+    )
+    steps: CountOrAuto = Field(
+        Settings.model_fields["steps"].default,
+        description="points on the path of integrated gradients, for methods that do not give `steps`; "
+        "`auto`: as many as [completeness](../docs/attribution.md#completeness) needs",
+        json_schema_extra={"type_words": "whole number from 1, or `auto`"},
+    )
+    sizes: (
+        Annotated[
+            tuple[Size | Literal["largest"], ...], Field(min_length=1), AfterValidator(_distinct)
+        ]
+        | None
+    ) = Field(
+        None,
+        description="at which of the grid's sizes models are explained; `largest`: that of each source",
+        json_schema_extra={
+            "type_words": "list of the grid's sizes, or `largest`",
+            "default_words": "all",
+        },
+    )
+
+    def settings_of(self, method: MethodPlan) -> Settings:
+        """Return the options of one of the methods."""
+        return Settings(**{"steps": self.steps, **method.settings})
 
 
-class TrainPlan(Strict):
-    """Where to train, and whether architectures may run code of the user's own."""
+class TrainPlan(Computing):
+    """Where and by what to train, and whether architectures may run code of the user's own."""
 
-    device: Annotated[str, Field(pattern="^(auto|cpu|cuda)$")] = "auto"
-    threads: Count = 1
-    #: What trains networks of PyTorch (docs/compiled.md).
-    engine: Literal["auto", "compiled", "torch"] = "auto"
-    allow_custom_code: bool = False
+    device: Annotated[str, Field(pattern="^(auto|cpu|cuda)$")] = Field(
+        "auto",
+        description="`auto` is CUDA where there is one; also used to evaluate and attribute",
+        json_schema_extra={"type_words": "`auto`, `cpu`, `cuda`"},
+    )
+    allow_custom_code: bool = Field(
+        False,
+        description="run the Python files that the `module` of architectures names "
+        "([modules of your own](../docs/architecture.md#modules-of-your-own))",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -165,15 +197,10 @@ class TrainPlan(Strict):
         return given
 
 
-class TunePlan(Strict):
+class TunePlan(Trials):
     """How optimiser settings are chosen, the same for every network, before anything is trained."""
 
-    #: Data seed that is used for nothing else.
-    seed: Seed = 999
-    #: That each candidate trains at most.
-    epochs: Count = 20
-    #: Of networks whose file lists none.
-    candidates: Annotated[Candidates, Field(min_length=1)] = CANDIDATES
+    seed: Natural = Field(999, description="data seed of the tuning, none of `data_seeds`")
 
     def trials(self, network: Network) -> int:
         """Return how many candidates a network has."""
@@ -183,26 +210,35 @@ class TunePlan(Strict):
 class PackPlan(Strict):
     """What one job holds: all seeds of a grammar, architecture and backend, and sizes while it is short."""
 
-    minutes_per_job: Annotated[float, Field(gt=0)] = 30
+    minutes_per_job: Annotated[float, Field(gt=0)] = Field(
+        30, description="how long a job may be, see below"
+    )
 
 
 class AdaptivePlan(Strict):
     """Run only the sizes that bracket the examples needed, found by bisection."""
 
-    #: Share of the way from chance to the ceiling.
-    tau: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    tau: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.9, description="share of the way from chance to the ceiling that is bracketed"
+    )
 
 
 class ProbePlan(Strict):
     """Which models are probed (docs/probes.md), and the seed of the sequences."""
 
-    #: None: the largest size of the grid.
     sizes: (
         Annotated[tuple[Size, ...], Field(min_length=1), AfterValidator(_distinct)]
         | Literal["all"]
         | None
-    ) = None
-    seed: Seed = 0
+    ) = Field(
+        None,
+        description="dataset sizes whose models are probed",
+        json_schema_extra={
+            "type_words": "list of the grid's sizes, or `all`",
+            "default_words": "the largest",
+        },
+    )
+    seed: Natural = Field(0, description="of the constructed sequences")
 
 
 def _switch(given: Any) -> Any:
@@ -211,36 +247,88 @@ def _switch(given: Any) -> Any:
 
 
 class ClusterPlan(Strict):
-    """How a job asks a cluster for its GPU: ``gpus`` or what stands behind ``--gres=``."""
+    """What a job asks a cluster for: its GPU, and at most how much time and memory."""
 
-    gpu: Annotated[str, Field(pattern=r"^(gpus|gpu(:[A-Za-z0-9_.]+)?:1)$")] = "gpus"
+    gpu: Annotated[str, Field(pattern=r"^(gpus|gpu(:[A-Za-z0-9_.+-]+)?:1)$")] = Field(
+        "gpus",
+        description="how jobs of networks ask a cluster for a GPU where `train.device` is `cuda`: "
+        "`--gpus=1`, or `--gres=` this ([cluster.md](../docs/cluster.md#gpus))",
+        json_schema_extra={"type_words": "`gpus`, `gpu:1`, `gpu:TYPE:1`"},
+    )
+    max_runtime: Count | None = Field(
+        None, description="minutes that a job asks for at most, however often it is tried again"
+    )
+    max_mem_mb: Count | None = Field(None, description="memory in MiB that a job asks for at most")
 
 
 class GridConfig(Strict):
     """The config file (config/README.md explains every key)."""
 
-    name: Name
-    question: str = ""
-    at: Size | None = None
-    grammars: Entries = Field(default={})
-    datasets: dict[Name, RealData] = Field(default={})
-    architectures: Annotated[Entries, Field(min_length=1)]
-    sizes: Annotated[tuple[Size, ...], Field(min_length=1), AfterValidator(_distinct)]
-    data_seeds: Seeds = (0,)
-    model_seeds: Seeds = (0,)
-    #: Whether every data seed has initialisations of its own.
-    seeds: SeedDesign = "nested"
-    backends: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_distinct)] = (
-        "pytorch",
+    name: Name = Field(
+        description="results go to `results/<name>/`; letters, digits, `.`, `_`, `+`, `-`, a letter or digit "
+        "first"
+    )
+    question: str = Field("", description="what the grid is to answer; the report says it first")
+    at: Size | None = Field(
+        None,
+        description="your number of examples, within `sizes`: the report says what is best there",
+    )
+    grammars: Entries = Field(
+        {},
+        description="ids of grammars, see below; a grid needs grammars, datasets or both",
+        json_schema_extra={"type_words": "list or mapping", "default_words": "empty"},
+    )
+    datasets: dict[Name, RealData] = Field(
+        {},
+        description="real datasets by name, see [below](#real-datasets)",
+        json_schema_extra={"type_words": "mapping", "default_words": "empty"},
+    )
+    architectures: Annotated[Entries, Field(min_length=1)] = Field(
+        description="ids of architectures, or descriptors, see below",
+        json_schema_extra={"type_words": "list or mapping"},
+    )
+    sizes: Annotated[tuple[Size, ...], Field(min_length=1), AfterValidator(_distinct)] = Field(
+        description="`all`: the largest that each real dataset has; dataset sizes n: floor(0.7 n) examples "
+        "train, floor(0.1 n) validate",
+        json_schema_extra={"type_words": "list of whole numbers from 10, or `all`"},
+    )
+    data_seeds: Seeds = Field((0,), description="each is a dataset of its own; list a seed once")
+    model_seeds: Seeds = Field(
+        (0,),
+        description="initial weights, order of examples, dropout, augmentation; list a seed once",
+    )
+    seeds: SeedDesign = Field(
+        "nested",
+        description="`nested`: these follow from the dataset (not its size) and the model seed, so that "
+        "every data seed is another initialisation; `crossed`: from the model seed alone, for studies of "
+        "initialisations; claims then need three model seeds and five data seeds "
+        "([comparison.md](../docs/comparison.md#seeds))",
+    )
+    backends: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_distinct)] = Field(
+        ("pytorch",),
+        description="backends of the networks, `pytorch` and `tensorflow`; a baseline's file names its own",
+        json_schema_extra={"type_words": "list"},
     )
     test: TestSet = TestSet()
     attribution: AttributionPlan = AttributionPlan()
-    probe: Annotated[ProbePlan | None, BeforeValidator(_switch)] = ProbePlan()
-    tune: TunePlan | None = None
+    probe: Annotated[ProbePlan | None, BeforeValidator(_switch)] = Field(
+        ProbePlan(),
+        description="[probe](../docs/probes.md) the models of simulated grammars: did they learn the rules? "
+        "`false` or nothing: do not",
+        json_schema_extra={"type_words": "mapping, true or false", "default_words": "`{}`"},
+    )
+    tune: TunePlan | None = Field(
+        None,
+        description="`{}` or with keys: choose each network's optimiser first, see [below](#tuning)",
+    )
     train: TrainPlan = TrainPlan()
-    pack: PackPlan = PackPlan()
     cluster: ClusterPlan = ClusterPlan()
-    adaptive: AdaptivePlan | None = None
+    adaptive: AdaptivePlan | None = Field(
+        None,
+        description="`{}` or with `tau`: run only the sizes that bracket the examples needed, see "
+        "[below](#adaptive-grids)",
+    )
+    pack: PackPlan = PackPlan()
 
     @model_validator(mode="after")
     def _has_examples(self) -> GridConfig:

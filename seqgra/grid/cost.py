@@ -174,19 +174,19 @@ def attribution(
 
 def _passes(wanted: MethodPlan, plan: AttributionPlan, grammar: Grammar) -> int:
     """Return how often a method passes an example through a model; an unknown one once."""
-    from seqgra.attribute.methods import AUTO, AUTO_STEPS_EXPECTED, METHODS, Settings
+    from seqgra.attribute.methods import AUTO, AUTO_STEPS_EXPECTED, METHODS
 
     method = wanted.kind
     if method not in METHODS:
         return 1
-    defaults, settings = Settings(), METHODS[method].settings
+    settings = METHODS[method].settings
     if METHODS[method].source in (
         "predictions",
         "masking",
     ):  # every position is changed, to every other letter
         letters = len(ALPHABETS[grammar.alphabet].letters) if method == "mutagenesis" else 2
         return grammar.longest * (letters - 1)
-    given = defaults._replace(steps=plan.steps)._replace(**wanted.settings)
+    given = plan.settings_of(wanted)
     used = set(settings) | ({"references"} if given.baseline == "shuffled" else set())
     steps = AUTO_STEPS_EXPECTED if given.steps == AUTO else int(given.steps)
     times = {"steps": steps, "references": given.references, "samples": given.samples}

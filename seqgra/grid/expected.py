@@ -10,7 +10,6 @@ from seqgra.architecture.load import architecture_fingerprint, untuned_fingerpri
 from seqgra.architecture.optimizers import Optimizer
 from seqgra.architecture.schema import BayesOptimal, Network
 from seqgra.attribute import attribution_options
-from seqgra.attribute.methods import Settings
 from seqgra.compare.cells import Inputs, Options
 from seqgra.errors import InputError
 from seqgra.evaluate import scores_options
@@ -71,7 +70,7 @@ class Expected:
             method.name: attribution_options(
                 method.kind,
                 plan.examples,
-                Settings(**{"steps": plan.steps, **method.settings}),
+                plan.settings_of(method),
                 *tested,
                 correct=method.correct,
                 untrained=method.untrained,

@@ -122,7 +122,9 @@ def _results(grid: Grid, stage: str) -> int:
         return sum(map(grid.probed, grid.cells))
     if stage == "tune":
         return sum(len(jobs.tunings(grid, pack)) for pack in jobs.names(grid, stage))
-    return len(grid.cells) * (len(grid.config.attribution.methods) if stage == "attribute" else 1)
+    if stage == "attribute":
+        return sum(map(grid.explained, grid.cells)) * len(grid.config.attribution.methods)
+    return len(grid.cells)
 
 
 def _bytes(grid: Grid) -> Iterator[float]:

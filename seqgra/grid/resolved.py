@@ -11,8 +11,8 @@ from functools import cache, cached_property
 
 from seqgra.architecture.load import architecture_fingerprint
 from seqgra.architecture.schema import Architecture, Network
+from seqgra.digest import digest
 from seqgra.errors import Problem, raise_problems
-from seqgra.fingerprint import digest
 from seqgra.grammar.load import grammar_fingerprint, resolve
 from seqgra.grid.sources import Real, Source
 from seqgra.grid.variants import grammar_content

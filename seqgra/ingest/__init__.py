@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from seqgra.alphabet import SETS
-from seqgra.dataset_files import ArrayWriter, ElementWriter, content_of, publish_dataset
+from seqgra.dataset import open_dataset
+from seqgra.dataset_files import ArrayWriter, ElementWriter, content_of, write_content
 from seqgra.errors import bad_input
-from seqgra.fingerprint import Draft, claim
+from seqgra.fingerprint import Draft, Outcome, make
 from seqgra.grammar.schema import Grammar
 from seqgra.ingest.columns import listed
 from seqgra.ingest.elements import (
@@ -37,7 +38,7 @@ from seqgra.ingest.measure import (
     shortcuts,
 )
 from seqgra.ingest.negatives import Limits, gc_distance, gc_matched, shuffled
-from seqgra.ingest.recipe import Recipe, check, identify, options_of
+from seqgra.ingest.recipe import check, identify, options_of
 from seqgra.ingest.splits import (
     by_chromosome,
     by_fraction,
@@ -46,6 +47,8 @@ from seqgra.ingest.splits import (
     sets_of_chromosomes,
 )
 from seqgra.ingest.tally import Tally
+from seqgra.ingest.words import facts_in_words
+from seqgra.stages.ingest import Recipe
 from seqgra.streams import stratified_order
 
 _ROWS = 1 << 14
@@ -81,9 +84,8 @@ def ingest(recipe: Recipe, folder: Path) -> str:
     """
     check(recipe)
     identity, sources = identify(recipe)
-    with claim(folder, identity) as draft:
-        if draft.previous:
-            return "up to date"
+
+    def compute(draft: Draft) -> Outcome:
         encoder, tally = Encoder(recipe.letters), Tally()
         with ExitStack() as stack:
             genome = (
@@ -102,8 +104,17 @@ def ingest(recipe: Recipe, folder: Path) -> str:
             "notes": tally.notes,
             **content.pop("ingest"),
         }
-        publish_dataset(draft, content)
-    return "done"
+        return write_content(draft, content)
+
+    return make(identity, folder, compute).status
+
+
+def run(folder: Path, **options: Any) -> str:
+    """Ingest as ``seqgra ingest`` asks; return in words what was made, or that it is up to date."""
+    status = ingest(Recipe(**options), folder)
+    if status != "done":
+        return status
+    return f"{facts_in_words(open_dataset(folder).content)}\n"
 
 
 def _make(recipe: Recipe, genome: Genome | None, encoder: Encoder, tally: Tally) -> _Made:

@@ -17,9 +17,9 @@ from seqgra.grammar.motifs import read_motifs
 from seqgra.grammar.schema import Element
 from seqgra.ingest.columns import listed
 from seqgra.ingest.examples import Examples
-from seqgra.ingest.recipe import Recipe
 from seqgra.ingest.tally import Tally
 from seqgra.law.scan import best_hits, find_hits
+from seqgra.stages.ingest import Recipe
 from seqgra.yamlfile import suggest
 
 _PSEUDOCOUNT = 1.0

@@ -24,7 +24,6 @@ from seqgra.ingest.examples import (
     unknown_shares,
 )
 from seqgra.ingest.genome import Genome
-from seqgra.ingest.recipe import Recipe
 from seqgra.ingest.regions import (
     Intervals,
     centres,
@@ -48,6 +47,7 @@ from seqgra.ingest.sequences import (
 from seqgra.ingest.tables import read_table
 from seqgra.ingest.tally import Tally
 from seqgra.progress import Progress
+from seqgra.stages.ingest import Recipe
 
 
 class Gathered(NamedTuple):

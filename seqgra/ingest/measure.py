@@ -12,10 +12,10 @@ from seqgra.alphabet import SETS, UNKNOWN, Alphabet, lengths_of
 from seqgra.grammar.backgrounds import NONE, Background, Markov
 from seqgra.grammar.schema import Condition, Element, Grammar, Group
 from seqgra.ingest.examples import gc_shares
-from seqgra.ingest.recipe import Recipe
 from seqgra.law.scan import hit_chance
 from seqgra.law.word_counts import chain_shares
 from seqgra.metrics import rank
+from seqgra.stages.ingest import Recipe
 
 #: Order of the Markov chain of nucleotides.
 ORDER = 2

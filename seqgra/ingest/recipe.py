@@ -1,101 +1,15 @@
-"""What to ingest and how: the options of the verb, and its identity."""
+"""What goes together among the options of ingest, and the identity of what it makes."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from seqgra.alphabet import ALPHABETS, Alphabet
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Identity, file_sha256, identity_of
-from seqgra.ingest.splits import SHARES
 from seqgra.ingest.tables import beside, table_files
-from seqgra.law.scan import P_VALUE
-from seqgra.model import MULTI_CLASS, MULTI_LABEL
+from seqgra.stages.ingest import Recipe
 from seqgra.streams import STREAM_VERSION
-
-
-class Recipe(NamedTuple):
-    """Options of ingest; exactly one of `peaks`, `fasta` and `table` is given.
-
-    Attributes
-    ----------
-    peaks, fasta
-        Label (None: the file says it; ``none``: no label) and file, in the order of the labels.
-    table
-        A TSV or Parquet file, or a folder of `seqgra export`.
-    labels
-        Table of labels, and perhaps sets, of the sequences in FASTA files.
-    genome, blacklist, motifs
-        FASTA of the regions; BED of places to leave out; motif file.
-    motif
-        ``NAME=ID`` or ``NAME=ID:LABEL`` of the motifs to look for; none: all of the file.
-    alphabet, task
-        As in a grammar.
-    width
-        Letters of a window.
-    center
-        ``summit`` or ``middle``; None: the summit where there is one.
-    stranded
-        Whether windows of regions on strand - are turned.
-    edges
-        ``shift`` or ``drop`` windows over the end of their chromosome.
-    unknown, masked
-        Largest share of unknown letters, and of letters in lower case.
-    merge
-        Windows that share this part of their width with an earlier one are merged into it.
-    keep_duplicates
-        Whether examples of the same letters stay.
-    negatives, ratio
-        ``none``, ``gc`` or ``shuffle``, and how many for each positive.
-    split, shares
-        ``chromosome``, ``fraction`` or ``given``; None: given where the input names sets, else by chromosome
-        where places are known, else by fraction. Shares of training, validation and test.
-    validation, test
-        Chromosomes of these sets.
-    p_value
-        Of motif hits.
-    seed
-        Of everything that is drawn.
-    """
-
-    peaks: tuple[tuple[str | None, Path], ...] = ()
-    fasta: tuple[tuple[str | None, Path], ...] = ()
-    table: Path | None = None
-    labels: Path | None = None
-    genome: Path | None = None
-    blacklist: Path | None = None
-    motifs: Path | None = None
-    motif: tuple[str, ...] = ()
-    alphabet: str = "DNA"
-    task: str = MULTI_CLASS
-    width: int | None = None
-    center: str | None = None
-    stranded: bool = False
-    edges: str = "shift"
-    unknown: float = 0.0
-    masked: float = 1.0
-    merge: float = 0.5
-    keep_duplicates: bool = False
-    negatives: str = "none"
-    ratio: float = 1.0
-    split: str | None = None
-    shares: tuple[float, ...] = SHARES
-    validation: tuple[str, ...] = ()
-    test: tuple[str, ...] = ()
-    p_value: float = P_VALUE
-    seed: int = 0
-
-    @property
-    def letters(self) -> Alphabet:
-        """The alphabet."""
-        return ALPHABETS[self.alphabet]
-
-    @property
-    def multi_label(self) -> bool:
-        """Whether an example may have any number of labels."""
-        return self.task == MULTI_LABEL
-
 
 _MOST_NEGATIVES = 100
 #: Options that name files; their content counts, not their names.
@@ -197,7 +111,7 @@ def identify(recipe: Recipe) -> tuple[Identity, dict[str, dict[str, str]]]:
 
 def options_of(recipe: Recipe) -> dict[str, Any]:
     """Return the options as JSON-like values, labels in the place of files."""
-    options = {name: value for name, value in recipe._asdict().items() if name not in _FILES}
+    options = {name: value for name, value in recipe if name not in _FILES}
     options["files"] = {name: [label for label, _ in getattr(recipe, name)] for name in _FILES[:2]}
     return {
         name: list(value) if isinstance(value, tuple) else value for name, value in options.items()

@@ -11,8 +11,6 @@ from seqgra.alphabet import SETS
 from seqgra.errors import bad_input
 from seqgra.streams import stream
 
-SHARES = (0.7, 0.1, 0.2)
-
 
 def overlap_groups(rows: pd.DataFrame) -> np.ndarray:
     """Return the number of each example's group, int64 (N,): overlapping regions share one."""

@@ -18,7 +18,15 @@ import pandas as pd
 
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError, Problem, bad_input
-from seqgra.fingerprint import Draft, Identity, claim, identity_of, require_run, verify_file
+from seqgra.fingerprint import (
+    Draft,
+    Identity,
+    Outcome,
+    identity_of,
+    make,
+    require_run,
+    verify_file,
+)
 from seqgra.grammar.load import find_grammar, grammar_fingerprint, load_grammar
 from seqgra.grammar.schema import Grammar
 from seqgra.law.posterior import compile_posterior
@@ -248,15 +256,15 @@ def construct_folder(
     resolved = load_grammar(find_grammar(str(grammar)))
     fingerprint = grammar_fingerprint(resolved)
     require_unchanged(grammar, fingerprint, expected)
-    with claim(folder, constructed_identity(fingerprint, seed)) as draft:
-        if draft.previous:
-            return "up to date"
+
+    def compute(draft: Draft) -> Outcome:
         try:
-            _write(draft, construct(resolved, seed))
+            return _write(draft, construct(resolved, seed))
         except CannotProbe as error:
-            draft.publish("skipped", reason=str(error))
-            return f"skipped: {error}"
-    return "done"
+            return Outcome({"reason": str(error)}, "skipped")
+
+    status, report = make(constructed_identity(fingerprint, seed), folder, compute)
+    return f"skipped: {report['reason']}" if status == "skipped" else status
 
 
 def constructed_identity(grammar: str, seed: int) -> Identity:
@@ -270,7 +278,7 @@ def probes_identity(model: str, constructed: str) -> Identity:
     return identity_of("probe", {"model": model, "constructed": constructed}, {})
 
 
-def _write(draft: Draft, made: Constructed) -> None:
+def _write(draft: Draft, made: Constructed) -> Outcome:
     for name, array in ((_SEQUENCES, made.x), (_CEILING, made.ceiling)):
         with draft.aside(name).open("wb") as stream:
             np.save(stream, array, allow_pickle=False)
@@ -285,7 +293,7 @@ def _write(draft: Draft, made: Constructed) -> None:
         "designs": [_packed(design) for design in made.designs],
     }
     draft.aside(_DESIGNS).write_text(json.dumps(content, indent=1) + "\n")
-    draft.publish(sequences=len(made.x), posterior=made.kind)
+    return Outcome({"sequences": len(made.x), "posterior": made.kind})
 
 
 def _packed(design: Design) -> dict[str, Any]:
@@ -386,23 +394,24 @@ def probe_folder(
             resolved = load_grammar(find_grammar(str(constructed)))
         fingerprint = constructed_identity(grammar_fingerprint(resolved), seed).fingerprint
         sequences = partial(construct, resolved, seed)
-    with claim(folder, probes_identity(str(run["fingerprint"]), fingerprint)) as draft:
-        if draft.previous:
-            return f"up to date; {draft.previous['least']}"
+
+    def compute(draft: Draft) -> Outcome:
         if run["status"] == "diverged":
-            draft.publish("diverged", reason=run.get("reason", ""), least="diverged")
-            return "diverged"
+            return Outcome({"reason": run.get("reason", ""), "least": "diverged"}, "diverged")
         opened = open_model(model, run, None, device)
         try:
             table = probe(opened, sequences(), model)
         except CannotProbe as error:
-            draft.publish("skipped", reason=str(error), least=f"skipped: {error}")
-            return f"skipped: {error}"
+            facts = {"reason": str(error), "least": f"skipped: {error}"}
+            return Outcome(facts, "skipped")
         text = harmless_table(table)
         text.to_csv(draft.aside(PROBES_FILE), index=False, lineterminator="\n", float_format="%.6g")
-        least = least_scores(table)
-        draft.publish(device=opened.device, least=least)
-    return f"done; {least}"
+        return Outcome({"device": opened.device, "least": least_scores(table)})
+
+    identity = probes_identity(str(run["fingerprint"]), fingerprint)
+    status, report = make(identity, folder, compute)
+    least = str(report["least"])
+    return least if status in ("diverged", "skipped") else f"{status}; {least}"
 
 
 def least_scores(table: pd.DataFrame) -> str:

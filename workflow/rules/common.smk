@@ -30,6 +30,13 @@ if workflow.is_main_process:
     for note in GRID.notes:
         logger.info(f"seqgra: {note}")
 
+# Only where a GPU is asked for in this way: it would hide what a profile sets.
+SLURM_EXTRA = (
+    {"slurm_extra": lambda w: jobs.slurm_extra(GRID, w.pack)}
+    if any(jobs.slurm_extra(GRID, pack) for pack in GRID.packs)
+    else {}
+)
+
 
 wildcard_constraints:
     source="[^/]+",

@@ -17,6 +17,7 @@ for stage in PACK_STAGES:
             "../envs/seqgra.yaml"
         threads: GRID.config.train.threads if stage in ("tune", "train") else 1
         resources:
+            **SLURM_EXTRA,
             mem_mb=lambda w, attempt, stage=stage: jobs.memory(
                 GRID, stage, w.pack, attempt
             ),

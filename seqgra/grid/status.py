@@ -1,0 +1,183 @@
+"""What of a grid is done, running, failed and missing, also while its jobs run."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from seqgra.fingerprint import LOCK, read_run
+from seqgra.grid import Grid
+from seqgra.grid.adaptive import packs_to_run
+from seqgra.grid.batches import Batches, Job
+from seqgra.grid.expected import Expected
+from seqgra.stages import find_stage
+
+#: In the order of the table.
+STATES = ("done", "running", "failed", "missing")
+#: What a batch says of a line that failed.
+_FAILED = re.compile(r"line ([0-9]+): failed; going on")
+
+
+class Status(NamedTuple):
+    """How many results of each stage and architecture are in each state, and logs that name failures.
+
+    Attributes
+    ----------
+    counts
+        By stage and architecture, which is empty for data: how many results by state.
+    logs
+        Of jobs in which results failed.
+    """
+
+    counts: dict[tuple[str, str], Counter[str]]
+    logs: list[Path]
+
+
+def status(grid: Grid, library: Path) -> Status:
+    """Look at every result of a grid; nothing is written, and nothing waits for a lock.
+
+    Of a job whose marker is current all results are done. Else a result is done if it is whole and was made
+    by this version of its stage, from the inputs that its folder now has and with the options of its call.
+    It is running while a process holds its lock, failed where the job's log says so, else missing.
+
+    Parameters
+    ----------
+    grid
+        A grid, whose results lie below the working folder.
+    library
+        As of `Batches`.
+    """
+    batches = Batches(grid, library)
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    logs = []
+    look = _Look(grid, batches)
+    spared = set(grid.packs) - set(packs_to_run(grid))
+    for job in batches.jobs.values():
+        if job.stage in ("next", "compare") or job.name in spared:
+            continue
+        architecture = job.name.split("/")[1] if "/" in job.name else ""
+        states = Counter(look.states(job))
+        counts.setdefault((job.stage, architecture), Counter()).update(states)
+        if states["failed"]:
+            logs.append(_log(grid.folder, job))
+    return Status(counts, logs)
+
+
+def table(found: Status) -> str:
+    """Return the counts as text, a row a stage and architecture, and the logs that name failures."""
+    rows: list[tuple[str, ...]] = [("stage", "architecture", *STATES)]
+    for (stage, architecture), states in found.counts.items():
+        rows.append((stage, architecture, *(str(states[state] or "") for state in STATES)))
+    total = sum(found.counts.values(), Counter[str]())
+    rows.append(("all", "", *(str(total[state]) for state in STATES)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(
+            text.ljust(width) if number < 2 else text.rjust(width)
+            for number, (text, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    return "\n".join([*lines, *(f"failed: see {log}" for log in found.logs)])
+
+
+def _log(folder: Path, job: Job) -> Path:
+    """Return the log of a job (workflow/rules)."""
+    return folder / "logs" / job.stage / f"{job.name}.log"
+
+
+class _Look:
+    """Looks at the results of jobs; each folder that several are made from is read once."""
+
+    def __init__(self, grid: Grid, batches: Batches) -> None:
+        self._grid, self._batches = grid, batches
+        self._expected = Expected(grid)
+        self._fingerprint = cache(_fingerprint)
+
+    def states(self, job: Job) -> Iterator[str]:
+        """Yield the state of each result of a job."""
+        lines = enumerate(self._batches.text(job).split("\n"), 1)
+        calls = [(number, line) for number, line in lines if line and not line.startswith("#")]
+        if not self._batches.stale(job):
+            yield from ["done"] * len(calls)
+            return
+        failed = _failed_lines(_log(self._grid.folder, job))
+        for place, (number, line) in enumerate(calls):
+            words = shlex.split(line)
+            output = Path(words[words.index("-o") + 1])
+            if self._is_done(job, place, words, read_run(output)):
+                yield "done"
+            elif _is_locked(output):
+                yield "running"
+            else:
+                yield "failed" if number in failed else "missing"
+
+    def _is_done(
+        self, job: Job, place: int, words: list[str], run: Mapping[str, Any] | None
+    ) -> bool:
+        """Return whether a result is what the call, that of a number in its job, would make now."""
+        stage = find_stage(job.stage)
+        if run is None or run["verb"] != stage.name or run["results_version"] != stage.version:
+            return False
+        given, inputs = dict(_given(words)), run["inputs"]
+        wanted = {
+            argument.name: self._fingerprint(word)
+            for argument, word in zip(stage.inputs, words, strict=False)
+            if argument.kind == "folder"
+        }
+        if stage.name == "train":
+            cell = self._grid.packs[job.name].cells[place]
+            wanted["architecture"] = self._expected.inputs(cell).architecture_fingerprint
+        elif len(inputs) == 1 and "expect" in given:
+            wanted = dict.fromkeys(inputs, given["expect"])
+        return all(inputs.get(role) == found for role, found in wanted.items()) and all(
+            given[name] in ("auto", str(value))
+            for name, value in run["options"].items()
+            if name in given and isinstance(value, (str, int, float))
+        )
+
+
+def _fingerprint(folder: str) -> str:
+    """Return the fingerprint of the result in a folder; empty where there is no whole one."""
+    run = read_run(Path(folder))
+    return str(run["fingerprint"]) if run else ""
+
+
+def _given(words: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield the options of a call that have values, by name."""
+    for word, following in pairwise(words):
+        if word.startswith("--"):
+            yield word[2:].replace("-", "_"), following
+
+
+def _is_locked(folder: Path) -> bool:
+    """Return whether a process writes to a folder; a lock that cannot be tried counts as free."""
+    try:
+        lock = os.open(folder / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(lock)
+
+
+def _failed_lines(log: Path) -> set[int]:
+    """Return the numbers of the lines of a batch that a log says failed."""
+    try:
+        text = log.read_text(errors="replace")
+    except OSError:
+        return set()
+    return set(map(int, _FAILED.findall(text)))

@@ -1,0 +1,37 @@
+"""Stage evaluate: model and dataset -> scores."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from seqgra.stages import Input, Stage
+from seqgra.stages.options import Count, Device
+
+#: Arguments of the stages that look at a trained model.
+MODEL, TESTED = (
+    Input("model", "folder made by seqgra train"),
+    Input("dataset", "folder with a test set"),
+)
+
+
+class Tested(Device):
+    """What stages over a test set share."""
+
+    set_size: Count | None = Field(None, description="use the first so many test examples [all]")
+
+
+class Options(Tested):
+    """Options of ``seqgra evaluate``."""
+
+
+STAGE = Stage(
+    "evaluate",
+    version=4,
+    files=r"scores\.json|curves\.parquet|predictions\.npy",
+    makes="SCORES",
+    example="seqgra evaluate models/a data/homer -o scores/a",
+    run="seqgra.evaluate:evaluate",
+    options=Options,
+    inputs=(MODEL, TESTED),
+    custom_code=True,
+)

@@ -1,0 +1,33 @@
+"""Stage export: dataset -> files for other tools."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from seqgra.stages import Input, Stage
+from seqgra.stages.options import Count, Sets
+from seqgra.yamlfile import Strict
+
+
+class Options(Strict):
+    """Options of ``seqgra export``."""
+
+    format: Literal["tsv", "fasta-bed", "parquet"] = Field(
+        description="tsv: the published system's two files a set"
+    )
+    sets: Sets = Field((), description="which sets, such as training,test [all it has]")
+    examples: Count | None = Field(None, description="the first so many examples of each set [all]")
+
+
+STAGE = Stage(
+    "export",
+    version=1,
+    files=r"(training|validation|test)((-annotation)?\.txt|\.(fa|bed)|(-elements)?\.parquet)",
+    makes="FOLDER",
+    example="seqgra export data/homer -o homer-tsv --format tsv",
+    run="seqgra.export:run",
+    options=Options,
+    inputs=(Input("dataset", "folder made by seqgra simulate"),),
+)
