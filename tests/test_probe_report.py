@@ -19,7 +19,7 @@ from seqgra.compare.probes import (
     sentence,
     sentences,
 )
-from seqgra.compare.tables import RECOVERY, STATUS, Tables, build_tables
+from seqgra.compare.tables import RECOVERY, REGRET, STATUS, Tables, _frame, build_tables
 from seqgra.errors import InputError
 from seqgra.fingerprint import Identity, claim
 from seqgra.plot.style import looks
@@ -201,3 +201,11 @@ def test_the_spacing_curve_shades_what_conditions_make(tables, tmp_path):
     np.testing.assert_array_equal(panel.lines["good"], gaps)
     np.testing.assert_array_equal(panel.ceiling, -gaps)
     assert set(STATUS) <= set(tables.status.columns)
+
+
+def test_tables_that_name_the_ceiling_keep_its_name():
+    """Column `ceiling` is a number of probes, and a name in the table of regrets."""
+    values = {name: 0.5 for name in REGRET} | {"ceiling": "bayes-optimal", "metric": "pr_auc"}
+    row = ("pairs", 1000, 1, "good", "pytorch", 0, *(values[name] for name in REGRET))
+    frame = _frame([row], REGRET)
+    assert frame["ceiling"].tolist() == ["bayes-optimal"]

@@ -53,11 +53,9 @@ RUNS = (
     "host",
     "versions",
 )
-_FLOATS = (
-    *("value", "chance", "null", "validation_loss"),
-    *(*ELEMENTS[3:], *RUNS[:3], *GATES[2:4]),
-    *(name for name in PROBE_COLUMNS if name not in PROBE_TEXTS),
-)
+_FLOATS = ("value", "chance", "null", "validation_loss", *ELEMENTS[3:], *RUNS[:3], *GATES[2:4])
+#: Those of the table of probes, whose names other tables have for texts.
+_PROBE_FLOATS = tuple(name for name in PROBE_COLUMNS if name not in PROBE_TEXTS)
 
 
 class Tables(NamedTuple):
@@ -166,7 +164,7 @@ def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
         _frame(runs, RUNS),
         _frame(regret, REGRET, sort=("metric", "scope")),
         _frame(gates, GATES, sort=("method",)),
-        _frame(probes, PROBE_COLUMNS),
+        _frame(probes, PROBE_COLUMNS, floats=_PROBE_FLOATS),
     )
 
 
@@ -240,11 +238,12 @@ def _frame(
     columns: tuple[str, ...],
     integers: tuple[str, ...] = (),
     sort: tuple[str, ...] = (),
+    floats: tuple[str, ...] = _FLOATS,
 ) -> pd.DataFrame:
     """Return rows as a sorted frame whose column types do not depend on what the rows hold."""
     frame = pd.DataFrame(rows, columns=[*KEYS, *columns])
     types = dict.fromkeys((*INTEGERS, *integers), "int64")
-    types |= dict.fromkeys(frame.columns.intersection([*_FLOATS]), "float64")
+    types |= dict.fromkeys(frame.columns.intersection([*floats]), "float64")
     types |= dict.fromkeys(frame.columns.intersection(["headline", "passed"]), "bool")
     types |= dict.fromkeys(
         frame.columns.intersection(["epochs", "parameters", "threads", "steps"]), "Int64"
