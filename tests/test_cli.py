@@ -15,7 +15,7 @@ from seqgra.errors import out_of_memory
 from seqgra.grammar.load import load_grammar
 
 VERBS = ["simulate", "train", "evaluate", "attribute", "compare", "check", "variant", "list"]
-VERBS += ["describe", "import-xml", "export", "fit", "init", "predict", "export-model"]
+VERBS += ["describe", "import-xml", "export", "fit", "init", "predict", "export-model", "doctor"]
 
 
 def run(*arguments):

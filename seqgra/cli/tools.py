@@ -21,7 +21,7 @@ from seqgra.cli.options import (
     natural,
     positive,
 )
-from seqgra.errors import InputError, Problem, bad_input
+from seqgra.errors import InputError, Problem, SeqgraError, bad_input
 
 if TYPE_CHECKING:
     from seqgra.legacy.reader import Imported
@@ -80,6 +80,9 @@ def add_tools(verbs: Verbs) -> None:
     summary = "list grammars, architectures, attribution methods and backends"
     parser = add_verb(verbs, "list", _list, summary, "seqgra list")
     add_library(parser)
+    summary = "check PyTorch, a GPU and the compiled engine on this machine: one line each"
+    parser = add_verb(verbs, "doctor", _doctor, summary, "seqgra doctor --device cuda")
+    add_device(parser)
     _add_init(verbs)
     _add_predict(verbs)
     _add_export_model(verbs)
@@ -342,6 +345,18 @@ def _describe_real(folder: Path, output: Path | None) -> str:
         with own_files(output, "describe") as own:
             write_atomically(own.file("description.md"), f"{text}\n")
     return "done" if output else ""
+
+
+def _doctor(options: argparse.Namespace) -> str:
+    from seqgra.backends.doctor import examine
+
+    bad = []
+    for finding in examine(options.device):
+        print(f"{finding.name:18} {finding.text}{'' if finding.good else '  <- wrong'}", flush=True)
+        bad += [] if finding.good else [finding.name]
+    if bad:
+        raise SeqgraError(f"{', '.join(bad)}: not as it should be on this machine")
+    return ""
 
 
 def _list(options: argparse.Namespace) -> str:
