@@ -69,7 +69,7 @@ class ModelCard(Strict):
     @property
     def is_network(self) -> bool:
         """Whether it is of a network that seqgra can build."""
-        return bool(self.architecture) and "backend" not in self.architecture
+        return "layers" in self.architecture
 
     @property
     def averages_strands(self) -> bool:
