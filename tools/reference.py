@@ -32,9 +32,27 @@ from pathlib import Path
 
 #: Facts of a run.json that differ from run to run, or (versions) depend on what a process has loaded before.
 PASSING = ("host", "started", "seconds", "cpu_seconds", "checksum", "versions")
-#: Files with a column of seconds, or with times inside; what they hold is compared, or stands elsewhere.
-TIMED = ("history.csv", "model.keras")
 LINES = 40  # of a difference that are printed
+#: Every stage once, with its default options, on little data; `write_inputs` makes what they read.
+STAGES = (
+    "simulate toy1-kmer-center -o simulate --size 300",
+    "ingest --fasta A=a.fa --fasta B=b.fa --motifs motifs.meme -o ingest",
+    "subsample ingest -o subsample",
+    "simulate toy1-kmer-center -o simulate-tuning --size 300 --seed 1",
+    "tune simulate-tuning fc5 -o tune --size 100 --epochs 2",
+    "train simulate fc5 -o train-pytorch",
+    "train simulate fc5 -o train-tuned --tuned tune --size 100",
+    "train simulate conv10-gmp-fc5 -o train-convolution --size 100",
+    "train simulate fc5 -o train-tensorflow --backend tensorflow --size 100",
+    "train simulate kmer-logistic-regression -o train-sklearn",
+    "train simulate bayes-optimal -o train-exact",
+    "evaluate train-pytorch simulate -o evaluate",
+    "evaluate train-exact simulate -o evaluate-exact",
+    "attribute train-pytorch simulate -o attribute --examples 10",
+    "construct toy1-kmer-center -o construct",
+    "probe train-pytorch construct -o probe",
+    "export simulate -o export --format tsv",
+)
 ARCHITECTURES = ("fc", "conv-gmp-fc", "danq", "pwm-logistic-regression", "bayes-optimal")
 GRAMMARS = {
     "toy1": "toy1-kmer-center",
@@ -55,6 +73,14 @@ BASELINE_GRID = {
 def letters(name: str, length: int) -> str:
     """Return letters that depend on nothing but a name."""
     return "".join("ACGT"[byte % 4] for byte in hashlib.shake_128(name.encode()).digest(length))
+
+
+def write_inputs() -> None:
+    """Write the files that `STAGES` read into the working folder."""
+    for name in "ab":
+        records = (f">{name}{n}\n{letters(f'{name}{n}', 60)}\n" for n in range(80))
+        Path(f"{name}.fa").write_text("".join(records))
+    Path("motifs.meme").write_text(MOTIFS)
 
 
 class Reference:
@@ -120,8 +146,6 @@ class Reference:
                 runs[str(file.parent)] = self.run_facts(json.loads(file.read_text()))
             elif file.name == "history.csv":
                 hashes[str(file)] = hash_of(without_seconds(file).encode())
-            elif file.name == "model.keras":
-                hashes[str(file)] = hash_of_archive(file)
             elif file.name.startswith("."):
                 hashes[str(file)] = "there"
             else:
@@ -140,40 +164,17 @@ class Reference:
         """Return what of a run.json is the same each time."""
         kept = {key: value for key, value in run.items() if key not in PASSING}
         kept["files"] = {
-            name: None if name in TIMED else facts for name, facts in run["files"].items()
+            name: None if name == "history.csv" else facts  # it has a column of seconds
+            for name, facts in run["files"].items()
         }
         return json.loads(self.plain(json.dumps(kept)))
 
     # ---------------------------------------------------------------- quick
 
     def every_stage(self) -> None:
-        """Each stage once, with its default options, on little data."""
-        Path("a.fa").write_text("".join(f">a{n}\n{letters(f'a{n}', 60)}\n" for n in range(80)))
-        Path("b.fa").write_text("".join(f">b{n}\n{letters(f'b{n}', 60)}\n" for n in range(80)))
-        Path("motifs.meme").write_text(MOTIFS)
-        data, model = "simulate", "train-pytorch"
-        self.stages(
-            "stages",
-            [
-                f"simulate toy1-kmer-center -o {data} --size 300",
-                "ingest --fasta A=a.fa --fasta B=b.fa --motifs motifs.meme -o ingest",
-                "subsample ingest -o subsample",
-                "simulate toy1-kmer-center -o simulate-tuning --size 300 --seed 1",
-                "tune simulate-tuning fc5 -o tune --size 100 --epochs 2",
-                f"train {data} fc5 -o {model}",
-                f"train {data} fc5 -o train-tuned --tuned tune --size 100",
-                f"train {data} conv10-gmp-fc5 -o train-convolution --size 100",
-                f"train {data} fc5 -o train-tensorflow --backend tensorflow --size 100",
-                f"train {data} kmer-logistic-regression -o train-sklearn",
-                f"train {data} bayes-optimal -o train-exact",
-                f"evaluate {model} {data} -o evaluate",
-                f"evaluate train-exact {data} -o evaluate-exact",
-                f"attribute {model} {data} -o attribute --examples 10",
-                "construct toy1-kmer-center -o construct",
-                f"probe {model} construct -o probe",
-                f"export {data} -o export --format tsv",
-            ],
-        )
+        """`STAGES`, twice."""
+        write_inputs()
+        self.stages("stages", list(STAGES))
 
     def configs(self, names: list[Path]) -> None:
         """`snakemake -n -p`, sorted, and the batch files of configs."""
@@ -273,7 +274,9 @@ class Reference:
                 if library not in ("pytorch", "tensorflow"):
                     name, library = cell.name, "sklearn" if "pwm" in cell.name else "bayes-optimal"
                 maps = ";".join(f"{m}={cell / m}" for m in ("integrated-gradients", "mutagenesis"))
-                rows.append([grammar, 300, 1, name, library, 0, model, cell / "scores", maps])
+                size, seed = (0, 0) if library == "bayes-optimal" else (300, 1)  # as in a grid
+                scores = cell / "scores"
+                rows.append([grammar, size, seed, name, library, 0, model, scores, maps])
                 rows[-1].append(f"grid/{grammar}/data")
         text = io.StringIO()
         head = (
@@ -366,15 +369,6 @@ def without_seconds(file: Path) -> str:
         rows = list(csv.reader(stream))
     kept = [n for n, name in enumerate(rows[0]) if "seconds" not in name]
     return "\n".join(",".join(row[n] for n in kept) for row in rows)
-
-
-def hash_of_archive(file: Path) -> str:
-    """Return the SHA-256 of what a ZIP file holds: entries bear the time at which they were written."""
-    import zipfile
-
-    with zipfile.ZipFile(file) as archive:
-        parts = [name.encode() + archive.read(name) for name in sorted(archive.namelist())]
-    return hash_of(b"".join(part for part in parts if not part.startswith(b"metadata.json")))
 
 
 def make_inside(repository: Path, target: Path, quick: bool) -> None:
