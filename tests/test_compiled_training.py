@@ -335,3 +335,9 @@ def test_divergence_is_seen(tmp_path, tiny_dataset, family_file):
     (tmp_path / "net.yaml").write_text(yaml.safe_dump(content))
     given = {"size": 500, "seed": 0, "device": "cpu", "engine": "compiled"}
     assert train(tiny_dataset, family_file, tmp_path / "m", **given) == "diverged"
+
+
+@pytest.mark.parametrize("option", [{"bias": False}, {"groups": 2}], ids=["no bias", "groups"])
+def test_convolutions_of_another_form_are_left_to_pytorch(option):
+    layers = [convolution(4, 9, **option), RELU, "global-max-pool", {"dense": 5}, RELU]
+    assert family_of(resolve_architecture({"layers": layers}, "net")) is None

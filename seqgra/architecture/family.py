@@ -94,6 +94,7 @@ def family_layers(network: Network) -> Family | None:
     if (
         conv is None
         or conv.groups > 1
+        or not conv.bias
         or conv.filters * (1 + conv.reverse_complement) > MOST_FILTERS
     ):
         return None
