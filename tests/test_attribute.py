@@ -606,7 +606,8 @@ def test_automatic_steps_pass_the_gate(dataset, tmp_path, opened):
 
 def test_the_best_classifier_serves_every_method_without_layers(dataset, tmp_path, monkeypatch):
     grammar = open_dataset(dataset).grammar.model_dump(mode="json")
-    model = bayes_optimal.BayesModel({"grammar": grammar, "law": "test"})
+    card = bayes_optimal.PosteriorCard(architecture={}, law="test", grammar=grammar)
+    model = bayes_optimal.BayesModel(card)
     serve(monkeypatch, model)
     for method, entry in METHODS.items():
         out = tmp_path / method

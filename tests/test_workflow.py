@@ -26,6 +26,7 @@ CONFIG = {
     "data_seeds": [1],
     "test": {"examples": 100},
     "attribution": {"methods": ["gradient-x-input"], "examples": 10},
+    "probe": {"sizes": "all"},
 }
 
 MOTIF = """MEME version 4
@@ -97,7 +98,8 @@ def test_every_cell_is_there(run):
     accuracy = table[(table.metric == "roc_auc") & (table.scope == "micro")]
     assert set(accuracy.architecture) == {"fc4", "pwm-logistic-regression"}
     assert accuracy.set_index("architecture").value["pwm-logistic-regression"] > 0.99
-    assert len(run.nouns()) == 2 + 2 * 3, "data and test set; model, scores and attributions of two"
+    expected = 3 + 2 * 4  # two datasets, constructed sequences; model, scores, attributions, probes
+    assert len(run.nouns()) == expected
     assert (run.folder / "results" / "t" / "report.html").stat().st_size > 10_000
 
 
@@ -117,7 +119,7 @@ def test_a_new_seed_size_and_grammar_compute_only_what_is_new(run):
     grown = {"data/tiny/s1"}
     assert {name for name, time in before.items() if after[name] != time} == grown
     cells = 2 * 2 * 2 * 2
-    assert len(after) == 2 * 3 + 3 * cells
+    assert len(after) == 2 * (3 + 1) + 4 * cells
     assert scores < set(run.scores().splitlines()), "the first cells' scores stay as they were"
 
 
