@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy import stats
 
 import seqgra as sg
+from seqgra.architecture.load import resolve_architecture
+from seqgra.backends.pytorch_layers import build
 from seqgra.errors import InputError
 from seqgra.grammar.load import find_grammar, load_grammar
 from seqgra.law.constructed import Construction
@@ -161,6 +164,11 @@ def summary(table, name):
     return table[(table["property"] == name) & (table["level"] == "summary")]
 
 
+UNTRAINED = [
+    {"conv": {"filters": 10, "width": 11, "activation": "relu"}},
+    "flatten",
+    {"dense": {"units": 5, "activation": "relu"}},
+]
 WORDS = {
     "a": (b"ACCTTGAGCA", b"ACCTTGTGCA"),
     "b": (b"GGTCAACTTC",),
@@ -315,6 +323,27 @@ def test_a_constant_knows_nothing(made, name):
     score = table.loc[table["property"] != "shift", "score"]
     assert (score.isna() | (score == 0)).all()
     assert (table.loc[table["property"] == "sufficiency", "raw"] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [(ORDER, "order"), (SPACING, "spacing"), (AND, "logic"), (XOR, "logic")]
+)
+def test_untrained_networks_know_no_rule(made, text, name):
+    """Structure alone: 0 lies within the interval of each of five random networks, or nothing is graded."""
+    constructed = made(text)
+    network = resolve_architecture({"layers": UNTRAINED}, "a.yaml")
+    for seed in range(5):
+        torch.manual_seed(seed)
+        module = build(network, 4, constructed.window, 2, "a.yaml")
+
+        def logits(x, module=module):
+            one_hot = (x[:, None, :] == np.arange(4)[None, :, None]).astype(np.float32)
+            with torch.inference_mode():
+                return module(torch.from_numpy(one_hot)).numpy()
+
+        found = summary(probe(Function(constructed, logits), constructed), name)
+        assert len(found)
+        assert (found["score"].isna() | (found["low"] <= 0) | (found["score"] < 0.02)).all()
 
 
 def test_who_knows_the_motifs_alone_knows_no_order_and_no_spacing(made):
