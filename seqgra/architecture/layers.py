@@ -682,7 +682,7 @@ for _holder in (Residual, Branches, Repeat):
     _holder.model_rebuild()
 
 #: Layers that may be written with one number, word or list: `dropout: 0.3`.
-_SHORT = {
+SHORT = {
     "dropout": "rate",
     "dense": "units",
     "activation": "function",
@@ -725,4 +725,4 @@ def _layer(item: Any, number: int) -> Any:
     ((kind, options),) = item.items()
     if isinstance(options, dict):
         return {"kind": kind, **options}
-    return {"kind": kind} if options is None else {"kind": kind, _SHORT.get(kind, "value"): options}
+    return {"kind": kind} if options is None else {"kind": kind, SHORT.get(kind, "value"): options}
