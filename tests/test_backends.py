@@ -499,6 +499,13 @@ def test_baselines_learn_labels_one_by_one(features, tmp_path, tiny_dataset):
     assert (p[:, 2] > 0.99).all() and trained.status == "done"
 
 
+def test_products_on_a_gpu_are_not_rounded():
+    for products in (torch.backends.cudnn, torch.backends.cuda.matmul):
+        products.allow_tf32 = True
+        pytorch.prepare_process(1)
+        assert not products.allow_tf32
+
+
 def test_clipping_bounds_the_step(tmp_path):
     module = torch.nn.Linear(4, 3)
     for plan, largest in (({"clip_norm": 0.5}, 0.5), ({"clip_value": 0.01}, 0.01 * 15**0.5)):

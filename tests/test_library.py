@@ -102,6 +102,7 @@ def test_a_model_is_the_one_that_the_commands_train_score_and_explain(
 def test_training_leaves_the_process_as_it_was(data, model, tmp_path):
     (tmp_path / "net.yaml").write_text(SMALL)
     torch.use_deterministic_algorithms(False)
+    torch.backends.cudnn.allow_tf32 = True
     threads = torch.get_num_threads()
     torch.manual_seed(5)
     expected = torch.rand(3)
@@ -109,6 +110,7 @@ def test_training_leaves_the_process_as_it_was(data, model, tmp_path):
     again = sg.train(data, tmp_path / "net.yaml", seed=3, size=1000)
     assert torch.equal(torch.rand(3), expected), "the user's random numbers go on"
     assert not torch.are_deterministic_algorithms_enabled() and torch.get_num_threads() == threads
+    assert torch.backends.cudnn.allow_tf32
     np.testing.assert_array_equal(again.logits(data.test.x), model.logits(data.test.x))
     assert again.status in ("done", "collapsed") and len(again.history) == 2
 

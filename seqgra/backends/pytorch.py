@@ -261,6 +261,8 @@ def prepare_process(threads: int) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False  # which would round what a GPU multiplies to 10 bits
+    torch.backends.cuda.matmul.allow_tf32 = False
     torch.set_num_threads(threads)
 
 
