@@ -246,7 +246,7 @@ def test_a_pack_without_any_marker_is_missed(edited):
     said = run.snakemake("--dry-run")
     for marker in markers:
         marker.with_suffix(".away").rename(marker)
-    assert len(markers) == 3 and all(f"rule {marker.stem}:" in said for marker in markers)
+    assert len(markers) == 4 and all(f"rule {marker.stem}:" in said for marker in markers)
 
 
 @pytest.mark.slow
