@@ -240,6 +240,7 @@ def test_after_an_edit_and_a_failure_all_that_changed_is_made_again(edited):
 @pytest.mark.slow
 def test_a_pack_without_any_marker_is_missed(edited):
     run, _ = edited
+    run.snakemake()
     markers = list((run.folder / "results/t/packs/tiny/fc4").rglob("*.done"))
     for marker in markers:
         marker.rename(marker.with_suffix(".away"))
