@@ -11,6 +11,8 @@ import itertools
 import numba
 import numpy as np
 
+from seqgra.law.word_counts import complement_words
+
 
 def patterns(length: int, informative: int) -> np.ndarray:
     """Return the places of the letters, the first of them 0: int64 (P, k), k = `informative`.
@@ -33,12 +35,7 @@ def word_columns(places: np.ndarray, letters: int, both: bool) -> np.ndarray:
         return np.asarray(words.ravel(), np.int32)
     order = {tuple(row): number for number, row in enumerate(places.tolist())}
     turned = np.array([order[tuple(row[-1] - row[::-1])] for row in places])
-    digits = np.arange(letters**k)
-    complement = np.zeros_like(digits)
-    for place in range(k):
-        digit = letters - 1 - digits // letters**place % letters
-        complement += digit * letters ** (k - 1 - place)
-    reverse = turned[:, None] * letters**k + complement
+    reverse = turned[:, None] * letters**k + complement_words(k, letters)
     return np.asarray(np.minimum(words, reverse).ravel(), np.int32)
 
 
@@ -139,15 +136,13 @@ def distinct_words(
         int64 (F,), ascending: those of the largest |t| of any condition (pooled variance); of equal ones the
         first. Words that no example has, or all have equally often, are left out.
     """
-    columns = word_columns(places, letters, both)
-    sums, squares = _moments(np.ascontiguousarray(x), np.asarray(y), places, letters, columns)
-    n, total = len(x), sums.sum(axis=0) if (np.asarray(y).sum(axis=1) == 1).all() else None
-    if total is None:  # labels overlap: all examples, whatever they have
-        ones = np.ones((n, 1), np.uint8)
-        total = _moments(np.ascontiguousarray(x), ones, places, letters, columns)[0][0]
+    columns, n = word_columns(places, letters, both), len(x)
+    groups = np.column_stack([y, np.ones(n, np.uint8)])  # the last one: all examples
+    sums, squares = _moments(np.ascontiguousarray(x), groups, places, letters, columns)
+    *by_condition, total = sums
     variance = squares / n - (total / n) ** 2
     strength = np.zeros(len(columns))
-    for condition, having in zip(sums, np.asarray(y).sum(axis=0), strict=True):
+    for condition, having in zip(by_condition, np.asarray(y).sum(axis=0), strict=True):
         if 0 < having < n:
             difference = condition / having - (total - condition) / (n - having)
             error = np.sqrt(np.maximum(variance, 1e-12) * (1 / having + 1 / (n - having)))

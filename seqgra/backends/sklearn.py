@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.grammar.schema import Grammar
 from seqgra.law.elements import best_scores
+from seqgra.law.word_counts import complement_words
 from seqgra.model import MULTI_LABEL, AbstractModel, ModelCard, card_text, read_card
 from seqgra.motif import ADDED, Zeros, log_odds
 from seqgra.training import (
@@ -86,12 +87,16 @@ class SklearnModel(AbstractModel):
         self.alphabet, self.window = card.alphabet, card.window
         self.task = card.task
 
+    @cached_property
+    def _columns(self) -> np.ndarray | None:
+        return word_features(self.card, self.arrays.get("words"))
+
     def logits(self, x: np.ndarray) -> np.ndarray:
         """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L)."""
         a = self.arrays
         parts = [np.zeros((0, len(self.conditions)), np.float32)]
         for start in range(0, len(x), _CHUNK):
-            values = features(self.card, x[start : start + _CHUNK], a.get("words"))
+            values = features(self.card, x[start : start + _CHUNK], self._columns)
             parts.append(linear((values - a["mean"]) / a["scale"], a))
         return np.concatenate(parts)
 
@@ -101,28 +106,39 @@ def linear(values: np.ndarray, arrays: dict[str, np.ndarray]) -> np.ndarray:
     return np.asarray(values @ arrays["coefficients"].T + arrays["intercepts"], np.float32)
 
 
-def features(card: BaselineCard, x: np.ndarray, words: np.ndarray | None = None) -> np.ndarray:
-    """Return the features of letter codes `x`, uint8 (N, L): float32 (N, F).
-
-    K-mers in alphabetical order; gapped k-mers, those numbered `words`; or of each element the best score on
-    each of its strands.
-    """
-    x = np.asarray(x)
+def word_features(card: BaselineCard, words: np.ndarray | None = None) -> np.ndarray | None:
+    """Return the feature of each k-mer, of gapped ones those numbered `words`; None of motifs."""
+    letters = len(ALPHABETS[card.alphabet].letters)
     if card.gapped is not None:
         assert words is not None
-        letters, places = len(ALPHABETS[card.alphabet].letters), gapped_kmers.patterns(*card.gapped)
-        both = card.strands == "both"
-        column_of = gapped_kmers.chosen_columns(places, letters, both, words)
-        return np.asarray(gapped_kmers.counts(x, places, letters, column_of, len(words)))
+        places, both = gapped_kmers.patterns(*card.gapped), card.strands == "both"
+        return gapped_kmers.chosen_columns(places, letters, both, words)
     if isinstance(card.strands, str):
         assert card.k is not None
-        letters = len(ALPHABETS[card.alphabet].letters)
-        return kmer_counts(x, card.k, letters, kmer_columns(card.k, letters, card.strands))
-    columns = []
+        return kmer_columns(card.k, letters, card.strands)
+    return None
+
+
+def features(card: BaselineCard, x: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
+    """Return the features of letter codes `x`, uint8 (N, L): float32 (N, F).
+
+    K-mers in the order of `columns` (see `word_features`), or of each element the best score on each of its
+    strands.
+    """
+    x, letters = np.asarray(x), len(ALPHABETS[card.alphabet].letters)
+    if columns is None:
+        columns = word_features(card)
+    if card.gapped is not None and columns is not None:
+        places = gapped_kmers.patterns(*card.gapped)
+        return np.asarray(gapped_kmers.counts(x, places, letters, columns, columns.max() + 1))
+    if card.k is not None and columns is not None:
+        return kmer_counts(x, card.k, letters, columns)
+    assert not isinstance(card.strands, str)
+    best = []
     for name, matrix in (card.scores or {}).items():
         scores = np.array(matrix, np.float32)
-        columns += [best_on_strand(x, scores, strand) for strand in card.strands[name]]
-    return np.stack(columns, axis=1)
+        best += [best_on_strand(x, scores, strand) for strand in card.strands[name]]
+    return np.stack(best, axis=1)
 
 
 def best_on_strand(x: np.ndarray, scores: np.ndarray, strand: Strand) -> np.ndarray:
@@ -149,10 +165,8 @@ def kmer_columns(k: int, letters: int, strands: str) -> np.ndarray:
     words = np.arange(letters**k)
     if strands == "forward":
         return words
-    complement = np.zeros_like(words)
-    for place in range(k):
-        complement += (letters - 1 - words // letters**place % letters) * letters ** (k - 1 - place)
-    return np.unique(np.minimum(words, complement), return_inverse=True)[1].astype(np.int64)
+    lesser = np.minimum(words, complement_words(k, letters))
+    return np.unique(lesser, return_inverse=True)[1].astype(np.int64)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -198,7 +212,8 @@ def best_regression(architecture: Baseline, data: TrainingData, options: Options
     """Fit one logistic regression for each penalty; keep the one of lowest validation loss."""
     card = _card(architecture, data)
     words = _words(card, architecture, data)
-    values, validation = (features(card, x, words) for x in (data.x, data.validation_x))
+    columns = word_features(card, words)
+    values, validation = (features(card, x, columns) for x in (data.x, data.validation_x))
     mean, scale = values.mean(axis=0), values.std(axis=0)
     scale[scale == 0] = 1
     for part in (values, validation):  # in place: features may fill most of the memory

@@ -8,6 +8,20 @@ import numpy as np
 _CHUNK = 1 << 14
 
 
+def complement_words(width: int, letters: int) -> np.ndarray:
+    """Return the number of each word's reverse complement, int64 (letters ** width,), in alphabetical order.
+
+    >>> complement_words(1, 4).tolist()  # A and T, C and G
+    [3, 2, 1, 0]
+    """
+    words = np.arange(letters**width)
+    complement = np.zeros_like(words)
+    for place in range(width):
+        digit = letters - 1 - words // letters**place % letters
+        complement += digit * letters ** (width - 1 - place)
+    return complement
+
+
 def word_counts(x: np.ndarray, width: int, letters: int) -> np.ndarray:
     """Return how often each word of known letters stands in sequences.
 
