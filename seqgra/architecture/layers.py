@@ -409,7 +409,7 @@ class Gru(_Recurrent):
 
 
 class PositionalEncoding(Part):
-    """Adds to each channel of each position a number that tells where it is.
+    """Adds to each channel of each position a number that says where it is.
 
     ``sinusoidal``: sines and cosines of wavelengths from 2 pi to 20,000 pi positions (Vaswani et al. 2017,
     doi:10.48550/arXiv.1706.03762). ``learned``: parameters, drawn from a normal distribution of standard
@@ -623,8 +623,9 @@ class Repeat(Part):
 
     def shape_after(self, shape: Shape, place: str) -> Shape:
         """Return the shape after the last of them."""
+        unrolled, count = self.unrolled, len(self.layers)
         for time in range(self.times):
-            layers = self.unrolled[time * len(self.layers) : (time + 1) * len(self.layers)]
+            layers = unrolled[time * count : (time + 1) * count]
             try:
                 shape = shapes_through(layers, shape, f"{place}.layers")[-1]
             except LayerError as error:
