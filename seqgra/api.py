@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -508,16 +509,18 @@ def report(parts: Sequence[Scores | pd.DataFrame], file: str | Path) -> None:
 def deterministic(threads: int = 1) -> None:
     """Let this process compute as the command line does: the same seed, threads and versions, the same bits.
 
-    Sets PyTorch's deterministic algorithms and its number of threads.
+    Sets PyTorch's deterministic algorithms and its number of threads, and those of TensorFlow
+    where it has been imported.
 
     Raises
     ------
     InputError
-        If `threads` is no whole number from 1.
+        If `threads` is no whole number from 1, or TensorFlow already works with other ones.
     """
-    from seqgra.backends.pytorch import prepare_process
+    from seqgra.model import backend_module
 
-    prepare_process(whole_number("threads", threads, 1))
+    backend = "tensorflow" if "tensorflow" in sys.modules else "pytorch"
+    backend_module(backend).prepare_process(whole_number("threads", threads, 1))
 
 
 @contextmanager

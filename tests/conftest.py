@@ -45,3 +45,12 @@ def tiny_dataset(tmp_path_factory) -> Path:
     counts = {"training": 700, "validation": 100, "test": 200}
     simulate(folder / "tiny.yaml", folder / "data", seed=1, counts=counts)
     return folder / "data"
+
+
+@pytest.fixture(scope="session")
+def tensorflow() -> None:
+    """Let TensorFlow compute on one thread before anything makes it begin, which cannot be changed later."""
+    pytest.importorskip("tensorflow")
+    from seqgra.backends.tensorflow import prepare_process
+
+    prepare_process(1)

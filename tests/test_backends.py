@@ -42,6 +42,8 @@ from seqgra.training import (
 SHIPPED = sorted((Path(__file__).parents[1] / "architectures").glob("*.yaml"))
 NETWORKS = [path for path in SHIPPED if "backend:" not in path.read_text()]
 ALL_LAYERS = get_args(get_args(Layer)[0])
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
 #: Largest difference of outputs between twins.
 CLOSE = 1e-4
 

@@ -114,6 +114,7 @@ def test_what_is_no_network_of_seqgras_is_refused(tmp_path, tiny_dataset):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("tensorflow")
 def test_a_keras_model_leaves_for_both_libraries(tmp_path):
     from seqgra.backends import tensorflow
 

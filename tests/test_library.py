@@ -212,6 +212,7 @@ def test_an_estimator_of_scikit_learn(data):
     assert sg.evaluate(wrapped, data.test).metrics["accuracy"]["micro"] == pytest.approx(right)
 
 
+@pytest.mark.usefixtures("tensorflow")
 def test_a_keras_model(data):
     """Its input is (N, L, A): a reader of positions would notice another order."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -234,6 +235,30 @@ def test_a_keras_model(data):
     three = keras.Sequential([keras.Input((data.window, 4)), keras.layers.Flatten()])
     with pytest.raises(sg.InputError, match=r"model: returns shape \(2, 160\) for 2 examples"):
         sg.wrap(three, data)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", ["", "sg.deterministic(1)"])
+def test_a_notebook_that_used_keras_first(first):
+    """TensorFlow's threads cannot be changed later: a clear refusal, and what to do works."""
+    pytest.importorskip("tensorflow")
+    script = f"""
+import keras, numpy as np, tensorflow, seqgra as sg
+{first}
+keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])(np.zeros((1, 2)))
+data = sg.simulate("toy1-kmer-center", size=100, seed=1)
+try:
+    sg.train(data, "fc10", seed=0, backend="tensorflow")
+except sg.InputError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    refused = (
+        "threads: is 1, but TensorFlow already runs with a thread a core in this process; call"
+    )
+    assert done.stdout.startswith(refused) == (not first), done.stdout + done.stderr
 
 
 def test_a_notebook_shows_tables_and_logos(data, model):

@@ -471,6 +471,7 @@ def test_the_examples_of_the_docs_run(examples):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("tensorflow")
 def test_the_keras_example_of_the_docs_runs(examples):
     blocks, names = examples
     pytest.importorskip("keras")

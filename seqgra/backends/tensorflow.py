@@ -158,8 +158,10 @@ def prepare_process(threads: int) -> None:
     except RuntimeError:  # it cannot be changed once TensorFlow has begun to work
         running = tf.config.threading.get_intra_op_parallelism_threads()
         if running != threads:
-            message = f"is {threads}, but TensorFlow already runs with {running} in this process"
-            raise bad_input("--threads", "", f"{message}; use separate processes") from None
+            already = f"with {running}" if running else "with a thread a core"
+            message = f"is {threads}, but TensorFlow already runs {already} in this process"
+            advice = f"call seqgra.deterministic({threads}) between importing TensorFlow and its first use"
+            raise bad_input("threads", "", f"{message}; {advice}, or use another process") from None
 
 
 def choose_device(name: str) -> None:
