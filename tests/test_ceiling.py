@@ -300,7 +300,8 @@ def test_the_report_says_what_models_lack():
         [("g", name, "roc_auc", value, 0.01, enough) for name, value, enough in known],
         columns=list(RESTRICTED),
     )
-    words = ceiling_facts("g", regret, table)
+    words = ceiling_facts("g", "macro", regret, table)
     assert "at 20 examples: b 0.125, a 0.200." in words
-    assert "(ROC AUC 0.970) is enough: best scores (0.960); what goes beyond" in words
-    assert ceiling_facts("other", regret, table) == ""
+    assert "(macro ROC AUC 0.970) is enough: best scores (0.960); what goes beyond" in words
+    assert ceiling_facts("other", "macro", regret, table) == ""
+    assert "Regret" not in ceiling_facts("g", "micro", regret, table), "macro beside macro"

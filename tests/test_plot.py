@@ -6,6 +6,8 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.colors import rgb_to_hsv
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
@@ -34,8 +36,8 @@ from seqgra.plot.motifs import Logo, logo_grid
 from seqgra.plot.page import Picture, figure
 from seqgra.plot.roc import Curves, mean_curves, roc_pr
 from seqgra.plot.saving import saver
-from seqgra.plot.sizes import Measure, against_size
-from seqgra.plot.style import looks, new_figure, save, styled
+from seqgra.plot.sizes import Knowledge, Measure, against_size
+from seqgra.plot.style import looks, new_figure, save, spaced, styled
 
 MEASURE = Measure("PR AUC", "PR AUC against dataset size", None, 0.95, "0.95")
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
@@ -123,6 +125,52 @@ def test_against_size_has_a_panel_a_grammar_and_a_line_an_architecture(grammars,
         assert lines[0].get_ydata() == pytest.approx(means[grammar, "architecture-0"].to_numpy())
         assert axis.get_xscale() == "log"
         assert list(axis.get_xticks()) == [1000, 2000, 4000]
+        for line in lines:
+            apart = np.log(line.get_xdata()) - np.log([1000, 2000, 4000])
+            assert np.abs(apart).max() <= np.log(1.03) + 1e-9, "points stand at their sizes"
+
+
+def test_letters_of_what_is_known_do_not_meet_and_stand_in_the_legend():
+    values = [0.5, 0.501, 0.55, 0.552, 0.9]
+    less = [Knowledge("grammar-0", v, (f"kind {i}",)) for i, v in enumerate(values)]
+    less.append(Knowledge("grammar-1", 0.7, ("kind 4", "kind 0")))
+    table = runs(2, 2)
+    drawn = against_size(table, looks_of(table), MEASURE._replace(less=tuple(less)))
+    drawn.draw_without_rendering()
+    first, second = (axis.texts for axis in drawn.axes)
+    assert [text.get_text() for text in first] == list("ABCDE")
+    assert [text.get_text() for text in second] == ["AE"]
+    boxes = [text.get_window_extent() for text in first]
+    assert all(a.y1 <= b.y0 for a, b in pairwise(boxes))
+    assert all(box.x0 >= drawn.axes[0].bbox.x1 for box in boxes), "beside the curves"
+    named = [text.get_text() for text in drawn.legends[0].get_texts()]
+    assert all(f"{letter}: by kind {i} alone" in named for i, letter in enumerate("ABCDE"))
+
+
+@given(
+    st.lists(st.floats(0, 10), max_size=20).map(sorted),
+    st.floats(0.01, 2),
+)
+def test_spaced_places_keep_their_order_their_mean_and_their_distance(places, least):
+    found = spaced(places, least)
+    assert all(b - a >= least - 1e-6 for a, b in pairwise(found))
+    assert np.sum(found) == pytest.approx(np.sum(places), abs=1e-6)
+    if all(b - a >= least for a, b in pairwise(places)):
+        assert found == pytest.approx(places)
+
+
+def test_positions_count_from_one():
+    drawn = agreement_grid([panel()], "title")
+    axis = drawn.axes[0]
+    labels = [int(text.get_text()) for text in axis.get_xticklabels()]
+    assert labels[0] == 1 and labels[-1] == 40
+    assert list(axis.get_xticks()) == [label - 0.5 for label in labels], "columns are 1 wide"
+
+
+def test_no_marker_points_somewhere():
+    assert not {
+        look.marker for look in looks(dict.fromkeys(map(str, range(60)), "x")).values()
+    } & set("^v<>")
 
 
 def test_a_collapsed_run_gets_an_open_symbol():

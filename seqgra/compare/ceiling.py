@@ -180,26 +180,26 @@ def restricted(cells: list[Cell]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(RESTRICTED)).astype(types)
 
 
-def ceiling_facts(grammar: str, regret: pd.DataFrame, known: pd.DataFrame) -> str:
+def ceiling_facts(grammar: str, scope: str, regret: pd.DataFrame, known: pd.DataFrame) -> str:
     """Return what models lack of the ceiling, and what the grammar does not need, as sentences.
 
     Parameters
     ----------
-    grammar
-        Which one.
+    grammar, scope
+        Which one, and the scope by which its models are compared.
     regret
         The table of that name, with a column label.
     known
         `restricted` of the grid.
     """
     chosen = regret[(regret["grammar"] == grammar) & (regret["metric"] == "regret_pr_auc")]
-    chosen = chosen[(chosen["scope"] == MACRO) & (chosen["size"] == chosen["size"].max())]
+    chosen = chosen[(chosen["scope"] == scope) & (chosen["size"] == chosen["size"].max())]
     sentences = []
     if len(chosen):
         means = chosen.groupby("label")["value"].mean().sort_values(kind="stable")
         lacks = ", ".join(f"{label} {value:.3f}" for label, value in means.items())
         sentences.append(
-            "Regret (share of the way from chance to the exact posterior that is missing, macro PR AUC, "
+            f"Regret (share of the way from chance to the exact posterior that is missing, {scope} PR AUC, "
             f"mean over runs) at {chosen['size'].max():,} examples: {lacks}."
         )
     own = known[(known["grammar"] == grammar) & (known["metric"] == "roc_auc")]
@@ -208,8 +208,8 @@ def ceiling_facts(grammar: str, regret: pd.DataFrame, known: pd.DataFrame) -> st
     if len(enough):
         listed = ", ".join(f"{name} ({areas[name]:.3f})" for name in enough)
         sentences.append(
-            f"Knowing less than everything (ROC AUC {areas['everything']:.3f}) is enough: {listed}; what "
-            "goes beyond is not needed by this grammar."
+            f"Knowing less than everything (macro ROC AUC {areas['everything']:.3f}) is enough: {listed}; "
+            "what goes beyond is not needed by this grammar."
         )
     return " ".join(sentences)
 

@@ -33,9 +33,12 @@ def draw_grammar(drawing: Drawing, grammar: str) -> Section:
     cells = [cell for cell in drawing.cells if cell.grammar == grammar]
     roc_pr = _draw_roc_pr(drawing, grammar)
     described = _grammar(cells[0].test)
+    scores = drawing.tables.scores
+    scopes = scores.loc[(scores["grammar"] == grammar) & scores["headline"], "scope"]
+    scope = str(scopes.iloc[0]) if len(scopes) else MICRO
     facts = [
         grammar_facts(described) if described else "",
-        ceiling_facts(grammar, drawing.tables.regret, drawing.less),
+        ceiling_facts(grammar, scope, drawing.tables.regret, drawing.less),
     ]
     return Section(
         grammar,

@@ -120,15 +120,15 @@ def _known_less(drawing: Drawing, shown: pd.DataFrame) -> pd.DataFrame:
 
 
 def _less_knowledge(rows: pd.DataFrame) -> tuple[Knowledge, ...]:
-    """Return one line for what is nearly alike, naming all that reaches it."""
+    """Merge restricted ceilings that differ by less than `_ALIKE` into one line and join their names."""
     lines: list[Knowledge] = []
     order = rows.sort_values(["grammar", "value"], kind="stable")
     for grammar, value, knows in order[["grammar", "value", "knows"]].to_numpy():
         last = lines[-1] if lines else None
         if last and last.grammar == grammar and value - last.value < _ALIKE:
-            lines[-1] = last._replace(knows=f"{last.knows}, {knows}")
+            lines[-1] = last._replace(knows=(*last.knows, str(knows)))
         else:
-            lines.append(Knowledge(str(grammar), float(value), str(knows)))
+            lines.append(Knowledge(str(grammar), float(value), (str(knows),)))
     return tuple(lines)
 
 
@@ -138,15 +138,15 @@ def _score_caption(shown: pd.DataFrame, target: float) -> str:
         f"Area under the precision-recall curve (average precision, {_scope_words(shown)}) on each "
         f"grammar's test set, against dataset size up to {largest:,} examples (70 % of it trains). "
         "Lines are means over seeds, whiskers reach from the smallest to the largest run, dots are "
-        "single runs; architectures are set a little apart sideways. Open symbols are collapsed "
+        "single runs; architectures are set apart sideways by at most 3 %. Open symbols are collapsed "
         "runs, which count in the means. Baselines without a network are dashed and grey. The "
         f"dotted line is {target:g}, the dash-dotted one a constant prediction, the shares of the "
         "conditions. The thin black line of a grammar, if there is one, is the exact posterior's value "
         "on the same test examples: no classifier is better but by chance. Where it has no closed form, "
-        "a faint line marks an estimate or approximation instead, which is no bound. Labelled grey lines: "
-        "what is reached by knowing that alone, where it is more than a constant prediction (numbers and "
-        "positions of sites are the true ones, which no classifier is given, so that these can lie above the "
-        "ceiling)."
+        "a faint line marks an estimate or approximation instead, which is no bound. Grey lines with "
+        "letters: what is reached by knowing that alone, where it is more than a constant prediction. "
+        "Numbers and positions of sites are the true ones, which no classifier is given, so that these "
+        "can lie above the ceiling."
     )
 
 

@@ -22,6 +22,7 @@ from seqgra.plot.style import (
     IGNORED,
     columns_for,
     new_figure,
+    position_axis,
     styled,
     wrap,
     wrap_title,
@@ -236,6 +237,7 @@ def _draw(axis: Axes, panel: Panel, height: float, thresholded: bool) -> None:
     )
     axis.tick_params(axis="y", length=0)
     axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    position_axis(axis, length)
     axis.spines[:].set_visible(False)
     room = (height - 0.6) * (ends - starts) / len(order)
     for name, middle, inches in zip(groups, (starts + ends) / 2, room, strict=True):

@@ -9,7 +9,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from seqgra.plot.style import FAINT, PALE_TO_DARK, new_figure, settle, styled, text_width, wrap
+from seqgra.plot.style import (
+    FAINT,
+    PALE_TO_DARK,
+    new_figure,
+    position_axis,
+    settle,
+    styled,
+    text_width,
+    wrap,
+)
 
 _MOST_BINS = 50
 _STARTS_A_BIN = 12
@@ -80,9 +89,7 @@ def position_map(lanes: Sequence[Lane], window: int, title: str) -> Figure:
         middles = np.arange(len(lanes)) + 0.5
         axis.set_yticks(middles, [lane.element for lane in lanes], fontsize=size)
         axis.tick_params(axis="y", length=0)
-        inside = [tick for tick in axis.get_xticks() if 0 < tick < window]
-        ticks = [1, *(tick for tick in inside if tick < 0.94 * window), window]
-        axis.set_xticks([tick - 0.5 for tick in ticks], [f"{tick:g}" for tick in ticks])
+        position_axis(axis, window)
         axis.spines[:].set_visible(False)
         shares = axis.secondary_yaxis("right")
         shares.set_yticks(middles, [f"{100 * lane.share:.3g} %" for lane in lanes], fontsize=size)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from string import ascii_uppercase
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,17 +24,20 @@ from seqgra.plot.style import (
     compact,
     new_figure,
     sideways,
+    spaced,
     styled,
     wrap,
     wrap_title,
 )
 
 _PANEL = (3.3, 2.7)
-#: Share of the smallest step between sizes over which architectures are spread sideways.
-_SPREAD = 0.24
+#: Natural logarithm of the ratio between a size and where the outermost architectures are drawn: 3 %.
+_SPREAD = math.log(1.03)
 #: The ceiling, and what is only an estimate or approximation of it.
 _CEILING: dict[str, Any] = {"color": CEILING_LOOK.color, "ls": CEILING_LOOK.line, "lw": 1.0}
 _LESS: dict[str, Any] = {"color": FAINT, "ls": "-", "lw": 0.5}
+#: Points of the letters beside lines.
+_NAME_SIZE = 7.0
 _NO_BOUND: dict[str, Any] = {"color": FAINT, "ls": "-", "lw": 0.8}
 
 
@@ -46,11 +50,11 @@ class Ceiling(NamedTuple):
 
 
 class Knowledge(NamedTuple):
-    """What a classifier reaches that knows one thing alone, and what that is."""
+    """What a classifier reaches that knows one thing alone; what that is, several names where they tie."""
 
     grammar: str
     value: float
-    knows: str
+    knows: tuple[str, ...]
 
 
 class Measure(NamedTuple):
@@ -112,7 +116,7 @@ def against_size(runs: pd.DataFrame, looks: Mapping[str, Look], measure: Measure
         for axis, grammar in zip(axes, grammars, strict=False):
             panel = runs[runs["grammar"] == grammar]
             _draw_panel(axis, panel, labels, looks, sizes, measure)
-            _draw_ceiling(axis, panel, grammar, measure)
+            _draw_ceiling(axis, grammar, measure)
             axis.set_title(wrap_title(grammar, width / columns))
             size_axis(axis, sizes, width / columns)
         for i, axis in enumerate(axes):
@@ -123,6 +127,9 @@ def against_size(runs: pd.DataFrame, looks: Mapping[str, Look], measure: Measure
             if i + columns >= len(grammars):
                 axis.set_xlabel("dataset size (examples, log scale)")
         _value_axis(axes[0], runs[[*runs.columns.intersection(["value", "chance"])]], measure)
+        for axis, grammar in zip(axes, grammars, strict=False):
+            known = [each for each in measure.less if each.grammar == grammar]
+            _name_knowledge(axis, known, _letters(measure))
         figure.suptitle(wrap(measure.title, int(width * 12)), x=0.01, ha="left", weight="bold")
         figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
     return figure
@@ -142,14 +149,12 @@ def _draw_panel(
         axis.axhline(
             panel["chance"].iloc[0], color=FAINT, linewidth=1, linestyle=CHANCE_LINE, zorder=1
         )
-    steps = np.diff(np.log(sizes))
-    spread = _SPREAD * (steps.min() if len(steps) else 0.7)
     parts, ranges = [], []
     for i, label in enumerate(labels):
         runs = panel[panel["label"] == label].dropna(subset=["value"])
         if runs.empty:
             continue
-        shift = math.exp(spread * sideways(i, len(labels)))
+        shift = math.exp(2 * _SPREAD * sideways(i, len(labels)))
         runs = runs.assign(x=runs["size"] * shift, color=looks[label].color)
         parts.append(runs[runs["status"] != "collapsed"])
         ranges.append(_draw_line(axis, runs, looks[label]).assign(color=looks[label].color))
@@ -161,8 +166,7 @@ def _draw_panel(
         axis.vlines(bars.index, bars["min"], bars["max"], colors=colors, linewidth=1, alpha=0.55)
 
 
-def _draw_ceiling(axis: Axes, panel: pd.DataFrame, grammar: str, measure: Measure) -> None:
-    chance = panel["chance"].iloc[0] if "chance" in panel else -math.inf
+def _draw_ceiling(axis: Axes, grammar: str, measure: Measure) -> None:
     for ceiling in measure.ceilings:
         if ceiling.grammar == grammar:
             style = _CEILING if ceiling.exact else _NO_BOUND
@@ -170,18 +174,32 @@ def _draw_ceiling(axis: Axes, panel: pd.DataFrame, grammar: str, measure: Measur
     for known in measure.less:
         if known.grammar == grammar:
             axis.axhline(known.value, **_LESS, zorder=1.5)
-            below = known.value < chance + 0.01  # not across the line of the constant prediction
-            axis.annotate(
-                known.knows,
-                (0.995, known.value),
-                xytext=(0, -1 if below else 0.5),
-                xycoords=("axes fraction", "data"),
-                textcoords="offset points",
-                size=5.5,
-                color=FAINT,
-                ha="right",
-                va="top" if below else "bottom",
-            )
+
+
+def _letters(measure: Measure) -> dict[str, str]:
+    """Return what is known -> the letter that stands for it in all panels."""
+    names = sorted({name for known in measure.less for name in known.knows})
+    return dict(zip(names, ascii_uppercase, strict=False))
+
+
+def _name_knowledge(axis: Axes, known: Sequence[Knowledge], letters: Mapping[str, str]) -> None:
+    """Write what is known beside the end of its line, moved apart where lines are close."""
+    known = sorted(known, key=lambda each: each.value)
+    low, high = axis.get_ylim()
+    inch = (high - low) / (_PANEL[1] - 0.75)  # of the axis, without title and labels
+    places = spaced([each.value for each in known], 1.3 * _NAME_SIZE / 72 * inch)
+    for each, place in zip(known, places, strict=True):
+        axis.annotate(
+            "".join(sorted(letters[name] for name in each.knows)),
+            (1, place),
+            xytext=(2, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            size=_NAME_SIZE,
+            color=FAINT,
+            va="center",
+            annotation_clip=False,
+        )
 
 
 def _draw_line(axis: Axes, runs: pd.DataFrame, look: Look) -> pd.DataFrame:
@@ -255,7 +273,10 @@ def _notes(runs: pd.DataFrame, measure: Measure) -> list[Line2D]:
     if not all(ceiling.exact for ceiling in shown):
         notes.append(Line2D([], [], **_NO_BOUND, label="posterior, estimated: no bound"))
     if any(known.grammar in set(runs["grammar"]) for known in measure.less):
-        notes.append(Line2D([], [], **_LESS, label="reached by knowing this alone"))
+        notes += [
+            Line2D([], [], **_LESS, label=f"{letter}: by {name} alone")
+            for name, letter in _letters(measure).items()
+        ]
     if measure.line is not None:
         notes.append(target_handle(measure.line_label))
     if "chance" in runs:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -30,7 +31,8 @@ CEILINGS = frozenset({"bayes-optimal"})
 
 _COLOURS = ("#1f6fb4", "#e08a00", "#7b4fa3", "#56b4e9", "#8a5a2b", "#d673b0", "#23386e", "#b5a000")
 _GREYS = ("#4d4d4d", "#8f8f8f", "#b0b0b0")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h", "<", ">", "p", "d")
+#: None that points somewhere: a triangle beside a bar is read as an arrow.
+_MARKERS = ("o", "s", "D", "P", "X", "h", "*", "d", "p")
 _LINES: tuple[Any, ...] = ("-", (0, (6, 1.2, 1, 1.2)), (0, (1, 1)))
 
 #: Heat maps: from nothing to much.
@@ -178,6 +180,33 @@ def sideways(number: int, many: int) -> float:
     ([-0.5, 0.0, 0.5], 0.0)
     """
     return (number - (many - 1) / 2) / max(many - 1, 1)
+
+
+def spaced(places: Sequence[float], least: float) -> list[float]:
+    """Move ascending places apart, as little as it takes for none to be nearer than `least` to another.
+
+    >>> spaced([1.0, 1.1, 5.0], 0.5), spaced([], 1.0)
+    ([0.8, 1.3, 5.0], [])
+    """
+    groups: list[tuple[float, int]] = []  # middle of neighbours that touch, and how many
+    for place in places:
+        middle, many = place, 1
+        while groups and middle - groups[-1][0] < least * (many + groups[-1][1]) / 2:
+            before, others = groups.pop()
+            middle, many = (before * others + middle * many) / (others + many), others + many
+        groups.append((middle, many))
+    return [
+        round(middle + (i - (many - 1) / 2) * least, 9)
+        for middle, many in groups
+        for i in range(many)
+    ]
+
+
+def position_axis(axis: Axes, length: int) -> None:
+    """Put ticks under positions of a sequence, counted from 1; the axis goes from 0 to its length."""
+    inside = [tick for tick in axis.get_xticks() if 1 < tick < 0.94 * length]
+    ticks = [1, *inside, length]
+    axis.set_xticks([tick - 0.5 for tick in ticks], [f"{tick:g}" for tick in ticks])
 
 
 def columns_for(panels: int) -> int:
