@@ -495,7 +495,7 @@ def report(parts: Sequence[Scores | pd.DataFrame], file: str | Path) -> None:
     InputError
         If a part is something else.
     """
-    from seqgra.plot.values import values_page
+    from seqgra.report.values import values_page
 
     page = path_of("file", file)
     if page.is_dir():

@@ -12,13 +12,9 @@ import pytest
 
 from seqgra.attribute import fixed_explanations
 from seqgra.attribute.gradients import one_hot
-from seqgra.compare import compare
-from seqgra.compare.answers import answers
 from seqgra.compare.ceiling import with_ceiling
 from seqgra.compare.cells import CELL_COLUMNS, KEYS, Options, read_cells
 from seqgra.compare.decide import statistics
-from seqgra.compare.facts import grammar_facts
-from seqgra.compare.sections import grammar_evidence
 from seqgra.compare.stages import look_at_model, look_at_scores
 from seqgra.compare.tables import build_tables, examples_needed, summary, write_tables
 from seqgra.dataset import ELEMENT_COLUMNS, open_dataset
@@ -28,6 +24,10 @@ from seqgra.fingerprint import Identity, claim, file_sha256, read_run, seal
 from seqgra.grammar.load import load_grammar
 from seqgra.outputs import own_files
 from seqgra.recovery import recover
+from seqgra.report import write_report
+from seqgra.report.answers import answers
+from seqgra.report.facts import grammar_facts
+from seqgra.report.sections.statistics import grammar_evidence
 from seqgra.results import Attributions, Scores, write_attributions, write_scores
 from seqgra.simulate import simulate
 
@@ -462,7 +462,7 @@ def test_a_test_set_that_has_grown_counts_as_what_was_scored(tmp_path):
 def run(grid, folder, workers=1):
     config = grid.with_name("config.yaml")
     config.write_text("seeds: 2  # <script>alert(1)</script>\n", encoding="utf-8")
-    assert compare(grid, folder, config=config, workers=workers) == "done"
+    assert write_report(grid, folder, config=config, workers=workers) == "done"
     files = [p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".compare")]
     return {p.relative_to(folder): p.read_bytes() for p in files}
 
@@ -544,7 +544,7 @@ def test_the_report_answers_first_and_loads_nothing(built):
 
 def test_a_grid_without_any_result_gives_a_report_that_says_so(tmp_path):
     cells = write_cells(tmp_path, [key("mc2", 1000, "pool", 0)])
-    assert compare(cells, tmp_path / "out", config=None) == "done"
+    assert write_report(cells, tmp_path / "out", config=None) == "done"
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "No cell has scores yet" in page
     assert (tmp_path / "out" / "tables" / "scores.csv").read_text().count("\n") == 1
@@ -554,14 +554,14 @@ def test_architectures_with_two_backends_are_told_apart(tmp_path):
     cells = [key("mc2", 1000, "pool", 0, backend) for backend in ("pytorch", "tensorflow")]
     write_cell(tmp_path, cells[0], 0.9)
     write_cell(tmp_path, cells[1], 0.8)
-    compare(write_cells(tmp_path, cells), tmp_path / "out", config=None)
+    write_report(write_cells(tmp_path, cells), tmp_path / "out", config=None)
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "Try first: <strong>pool (pytorch)</strong>" in page
 
 
 def test_a_missing_config_is_the_users_error(grid, tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
-        compare(grid, tmp_path / "out", config=tmp_path / "no.yaml")
+        write_report(grid, tmp_path / "out", config=tmp_path / "no.yaml")
 
 
 MULTI_LABEL = """
@@ -600,7 +600,7 @@ def labelled(tmp_path_factory):
     with claim(root / "attributions" / path, Identity("attribute", 2, inputs)) as draft:
         write_attributions(Attributions(METHOD, recovery, rows, explained, values), draft)
         draft.publish()
-    compare(write_cells(root, [cell]), root / "out", config=None)
+    write_report(write_cells(root, [cell]), root / "out", config=None)
     return root / "out", scores, recovery
 
 
@@ -671,7 +671,7 @@ def test_grammars_of_both_kinds_share_a_figure(labelled, grid, tmp_path):
     rows = [path.read_text().splitlines() for path in (grid, labelled[0].with_name("cells.csv"))]
     (tmp_path / "cells.csv").write_text("\n".join([*rows[0], *rows[1][1:]]) + "\n")
 
-    compare(tmp_path / "cells.csv", tmp_path / "out", config=None)
+    write_report(tmp_path / "cells.csv", tmp_path / "out", config=None)
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "all conditions pooled; in multi-label and unbalanced tasks macro" in page
     assert "mean PR AUC <strong>" in page and "mean macro PR AUC <strong>" in page

@@ -8,10 +8,10 @@ from scipy import stats
 from seqgra.compare.concordance import (
     COLUMNS,
     concordance,
-    concordance_sentences,
     kendall,
     shown_rows,
 )
+from seqgra.report.sections.concordance import concordance_sentences
 
 LABELS = ["a", "b", "c", "d", "e", "f"]
 

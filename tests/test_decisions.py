@@ -10,15 +10,15 @@ import pytest
 from synthetic import CHANCE, Truth, draw
 
 from seqgra.compare.decide import statistics
-from seqgra.compare.decision_figures import condition_order, confusion
-from seqgra.compare.overview_figures import _recovery_caption
 from seqgra.compare.runs import at_size
 from seqgra.compare.tables import build_tables
 from seqgra.compare.variants import families, one_field_changes, stability, wrong_labels
-from seqgra.compare.words import at_sentences, evidence, needed_sentence
 from seqgra.errors import InputError
 from seqgra.grammar.load import load_grammar
 from seqgra.grid import Grid
+from seqgra.report.figures.decision import condition_order, confusion
+from seqgra.report.figures.overview import _recovery_caption
+from seqgra.report.words import at_sentences, evidence, needed_sentence
 
 GRAMMARS = Path(__file__).parents[1] / "grammars"
 
@@ -227,7 +227,7 @@ conditions:
 
 
 def test_a_size_outside_the_grid_is_refused():
-    from seqgra.compare import _checked
+    from seqgra.report import _checked
 
     status = pd.DataFrame({"size": [0, 500, 4000]})
     assert _checked(600, status) == 600

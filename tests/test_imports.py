@@ -40,7 +40,7 @@ LAYERS = [
     },
     {"law"},
     {"backends", "recovery"},
-    {"plot"} | VERBS,
+    {"plot"} | VERBS | {"report"},
     {"grid", "api"},
     {"cli"},
 ]

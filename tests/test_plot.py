@@ -33,11 +33,11 @@ from seqgra.plot.attribution import (
 )
 from seqgra.plot.fonts import families
 from seqgra.plot.motifs import Logo, logo_grid
-from seqgra.plot.page import Picture, figure
 from seqgra.plot.roc import Curves, mean_curves, roc_pr
 from seqgra.plot.saving import saver
 from seqgra.plot.sizes import Knowledge, Measure, against_size
 from seqgra.plot.style import looks, new_figure, save, spaced, styled
+from seqgra.report.page import Picture, figure
 
 MEASURE = Measure("PR AUC", "PR AUC against dataset size", None, 0.95, "0.95")
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])

@@ -9,10 +9,9 @@ from scipy import stats
 from test_probe import ORDER, Function, grammar_of
 
 from seqgra.compare.cells import KEYS, Cell, Inputs
-from seqgra.compare.drawing import Drawing
-from seqgra.compare.probe_figures import needed_for_rules, probes_block
 from seqgra.compare.probes import (
     known,
+    needed_for_rules,
     over_seeds,
     property_scores,
     rule_scores,
@@ -24,6 +23,8 @@ from seqgra.errors import InputError
 from seqgra.fingerprint import Identity, claim
 from seqgra.plot.style import looks
 from seqgra.probe import construct, probe, probes_identity
+from seqgra.report.drawing import Drawing
+from seqgra.report.sections.rules import probes_block
 from seqgra.results import MACRO, PROBE_COLUMNS, read_probes
 
 #: Architecture -> share of the sequences whose logits are the posterior's, by dataset size; others are noise.
@@ -193,7 +194,7 @@ def test_the_spacing_curve_shades_what_conditions_make(tables, tmp_path):
         property="spacing curve", level="curve", gap_low=gaps, gap_high=gaps, place=made,
         condition="ab", other="ba", rule="r", subject="a, b", raw=gaps, ceiling=-gaps,
     )  # fmt: skip
-    from seqgra.compare.probe_figures import _curve_panel
+    from seqgra.report.sections.rules import _curve_panel
 
     drawing = drawing_of(tables, tmp_path)
     panel = _curve_panel(drawing, rows, "ab")

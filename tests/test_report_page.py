@@ -11,8 +11,8 @@ import pytest
 from compare import write_grid
 from synthetic import Truth
 
-from seqgra.compare import compare
-from seqgra.plot.page import MANY
+from seqgra.report import write_report
+from seqgra.report.page import MANY
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -57,7 +57,7 @@ window.onload = function () {
 def page(tmp_path_factory):
     root = tmp_path_factory.mktemp("page")
     cells, out = write_grid(root, TRUTH), root / "out"
-    compare(cells, out, config=None, at=3000, workers=2)
+    write_report(cells, out, config=None, at=3000, workers=2)
     return root / "out" / "report.html"
 
 
@@ -65,7 +65,7 @@ def page(tmp_path_factory):
 def long_page(tmp_path_factory):
     root = tmp_path_factory.mktemp("long")
     truth = Truth({"pool": 1500.0, "flat": 4000.0}, grammars=MANY, sizes=(1000, 4000))
-    compare(write_grid(root, truth), root / "out", config=None, at=3000)
+    write_report(write_grid(root, truth), root / "out", config=None, at=3000)
     return root / "out" / "report.html"
 
 

@@ -14,7 +14,7 @@ from seqgra.compare.tuning import in_words, tuning_table
 from seqgra.errors import InputError
 from seqgra.fingerprint import read_run
 from seqgra.grid import Grid, commands
-from seqgra.plot.tuned import tuned_note, tuned_table
+from seqgra.report.tuned import tuned_note, tuned_table
 from seqgra.results import Candidate, Tuning, read_tuning
 from seqgra.simulate import simulate
 from seqgra.train import train

@@ -437,10 +437,10 @@ def _add_compare(verbs: Verbs) -> None:
 
 
 def _compare(options: argparse.Namespace) -> str:
-    from seqgra.compare import compare
+    from seqgra.report import write_report
 
     cells = options.cells or _cells_text(options)
-    return compare(
+    return write_report(
         cells,
         options.output,
         config=options.grid,

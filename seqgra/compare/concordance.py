@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +14,6 @@ from scipy import stats
 from seqgra.compare.ranking import common_values, samples_of
 from seqgra.compare.resample import Interval, interval, student_draws
 from seqgra.compare.runs import at_size
-from seqgra.plot.content import Block
-from seqgra.plot.page import Picture, Row, Table, percent
 
 #: Below so many shared architectures an order says nothing.
 _FEWEST_LABELS = 3
@@ -116,68 +114,6 @@ def kendall(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     untied = np.prod([(sign != 0).sum(axis=-1) for sign in signs], axis=0)
     with np.errstate(invalid="ignore"):
         return np.asarray((signs[0] * signs[1]).sum(axis=-1) / np.sqrt(untied))
-
-
-def concordance_sentences(table: pd.DataFrame, at: int | None) -> list[tuple[str, str]]:
-    """Return what the table says, with the dataset that each sentence is about."""
-    found = []
-    for row in shown_rows(table, at).to_dict("records"):
-        known = row["of"] == "interval"
-        ends = f" (95 % interval {row['low']:.2f} to {row['high']:.2f})" if known else ""
-        words = (
-            f"At {row['size']:,} examples {row['grammar']} orders {row['labels']} architectures like "
-            f"{row['dataset']} with Kendall's tau {row['tau']:.2f}{ends}; so strong an order comes about by "
-            f"chance with p = {row['p']:.2g}. "
-        )
-        words += (
-            f"{row['best']} has the highest mean on both."
-            if row["best"] == row["best_real"]
-            else f"{row['best']} has the highest mean when simulated, {row['best_real']} on real examples."
-        )
-        words += "" if known else " Too few seeds for an interval."
-        found.append((words, str(row["dataset"])))
-    return found
-
-
-def concordance_block(table: pd.DataFrame, at: int | None, pictures: Sequence[Picture]) -> Block:
-    """Return the report's section: sentences, the figure, and the table of all sizes.
-
-    Parameters
-    ----------
-    table
-        From `concordance`.
-    at
-        The user's size; None if not asked.
-    pictures
-        The figure.
-    """
-    rows = [
-        Row(
-            [
-                str(row["grammar"]),
-                str(row["dataset"]),
-                f"{row['size']:,}",
-                str(row["labels"]),
-                f"{row['tau']:.2f}",
-                "" if row["of"] == "none" else f"{row['low']:.2f} to {row['high']:.2f}",
-                f"{row['p']:.2g}",
-                str(row["best"]),
-                str(row["best_real"]),
-                percent(row["same_best"]),
-            ]
-        )
-        for row in table.to_dict("records")
-    ]
-    heads = ["simulated", "real", "size", "architectures", "Kendall's tau", "interval", "p"]
-    heads += ["best simulated", "best real", "same best"]
-    caption = (
-        "Whether architectures keep their order on real examples: tau of mean PR AUC, 1 the same order, "
-        "-1 the reverse; its 95 % interval over draws of each side's means (Student's t over seeds); p of so "
-        "strong an order by chance. The interval knows of these architectures only."
-    )
-    sentences = concordance_sentences(table, at)
-    shown = Table(heads, rows, 2, caption)
-    return Block("real", "Simulated and real", sentences, [shown], pictures)
 
 
 def shown_rows(table: pd.DataFrame, at: int | None) -> pd.DataFrame:

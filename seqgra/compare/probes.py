@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from seqgra.compare.cells import KEYS
+from seqgra.compare.efficiency import efficiency
 from seqgra.compare.resample import FEWEST_SEEDS, TAIL, is_crossed, mean_over_seeds
 
 #: Property -> what a model knows that has it, in the order of the report card.
@@ -220,6 +221,28 @@ def rule_runs(scores: pd.DataFrame, status: pd.DataFrame) -> dict[str, pd.DataFr
         runs = runs.assign(status=np.where(runs["status"] == "diverged", "diverged", "done"))
         found[str(name)] = runs.assign(chance=0.0, ceiling=1.0)
     return found
+
+
+def needed_for_rules(scores: pd.DataFrame, status: pd.DataFrame) -> pd.DataFrame:
+    """Return the examples needed for each property that is asked for at several sizes.
+
+    Parameters
+    ----------
+    scores
+        From `property_scores`.
+    status
+        The table of the same name, with a column label.
+
+    Returns
+    -------
+    DataFrame
+        As from `efficiency`, where 1 is the exact posterior's score and 0 that of a model that ignores the
+        property; with a column property.
+    """
+    parts = [efficiency(status.iloc[:0]).assign(property="")]
+    for name, runs in rule_runs(scores, status).items():
+        parts.append(efficiency(runs).assign(property=name))
+    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
 
 
 def sentence(known: dict[str, Known], far: tuple[str, str] | None = None) -> str:

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from seqgra.compare.cells import KEYS
-from seqgra.compare.drawing import Drawing, file_name, recovery_runs, save_figure
-from seqgra.compare.efficiency import TAUS, efficiency, size_words
+from seqgra.compare.efficiency import TAUS, size_words
 from seqgra.compare.probes import (
     ASKED,
     WORDS,
@@ -19,10 +18,11 @@ from seqgra.compare.probes import (
     rule_scores,
 )
 from seqgra.compare.tables import models_only
-from seqgra.plot.content import Block, metric_words
-from seqgra.plot.page import Picture, Row, Table, number
 from seqgra.plot.probes import Panel, panels_figure, recovery_scatter, report_card
 from seqgra.plot.sizes import Measure, against_size
+from seqgra.report.content import Block, metric_words
+from seqgra.report.drawing import Drawing, file_name, recovery_runs, save_figure
+from seqgra.report.page import Picture, Row, Table, number
 
 #: Properties that are about how motifs are placed; the least of them is a model's rule score.
 RULES = tuple(
@@ -30,28 +30,6 @@ RULES = tuple(
 )
 #: Panels of curves of a grammar, at most.
 _MOST_PANELS = 4
-
-
-def needed_for_rules(scores: pd.DataFrame, status: pd.DataFrame) -> pd.DataFrame:
-    """Return the examples needed for each property that is asked for at several sizes.
-
-    Parameters
-    ----------
-    scores
-        From `property_scores`.
-    status
-        The table of the same name, with a column label.
-
-    Returns
-    -------
-    DataFrame
-        As from `efficiency`, where 1 is the exact posterior's score and 0 that of a model that ignores the
-        property; with a column property.
-    """
-    parts = [efficiency(status.iloc[:0]).assign(property="")]
-    for name, runs in rule_runs(scores, status).items():
-        parts.append(efficiency(runs).assign(property=name))
-    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
 
 
 def probes_block(drawing: Drawing, scores: pd.DataFrame, needed: pd.DataFrame) -> list[Block]:

@@ -6,7 +6,7 @@ from html import escape
 
 import pandas as pd
 
-from seqgra.plot.page import count, number, table
+from seqgra.report.page import count, number, table
 
 
 def tuned_note(tuned: pd.DataFrame) -> str:

@@ -9,22 +9,22 @@ import pandas as pd
 
 from seqgra.compare.ceiling import ceiling_facts, is_ceiling
 from seqgra.compare.cells import KEYS
-from seqgra.compare.drawing import (
+from seqgra.dataset import open_dataset
+from seqgra.fingerprint import read_run
+from seqgra.grammar.schema import Grammar
+from seqgra.plot.roc import Curves, mean_curves, roc_pr
+from seqgra.plot.style import compact
+from seqgra.report.content import Section
+from seqgra.report.drawing import (
     Drawing,
     file_name,
     first_seeds,
     recovery_runs,
     save_figure,
 )
-from seqgra.compare.facts import grammar_facts
-from seqgra.compare.recovery_figures import draw_recovery
-from seqgra.dataset import open_dataset
-from seqgra.fingerprint import read_run
-from seqgra.grammar.schema import Grammar
-from seqgra.plot.content import Section
-from seqgra.plot.page import Picture
-from seqgra.plot.roc import Curves, mean_curves, roc_pr
-from seqgra.plot.style import compact
+from seqgra.report.facts import grammar_facts
+from seqgra.report.figures.recovery import draw_recovery
+from seqgra.report.page import Picture
 from seqgra.results import MACRO, MICRO, read_curves
 
 

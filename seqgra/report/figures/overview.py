@@ -5,12 +5,12 @@ from __future__ import annotations
 import pandas as pd
 
 from seqgra.compare.cells import KEYS
-from seqgra.compare.drawing import Drawing, file_name, recovery_runs, save_figure
 from seqgra.compare.tables import ceilings_only, headlines, models_only
 from seqgra.plot.attribution import method_matrix
-from seqgra.plot.content import metric_words
-from seqgra.plot.page import Picture, percent
 from seqgra.plot.sizes import Ceiling, Knowledge, Measure, against_size
+from seqgra.report.content import metric_words
+from seqgra.report.drawing import Drawing, file_name, recovery_runs, save_figure
+from seqgra.report.page import Picture, percent
 from seqgra.results import LARGEST_GAPS, MACRO, MICRO
 
 #: Ceilings of less knowledge this close share a line.

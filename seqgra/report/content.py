@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from seqgra.plot.page import Picture, Table
+from seqgra.report.page import Picture, Table
 
 _METRICS = {
     "ap_chance_corrected": "chance-corrected average precision",

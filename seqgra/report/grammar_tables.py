@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from seqgra.plot.page import about, count, number, table, thousands
+from seqgra.report.page import about, count, number, table, thousands
 
 
 def heat_table(sizes: pd.DataFrame, needed: pd.DataFrame, target: float) -> str:

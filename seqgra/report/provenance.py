@@ -8,8 +8,8 @@ from html import escape
 
 import pandas as pd
 
-from seqgra.plot.content import Content
-from seqgra.plot.page import number, table
+from seqgra.report.content import Content
+from seqgra.report.page import number, table
 
 #: Rows of the table of problems; the status table has all.
 _MOST_PROBLEMS = 60

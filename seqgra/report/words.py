@@ -12,7 +12,7 @@ from seqgra.compare.efficiency import size_words
 from seqgra.compare.ranking import ALPHA, Across
 from seqgra.compare.resample import FEWEST_MODEL_SEEDS, FEWEST_SEEDS
 from seqgra.compare.variance import seeds_needed
-from seqgra.plot.page import count, percent
+from seqgra.report.page import count, percent
 
 #: A difference of PR AUC that seeds should tell apart.
 APART = 0.01

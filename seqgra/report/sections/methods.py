@@ -7,12 +7,12 @@ from collections.abc import Collection, Sequence
 import pandas as pd
 
 from seqgra.compare.decide import Statistics
-from seqgra.compare.drawing import Drawing
 from seqgra.compare.resample import DRAWS, FEWEST_MODEL_SEEDS, FEWEST_SEEDS, is_crossed
 from seqgra.dataset import split_size
-from seqgra.plot.content import Block
-from seqgra.plot.page import count
-from seqgra.plot.provenance import version_words
+from seqgra.report.content import Block
+from seqgra.report.drawing import Drawing
+from seqgra.report.page import count
+from seqgra.report.provenance import version_words
 
 _NESTED = (
     "Every data seed had initialisations of its own.",

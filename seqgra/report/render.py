@@ -9,12 +9,12 @@ from string import Template
 
 import pandas as pd
 
-from seqgra.plot.answer import answer, answer_table, caution
-from seqgra.plot.content import Block, Content, Part, Section
-from seqgra.plot.grammar_tables import confounder_table, heat_table
-from seqgra.plot.page import MANY, about, count, figure, filtered_table, folded, percent
-from seqgra.plot.provenance import problems, reproduce, run_times
-from seqgra.plot.tuned import tuned_note, tuned_table
+from seqgra.report.answer import answer, answer_table, caution
+from seqgra.report.content import Block, Content, Part, Section
+from seqgra.report.grammar_tables import confounder_table, heat_table
+from seqgra.report.page import MANY, about, count, figure, filtered_table, folded, percent
+from seqgra.report.provenance import problems, reproduce, run_times
+from seqgra.report.tuned import tuned_note, tuned_table
 
 _TEMPLATE = Path(__file__).with_name("report.html")
 #: Bytes of all embedded figures together, so that the page stays easy to mail.

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from seqgra.compare.decide import TIE, Decision
-from seqgra.plot.content import Answer
 from seqgra.plot.style import BASELINES
+from seqgra.report.content import Answer
 
 
 def answers(

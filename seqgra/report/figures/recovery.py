@@ -8,13 +8,6 @@ import numpy as np
 import pandas as pd
 
 from seqgra.compare.cells import KEYS, Cell
-from seqgra.compare.drawing import (
-    Drawing,
-    file_name,
-    first_seeds,
-    recovery_runs,
-    save_figure,
-)
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.fingerprint import read_run
 from seqgra.law.affinity import element_columns
@@ -22,10 +15,17 @@ from seqgra.motif import information
 from seqgra.plot.agreement import BACKGROUND_ROLE, GRAMMAR_ROLE, Panel, agreement_grid
 from seqgra.plot.attribution import example_logos
 from seqgra.plot.motifs import Logo, logo_grid
-from seqgra.plot.page import Picture
 from seqgra.plot.style import compact
 from seqgra.plot.values import explained_example
 from seqgra.recovery import position_roles
+from seqgra.report.drawing import (
+    Drawing,
+    file_name,
+    first_seeds,
+    recovery_runs,
+    save_figure,
+)
+from seqgra.report.page import Picture
 from seqgra.results import THRESHOLD, read_motifs, read_pictured
 
 #: Elements and architectures of the figure of average motifs, at most.

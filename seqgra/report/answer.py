@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from html import escape
 
-from seqgra.plot.content import Answer, Content, metric_words
-from seqgra.plot.page import MANY, about, count, folded, number, table
+from seqgra.report.content import Answer, Content, metric_words
+from seqgra.report.page import MANY, about, count, folded, number, table
 from seqgra.results import MACRO, MICRO
 
 

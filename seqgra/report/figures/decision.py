@@ -14,13 +14,6 @@ from seqgra.compare.ceiling import is_ceiling
 from seqgra.compare.cells import KEYS, Cell
 from seqgra.compare.concordance import shown_rows
 from seqgra.compare.decide import TAU, Decision, Statistics
-from seqgra.compare.drawing import (
-    Drawing,
-    file_name,
-    read_history,
-    recovery_runs,
-    save_figure,
-)
 from seqgra.compare.ranking import mean_interval
 from seqgra.compare.runs import at_size, filled
 from seqgra.compare.tables import models_only
@@ -28,12 +21,19 @@ from seqgra.dataset import open_dataset
 from seqgra.grammar.schema import Grammar
 from seqgra.motif import divergences
 from seqgra.plot.concordance import concordances
-from seqgra.plot.content import metric_words
 from seqgra.plot.decision import bars, fitted, pareto, ranking, strip
 from seqgra.plot.noise import NoiseMeasure, against_noise
-from seqgra.plot.page import Picture, percent
 from seqgra.plot.style import BASELINES, compact
 from seqgra.plot.training import Confusion, confusions, histories
+from seqgra.report.content import metric_words
+from seqgra.report.drawing import (
+    Drawing,
+    file_name,
+    read_history,
+    recovery_runs,
+    save_figure,
+)
+from seqgra.report.page import Picture, percent
 from seqgra.results import read_predictions
 
 #: Runs of an architecture whose histories are drawn.

@@ -10,9 +10,9 @@ import pandas as pd
 from seqgra.compare.decide import Decision, Statistics
 from seqgra.compare.efficiency import TAUS, size_words
 from seqgra.compare.resample import FEWEST_MODEL_SEEDS, FEWEST_SEEDS
-from seqgra.compare.words import across_sentences, at_sentences, evidence, needed_sentence
-from seqgra.plot.content import Block
-from seqgra.plot.page import Picture, Row, Table, number, percent
+from seqgra.report.content import Block
+from seqgra.report.page import Picture, Row, Table, number, percent
+from seqgra.report.words import across_sentences, at_sentences, evidence, needed_sentence
 
 
 def at_block(known: Statistics, pictures: Sequence[Picture]) -> list[Block]:

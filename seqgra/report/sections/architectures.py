@@ -7,13 +7,13 @@ import math
 import pandas as pd
 
 from seqgra.compare.decide import Statistics
-from seqgra.compare.drawing import Drawing, file_name, read_history, save_figure
 from seqgra.compare.efficiency import TAUS, size_words
 from seqgra.compare.runs import filled
-from seqgra.plot.content import Block, Part
-from seqgra.plot.page import Picture, Row, Table, count, number, percent
 from seqgra.plot.style import BASELINES
 from seqgra.plot.training import one_architecture
+from seqgra.report.content import Block, Part
+from seqgra.report.drawing import Drawing, file_name, read_history, save_figure
+from seqgra.report.page import Picture, Row, Table, count, number, percent
 from seqgra.results import MACRO
 
 _FAILED = ("collapsed", "diverged")
