@@ -27,10 +27,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from seqgra.alphabet import ALPHABETS, Alphabet
 from seqgra.errors import InputError, bad_argument, bad_input
 from seqgra.fingerprint import delete_and_make_again, require_run, verify_file
-from seqgra.grammar.schema import Grammar, name_problem
+from seqgra.labels import name_problem
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from seqgra.grammar.schema import Grammar
 
 #: Verbs that make datasets.
 MAKERS = ("simulate", "ingest", "subsample")
@@ -116,6 +118,8 @@ class Dataset:
         That of real examples says what was measured: task, window, background and the motifs that
         were looked for, without rules.
         """
+        from seqgra.grammar.schema import Grammar
+
         try:
             return Grammar.model_validate(self.content["grammar"])
         except ValidationError as error:

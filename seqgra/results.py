@@ -21,8 +21,8 @@ from pydantic import Field
 from seqgra.architecture.optimizers import Optimizer
 from seqgra.errors import InputError, Problem, bad_input, raise_problems
 from seqgra.fingerprint import Draft, require_run, verify_file
-from seqgra.grammar.schema import MACRO as MACRO
-from seqgra.grammar.schema import MICRO as MICRO
+from seqgra.labels import MACRO as MACRO
+from seqgra.labels import MICRO as MICRO
 from seqgra.yamlfile import Strict, read_yaml, validate
 
 if TYPE_CHECKING:  # who reads or writes no table starts without pandas

@@ -679,8 +679,6 @@ Layer = Annotated[
     | Repeat,
     Field(discriminator="kind"),
 ]
-for _holder in (Residual, Branches, Repeat):
-    _holder.model_rebuild()
 
 #: Layers that may be written with one number, word or list: `dropout: 0.3`.
 SHORT = {

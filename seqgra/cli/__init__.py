@@ -59,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str] | None) -> int:
     logging.basicConfig(format="seqgra: %(message)s", level=logging.WARNING)
+    # looking for plugins of pydantic reads a file of every installed package
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     given = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser(next((text for text in given if not text.startswith("-")), ""))
     given = [part for text in given for part in _split_batch(text)]

@@ -13,8 +13,8 @@ import numpy as np
 from seqgra.describe.positions import Row, Seen
 from seqgra.describe.rules import element_kind, percent, rule_sections, setting, shortened, table
 from seqgra.describe.similarity import ElementNumbers, Similarity
-from seqgra.grammar.backgrounds import NONE
 from seqgra.grammar.schema import Grammar
+from seqgra.labels import NONE
 from seqgra.law.crowding import acceptances
 from seqgra.law.law import Law
 from seqgra.textfile import harmless

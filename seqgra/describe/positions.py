@@ -11,9 +11,9 @@ from seqgra.alphabet import SETS
 from seqgra.dataset import open_dataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import require_run
-from seqgra.grammar.backgrounds import NONE
 from seqgra.grammar.load import grammar_fingerprint
 from seqgra.grammar.schema import Grammar
+from seqgra.labels import NONE
 from seqgra.law.law import Law, draw_block
 from seqgra.streams import BLOCK
 

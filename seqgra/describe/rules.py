@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgra.alphabet import ALPHABETS, SETS
-from seqgra.grammar.backgrounds import NONE, Background
+from seqgra.grammar.backgrounds import Background
 from seqgra.grammar.blocks import Block, blocks_of
 from seqgra.grammar.schema import (
     Arrangement,
@@ -17,6 +17,7 @@ from seqgra.grammar.schema import (
     Element,
     Grammar,
 )
+from seqgra.labels import NONE
 
 _LONG_CONSENSUS = 30
 _FEW_VALUES = 3

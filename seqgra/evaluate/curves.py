@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import log_softmax
 
+from seqgra.labels import MACRO, MICRO
 from seqgra.metrics import Ranking, log_odds, rank
 from seqgra.model import MULTI_CLASS, MULTI_LABEL
-from seqgra.results import MACRO, MICRO, Scores
+from seqgra.results import Scores
 
 METRICS = ("roc_auc", "pr_auc", "accuracy", "log_loss")
 #: A constant prediction gives no condition less, so that its logits are finite.

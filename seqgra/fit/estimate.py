@@ -25,7 +25,7 @@ from seqgra.fit.evidence import Estimates, PairEstimate
 from seqgra.fit.laws import excess_law
 from seqgra.fit.pairs import Histogram, Interval
 from seqgra.fit.singles import Observed, Single
-from seqgra.grammar.backgrounds import NONE
+from seqgra.labels import NONE
 from seqgra.law.scan import find_hits
 from seqgra.progress import Progress
 

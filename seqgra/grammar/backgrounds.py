@@ -24,13 +24,12 @@ from seqgra.errors import bad_input
 from seqgra.fingerprint import file_sha256
 from seqgra.grammar.fasta import read_fasta
 from seqgra.grammar.laws import whole_steps
+from seqgra.labels import NONE
 from seqgra.yamlfile import Strict, suggest
 
 #: How far the sum of a chain's probabilities may be from 1.
 _CHAIN_SUM = 1e-4
 _KINDS = ("preset", "letters", "gc", "markov", "fasta", "by_condition", "by_set")
-#: Stands for examples that show no condition.
-NONE = "none"
 #: Grid on which the GC contents of examples lie.
 GC_STEP = 0.01
 
@@ -187,7 +186,6 @@ def parse_background(given: Any) -> Any:
 
 
 SomeBackground = Annotated[Background, BeforeValidator(parse_background)]
-Background.model_rebuild()
 
 
 def problems(

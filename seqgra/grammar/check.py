@@ -9,11 +9,11 @@ from fractions import Fraction
 from seqgra.alphabet import ALPHABETS, SETS
 from seqgra.errors import Problem
 from seqgra.grammar import backgrounds
-from seqgra.grammar.backgrounds import NONE
 from seqgra.grammar.blocks import blocks_of, least_span
 from seqgra.grammar.combinations import applied_rules
 from seqgra.grammar.laws import highest, lowest
-from seqgra.grammar.schema import Arrangement, Grammar, Spacing, name_problem
+from seqgra.grammar.schema import Arrangement, Grammar, Spacing
+from seqgra.labels import NONE, name_problem
 from seqgra.yamlfile import suggest
 
 _TOLERANCE = 1e-3

@@ -13,21 +13,10 @@ import numpy as np
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from seqgra.alphabet import ALPHABETS
-from seqgra.grammar.backgrounds import NONE, Background, SomeBackground
+from seqgra.grammar.backgrounds import Background, SomeBackground
 from seqgra.grammar.laws import highest, lowest, parse_law
+from seqgra.labels import NONE
 from seqgra.yamlfile import Strict
-
-#: Names of averages over conditions, beside the conditions' own names in every table.
-MICRO, MACRO = "micro", "macro"
-
-
-def name_problem(name: str, task: str) -> str:
-    """Return why no condition, or label of real data, can have this name; empty if it can."""
-    if name in (MICRO, MACRO):
-        return "is a reserved name; tables use it for averages"
-    if name == NONE and task == "multi-label":
-        return "is a reserved name; it stands for examples that show no condition"
-    return ""
 
 
 def _position(given: Any) -> Any:

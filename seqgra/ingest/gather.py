@@ -13,7 +13,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from seqgra.alphabet import SETS
 from seqgra.errors import bad_input
-from seqgra.grammar.schema import name_problem
 from seqgra.ingest.examples import (
     Encoder,
     Examples,
@@ -46,6 +45,7 @@ from seqgra.ingest.sequences import (
 )
 from seqgra.ingest.tables import read_table
 from seqgra.ingest.tally import Tally
+from seqgra.labels import name_problem
 from seqgra.progress import Progress
 from seqgra.stages.ingest import Recipe
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from seqgra.alphabet import SETS, UNKNOWN, Alphabet, lengths_of
-from seqgra.grammar.backgrounds import NONE, Background, Markov
+from seqgra.grammar.backgrounds import Background, Markov
 from seqgra.grammar.schema import Condition, Element, Grammar, Group
 from seqgra.ingest.examples import gc_shares
+from seqgra.labels import NONE
 from seqgra.law.scan import hit_chance
 from seqgra.law.word_counts import chain_shares
 from seqgra.metrics import rank

@@ -11,12 +11,12 @@ import numpy as np
 
 from seqgra.alphabet import SETS
 from seqgra.errors import bad_input
-from seqgra.grammar.backgrounds import NONE
 from seqgra.grammar.fasta import read_fasta
 from seqgra.ingest.columns import TextTable, shown
 from seqgra.ingest.examples import NEGATIVE, Encoder, Examples, make_rows, stack
 from seqgra.ingest.places import Place, places_in_headers
 from seqgra.ingest.tally import Tally
+from seqgra.labels import NONE
 from seqgra.yamlfile import suggest
 
 #: Words of a FASTA header that give labels and sets, and texts that name sets.

@@ -10,9 +10,9 @@ import numpy as np
 
 from seqgra.alphabet import ALPHABETS, Alphabet
 from seqgra.grammar import backgrounds
-from seqgra.grammar.backgrounds import NONE
 from seqgra.grammar.pools import Stretches, read_pool
 from seqgra.grammar.schema import Grammar
+from seqgra.labels import NONE
 from seqgra.law.jit import kernel, part
 from seqgra.law.maps import below, chosen_prefix
 from seqgra.streams import cumulative63

@@ -11,9 +11,9 @@ import numpy as np
 
 from seqgra.alphabet import SETS
 from seqgra.errors import Problem, bad_input, raise_problems
-from seqgra.grammar.backgrounds import NONE
 from seqgra.grammar.laws import table
 from seqgra.grammar.schema import Grammar
+from seqgra.labels import NONE
 from seqgra.law import background, crowding, elements, letters, noise, placement, tables
 from seqgra.law.maps import below
 from seqgra.law.pcg import words
