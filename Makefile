@@ -4,6 +4,8 @@
 # make test-slurm   the grid through a real one-node Slurm (root only, else skipped)
 # make smoke  a small grid through Snakemake
 # make paper  which of the paper's figures there are; make paper FIGURE=2 SCALE=small  one of them
+# make ladder RULE=order   a rule of the ladder, kept in docs/results/ladder/ (docs/ladder.md); SCALE=tiny: only that it runs
+# make ladder-check        what data seeds 11 to 15 say of the claims of docs/ladder.md; before a release
 # All set-up happens in .venv, once; it is repeated only when a file that it depends on changes.
 
 PYTHON ?= python3
@@ -13,7 +15,7 @@ BIN := .venv/bin
 SETUP := .venv/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-all test-slurm smoke paper lint clean
+.PHONY: demo test test-all test-slurm smoke paper ladder ladder-check lint clean
 
 $(SETUP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
@@ -63,6 +65,26 @@ paper:
 		printf "make paper FIGURE=%-12s SCALE=%-6s %s\n", figure, scale, substr($$0, 3) }' \
 		config/paper/*.yaml
 endif
+
+LADDER := motif affinity position orientation order near-far exact-gap helical and xor confounder
+RULE ?= $(LADDER)
+ifeq ($(SCALE),tiny)
+ladder: $(SETUP)
+	snakemake --cores $(CORES) --configfile config/ladder/tiny.yaml
+	python tools/ladder.py results/ladder-tiny --to results/ladder-tiny/page
+else
+ladder: $(SETUP)
+	set -e; for rule in $(RULE); do \
+		snakemake --cores $(CORES) --configfile config/ladder/$$rule.yaml; \
+		python tools/ladder.py results/ladder-$$rule; done
+endif
+
+ladder-check: $(SETUP)
+	set -e; for rule in $(RULE); do \
+		snakemake --cores $(CORES) --configfile config/ladder/$$rule.yaml \
+			--config name=ladder-check-$$rule 'data_seeds=[11,12,13,14,15]'; \
+		python tools/ladder.py results/ladder-check-$$rule --to results/ladder-check; done
+	python tools/ladder.py --repeated results/ladder-check/tables
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
