@@ -37,7 +37,7 @@ from seqgra.plot.roc import Curves, mean_curves, roc_pr
 from seqgra.plot.saving import saver
 from seqgra.plot.sizes import Knowledge, Measure, against_size
 from seqgra.plot.style import looks, new_figure, save, spaced, styled
-from seqgra.report.page import Picture, figure
+from seqgra.report.page import Picture, fill_macro
 
 MEASURE = Measure("PR AUC", "PR AUC against dataset size", None, 0.95, "0.95")
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
@@ -384,12 +384,12 @@ def test_a_figure_over_its_share_is_embedded_smaller(tmp_path):
     table = runs(4, 6)
     save(against_size(table, looks_of(table), MEASURE), tmp_path / "x")
     picture = Picture(tmp_path / "x", 'say "hi" <b>', "a < b")
-    whole, small = figure(picture, 10**7), figure(picture, 90_000)
+    whole, small = (fill_macro("parts.j2", "figure", picture, share) for share in (10**7, 90_000))
     assert "image/svg+xml" in whole
     assert "image/webp" in small
     assert len(small) < 90_000 * 4 / 3 + 500
     assert "<b>" not in whole
-    assert "&quot;hi&quot;" in whole
+    assert "&#34;hi&#34;" in whole
 
 
 def test_the_stretch_of_an_example_holds_its_elements():

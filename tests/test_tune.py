@@ -14,7 +14,8 @@ from seqgra.compare.tuning import in_words, tuning_table
 from seqgra.errors import InputError
 from seqgra.fingerprint import read_run
 from seqgra.grid import Grid, commands
-from seqgra.report.tuned import tuned_note, tuned_table
+from seqgra.report.page import fill_macro
+from seqgra.report.tuned import tuned_facts, tuned_rows
 from seqgra.results import Candidate, Tuning, read_tuning
 from seqgra.simulate import simulate
 from seqgra.train import train
@@ -203,6 +204,14 @@ def test_a_grid_gives_every_network_the_same_budget():
     Grid(config(architectures=unequal, tune={"candidates": [*CANDIDATES]}), "config")
     with pytest.raises(InputError, match=r"tune\.seed: is 2, one of data_seeds"):
         Grid(config(tune={"seed": 2}), "config")
+
+
+def tuned_note(table):
+    return " ".join(fill_macro("tuned.j2", "tuned_note", tuned_facts(table)).split())
+
+
+def tuned_table(table):
+    return " ".join(fill_macro("tuned.j2", "tuned_table", tuned_rows(table)).split())
 
 
 def test_the_report_says_what_was_picked(tmp_path, tiny_dataset, other_seed):

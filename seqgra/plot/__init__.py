@@ -1,1 +1,1 @@
-"""Figures and the report; functions over arrays and tables, none reads a noun."""
+"""What figures are drawn with; functions over arrays and tables, none reads a result."""

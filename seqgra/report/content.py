@@ -10,11 +10,6 @@ import pandas as pd
 
 from seqgra.report.page import Picture, Table
 
-_METRICS = {
-    "ap_chance_corrected": "chance-corrected average precision",
-    "auroc_chance_corrected": "chance-corrected AUROC",
-}
-
 
 class Section(NamedTuple):
     """What the report shows of one grammar besides its numbers.
@@ -175,12 +170,3 @@ class Content:
     first: Sequence[Block] = ()
     blocks: Sequence[Block] = ()
     tuned: pd.DataFrame = field(default_factory=pd.DataFrame)
-
-
-def metric_words(metric: str) -> str:
-    """Return a metric's name in words.
-
-    >>> metric_words("ap_chance_corrected"), metric_words("f1_score")
-    ('chance-corrected average precision', 'f1 score')
-    """
-    return _METRICS.get(metric, metric.replace("_", " "))

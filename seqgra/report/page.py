@@ -1,19 +1,27 @@
-"""Small parts of an HTML page: figures, tables and numbers, everything escaped."""
+"""The page: templates filled with numbers, every value escaped, figures embedded; it needs no network."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from PIL import Image
 
 #: Grammars from which on what is told of each is folded away, for a page to be read in a minute.
 MANY = 5
+#: Bytes of all embedded figures together, so that the page stays easy to mail.
+_BUDGET = 9_000_000
+_METRICS = {
+    "ap_chance_corrected": "chance-corrected average precision",
+    "auroc_chance_corrected": "chance-corrected AUROC",
+}
 
 
 class Picture(NamedTuple):
@@ -42,37 +50,30 @@ class Table(NamedTuple):
     caption: str
 
 
-def filtered_table(content: Table) -> str:
-    """Return a table whose rows say what they are about."""
-    empty = table(content.heads, [], texts=content.texts, caption=content.caption)
-    style = dict.fromkeys(range(content.texts), ' class="text"')
-    rows = (
-        f"<tr{about(row.grammar, row.label, row.method)}>{_cells(row.cells, style)}</tr>"
-        for row in content.rows
-    )
-    return empty.replace("<tbody>", f"<tbody>{''.join(rows)}", 1)
+def fill(template: str, context: dict[str, Any], pictures: int = 0) -> str:
+    """Return a file of templates/, filled.
 
-
-def about(grammar: str = "", label: str = "", method: str = "") -> str:
-    """Return the attributes that the page's filters look at.
-
-    >>> about("mc2", "", "a&b")
-    ' data-grammar="mc2" data-method="a&amp;b"'
+    Parameters
+    ----------
+    template
+        Its name. Only what stands in templates is HTML: every value is escaped.
+    context
+        Its values; a template that asks for another one fails.
+    pictures
+        How many figures the page has in all: they share its bytes.
     """
-    named = {"grammar": grammar, "architecture": label, "method": method}
-    return "".join(f' data-{name}="{escape(value)}"' for name, value in named.items() if value)
+    more = {"share": _BUDGET // max(pictures, 1), "version": metadata.version("seqgra")}
+    return _ENVIRONMENT.get_template(template).render({**context, **more})
 
 
-def folded(summary: str, content: str, fold: bool, grammar: str = "") -> str:
-    """Return content behind a line to click on, or, where it need not be folded, content as it is."""
-    if not fold:
-        return content
-    named = about(grammar)
-    return f'<details class="fold"{named}><summary>{escape(summary)}</summary>{content}</details>'
+def fill_macro(template: str, name: str, *values: object) -> str:
+    """Return what a macro of a file of templates/ makes of its values."""
+    module: Any = _ENVIRONMENT.get_template(template).module
+    return str(getattr(module, name)(*values))
 
 
-def figure(picture: Picture, share: int) -> str:
-    """Embed a saved figure: as SVG, or as a picture of about `share` bytes where that is larger."""
+def embedded(picture: Picture, share: int) -> str:
+    """Return a saved figure as a data URI: SVG, or a picture of about `share` bytes where that is larger."""
     path = picture.stem.with_name(f"{picture.stem.name}.svg")
     kind, content = "svg+xml", path.read_bytes()
     if len(content) > share:
@@ -80,12 +81,7 @@ def figure(picture: Picture, share: int) -> str:
             "webp",
             _small_picture(picture.stem.with_name(f"{picture.stem.name}.png"), share),
         )
-    data = base64.b64encode(content).decode()
-    return (
-        f'<figure><div class="paper"><img src="data:image/{kind};base64,{data}" '
-        f'alt="{escape(picture.alt)}"></div>'
-        f"<figcaption>{escape(picture.caption)}</figcaption></figure>"
-    )
+    return Markup(f"data:image/{kind};base64,{base64.b64encode(content).decode()}")  # noqa: S704
 
 
 def _small_picture(path: Path, most: int) -> bytes:
@@ -100,33 +96,6 @@ def _small_picture(path: Path, most: int) -> bytes:
         if stream.tell() <= most:
             break
     return stream.getvalue()
-
-
-def table(
-    heads: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    *,
-    texts: int,
-    long: Sequence[int] = (),
-    caption: str = "",
-) -> str:
-    """Return a table; the first `texts` columns and the `long` ones are text, others numbers."""
-    style: Mapping[int, str] = {
-        i: ' class="long"' if i in long else ' class="text"' for i in {*range(texts), *long}
-    }
-    head = "".join(
-        f'<th scope="col"{style.get(i, "")}>{escape(h)}</th>' for i, h in enumerate(heads)
-    )
-    body = "".join(f"<tr>{_cells(row, style)}</tr>" for row in rows)
-    titled = f"<caption>{escape(caption)}</caption>" if caption else ""
-    return (
-        f'<div class="scroll" tabindex="0"><table>{titled}<thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-def _cells(row: Sequence[str], style: Mapping[int, str]) -> str:
-    return "".join(f"<td{style.get(i, '')}>{escape(text)}</td>" for i, text in enumerate(row))
 
 
 def count(many: int, noun: str) -> str:
@@ -160,3 +129,52 @@ def thousands(needed: str) -> str:
 def number(value: float, form: str) -> str:
     """Return a number in a format, or nothing where it is missing."""
     return "" if pd.isna(value) else format(value, form)
+
+
+def metric_words(metric: str) -> str:
+    """Return a metric's name in words.
+
+    >>> metric_words("ap_chance_corrected"), metric_words("f1_score")
+    ('chance-corrected average precision', 'f1 score')
+    """
+    return _METRICS.get(metric, metric.replace("_", " "))
+
+
+def first_sentence(words: str) -> tuple[str, str]:
+    """Return the first sentence of a paragraph, and the others.
+
+    >>> first_sentence("It is so. Or not.")
+    ('It is so.', 'Or not.')
+    """
+    first, _, others = words.partition(". ")
+    return (f"{first}." if others else first), others
+
+
+def _known(value: float) -> bool:
+    return not pd.isna(value)
+
+
+def _classes(heads: Sequence[str], texts: int, long: Sequence[int] = ()) -> list[Markup]:
+    """Return the attribute class of each column of a table: long text, text, or none for numbers."""
+    return [
+        Markup(' class="long"' if i in long else ' class="text"' if i < texts else "")  # noqa: S704
+        for i in range(len(heads))
+    ]
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters = (count, percent, thousands, number, metric_words, first_sentence, embedded)
+    environment.filters |= {function.__name__: function for function in filters}
+    environment.filters["classes"] = _classes
+    environment.tests["known"] = _known
+    return environment
+
+
+_ENVIRONMENT = _environment()

@@ -25,7 +25,6 @@ from seqgra.plot.decision import bars, fitted, pareto, ranking, strip
 from seqgra.plot.noise import NoiseMeasure, against_noise
 from seqgra.plot.style import BASELINES, compact
 from seqgra.plot.training import Confusion, confusions, histories
-from seqgra.report.content import metric_words
 from seqgra.report.drawing import (
     Drawing,
     file_name,
@@ -33,7 +32,7 @@ from seqgra.report.drawing import (
     recovery_runs,
     save_figure,
 )
-from seqgra.report.page import Picture, percent
+from seqgra.report.page import Picture, metric_words, percent
 from seqgra.results import read_predictions
 
 #: Runs of an architecture whose histories are drawn.

@@ -8,9 +8,8 @@ from seqgra.compare.cells import KEYS
 from seqgra.compare.tables import ceilings_only, headlines, models_only
 from seqgra.plot.attribution import method_matrix
 from seqgra.plot.sizes import Ceiling, Knowledge, Measure, against_size
-from seqgra.report.content import metric_words
 from seqgra.report.drawing import Drawing, file_name, recovery_runs, save_figure
-from seqgra.report.page import Picture, percent
+from seqgra.report.page import Picture, metric_words, percent
 from seqgra.results import LARGEST_GAPS, MACRO, MICRO
 
 #: Ceilings of less knowledge this close share a line.

@@ -12,7 +12,7 @@ from seqgra.dataset import split_size
 from seqgra.report.content import Block
 from seqgra.report.drawing import Drawing
 from seqgra.report.page import count
-from seqgra.report.provenance import version_words
+from seqgra.report.sections.reproduce import version_words
 
 _NESTED = (
     "Every data seed had initialisations of its own.",

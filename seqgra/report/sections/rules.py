@@ -20,9 +20,9 @@ from seqgra.compare.probes import (
 from seqgra.compare.tables import models_only
 from seqgra.plot.probes import Panel, panels_figure, recovery_scatter, report_card
 from seqgra.plot.sizes import Measure, against_size
-from seqgra.report.content import Block, metric_words
+from seqgra.report.content import Block
 from seqgra.report.drawing import Drawing, file_name, recovery_runs, save_figure
-from seqgra.report.page import Picture, Row, Table, number
+from seqgra.report.page import Picture, Row, Table, metric_words, number
 
 #: Properties that are about how motifs are placed; the least of them is a model's rule score.
 RULES = tuple(

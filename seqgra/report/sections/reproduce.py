@@ -1,0 +1,56 @@
+"""What the grid cost, with which versions it was made, and how to make it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import pandas as pd
+
+from seqgra.report.content import Content
+from seqgra.report.page import number
+from seqgra.report.sections import Section, Shown
+from seqgra.report.tuned import tuned_rows
+
+
+def _shown(content: Content) -> Iterable[Shown]:
+    runs = content.runs
+    machines = {
+        name: sorted({str(value) for value in runs[name].dropna()} - {""})
+        for name in ("device", "threads", "host")
+    }
+    context = {
+        "tuned": tuned_rows(content.tuned),
+        "times": _run_times(runs),
+        "versions": version_words(runs["versions"]),
+        "machines": {name: values for name, values in machines.items() if values},
+        "command": content.command,
+        "config": content.config,
+    }
+    yield Shown("reproduce", "Run times and config", context)
+
+
+def _run_times(runs: pd.DataFrame) -> list[list[str]]:
+    """Return what each architecture cost."""
+    stages = ["train_seconds", "evaluate_seconds", "attribute_seconds"]
+    rows = []
+    for label, group in runs.dropna(subset=["train_seconds"]).groupby("label"):
+        epochs, parameters = group["epochs"].median(), group["parameters"].max()
+        times = [number(group[stage].mean(), ",.2f") for stage in stages]
+        total = number(group[stages].sum().sum() / 60, ",.1f")
+        facts = [number(parameters, ",.0f"), number(epochs, ",.0f")]
+        rows.append([str(label), str(len(group)), *facts, *times, total])
+    return rows
+
+
+def version_words(texts: Iterable[str]) -> str:
+    """Return libraries and their versions, seqgra first; `texts` are the column versions of runs."""
+    found: dict[str, set[str]] = {}
+    for text in sorted(set(texts) - {""}):
+        for name, version in json.loads(text).items():
+            found.setdefault(name, set()).add(str(version))
+    names = sorted(found, key=lambda name: (name != "seqgra", name))
+    return ", ".join(f"{name} {' / '.join(sorted(found[name]))}" for name in names)
+
+
+SECTION = Section(70, "reproduce.html.j2", _shown)
