@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -194,6 +194,12 @@ PROBE_COLUMNS = (
     *("score", "low", "high", "reason", "asked", "full", "without", "shortcut"),
 )
 PROBE_TEXTS = frozenset({*PROBE_COLUMNS[:6], "place", "reason", "asked", "shortcut"})
+#: What a grammar can be about: of the properties that it asks for, the first one. The more particular ones
+#: come first, as whoever knows an order knows its motifs too.
+PRIMARY = (
+    *("confounder", "logic", "order", "spacing", "orientation", "strand"),
+    *("position", "affinity", "copies", "vocabulary"),
+)
 #: Columns of `Attributions.recovery` that are no metric.
 RECOVERY_KEYS = ("example", "condition", "correct", "solvable", "completeness_gap", "steps")
 #: Attribution from which the thresholded measures call a position important, as in the paper.
@@ -317,6 +323,16 @@ def read_recovery(folder: Path, run: Mapping[str, Any] | None = None) -> dict[st
     file = verify_file(folder, "recovery.json", run or require_run(folder, "attribute"))
     needed = ("recovery", "null", "elements", "examples", "left_out", "undefined", "explained")
     return _read_json(file, needed)
+
+
+def primary_property(asked: Iterable[str]) -> str:
+    """Return the property that a grammar is about, of those that it asks for; empty where it asks for none.
+
+    >>> primary_property(["vocabulary", "sufficiency", "order", "translation", "shift"])
+    'order'
+    """
+    properties = set(asked)
+    return next((name for name in PRIMARY if name in properties), "")
 
 
 def read_probes(folder: Path, run: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -496,7 +496,7 @@ def test_the_same_bytes_twice_and_from_two_processes_beside_a_users_files(grid, 
 
 def test_every_file_is_there(built):
     names = ("scores", "recovery", "status", "runs", "needed", "ranking", "pairs", "variance")
-    names += ("concordance", "elements", "gates", "probes", "rules", "rules-needed")
+    names += ("concordance", "elements", "gates", "probes", "rules", "rules-needed", "rule-card")
     tables = [
         f"{n}.{s}"
         for n in (*names, "stability", "noise", "regret", "ceilings", "tuning")

@@ -309,6 +309,7 @@ def test_the_exact_posterior_knows_every_rule(made, name):
     assert tuple(table.columns) == PROBE_COLUMNS
     asked = summary(table, name)
     assert len(asked)
+    assert constructed.primary == name
     assert (asked["score"] > 0.95).all()
     assert set(asked["asked"]) == {"asked"}
     graded = table[table["score"].notna()]
@@ -569,6 +570,7 @@ def test_a_shipped_grammar_asks_for_what_it_is_made_for(name):
     grammar = load_grammar(find_grammar(name))
     constructed = construct(grammar)
     assert constructed.kind == "exact"
+    assert constructed.primary == MADE_FOR[name]
     given = iter(constructed.ceiling)
     table = probe(Function(constructed, lambda x: np.array([next(given) for _ in x])), constructed)
     own = summary(table, MADE_FOR[name])

@@ -14,6 +14,7 @@ from seqgra.compare.probes import (
     needed_for_rules,
     over_seeds,
     property_scores,
+    rule_card,
     rule_scores,
     sentence,
     sentences,
@@ -128,7 +129,12 @@ def test_intervals_over_seeds_are_students(tables):
 
 
 def test_the_card_names_what_is_known_and_what_is_not(tables):
-    found = known(property_scores(tables.probes), "pairs")
+    card = rule_card(property_scores(tables.probes))
+    assert set(card.loc[card["primary"], "property"]) == {"order"}
+    order = card[card["primary"]].set_index(["label", "size"])["score"]
+    assert order.between(0, 1).all() and order["good", 4000] > order["good", 1000]
+    assert rule_card(property_scores(tables.probes.iloc[:0])).columns.equals(card.columns)
+    found = known(card, "pairs")
     assert found["good"]["order"].score == pytest.approx(1)
     assert found["good"]["order"].asked == "asked"
     assert found["poor"]["order"].score < 0.2

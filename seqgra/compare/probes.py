@@ -17,6 +17,7 @@ from scipy import stats
 from seqgra.compare.cells import KEYS
 from seqgra.compare.efficiency import efficiency
 from seqgra.compare.resample import FEWEST_SEEDS, TAIL, is_crossed, mean_over_seeds
+from seqgra.results import primary_property
 
 #: Property -> what a model knows that has it, in the order of the report card.
 WORDS = {
@@ -134,23 +135,45 @@ def over_seeds(runs: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     return result
 
 
-def known(scores: pd.DataFrame, grammar: str) -> dict[str, dict[str, Known]]:
-    """Return label -> property -> how well it is known at the largest size that was probed.
+def rule_card(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return how well the models of each architecture know each property, over seeds.
 
     Parameters
     ----------
     scores
         From `property_scores`.
+
+    Returns
+    -------
+    DataFrame
+        One row a (grammar, label, size, property): asked; reason; primary, whether the grammar is about
+        this property (`results.primary_property`); and what `over_seeds` gives of the least score over
+        rules, NaN where nothing is graded.
+    """
+    names = [*_CURVE, "property"]
+    facts = scores.groupby(names, as_index=False, sort=False)[["asked", "reason"]].first()
+    asked = facts[facts["asked"] == ASKED].groupby("grammar")["property"]
+    about = facts["grammar"].map({grammar: primary_property(own) for grammar, own in asked})
+    facts = facts.assign(primary=facts["property"] == about)
+    graded = over_seeds(scores[scores["asked"] != NOT_ASKED], names)
+    found = facts.merge(graded, on=names, how="left")
+    return found.assign(models=found["models"].fillna(0).astype("int64"))
+
+
+def known(card: pd.DataFrame, grammar: str) -> dict[str, dict[str, Known]]:
+    """Return label -> property -> how well it is known at the largest size that was probed.
+
+    Parameters
+    ----------
+    card
+        From `rule_card`.
     grammar
         Which one.
     """
-    own = scores[scores["grammar"] == grammar]
+    own = card[card["grammar"] == grammar]
     own = own[own["size"] == own["size"].max()]
-    names = ["label", "property"]
-    facts = own.groupby(names, as_index=False)[["asked", "reason"]].first()
-    graded = over_seeds(own[own["asked"] != NOT_ASKED], names)
     found: dict[str, dict[str, Known]] = {}
-    for row in facts.merge(graded, on=names, how="left").to_dict("records"):
+    for row in own.to_dict("records"):
         numbers = {name: float(row[name]) for name in ("score", "low", "high", "least", "most")}
         facts_of = Known(**numbers, asked=str(row["asked"]), reason=str(row["reason"]))
         found.setdefault(str(row["label"]), {})[str(row["property"])] = facts_of
@@ -304,8 +327,8 @@ def sentences(probes: pd.DataFrame, named: dict[str, str]) -> Iterator[tuple[str
     named
         Grammar -> label.
     """
-    scores, rules = property_scores(probes), rule_scores(probes)
+    card, rules = rule_card(property_scores(probes)), rule_scores(probes)
     for grammar, label in named.items():
-        own = known(scores, grammar).get(label, {})
+        own = known(card, grammar).get(label, {})
         if text := sentence(own, far_only(rules, grammar, label)):
             yield grammar, text

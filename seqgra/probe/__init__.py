@@ -35,7 +35,7 @@ from seqgra.model import MULTI_LABEL, open_model
 from seqgra.probe.asked import TESTABLE, Asked, asked_of
 from seqgra.probe.designs import Cell, Design, Designer
 from seqgra.probe.measures import NOTHING, Line, Logits, bootstrap_weights, score_design
-from seqgra.results import PROBE_COLUMNS, PROBES_FILE
+from seqgra.results import PROBE_COLUMNS, PROBES_FILE, primary_property
 from seqgra.streams import STREAM_VERSION
 from seqgra.textfile import harmless_table
 
@@ -95,6 +95,11 @@ class Constructed:
     designs: tuple[Design, ...]
     asked: Mapping[str, Asked]
     seed: int
+
+    @property
+    def primary(self) -> str:
+        """The property that the grammar is about, such as ``order``; empty where none is known."""
+        return primary_property(name for name, found in self.asked.items() if found.asked)
 
 
 def construct(grammar: Grammar, seed: int = 0, set_name: str = "test") -> Constructed:
@@ -293,7 +298,8 @@ def _write(draft: Draft, made: Constructed) -> Outcome:
         "designs": [_packed(design) for design in made.designs],
     }
     draft.aside(_DESIGNS).write_text(json.dumps(content, indent=1) + "\n")
-    return Outcome({"sequences": len(made.x), "posterior": made.kind})
+    facts = {"sequences": len(made.x), "posterior": made.kind, "primary": made.primary}
+    return Outcome(facts)
 
 
 def _packed(design: Design) -> dict[str, Any]:

@@ -13,7 +13,13 @@ from matplotlib.figure import Figure
 from seqgra.compare.ceiling import ceiling_kinds, restricted
 from seqgra.compare.cells import KEYS, Cell, read_cells
 from seqgra.compare.decide import Statistics, statistics
-from seqgra.compare.probes import needed_for_rules, property_scores, rule_scores, sentences
+from seqgra.compare.probes import (
+    needed_for_rules,
+    property_scores,
+    rule_card,
+    rule_scores,
+    sentences,
+)
 from seqgra.compare.runs import curve_runs
 from seqgra.compare.stages import content_of, current, look_at_model, look_at_scores
 from seqgra.compare.tables import (
@@ -158,7 +164,11 @@ def _write(
     tables = tables._replace(probes=tables.probes.merge(seeds, on=list(KEYS), how="left"))
     scores = property_scores(tables.probes)
     rules_needed = needed_for_rules(scores, tables.status)
-    gathered = {"rules": rule_scores(tables.probes), "rules-needed": rules_needed}
+    gathered = {
+        "rules": rule_scores(tables.probes),
+        "rules-needed": rules_needed,
+        "rule-card": rule_card(scores),
+    }
     write_tables(gathered, own)
     drawing = Drawing(
         cells=readable,

@@ -14,6 +14,7 @@ from seqgra.compare.probes import (
     ASKED,
     WORDS,
     known,
+    rule_card,
     rule_runs,
     rule_scores,
 )
@@ -70,7 +71,7 @@ def probes_block(drawing: Drawing, scores: pd.DataFrame, needed: pd.DataFrame) -
 
 
 def _card(drawing: Drawing, scores: pd.DataFrame, grammar: str) -> list[Picture]:
-    found = known(scores, grammar)
+    found = known(rule_card(scores), grammar)
     labels = [label for label in drawing.looks if label in found]
     names = [name for name in WORDS if any(name in found[label] for label in labels)]
     values = pd.DataFrame(
