@@ -79,6 +79,13 @@ POSITION = (
   late: {rules: [{elements: [a], position: [35, 45]}]}
 """
 )
+COPIES = (
+    HEAD
+    + """
+  many: {rules: [{elements: [a], copies: {1: 0.5, 2: 0.3, 3: 0.2}}]}
+  one: {rules: [{elements: [b]}]}
+"""
+)
 
 
 #: Which of two gaps of a chain is the long one; its span and the positions of its ends are the same.
@@ -262,6 +269,55 @@ def test_each_element_of_a_chain_is_held_once_and_gaps_are_those_of_the_conditio
         for x, gaps in ((near, (small, large)), (far, (large, small))):
             assert set(starts(x, "b") - starts(x, "a") - 10) <= gaps[0]
             assert set(starts(x, "c") - starts(x, "b") - 10) <= gaps[1]
+
+
+def test_the_curve_of_position_moves_the_block_and_says_who_makes_what(made):
+    constructed = made(POSITION)
+    design = next(d for d in constructed.designs if d.property == "position curve")
+    assert (design.condition, design.other) == (0, 1)
+    made_by = {"made by early": range(10), "made by late": range(34, 45)}
+    for cell in design.cells:
+        (rows,) = cell.arms.values()
+        assert set(starts(constructed.x[rows], "a")) == {cell.gap[0]}
+        expected = next((name for name, own in made_by.items() if cell.gap[0] in own), "never made")
+        assert cell.place == expected
+    assert [design.cells[n].gap for n in (0, -1)] == [(0, 0), (50, 50)]
+
+
+def test_the_curve_of_copies_removes_whole_sites(made):
+    constructed = made(COPIES)
+    design = next(d for d in constructed.designs if d.property == "copies curve")
+    assert [cell.gap for cell in design.cells] == [(0, 0), (1, 1), (2, 2), (3, 3)]
+    makers = ["never made", "made by many", "made by many", "made by many"]
+    assert [cell.place for cell in design.cells] == makers
+    words = [np.array(["ACGT".index(letter) for letter in word.decode()]) for word in WORDS["a"]]
+    for cell in design.cells:
+        x = constructed.x[cell.arms["block"]]
+        windows = np.lib.stride_tricks.sliding_window_view(x, 10, axis=1)
+        sites = sum((windows == word).all(axis=2).sum(axis=1) for word in words)
+        assert (sites == cell.gap[0]).mean() > 0.99  # chance makes a word once in 20,000 sequences
+
+
+def curve_scores(constructed, logits):
+    """Return rho and score of the curve of position."""
+    table = probe(Function(constructed, logits), constructed)
+    own = table[(table["property"] == "position") & (table["sequences"] == 100)]
+    return own.set_index("level")["score"]
+
+
+def test_a_curve_is_graded_by_its_ranks_where_conditions_make_it(made):
+    constructed = made(POSITION)
+
+    def early(x, sign=1.0):
+        place = starts(x, "a")
+        evidence = np.where(place < 10, 5.0, np.where(place >= 34, -5.0, 100.0)) * 0.01
+        return np.stack([sign * evidence, np.zeros(len(x))], axis=1)
+
+    knows = curve_scores(constructed, early)
+    assert knows["summary"] == 1 and knows["cell"] > 0.7  # ties where the posterior has noise
+    assert curve_scores(constructed, lambda x: early(x, -1.0)).tolist() == [0, 0]
+    blind = curve_scores(constructed, lambda x: np.stack([starts(x, "b"), starts(x, "b")], axis=1))
+    assert blind.tolist() == [0, 0]
 
 
 # --- measures

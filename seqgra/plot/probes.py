@@ -149,7 +149,7 @@ def panels_figure(
         ]
         names = {name for panel in panels for name in panel.shaded}
         for name, colour in _shades(names).items():
-            notes.append(Line2D([], [], color=colour, lw=7, alpha=0.22, label=f"gaps of {name}"))
+            notes.append(Line2D([], [], color=colour, lw=7, alpha=0.22, label=f"made by {name}"))
         entries = line_handles(looks, [label for label in looks if label in there])
         legend = legend_below(entries, notes, width)
         figure = new_figure(width, _PANEL[1] * rows + 0.2 * legend.rows + 0.75)

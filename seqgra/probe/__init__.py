@@ -33,7 +33,7 @@ from seqgra.law.posterior import compile_posterior
 from seqgra.markers import require_unchanged
 from seqgra.model import MULTI_LABEL, open_model
 from seqgra.probe.asked import TESTABLE, Asked, asked_of
-from seqgra.probe.designs import Cell, Design, Designer
+from seqgra.probe.designs import Cell, Design, Designer, asked_about
 from seqgra.probe.measures import NOTHING, Line, Logits, bootstrap_weights, score_design
 from seqgra.results import PROBE_COLUMNS, PROBES_FILE, primary_property
 from seqgra.streams import STREAM_VERSION
@@ -135,7 +135,8 @@ def construct(grammar: Grammar, seed: int = 0, set_name: str = "test") -> Constr
         raise CannotProbe(*error.problems) from error
     asked: dict[str, Asked] = {}
     if posterior.kind == "exact":
-        asked = asked_of(grammar, [d.property for d in designs if d.cells], set_name=set_name)
+        properties = [asked_about(design) for design in designs if design.cells]
+        asked = asked_of(grammar, properties, set_name=set_name)
         ceiling = np.concatenate(
             [posterior.log_posterior(x[i : i + _BATCH])[0] for i in range(0, len(x), _BATCH)]
         )
@@ -214,7 +215,7 @@ def probe(model: Predicts, constructed: Constructed, source: Path | str = "model
 
 def _row(line: Line, constructed: Constructed) -> tuple[object, ...]:
     design, names = line.design, constructed.conditions
-    asked = constructed.asked.get(design.property)
+    asked = constructed.asked.get(asked_about(design))
     status = _NOT_ASKED if asked is None else ("asked" if asked.asked else _untaught(line))
     shortcut = (status, *(asked[1:] if asked else (None, None, "")))
     condition, other = (

@@ -34,8 +34,13 @@ FEWEST_GAPS = 3
 PLACES = ("left", "middle", "right")
 #: Where a block is moved to: shares of the room that it has.
 _MOVED = {"left": (0.0, 0.1), "middle": (0.45, 0.55), "right": (0.9, 1.0)}
-#: Gaps at which the curve of a spacing is drawn, about.
-_CURVE = 24
+#: Gaps at which the curve of a spacing is drawn, about; the same of starts, over the window and within what
+#: conditions make.
+_CURVE, _STARTS = 24, (16, 12)
+#: Properties whose measure at each gap, start or number of copies is drawn.
+CURVES = ("spacing curve", "position curve", "copies curve")
+#: Place of a point of a curve that no condition makes.
+NEVER_MADE = "never made"
 #: Conditions, or pairs of them, that are asked about at most.
 MOST_CONDITIONS = 10
 #: Properties that are asked by comparing conditions that differ in nothing else.
@@ -89,6 +94,11 @@ class Design:
     cells: tuple[Cell, ...] = ()
     other: int = -1
     reason: str = ""
+
+
+def asked_about(design: Design) -> str:
+    """Return the property that a design is about: a curve is about that whose curve it is."""
+    return design.property.removesuffix(" curve")
 
 
 @dataclass
@@ -178,6 +188,8 @@ class Designer:
             self._spacing,
             self._translation,
             self._contrasts,
+            self._position_curves,
+            self._copies_curves,
             self._logic,
             self._confounders,
             self._shift,
@@ -466,9 +478,13 @@ class Designer:
             usable &= ~overlapping(scene, width, drawn.tied)
             chosen = np.flatnonzero(usable)[: BACKGROUNDS // 2]
             if len(chosen) >= FEWEST:
-                makers = [self.names[n] for n in pairs if gap in made[n]]
-                place = f"made by {' and '.join(makers)}" if makers else "never made"
-                yield Cell((gap, gap), place, {"pair": self._arm(number, scene, chosen)})
+                arms = {"block": self._arm(number, scene, chosen)}
+                yield Cell((gap, gap), self._made_by(gap, made), arms)
+
+    def _made_by(self, point: int, made: dict[int, set[int]]) -> str:
+        """Return the place of a point of a curve: which conditions make it."""
+        makers = [self.names[number] for number, points in made.items() if point in points]
+        return f"made by {' and '.join(makers)}" if makers else NEVER_MADE
 
     # --- translation
 
@@ -611,6 +627,93 @@ class Designer:
             for one, two in zip(mine.elements, theirs.elements, strict=True)
             for a, b in zip(one, two, strict=True)
         )
+
+    # --- curves of position and copies
+
+    def _position_curves(self) -> Iterator[Design]:
+        """Blocks that have a position: the block at starts from the left end to the right.
+
+        Compared with another condition that has a position for the same elements, if there is one.
+        """
+        placed = [(c, block) for c in self.asked for block in self._rules(c) if not block.free]
+        drawn: set[tuple[object, ...]] = set()
+        for condition, block in placed:
+            others = (c for c, b in placed if c != condition and b.elements == block.elements)
+            other = next(others, -1)
+            key = (block.elements, min(condition, other), max(condition, other))
+            if key in drawn or len(drawn) == MOST_CONDITIONS:
+                continue
+            drawn.add(key)
+            own = {
+                number: [b for c, b in placed if c == number and b.elements == block.elements]
+                for number in (condition, other)
+                if number >= 0
+            }
+            cells = tuple(self._start_cells(own))
+            rule, subject = self._place(condition, block.rule), self._pair_name(block)
+            found = Design("position curve", condition, rule, subject, cells, other)
+            yield found if cells else replace(found, property="position", reason=_NO_ROOM)
+
+    def _start_cells(self, own: dict[int, list[RuleBlock]]) -> Iterator[Cell]:
+        """Yield starts of like blocks, from their conditions' numbers to the blocks."""
+        window = self.construction.law.window
+        made: dict[int, set[int]] = {}
+        lengths = []
+        for number, blocks in own.items():
+            made[number] = set()
+            for block in blocks:
+                start, end = self._span(self.drawn[number].placed, block.slots)
+                there = self._there(number, block)
+                made[number] |= set(start[there].tolist())
+                lengths += (end - start)[there].tolist()
+        if not lengths:
+            return
+        within = sorted(set.union(*made.values()))
+        every, some = (
+            np.linspace(0, most, count).round().astype(int)
+            for most, count in zip((window - min(lengths), len(within) - 1), _STARTS, strict=True)
+        )
+        for point in np.unique([*every, *(within[n] for n in some)]).tolist():
+            number = next((n for n, points in made.items() if point in points), next(iter(own)))
+            block, drawn = own[number][0], self.drawn[number]
+            start, end = self._span(drawn.placed, block.slots)
+            scene = drawn.placed._replace(start=drawn.placed.start.copy())
+            scene.start[:, block.slots] += (point - start)[:, None].astype(np.int32)
+            usable = self._there(number, block) & (point + end - start <= window)
+            usable &= ~overlapping(scene, self.construction.width, drawn.tied)
+            chosen = np.flatnonzero(usable)[: BACKGROUNDS // 2]
+            if len(chosen) >= FEWEST:
+                arms = {"block": self._arm(number, scene, chosen)}
+                yield Cell((point, point), self._made_by(point, made), arms)
+
+    def _copies_curves(self) -> Iterator[Design]:
+        """Rules with several numbers of copies: none of them, one, and so on to the most."""
+        for condition in self.asked:
+            for first in self._rules(condition):
+                copies = [
+                    block
+                    for block in self.drawn[condition].blocks
+                    if block[:3] == first[:3] and block.elements == first.elements
+                ]
+                if first.copies.size < 2 or len(copies) < first.copies.max():
+                    continue
+                placed = self.drawn[condition].placed
+                there = np.stack([self._there(condition, block) for block in copies], axis=1)
+                number = there.sum(axis=1)
+                made = {condition: set(number.tolist())}
+                cells = []
+                for many in range(len(copies) + 1):
+                    chosen = np.flatnonzero(number >= many)[: BACKGROUNDS // 2]
+                    scene = placed._replace(start=placed.start.copy())
+                    surplus = np.cumsum(there, axis=1) > many
+                    for block, out in zip(copies, surplus.T, strict=True):
+                        for slot in block.slots:
+                            scene.start[out, slot] = -1
+                    if len(chosen) >= FEWEST:
+                        arms = {"block": self._arm(condition, scene, chosen)}
+                        cells.append(Cell((many, many), self._made_by(many, made), arms))
+                rule, subject = self._place(condition, first.rule), self._pair_name(first)
+                yield Design("copies curve", condition, rule, subject, tuple(cells))
 
     # --- logic
 

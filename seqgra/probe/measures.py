@@ -9,14 +9,24 @@ computed in each draw.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import rankdata
 
 from seqgra.metrics import weighted_roc_auc
 from seqgra.model import MULTI_CLASS, MULTI_LABEL, explained_part
-from seqgra.probe.designs import BACKGROUNDS, CONTRASTS, Cell, Design
+from seqgra.probe.designs import (
+    BACKGROUNDS,
+    CONTRASTS,
+    CURVES,
+    NEVER_MADE,
+    Cell,
+    Design,
+    asked_about,
+)
 from seqgra.streams import stream
 
 #: Bootstrap draws of backgrounds.
@@ -117,7 +127,8 @@ def bootstrap_weights(seed: int) -> np.ndarray:
     """
     generator = np.random.Generator(stream(seed, "bootstrap", "constructed", 0))
     drawn = generator.multinomial(BACKGROUNDS, np.full(BACKGROUNDS, 1 / BACKGROUNDS), size=DRAWS)
-    return np.concatenate([np.ones((1, BACKGROUNDS)), drawn]).astype(np.float32)
+    every = np.concatenate([np.ones((1, BACKGROUNDS)), drawn])
+    return every.astype(np.float32, order="F")  # draws of one background lie side by side
 
 
 def weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -274,8 +285,8 @@ def score_design(
             design, None, "", "summary", 0, NOTHING, NOTHING, float("nan"), NOTHING, design.reason
         )
         return [line]
-    if design.property == "spacing curve":
-        return [_curve_point(design, cell, model, ceiling, weights) for cell in design.cells]
+    if design.property in CURVES:
+        return _curve_lines(design, model, ceiling, weights)
     if design.property == "confounder":
         return [_confounder_line(design, model, ceiling, weights)]
     if design.property == "shift":
@@ -358,16 +369,70 @@ def _least_line(design: Design, raws: Sequence[Raw]) -> Line:
     return _line(design, None, "", "summary", design.cells[0], least)
 
 
-def _curve_point(
-    design: Design, cell: Cell, model: Logits, ceiling: Logits, weights: np.ndarray
-) -> Line:
-    """Return the mean of f_y - f_y' at one gap; it is drawn and not graded."""
-    rows = cell.arms["pair"]
-    own, best = (
-        estimate(weighted_mean(logits.contrast(rows, design.condition, design.other), weights))
+def _evidence(design: Design, logits: Logits, rows: np.ndarray) -> np.ndarray:
+    """Return f_y - f_y', or f_y where there is no y': float64 (n,)."""
+    if design.other < 0:
+        return logits.of(rows, design.condition)
+    return logits.contrast(rows, design.condition, design.other)
+
+
+def _curve_lines(design: Design, model: Logits, ceiling: Logits, weights: np.ndarray) -> list[Line]:
+    """Return the mean evidence at each point, and how near the curve is to that of the posterior.
+
+    Points that no condition makes are drawn and not graded. Of the others two numbers are taken: Spearman's
+    rho of both curves (level ``cell``), and the AUROC of the evidence between the thirds of points at which
+    the posterior's curve is highest and lowest (level ``summary``). Spacing has a measure of its own.
+    """
+    evidence = [
+        [_evidence(design, logits, cell.arms["block"]) for cell in design.cells]
         for logits in (model, ceiling)
+    ]
+    own, best = ([weighted_mean(values, weights) for values in of] for of in evidence)
+    lines = [
+        Line(
+            *(design, cell.gap, cell.place, "curve", len(cell.arms["block"])),
+            *(estimate(own[n]), estimate(best[n]), 0.0, NOTHING, ""),
+        )
+        for n, cell in enumerate(design.cells)
+    ]
+    if design.property == "spacing curve":
+        return lines
+    graded = replace(design, property=asked_about(design))
+    made = [n for n, cell in enumerate(design.cells) if cell.place != NEVER_MADE]
+    if len(made) < 2:
+        reason = "no condition makes it at another place" if made else "no condition makes it"
+        blank = Line(graded, None, "", "summary", 0, NOTHING, NOTHING, 0.5, NOTHING, reason)
+        return [*lines, blank]
+    third = -(-len(made) // 3)
+    rising = sorted(made, key=lambda n: float(best[n][0]))
+    area, best_area = (
+        _pooled_area(of, rising[-third:], rising[:third], weights) for of in evidence
     )
-    return Line(design, cell.gap, cell.place, "curve", len(rows), own, best, 0.0, NOTHING, "")
+    cell = design.cells[made[0]]
+    summary = _line(graded, None, "", "summary", cell, Raw(area, best_area, 0.5))
+    ranks = [rankdata([curve[n] for n in made], axis=0) for curve in (own, best)]
+    rho = _correlation(*(each - each.mean(axis=0) for each in ranks))
+    agreement = _line(graded, None, "ranks", "cell", cell, Raw(rho, np.ones(len(rho)), 0.0))
+    if summary.reason:
+        agreement = agreement._replace(score=NOTHING, reason=summary.reason)
+    return [*lines, agreement, summary]
+
+
+def _pooled_area(
+    evidence: Sequence[np.ndarray], high: Sequence[int], low: Sequence[int], weights: np.ndarray
+) -> np.ndarray:
+    """Return the AUROC between the sequences of some points and of others: float64 (D,)."""
+    upper, lower = (np.concatenate([evidence[n] for n in points]) for points in (high, low))
+    backgrounds = [
+        np.concatenate([np.arange(len(evidence[n])) for n in points]) for points in (high, low)
+    ]
+    return weighted_roc_auc(upper, lower, *(weights[:, rows] for rows in backgrounds))
+
+
+def _correlation(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+    """Return the correlation of centred columns (K, D): float64 (D,), 0 where one is constant."""
+    spread = np.sqrt((one**2).sum(axis=0) * (two**2).sum(axis=0))
+    return np.asarray((one * two).sum(axis=0) / np.where(spread > 0, spread, 1))
 
 
 def _confounder_line(design: Design, model: Logits, ceiling: Logits, weights: np.ndarray) -> Line:

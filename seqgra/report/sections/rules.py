@@ -141,29 +141,33 @@ def _by_gap(drawing: Drawing, rules: pd.DataFrame, grammar: str) -> list[Picture
 
 
 def _curves(drawing: Drawing, probes: pd.DataFrame, grammar: str) -> list[Picture]:
-    """Draw the curves of spacing and of position, with what the grammar makes shaded."""
+    """Draw the curves of spacing, position and copies, with what the grammar makes shaded."""
     pictures = []
     for name, x, what in (
         ("spacing curve", "gap, letters", "gap"),
         ("position curve", "start, letters from the left", "start"),
+        ("copies curve", "sites", "number of sites"),
     ):
         own = probes[(probes["grammar"] == grammar) & (probes["property"] == name)]
         own = own[(own["size"] == own["size"].max()) & (own["level"] == "curve")]
         if own.empty:
             continue
         panels = [
-            _curve_panel(drawing, rows, f"{condition} (against {other}): {subject}")
+            _curve_panel(
+                drawing, rows, f"{condition}{f' against {other}' if other else ''}: {subject}"
+            )
             for (condition, other, _, subject), rows in own.groupby(
                 ["condition", "other", "rule", "subject"], sort=False
             )
         ]
         title = f"{grammar}: evidence by {what}"
-        words = (x, "logit difference")
+        words = (x, "evidence (logits)")
         figure = panels_figure(panels[:_MOST_PANELS], drawing.looks, title, words, (0.0, "neither"))
         stem = save_figure(drawing, f"{name.replace(' ', '-')}-{file_name(grammar)}", figure)
         caption = (
-            f"Mean difference of two conditions' logits against the {what}, all else alike. Shaded: what "
-            "each condition makes; elsewhere no example teaches anything, and no answer is right or wrong. "
+            f"Mean logit of a condition, less that of the other (or the mean of all), against the {what}, "
+            "all else alike. Shaded: what each condition makes; elsewhere no example teaches anything, and "
+            "no answer is right or wrong. "
             "Steps of the exact posterior are what there is to know. Models with small logits are flat: "
             "the score compares ranks and does not depend on their scale."
         )
