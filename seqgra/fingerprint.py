@@ -32,7 +32,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from seqgra.digest import digest
 from seqgra.errors import bad_input
-from seqgra.stages import SUMMARIES, find_stage
+from seqgra.stages import FIGURE_KINDS, SUMMARIES, find_stage
 
 RUN_FILE = "run.json"
 #: Of `run.json`: from 2 on it ends with a checksum of what stands before.
@@ -416,7 +416,7 @@ class Draft:
 
     def aside_figure(self, name: str) -> Path:
         """Return the stem of where to write the SVG, PDF and PNG files of a figure."""
-        for kind in ("svg", "pdf", "png"):
+        for kind in FIGURE_KINDS:
             self.aside(f"{name}.{kind}")
         return self.folder / f"{_ASIDE}{name}"
 

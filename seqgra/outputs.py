@@ -17,6 +17,7 @@ from pathlib import Path
 
 from seqgra.errors import bad_input
 from seqgra.fingerprint import file_sha256, locked, within, write_atomically
+from seqgra.stages import FIGURE_KINDS
 
 #: Names that may stand in a list.
 _NAME = re.compile(
@@ -77,7 +78,7 @@ class OwnFiles:
 
     def figure(self, name: str) -> Path:
         """Return where to write a figure, without its suffix; see `file`."""
-        files = [self.file(f"{name}.{kind}") for kind in ("svg", "pdf", "png")]
+        files = [self.file(f"{name}.{kind}") for kind in FIGURE_KINDS]
         return files[0].with_suffix("")
 
     def finish(self) -> None:

@@ -47,6 +47,13 @@ def tiny_dataset(tmp_path_factory) -> Path:
     return folder / "data"
 
 
+@pytest.fixture
+def svg_alone(monkeypatch) -> None:
+    """Draw figures in one format only, where a test reads the page or tables."""
+    for module in ("seqgra.outputs", "seqgra.plot.style"):
+        monkeypatch.setattr(f"{module}.FIGURE_KINDS", ("svg",))
+
+
 @pytest.fixture(scope="session")
 def tensorflow() -> None:
     """Let TensorFlow compute on one thread before anything makes it begin, which cannot be changed later."""

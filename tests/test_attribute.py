@@ -358,7 +358,7 @@ def test_attribute_writes_recovery_and_pictures(dataset, tmp_path, opened):
     assert read_run(tmp_path / "out")["method"] == "gradient-x-input"
 
 
-@pytest.mark.parametrize("batch", [1, 7])
+@pytest.mark.parametrize("batch", [pytest.param(1, marks=pytest.mark.slow), 7])
 def test_batches_change_no_bit_of_the_noun(dataset, tmp_path, opened, monkeypatch, batch):
     run(dataset, tmp_path / "whole", method="integrated-gradients", steps=3)
     monkeypatch.setattr(computing, "_BATCH", batch)

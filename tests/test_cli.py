@@ -215,7 +215,8 @@ def test_the_list_reads_no_further_than_descriptions(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments", ["list", "simulate --help", "check GRAMMAR", "--version", "describe GRAMMAR"]
+    "arguments",
+    ["list", "simulate --help", "check GRAMMAR", "--version", "describe GRAMMAR --ceiling 0"],
 )
 def test_a_closed_pipe_ends_in_silence(tmp_path, tiny_grammar, arguments):
     call = [sys.executable, "-m", "seqgra.cli", *arguments.split()]

@@ -234,6 +234,7 @@ def test_scores_of_an_earlier_model_do_not_count(tmp_path):
     assert "earlier model" in str(tables.status.loc[0, "reason"])
 
 
+@pytest.mark.usefixtures("svg_alone")
 @pytest.mark.parametrize(
     ("noun", "name"),
     [
@@ -268,6 +269,7 @@ def test_a_truncated_attribution_is_missing_and_named(tmp_path):
     assert tables.status["reason"].tolist() == [reason]
 
 
+@pytest.mark.usefixtures("svg_alone")
 @pytest.mark.parametrize(
     ("noun", "name", "lost", "stage"),
     [
@@ -304,6 +306,7 @@ def test_what_an_earlier_version_made_is_missing_and_the_others_are_shown(
     assert reason in (tmp_path / "out" / "report.html").read_text()
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_failed_gates_and_undefined_metrics_are_in_the_tables_and_on_the_page(tmp_path):
     cells = [key("mc2", 1000, "pool", seed) for seed in (0, 1)]
     write_test_set(tmp_path / "data" / "mc2")
@@ -449,6 +452,7 @@ def test_names_that_look_like_numbers_or_nothing_stay_names(tmp_path):
     assert tuple(scores.loc[0, ["grammar", "architecture"]]) == ("007", "NA")
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_a_test_set_that_has_grown_counts_as_what_was_scored(tmp_path):
     """A grid that asks for fewer test examples than it did scores the first ones only."""
     write_test_set(tmp_path / "data" / "mc2", examples=80)
@@ -477,6 +481,7 @@ MINE = ["figures/architecture-of-our-lab.pdf", "figures/recovery-final.pdf", "fi
 MINE += ["figures/motifs-foo.svg", "figures/keep.png", "tables/notes.csv", "notes.html"]
 
 
+@pytest.mark.slow
 def test_the_same_bytes_twice_and_from_two_processes_beside_a_users_files(grid, built, tmp_path):
     out = tmp_path / "out"
     for name in [*MINE, "figures/agreement-gone.svg"]:
@@ -542,6 +547,7 @@ def test_the_report_answers_first_and_loads_nothing(built):
     assert len(page) < 5_000_000
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_a_grid_without_any_result_gives_a_report_that_says_so(tmp_path):
     cells = write_cells(tmp_path, [key("mc2", 1000, "pool", 0)])
     assert write_report(cells, tmp_path / "out", config=None) == "done"
@@ -550,6 +556,7 @@ def test_a_grid_without_any_result_gives_a_report_that_says_so(tmp_path):
     assert (tmp_path / "out" / "tables" / "scores.csv").read_text().count("\n") == 1
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_architectures_with_two_backends_are_told_apart(tmp_path):
     cells = [key("mc2", 1000, "pool", 0, backend) for backend in ("pytorch", "tensorflow")]
     write_cell(tmp_path, cells[0], 0.9)
@@ -667,6 +674,7 @@ def test_facts_of_a_grammar(tiny_grammar, change, words):
     assert words in facts and bool(words) == bool(facts)
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_grammars_of_both_kinds_share_a_figure(labelled, grid, tmp_path):
     rows = [path.read_text().splitlines() for path in (grid, labelled[0].with_name("cells.csv"))]
     (tmp_path / "cells.csv").write_text("\n".join([*rows[0], *rows[1][1:]]) + "\n")

@@ -86,6 +86,7 @@ def single_rules(grammar, condition):
     return {next(iter(rule.elements)): rule for rule in rules if not rule.spacing}
 
 
+@pytest.mark.slow
 def test_shares_of_motifs_are_those_of_the_truth(fitted):
     rows = pd.read_csv(fitted[0] / "motifs.csv").set_index(["motif", "group"])
     truth = {("a", "one"): 1 - 0.5 * 0.6, ("a", "two"): 0, ("b", "one"): 0.4, ("b", "two"): 0.6}
@@ -97,6 +98,7 @@ def test_shares_of_motifs_are_those_of_the_truth(fitted):
     assert (rows["high"][rows["share"] > 0] == 1).all()
 
 
+@pytest.mark.slow
 def test_the_pair_has_its_gap_orientation_and_share(fitted):
     _, _, grammar = fitted
     rows = pd.read_csv(fitted[0] / "pairs.csv")
@@ -111,6 +113,7 @@ def test_the_pair_has_its_gap_orientation_and_share(fitted):
     assert not any(rule.spacing for rule in grammar.conditions["two"].rules)
 
 
+@pytest.mark.slow
 def test_copies_strand_and_position_are_those_of_the_truth(fitted):
     grammar = fitted[2]
     alone = single_rules(grammar, "one")
@@ -129,6 +132,7 @@ def test_copies_strand_and_position_are_those_of_the_truth(fitted):
     assert near(spread, 5, 5 / np.sqrt(1000), 2)
 
 
+@pytest.mark.slow
 def test_backgrounds_are_those_of_the_truth(fitted):
     laws = fitted[2].background.by_condition
     assert laws["one"].markov.order == 1
@@ -140,6 +144,7 @@ def test_backgrounds_are_those_of_the_truth(fitted):
     assert near(laws["two"].letters["G"], 0.2, np.sqrt(0.16 / 140_000), 0.01)
 
 
+@pytest.mark.slow
 def test_the_twin_is_like_the_data(fitted):
     rows = pd.read_csv(fitted[0] / "twin.csv")
     areas = rows[rows["model"] == "PWM"]
@@ -148,6 +153,7 @@ def test_the_twin_is_like_the_data(fitted):
     assert (abs(told - 0.5) < SIGMAS * 0.03).all(), "300 and 600 test examples of each"
 
 
+@pytest.mark.slow
 def test_the_grammar_says_where_it_comes_from_and_simulates(fitted, tmp_path):
     folder, said, grammar = fitted
     text = (folder / "grammar.yaml").read_text()
@@ -173,6 +179,7 @@ def test_the_grammar_says_where_it_comes_from_and_simulates(fitted, tmp_path):
         assert {f"{figure}.svg", f"{figure}.png"} <= set(run["files"])
 
 
+@pytest.mark.slow
 def test_a_second_run_is_up_to_date_and_the_check_can_be_run_again(fitted, dataset, tmp_path):
     folder, said, _ = fitted
     before = (folder / "run.json").stat().st_mtime_ns

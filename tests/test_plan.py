@@ -274,6 +274,7 @@ def test_a_plan_of_gpus_counts_networks_only():
     assert found.stages["simulate"].gpu_hours == 0
 
 
+@pytest.mark.slow
 def test_the_disk_of_a_plan_is_that_of_real_results(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     change = {"grammars": ["toy1-kmer-center"], "architectures": ["fc10"], "sizes": [2000]}

@@ -521,6 +521,7 @@ def examples(tmp_path_factory):
     return blocks, names
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_docs_run(examples):
     names = examples[1]
     assert tuple(names["table"].columns) == PROBE_COLUMNS
@@ -539,7 +540,7 @@ def test_the_keras_example_of_the_docs_runs(examples):
 # --- folders and wrong input
 
 
-def test_folders_hold_the_same_as_values(tmp_path):
+def test_folders_hold_the_same_as_values(tmp_path, made):
     (tmp_path / "order.yaml").write_text(ORDER)
     counts = {"training": 200, "validation": 50, "test": 50}
     simulate(tmp_path / "order.yaml", tmp_path / "data", seed=1, counts=counts)
@@ -547,7 +548,7 @@ def test_folders_hold_the_same_as_values(tmp_path):
     assert construct_folder(tmp_path / "order.yaml", tmp_path / "constructed") == "done"
     assert construct_folder(tmp_path / "order.yaml", tmp_path / "constructed") == "up to date"
     read = read_constructed(tmp_path / "constructed")
-    values = construct(load_grammar(tmp_path / "order.yaml"))
+    values = made(ORDER)
     assert (read.x == values.x).all()
     assert (read.ceiling == values.ceiling).all()
     assert [d.subject for d in read.designs] == [d.subject for d in values.designs]

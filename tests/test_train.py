@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -100,36 +99,7 @@ def test_collapse_is_a_result(tmp_path, tiny_dataset):
 SLOW_NET = ["flatten", {"dense": {"units": 300, "activation": "relu"}}, {"dropout": 0.5}]
 
 
-def test_interrupted_training_resumes_and_ends_like_an_unbroken_one(tmp_path, tiny_dataset):
-    plan = {"epochs": 60, "patience": 60, "batch_size": 2}
-    net = architecture(tmp_path, SLOW_NET, training=plan)
-    program = (
-        "import sys; from seqgra.backends import loop; loop._CHECKPOINT_SECONDS = 0\n"
-        "from seqgra.cli import main; sys.exit(main(sys.argv[1:]))"
-    )
-    command = [sys.executable, "-c", program, "train", str(tiny_dataset), net, "--size", "500"]
-    command += ["--device", "cpu", "-o"]
-    broken, whole = tmp_path / "broken", tmp_path / "whole"
-    process = subprocess.Popen([*command, str(broken)], stderr=subprocess.PIPE, text=True)
-    while not list(broken.glob(".checkpoint-*[!l]")):
-        assert process.poll() is None, "ended before its first checkpoint"
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    assert process.wait() == 130 and "interrupted" in process.stderr.read()
-    assert read_run(broken) is None
-    resumed = subprocess.run([*command, str(broken)], capture_output=True, text=True, check=True)
-    assert "resuming" in resumed.stderr
-    subprocess.run([*command, str(whole)], capture_output=True, check=True)
-    for name in ("model.safetensors", "model.json"):
-        assert (broken / name).read_bytes() == (whole / name).read_bytes(), name
-    histories = []
-    for folder in (broken, whole):
-        with (folder / "history.csv").open() as stream:
-            histories.append([{**row, "seconds": ""} for row in csv.DictReader(stream)])
-    assert histories[0] == histories[1]
-    assert not list(broken.glob(".checkpoint*"))
-
-
+#: Ends a training in the third call of a function of the loop, `{dying}` before that.
 KILLED = """
 import os, sys
 from seqgra.backends import loop
@@ -140,36 +110,68 @@ def killed(*args):
     calls.append(1)
     if len(calls) == 3:
         {dying}
-        os.kill(os.getpid(), 9)
+        os.kill(os.getpid(), {signal})
     return real(*args)
 loop.{name} = killed
 sys.exit(main(sys.argv[1:]))
 """
 
 
+def short_training(folder, dataset):
+    """Return the command of a training of a few epochs, without its output folder."""
+    net = architecture(folder, SLOW_NET, training={"epochs": 4})
+    return ["train", str(dataset), net, "--size", "500", "--device", "cpu", "-o"]
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory, tiny_dataset):
+    """Return the folder of that training, never interrupted."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    assert main([*short_training(folder, tiny_dataset), str(folder / "whole")]) == 0
+    return folder / "whole"
+
+
+def history(folder):
+    with (folder / "history.csv").open() as stream:
+        return [{**row, "seconds": ""} for row in csv.DictReader(stream)]
+
+
 @pytest.mark.parametrize(
-    ("name", "dying"),
+    ("name", "dying", "number"),
     [
-        ("validation_row", "pass"),  # in the third epoch
-        (
-            "_write",
-            "open(str(args[0]) + '.partial', 'wb').write(args[1][:999])",
-        ),  # half a checkpoint
-        ("_write", "open(args[0], 'wb').write(args[1][:999])"),  # as if renaming were not atomic
+        ("validation_row", "pass", signal.SIGINT),
+        ("validation_row", "pass", signal.SIGKILL),
+        ("_write", "open(str(args[0]) + '.partial', 'wb').write(args[1][:999])", signal.SIGKILL),
+        ("_write", "open(args[0], 'wb').write(args[1][:999])", signal.SIGKILL),
     ],
-    ids=["within an epoch", "writing a checkpoint", "leaving half a checkpoint"],
+    ids=[
+        "interrupted in the third epoch",
+        "killed in the third epoch",
+        "killed while it writes a checkpoint",
+        "killed as if renaming were not atomic",
+    ],
 )
-def test_a_killed_training_ends_like_an_unbroken_one(tmp_path, tiny_dataset, name, dying):
-    net = architecture(tmp_path, SLOW_NET, training={"epochs": 4})
-    command = ["train", str(tiny_dataset), net, "--size", "500", "--device", "cpu", "-o"]
-    program = KILLED.format(name=name, dying=dying)
-    broken = [sys.executable, "-c", program, *command, str(tmp_path / "broken")]
-    assert subprocess.run(broken, check=False, capture_output=True).returncode == -signal.SIGKILL
-    assert read_run(tmp_path / "broken") is None
-    assert main([*command, str(tmp_path / "broken")]) == 0
-    assert main([*command, str(tmp_path / "whole")]) == 0
-    weights = [(tmp_path / f / "model.safetensors").read_bytes() for f in ("broken", "whole")]
-    assert weights[0] == weights[1] and not list((tmp_path / "broken").glob(".checkpoint*"))
+def test_a_broken_training_goes_on_and_ends_like_an_unbroken_one(
+    tmp_path, tiny_dataset, unbroken, name, dying, number, caplog
+):
+    command = [*short_training(tmp_path, tiny_dataset), str(tmp_path / "broken")]
+    program = KILLED.format(name=name, dying=dying, signal=int(number))
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *command], check=False, capture_output=True, text=True
+    )
+    if number == signal.SIGINT:
+        assert ended.returncode == 130 and "interrupted; the same command goes on" in ended.stderr
+    else:
+        assert ended.returncode == -number
+    assert read_run(tmp_path / "broken") is None and list(
+        (tmp_path / "broken").glob(".checkpoint-*[!l]")
+    )
+    assert main(command) == 0
+    assert name == "_write" or "resuming" in caplog.text
+    for file in ("model.safetensors", "model.json"):
+        assert (tmp_path / "broken" / file).read_bytes() == (unbroken / file).read_bytes(), file
+    assert history(tmp_path / "broken") == history(unbroken)
+    assert not list((tmp_path / "broken").glob(".checkpoint*"))
 
 
 CUSTOM = """
@@ -385,8 +387,8 @@ def test_no_flipped_bit_of_a_checkpoint_is_taken_over(tmp_path):
 
 
 def test_batches_of_one_example_train_too(tmp_path, tiny_dataset):
-    net = architecture(tmp_path, training={"epochs": 3, "batch_size": 1})
-    assert train(tiny_dataset, net, tmp_path / "m", size=500, seed=0, device="cpu") == "done"
+    net = architecture(tmp_path, training={"epochs": 1, "batch_size": 1})
+    assert train(tiny_dataset, net, tmp_path / "m", size=200, seed=0, device="cpu") == "done"
 
 
 def test_a_model_is_refused_data_of_another_window(tmp_path, tiny_dataset, tiny_grammar):

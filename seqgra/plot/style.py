@@ -19,6 +19,7 @@ from matplotlib.textpath import TextPath
 
 from seqgra.fingerprint import replacing
 from seqgra.plot.fonts import WHOLE, families
+from seqgra.stages import FIGURE_KINDS
 
 #: Hues of the roles of positions; no architecture is drawn in green or red.
 GRAMMAR, BACKGROUND, IGNORED = "#1a8a54", "#cb4335", "#8a8a8a"
@@ -261,10 +262,10 @@ def save(figure: Figure, stem: Path) -> None:
             engine.execute(figure)
         figure.set_layout_engine(None)
         _pin_labels(figure)
-    for kind, metadata in _NO_DATES.items():
+    for kind in FIGURE_KINDS:
         with replacing(stem.with_name(f"{stem.name}.{kind}")) as stream, styled():
             figure.savefig(
-                stream, format=kind, dpi=200, metadata=metadata, **_KEYWORDS.get(kind, {})
+                stream, format=kind, dpi=200, metadata=_NO_DATES[kind], **_KEYWORDS.get(kind, {})
             )
 
 

@@ -32,8 +32,9 @@ SUMMARIES = {
 }
 #: Files of a dataset; a regular expression without the closing parenthesis.
 DATASET_FILES = r"dataset\.json|(training|validation|test)\.((x|y|y_true)\.npy|elements\.parquet"
-#: Ends of the names of a figure's files.
-FIGURE = r"\.(svg|pdf|png)"
+#: Formats of every figure, and the ends of the names of its files.
+FIGURE_KINDS = ("svg", "pdf", "png")
+FIGURE = rf"\.({'|'.join(FIGURE_KINDS)})"
 
 
 @dataclass(frozen=True)
