@@ -10,7 +10,10 @@ import yaml
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from seqgra import cli
+from seqgra.architecture.load import load_architecture
+from seqgra.architecture.shapes import count_parameters
 from seqgra.describe import describe
+from seqgra.describe.network import network_rows
 from seqgra.describe.picture import rule_groups
 from seqgra.describe.positions import rows_of, seen_in_dataset, seen_in_simulation
 from seqgra.describe.rules import element_kind, place, rule_sections, setting, short
@@ -38,6 +41,7 @@ from seqgra.motif import (
 )
 from seqgra.plot.elements import Measure, logos, similarity_maps
 from seqgra.plot.grammar import rules_picture
+from seqgra.plot.network import network_figure
 from seqgra.plot.positions import Lane, bins, density, position_map
 from seqgra.yamlfile import validate
 
@@ -619,14 +623,57 @@ def test_a_dataset_is_described(tiny_dataset, tmp_path, capsys):
         (["TINY", "--dataset", "DATASET", "--examples", 701], "has 700 examples; 701 are wanted"),
         (["TINY", "--dataset", "nowhere"], "nowhere"),
         ([REPOSITORY / "tests" / "grammars" / "invalid" / "typo-in-key.yaml"], "did you mean"),
+        (
+            ["conv10w-fc5", "--examples", 3],
+            "--examples: is an option for grammars; this is an arch",
+        ),
+        ([VALID[0], "--window", 9], "--window: is an option for networks; this is a grammar"),
+        (["kmer-logistic-regression"], "is a baseline; only networks are described layer by layer"),
+        (["basset", "--window", 20], "layers[3].max-pool: is 3 wide, but only 2 positions"),
     ],
-    ids=["grammar", "another", "too-many", "no-dataset", "wrong-grammar"],
 )
 def test_wrong_input_is_told_in_one_line(tiny_dataset, capsys, arguments, message):
     names = {"DATASET": tiny_dataset, "TINY": tiny_dataset.parent / "tiny.yaml"}
     assert run("describe", *(names.get(word, word) for word in arguments)) == 2
     said = capsys.readouterr()
     assert message in said.err and len(said.err.splitlines()) == 1 and not said.out
+
+
+NETWORKS = sorted(
+    file.stem
+    for file in (REPOSITORY / "architectures").glob("*.yaml")
+    if "layers:" in file.read_text()
+)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_layers_of_a_network_add_up_to_its_parameters(name):
+    """What lies in a layer adds up to it, and the outermost ones to the whole."""
+    network = load_architecture(name)
+    rows = network_rows(network, "DNA", 1000, 2, name)
+    total = sum(row.cost.parameters for row in rows if row.depth == 0)
+    assert total == count_parameters(network, 4, 1000, 2)
+    assert rows[-1].shape == (2, 0) and rows[0].shape == (4, 1000)
+    for number, row in enumerate(rows):
+        inside = list(
+            itertools.takewhile(lambda other, d=row.depth: other.depth > d, rows[number + 1 :])
+        )
+        if not inside or row.kind in ("path", "repeat"):
+            continue
+        nearest = {min(r.depth for r in inside if r.kind != "path")}
+        held = sum(r.cost.parameters for r in inside if r.depth in nearest)
+        assert row.cost.parameters == held
+
+
+def test_a_network_is_described(tmp_path, capsys):
+    options = ["--window", 200, "--conditions", 3]
+    assert run("describe", "conv-transformer", *options, "-o", tmp_path / "net") == 0
+    said = capsys.readouterr().out
+    assert "| · · attention: heads 4, dropout 0.1 " in said and "200 letters, 3 conditions" in said
+    written = {f"network.{kind}" for kind in ("svg", "pdf", "png")} | {"description.md"}
+    assert {path.name for path in (tmp_path / "net").glob("[!.]*")} == written
+    rows = network_rows(load_architecture("legnet"), "DNA", 150, 2, "legnet")
+    assert not outside(network_figure(rows, "a title " * 20))
 
 
 def test_a_crowded_grammar_is_refused(tmp_path):

@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seqgra.alphabet import ALPHABETS
 from seqgra.cli.options import (
     Verbs,
     add_custom_code,
@@ -44,11 +45,12 @@ def add_tools(verbs: Verbs) -> None:
     add_output(parser, "FILE")
     add_library(parser)
     example = "seqgra describe mc2-dna150-order -o described/order"
-    summary = "describe a grammar in tables, numbers and pictures"
+    summary = "describe a grammar or a network in tables, numbers and pictures"
     parser = add_verb(verbs, "describe", _describe, summary, example)
     parser.add_argument(
-        "grammar",
-        help="YAML file, or the name of one in grammars/; or a folder made by seqgra ingest",
+        "what",
+        metavar="GRAMMAR|NETWORK",
+        help="YAML file, or the name of one in grammars/ or architectures/; or a folder of seqgra ingest",
     )
     add_library(parser)
     parser.add_argument(
@@ -77,6 +79,9 @@ def add_tools(verbs: Verbs) -> None:
         default=1000,
         help="examples to measure the ceiling of any classifier on; 0 leaves it out [1000]",
     )
+    parser.add_argument("--window", type=positive, help="of a network: letters of a sequence [150]")
+    parser.add_argument("--alphabet", choices=sorted(ALPHABETS), help="of a network [DNA]")
+    parser.add_argument("--conditions", type=positive, help="of a network: its outputs [2]")
     summary = "list grammars, architectures, attribution methods and backends"
     parser = add_verb(verbs, "list", _list, summary, "seqgra list")
     add_library(parser)
@@ -316,10 +321,13 @@ def _describe(options: argparse.Namespace) -> str:
     from seqgra.fingerprint import RUN_FILE
     from seqgra.grammar.load import find_grammar
 
-    if (folder := Path(options.grammar)).joinpath(RUN_FILE).is_file():
+    if (folder := Path(options.what)).joinpath(RUN_FILE).is_file():
         return _describe_real(folder, options.output)
+    if _is_network(options.what, options.library):
+        return _describe_network(options)
+    _refuse(options, ("window", "alphabet", "conditions"), "networks; this is a grammar")
     text = describe(
-        find_grammar(options.grammar, options.library),
+        find_grammar(options.what, options.library),
         options.output,
         dataset=options.dataset,
         examples=options.examples,
@@ -328,6 +336,46 @@ def _describe(options: argparse.Namespace) -> str:
     )
     print(text)
     return "done" if options.output else ""
+
+
+def _is_network(name: str, library: Path | None) -> bool:
+    """Whether a file or name is an architecture: it has layers, features or a module, and no elements."""
+    from seqgra.architecture.descriptor import looks_like_descriptor
+    from seqgra.library import ARCHITECTURES, GRAMMARS, find_named, library_folders
+    from seqgra.yamlfile import read_yaml
+
+    folders = library_folders(library)
+    if Path(name).is_file():
+        return bool(read_yaml(Path(name)).keys() & {"layers", "features", "module"})
+    if find_named(name, GRAMMARS, folders):
+        return False
+    return bool(find_named(name, ARCHITECTURES, folders)) or looks_like_descriptor(name)
+
+
+def _describe_network(options: argparse.Namespace) -> str:
+    from seqgra.architecture.load import load_architecture
+    from seqgra.describe.network import describe_network
+
+    _refuse(options, ("dataset", "examples"), "grammars; this is an architecture")
+    architecture = load_architecture(named_architecture(options.what, options.library))
+    print(
+        describe_network(
+            architecture,
+            options.what,
+            options.output,
+            alphabet=options.alphabet or "DNA",
+            window=options.window or 150,
+            outputs=options.conditions or 2,
+        ),
+        end="",
+    )
+    return "done" if options.output else ""
+
+
+def _refuse(options: argparse.Namespace, names: tuple[str, ...], words: str) -> None:
+    for name in names:
+        if getattr(options, name) is not None:
+            raise bad_input(f"--{name}", "", f"is an option for {words}")
 
 
 def _describe_real(folder: Path, output: Path | None) -> str:
