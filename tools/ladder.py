@@ -25,25 +25,26 @@ from scipy import stats
 
 from seqgra.compare.ranking import holm
 from seqgra.plot.style import FAINT, INK, PALE_TO_DARK, line_looks, new_figure, save, styled, wrap
+from seqgra.results import primary_property
 
 TOP = Path(__file__).parents[1]
 PAGE, KEPT, IMAGES = TOP / "docs/ladder.md", TOP / "docs/results/ladder", TOP / "docs/images/ladder"
 #: Between these lines of the page stands what is made.
 BEGIN, END = "<!-- made by tools/ladder.py -->", "<!-- end of what is made -->"
-#: The rules, lowest rung first, with the property of the probes that each is about.
-RULES = {
-    "motif": "vocabulary",
-    "affinity": "affinity",
-    "position": "position",
-    "orientation": "orientation",
-    "order": "order",
-    "near-far": "spacing",
-    "exact-gap": "spacing",
-    "helical": "spacing",
-    "and": "logic",
-    "xor": "logic",
-    "confounder": "confounder",
-}
+#: The rules, lowest rung first.
+RULES = (
+    "motif",
+    "affinity",
+    "position",
+    "orientation",
+    "order",
+    "near-far",
+    "exact-gap",
+    "helical",
+    "and",
+    "xor",
+    "confounder",
+)
 #: The architectures, as the columns of the figure have them; others follow by name.
 ORDER = (
     "pwm-logistic-regression",
@@ -94,7 +95,7 @@ def keep(results: Path, to: Path) -> Iterator[Path]:
         own = {name: table[table["grammar"] == grammar] for name, table in tables.items()}
         columns = ["label", "tau", "needed", "low", "high", "of", "reached", "curves", "smallest"]
         needed = own["needed"].query(f"version == 'typical' and tau == {TAU}")[columns]
-        _add(folder / "cells.csv", _cells(own, rule), "architecture")
+        _add(folder / "cells.csv", _cells(own), "architecture")
         _add(folder / "needed.csv", needed, "label")
         yield folder
 
@@ -108,7 +109,7 @@ def _add(file: Path, rows: pd.DataFrame, name: str) -> None:
     rows.to_csv(file, index=False, float_format="%.4g")
 
 
-def _cells(tables: dict[str, pd.DataFrame], rule: str) -> pd.DataFrame:
+def _cells(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return one row a cell: PR and ROC AUC, recovery as a share of the ceiling's, rule score, time."""
     key = ["architecture", "size", "data_seed"]
     cells = tables["status"].query("status != 'spared'")[[*key, "status"]].set_index(key)
@@ -117,7 +118,8 @@ def _cells(tables: dict[str, pd.DataFrame], rule: str) -> pd.DataFrame:
     recovery = tables["recovery"].query(
         f"method == '{_METHOD}' and metric == '{_METRIC}' and scope == 'macro'"
     )
-    probes = tables["probes"].query(f"level == 'summary' and property == '{RULES[rule]}'")
+    about = primary_property(tables["probes"].query("asked == 'asked'")["property"])
+    probes = tables["probes"].query(f"level == 'summary' and property == '{about}'")
     runs = tables["runs"].set_index(key)
     cells = cells.join(wide)
     cells["recovery"] = recovery.groupby(key)["rescaled"].mean()
