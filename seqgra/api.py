@@ -471,13 +471,13 @@ def probe(
         If the grammar is wrong, has no rules or too many outcomes, the model is of another grammar, or its
         logits are not finite.
     """
-    from seqgra.probe import Constructed, construct
+    from seqgra.probe import Constructed, construct, untrained_copies
     from seqgra.probe import probe as _probe
 
     _expect_model(model)
-    if isinstance(grammar, Constructed):
-        return _probe(model, grammar)
-    return _probe(model, construct(_as_grammar(grammar)[0], seed))
+    if not isinstance(grammar, Constructed):
+        grammar = construct(_as_grammar(grammar)[0], seed)
+    return _probe(model, grammar, untrained=untrained_copies(model))
 
 
 def report(parts: Sequence[Scores | pd.DataFrame], file: str | Path) -> None:

@@ -191,6 +191,7 @@ PROBE_COLUMNS = (
     *("property", "condition", "other", "rule", "subject", "level"),
     *("gap_low", "gap_high", "place", "sequences"),
     *("raw", "raw_low", "raw_high", "chance", "ceiling", "ceiling_low", "ceiling_high"),
+    *("untrained", "untrained_low", "untrained_high"),
     *("score", "low", "high", "reason", "asked", "full", "without", "shortcut"),
 )
 PROBE_TEXTS = frozenset({*PROBE_COLUMNS[:6], "place", "reason", "asked", "shortcut"})

@@ -25,6 +25,7 @@ from seqgra.probe import (
     probe,
     probe_folder,
     read_constructed,
+    untrained_copies,
 )
 from seqgra.probe.designs import BACKGROUNDS, Designer
 from seqgra.probe.measures import bootstrap_weights, estimate, weighted_mean
@@ -401,6 +402,41 @@ def test_untrained_networks_know_no_rule(made, text, name):
         found = summary(probe(Function(constructed, logits), constructed), name)
         assert len(found)
         assert (found["score"].isna() | (found["low"] <= 0) | (found["score"] < 0.02)).all()
+
+
+def test_untrained_copies_stand_beside_the_measures(made):
+    """A row each, of the first backgrounds; nothing is subtracted."""
+    constructed = made(POSITION)
+
+    def linear(seed):
+        weights = np.random.default_rng(seed).normal(size=(60, 2))
+        return Function(constructed, lambda x: x.astype(float) @ weights)
+
+    copies = [linear(seed) for seed in range(5)]
+    table = probe(linear(9), constructed, untrained=copies)
+    without = probe(linear(9), constructed)
+    columns = ["untrained", "untrained_low", "untrained_high"]
+    pd.testing.assert_frame_equal(table.drop(columns=columns), without.drop(columns=columns))
+    assert without[columns].isna().all(axis=None)
+    held = next(d for d in constructed.designs if d.property == "vocabulary").cells[0].arms
+    areas = []
+    for copy in copies:
+        values = [copy.logits(constructed.x[rows[:40]]) for rows in held.values()]
+        evidence = [(v[:, 0] - v.mean(axis=1)) for v in values]
+        areas.append((evidence[0][:, None] > evidence[1]).mean())
+    own = summary(table, "vocabulary").iloc[0]
+    assert own[columns].tolist() == pytest.approx([np.mean(areas), min(areas), max(areas)])
+    graded = table[table["property"] != "shift"]  # a share of accuracy, of which they have none
+    assert graded["untrained"].notna().all()
+    curve = graded[(graded["property"] == "position") & (graded["sequences"] == 100)]
+    assert (curve["untrained"].abs() < 0.99).all()  # sorted by the posterior's curve, not their own
+
+
+def test_copies_are_of_networks_alone_and_differ(tmp_path):
+    data = sg.simulate(grammar_of(MOTIF, tmp_path), size=200, seed=0)
+    words = sg.train(data, "kmer-logistic-regression", seed=0)
+    assert untrained_copies(words) == []
+    assert untrained_copies(sg.wrap(lambda x: np.zeros((len(x), 2)), data)) == []
 
 
 def test_who_knows_the_motifs_alone_knows_no_order_and_no_spacing(made):

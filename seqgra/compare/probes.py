@@ -194,8 +194,8 @@ def rule_scores(probes: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a (grammar, label, size, rule, gap, place): raw, chance and ceiling, means over models;
-        asked and reason; and what `over_seeds` gives, NaN where nothing is graded.
+        One row a (grammar, label, size, rule, gap, place): raw, chance, ceiling and untrained, means over
+        models; asked and reason; and what `over_seeds` gives, NaN where nothing is graded.
     """
     shown = probes[probes["level"] != "curve"]
     names = [*_CURVE, *_RULE, "level", "gap_low", "gap_high", "place"]
@@ -203,6 +203,7 @@ def rule_scores(probes: pd.DataFrame) -> pd.DataFrame:
         raw=("raw", "mean"),
         chance=("chance", "mean"),
         ceiling=("ceiling", "mean"),
+        untrained=("untrained", "mean"),
         asked=("asked", "first"),
         reason=("reason", "first"),
     )

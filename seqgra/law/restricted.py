@@ -345,13 +345,17 @@ class _Regression:
 
     def __call__(self, train: np.ndarray, others: np.ndarray) -> np.ndarray:
         from sklearn.linear_model import LogisticRegression
+        from threadpoolctl import threadpool_limits
 
         odds = np.zeros((len(others), self.truth.shape[1]))
         for condition in range(self.truth.shape[1] if self.features.shape[1] else 0):
             labels = self.truth[train, condition]
             if labels.any() and not labels.all():
                 model = LogisticRegression(C=self.strength, max_iter=1000)
-                model.fit(self.features[train], labels)
+                with threadpool_limits(
+                    1
+                ):  # products this small wait for threads far longer than they take
+                    model.fit(self.features[train], labels)
                 odds[:, condition] = model.decision_function(self.features[others])
         return odds
 

@@ -7,7 +7,7 @@ scores a model on them. Only logits are used, so every kind of model is probed a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,10 +31,17 @@ from seqgra.grammar.load import find_grammar, grammar_fingerprint, load_grammar
 from seqgra.grammar.schema import Grammar
 from seqgra.law.posterior import compile_posterior
 from seqgra.markers import require_unchanged
-from seqgra.model import MULTI_LABEL, open_model
+from seqgra.model import MULTI_LABEL, AbstractModel, NotDefined, open_model
 from seqgra.probe.asked import TESTABLE, Asked, asked_of
 from seqgra.probe.designs import Cell, Design, Designer, asked_about
-from seqgra.probe.measures import NOTHING, Line, Logits, bootstrap_weights, score_design
+from seqgra.probe.measures import (
+    NOTHING,
+    Line,
+    Logits,
+    bootstrap_weights,
+    score_design,
+    untrained_measures,
+)
 from seqgra.results import PROBE_COLUMNS, PROBES_FILE, primary_property
 from seqgra.streams import STREAM_VERSION
 from seqgra.textfile import harmless_table
@@ -42,6 +49,8 @@ from seqgra.textfile import harmless_table
 _SEQUENCES, _CEILING, _DESIGNS = ("sequences.npy", "ceiling.npy", "designs.json")
 _NOT_ASKED = "not asked"
 _BATCH = 4096
+#: Untrained copies that a network's measures stand beside, and the backgrounds that they see.
+COPIES, _BACKGROUNDS_OF_COPIES = 5, 40
 #: Sequences on which it is tried whether the posterior is exact.
 _TRIED = 8
 
@@ -156,7 +165,12 @@ def construct(grammar: Grammar, seed: int = 0, set_name: str = "test") -> Constr
     )
 
 
-def probe(model: Predicts, constructed: Constructed, source: Path | str = "model") -> pd.DataFrame:
+def probe(
+    model: Predicts,
+    constructed: Constructed,
+    source: Path | str = "model",
+    untrained: Sequence[Predicts] = (),
+) -> pd.DataFrame:
     """Return what constructed sequences say about a model.
 
     Parameters
@@ -167,6 +181,9 @@ def probe(model: Predicts, constructed: Constructed, source: Path | str = "model
         From `construct`.
     source
         Names the model in errors.
+    untrained
+        Copies of the model that are not trained, whose measures on a fifth of the sequences stand beside its
+        own; see `untrained_copies`.
 
     Returns
     -------
@@ -187,11 +204,49 @@ def probe(model: Predicts, constructed: Constructed, source: Path | str = "model
         if own != other:
             message = f"of the model: {own}; of the grammar: {other}; give the model's own grammar"
             raise bad_input(source, name, message)
-    parts = []
-    for first in range(0, len(constructed.x), _BATCH):
-        x = constructed.x[first : first + _BATCH]
-        parts.append(np.asarray(model.logits(x), np.float64))
-        shape = (len(x), len(constructed.conditions))
+    values = _finite_logits(model, constructed.x, len(constructed.conditions), source)
+    multi_label = constructed.task == MULTI_LABEL
+    own, best = Logits(values, multi_label), Logits(constructed.ceiling, multi_label)
+    weights = bootstrap_weights(constructed.seed)
+    names = constructed.conditions
+    lines = [
+        line
+        for design in constructed.designs
+        for line in score_design(design, names, own, best, weights)
+    ]
+    if untrained:
+        copies = [
+            Logits(values, multi_label) for values in _logits_of_copies(untrained, constructed)
+        ]
+        measures = [
+            measure
+            for design in constructed.designs
+            for measure in untrained_measures(design, names, copies, best, _BACKGROUNDS_OF_COPIES)
+        ]
+        lines = [
+            line._replace(untrained=measure) for line, measure in zip(lines, measures, strict=True)
+        ]
+    if constructed.kind != "exact":
+        reason = f"the posterior of this grammar is an {constructed.kind}"
+        lines = [line._replace(ceiling=NOTHING, score=NOTHING, reason=reason) for line in lines]
+    return pd.DataFrame([_row(line, constructed) for line in lines], columns=list(PROBE_COLUMNS))
+
+
+def _finite_logits(
+    model: Predicts, x: np.ndarray, conditions: int, source: Path | str
+) -> np.ndarray:
+    """Return float64 (N, C) logits of letter codes, uint8 (N, L).
+
+    Raises
+    ------
+    CannotProbe
+        If they have another shape or are not finite.
+    """
+    parts = [np.zeros((0, conditions))]
+    for first in range(0, len(x), _BATCH):
+        codes = x[first : first + _BATCH]
+        parts.append(np.asarray(model.logits(codes), np.float64))
+        shape = (len(codes), conditions)
         if parts[-1].shape != shape:
             message = f"have shape {parts[-1].shape}; expected {shape}: sequences, conditions"
             raise CannotProbe(Problem(str(source), "logits", message))
@@ -199,18 +254,41 @@ def probe(model: Predicts, constructed: Constructed, source: Path | str = "model
     if not np.isfinite(values).all():
         message = "are not finite for every sequence; train it again"
         raise CannotProbe(Problem(str(source), "logits", message))
-    multi_label = constructed.task == MULTI_LABEL
-    own, best = Logits(values, multi_label), Logits(constructed.ceiling, multi_label)
-    weights = bootstrap_weights(constructed.seed)
-    lines = [
-        line
+    return values
+
+
+def _logits_of_copies(copies: Sequence[Predicts], constructed: Constructed) -> Iterator[np.ndarray]:
+    """Yield logits (M, C) of each copy, NaN where a row has none of the backgrounds that copies see."""
+    arms = (
+        rows
         for design in constructed.designs
-        for line in score_design(design, constructed.conditions, own, best, weights)
-    ]
-    if constructed.kind != "exact":
-        reason = f"the posterior of this grammar is an {constructed.kind}"
-        lines = [line._replace(ceiling=NOTHING, score=NOTHING, reason=reason) for line in lines]
-    return pd.DataFrame([_row(line, constructed) for line in lines], columns=list(PROBE_COLUMNS))
+        for cell in design.cells
+        for rows in cell.arms.values()
+    )
+    rows = np.unique(np.concatenate([own[:_BACKGROUNDS_OF_COPIES] for own in arms]))
+    x, conditions = constructed.x[rows], len(constructed.conditions)
+    for copy in copies:
+        values = np.full((len(constructed.x), conditions), np.nan)
+        values[rows] = _finite_logits(copy, x, conditions, "an untrained copy")
+        yield values
+
+
+def untrained_copies(model: AbstractModel, device: str = "auto") -> list[AbstractModel]:
+    """Return `COPIES` networks like a model, not trained; none of a model that is no network.
+
+    Parameters
+    ----------
+    model
+        Any; copies of Keras models are of PyTorch, whose initial weights are the same.
+    device
+        Where they run.
+    """
+    from seqgra.attribute.null import untrained
+
+    try:
+        return [untrained(model, device, seed) for seed in range(COPIES)]
+    except NotDefined:
+        return []
 
 
 def _row(line: Line, constructed: Constructed) -> tuple[object, ...]:
@@ -223,7 +301,7 @@ def _row(line: Line, constructed: Constructed) -> tuple[object, ...]:
     )
     about = (design.property, condition, other, design.rule, design.subject, line.level)
     where = (*(line.gap or (None, None)), line.place, line.sequences)
-    measured = (*line.raw, line.chance, *line.ceiling, *line.score, line.reason)
+    measured = (*line.raw, line.chance, *line.ceiling, *line.untrained, *line.score, line.reason)
     return (*about, *where, *measured, *shortcut)
 
 
@@ -407,7 +485,7 @@ def probe_folder(
             return Outcome({"reason": run.get("reason", ""), "least": "diverged"}, "diverged")
         opened = open_model(model, run, None, device)
         try:
-            table = probe(opened, sequences(), model)
+            table = probe(opened, sequences(), model, untrained_copies(opened, device))
         except CannotProbe as error:
             facts = {"reason": str(error), "least": f"skipped: {error}"}
             return Outcome(facts, "skipped")

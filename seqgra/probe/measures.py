@@ -69,6 +69,8 @@ class Line(NamedTuple):
         (raw - chance) / (ceiling - chance), clipped to at most 1 and at least 0; NaN where it is not graded.
     reason
         Why it is not graded, else empty.
+    untrained
+        The measure of untrained copies of the model: mean, least and most.
     """
 
     design: Design
@@ -81,6 +83,7 @@ class Line(NamedTuple):
     chance: float
     score: Estimate
     reason: str
+    untrained: Estimate = NOTHING
 
 
 class Logits(NamedTuple):
@@ -141,8 +144,10 @@ def weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def estimate(draws: np.ndarray) -> Estimate:
-    """Return the first value and the 2.5 and 97.5 % quantiles of the others."""
+    """Return the first value and the 2.5 and 97.5 % quantiles of the others; NaN where there is none."""
     rest = draws[1:]
+    if len(draws) == 1:
+        return Estimate(float(draws[0]), float("nan"), float("nan"))
     if not np.isfinite(rest).all():
         rest = rest[np.isfinite(rest)]
     if not np.isfinite(draws[0]) or not rest.size:
@@ -313,6 +318,41 @@ def score_design(
     if len(raws) == 1:
         return [lines[0]._replace(level="summary")]
     return [*lines, _least_line(design, raws)]
+
+
+def untrained_measures(
+    design: Design,
+    names: Sequence[str],
+    copies: Sequence[Logits],
+    ceiling: Logits,
+    backgrounds: int,
+) -> list[Estimate]:
+    """Return the measure of untrained models for each line of a design: mean, least and most.
+
+    Parameters
+    ----------
+    design, names, ceiling
+        As of `score_design`.
+    copies
+        Logits of each; those of backgrounds from `backgrounds` on are not used.
+    backgrounds
+        How many are.
+    """
+    cells = [
+        cell._replace(arms={arm: rows[:backgrounds] for arm, rows in cell.arms.items()})
+        for cell in design.cells
+    ]
+    fewer = replace(design, cells=tuple(cells))
+    once = np.ones((1, BACKGROUNDS), np.float32)
+    with np.errstate(all="ignore"):  # shares of what untrained models do not know
+        raw = np.array(
+            [
+                [line.raw.value for line in score_design(fewer, names, own, ceiling, once)]
+                for own in copies
+            ]
+        )
+    raw[~np.isfinite(raw)] = np.nan
+    return [Estimate(*map(float, (own.mean(), own.min(), own.max()))) for own in raw.T]
 
 
 def _line(

@@ -238,7 +238,7 @@ def _table(rules: pd.DataFrame) -> Table:
     shown = rules[(rules["level"] == "summary") & rules["property"].isin(list(WORDS))]
     shown = shown[shown["size"] == shown.groupby("grammar")["size"].transform("max")]
     heads = ["grammar", "architecture", "property", "rule", "subject", "asked", "reason"]
-    heads += ["measure", "chance", "posterior", "score", "interval or range", "models"]
+    heads += ["measure", "chance", "untrained", "posterior", "score", "interval or range", "models"]
     records: list[dict[str, Any]] = shown.to_dict("records")  # type: ignore[assignment]
     rows = [
         Row(
@@ -246,7 +246,10 @@ def _table(rules: pd.DataFrame) -> Table:
                 *(str(row[n]) for n in ("grammar", "label", "property", "rule", "subject")),
                 str(row["asked"]),
                 str(row["reason"]),
-                *(number(row[n], ".2f") for n in ("raw", "chance", "ceiling", "score")),
+                *(
+                    number(row[n], ".2f")
+                    for n in ("raw", "chance", "untrained", "ceiling", "score")
+                ),
                 _ends(row),
                 str(row["models"]),
             ],
