@@ -1,5 +1,6 @@
 """The package without its checkout: a wheel, installed beside the libraries, in an empty folder."""
 
+import json
 import os
 import re
 import shutil
@@ -9,6 +10,8 @@ import sysconfig
 import textwrap
 import zipfile
 from pathlib import Path
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import numpy as np
 import pandas as pd
@@ -16,7 +19,7 @@ import pytest
 
 from seqgra.cli import main
 from seqgra.library import SHIPPED
-from seqgra.project import FILES
+from seqgra.project import _SCHEMA, FILES
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -158,6 +161,11 @@ def test_a_project_holds_the_profiles_and_a_valid_config(tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     assert main(["init", "p"]) == 0
     written = {str(f.relative_to("p")): f.read_text() for f in Path("p").rglob("*") if f.is_file()}
+    first, _, rest = written["config/config.yaml"].partition("\n")
+    assert json.loads(Path(url2pathname(urlparse(first.partition("=")[2]).path)).read_text())[
+        "title"
+    ].endswith("grid")
+    written["config/config.yaml"] = f"# yaml-language-server: $schema={_SCHEMA}\n{rest}"
     assert written == {name: source.read_text() for name, source in FILES.items()}
     monkeypatch.chdir("p")
     assert main(["check", "config/config.yaml"]) == 0

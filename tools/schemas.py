@@ -1,16 +1,12 @@
-"""Write JSON Schemas of grammar, architecture and config files, by which editors complete and check keys.
-
-python tools/schemas.py           write seqgra/schemas/*.json
-python tools/schemas.py --check   only say which of them are not what would be written
+"""JSON Schemas of grammar, architecture and config files, by which editors complete and check keys.
 
 They are those of the models that read the files, in the forms that people write: short layers, names for
-mappings. An editor finds them by the first line of every shipped file.
+mappings. An editor finds them by the first line of every shipped file. generate.py writes them.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -101,29 +97,11 @@ def _any_layer(models: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [{"enum": words}, mapping]}
 
 
-def schemas() -> dict[str, str]:
-    """Return the text of every schema by the name of its file."""
+def files() -> dict[Path, str]:
+    """Return the files of the schemas, and their texts."""
     made = {
         "grammar.json": schema_of(Grammar, "seqgra: a grammar"),
         "architecture.json": schema_of(Architecture, "seqgra: an architecture"),
         "config.json": schema_of(GridConfig, "seqgra: the config of a grid"),
     }
-    return {name: json.dumps(schema, indent=1) + "\n" for name, schema in made.items()}
-
-
-def main() -> int:
-    """Write what is not as it should be, or only say so."""
-    other = []
-    for name, text in schemas().items():
-        file = FOLDER / name
-        if not file.exists() or file.read_text() != text:
-            other.append(name)
-            if "--check" not in sys.argv:
-                FOLDER.mkdir(exist_ok=True)
-                file.write_text(text)
-    print(f"{', '.join(other) or 'nothing'} {'differs' if '--check' in sys.argv else 'written'}")
-    return int(bool(other) and "--check" in sys.argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return {FOLDER / name: json.dumps(schema, indent=1) + "\n" for name, schema in made.items()}

@@ -1,12 +1,7 @@
-"""Write the reference tables of the documentation from the declarations of options and keys.
-
-python tools/tables.py           write docs/commands.md and the keys of config/README.md
-python tools/tables.py --check   only say which of them are not what would be written
-"""
+"""The reference tables of the documentation, from the declarations of options and keys (see generate.py)."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import UnionType
@@ -27,10 +22,10 @@ from seqgra.stages.options import (
 TOP = Path(__file__).parents[1]
 COMMANDS, KEYS = TOP / "docs/commands.md", TOP / "config/README.md"
 #: Between these lines of `KEYS` stands a table.
-BEGIN, END = "<!-- made by tools/tables.py -->", "<!-- end of what is made -->"
+BEGIN, END = "<!-- made by tools/generate.py -->", "<!-- end of what is made -->"
 _HEAD = """# Stages: commands and options
 
-Made by `python tools/tables.py` from the declarations in `seqgra/stages/`; `seqgra STAGE --help` says the
+Made by `python tools/generate.py` from the declarations in `seqgra/stages/`; `seqgra STAGE --help` says the
 same. Every stage writes a folder, named by `-o`, and skips what is up to date. All take `--batch FILE`, which
 runs the stage once a line of FILE, and with it `--done FILE`, which gets what was made once all is done.
 Stages that take a grammar or an architecture look for names in the folder of `--library` first.
@@ -178,19 +173,3 @@ def files() -> dict[Path, str]:
     before, _, rest = KEYS.read_text().partition(f"{BEGIN}\n")
     after = rest.partition(f"{END}\n")[2]
     return {COMMANDS: commands(), KEYS: f"{before}{BEGIN}\n\n{keys()}\n\n{END}\n{after}"}
-
-
-def main() -> int:
-    """Write the files, or with ``--check`` name those that differ and return 1."""
-    differing = [
-        file for file, text in files().items() if not file.exists() or file.read_text() != text
-    ]
-    for file in differing:
-        sys.stdout.write(f"{file.relative_to(TOP)}\n")
-        if "--check" not in sys.argv:
-            file.write_text(files()[file])
-    return int(bool(differing) and "--check" in sys.argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -17,6 +17,8 @@ FILES = {
     "profiles/default/config.yaml": SHIPPED / "workflow" / "profiles" / "default" / "config.yaml",
     "slurm/config.yaml": SHIPPED / "workflow" / "profiles" / "slurm" / "config.yaml",
 }
+#: Where the template, which lies in the package, names the schema of a config.
+_SCHEMA = "../../../schemas/config.json"
 
 
 def make_project(folder: Path) -> None:
@@ -40,4 +42,10 @@ def make_project(folder: Path) -> None:
         message = f"cannot be made ({error.strerror}); give another folder"
         raise bad_input(folder, "", message) from None
     for name, source in FILES.items():
-        write_atomically(folder / name, source.read_text(encoding="utf-8"))
+        text = source.read_text(encoding="utf-8")
+        write_atomically(folder / name, text.replace(_SCHEMA, _installed_schema()))
+
+
+def _installed_schema() -> str:
+    """Return where an editor finds the schema of a config, from wherever the project lies."""
+    return (_TEMPLATE.parents[1] / "schemas" / "config.json").as_uri()
