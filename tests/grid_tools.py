@@ -200,12 +200,12 @@ def nouns(grid):
     largest = split_size(max(grid.config.sizes))
     asked = {grid.test_set(name): {"test": grid.test_examples(name)} for name in grid.sources}
     for cell in set(grid.cells) - spared:
-        folders |= {grid.noun("models", cell), grid.noun("scores", cell)}
+        folders |= {grid.result("models", cell), grid.result("scores", cell)}
         folders |= {
-            grid.noun("attributions", cell) / m.name for m in grid.config.attribution.methods
+            grid.result("attributions", cell) / m.name for m in grid.config.attribution.methods
         }
         if grid.probed(cell):
-            folders |= {grid.noun("probes", cell), grid.constructed(cell.grammar)}
+            folders |= {grid.result("probes", cell), grid.constructed(cell.grammar)}
         if cell.data_seed:
             wanted = {name: largest[name] for name in ("training", "validation")}
             asked[grid.dataset(cell.grammar, cell.data_seed)] = wanted

@@ -71,14 +71,16 @@ def unlike(grid):
     expected, found = Expected(grid), set()
     for cell in grid.cells:
         wanted = expected.inputs(cell)
-        model, scores = (read_run(grid.noun(kind, cell))["inputs"] for kind in ("models", "scores"))
+        model, scores = (
+            read_run(grid.result(kind, cell))["inputs"] for kind in ("models", "scores")
+        )
         seen = {"dataset": model["dataset"], "architecture": model["architecture"]}
         seen["test"], seen["constructed"] = scores["dataset"], ""
         if grid.probed(cell):
-            seen["constructed"] = read_run(grid.noun("probes", cell))["inputs"]["constructed"]
+            seen["constructed"] = read_run(grid.result("probes", cell))["inputs"]["constructed"]
         options = expected.options(cell)
         for role, kind in (("model", "models"), ("scores", "scores")):
-            if read_run(grid.noun(kind, cell))["options"] != getattr(options, role):
+            if read_run(grid.result(kind, cell))["options"] != getattr(options, role):
                 found.add((cell.grammar, cell.architecture, f"options of {role}"))
         told = {
             role: fingerprint for role, fingerprint in zip(seen, wanted, strict=True) if fingerprint

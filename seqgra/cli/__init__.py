@@ -20,7 +20,7 @@ from seqgra.cli.tools import add_tools
 from seqgra.errors import SeqgraError, out_of_memory
 from seqgra.stages import SUMMARIES
 
-#: System errors that the user can mend; they end like wrong input, in one line.
+#: System errors that the user can fix; they end like wrong input, in one line.
 _USERS_ERRORS = (
     errno.ENOSPC,
     errno.EDQUOT,
@@ -130,7 +130,7 @@ def _silence(stream: TextIO) -> None:
 
 
 def _batch(parser: argparse.ArgumentParser, given: list[str]) -> int:
-    """Run a verb once a line of a file; go on after a failure and return 1 at the end.
+    """Run a command once a line of a file; go on after a failure and return 1 at the end.
 
     Options beside --batch hold for every line; a line's own options win.
     """

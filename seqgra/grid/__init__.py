@@ -44,7 +44,7 @@ class Cell(NamedTuple):
 
     @property
     def path(self) -> str:
-        """Its place below the folder of a kind of noun; the exact posterior has one a grammar."""
+        """Its place below the folder of a kind of results; the exact posterior has one a grammar."""
         if self.backend == EXACT:
             return f"{self.grammar}/{self.architecture}"
         seeds = f"s{self.data_seed}-m{self.model_seed}"
@@ -141,23 +141,28 @@ class Grid:
     @cached_property
     def resolved(self) -> Resolved:
         """The fingerprints of its grammars, datasets and architectures."""
-        return Resolved(self.file, self.sources, self.architectures, self.config.backends)
+        return Resolved(self.file, self.sources, self.architectures)
 
     def tuned(self, architecture: str) -> bool:
-        """Tell whether an architecture's optimiser is chosen before it is trained."""
+        """Return whether an architecture's optimiser is chosen before it is trained."""
         network = isinstance(self.architectures[architecture], Network)
         return network and self.config.tune is not None
 
     def probed(self, cell: Cell) -> bool:
-        """Tell whether a cell's model is probed: the exact posterior is its own ceiling."""
+        """Return whether a cell's model is probed: the exact posterior is its own ceiling."""
         plan = self.config.probe
         if plan is None or cell.backend == EXACT or not self.sources[cell.grammar].simulated:
             return False
         sizes = self.config.sizes if plan.sizes == "all" else plan.sizes
         return cell.size in (sizes or (max(self.config.sizes),))
 
+    @cached_property
+    def probed_grammars(self) -> frozenset[str]:
+        """The grammars some of whose models are probed."""
+        return frozenset(cell.grammar for cell in self.cells if self.probed(cell))
+
     def explained(self, cell: Cell) -> bool:
-        """Tell whether a cell's model is explained: one of a size that the config names, if it does."""
+        """Return whether a cell's model is explained: one of a size that the config names, if it does."""
         sizes = self.config.attribution.sizes
         if sizes is None or cell.backend == EXACT or cell.size in sizes:
             return True
@@ -238,7 +243,7 @@ class Grid:
             minutes = 0.0
             for _, same_size in itertools.groupby(cells, lambda cell: cell.size):
                 more = list(same_size)
-                further = len(more) * self.estimate("train", more[0]).seconds / 60
+                further = len(more) * self.training_cost(more[0]).seconds / 60
                 alone = self.config.adaptive is not None  # which sizes follow is not known yet
                 too_long = alone or minutes + further > self.config.pack.minutes_per_job
                 if held and (too_long or len(held) + len(more) > _MOST_LINES):
@@ -254,23 +259,20 @@ class Grid:
         """After how many rounds of planning and running every bisection of an adaptive grid is done."""
         return 1 + math.ceil(math.log2(len(self.config.sizes)))
 
-    def estimate(self, stage: str, cell: Cell) -> cost.Cost:
-        """Estimate what a stage of a cell takes on one CPU core."""
+    def training_cost(self, cell: Cell) -> cost.Cost:
+        """Estimate what the training of a cell takes on one CPU core."""
         architecture, grammar = self.architectures[cell.architecture], self.grammars[cell.grammar]
         network = self.network_sizes[cell.grammar, cell.architecture]
-        if stage == "train":
-            compiled = self._compiled(cell)
-            return cost.training(architecture, grammar, cell.size, network, compiled=compiled)
-        if stage == "tune":
-            plan = self.config.tune
-            assert isinstance(architecture, Network) and plan is not None
-            compiled = self._compiled(cell)
-            return cost.tuning(architecture, grammar, cell.size, plan, network, compiled)
-        if stage == "probe":
-            return cost.probing(architecture, grammar, network)
-        if stage == "evaluate":
-            return cost.evaluation(architecture, grammar, self.test_examples(cell.grammar), network)
-        return cost.attribution(architecture, grammar, self.config.attribution, network)
+        compiled = self._compiled(cell)
+        return cost.training(architecture, grammar, cell.size, network, compiled=compiled)
+
+    def tuning_cost(self, cell: Cell) -> cost.Cost:
+        """Estimate what the tuning of a cell takes on one CPU core."""
+        architecture, grammar = self.architectures[cell.architecture], self.grammars[cell.grammar]
+        network, plan = self.network_sizes[cell.grammar, cell.architecture], self.config.tune
+        assert isinstance(architecture, Network) and plan is not None
+        compiled = self._compiled(cell)
+        return cost.tuning(architecture, grammar, cell.size, plan, network, compiled)
 
     def _compiled(self, cell: Cell) -> bool:
         """Whether the compiled engine trains a cell, with the optimiser that its architecture names."""
@@ -306,8 +308,8 @@ class Grid:
             return str(self.folder / "architectures" / f"{architecture}.yaml")
         return self.architecture_base(architecture)
 
-    def noun(self, kind: str, cell: Cell) -> Path:
-        """Return the folder of a cell's noun; `kind` is models, scores, attributions or probes."""
+    def result(self, kind: str, cell: Cell) -> Path:
+        """Return the folder of a cell's result; `kind` is models, scores, attributions or probes."""
         return Path(f"{self.folder}/{kind}/{cell.path}")
 
     def variant_changes(self, kind: str, name: str) -> str:

@@ -131,7 +131,7 @@ def _group(cell: Cell) -> Group:
 
 def _listed(grid: Grid, cell: Cell) -> Listed:
     """Return a cell as compare knows it, without attributions, which decide nothing here."""
-    folders = (grid.noun("models", cell), grid.noun("scores", cell))
+    folders = (grid.result("models", cell), grid.result("scores", cell))
     return Listed(*cell, *folders, (), grid.test_set(cell.grammar))
 
 

@@ -14,12 +14,12 @@ import yaml
 from seqgra import markers
 from seqgra.fingerprint import write_atomically
 from seqgra.grid import Grid, commands
-from seqgra.grid.jobs import names
 from seqgra.grid.sources import Simulated
+from seqgra.grid.stages import GRID_STAGES, GridStage
 from seqgra.grid.variants import architecture_text, grammar_text
 
-#: Stages that have a job for each pack, in their order.
-PACK_STAGES = ("tune", "train", "evaluate", "attribute", "probe")
+#: What rounds of planning read.
+_PLANNED_BY = "evaluate"
 
 
 class Job(NamedTuple):
@@ -75,7 +75,7 @@ class Batches:
         return list(markers.earlier("\n".join(self._after(job))))
 
     def stale(self, job: Job) -> bool:
-        """Tell whether a job has to run.
+        """Return whether a job has to run.
 
         It has where its marker is missing, or was made from another batch or other earlier markers; where a
         file that it reads is not what would be written now; and where an earlier job has to run.
@@ -105,9 +105,9 @@ class Batches:
     def jobs(self) -> dict[str, Job]:
         """All jobs, by their markers."""
         grid = self._grid
-        found = [Job(source.maker, name) for name, source in grid.sources.items()]
-        found += [Job("construct", name) for name in names(grid, "construct")]
-        found += [Job(stage, pack) for stage in PACK_STAGES for pack in names(grid, stage)]
+        found = [
+            Job(stage.name, name) for stage in GRID_STAGES.values() for name in stage.jobs(grid)
+        ]
         found += [Job("next", str(number)) for number in self.rounds]
         return {self.marker(job): job for job in [*found, Job("compare")]}
 
@@ -131,42 +131,48 @@ class Batches:
 
     def _after(self, job: Job) -> Iterator[str]:
         """Yield the lines of a batch that name what its job waits for."""
-        stage, name, after = job.stage, job.name, markers.after
-        if stage in ("tune", "train"):
-            source = name.split("/")[0]
-            yield after(self.marker(Job(self._grid.sources[source].maker, source)))
-        if stage == "train" and self._grid.tuned(name.split("/")[1]):
-            yield after(self.marker(Job("tune", name)))
-        if stage in ("evaluate", "attribute", "probe"):
-            yield after(self.marker(Job("train", name)))
-        if stage == "probe":
-            yield after(self.marker(Job("construct", name.split("/")[0])))
-        if stage not in ("next", "compare"):
+        if job.stage in ("next", "compare"):
+            yield from self._after_all(job)
             return
-        rounds = self.rounds if stage == "compare" else self.rounds[: int(name)]
+        for name in GRID_STAGES[job.stage].after:
+            earlier = GRID_STAGES[name]
+            if earlier.has_job(self._grid, job.name):
+                yield markers.after(self.marker(Job(name, earlier.job_of(job.name))))
+
+    def _after_all(self, job: Job) -> Iterator[str]:
+        """Yield the same lines for a job that looks at the whole grid: stages that none other waits for."""
+        rounds = self.rounds if job.stage == "compare" else self.rounds[: int(job.name)]
         if rounds:
-            yield after(self.marker(Job("next", str(rounds[-1]))))
-        for made in ("evaluate", "attribute", "probe")[: 1 if stage == "next" else 3]:
-            packs = names(self._grid, made)
+            yield markers.after(self.marker(Job("next", str(rounds[-1]))))
+        waited_for = {name for stage in GRID_STAGES.values() for name in stage.after}
+        for name, stage in GRID_STAGES.items():
+            if name in waited_for or (job.stage == "next" and name != _PLANNED_BY):
+                continue
+            packs = stage.jobs(self._grid)
             if rounds and len(packs) == len(self._grid.packs):
-                yield after(self.marker(Job(made, "*")), self.packs_of(rounds[-1]))
-            elif stage == "compare":  # an adaptive grid always runs the largest size
-                yield from (after(self.marker(Job(made, pack))) for pack in packs)
+                yield markers.after(self.marker(Job(name, "*")), self.packs_of(rounds[-1]))
+            elif job.stage == "compare":  # an adaptive grid always runs the largest size
+                yield from (markers.after(self.marker(Job(name, pack))) for pack in packs)
 
     def _files(self, job: Job) -> Iterator[tuple[Path, str]]:
         """Yield the files that are written for a job, and their texts: its batch; a variant or the config."""
         yield Path(self.marker(job)).with_suffix(".txt"), self._text(job)
         if job.stage == "compare":
             yield self._grid.folder / "config.yaml", self._config
-        elif job.stage in ("simulate", "construct"):
-            source = self._grid.sources[job.name]
+        elif job.stage != "next":
+            yield from self._variants(GRID_STAGES[job.stage], job.name)
+
+    def _variants(self, stage: GridStage, name: str) -> Iterator[tuple[Path, str]]:
+        """Yield the files of variants that a job of a stage reads, and their texts."""
+        if stage.takes("grammar"):
+            source = self._grid.sources[name]
             if isinstance(source, Simulated) and source.changes:
                 yield source.file, grammar_text(source.grammar)
-        elif job.stage in ("tune", "train"):
-            name = job.name.split("/")[1]
-            if self._grid.config.architectures[name]:
-                file = Path(self._grid.architecture_file(name))
-                yield file, architecture_text(self._grid.architectures[name])
+        if stage.takes("architecture"):
+            architecture = name.split("/")[1]
+            if self._grid.config.architectures[architecture]:
+                file = Path(self._grid.architecture_file(architecture))
+                yield file, architecture_text(self._grid.architectures[architecture])
 
     @cached_property
     def _config(self) -> str:

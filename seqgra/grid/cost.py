@@ -18,7 +18,7 @@ from seqgra.dataset import split_size
 from seqgra.grammar.schema import Grammar
 from seqgra.grid.config import AttributionPlan, MethodPlan, TunePlan
 
-#: CPU seconds that a job takes before its first noun: Snakemake twice, Python, torch.
+#: CPU seconds that a job takes before its first result: Snakemake twice, Python, torch.
 START_SECONDS = 6.0
 #: The same of simulate, which may compile its law first.
 COMPILE_SECONDS = 20.0
@@ -85,6 +85,11 @@ def network_size(architecture: Architecture, grammar: Grammar) -> Size:
 def simulation(grammar: Grammar, examples: int) -> Cost:
     """Return the cost of drawing examples; memory does not grow with their number."""
     return Cost(examples * (1e-5 + 4e-9 * grammar.longest), 200)
+
+
+def copying(grammar: Grammar, examples: int) -> Cost:
+    """Return the cost of reading examples and writing them in another order."""
+    return Cost(examples * (1e-6 + 4e-9 * grammar.longest), 200)
 
 
 def construction(grammar: Grammar) -> Cost:
@@ -193,7 +198,7 @@ def _passes(wanted: MethodPlan, plan: AttributionPlan, grammar: Grammar) -> int:
     return math.prod(count for name, count in times.items() if name in used)
 
 
-def memory(mib: float, attempt: int, backend: str = "") -> int:
+def memory(mib: float, backend: str, attempt: int) -> int:
     """Return MiB to ask for: what every job takes and twice the estimate, again for each attempt."""
     needed = _START_MIB + _LIBRARY_MIB.get(backend, 0) + 2 * mib
     return math.ceil(needed / 100) * 100 * attempt

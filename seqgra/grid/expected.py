@@ -1,4 +1,4 @@
-"""What the nouns of a grid are to be made from, to tell them from those that an earlier grid has left."""
+"""What the results of a grid are to be made from; those that an earlier grid left were made from others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TUNED_OTHERWISE = "tuned otherwise"
 
 
 class Expected:
-    """Tells what the nouns of each cell of a grid are to be made from."""
+    """What the results of each cell of a grid are to be made from, each fingerprint computed once."""
 
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
@@ -40,7 +40,7 @@ class Expected:
         self._chosen: dict[Path, Optimizer] = {}
 
     def inputs(self, cell: Cell) -> Inputs:
-        """Return the fingerprints of what a cell's nouns are made from."""
+        """Return the fingerprints of what a cell's results are made from."""
         test = self._dataset(cell.grammar, None)
         exact = isinstance(self._grid.architectures[cell.architecture], BayesOptimal)
         dataset = test if exact else self._dataset(cell.grammar, cell.data_seed)

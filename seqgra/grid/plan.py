@@ -6,20 +6,14 @@ The figures are those of `cost`, of one core of a server of 2026.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from seqgra.alphabet import ALPHABETS
-from seqgra.architecture.schema import Baseline
 from seqgra.dataset import split_size
-from seqgra.grid import Grid, cost, jobs
-
-STAGES = ("simulate", "construct", "tune", "train", "evaluate", "attribute", "probe")
-#: Those that have a job for each grammar.
-_DATA_STAGES = ("simulate", "construct")
+from seqgra.grid import Grid, jobs
+from seqgra.grid.stages import GRID_STAGES, GridStage, PackStage
 
 
 class Stage(NamedTuple):
@@ -74,9 +68,9 @@ class Plan(NamedTuple):
 
 def plan(grid: Grid) -> Plan:
     """Return what a grid takes."""
-    planned = [stage for stage in STAGES if jobs.names(grid, stage)]
-    stages = {stage: _stage(grid, stage) for stage in planned}
-    mib = sum(_bytes(grid)) / 2**20
+    planned = [stage for stage in GRID_STAGES.values() if stage.jobs(grid)]
+    stages = {stage.name: _stage(grid, stage) for stage in planned}
+    mib = sum(stage.disk(grid) for stage in planned) / 2**20
     return Plan(len(grid.cells), len(grid.packs), stages, mib, tuple(_absent_conditions(grid)))
 
 
@@ -101,54 +95,14 @@ def _absent_conditions(grid: Grid) -> Iterator[str]:
                 )
 
 
-def _stage(grid: Grid, stage: str) -> Stage:
-    names = jobs.names(grid, stage)
-    hours = [jobs.seconds(grid, stage, name) / 3600 for name in names]
-    on_gpu = [stage not in _DATA_STAGES and jobs.needs_gpu(grid, name) for name in names]
+def _stage(grid: Grid, stage: GridStage) -> Stage:
+    names = stage.jobs(grid)
+    hours = [stage.seconds(grid, name) / 3600 for name in names]
+    on_gpu = [isinstance(stage, PackStage) and jobs.needs_gpu(grid, name) for name in names]
     gpu_hours = sum(time for time, gpu in zip(hours, on_gpu, strict=True) if gpu)
-    memory = max((jobs.memory(grid, stage, name, 1) for name in names), default=0)
+    memory = max((jobs.memory(grid, stage.name, name, 1) for name in names), default=0)
     longest = max(hours, default=0.0)
-    return Stage(_results(grid, stage), len(names), sum(hours), gpu_hours, memory, longest)
-
-
-def _results(grid: Grid, stage: str) -> int:
-    """Return how many results a stage makes."""
-    if stage == "simulate":
-        simulated = sum(source.simulated for source in grid.sources.values())
-        return len(grid.sources) * len(grid.data_seeds) + simulated
-    if stage == "construct":
-        return len(jobs.names(grid, stage))
-    if stage == "probe":
-        return sum(map(grid.probed, grid.cells))
-    if stage == "tune":
-        return sum(len(jobs.tunings(grid, pack)) for pack in jobs.names(grid, stage))
-    if stage == "attribute":
-        return sum(map(grid.explained, grid.cells)) * len(grid.config.attribution.methods)
-    return len(grid.cells)
-
-
-def _bytes(grid: Grid) -> Iterator[float]:
-    """Yield about how many bytes the datasets, and the models, scores and attributions of cells take."""
-    config = grid.config
-    for name, grammar in grid.grammars.items():
-        example = grammar.longest + len(grammar.conditions) + 40
-        counts = grid.sources[name].pool(max(config.sizes))
-        yield len(grid.data_seeds) * example * (counts["training"] + counts["validation"])
-        yield example * config.test.examples if grid.sources[name].simulated else 0
-    for name in jobs.names(grid, "construct"):
-        grammar = grid.grammars[name]
-        yield cost.PROBED * (grammar.longest + 8 * len(grammar.conditions)) + 20_000
-    yield 5_000 * sum(map(grid.probed, grid.cells))
-    alike = Counter((cell.grammar, cell.architecture) for cell in grid.cells)
-    for (name, architecture), count in alike.items():
-        grammar, conditions = grid.grammars[name], len(grid.grammars[name].conditions)
-        yield count * (15_000 + 4 * grid.network_sizes[name, architecture].weights)
-        yield count * (40_000 + 10_000 * conditions + 4 * conditions * config.test.examples)
-        rows = min(2000, config.attribution.examples * conditions)
-        letters = len(ALPHABETS[grammar.alphabet].letters) * grammar.longest
-        maps = 20_000 + 100 * rows + 4 * letters * min(50, rows)
-        of_none = isinstance(grid.architectures[architecture], Baseline)
-        yield count * len(config.attribution.methods) * (1_000 if of_none else maps)
+    return Stage(stage.results(grid), len(names), sum(hours), gpu_hours, memory, longest)
 
 
 def table(found: Plan, file: str, on_gpu: bool) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache, cached_property
 
 from seqgra.architecture.load import architecture_fingerprint
-from seqgra.architecture.schema import Architecture, Network
+from seqgra.architecture.schema import Architecture
 from seqgra.digest import digest
 from seqgra.errors import Problem, raise_problems
 from seqgra.grammar.load import grammar_fingerprint, resolve
@@ -27,10 +27,8 @@ class Resolved:
         file: str,
         sources: Mapping[str, Source],
         architectures: Mapping[str, Architecture],
-        backends: tuple[str, ...],
     ) -> None:
-        self._file, self._sources = file, sources
-        self._architectures, self._backends = architectures, backends
+        self._file, self._sources, self._architectures = file, sources, architectures
         self.source, self.architecture = cache(self._source), cache(self._architecture)
 
     def _source(self, name: str) -> str:
@@ -54,9 +52,8 @@ class Resolved:
             f"{'grammars' if source.simulated else 'datasets'}.{name}": self.source(name)
             for name, source in self._sources.items()
         }
-        for name, architecture in self._architectures.items():
-            backends = self._backends if isinstance(architecture, Network) else ("",)
-            found[f"architectures.{name}"] = digest([self.architecture(name)] * len(backends))
+        for name in self._architectures:  # a digest, as when backends had fingerprints of their own
+            found[f"architectures.{name}"] = digest([self.architecture(name)])
         return found
 
     def require(self, expected: list[str]) -> None:

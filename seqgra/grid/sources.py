@@ -52,7 +52,7 @@ class Simulated(NamedTuple):
         return "simulate"
 
     def holds(self, size: int) -> bool:
-        """Tell whether there are examples enough for a size."""
+        """Return whether there are examples enough for a size."""
         return True
 
     def pool(self, largest: int) -> dict[str, int]:
@@ -93,7 +93,7 @@ class Real(NamedTuple):
         return self.dataset.folder
 
     def holds(self, size: int) -> bool:
-        """Tell whether it has the training and validation examples of a size."""
+        """Return whether it has the training and validation examples of a size."""
         wanted = split_size(size)
         return all(wanted[name] <= self.dataset.counts[name] for name in ("training", "validation"))
 
@@ -194,7 +194,7 @@ def with_all_sizes(content: Any, file: str) -> Any:
 
 
 def _may_not_fit(grammar: Grammar) -> Iterator[bool]:
-    """Tell of each condition whether its elements might not fit beside one another."""
+    """Yield for each condition whether its elements might not fit beside one another."""
     for condition in grammar.conditions.values():
         rules = (*condition.rules, *grammar.common.rules)
         blocks = [block for rule in rules for block in blocks_of(rule) * highest(rule.copies)]
