@@ -16,9 +16,12 @@ from seqgra.cli import _parser, main
 from seqgra.errors import InputError
 from seqgra.grid import Grid, commands, cost, jobs
 from seqgra.grid.config import MethodPlan
-from seqgra.grid.plan import STAGES, plan
+from seqgra.grid.plan import plan
+from seqgra.grid.stages import GRID_STAGES
 from seqgra.stages.attribute import Settings
 
+#: Those of a grid without real datasets.
+STAGES = tuple(name for name in GRID_STAGES if name != "subsample")
 REPOSITORY = Path(__file__).parents[1]
 CONFIG = {
     "name": "t",
@@ -180,7 +183,18 @@ def test_resources_grow_with_the_attempt_and_leave_room_for_snakemake(stage):
 
 
 @pytest.mark.parametrize("device", ["auto", "cpu", "cuda"])
-@pytest.mark.parametrize("wanted", ["gpus", "gpu:1", "gpu:a100:1", "gpu:nvidia_a100-sxm4-80gb:1"])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "gpus",
+        "gpu:1",
+        "gpu:a100:1",
+        "gpu:nvidia_a100-sxm4-80gb:1",
+        "shard:4",
+        "mps:50",
+        "gpu:3g.40gb:1",
+    ],
+)
 def test_networks_ask_for_a_gpu_in_one_way_only(device, wanted):
     found = grid(train={"device": device}, cluster={"gpu": wanted})
     for name, held in found.packs.items():
@@ -200,6 +214,11 @@ def test_networks_ask_for_a_gpu_in_one_way_only(device, wanted):
             assert options == " --gpus-per-node=nvidia_a100-sxm4-80gb:1"
         else:
             assert options == f" --gres={wanted}"
+
+
+def test_a_type_that_the_plugin_refuses_is_known_of_gpus_alone():
+    with pytest.raises(InputError, match="of shard Snakemake's plugin takes no type"):
+        grid(cluster={"gpu": "shard:a100-80gb:4"})
 
 
 class Resources(dict):
@@ -222,12 +241,26 @@ def test_no_retry_asks_for_more_than_the_caps(stage):
     assert capped.content == free.content, "where a grid runs is no part of what it is"
 
 
-@pytest.mark.parametrize("wanted", ["gpu:2", "gpu", "--gpus=1", "gpu:1 --wrap=id", "gpu:a;b:1"])
-def test_other_ways_to_ask_for_a_gpu_are_refused(tmp_path, capsys, wanted):
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "gpu:2",
+        "gpu",
+        "gpu:0",
+        "1:",
+        "--gpus=1",
+        "gpu:1 --wrap=id",
+        "gpu:a;b:1",
+        "gpu:1,shard:2",
+        "gpu:1\n",
+    ],
+)
+def test_other_ways_to_ask_for_a_gpu_are_refused_in_one_line(tmp_path, capsys, wanted):
     file = tmp_path / "config.yaml"
     file.write_text(yaml.safe_dump(CONFIG | {"cluster": {"gpu": wanted}}))
     assert main(["check", str(file), "--library", str(REPOSITORY)]) == 2
-    assert "cluster.gpu" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and f"cluster.gpu: is {wanted!r}; " in said
 
 
 def test_where_a_grid_runs_is_no_part_of_what_it_is():

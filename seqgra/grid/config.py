@@ -246,14 +246,35 @@ def _switch(given: Any) -> Any:
     return {True: {}, False: None}[given] if isinstance(given, bool) else given
 
 
+def _gres(text: str) -> str:
+    if text == "gpus":
+        return text
+    parts = re.fullmatch(r"([A-Za-z0-9_]+)(?::([A-Za-z0-9_.+-]+))?:([1-9][0-9]*)", text)
+    if parts is None:
+        raise ValueError(
+            f"is {text!r}; give gpus, or NAME:COUNT or NAME:TYPE:COUNT as `sbatch --gres` takes it, such as "
+            "gpu:1, gpu:a100:1 or shard:4"
+        )
+    name, kind, count = parts.groups()
+    if name == "gpu" and count != "1":
+        raise ValueError(f"is {text!r}; a job uses one GPU, so the count is 1")
+    if name != "gpu" and kind and re.search(r"[+-]", kind):
+        raise ValueError(
+            f"is {text!r}; of {name} Snakemake's plugin takes no type with '-' or '+', give {name}:COUNT"
+        )
+    return text
+
+
 class ClusterPlan(Strict):
     """What a job asks a cluster for: its GPU, and at most how much time and memory."""
 
-    gpu: Annotated[str, Field(pattern=r"^(gpus|gpu(:[A-Za-z0-9_.+-]+)?:1)$")] = Field(
+    gpu: Annotated[str, AfterValidator(_gres)] = Field(
         "gpus",
         description="how jobs of networks ask a cluster for a GPU where `train.device` is `cuda`: "
         "`--gpus=1`, or `--gres=` this ([cluster.md](../docs/cluster.md#gpus))",
-        json_schema_extra={"type_words": "`gpus`, `gpu:1`, `gpu:TYPE:1`"},
+        json_schema_extra={
+            "type_words": "`gpus`, or what your site calls one, such as `gpu:1`, `gpu:TYPE:1`, `shard:4`"
+        },
     )
     max_runtime: Count | None = Field(
         None, description="minutes that a job asks for at most, however often it is tried again"
