@@ -175,6 +175,7 @@ def test_a_failed_cell_costs_only_itself(run):
     run.config["data_seeds"] = [1, 2, 3]
     said = run.snakemake(check=False)
     assert "s3-m0: cannot be written" in said
+    assert "A partial report: seqgra compare --grid results/t/config.yaml -o results/t" in said
     after = run.nouns()
     assert {name: after.get(name) for name in before} == before, "a finished noun was lost"
     assert "models/tiny/200/fc4/pytorch/s3-m0" in after

@@ -9,6 +9,8 @@ checkpoint next_sizes:
         done=f"{RESULTS}/adaptive/round-{{round}}.done",
     log:
         f"{RESULTS}/logs/adaptive/round-{{round}}.log",
+    benchmark:
+        f"{RESULTS}/logs/adaptive/round-{{round}}.tsv"
     conda:
         "../envs/seqgra.yaml"
     params:

@@ -5,11 +5,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from shlex import quote
 
 from seqgra.errors import InputError
 from seqgra.grid import Grid, jobs
-from seqgra.grid.batches import PACK_STAGES, Batches, Job
+from seqgra.grid.batches import Batches, Job
+from seqgra.grid.stages import EXAMPLES, GRID_STAGES, PACK_STAGES, SOURCE_STAGES
 from seqgra.library import library_folders
 from seqgra.yamlfile import read_yaml
 from snakemake.exceptions import WorkflowError

@@ -1,9 +1,7 @@
-# Grammar -> one pool of training and validation examples a data seed, and one test set; and the sequences that
-# probe models of it.
-# Real dataset -> its training and validation examples in the order of each data seed.
+# Grammar -> one pool of training and validation examples a data seed, one test set, and the sequences that probe
+# models of it; real dataset -> its examples in the order of each data seed: a job a source of examples.
 
-
-for stage in ("simulate", "construct"):
+for stage in SOURCE_STAGES:
 
     rule:
         name:
@@ -14,7 +12,10 @@ for stage in ("simulate", "construct"):
             f"{RESULTS}/packs/{{source}}/{stage}.done",
         log:
             f"{RESULTS}/logs/{stage}/{{source}}.log",
-        priority: 1000000 if stage == "simulate" else 0
+        benchmark:
+            f"{RESULTS}/logs/{stage}/{{source}}.tsv"
+        # Before all packs: of those that wait for data, the longest is not known to be ready.
+        priority: 1000000 if stage in EXAMPLES else 0
         conda:
             "../envs/seqgra.yaml"
         resources:
@@ -29,22 +30,6 @@ for stage in ("simulate", "construct"):
             batch=batch,
         shell:
             "seqgra {params.stage} --batch {params.batch:q} --done {output:q} > {log:q} 2>&1"
-
-
-rule subsample:
-    input:
-        lambda w: earlier("subsample", w.source),
-    output:
-        f"{RESULTS}/packs/{{source}}/subsample.done",
-    log:
-        f"{RESULTS}/logs/subsample/{{source}}.log",
-    priority: 1000000
-    conda:
-        "../envs/seqgra.yaml"
-    params:
-        batch=batch,
-    shell:
-        "seqgra subsample --batch {params.batch:q} --done {output:q} > {log:q} 2>&1"
 
 
 localrules:

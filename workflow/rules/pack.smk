@@ -12,10 +12,13 @@ for stage in PACK_STAGES:
             f"{RESULTS}/packs/{{pack}}/{stage}.done",
         log:
             f"{RESULTS}/logs/{stage}/{{pack}}.log",
+        benchmark:
+            f"{RESULTS}/logs/{stage}/{{pack}}.tsv"
+        # The longest first: begun last, it would end long after all others.
         priority: lambda w: int(60 * GRID.packs[w.pack].minutes)
         conda:
             "../envs/seqgra.yaml"
-        threads: GRID.config.train.threads if stage in ("tune", "train") else 1
+        threads: GRID.config.train.threads if GRID_STAGES[stage].threaded else 1
         resources:
             **SLURM_EXTRA,
             mem_mb=lambda w, attempt, stage=stage: jobs.memory(

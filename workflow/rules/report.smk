@@ -28,6 +28,8 @@ rule compare:
         done=f"{RESULTS}/compare.done",
     log:
         f"{RESULTS}/logs/compare/compare.log",
+    benchmark:
+        f"{RESULTS}/logs/compare/compare.tsv"
     conda:
         "../envs/seqgra.yaml"
     threads: 2
