@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -15,13 +14,15 @@ from typing import Any, NamedTuple
 
 from seqgra.fingerprint import LOCK, read_run
 from seqgra.grid import Grid
-from seqgra.grid.adaptive import packs_to_run
 from seqgra.grid.batches import Batches, Job
 from seqgra.grid.expected import Expected
+from seqgra.grid.stages import GRID_STAGES
 from seqgra.stages import find_stage
 
 #: In the order of the table.
 STATES = ("done", "running", "failed", "missing")
+#: The line of a batch file that its first call stands in (`commands.lines`).
+_FIRST_CALL = 2
 #: What a batch says of a line that failed.
 _FAILED = re.compile(r"line ([0-9]+): failed; going on")
 
@@ -59,7 +60,7 @@ def status(grid: Grid, library: Path) -> Status:
     counts: dict[tuple[str, str], Counter[str]] = {}
     logs = []
     look = _Look(grid, batches)
-    spared = set(grid.packs) - set(packs_to_run(grid))
+    spared = _spared(grid) if grid.config.adaptive else frozenset()
     for job in batches.jobs.values():
         if job.stage in ("next", "compare") or job.name in spared:
             continue
@@ -69,6 +70,13 @@ def status(grid: Grid, library: Path) -> Status:
         if states["failed"]:
             logs.append(_log(grid.folder, job))
     return Status(counts, logs)
+
+
+def _spared(grid: Grid) -> frozenset[str]:
+    """Return the packs that an adaptive grid does not need."""
+    from seqgra.grid.adaptive import packs_to_run
+
+    return frozenset(grid.packs).difference(packs_to_run(grid))
 
 
 def table(found: Status) -> str:
@@ -104,14 +112,13 @@ class _Look:
 
     def states(self, job: Job) -> Iterator[str]:
         """Yield the state of each result of a job."""
-        lines = enumerate(self._batches.text(job).split("\n"), 1)
-        calls = [(number, line) for number, line in lines if line and not line.startswith("#")]
+        calls = GRID_STAGES[job.stage].calls_of(self._grid, job.name)
         if not self._batches.stale(job):
-            yield from ["done"] * len(calls)
+            yield from ("done" for _ in calls)
             return
         failed = _failed_lines(_log(self._grid.folder, job))
-        for place, (number, line) in enumerate(calls):
-            words = shlex.split(line)
+        for place, call in enumerate(calls):
+            words, number = list(map(str, call)), place + _FIRST_CALL
             output = Path(words[words.index("-o") + 1])
             if self._is_done(job, place, words, read_run(output)):
                 yield "done"
