@@ -11,15 +11,17 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import REPOSITORY, TINY
+from grid_tools import MOTIF
 
 from seqgra import fingerprint
 from seqgra.architecture.optimizers import Adam, Optimizer
 from seqgra.cli import main
 from seqgra.digest import canonical
 from seqgra.errors import InputError
-from seqgra.fingerprint import Identity, claim
+from seqgra.fingerprint import Identity, claim, read_run
 from seqgra.stages import SUMMARIES, Stage, all_stages, find_stage
 from seqgra.stages.options import arguments, choices_of, flag_of, read_options, written_of
 
@@ -29,7 +31,7 @@ TOY = "mc2-dna150-homer"
 #: The least that each stage can be called with, folders of `files` in braces.
 CALLS = {
     "simulate": ["{grammar}", "--size", "100"],
-    "ingest": ["--fasta", "one={fasta}", "--fasta", "none={fasta}"],
+    "ingest": ["--fasta", "one={fasta}", "--fasta", "none={other}"],
     "subsample": ["{dataset}"],
     "fit": ["{dataset}"],
     "tune": ["{dataset}", "conv10w-gmp-fc5", "--size", "50"],
@@ -60,6 +62,7 @@ def files(tmp_path, tiny_dataset):
     return {
         "grammar": tmp_path / "tiny.yaml",
         "fasta": tmp_path / "a.fa",
+        "other": tmp_path / "a.fa",
         "dataset": tiny_dataset,
         "model": tmp_path / "model",
     }
@@ -109,6 +112,92 @@ def test_the_fingerprint_at_the_defaults_is_the_committed_one(stage, identity_of
 
 def test_every_stage_is_called():
     assert CALLS.keys() == SUMMARIES.keys()
+
+
+#: What each stage is given beside `CALLS`, to make little.
+LITTLE = {
+    "simulate": ["--size", "300"],
+    "fit": ["--motifs", "{motifs}"],
+    "tune": ["--epochs", "1", "--candidates", '[{{"sgd": {{}}}}, {{"adam": {{}}}}]'],
+    "train": ["--size", "300"],
+    "attribute": ["--examples", "5", "--method", "saliency"],
+    "filters": ["--examples", "20"],
+}
+
+
+class Results:
+    """A result of each stage, made when it is first asked for, from the results of others."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        random = np.random.default_rng(0)
+        (folder / "tiny.yaml").write_text(TINY)
+        letters = ["".join(row) for row in random.choice(list("ACGT"), (200, 40))]
+        (folder / "m.meme").write_text(MOTIF.format(row="1 0 0 0"))
+        (folder / "a.fa").write_text("".join(f">{n}\n{row}\n" for n, row in enumerate(letters)))
+        (folder / "b.fa").write_text(
+            "".join(f">{n}\nAC{row[:38]}\n" for n, row in enumerate(letters))
+        )
+
+    def words(self, stage):
+        """Return the arguments of a call, whose inputs are made first."""
+        given = {"grammar": "tiny.yaml", "fasta": "a.fa", "other": "b.fa", "motifs": "m.meme"}
+        names = {name: self.folder / file for name, file in given.items()}
+        needed = {"dataset": "ingest" if stage in ("subsample", "fit") else "simulate"}
+        for name, maker in {**needed, "model": "train"}.items():
+            if any(f"{{{name}}}" in word for word in CALLS[stage]):
+                names[name] = self.made(maker)
+        return [word.format(**names) for word in (*CALLS[stage], *LITTLE.get(stage, ()))]
+
+    def call(self, stage):
+        return main([stage, *self.words(stage), "-o", str(self.folder / stage)])
+
+    def made(self, stage):
+        folder = self.folder / stage
+        if not folder.exists():
+            assert self.call(stage) == 0
+        return folder
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    return Results(tmp_path_factory.mktemp("results"))
+
+
+def _slow_where_it_compiles(stage):
+    """Tomtom's library is compiled in each process, for a minute."""
+    return pytest.param(stage, marks=pytest.mark.slow) if stage == "filters" else stage
+
+
+@pytest.mark.parametrize("stage", [*map(_slow_where_it_compiles, SUMMARIES)])
+def test_an_interrupted_stage_is_made_by_the_same_command_and_then_up_to_date(
+    stage, results, tmp_path, monkeypatch, capsys
+):
+    """Interrupted at its worst: all is computed, and nothing published."""
+
+    def interrupted(self, *args, **facts):
+        raise KeyboardInterrupt
+
+    words = [stage, *results.words(stage), "-o", str(tmp_path / "made")]
+    with monkeypatch.context() as patch:
+        patch.setattr(fingerprint.Draft, "publish", interrupted)
+        assert main(words) == 130
+    assert read_run(tmp_path / "made") is None
+    owns = find_stage(stage).owns
+    assert not [file.name for file in (tmp_path / "made").iterdir() if owns(file.name)]
+    capsys.readouterr()
+    assert main(words) == 0
+    assert "up to date" not in capsys.readouterr().out
+    made = contents(tmp_path / "made")
+    assert "run.json" in made and any(map(owns, made))
+    assert main(words) == 0
+    assert "made: up to date (" in capsys.readouterr().out
+    assert contents(tmp_path / "made") == made
+
+
+def contents(folder):
+    """Return the bytes of each file by its name."""
+    return {file.name: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 @pytest.mark.parametrize("stage", SUMMARIES)
@@ -221,7 +310,7 @@ def test_declarations_cost_little(library):
     assert subprocess.run(command, check=False).returncode == 0
 
 
-def test_the_tables_of_the_documentation_are_those_of_the_declarations():
-    command = [sys.executable, "tools/tables.py", "--check"]
+def test_generated_tables_and_schemas_are_those_of_the_declarations():
+    command = [sys.executable, "tools/generate.py", "--check"]
     found = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
-    assert found.returncode == 0, f"python tools/tables.py, for {found.stdout}{found.stderr}"
+    assert found.returncode == 0, f"python tools/generate.py, for {found.stdout}{found.stderr}"
