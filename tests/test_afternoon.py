@@ -59,7 +59,7 @@ def small_config() -> str:
 def test_the_config_reads_what_the_commands_write():
     commands = printed_commands()
     verbs = [words[1] if words[0] == "seqgra" else words[0] for words in commands]
-    assert verbs == ["init", "cd", "ingest", "fit", "plan", "snakemake", "compare"]
+    assert verbs == ["init", "cd", "ingest", "fit", "plan", "snakemake", "status", "compare"]
     written = {words[1]: words[words.index("-o") + 1] for words in commands if "-o" in words}
     content = yaml.safe_load(small_config())
     assert (
