@@ -18,6 +18,7 @@ from seqgra.cli import main
 from seqgra.errors import InputError
 from seqgra.fingerprint import locked
 from seqgra.grid import Grid, commands, read_grid
+from seqgra.grid import stages as grid_stages
 from seqgra.grid.batches import Batches, Job
 from seqgra.grid.commands import call_text, lines
 from seqgra.grid.plan import plan
@@ -151,7 +152,7 @@ def test_a_raised_results_version_makes_its_stage_stale(work, monkeypatch):
         stage = find_stage(name)
         return replace(stage, version=stage.version + (name == "evaluate"))
 
-    monkeypatch.setattr(commands, "find_stage", raised)
+    monkeypatch.setattr(grid_stages, "find_stage", raised)
     assert {job.stage for job in stale(work)} == {"evaluate", "compare"}
 
 

@@ -71,10 +71,10 @@ def _run(stage: Stage, given: argparse.Namespace) -> str:
     options = read_options(stage.options, {name: getattr(given, name) for name in names})
     inputs = [_find(each, given) for each in stage.inputs]
     said = stage.call(inputs, given.output, options, getattr(given, "expect", None))
-    if said.endswith("\n"):
-        print(said, end="")
-        return "done"
-    return said
+    *lines, status = said.split("\n")
+    if lines:
+        print("\n".join(lines))
+    return status or "done"
 
 
 def _find(argument: Input, given: argparse.Namespace) -> Path | str:

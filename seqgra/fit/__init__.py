@@ -57,14 +57,14 @@ def fit(
     p_value
         Threshold of motif hits.
     order
-        Of the background's Markov chain; None: what foretells held-out sequences best.
+        Of the background's Markov chain; None: what predicts held-out sequences best.
     scaled
         Whether motifs are scaled until PWM regression does as well on the twin as on the data.
 
     Returns
     -------
     str
-        What was found, as it also stands in ``fit.txt``.
+        What was found, as it also stands in ``fit.txt``; a last line ``up to date`` where it was there.
 
     Raises
     ------
@@ -94,8 +94,8 @@ def fit(
             _check_only(draft, opened, matrices, grammar, seed)
         return Outcome()
 
-    make(identity, folder, compute)
-    return (folder / TEXT).read_text()
+    status = make(identity, folder, compute).status
+    return (folder / TEXT).read_text() + ("" if status == "done" else status)
 
 
 def _matrices(dataset: Dataset, motifs: Path | None) -> dict[str, np.ndarray]:

@@ -70,8 +70,9 @@ class Stage:
     example
         A call.
     run
-        ``module:function`` that computes: ``function(*inputs, folder, **options)`` returns a status, or lines
-        to print; where there is `expects`, ``expected`` is the fingerprint that ``--expect`` gives, or None.
+        ``module:function`` that computes: ``function(*inputs, folder, **options)`` returns lines to print and
+        at last a status, empty where it is done; where there is `expects`, ``expected`` is the fingerprint
+        that ``--expect`` gives, or None.
     options
         Model of its options, a `Strict`; each field has a description.
     inputs
