@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from seqgra.alphabet import ALPHABETS
 from seqgra.architecture.schema import Baseline, Network
 from seqgra.grid import EXACT, Cell, Grid, cost
-from seqgra.grid.cost import Cost
+from seqgra.grid.cost import COMPILE_SECONDS, Cost
 from seqgra.grid.sources import Simulated
 from seqgra.stages import Stage, find_stage
 
@@ -66,7 +66,7 @@ class SourceStage(_GridStage):
     cost: Callable[[Grid, str], Cost]
     bytes: Callable[[Grid, str], float]
     wanted: Callable[[Grid, str], bool]
-    start: float = cost.COMPILE_SECONDS
+    start: float = COMPILE_SECONDS
     after: tuple[str, ...] = ()
 
     def jobs(self, grid: Grid) -> list[str]:
@@ -406,7 +406,7 @@ GRID_STAGES: dict[str, GridStage] = {
             lambda grid, cell: 5_000,
             after=("train", "construct"),
             wanted=lambda grid, cell: grid.probed(cell),
-            sizes=lambda grid: grid.config.probe and grid.config.probe.sizes,
+            sizes=lambda grid: grid.config.probe.sizes if grid.config.probe else None,
         ),
     )
 }
