@@ -15,7 +15,7 @@ from seqgra import markers
 from seqgra.fingerprint import write_atomically
 from seqgra.grid import Grid, commands
 from seqgra.grid.sources import Simulated
-from seqgra.grid.stages import GRID_STAGES, GridStage
+from seqgra.grid.stages import GRID_STAGES, GridStage, PackStage
 from seqgra.grid.variants import architecture_text, grammar_text
 
 #: What rounds of planning read.
@@ -149,7 +149,7 @@ class Batches:
             if name in waited_for or (job.stage == "next" and name != _PLANNED_BY):
                 continue
             packs = stage.jobs(self._grid)
-            if rounds and len(packs) == len(self._grid.packs):
+            if rounds and isinstance(stage, PackStage) and len(packs) == len(self._grid.packs):
                 yield markers.after(self.marker(Job(name, "*")), self.packs_of(rounds[-1]))
             elif job.stage == "compare":  # an adaptive grid always runs the largest size
                 yield from (markers.after(self.marker(Job(name, pack))) for pack in packs)

@@ -59,7 +59,7 @@ class SourceStage(_GridStage):
     start
         CPU seconds of a job before its first result.
     after
-        No other stages: it reads what is the user's.
+        The stages that a job waits for: their jobs of its source.
     """
 
     calls: Callable[[Grid, str], Iterator[Call]]
