@@ -53,6 +53,30 @@ class Ranking(NamedTuple):
         np.divide(self.positives, above, out=precision, where=above > 0)
         return precision
 
+    def at_prevalence(self, share: float) -> Ranking:
+        """Return the ranking of a population in which a share of the examples is positive.
+
+        At each threshold recall and the false positive rate stay what they are, and precision is
+        p TPR / (p TPR + (1 - p) FPR) with p the share (Saito and Rehmsmeier 2015,
+        doi:10.1371/journal.pone.0118432). Counts become shares of the population. Without positive or without
+        negative examples areas are NaN.
+
+        Parameters
+        ----------
+        share
+            Prevalence of positive examples, in (0, 1).
+
+        >>> ranking = rank(np.array([.9, .5, .4, .1]), np.array([True, False, True, False]))
+        >>> [round(ranking.at_prevalence(p).average_precision, 4) for p in (0.5, 0.01)]
+        [0.8333, 0.5099]
+        """
+        if not (self.positives[-1] and self.negatives[-1]):
+            return Ranking(np.zeros(1), np.zeros(1))
+        return Ranking(
+            share * self.positives / self.positives[-1],
+            (1 - share) * self.negatives / self.negatives[-1],
+        )
+
     def roc_points(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return false and true positive rates, at most `POINTS`, at even steps of their sum.
 

@@ -53,6 +53,39 @@ def test_areas_without_examples_of_both_kinds_are_undefined():
     assert Sorted(np.arange(3.0), np.array([True, True, False])).ranking(weights).positives[-1] == 0
 
 
+@pytest.mark.parametrize("levels", [1, 5, 10**9])
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.5, 0.9])
+def test_average_precision_at_a_prevalence_is_that_of_weighted_examples(levels, share):
+    scores, true = drawn(levels)
+    weights = np.where(true, share / true.sum(), (1 - share) / (~true).sum())
+    wanted = oracle.average_precision_score(true, scores, sample_weight=weights)
+    found = rank(scores, true).at_prevalence(share)
+    assert found.average_precision == pytest.approx(wanted, abs=1e-12)
+    assert found.roc_auc == pytest.approx(oracle.roc_auc_score(true, scores), abs=1e-12)
+
+
+def test_average_precision_at_a_prevalence_has_known_values():
+    scores, true = drawn(10**9)
+    ranking = rank(scores, true)
+    own = ranking.at_prevalence(true.mean()).average_precision
+    assert own == pytest.approx(ranking.average_precision, abs=1e-12), "at the sample's own share"
+    perfect, constant = rank(true * 1.0, true), rank(np.zeros(true.size), true)
+    assert perfect.at_prevalence(0.01).average_precision == 1
+    assert constant.at_prevalence(0.01).average_precision == pytest.approx(0.01)
+    none, every = rank(scores, np.zeros_like(true)), rank(scores, np.ones_like(true))
+    assert np.isnan([r.at_prevalence(0.5).average_precision for r in (none, every)]).all()
+
+
+def test_average_precision_at_a_prevalence_is_that_of_a_sample_with_it():
+    draw = np.random.default_rng(3)
+    true = draw.random(400_000) < 0.02
+    scores = draw.normal(size=true.size) + 2 * true
+    kept = true | (draw.random(true.size) < 0.1)  # a test set with few negatives
+    found = rank(scores[kept], true[kept]).at_prevalence(float(true.mean())).average_precision
+    wanted = oracle.average_precision_score(true, scores)
+    assert abs(found - wanted) < 0.02, "7,800 positives: a standard error of 0.005"
+
+
 @pytest.mark.parametrize("kind", ["roc-auc", "pr-auc"])
 def test_macro_areas_leave_out_what_all_or_none_have(kind):
     draw = np.random.default_rng(5)

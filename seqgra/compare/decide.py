@@ -104,10 +104,12 @@ class Statistics(NamedTuple):
     decisions
         One a grammar, at its largest size.
     at
-        The user's size, None if not asked; chosen, one decision a grammar with runs around it; doubling,
-        by grammar, what twice as many examples gain the architecture chosen.
-    chosen, doubling
-        See `at`.
+        The user's size, None if not asked.
+    chosen
+        One decision a grammar with runs on both sides of `at`.
+    doubling
+        By grammar, what twice as many examples gain the architecture chosen, or else that of the largest
+        size.
     simulated_doubling
         By real dataset, whose gain was not measured: by grammar of the same conditions what twice as many
         examples gain that architecture there, None where that was not measured either.
@@ -184,10 +186,11 @@ def statistics(
         for grammar, group in groups.items()
         if at is not None and len(at_size(group, at))
     ]
-    doubling = {d.grammar: _doubling(runs, d, fits) for d in chosen}
+    asked = ({d.grammar: d for d in decisions} | {d.grammar: d for d in chosen}).values()
+    doubling = {d.grammar: _doubling(runs, d, fits) for d in asked}
     simulated_doubling = {
         d.grammar: _simulated_doubling(runs, d, grammars, real)
-        for d in chosen
+        for d in asked
         if d.grammar in real and not _measured(doubling[d.grammar])
     }
     means, shared = _means(runs, at)

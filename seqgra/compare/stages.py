@@ -180,15 +180,22 @@ def status_row(
     outcome: str,
     probe: Stage | None = None,
 ) -> tuple[Any, ...]:
-    """Return a row of the table status without its key: stages, outcome, loss, seeds, what went wrong."""
+    """Return a row of the table status without its key.
+
+    These are stages, outcome, loss, seeds, what is not defined for such a model (an attribution method, a
+    probe), and what went wrong.
+    """
     stopped = train.status in ("missing", "skipped", "diverged")
-    reasons = []
+    reasons, undefined = [], []
     probed = {} if probe is None else {"probe": probe}
     for name, stage in {"train": train, "evaluate": evaluate, **attribute, **probed}.items():
         told = name != "train" and (
             (stopped and stage.status == "missing")  # of course it is
             or (name in ("evaluate", "probe") and stage.status == train.status)  # taken over
         )
+        if name not in ("train", "evaluate") and stage.status == "skipped" and not told:
+            undefined.append(f"{name}: {stage.reason or stage.status}")
+            continue
         scored = name == "evaluate" and stage.status in ("done", "collapsed")
         absent = scored and stage.reason  # the test set lacks a condition
         if absent or (stage.status != "done" and not told):
@@ -197,4 +204,4 @@ def status_row(
     attributed = statuses.pop() if len(statuses) == 1 else ("partial" if statuses else "")
     loss, seeds = train.run.get("best_validation_loss"), seeds_of_run(train.run)
     stages = (train.status, evaluate.status, attributed, probe.status if probe else "")
-    return *stages, outcome, loss, seeds, "; ".join(reasons)
+    return *stages, outcome, loss, seeds, "; ".join(undefined), "; ".join(reasons)

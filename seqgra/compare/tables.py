@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from seqgra.compare.ceiling import REGRET, exact_of, is_ceiling, regret_rows, with_ceiling
 from seqgra.compare.cells import INTEGERS, KEYS, SPARED, Cell
+from seqgra.compare.prevalence import PREVALENCE, prevalence_rows
 from seqgra.compare.stages import (
     Stage,
     content_of,
@@ -23,13 +26,14 @@ from seqgra.compare.stages import (
     outcome_of,
     status_row,
 )
-from seqgra.dataset import split_size
-from seqgra.fingerprint import replacing, write_atomically
+from seqgra.dataset import Dataset, open_dataset, split_size
+from seqgra.fingerprint import read_run, replacing, write_atomically
 from seqgra.outputs import OwnFiles
 from seqgra.results import (
     MACRO,
     PROBE_COLUMNS,
     PROBE_TEXTS,
+    read_predictions,
     read_probes,
     read_recovery,
     read_scores,
@@ -41,7 +45,10 @@ SCORES = ("training_examples", "status", "metric", "scope", "value", "chance", "
 RECOVERY = ("method", "examples", "left_out", "undefined", "metric", "scope", "value", "null")
 GATES = ("method", "gate", "median", "percentile_99", "steps", "passed")
 ELEMENTS = ("method", "element", "instances", "found", "cosine", "pearson", "kl", "flank_mass")
-STATUS = ("train", "evaluate", "attribute", "probe", "status", "validation_loss", "seeds", "reason")
+STATUS = (
+    *("train", "evaluate", "attribute", "probe", "status"),
+    *("validation_loss", "seeds", "not_defined", "reason"),
+)
 RUNS = (
     "train_seconds",
     "evaluate_seconds",
@@ -53,7 +60,16 @@ RUNS = (
     "host",
     "versions",
 )
-_FLOATS = ("value", "chance", "null", "validation_loss", *ELEMENTS[3:], *RUNS[:3], *GATES[2:4])
+_FLOATS = (
+    "value",
+    "prevalence",
+    "chance",
+    "null",
+    "validation_loss",
+    *ELEMENTS[3:],
+    *RUNS[:3],
+    *GATES[2:4],
+)
 #: Those of the table of probes, whose names other tables have for texts.
 _PROBE_FLOATS = tuple(name for name in PROBE_COLUMNS if name not in PROBE_TEXTS)
 
@@ -76,8 +92,8 @@ class Tables(NamedTuple):
         mean over conditions; and how alike the average attribution there is to the element.
     status
         One row a cell: the outcome of each stage, of the cell, the least validation loss of its training
-        (NaN where there is none), how its initialisation came about (`stages.seeds_of_run`), and why it
-        is not ``done``.
+        (NaN where there is none), how its initialisation came about (`stages.seeds_of_run`), what is not
+        defined for it, and what went wrong.
     runs
         One row a cell: what seeds do not determine (seconds, device, versions, ...).
     probes
@@ -87,6 +103,8 @@ class Tables(NamedTuple):
         99th percentile of the gaps, the most steps of an explanation, and passed, bool.
     regret
         One row a (cell, metric, scope): how far a model is from the exact posterior (`ceiling`).
+    prevalence
+        One row a (cell, scope): PR AUC where so few are positive, from `prevalence.prevalence_rows`.
     """
 
     scores: pd.DataFrame
@@ -97,10 +115,22 @@ class Tables(NamedTuple):
     regret: pd.DataFrame
     gates: pd.DataFrame
     probes: pd.DataFrame
+    prevalence: pd.DataFrame
 
 
-def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
-    """Read the nouns of all cells into tables; without regret, that table is left empty.
+def build_tables(
+    cells: list[Cell], with_regret: bool = True, prevalence: float | None = None
+) -> Tables:
+    """Read the nouns of all cells into tables.
+
+    Parameters
+    ----------
+    cells
+        Those of the grid.
+    with_regret
+        Else that table is left empty.
+    prevalence
+        Share of positives at which to score too; None: the table of that name is left empty.
 
     Nouns that an earlier version made, whose content has changed since, count as missing, and so do those
     made from other inputs than a cell names.
@@ -115,12 +145,14 @@ def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
     elements: list[tuple[Any, ...]] = []
     gates: list[tuple[Any, ...]] = []
     probes: list[tuple[Any, ...]] = []
+    rare: list[tuple[Any, ...]] = []
+    test_sets: dict[Path, Dataset] = {}
     status, runs = [], []
     regret: list[tuple[Any, ...]] = []
     exact = exact_of(cells) if with_regret else {}
     for cell in cells:
         if cell.spared:  # whatever an earlier, whole grid has left
-            status.append((*cell.key, *[SPARED] * 5, None, "", ""))
+            status.append((*cell.key, *[SPARED] * 5, None, "", "", ""))
             continue
         train = look_at_model(cell)
         evaluate, content = look_at_scores(cell, train), dict[str, Any]()
@@ -141,6 +173,10 @@ def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
             if cell.grammar in exact and not is_ceiling(cell.backend):
                 rows = regret_rows(cell, exact[cell.grammar], content, train.run)
                 regret += [(*cell.key, *row) for row in rows]
+            if prevalence is not None and read_run(cell.test) is not None:
+                if cell.test not in test_sets:
+                    test_sets[cell.test] = open_dataset(cell.test)
+                rare += _rare_rows(cell, test_sets[cell.test], prevalence)
         probe = None
         if cell.probes:
             probe = look_at_probes(cell, cell.probes, train)
@@ -165,7 +201,15 @@ def build_tables(cells: list[Cell], with_regret: bool = True) -> Tables:
         _frame(regret, REGRET, sort=("metric", "scope")),
         _frame(gates, GATES, sort=("method",)),
         _frame(probes, PROBE_COLUMNS, floats=_PROBE_FLOATS),
+        _frame(rare, PREVALENCE, ("positives", "negatives"), sort=("scope",)),
     )
+
+
+def _rare_rows(cell: Cell, dataset: Dataset, share: float) -> list[tuple[Any, ...]]:
+    logits = read_predictions(cell.scores)
+    true = np.asarray(dataset.y("test", len(logits))).astype(bool)
+    rows = prevalence_rows(logits, true, dataset.conditions, dataset.task, share)
+    return [(*cell.key, *row) for row in rows]
 
 
 def _score_rows(cell: Cell, outcome: str, content: Mapping[str, Any]) -> list[tuple[Any, ...]]:

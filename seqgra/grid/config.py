@@ -294,6 +294,11 @@ class GridConfig(Strict):
         None,
         description="your number of examples, within `sizes`: the report says what is best there",
     )
+    at_prevalence: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="share of positives where you will use the model, such as 0.01 in a scan of a genome: "
+        "the report adds PR AUC there, each condition in turn being the rare one",
+    )
     grammars: Entries = Field(
         {},
         description="ids of grammars, see below; a grid needs grammars, datasets or both",
