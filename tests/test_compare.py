@@ -212,7 +212,9 @@ def test_status_has_every_cell_and_its_reason(grid):
     assert found["missing"] == ("missing", "train: not finished")
     unfinished = f"evaluate: not finished; {METHOD}: not finished"
     assert found["no scores"] == ("missing", unfinished)
-    assert found["no recovery"] == ("done", f"{METHOD}: no gradient")
+    assert found["no recovery"] == ("done", "")
+    lacks = status.loc[[key("mc2", 1000, "kmer", 0, "sklearn")], "not_defined"].iloc[0]
+    assert lacks == f"{METHOD}: no gradient"
 
 
 def test_a_cell_that_cannot_exist_is_skipped_with_its_reason(tmp_path):
@@ -502,12 +504,13 @@ def test_the_same_bytes_twice_and_from_two_processes_beside_a_users_files(grid, 
 def test_every_file_is_there(built):
     names = ("scores", "recovery", "status", "runs", "needed", "ranking", "pairs", "variance")
     names += ("concordance", "elements", "gates", "probes", "rules", "rules-needed", "rule-card")
+    names += ("answer", "calibration", "prevalence")
     tables = [
         f"{n}.{s}"
         for n in (*names, "stability", "noise", "regret", "ceilings", "tuning")
         for s in ("csv", "parquet")
     ]
-    stems = ("pr-auc", "recovery", "runs", "pareto")
+    stems = ("answer", "calibration", "pr-auc", "recovery", "runs", "pareto")
     named = ("roc-pr", "agreement", "agreement-thresholded", "examples", "motifs")
     stems += tuple(f"{name}-mc2" for name in named)
     stems += tuple(f"architecture-{name}" for name in ("flat", "kmer", "pool"))
@@ -530,19 +533,23 @@ def test_the_report_answers_first_and_loads_nothing(built):
     assert page.count("<script") == 1, "the filters' own"
     assert "&lt;script&gt;alert(1)" in page, "the config is quoted, escaped"
     assert "a &lt;b&gt;bold&lt;/b&gt; grammar" in page
-    words = (
-        "Try first: <strong>pool</strong>: mean PR AUC <strong>0.960</strong> at 2,000 examples (a "
+    page = " ".join(page.split())
+    answer = page.index(
+        "Try first <strong>pool</strong>: PR AUC 0.960 at 2,000 examples; the next, "
     )
-    answer = page.index(f"{words}constant prediction: 0.500).")
-    assert answer < page.index("<figure>")
+    assert page.index('class="section"') > answer > page.index("<figure>"), "the figure, then words"
+    assert "mean PR AUC 0.960 (a constant prediction: 0.500)." in page
     needs = "Examples needed for 90 % of the way from chance to a perfect score (the ceiling is unknown), "
-    curves = "PR AUC 0.950: 2,000 (typical; range 1,900 to 2,000; 2 of 2 curves reach it)."
+    curves = "PR AUC 0.950: 2,000 (typical; range 1,900 to 2,000; reached by 2 of 2 runs)."
     assert needs + curves in page
     assert "1 data seed cannot show that it is the best" in page, "kmer has one there"
     assert "Without a network: kmer reaches 0.750." in page
-    for reason in ("loss is NaN", "no gradient", "not finished"):
-        assert reason in page, f"{reason!r} is not told"
-    assert page.count("<img") == page.count(' alt="') == 12
+    wrong = page[page.index('id="problems"') :]
+    for reason in ("loss is NaN", "not finished"):
+        assert reason in wrong, f"{reason!r} is not told"
+    assert "no gradient" not in wrong, "what a baseline cannot do is nothing that went wrong"
+    assert f"Not defined for it: {METHOD}: no gradient." in page
+    assert page.count("<img") == page.count(' alt="') == 14
     assert "left out of means" not in page, "no explanation lacks a metric"
     assert len(page) < 5_000_000
 
@@ -563,7 +570,7 @@ def test_architectures_with_two_backends_are_told_apart(tmp_path):
     write_cell(tmp_path, cells[1], 0.8)
     write_report(write_cells(tmp_path, cells), tmp_path / "out", config=None)
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "Try first: <strong>pool (pytorch)</strong>" in page
+    assert "Try first <strong>pool (pytorch)</strong>" in page
 
 
 def test_a_missing_config_is_the_users_error(grid, tmp_path):
@@ -623,9 +630,10 @@ def test_a_multi_label_grammar_is_judged_by_macro_beside_its_chance(labelled):
     page = (out / "report.html").read_text(encoding="utf-8")
     value, chance = (part["pr_auc"]["macro"] for part in (scores.metrics, scores.chance))
     assert chance == pytest.approx((0.75 + 0.25) / 2)
-    words = f"Try first: <strong>pool</strong>: mean macro PR AUC <strong>{value:.3f}</strong> at 1,000 "
-    assert f"{words}examples (a constant prediction: {chance:.3f})." in page
-    assert "&gt; 1,000 (typical; 0 of 1 curve reach it)" in page
+    page = " ".join(page.split())
+    words = f"At 1,000 examples try first pool: mean macro PR AUC {value:.3f}"
+    assert f"{words} (a constant prediction: {chance:.3f})." in page
+    assert "&gt; 1,000 (typical; a single run)" in page
     assert "Mean PR AUC (macro) over runs" in page and f"prediction has {chance:.3f}." in page
     assert "Macro PR AUC is the mean over conditions" in page
 
@@ -682,7 +690,7 @@ def test_grammars_of_both_kinds_share_a_figure(labelled, grid, tmp_path):
     write_report(tmp_path / "cells.csv", tmp_path / "out", config=None)
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "all conditions pooled; in multi-label and unbalanced tasks macro" in page
-    assert "mean PR AUC <strong>" in page and "mean macro PR AUC <strong>" in page
+    assert "mean PR AUC" in page and "mean macro PR AUC" in page
 
 
 def test_formulas_in_tables_are_texts(tmp_path):

@@ -41,9 +41,9 @@ def test_the_best_is_used_only_if_shown():
     few = known(Truth({"a": 1000.0, "b": 20000.0}, data_seeds=2), at=3000)
     (decision,) = few.decisions
     assert not decision.shown
+    behind = decision.others["behind"].iloc[1]
     assert evidence(decision, few)[0] == (
-        "2 data seeds cannot show that it is the best: it has the higher mean than 1 of 1 other, which may "
-        "be chance."
+        f"2 data seeds cannot show that it is the best. It is ahead of b by {behind:.3f}."
     )
     words = " ".join([*evidence(decision, few), *at_sentences(few.chosen[0], few)])
     assert "interval" not in words

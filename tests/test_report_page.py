@@ -40,6 +40,7 @@ function look() {
     filters: shown(document.querySelector(".filters"))};
 }
 window.onload = function () {
+  document.querySelectorAll(".section:not([data-grammar])").forEach(function (part) { part.open = true; });
   var seen = {before: look(), window: window.innerWidth};
   var select = document.querySelector('[data-filter="FILTER"]');
   select.value = "VALUE"; select.dispatchEvent(new Event("change"));
@@ -69,19 +70,19 @@ def long_page(tmp_path_factory):
     return root / "out" / "report.html"
 
 
-def test_what_is_told_of_many_grammars_is_folded_away(page, long_page):
+def test_answers_of_many_grammars_are_folded_away(page, long_page):
     short, long = page.read_text(encoding="utf-8"), long_page.read_text(encoding="utf-8")
-    assert 'class="fold"' not in short
     for number in range(MANY):
         name = f"g{number:03d}"
-        assert f'<details class="fold" data-grammar="{name}"><summary>Figures of {name}<' in long
+        assert f'<details class="section" id="grammar-{number}" data-grammar="{name}">' in long
         assert f'<details class="fold" data-grammar="{name}"><summary>{name}: ' in long
-    answers = re.findall(r'<article class="answer".*?</article>', long, re.S)
-    assert len(answers) == MANY
-    for answer in answers:
-        shown, folded = answer.split('<details class="fold">')
-        assert "mean PR AUC" in shown and "Examples needed" in shown and "recovery" not in shown
-        assert "<summary>Evidence</summary>" in folded and "grammar recovery" in folded
+    for page, fold in ((short, False), (long, True)):
+        answers = re.findall(r'<article class="answer".*?</article>', page, re.S)
+        assert len(answers) == (MANY if fold else 2)
+        for answer in answers:
+            shown = answer.split("</summary>")[0] if fold else answer
+            assert "PR AUC" in shown and ("Twice the data" in shown) != fold
+            assert "Twice the data" in answer
 
 
 @pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
@@ -133,6 +134,69 @@ def test_filters_show_what_was_chosen_and_all_again(page, field, value, place):
     assert seen["before"]["broken"] == 0, "every figure is drawn"
 
 
+TABLES = """
+<script>
+window.onload = async function () {
+  var box = document.querySelector("#needed .scroll"), table = box.querySelector("table"), seen = {};
+  document.querySelectorAll("details").forEach(function (part) { part.open = true; });
+  function column(n) { return Array.from(table.tBodies[0].rows).filter(function (row) {
+    return row.getClientRects().length; }).map(function (row) { return row.cells[n].textContent; }); }
+  var buttons = table.querySelectorAll("thead button");
+  seen.heads = buttons.length;
+  seen.before = column(3);
+  buttons[3].click(); seen.up = column(3); seen.said = buttons[3].parentElement.getAttribute("aria-sort");
+  buttons[3].click(); seen.down = column(3);
+  var field = box.previousElementSibling.querySelector("input");
+  field.value = "FLAT"; field.dispatchEvent(new Event("input")); seen.found = column(1);
+  Object.defineProperty(navigator, "clipboard", {value: {writeText: function (text) {
+    seen.copied = text; return Promise.resolve(); }}});
+  box.previousElementSibling.querySelector("button").click();
+  field.value = ""; field.dispatchEvent(new Event("input")); seen.all = column(1).length;
+  seen.fits = Array.from(document.images).filter(function (image) {
+    return image.closest(".paper").scrollWidth > image.closest(".paper").clientWidth; }).length;
+  var out = document.createElement("pre"); out.id = "seen"; out.textContent = JSON.stringify(seen);
+  document.body.appendChild(out);
+};
+</script>
+"""
+
+
+def bound(text):
+    """Return what examples needed are sorted by."""
+    value = float(re.sub(r"[^0-9.]", "", text))
+    return value + (0.5 if text.startswith(">") else -0.5 if text.startswith("≤") else 0)
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
+def test_tables_sort_filter_and_copy(page):
+    probed = page.with_name("tables.html")
+    text = page.read_text(encoding="utf-8")
+    probed.write_text(text.replace("</body>", f"{TABLES}</body>"), encoding="utf-8")
+    dom, console = browse(probed, 1280)
+    assert console == []
+    seen = json.loads(html.unescape(re.search(r'<pre id="seen">(.*?)</pre>', dom, re.S)[1]))
+    ascending = sorted(map(bound, seen["before"]))
+    assert len(set(ascending)) > 2 and any(text.startswith(">") for text in seen["before"])
+    assert list(map(bound, seen["up"])) == ascending and seen["said"] == "ascending"
+    assert list(map(bound, seen["down"])) == ascending[::-1]
+    assert set(seen["found"]) == {"flat"} and seen["all"] == len(seen["before"])
+    lines = [line.split("\t") for line in seen["copied"].split("\n")]
+    assert lines[0][:4] == ["grammar", "architecture", "of runs", "90 %"]
+    assert [line[1] for line in lines[1:]] == seen["found"]
+    assert {len(line) for line in lines} == {seen["heads"]}
+    assert seen["fits"] == 0, "no figure is cut at 1280 pixels"
+
+
+def test_tables_are_whole_without_script(page):
+    text = page.read_text(encoding="utf-8").split("<script>")[0]
+    assert text.count("<table>") == text.count("<thead>") == text.count("<tbody>") > 5
+    heads = re.findall(r"<th[^>]*>", text)
+    assert heads and all('scope="col"' in head or 'scope="row"' in head for head in heads)
+    assert re.findall(r"<h[1-4]", text)[0] == "<h1", "one heading above all others"
+    assert text.count("<h1") == 1
+    assert all(re.findall(r'alt="([^"]*)"', text)), "every figure has an alternative text"
+
+
 @pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_wider_than_a_phone(page, scheme):
@@ -159,6 +223,7 @@ def test_the_page_says_what_is_shown_and_drafts_the_methods(page):
     for words in (
         "At your 3,000 examples",
         "Twice the examples (6,000) would change its PR AUC by",
+        "Twice the data (6,000 examples) would change it by",
         "With one field of the grammar changed, 1 of 1 variants",
         "Shown to be worse",
         "Sequences were simulated from 2 grammars (g000, g001).",

@@ -6,10 +6,12 @@ import dataclasses
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from seqgra.compare.calibration import calibration
 from seqgra.compare.ceiling import ceiling_kinds, restricted
 from seqgra.compare.cells import KEYS, Cell, read_cells
 from seqgra.compare.decide import Statistics, statistics
@@ -22,10 +24,12 @@ from seqgra.compare.probes import (
 )
 from seqgra.compare.runs import curve_runs
 from seqgra.compare.stages import content_of, current, look_at_model, look_at_scores
+from seqgra.compare.standing import standing
 from seqgra.compare.tables import (
     Tables,
     build_tables,
     examples_needed,
+    headlines,
     models_only,
     summary,
     write_tables,
@@ -41,6 +45,7 @@ from seqgra.plot.style import looks
 from seqgra.report.answers import answers
 from seqgra.report.content import Content, Section
 from seqgra.report.drawing import RECOVERY_METRIC, Drawing, by_cell, recovery_runs
+from seqgra.report.figures.answer import draw_answer, draw_calibration, named_cells
 from seqgra.report.figures.decision import (
     draw_at,
     draw_concordance,
@@ -54,6 +59,8 @@ from seqgra.report.figures.decision import (
 )
 from seqgra.report.figures.grammar import draw_grammar
 from seqgra.report.figures.overview import draw_overview
+from seqgra.report.figures.recovery import real_annotations
+from seqgra.report.first import First, few_seeds, first_screen
 from seqgra.report.render import report
 from seqgra.report.sections.architectures import architectures_block
 from seqgra.report.sections.concordance import concordance_block
@@ -153,7 +160,7 @@ def _write(
     settings = read_yaml(config) if config else {}
     question = str(settings.get("question", ""))
     at = settings.get("at") if at is None else at
-    tables = build_tables(listed)
+    tables = build_tables(listed, prevalence=_prevalence(settings, config))
     readable = current(listed)
     tuned = tuning_table(readable)
     kinds, less = ceiling_kinds(readable), restricted(readable)
@@ -164,10 +171,11 @@ def _write(
     tables = tables._replace(probes=tables.probes.merge(seeds, on=list(KEYS), how="left"))
     scores = property_scores(tables.probes)
     rules_needed = needed_for_rules(scores, tables.status)
+    card = rule_card(scores)
     gathered = {
         "rules": rule_scores(tables.probes),
         "rules-needed": rules_needed,
-        "rule-card": rule_card(scores),
+        "rule-card": card,
     }
     write_tables(gathered, own)
     drawing = Drawing(
@@ -182,11 +190,15 @@ def _write(
         less=less,
         labels=by_cell(tables.status, "label"),
         outcomes=by_cell(tables.status, "status"),
+        annotations=real_annotations(readable),
     )
     grammars, real = resolved_grammars(readable)
     runs = curve_runs(tables, kinds)
     known = statistics(runs, grammars, _checked(at, tables.status), real)
     write_tables(_statistics_tables(known), own)
+    rows = _standing(drawing, known, card)
+    calibrated = calibration(named_cells(drawing, rows))
+    write_tables({"answer": rows, "calibration": calibrated}, own)
     sizes = _label(summary(models_only(tables.scores)), labels)
     needed = _label(examples_needed(models_only(tables.scores), TARGET), labels)
     tuned = _label(tuned, labels)
@@ -197,8 +209,14 @@ def _write(
 
         drawn = drawing._replace(save=save_own)
         content = _content(drawn, known, grammars, sizes, needed, tuned)
+        first, more = draw_answer(drawn, rows)
         content = dataclasses.replace(
-            content, blocks=[*probes_block(drawn, scores, rules_needed), *content.blocks]
+            content,
+            screen=_screen(drawn, known, rows),
+            few=few_seeds(known),
+            first=first,
+            more=[*more, *draw_calibration(drawn, calibrated)],
+            blocks=[*content.blocks, *probes_block(drawn, scores, rules_needed)],
         )
     grid = f" --grid {config}" if config else ""
     command = f"seqgra compare{grid} --cells {cells} -o {folder}"
@@ -218,6 +236,34 @@ def _checked(at: int | None, status: pd.DataFrame) -> int | None:
         message = f"{at:,} examples are outside the grid's sizes ({span}); add sizes around it"
         raise bad_input("compare", "--at", message)
     return at
+
+
+def _prevalence(settings: Mapping[str, Any], config: Path | None) -> float | None:
+    """Return the share of positives where the user will use the model, if the config names one."""
+    share = settings.get("at_prevalence")
+    if share is None:
+        return None
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
+        raise bad_input(config or "", "at_prevalence", f"is {share}; expected a share such as 0.01")
+    return float(share)
+
+
+def _standing(drawing: Drawing, known: Statistics, card: pd.DataFrame) -> pd.DataFrame:
+    """Return the row of every architecture on every grammar; `card`: from `rule_card`."""
+    recovery = recovery_runs(models_only(drawing.tables.recovery), drawing.method, drawing.metric)
+    return standing(known, recovery, card, drawing.tables.prevalence)
+
+
+def _screen(drawing: Drawing, known: Statistics, rows: pd.DataFrame) -> list[First]:
+    """Return the sentences of the first screen."""
+    if rows.empty:
+        return []
+    heads = headlines(drawing.tables.scores).groupby("grammar")["scope"].first()
+    named = rows[rows["named"]]
+    labels = dict(zip(named["grammar"].map(str), named["label"].map(str), strict=True))
+    rules = dict(sentences(drawing.tables.probes, labels))
+    scopes = {str(grammar): str(scope) for grammar, scope in heads.items()}
+    return first_screen(rows, known, drawing.less, scopes, rules)
 
 
 def _statistics_tables(known: Statistics) -> dict[str, pd.DataFrame]:
@@ -243,11 +289,11 @@ def _content(
     """Draw all figures and return what the report says."""
     overview = [*draw_overview(drawing), *draw_runs(drawing, known)]
     sections = _sections(drawing, known, grammars)
-    first = at_block(known, draw_at(drawing, known))
     blocks = (
         []
         if known.runs.empty
         else [
+            *at_block(known, draw_at(drawing, known)),
             needed_block(
                 known,
                 [
@@ -283,7 +329,6 @@ def _content(
         sections=sections,
         config="",
         command="",
-        first=first,
         blocks=blocks,
         tuned=tuned,
     )

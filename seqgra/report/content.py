@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from seqgra.report.first import Few, First
 from seqgra.report.page import Picture, Table
 
 
@@ -148,8 +149,12 @@ class Content:
         Figures of the whole grid, and of each grammar.
     config, command, question
         The grid's config as text, the command that made the report, and what the grid is to answer.
-    first, blocks
-        Sections of statistics right after the answer, and after the figures of the whole grid.
+    screen, few
+        What the first screen says of each grammar, and where too few seeds show nothing.
+    first, more
+        Its figure, and those one click away.
+    blocks
+        Sections of statistics, after the figures of the whole grid.
     tuned
         `compare.tuning.tuning_table`.
     """
@@ -167,6 +172,9 @@ class Content:
     config: str
     command: str
     question: str = ""
-    first: Sequence[Block] = ()
+    screen: Sequence[First] = ()
+    few: Few | None = None
+    first: Sequence[Picture] = ()
+    more: Sequence[Picture] = ()
     blocks: Sequence[Block] = ()
     tuned: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pandas as pd
@@ -45,6 +46,8 @@ class Drawing(NamedTuple):
         The columns label and status of the table status, by `Cell.key`.
     save
         What writes a figure.
+    annotations
+        Real dataset -> what its recovery is scored against.
     """
 
     cells: list[Cell]
@@ -59,6 +62,7 @@ class Drawing(NamedTuple):
     labels: Mapping[tuple[str | int, ...], str]
     outcomes: Mapping[tuple[str | int, ...], str]
     save: Save = save
+    annotations: Mapping[str, str] = MappingProxyType({})
 
 
 def recovery_runs(recovery: pd.DataFrame, method: str, metric: str) -> pd.DataFrame:

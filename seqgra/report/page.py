@@ -98,13 +98,13 @@ def _small_picture(path: Path, most: int) -> bytes:
     return stream.getvalue()
 
 
-def count(many: int, noun: str) -> str:
-    """Return a number and its noun.
+def count(many: int, noun: str, plural: str = "") -> str:
+    """Return a number and its noun, or the plural of that.
 
     >>> count(1, "run"), count(1200, "cell")
     ('1 run', '1,200 cells')
     """
-    return f"{many:,} {noun}" if many == 1 else f"{many:,} {noun}s"
+    return f"{many:,} {noun}" if many == 1 else f"{many:,} {plural or noun + 's'}"
 
 
 def percent(share: float) -> str:

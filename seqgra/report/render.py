@@ -12,7 +12,8 @@ from seqgra.report.sections import all_sections
 def report(content: Content) -> str:
     """Return the report as one self-contained HTML page; figures are read from their files."""
     pictures = len(content.overview) + sum(len(s.pictures) for s in content.sections)
-    pictures += sum(len(block.all_pictures) for block in [*content.first, *content.blocks])
+    pictures += len(content.first) + len(content.more)
+    pictures += sum(len(block.all_pictures) for block in content.blocks)
     sections = [
         {
             "key": shown.key,

@@ -39,11 +39,12 @@ def _claim(decision: Decision) -> str:
     if decision.restarts is not None:
         seeds += f" that share {count(decision.restarts, 'model seed')}"
     if not decision.enough:
-        ahead = int((others["behind"] > 0).sum())
-        return (
-            f"{seeds} cannot show that it is the best: it has the higher mean than {ahead} of "
-            f"{count(len(others), 'other')}, which may be chance.{_remedy(decision)}"
+        behind = others.sort_values("behind")
+        listed = ", ".join(
+            f"{label} by {gap:z.3f}" for label, gap in behind["behind"].head(_MOST_NAMES).items()
         )
+        more = f" and {len(behind) - _MOST_NAMES} more" if len(behind) > _MOST_NAMES else ""
+        return f"{seeds} cannot show that it is the best. It is ahead of {listed}{more}.{_remedy(decision)}"
     if decision.shown:
         closest = others.sort_values("behind").iloc[0]
         return (
@@ -118,10 +119,10 @@ def needed_sentence(grammar: str, label: str, known: Statistics, tau: float = TA
         ends = [size_words(float(n), row.smallest, row.largest) for n in (row.low, row.high)]  # type: ignore[arg-type]
         of = "95 % interval" if row.of == "interval" else "range"
         spread = f"{of} {ends[0]} to {ends[1]}; " if ends[0] != ends[1] else ""
-        parts.append(
-            f"{size_words(row.needed, row.smallest, row.largest)} ({row.version}; {spread}"  # type: ignore[arg-type]
-            f"{row.reached} of {count(row.curves, 'curve')} reach it)"  # type: ignore[arg-type]
-        )
+        many = int(row.curves)  # type: ignore[arg-type]
+        reach = f"reached by {row.reached} of {many} runs" if many > 1 else "a single run"
+        words = size_words(row.needed, row.smallest, row.largest)  # type: ignore[arg-type]
+        parts.append(f"{words} ({row.version}; {spread}{reach})")
     if not parts:
         return ""
     first = rows.iloc[0]

@@ -180,8 +180,16 @@ def _recovery_caption(drawing: Drawing, shown: pd.DataFrame) -> str:
         "below 1 where sites are weak: the thin black line is what the exact posterior's own importance "
         "reaches. Where each value lies between what background-only inputs give and that line: the table "
         "by architecture, and the column rescaled of tables/recovery."
-        f"{_undefined(drawing)}{_failed_gates(drawing)}"
+        f"{_annotations(drawing)}{_undefined(drawing)}{_failed_gates(drawing)}"
     )
+
+
+def _annotations(drawing: Drawing) -> str:
+    """Say what recovery is scored against on real datasets; empty without any."""
+    if not drawing.annotations:
+        return ""
+    listed = ", ".join(f"{what} of {name}" for name, what in drawing.annotations.items())
+    return f" On real datasets importance is compared with {listed}, not with truth."
 
 
 def _undefined(drawing: Drawing) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -92,8 +93,22 @@ def _role_names(dataset: Dataset) -> dict[int, str]:
     facts = dataset.content["ingest"]
     if "motifs" not in facts.get("sources", {}):
         return {GRAMMAR_ROLE: "annotated", BACKGROUND_ROLE: "not annotated"}
-    hit = f"hit at p <= {facts['recipe']['p_value']:g}"
-    return {GRAMMAR_ROLE: hit, BACKGROUND_ROLE: "no hit"}
+    return {GRAMMAR_ROLE: f"hit at p <= {facts['recipe']['p_value']:g}", BACKGROUND_ROLE: "no hit"}
+
+
+def real_annotations(cells: Iterable[Cell]) -> dict[str, str]:
+    """Return what recovery is scored against on each real dataset whose test set is there."""
+    tests = {cell.grammar: cell.test for cell in cells}
+    there = {name: open_dataset(test) for name, test in tests.items() if read_run(test)}
+    roles = {
+        n: _role_names(found)[GRAMMAR_ROLE] for n, found in there.items() if not found.simulated
+    }
+    return {
+        name: f"motif {role.replace('hit', 'hits')}"
+        if role.startswith("hit")
+        else f"{role} positions"
+        for name, role in roles.items()
+    }
 
 
 def _draw_thresholded(drawing: Drawing, shown: _Shown, panels: list[Panel]) -> Picture:
@@ -101,10 +116,13 @@ def _draw_thresholded(drawing: Drawing, shown: _Shown, panels: list[Panel]) -> P
     title = f"{words}, {compact(shown.size)} examples)"
     name = f"agreement-thresholded-{file_name(shown.grammar)}"
     stem = save_figure(drawing, name, agreement_grid(panels, title, thresholded=True))
+    names = _role_names(shown.dataset)
+    part = names.get(GRAMMAR_ROLE, "part of the grammar")
+    rest = names.get(BACKGROUND_ROLE, "background")
     caption = (
         "The examples of the figure above, where every position with an attribution of at least "
-        f"{THRESHOLD:g}, of any letter, is called important. Blue: important and part of the grammar, "
-        "yellow: part of it but missed, orange: important but background. Precision, recall and F1 as in "
+        f"{THRESHOLD:g}, of any letter, is called important. Blue: important and {part}, "
+        f"yellow: {part} but missed, orange: important but {rest}. Precision, recall and F1 as in "
         "the published seqgra. The threshold is in units of the logit: a model with large logits calls "
         "nearly everything important."
     )

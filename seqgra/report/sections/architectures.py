@@ -79,6 +79,7 @@ def _part(drawing: Drawing, known: Statistics, tuned: pd.DataFrame, label: str) 
     facts = [
         *_cost(drawing.tables.runs[drawing.tables.runs["label"] == label], known),
         _failures(runs),
+        *_undefined(drawing.tables.status, label),
         _tuning(tuned, label),
     ]
     return Part(label, summary, facts, [_by_grammar(known, label)], _draw(drawing, known, label))
@@ -116,6 +117,13 @@ def _failures(runs: pd.DataFrame) -> str:
     places = [f"{many} on {grammar} at {size:,}" for many, grammar, size in first]
     more = f" and {len(where) - 4} more places" if len(where) > 4 else ""
     return f"Of {count(len(runs), 'run')} {told}: {', '.join(places)}{more}."
+
+
+def _undefined(status: pd.DataFrame, label: str) -> list[str]:
+    """Say which attribution methods and probes do not exist for an architecture."""
+    told = status.loc[status["label"] == label, "not_defined"]
+    reasons = sorted({words for text in told for words in text.split("; ") if words})
+    return [f"Not defined for it: {words}." for words in reasons]
 
 
 def _tuning(tuned: pd.DataFrame, label: str) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from seqgra.report.content import Content
+from seqgra.report.page import MANY
 from seqgra.report.sections import Section, Shown
-from seqgra.report.sections.at import block_shown
 
 
 def _shown(content: Content) -> Iterable[Shown]:
-    return map(block_shown, content.blocks)
+    for block in content.blocks:
+        many = sum(bool(name) for _, name in block.paragraphs) >= MANY
+        yield Shown(block.key, block.title, {"block": block, "many": many})
 
 
 SECTION = Section(40, "block.html.j2", _shown)

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from seqgra.report.content import Content
-from seqgra.report.page import MANY, number
+from seqgra.report.page import number
 from seqgra.report.sections import Section, Shown
 
 
@@ -30,7 +30,6 @@ def _shown(content: Content) -> Iterable[Shown]:
             ],
             "method": content.method,
             "target": content.target,
-            "many": len(content.sections) >= MANY,
             **_heat(sizes, needed),
         }
         yield Shown(f"grammar-{place}", name, context)

@@ -1,4 +1,4 @@
-"""The answer: what each grammar calls for, and what to read with care."""
+"""What shows, or does not, that the answers hold, and what to read with care."""
 
 from __future__ import annotations
 
@@ -6,25 +6,22 @@ import math
 from collections.abc import Iterable
 
 from seqgra.report.content import Answer, Content
-from seqgra.report.page import MANY, number
+from seqgra.report.page import number
 from seqgra.report.sections import Section, Shown
 from seqgra.report.tuned import tuned_facts
 from seqgra.results import MACRO, MICRO
 
 
 def _shown(content: Content) -> Iterable[Shown]:
-    answers, status = content.answers, content.status["status"]
+    answers = content.answers
     runs = [answer.runs for answer in answers]
     heads = ["grammar", "named first", "at size", "PR AUC", "constant", "range", "runs"]
     yield Shown(
-        "answer",
-        "Answer",
+        "evidence",
+        "How sure",
         {
-            "cells": len(status),
-            "missing": int((status == "missing").sum()),
-            "spared": int((status == "spared").sum()),
             "answers": answers,
-            "many": len(answers) >= MANY,
+            "pictures": content.more,
             "fewest_runs": min(runs, default=0),
             "most_runs": max(runs, default=0),
             "averaged": any(answer.scope == MACRO for answer in answers),
@@ -52,4 +49,4 @@ def _row(answer: Answer) -> list[str]:
     ]
 
 
-SECTION = Section(10, "answer.html.j2", _shown)
+SECTION = Section(20, "evidence.html.j2", _shown)

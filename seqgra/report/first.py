@@ -1,0 +1,151 @@
+"""What the first screen says of each grammar, as numbers; its sentences stand in templates/screen.html.j2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from seqgra.compare.decide import TIE, Doubling, Statistics
+from seqgra.compare.resample import FEWEST_MODEL_SEEDS, FEWEST_SEEDS
+from seqgra.compare.standing import INTERVAL
+from seqgra.law.restricted import KNOWLEDGE
+from seqgra.results import MACRO, MICRO
+
+#: Share of the way from chance to the ceiling from which on a shortcut is worth a word.
+SHORTCUT = 0.8
+
+
+class First(NamedTuple):
+    """What is said of one grammar at once.
+
+    Attributes
+    ----------
+    grammar, label, shown
+        The grammar or dataset, the architecture named, and whether it is shown to be the best.
+    size, mean, low, high, interval, ceiling
+        Its PR AUC there; whether low and high are a 95 % interval; NaN where a ceiling is not known.
+    runs, failed
+        How many, and how many of them collapsed or diverged.
+    next, next_mean, gap, level
+        The next best, empty without any; its PR AUC, how far it is behind, and whether that is a tie.
+    alike
+        Those that are not shown to be worse; empty with too few seeds to show it.
+    doubling, simulated
+        What twice the data gain, None where not known; the same on a simulated counterpart, and its name.
+    rules
+        What it knows and is blind to, in words; empty where it was not probed.
+    shortcut
+        The least knowledge that comes `SHORTCUT` of the way to the ceiling, and how far; None without any.
+    """
+
+    grammar: str
+    label: str
+    shown: bool
+    size: int
+    mean: float
+    low: float
+    high: float
+    interval: bool
+    ceiling: float
+    runs: int
+    failed: int
+    next: str
+    next_mean: float
+    gap: float
+    level: bool
+    alike: tuple[str, ...]
+    doubling: Doubling | None
+    simulated: tuple[str, Doubling] | None
+    rules: str
+    shortcut: tuple[str, float] | None
+
+
+class Few(NamedTuple):
+    """Grammars with too few seeds to show anything: their names, none if all; the fewest data seeds."""
+
+    grammars: tuple[str, ...]
+    data_seeds: int
+    least_data_seeds: int = FEWEST_SEEDS
+    least_model_seeds: int = FEWEST_MODEL_SEEDS
+
+
+def first_screen(
+    rows: pd.DataFrame,
+    known: Statistics,
+    less: pd.DataFrame,
+    scopes: Mapping[str, str],
+    rules: Mapping[str, str],
+) -> list[First]:
+    """Return what is said of each grammar.
+
+    Parameters
+    ----------
+    rows
+        From `standing.standing`.
+    known
+        Statistics of the grid.
+    less
+        From `ceiling.restricted`.
+    scopes
+        Grammar -> micro or macro, by which its models are compared.
+    rules
+        Grammar -> what the architecture named knows and is blind to, as a sentence.
+    """
+    decisions = {d.grammar: d for d in known.decisions} | {d.grammar: d for d in known.chosen}
+    found = []
+    for key, own in rows.groupby("grammar", sort=False):
+        grammar = str(key)
+        first: Any = own.iloc[0]
+        decision = decisions[grammar]
+        others = own.iloc[1:].sort_values("mean", ascending=False, kind="stable")
+        next_mean = float(others["mean"].iloc[0]) if len(others) else float("nan")
+        simulated = known.simulated_doubling.get(grammar, {}).items()
+        found.append(
+            First(
+                grammar=grammar,
+                label=str(first["label"]),
+                shown=bool(first["shown"]),
+                size=int(first["size"]),
+                mean=float(first["mean"]),
+                low=float(first["low"]),
+                high=float(first["high"]),
+                interval=first["of"] == INTERVAL,
+                ceiling=float(first["ceiling"]),
+                runs=int(first["runs"]),
+                failed=int(first["failed"]),
+                next=str(others["label"].iloc[0]) if len(others) else "",
+                next_mean=next_mean,
+                gap=float(first["mean"]) - next_mean,
+                level=abs(float(first["mean"]) - next_mean) <= TIE,
+                alike=tuple(n for n in others["label"] if decision.enough and n in decision.open),
+                doubling=known.doubling.get(grammar),
+                simulated=next(((n, d) for n, d in simulated if d is not None), None),
+                rules=rules.get(grammar, "").rstrip("."),
+                shortcut=_shortcut(grammar, scopes.get(grammar, MICRO), less, first["chance"]),
+            )
+        )
+    return found
+
+
+def few_seeds(known: Statistics) -> Few | None:
+    """Return which grammars have too few seeds to show anything; None where all have enough."""
+    few = [d for d in known.decisions if len(d.others) > 1 and not d.enough]
+    if not few:
+        return None
+    names = () if len(few) == len(known.decisions) else tuple(d.grammar for d in few)
+    return Few(names, min(d.seeds for d in few))
+
+
+def _shortcut(
+    grammar: str, scope: str, less: pd.DataFrame, chance: float
+) -> tuple[str, float] | None:
+    own = less[less["grammar"] == grammar]
+    own = own[own["metric"] == {MICRO: "pr_auc_micro", MACRO: "pr_auc"}[scope]]
+    values = {str(row.knows): float(row.value) for row in own.itertuples()}  # type: ignore[arg-type]
+    room = values.get("everything", float("nan")) - chance
+    for name in KNOWLEDGE:
+        if name in values and room > 0 and values[name] - chance >= SHORTCUT * room:
+            return name, values[name]
+    return None
