@@ -293,8 +293,18 @@ def explained_part(logits: np.ndarray, target: np.ndarray, task: str) -> np.ndar
     return np.asarray(own if task == MULTI_LABEL else own - logits.mean(axis=1))
 
 
+def runs_own_code(model: AbstractModel) -> bool:
+    """Return whether a model computes by code of the user's own: a module, or one that was wrapped."""
+    card = getattr(model, "card", None)
+    return isinstance(card, ModelCard) and (card.source is not None or not card.architecture)
+
+
 class NotDefined(Exception):
     """Something was asked of a model for which it is not defined; the message says why."""
+
+
+#: What is said of a module of the user's own whose outputs have no gradient.
+NO_GRADIENT = "the module passes no gradient to its input; mutagenesis needs none"
 
 
 class NotDifferentiable(NotDefined):

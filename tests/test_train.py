@@ -256,8 +256,27 @@ def test_a_module_that_cannot_be_trained_says_what_to_do(
     assert said in error and len(error.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("forward", "said"),
+    [
+        ("self.table(x.argmax(dim=1)).mean(dim=1)", "passes no gradient to its input"),
+        (
+            "self.table(torch.from_numpy(x.numpy().argmax(axis=1))).mean(dim=1)",
+            "fails on what the method asks of it (Can't call numpy() on Tensor that requires grad",
+        ),
+        (
+            "(x.add_(0.5), self.table(x.argmax(dim=1)).mean(dim=1))[1]",
+            "fails on what the method asks of it (a leaf Variable that requires grad",
+        ),
+        (
+            "self.refuse(x) + self.table(x.argmax(dim=1)).mean(dim=1)",
+            "fails on what the method asks of it (letters only)",
+        ),
+    ],
+    ids=["table", "NumPy", "in place", "letters only"],
+)
 def test_a_module_without_gradient_is_skipped_by_methods_that_need_one(
-    tmp_path, tiny_dataset, capsys
+    forward, said, tmp_path, tiny_dataset
 ):
     (tmp_path / "mine.py").write_text(
         "import torch\n"
@@ -265,8 +284,12 @@ def test_a_module_without_gradient_is_skipped_by_methods_that_need_one(
         "    def __init__(self, letters, window, outputs):\n"
         "        super().__init__()\n"
         "        self.table = torch.nn.Embedding(letters, outputs)\n"
+        "    def refuse(self, x):\n"
+        "        if not torch.isin(x, torch.tensor([0.0, 1.0])).all():\n"
+        "            raise ValueError('letters only')\n"
+        "        return 0\n"
         "    def forward(self, x):\n"
-        "        return self.table(x.argmax(dim=1)).mean(dim=1)\n"
+        f"        return {forward}\n"
     )
     content = {"module": "mine.py:Mine", "optimizer": QUICK, "training": {"epochs": 1}}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
@@ -280,9 +303,7 @@ def test_a_module_without_gradient_is_skipped_by_methods_that_need_one(
         assert main([*call, "--examples", "3", *allowed]) == 0
         run = read_run(folder)
         assert run["status"] == status
-    assert (
-        "passes no gradient to its input" in read_run(tmp_path / "integrated-gradients")["reason"]
-    )
+    assert said in read_run(tmp_path / "integrated-gradients")["reason"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -15,8 +16,8 @@ from seqgra.attribute.mutagenesis import MASKED, Predict, letters_table
 from seqgra.attribute.references import baseline_values, shuffled
 from seqgra.attribute.sufficient_subsets import Candidates, Masking, PlainCandidates
 from seqgra.dataset import Dataset
-from seqgra.errors import InputError
-from seqgra.model import AbstractModel, NotDefined, explained_part
+from seqgra.errors import InputError, out_of_memory
+from seqgra.model import AbstractModel, NotDefined, explained_part, runs_own_code
 from seqgra.stages.attribute import Settings
 
 
@@ -46,19 +47,56 @@ def source_of(
     if method.source == "masking":
         return masking(model, fill)
     if method.source == "gradients":
-        found = model.gradients
+        found = _with_reason(model, model.gradients)
     elif method.source == "paths":
 
         def along(inputs: Any, start: Any, target: Any, shares: Any) -> np.ndarray:
-            mean = partial(model.path_gradients, shares=shares)
-            return _in_batches(mean, model.batch)(inputs, start, target)
+            mean = _with_reason(model, partial(model.path_gradients, shares=shares))
+            return _in_batches(mean, batch_of(model))(inputs, start, target)
 
         return gradients.corrected(along) if correct else along
     else:
         name = "class_activation" if method.source == "maps" else method.source
         found = getattr(_backprop(model), name)
-    batched = _in_batches(found, model.batch)
+    batched = _in_batches(found, batch_of(model))
     return gradients.corrected(batched) if correct else batched
+
+
+def batch_of(model: AbstractModel) -> int:
+    """Return how many gradients may be asked of a model at once; see `AbstractModel.batch`."""
+    with failures_as_reason(model):
+        return model.batch
+
+
+@contextmanager
+def failures_as_reason(model: AbstractModel) -> Iterator[None]:
+    """Turn a failure of the user's own code into the reason why a method is not defined for it.
+
+    Letters it was trained on; what a method may ask more of it, gradients, points between letters or
+    unknown letters, it need not take.
+
+    Raises
+    ------
+    NotDefined
+        With the error, in one line. Those of seqgra's own models stay as they are.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, NotDefined) or not runs_own_code(model) or out_of_memory(error):
+            raise
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        raise NotDefined(f"the module fails on what the method asks of it ({said})") from error
+
+
+def _with_reason(
+    model: AbstractModel, function: Callable[..., np.ndarray]
+) -> Callable[..., np.ndarray]:
+    def guarded(*arrays: np.ndarray) -> np.ndarray:
+        with failures_as_reason(model):
+            return function(*arrays)
+
+    return guarded
 
 
 def _backprop(model: AbstractModel) -> Any:
@@ -114,7 +152,8 @@ def predictions(model: AbstractModel, fill: np.ndarray | None) -> Predict:
         def of_letters(x: np.ndarray, target: np.ndarray) -> np.ndarray:
             masked = x == MASKED
             try:
-                logits = model.logits(np.where(masked, np.uint8(UNKNOWN), x))
+                with failures_as_reason(model) if masked.any() else nullcontext():
+                    logits = model.logits(np.where(masked, np.uint8(UNKNOWN), x))
             except InputError as error:
                 if masked.any():  # the posterior over a chain cannot leave a letter out
                     raise NotDefined(f"masked letters: {error}") from None
@@ -125,7 +164,8 @@ def predictions(model: AbstractModel, fill: np.ndarray | None) -> Predict:
     table = letters_table(len(fill), fill)
 
     def of_columns(x: np.ndarray, target: np.ndarray) -> np.ndarray:
-        return model.explained(np.ascontiguousarray(table[x].transpose(0, 2, 1)), target)
+        with failures_as_reason(model):
+            return model.explained(np.ascontiguousarray(table[x].transpose(0, 2, 1)), target)
 
     return of_columns
 
@@ -194,7 +234,8 @@ def completeness_gap(
         float64 (N,); NaN where the model takes letters only and a baseline lies between them.
     """
     try:
-        reference = [model.explained(part, target) for part in gradients.starts(start, inputs)]
+        with failures_as_reason(model):
+            reference = [model.explained(part, target) for part in gradients.starts(start, inputs)]
     except NotDefined:
         return np.full(len(inputs), np.nan)
     difference = model.explained(inputs, target) - np.mean(reference, axis=0)

@@ -31,6 +31,7 @@ from seqgra.fingerprint import Draft, verify_file
 from seqgra.model import (
     AbstractModel,
     ModelCard,
+    NO_GRADIENT,
     NotDifferentiable,
     card_text,
     explained_part,
@@ -205,8 +206,7 @@ def _gradient(explained: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
     if explained.requires_grad:
         (gradient,) = torch.autograd.grad(explained.sum(), points, allow_unused=True)
     if gradient is None:
-        message = "the module passes no gradient to its input; mutagenesis needs none"
-        raise NotDifferentiable(message)
+        raise NotDifferentiable(NO_GRADIENT)
     return gradient
 
 

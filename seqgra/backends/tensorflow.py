@@ -24,8 +24,10 @@ from seqgra.errors import bad_input, path_of
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.model import (
     MULTI_LABEL,
+    NO_GRADIENT,
     AbstractModel,
     ModelCard,
+    NotDifferentiable,
     card_text,
     explained_part,
     read_card,
@@ -79,7 +81,9 @@ class KerasModel(AbstractModel):
             explained = tf.gather(logits, np.asarray(target, np.int64), axis=1, batch_dims=1)
             if self.task != MULTI_LABEL:
                 explained = explained - tf.reduce_mean(logits, axis=1)
-        return np.asarray(tape.gradient(explained, points).numpy().transpose(0, 2, 1))
+        if (gradient := tape.gradient(explained, points)) is None:
+            raise NotDifferentiable(NO_GRADIENT)
+        return np.asarray(gradient.numpy().transpose(0, 2, 1))
 
     def explained(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Return the explained quantity of points: float64 (N,); see `AbstractModel.explained`."""
