@@ -67,6 +67,10 @@ class ModelCard(Strict):
     source: str | None = None
 
     @property
+    def _sources(self) -> dict[str, str]:
+        return {str(self.architecture.get("module")): self.source} if self.source else {}
+
+    @property
     def is_network(self) -> bool:
         """Whether it is of a network that seqgra can build."""
         return "layers" in self.architecture
@@ -94,7 +98,7 @@ class ModelCard(Strict):
         from seqgra.architecture.load import resolve_architecture
         from seqgra.architecture.schema import Network
 
-        network = resolve_architecture(self.architecture, file, self.source or "")
+        network = resolve_architecture(self.architecture, file, self._sources)
         assert isinstance(network, Network)
         letters = len(ALPHABETS[self.alphabet].letters)
         return network, Sizes(letters, self.window, len(self.conditions))
@@ -146,6 +150,8 @@ class AbstractModel(ABC):
         How its training ended, ``done``, ``collapsed`` or ``diverged``, and why.
     history
         One row an epoch, of a model that was trained in this process.
+    beside
+        Dataset beside which features that take long are kept; None: they are not.
     """
 
     conditions: tuple[str, ...]
@@ -156,6 +162,7 @@ class AbstractModel(ABC):
     status: str = "done"
     reason: str = ""
     history: Sequence[Mapping[str, float]] = ()
+    beside: Path | None = None
 
     @abstractmethod
     def logits(self, x: np.ndarray) -> np.ndarray:
@@ -296,7 +303,10 @@ def explained_part(logits: np.ndarray, target: np.ndarray, task: str) -> np.ndar
 def runs_own_code(model: AbstractModel) -> bool:
     """Return whether a model computes by code of the user's own: a module, or one that was wrapped."""
     card = getattr(model, "card", None)
-    return isinstance(card, ModelCard) and (card.source is not None or not card.architecture)
+    if not isinstance(card, ModelCard):
+        return False
+    own = card.source is not None or getattr(card, "sources", None)
+    return bool(own or not card.architecture)
 
 
 class NotDefined(Exception):

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from seqgra.architecture.custom import require_permission
 from seqgra.architecture.load import (
     architecture_fingerprint,
     load_architecture,
     untuned_fingerprint,
 )
-from seqgra.architecture.schema import Architecture, BayesOptimal, Network
+from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Network
 from seqgra.dataset import Dataset, largest_size, open_dataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, Identity, Outcome, identity_of, make, require_run
@@ -181,6 +182,8 @@ def _job(
     facts: dict[str, Any] = {"threads": how.threads}
     if isinstance(resolved, Network):
         resolved = ready_network(resolved, name, backend, opened)
+    elif isinstance(resolved, Baseline) and resolved.own_names:
+        require_permission(name, min(resolved.own_names))
     require_unchanged(name, architecture_fingerprint(resolved, with_candidates=True), expected)
     if tuned:
         resolved, facts["tuned"] = _tuned(resolved, name, opened, tuned)

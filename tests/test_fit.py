@@ -10,7 +10,8 @@ import pytest
 from fit_tools import published_set, write_dataset
 
 from seqgra.alphabet import DNA, PADDING, UNKNOWN
-from seqgra.backends.sklearn import best_on_strand, best_regression
+from seqgra.backends.features import best_on_strand
+from seqgra.backends.sklearn import fit as fit_baseline
 from seqgra.cli import main
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
@@ -551,8 +552,8 @@ def test_one_strand_is_all_that_rna_has(tmp_path):
     simulate(tmp_path / "rna.yaml", tmp_path / "data", seed=0, counts=counts)
     data = training_data(open_dataset(tmp_path / "data"), 28)
     with pytest.raises(InputError, match="strands: is both; RNA has one strand"):
-        best_regression(pwm_regression("DNA"), data, Options(0, "cpu", 1))
-    best_regression(pwm_regression("RNA"), data, Options(0, "cpu", 1))
+        fit_baseline(pwm_regression("DNA"), data, Options(0, "cpu", 1), None)
+    fit_baseline(pwm_regression("RNA"), data, Options(0, "cpu", 1), None)
 
 
 @pytest.mark.skipif(not SOX2_SET.is_dir(), reason="the shared data are not here")

@@ -9,7 +9,8 @@ from real_tools import ingested, random_letters, write_bed, write_genome
 
 from seqgra.architecture.load import load_architecture
 from seqgra.architecture.schema import Baseline, Features, Kmers, PwmScan
-from seqgra.backends.sklearn import best_regression, features, kmer_columns
+from seqgra.backends.features import kmer_columns
+from seqgra.backends.sklearn import fit
 from seqgra.backends.strands import either_strand, element_strands
 from seqgra.dataset import largest_size, open_dataset
 from seqgra.errors import InputError
@@ -41,7 +42,7 @@ def simulated(folder, grammar, counts=(700, 100, 400)):
 
 def fitted(baseline, data):
     size = largest_size(data.counts)
-    trained = best_regression(baseline, training_data(data, size), Options(0, "cpu", 1))
+    trained = fit(baseline, training_data(data, size), Options(0, "cpu", 1), None)
     scores = score(trained.model.logits(data.x("test")), data.y("test"), data.conditions)
     return trained.model, scores.metrics["roc_auc"]["macro"]
 
@@ -69,7 +70,7 @@ def test_elements_on_either_strand_are_looked_for_on_both(tmp_path, real):
         _, one_strand = fitted(forward(name), data)
         assert area > max(one_strand, 0.99), name
         x = data.x("test")[:50]
-        assert np.allclose(features(model.card, x), features(model.card, turned(x)), atol=1e-5)
+        assert np.allclose(model.features(x), model.features(turned(x)), atol=1e-5)
     assert model.card.strands == "both"
 
 
@@ -118,8 +119,8 @@ confounders: [{{elements: [confounder], strand: random, probability: {{one: .5, 
     expected = [("-",), ("random",), ("+", "-"), ("random",), ("random",), ("+", "random"), ("+",)]
     assert element_strands(data) == dict(zip(names, expected, strict=True))
     assert not either_strand(data), "some rules place on one strand only"
-    recipe = fitted(load_architecture(PWM), data)[0].card
-    assert features(recipe, data.x("test")).shape == (5, 9)
+    model = fitted(load_architecture(PWM), data)[0]
+    assert model.features(data.x("test")).shape == (5, 9)
 
 
 def test_a_kmer_and_its_reverse_complement_are_one():
@@ -174,10 +175,10 @@ def test_the_strands_are_on_record_and_older_models_refused(tmp_path):
     data = simulated(tmp_path, TWO.format(one="a", two="b", first="random", second="+"))
     train(data.folder, PWM, tmp_path / "m", size=1000, seed=0)
     run = read_run(tmp_path / "m")
-    assert run["strands"] == {"a": ["random"], "b": ["+"]}
+    assert run["element_strands"] == {"a": ["random"], "b": ["+"]}
     recipe = json.loads((tmp_path / "m" / "model.json").read_text())
-    assert recipe["strands"] == run["strands"]
-    del recipe["strands"]
+    assert recipe["element_strands"] == run["element_strands"]
+    del recipe["element_strands"]
     file = tmp_path / "m" / "model.json"
     file.write_text(json.dumps(recipe))
     run["files"]["model.json"]["sha256"] = file_sha256(file)

@@ -1,4 +1,4 @@
-"""Network classes of the user's own: found by file, run only where the user allows it."""
+"""Classes and functions of the user's own: found by file, run only where the user allows it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seqgra.digest import digest
 from seqgra.errors import InputError, bad_input
 
 if TYPE_CHECKING:  # the command line imports this module, and should start without pydantic
-    from seqgra.architecture.schema import Network
+    from seqgra.architecture.schema import Baseline, Network
 
 _MOVE = "move into it what it needs, or install that as a package"
 _ALLOWED: ContextVar[bool] = ContextVar("custom code is allowed", default=False)
@@ -31,36 +31,35 @@ def custom_code(allowed: bool) -> Iterator[None]:
         _ALLOWED.reset(token)
 
 
-def module_file(network: Network, file: str) -> Path:
-    """Return the file that `module` names, looked for from the working folder, then near `file`.
+def module_file(module: str, file: str, key: str = "module") -> Path:
+    """Return the file of ``FILE.py:NAME``, looked for from the working folder, then near `file`.
 
     Raises
     ------
     InputError
-        If there is no such file.
+        If there is no such file; `key` is what gives the name.
     """
-    assert network.module is not None
-    name = Path(network.module.rpartition(":")[0])
+    name = Path(module.rpartition(":")[0])
     for path in (name, Path(file).parent / name, Path(file).parent.parent / name):
         if path.is_file():
             return path
-    raise bad_input(file, "module", f"there is no file {name}")
+    raise bad_input(file, key, f"there is no file {name}")
 
 
-def read_source(network: Network, file: str) -> Network:
-    """Return the network with the text of its module's file, which is read but not run.
+def read_sources(architecture: Network | Baseline, file: str) -> dict[str, str]:
+    """Return the text of the file of each of an architecture's `own_names`; they are read but not run.
 
     Raises
     ------
     InputError
         If there is no such file, or it imports other files of the user's.
     """
-    if network.module is None:
-        return network
-    path = module_file(network, file)
-    source = path.read_text(encoding="utf-8")
-    _refuse_helpers(source, path)
-    return network.with_source(source)
+    texts = {}
+    for key, module in architecture.own_names.items():
+        path = module_file(module, file, key)
+        texts[module] = path.read_text(encoding="utf-8")
+        _refuse_helpers(texts[module], path)
+    return texts
 
 
 def _refuse_helpers(source: str, path: Path) -> None:
@@ -141,8 +140,21 @@ class _Opened:
 _OPENED = _Opened()
 
 
-def require_permission(file: str) -> None:
-    """Refuse to go on unless custom code is allowed.
+@contextmanager
+def only_own_file(module: str) -> Iterator[None]:
+    """Refuse, inside the block, to read files beside that of ``FILE.py:NAME`` or of the working folder.
+
+    Raises
+    ------
+    InputError
+        Naming the first that was read: what is in it would be no part of the fingerprint.
+    """
+    with _OPENED.watched(Path(module.rpartition(":")[0])):
+        yield
+
+
+def require_permission(file: str, key: str = "module") -> None:
+    """Refuse to go on unless custom code is allowed; `key` is what asks for it.
 
     Raises
     ------
@@ -151,7 +163,7 @@ def require_permission(file: str) -> None:
     """
     if not _ALLOWED.get():
         message = "runs code of your own; allow it with --allow-custom-code, or in a config with "
-        raise bad_input(file, "module", message + "train.allow_custom_code: true")
+        raise bad_input(file, key, message + "train.allow_custom_code: true")
 
 
 class Sizes(NamedTuple):
@@ -181,8 +193,8 @@ def build_custom(
         shape than (2, outputs).
     """
     assert network.module is not None
-    with _OPENED.watched(Path(network.module.rpartition(":")[0])):
-        made = load_class(network, file)
+    with only_own_file(network.module):
+        made = load_named(network.module, network.source, file)
         try:
             module = made(**sizes._asdict(), **network.options)
             shape = shape_of(module, sizes)
@@ -198,24 +210,30 @@ def build_custom(
     return module
 
 
-def load_class(network: Network, file: str) -> Any:
-    """Run the text of the module's file and return the class (or function) that `module` names.
+def load_named(module: str, source: str, file: str, key: str = "module") -> Any:
+    """Run the text of a file of the user's own and return the class or function that `module` names.
+
+    Parameters
+    ----------
+    module, source
+        ``FILE.py:NAME``, and the text of that file.
+    file, key
+        The architecture and the key that gives the name, for messages.
 
     Raises
     ------
     InputError
         If custom code is not allowed, fails, or has no such name.
     """
-    require_permission(file)
-    assert network.module is not None
-    path, _, name = network.module.rpartition(":")
-    module = ModuleType(f"seqgra_custom_{digest(network.source)}")
-    sys.modules[module.__name__] = module  # some decorators look their module up
+    require_permission(file, key)
+    path, _, name = module.rpartition(":")
+    made = ModuleType(f"seqgra_custom_{digest(source)}")
+    sys.modules[made.__name__] = made  # some decorators look their module up
     try:
-        exec(compile(network.source, path, "exec"), module.__dict__)  # noqa: S102 (allowed above)
+        exec(compile(source, path, "exec"), made.__dict__)  # noqa: S102 (allowed above)
     except Exception as error:
         raise bad_input(path, "", f"fails when it is run: {error!r}") from error
-    found = getattr(module, name, None)
+    found = getattr(made, name, None)
     if not callable(found):
-        raise bad_input(path, "", f"holds no class {name}")
+        raise bad_input(path, "", f"holds no class or function {name}")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from seqgra.architecture.custom import read_source
+from seqgra.architecture.custom import read_sources
 from seqgra.architecture.descriptor import looks_like_descriptor, parse_descriptor
 from seqgra.architecture.optimizers import Optimizer, Sgd
 from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Network
@@ -51,15 +51,17 @@ def architecture_content(name: str | Path, library: Path | None = None) -> tuple
     raise bad_input(name, "", f"no such architecture file nor descriptor; {advice}")
 
 
-def resolve_architecture(content: Any, file: str, source: str | None = None) -> Architecture:
+def resolve_architecture(
+    content: Any, file: str, sources: dict[str, str] | None = None
+) -> Architecture:
     """Check the content of an architecture file.
 
     Parameters
     ----------
     content, file
         What YAML gave, and its name for messages.
-    source
-        Text of the file that a custom module stands in, where it is known already.
+    sources
+        Text of the file that each name of the user's own is taken from, where they are known already.
 
     Raises
     ------
@@ -75,9 +77,11 @@ def resolve_architecture(content: Any, file: str, source: str | None = None) -> 
         model = BayesOptimal if content["backend"] == "bayes-optimal" else Baseline
     architecture, problems = validate(model, content, file)
     raise_problems(problems)
-    if not isinstance(architecture, Network):
+    if isinstance(architecture, BayesOptimal):
         return architecture
-    return read_source(architecture, file) if source is None else architecture.with_source(source)
+    if sources is None:
+        sources = read_sources(architecture, file)
+    return architecture.with_sources(sources) if architecture.own_names else architecture
 
 
 def architecture_fingerprint(architecture: Architecture, *, with_candidates: bool = False) -> str:
@@ -92,6 +96,8 @@ def architecture_fingerprint(architecture: Architecture, *, with_candidates: boo
     content = architecture.model_dump(mode="json", exclude=unused, exclude_defaults=True)
     if isinstance(architecture, Network) and architecture.module:
         content["source"] = architecture.source
+    if isinstance(architecture, Baseline) and architecture.own_names:
+        content["sources"] = architecture.sources
     return digest(content)
 
 

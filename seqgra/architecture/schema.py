@@ -61,6 +61,10 @@ def _module(text: str) -> str:
     return text
 
 
+#: A name in a Python file of the user's own: ``FILE.py:NAME``.
+OwnName = Annotated[str, AfterValidator(_module)]
+
+
 class Network(Strict):
     """A neural network: layers before the implied output layer, and how to train it.
 
@@ -71,7 +75,7 @@ class Network(Strict):
     #: What trains it whatever the grid or the command says; None: what they say.
     backend: Literal["pytorch", "tensorflow"] | None = None
     layers: Annotated[tuple[Layer, ...], BeforeValidator(read_layers)] = ()
-    module: Annotated[str, AfterValidator(_module)] | None = None
+    module: OwnName | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     #: A constant, so that models and files that hold it stay readable and the same.
     defaults: Literal["seqgra"] = "seqgra"
@@ -83,7 +87,7 @@ class Network(Strict):
     training: Training = Training()
     predict: Predict = Predict()
     #: Text of the file that `module` names; part of the fingerprint, never of a YAML file.
-    _source: str = PrivateAttr("")
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _layers_or_module(self) -> Network:
@@ -98,18 +102,23 @@ class Network(Strict):
         return otherwise if self.backend is None else (self.backend,)
 
     @property
+    def own_names(self) -> dict[str, str]:
+        """Names in files of the user's own that it runs, by the key that gives them."""
+        return {"module": self.module} if self.module else {}
+
+    @property
     def source(self) -> str:
         """Text of the file that `module` names."""
-        return self._source
+        return self._sources.get(self.module or "", "")
 
     def with_optimizer(self, chosen: Optimizer) -> Network:
         """Return the network with another optimiser and without candidates."""
         return self.model_copy(update={"optimizer": chosen, "tune": ()})
 
-    def with_source(self, text: str) -> Network:
-        """Return the network with the text of its module's file."""
+    def with_sources(self, texts: dict[str, str]) -> Network:
+        """Return the network with the text of its module's file, by the module's name."""
         network = self.model_copy()
-        network._source = text
+        network._sources = texts
         return network
 
 
@@ -154,28 +163,117 @@ class GappedKmers(Strict):
         return self
 
 
-class Features(Strict):
-    """Exactly one kind of features."""
+class OneHot(Strict):
+    """The letters themselves, one feature a letter and position."""
 
+
+class RandomConvolutions(Strict):
+    """Largest and mean rectified outputs of convolutions whose filters are random, and stay so.
+
+    The control of embeddings by a pretrained model: what a frozen trunk gives that has learnt nothing.
+    """
+
+    filters: Annotated[int, Field(ge=1, le=MOST_FEATURES // 2)] = 256
+    width: Annotated[int, Field(ge=1, le=1000)] = 15
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class Features(Strict):
+    """Kinds of features, side by side."""
+
+    one_hot: OneHot | None = None
     kmers: Kmers | None = None
     gapped_kmers: GappedKmers | None = None
     pwm_scan: PwmScan | None = None
+    random_convolutions: RandomConvolutions | None = None
+    #: A function of the user's own, from sequences (list of N texts) to numbers (N, D).
+    module: OwnName | None = None
 
     @model_validator(mode="after")
-    def _exactly_one(self) -> Features:
+    def _at_least_one(self) -> Features:
+        if all(each is None for _, each in self):
+            raise ValueError(f"needs one of {', '.join(type(self).model_fields)}, or several")
+        return self
+
+
+class DenseHead(Strict):
+    """A network of one hidden dense layer with ReLU on the features, trained with Adam."""
+
+    units: Annotated[int, Field(ge=1, le=MOST_FEATURES)] = 64
+    learning_rate: Annotated[float, Field(gt=0)] = 0.001
+    batch_size: Positive = 64
+    epochs: Positive = 100
+    patience: Positive = 10
+
+
+class Boosting(Strict):
+    """Gradient boosting of trees (scikit-learn's HistGradientBoostingClassifier).
+
+    As many trees a condition, at most `trees`, as have the lowest validation loss; it stops `patience` trees
+    after it.
+    """
+
+    trees: Annotated[int, Field(ge=1, le=10_000)] = 300
+    learning_rate: Annotated[float, Field(gt=0)] = 0.1
+    leaves: Annotated[int, Field(ge=2, le=1024)] = 31
+    patience: Positive = 20
+
+
+class Estimator(Strict):
+    """A classifier that a function of the user's own makes; see `backends.estimators`."""
+
+    module: OwnName
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Head(Strict):
+    """What is fitted on the features; nothing named: a logistic regression.
+
+    `given`: nothing is fitted, the features are the logits, or the probabilities, of the conditions.
+    """
+
+    dense: DenseHead | None = None
+    boosting: Boosting | None = None
+    estimator: Estimator | None = None
+    given: Literal["logits", "probabilities"] | None = None
+
+    @model_validator(mode="after")
+    def _at_most_one(self) -> Head:
         if sum(each is not None for _, each in self) != 1:
             raise ValueError(f"needs exactly one of {', '.join(type(self).model_fields)}")
         return self
 
 
 class Baseline(Strict):
-    """Logistic regression on fixed features, which shows whether a network is needed."""
+    """Fixed features and a simple classifier on them, which show whether a network is needed."""
 
     description: str = ""
     backend: Literal["sklearn"]
     features: Features
-    #: Inverse strengths of the L2 penalty to try; the lowest validation loss wins.
+    head: Head | None = None
+    #: Inverse strengths of the L2 penalty of a logistic regression to try; the lowest validation loss wins.
     penalties: tuple[Annotated[float, Field(gt=0)], ...] = (0.001, 0.01, 0.1, 1.0)
+    #: Text of each file of the user's own, by the name that is taken from it, see `own_names`.
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def own_names(self) -> dict[str, str]:
+        """Names in files of the user's own that it runs, by the key that gives them."""
+        found = {"features.module": self.features.module}
+        if self.head is not None and self.head.estimator is not None:
+            found["head.estimator.module"] = self.head.estimator.module
+        return {key: name for key, name in found.items() if name is not None}
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Text of the file of each of `own_names`, by that name."""
+        return self._sources
+
+    def with_sources(self, texts: dict[str, str]) -> Baseline:
+        """Return the baseline with the text of each file of the user's own, by the name taken from it."""
+        baseline = self.model_copy()
+        baseline._sources = texts
+        return baseline
 
 
 class BayesOptimal(Strict):

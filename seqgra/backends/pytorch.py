@@ -29,9 +29,9 @@ from seqgra.backends.pytorch_letters import FromLetters, WholeNetwork
 from seqgra.errors import bad_input, path_of
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.model import (
+    NO_GRADIENT,
     AbstractModel,
     ModelCard,
-    NO_GRADIENT,
     NotDifferentiable,
     card_text,
     explained_part,

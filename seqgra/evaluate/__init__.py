@@ -66,6 +66,7 @@ def evaluate(
         from seqgra.results import write_scores
 
         trained = open_model(model, run, data, device)
+        trained.beside = dataset
         data.verify(set_name)
         logits = predict(trained, data.x(set_name, set_size))
         write_scores(curves.score(logits, np.array(y), data.conditions, data.task), draft)

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from seqgra.backends.sklearn import best_on_strand
+from seqgra.backends.features import best_on_strand
 from seqgra.backends.strands import Strand
 from seqgra.errors import InputError
 from seqgra.fit.draws import Drawn, Setting, matrix_of, probe

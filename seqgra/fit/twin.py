@@ -20,7 +20,7 @@ import numpy as np
 
 from seqgra.alphabet import ALPHABETS, SETS
 from seqgra.architecture.schema import Baseline, Features, Kmers, PwmScan, Strands
-from seqgra.backends.sklearn import best_regression
+from seqgra.backends import sklearn
 from seqgra.dataset import Dataset
 from seqgra.errors import bad_input
 from seqgra.fit.draws import FEWEST, MOST_EXAMPLES, Group, draw, groups_of
@@ -178,7 +178,7 @@ def areas(
         examples.y["validation"],
         dataset,
     )
-    trained = best_regression(baseline, data, Options(seed, "cpu", 1))
+    trained = sklearn.fit(baseline, data, Options(seed, "cpu", 1), None)
     odds = log_odds(trained.model.logits(examples.x["test"]), data.task == MULTI_LABEL)
     truth = examples.y["test"]
     found = {

@@ -187,7 +187,7 @@ class Grid:
     def custom(self) -> list[str]:
         """Return the architectures that run code of the user's own."""
         known = self.architectures.items()
-        return [name for name, a in known if isinstance(a, Network) and a.module]
+        return [name for name, a in known if not isinstance(a, BayesOptimal) and a.own_names]
 
     @property
     def content(self) -> dict[str, Any]:

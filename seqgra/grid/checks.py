@@ -90,7 +90,9 @@ def _other_problems(grid: Parts) -> Iterator[Problem]:
         yield Problem(grid.file, "adaptive", message)
     for name in grid.custom() if not grid.config.train.allow_custom_code else ():
         message = "runs code of your own; allow it with train.allow_custom_code: true"
-        yield Problem(grid.file, f"architectures.{name}.module", message)
+        architecture = grid.architectures[name]
+        assert not isinstance(architecture, BayesOptimal)
+        yield Problem(grid.file, f"architectures.{name}.{min(architecture.own_names)}", message)
     for backend in grid.config.backends:
         if backend not in NETWORK_BACKENDS:
             advice = suggest(backend, list(NETWORK_BACKENDS))

@@ -65,6 +65,8 @@ class Size(NamedTuple):
     weights: int
 
 
+#: What is taken for granted of a function of the user's own: features, and CPU seconds of a sequence.
+_OWN_FEATURES, _OWN_SECONDS = 1024, 1e-3
 #: What is taken for granted of a module of the user's own, which cannot be looked into.
 _UNKNOWN = Size(10**7, 10**5, 10**6)
 
@@ -119,7 +121,11 @@ def training(
         return Cost(_EXACT_SECONDS, 300)
     letters_mib = size * grammar.longest / 2**20
     if isinstance(architecture, Baseline):
-        return Cost(0.3 + size * 2e-4, letters_mib + _feature_mib(architecture, grammar, size))
+        seconds = 0.3 + size * (2e-4 + _per_sequence(architecture, grammar))
+        if architecture.head is not None:  # each epoch of a dense layer, each tree
+            steps = features(architecture, grammar) * size
+            seconds += 3e-7 * steps if architecture.head.dense else 1e-7 * steps
+        return Cost(seconds, letters_mib + _feature_mib(architecture, grammar, size))
     per_example = 3e-5 + 1.5e-10 * network.multiplications
     if compiled:
         per_example = 5e-7 + 5e-12 * network.multiplications + 3e-10 * network.weights
@@ -150,6 +156,7 @@ def evaluation(architecture: Architecture, grammar: Grammar, examples: int, netw
         return Cost(_EXACT_SECONDS + examples * _EXACT_PER_LETTER * grammar.longest, 300)
     compiled = isinstance(architecture, Network) and family_layers(architecture) is not None
     per_example = (5e-12 if compiled else 5e-11) * network.multiplications
+    per_example += _per_sequence(architecture, grammar)
     seconds = 0.1 + examples * (3e-6 * (1 + conditions) + per_example)
     held = 4 * (2 * network.numbers * _BATCH + network.weights) + 100 * examples * conditions
     letters = examples * grammar.longest
@@ -163,11 +170,13 @@ def attribution(
     """Return the cost of explaining a model by all methods, one after another."""
     from seqgra.attribute import SCORED
 
-    if isinstance(architecture, Baseline):
-        return Cost(0.1 * len(plan.methods), 50)
-    passes = sum(_passes(method, plan, grammar) for method in plan.methods)
     times = len(plan.methods)
     examples = min(SCORED, plan.examples * len(grammar.conditions))
+    if isinstance(architecture, Baseline):  # methods over gradients are skipped
+        passes = sum(_passes(each, plan, grammar) for each in plan.methods if _predicts(each))
+        per_pass = 2e-5 + _per_sequence(architecture, grammar)
+        return Cost(0.1 * times + examples * passes * per_pass, 50)
+    passes = sum(_passes(method, plan, grammar) for method in plan.methods)
     if isinstance(architecture, BayesOptimal):  # a pass takes as long as a prediction
         per_letter = passes * examples * _EXACT_PER_LETTER
         return Cost(_EXACT_SECONDS + 3 * per_letter * grammar.longest, 300)
@@ -175,6 +184,13 @@ def attribution(
     per_pass = 2e-5 + 1e-8 * letters + 1e-10 * network.multiplications
     held = 4 * _BATCH * (4 * network.numbers + 8 * letters)
     return Cost(0.1 * times + examples * (4e-4 * times + passes * per_pass), held / 2**20)
+
+
+def _predicts(wanted: MethodPlan) -> bool:
+    """Return whether a method takes predictions alone."""
+    from seqgra.attribute.methods import METHODS
+
+    return wanted.kind in METHODS and METHODS[wanted.kind].source in ("predictions", "masking")
 
 
 def _passes(wanted: MethodPlan, plan: AttributionPlan, grammar: Grammar) -> int:
@@ -213,11 +229,27 @@ def features(architecture: Architecture, grammar: Grammar) -> int:
     """Return how many features a baseline has; other architectures have none."""
     if not isinstance(architecture, Baseline):
         return 0
-    if architecture.features.gapped_kmers:
-        return architecture.features.gapped_kmers.most
-    if architecture.features.kmers:
-        return int(len(ALPHABETS[grammar.alphabet].letters) ** architecture.features.kmers.k)
-    return len(grammar.elements)
+    chosen, letters = architecture.features, len(ALPHABETS[grammar.alphabet].letters)
+    counts = (
+        chosen.one_hot is not None and letters * grammar.longest,
+        chosen.kmers is not None and letters**chosen.kmers.k,
+        chosen.gapped_kmers is not None and chosen.gapped_kmers.most,
+        chosen.pwm_scan is not None and len(grammar.elements),
+        chosen.random_convolutions is not None and 2 * chosen.random_convolutions.filters,
+        chosen.module is not None and _OWN_FEATURES,
+    )
+    return int(sum(counts))
+
+
+def _per_sequence(architecture: Architecture, grammar: Grammar) -> float:
+    """Return CPU seconds of a baseline's features of a sequence."""
+    if not isinstance(architecture, Baseline):
+        return 0.0
+    chosen, window = architecture.features, grammar.longest
+    seconds = 1e-7 * window if chosen.pwm_scan is None else 1e-8 * window * len(grammar.elements)
+    if random := chosen.random_convolutions:
+        seconds += 2e-10 * window * random.width * random.filters
+    return seconds + (_OWN_SECONDS if chosen.module is not None else 0)
 
 
 def _feature_mib(architecture: Architecture, grammar: Grammar, examples: int) -> float:
