@@ -201,6 +201,8 @@ PRIMARY = (
     *("confounder", "logic", "order", "spacing", "orientation", "strand"),
     *("position", "affinity", "copies", "vocabulary"),
 )
+#: Stages that make scores.
+SCORERS = ("evaluate", "score")
 #: Columns of `Attributions.recovery` that are no metric.
 RECOVERY_KEYS = ("example", "condition", "correct", "solvable", "completeness_gap", "steps")
 #: Attribution from which the thresholded measures call a position important, as in the paper.
@@ -260,19 +262,19 @@ def read_scores(folder: Path, run: Mapping[str, Any] | None = None) -> dict[str,
     InputError
         If the noun is not finished, or the file is damaged; `EarlierVersion` if it is outdated.
     """
-    file = verify_file(folder, "scores.json", run or require_run(folder, "evaluate"))
+    file = verify_file(folder, "scores.json", run or require_run(folder, *SCORERS))
     return _read_json(file, ("metrics", "chance", "headline", "task"))
 
 
 def read_predictions(folder: Path) -> np.ndarray:
     """Return the logits of a scores noun, float32 (N, C); raises as `read_scores`."""
-    file = verify_file(folder, "predictions.npy", require_run(folder, "evaluate"))
+    file = verify_file(folder, "predictions.npy", require_run(folder, *SCORERS))
     return np.asarray(np.load(file, allow_pickle=False))
 
 
 def read_curves(folder: Path, scope: str) -> pd.DataFrame:
     """Return the curves of a scope, or for `MACRO` those of all conditions; raises as `read_scores`."""
-    file = verify_file(folder, "curves.parquet", require_run(folder, "evaluate"))
+    file = verify_file(folder, "curves.parquet", require_run(folder, *SCORERS))
     import pandas as pd
 
     operator, wanted = ("!=", MICRO) if scope == MACRO else ("==", scope)

@@ -37,6 +37,10 @@ CALLS = {
     "tune": ["{dataset}", "conv10w-gmp-fc5", "--size", "50"],
     "train": ["{dataset}", "conv10w-gmp-fc5"],
     "evaluate": ["{model}", "{dataset}"],
+    "score": [
+        *("{dataset}", "--predictions", "{fasta}", "--values", "logits"),
+        *("--name", "other", "--size", "100"),
+    ],
     "attribute": ["{model}", "{dataset}"],
     "construct": ["{grammar}"],
     "probe": ["{model}", "{grammar}"],

@@ -468,6 +468,14 @@ def _add_compare(verbs: Verbs) -> None:
         "--cells", type=Path, metavar="FILE", help="a cells file, instead of --grid"
     )
     parser.add_argument(
+        "--scored",
+        type=Path,
+        metavar="FOLDER",
+        action="append",
+        default=[],
+        help="made by seqgra score: what another program predicted, beside the grid's; may be given again",
+    )
+    parser.add_argument(
         "--at",
         type=positive,
         metavar="N",
@@ -487,6 +495,8 @@ def _add_compare(verbs: Verbs) -> None:
 def _compare(options: argparse.Namespace) -> str:
     from seqgra.report import write_report
 
+    if options.cells and options.scored:
+        raise bad_input("compare", "--scored", "is for --grid; add rows to the cells file instead")
     cells = options.cells or _cells_text(options)
     return write_report(
         cells,
@@ -511,6 +521,10 @@ def _cells_text(options: argparse.Namespace) -> str:
     grid = read_grid(options.grid, library_folders(options.library))
     grid.resolved.require(options.expect)
     rows = list(commands.cell_rows(grid, spared_cells(grid)))
+    if options.scored:
+        from seqgra.score import scored_rows
+
+        rows += scored_rows(rows, options.scored)
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()

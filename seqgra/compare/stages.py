@@ -12,7 +12,7 @@ from seqgra.compare.cells import Cell
 from seqgra.compare.resample import NO_SEEDS
 from seqgra.fingerprint import make_again, read_run, why_no_result
 from seqgra.model import NETWORK_BACKENDS
-from seqgra.plot.style import CEILINGS
+from seqgra.plot.style import CEILINGS, FOREIGN
 from seqgra.results import EarlierVersion
 
 #: A fingerprint that nothing has.
@@ -36,7 +36,9 @@ class Stage(NamedTuple):
 
 
 def look_at_model(cell: Cell) -> Stage:
-    """Return the stage train of a cell."""
+    """Return the stage train of a cell; of what another program predicted its scores stand for it."""
+    if cell.backend == FOREIGN:
+        return _look(cell.model, "score", {"dataset": cell.inputs.test_fingerprint}, None)
     roles = {"dataset": cell.inputs.dataset_fingerprint}
     roles["architecture"] = cell.inputs.architecture_fingerprint
     options, known = cell.options.model, _own_options(cell)
@@ -64,6 +66,8 @@ def seeds_of_run(run: Mapping[str, Any]) -> str:
 
 def look_at_scores(cell: Cell, train: Stage) -> Stage:
     """Return the stage evaluate of a cell, whose stage train is given."""
+    if cell.backend == FOREIGN:
+        return train
     return _look(cell.scores, "evaluate", _result_inputs(cell, train), cell.options.scores)
 
 

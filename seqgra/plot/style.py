@@ -29,6 +29,8 @@ INK, FAINT = "#222222", "#8c8c8c"
 BASELINES = frozenset({"sklearn"})
 #: Backends that are the ceiling: a line of its own, and no competitor.
 CEILINGS = frozenset({"bayes-optimal"})
+#: Backend of what another program predicted, see `seqgra score`.
+FOREIGN = "foreign"
 
 _COLOURS = ("#1f6fb4", "#e08a00", "#7b4fa3", "#56b4e9", "#8a5a2b", "#d673b0", "#23386e", "#b5a000")
 _GREYS = ("#4d4d4d", "#8f8f8f", "#b0b0b0")

@@ -24,6 +24,7 @@ SUMMARIES = {
     "tune": "choose among an architecture's candidate optimiser settings",
     "train": "train an architecture on a dataset",
     "evaluate": "score a model's predictions on the test set of a dataset",
+    "score": "score predictions of a test set that another program made",
     "attribute": "attribute predictions to positions and score grammar recovery",
     "construct": "construct sequences that ask whether a model learnt a grammar's rules",
     "probe": "score which rules of its grammar a model learnt, beside the exact posterior",

@@ -1,0 +1,264 @@
+"""Stage score: another program's predictions of a test set -> scores, as `seqgra evaluate` makes them."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqgra.dataset import Dataset, open_dataset
+from seqgra.errors import InputError, bad_input
+from seqgra.fingerprint import Draft, Outcome, file_sha256, identity_of, make, require_run
+from seqgra.model import MULTI_LABEL, task_of
+from seqgra.plot.style import FOREIGN
+from seqgra.textfile import read_text
+
+#: Probabilities are at least this far from 0 and 1, so that their logits are finite.
+_LEAST = 1e-7
+#: Sums of the probabilities of a multi-class task may be off by so much: they are often printed rounded.
+_ROUNDED = 0.01
+#: Column of a table that holds rows of the test set.
+_EXAMPLE = "example"
+
+
+def score(
+    dataset: Path,
+    folder: Path,
+    *,
+    predictions: Path,
+    values: str,
+    name: str,
+    size: int,
+    data_seed: int = 0,
+    model_seed: int = 0,
+    set_size: int | None = None,
+) -> str:
+    """Score predictions of a test set that another program made.
+
+    Parameters
+    ----------
+    dataset
+        Folder with a test set of N examples and C conditions.
+    folder
+        Where the scores go.
+    predictions
+        ``.npy``: float (N, C); of two conditions of a multi-class task also (N,) or (N, 1), those of the
+        second. ``.tsv``: a header, then a row an example; the columns are the conditions (or the second of
+        two), and, in any order of rows, ``example``.
+    values
+        ``logits`` or ``probabilities``.
+    name, size, data_seed, model_seed
+        What the program is called, the dataset size it was trained on, and its seeds.
+    set_size
+        N: the first so many test examples; None: all in the folder.
+
+    Returns
+    -------
+    str
+        ``done`` or ``up to date``.
+
+    Raises
+    ------
+    InputError
+        If the name is none for files, the predictions are not of these examples, or no numbers.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}", name):
+        message = f"is {name!r}; use letters, digits, '.', '_', '+' and '-' only"
+        raise bad_input("--name", "", message)
+    data = open_dataset(dataset)
+    y = data.y("test", set_size)
+    if not predictions.is_file():
+        raise bad_input(predictions, "", "there is no such file; give --predictions FILE")
+    inputs = {"dataset": data.fingerprint, "predictions": file_sha256(predictions)}
+    options = {
+        "backend": FOREIGN,
+        "program": name,
+        "size": size,
+        "data_seed": data_seed,
+        "seed": model_seed,
+        "values": values,
+        "set": "test",
+        "set_size": len(y),
+    }
+
+    def compute(draft: Draft) -> Outcome:
+        from seqgra.evaluate import curves
+        from seqgra.results import write_scores
+
+        data.verify("test")
+        logits = read_predictions(predictions, data, len(y), values)
+        write_scores(curves.score(logits, np.array(y), data.conditions, data.task), draft)
+        facts = {"examples": len(y), "device": "another program", "file": predictions.name}
+        return Outcome({**facts, "reason": ""})
+
+    return make(identity_of("score", inputs, options), folder, compute).status
+
+
+def read_predictions(file: Path, dataset: Dataset, examples: int, values: str) -> np.ndarray:
+    """Return the logits, float32 (N, C), that a file of predictions holds; see `score`.
+
+    Raises
+    ------
+    InputError
+        If it is damaged, of other examples, or holds what is no number, or no probability.
+    """
+    conditions, task = dataset.conditions, task_of(dataset)
+    table = _table(file, conditions, examples) if file.suffix != ".npy" else _array(file)
+    if table.ndim == 1:
+        table = table[:, None]
+    if table.shape == (examples, 1) and len(conditions) == 2 and task != MULTI_LABEL:
+        if values != "logits":
+            table = np.concatenate([1 - table, table], axis=1)
+        else:
+            table = np.concatenate([np.zeros_like(table), table], axis=1)
+    if table.shape != (examples, len(conditions)):
+        message = f"holds {table.shape[0]:,} rows of {table.shape[1]}; expected {examples:,} test examples, "
+        message += f"{len(conditions)} conditions ({', '.join(conditions)})"
+        raise bad_input(file, "", f"{message}; --set-size takes the first so many")
+    if not np.isfinite(table).all():
+        row, column = np.argwhere(~np.isfinite(table))[0]
+        message = f"is {table[row, column]}; give a finite number for every example"
+        raise _wrong(file, row, conditions[column], message)
+    if values == "logits":
+        return table.astype(np.float32)
+    return _from_probabilities(file, table, conditions, task)
+
+
+def _from_probabilities(
+    file: Path, table: np.ndarray, conditions: Iterable[str], task: str
+) -> np.ndarray:
+    outside = (table < 0) | (table > 1)
+    if outside.any():
+        row, column = np.argwhere(outside)[0]
+        message = (
+            f"is {table[row, column]:g}, no probability; give --values logits if these are logits"
+        )
+        raise _wrong(file, row, [*conditions][column], message)
+    if task != MULTI_LABEL and (off := np.abs(table.sum(axis=1) - 1) > _ROUNDED).any():
+        row = int(np.argmax(off))
+        message = (
+            f"probabilities add up to {table[row].sum():.3g}, not 1; an example has one condition"
+        )
+        raise _wrong(file, row, "", message)
+    p = np.clip(table, _LEAST, 1 - _LEAST)
+    return np.asarray(np.log(p) - (np.log1p(-p) if task == MULTI_LABEL else 0), np.float32)
+
+
+def _wrong(file: Path, example: int, condition: str, message: str) -> InputError:
+    place = f"example {example}" + (f", {condition}" if condition else "")
+    return bad_input(file, place, message)
+
+
+def _array(file: Path) -> np.ndarray:
+    try:
+        table = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        said = " ".join(str(error).split())[:150]
+        raise bad_input(
+            file, "", f"is no array of numbers ({said}); save it with numpy.save"
+        ) from None
+    if (
+        not isinstance(table, np.ndarray)
+        or table.dtype.kind not in "iuf"
+        or table.ndim not in (1, 2)
+    ):
+        kind = getattr(table, "dtype", "an archive")
+        raise bad_input(
+            file, "", f"holds {kind} {getattr(table, 'shape', '')}; expected numbers (N, C)"
+        )
+    return table.astype(np.float64)
+
+
+def _table(file: Path, conditions: tuple[str, ...], examples: int) -> np.ndarray:
+    """Return the numbers of a tab-separated table, in the order of the test set."""
+    lines = [line for line in read_text(file).splitlines() if line.strip()]
+    header, *rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) if lines else [[]]
+    wanted = [name for name in header if name != _EXAMPLE]
+    alone = len(conditions) == 2 and wanted == [conditions[1]]
+    if not alone and sorted(wanted) != sorted(conditions):
+        message = f"names {', '.join(wanted) or 'nothing'}; expected a column for each of "
+        message += f"{', '.join(conditions)}, and perhaps {_EXAMPLE}, with tabs between them"
+        raise bad_input(file, "line 1", message)
+    if len(rows) != examples:
+        message = f"holds {len(rows):,} rows; expected {examples:,} test examples"
+        raise bad_input(file, "", f"{message}; --set-size takes the first so many")
+    columns = [header.index(name) for name in (conditions[1:] if alone else conditions)]
+    table = np.full((examples, len(columns)), np.nan)
+    seen = np.zeros(examples, bool)
+    for number, row in enumerate(rows, start=2):
+        place = f"line {number}"
+        if len(row) != len(header):
+            raise bad_input(file, place, f"has {len(row)} columns, the header {len(header)}")
+        example = number - 2
+        if _EXAMPLE in header:
+            text = row[header.index(_EXAMPLE)]
+            if not (text.isascii() and text.isdecimal() and int(text) < examples):
+                message = (
+                    f"{_EXAMPLE} is {text!r}; expected a row of the test set, 0 to {examples - 1}"
+                )
+                raise bad_input(file, place, message)
+            example = int(text)
+        if seen[example]:
+            raise bad_input(file, place, f"{_EXAMPLE} {example} is there twice")
+        seen[example] = True
+        try:
+            table[example] = [float(row[column]) for column in columns]
+        except ValueError as error:
+            raise bad_input(file, place, f"holds what is no number ({error})") from None
+    return table
+
+
+def scored_rows(
+    rows: Iterable[Mapping[str, object]], folders: Iterable[Path]
+) -> list[dict[str, object]]:
+    """Return a row of the cells file for each folder that ``seqgra score`` made.
+
+    Parameters
+    ----------
+    rows
+        Those of a grid, from `grid.commands.cell_rows`.
+    folders
+        Scored predictions of test sets of the grid.
+
+    Raises
+    ------
+    InputError
+        If one is of another test set than the grid's, or was scored on fewer examples of it.
+    """
+    import json
+
+    by_test = {row["test_fingerprint"]: row for row in rows}
+    found = []
+    for folder in folders:
+        run = require_run(folder, "score")
+        options: dict[str, Any] = run["options"]
+        row = by_test.get(run["inputs"]["dataset"])
+        if row is None:
+            message = "was scored on another test set than those of the grid; score its own"
+            raise bad_input(folder, "", message)
+        asked = json.loads(str(row["scores_options"]))
+        if asked != {name: options[name] for name in asked}:
+            message = (
+                f"was scored on {options['set_size']:,} examples, the grid on {asked['set_size']:,}"
+            )
+            raise bad_input(
+                folder, "", f"{message}; give seqgra score --set-size {asked['set_size']}"
+            )
+        found.append(
+            dict.fromkeys(row, "")
+            | {name: row[name] for name in ("grammar", "test", "test_fingerprint")}
+            | {
+                "size": options["size"],
+                "data_seed": options["data_seed"],
+                "architecture": options["program"],
+                "backend": FOREIGN,
+                "model_seed": options["seed"],
+                "model": folder,
+                "scores": folder,
+            }
+        )
+    return found
