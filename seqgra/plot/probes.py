@@ -23,7 +23,6 @@ from seqgra.plot.style import (
     INK,
     PALE_TO_DARK,
     Look,
-    columns_for,
     new_figure,
     styled,
     wrap,
@@ -31,6 +30,8 @@ from seqgra.plot.style import (
 )
 
 _PANEL = (3.3, 2.5)
+#: Columns of panels at most: with more, letters are too small on a narrow page.
+_COLUMNS = 2
 _GREY = "#e3e3e3"
 #: How much colour is left of what the grammar does not ask for.
 _PALE = 0.35
@@ -139,7 +140,7 @@ def panels_figure(
         A value to mark, and what it is.
     """
     with styled():
-        columns = columns_for(len(panels))
+        columns = min(len(panels), _COLUMNS)
         rows = math.ceil(len(panels) / columns)
         width = max(6.4, _PANEL[0] * columns)
         there = {label for panel in panels for label in panel.lines}
@@ -160,7 +161,8 @@ def panels_figure(
             axis.set_xlabel(axes_words[0])
         for axis in axes[len(panels) :]:
             axis.set_visible(False)
-        axes[0].set_ylabel(axes_words[1])
+        for axis in axes[::columns]:
+            axis.set_ylabel(axes_words[1])
         figure.legend(
             handles=legend.handles, loc="outside lower left", ncols=legend.columns, borderpad=0
         )
@@ -210,7 +212,7 @@ def recovery_scatter(
     """
     with styled():
         grammars = sorted(points["grammar"].unique())
-        columns = columns_for(len(grammars))
+        columns = min(len(grammars), _COLUMNS)
         rows = math.ceil(len(grammars) / columns)
         width = max(6.4, _PANEL[0] * columns)
         shown = [name for name in looks if name in set(points["label"])]
@@ -240,7 +242,8 @@ def recovery_scatter(
             )
         for axis in axes[len(grammars) :]:
             axis.set_visible(False)
-        axes[0].set_ylabel("rule score")
+        for axis in axes[::columns]:
+            axis.set_ylabel("rule score")
         figure.legend(
             handles=legend.handles, loc="outside lower left", ncols=legend.columns, borderpad=0
         )
