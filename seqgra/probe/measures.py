@@ -243,8 +243,8 @@ def _row(names: Sequence[str], cell: Cell, logits: Logits, weights: np.ndarray) 
     return weighted_mean(logits.called(rows, names.index(name), range(len(names))), weights)
 
 
-def _confounding(cell: Cell, logits: Logits, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return r = (D_confounder - D_background) / (D_element - D_background), and its denominator.
+def _confounding(cell: Cell, logits: Logits, weights: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return r = (D_confounder - D_background) / (D_element - D_background), and both its parts.
 
     D is the mean absolute change of the centred logits when a stretch is redrawn.
     """
@@ -255,9 +255,9 @@ def _confounding(cell: Cell, logits: Logits, weights: np.ndarray) -> tuple[np.nd
         if not logits.multi_label:
             moved = moved - moved.mean(axis=1, keepdims=True)
         change[arm] = weighted_mean(np.abs(moved).mean(axis=1), weights)
-    below = change["element"] - change["background"]
+    above, below = (change[arm] - change["background"] for arm in ("confounder", "element"))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return (change["confounder"] - change["background"]) / below, below
+        return above / below, above, below
 
 
 _PLAIN: dict[str, tuple[Measure, float]] = {
@@ -476,11 +476,22 @@ def _correlation(one: np.ndarray, two: np.ndarray) -> np.ndarray:
 
 
 def _confounder_line(design: Design, model: Logits, ceiling: Logits, weights: np.ndarray) -> Line:
-    """Return 1 - r, clipped: 1 where the confounder changes logits no more than background does."""
+    """Return 1 - r, clipped: 1 where the confounder changes logits no more than background does.
+
+    Where elements of rules do not change them either, a model that uses the confounder has 0, and one that
+    does not is not graded.
+    """
     (cell,) = design.cells
-    (ratio, below), (best, _) = (_confounding(cell, logits, weights) for logits in (model, ceiling))
-    graded = estimate(below).low > 0
-    score = estimate(1 - np.clip(ratio, 0, 1)) if graded else NOTHING
+    (ratio, above, below), (best, *_) = (
+        _confounding(cell, logits, weights) for logits in (model, ceiling)
+    )
+    graded = True
+    if estimate(below).low > 0:
+        score = estimate(1 - np.clip(ratio, 0, 1))
+    elif estimate(above).low > 0:
+        score = Estimate(0.0, 0.0, 0.0)
+    else:
+        graded, score = False, NOTHING
     return Line(
         design,
         None,
@@ -491,7 +502,7 @@ def _confounder_line(design: Design, model: Logits, ceiling: Logits, weights: np
         estimate(best),
         1.0,
         score,
-        "" if graded else "elements of rules change the logits no more than background does",
+        "" if graded else "neither elements nor the confounder change the logits",
     )
 
 
