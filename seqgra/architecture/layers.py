@@ -82,6 +82,30 @@ class Cost(NamedTuple):
         return Cost(*(ours + theirs for ours, theirs in zip(self, other, strict=True)))
 
 
+class LayerRow(NamedTuple):
+    """A layer, or what joins layers, of a network that is described.
+
+    Attributes
+    ----------
+    depth
+        How many other layers it lies in.
+    kind
+        Word of the layer in an architecture file; ``input`` and ``output`` of the two ends.
+    text
+        The kind with those options that are not the defaults.
+    shape
+        Of one example after it.
+    cost
+        Parameters and multiplications; of a layer that holds others, theirs too.
+    """
+
+    depth: int
+    kind: str
+    text: str
+    shape: Shape
+    cost: Cost
+
+
 class Part(Strict):
     """Base of layers: by itself one that keeps the shape and has no parameters."""
 

@@ -8,7 +8,6 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqgra.alphabet import ALPHABETS
 from seqgra.cli.options import (
     Verbs,
     add_custom_code,
@@ -80,7 +79,9 @@ def add_tools(verbs: Verbs) -> None:
         help="examples to measure the ceiling of any classifier on; 0 leaves it out [1000]",
     )
     parser.add_argument("--window", type=positive, help="of a network: letters of a sequence [150]")
-    parser.add_argument("--alphabet", choices=sorted(ALPHABETS), help="of a network [DNA]")
+    parser.add_argument(
+        "--alphabet", type=_alphabet, help="DNA, RNA or protein, of a network [DNA]"
+    )
     parser.add_argument("--conditions", type=positive, help="of a network: its outputs [2]")
     summary = "list grammars, architectures, attribution methods and backends"
     parser = add_verb(verbs, "list", _list, summary, "seqgra list")
@@ -96,6 +97,15 @@ def add_tools(verbs: Verbs) -> None:
     _add_next(verbs)
     _add_import_xml(verbs)
     _add_compare(verbs)
+
+
+def _alphabet(text: str) -> str:
+    """Read the name of an alphabet."""
+    from seqgra.alphabet import ALPHABETS
+
+    if text not in ALPHABETS:
+        raise argparse.ArgumentTypeError(f"{text} is none of {', '.join(sorted(ALPHABETS))}")
+    return text
 
 
 def _add_init(verbs: Verbs) -> None:

@@ -4,39 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from seqgra.alphabet import ALPHABETS
-from seqgra.architecture.layers import Cost, Layer, Repeat, Shape, shapes_through
+from seqgra.architecture.layers import Cost, Layer, LayerRow, Repeat, Shape, shapes_through
 from seqgra.architecture.schema import Architecture, Network
 from seqgra.architecture.shapes import check_fit, layer_shapes
 from seqgra.errors import bad_input
 from seqgra.fingerprint import write_atomically
 from seqgra.outputs import own_files
-
-
-class LayerRow(NamedTuple):
-    """A layer, or what joins layers, of a network that is described.
-
-    Attributes
-    ----------
-    depth
-        How many other layers it lies in.
-    kind
-        Word of the layer in an architecture file; ``input`` and ``output`` of the two ends.
-    text
-        The kind with those options that are not the defaults.
-    shape
-        Of one example after it.
-    cost
-        Parameters and multiplications; of a layer that holds others, theirs too.
-    """
-
-    depth: int
-    kind: str
-    text: str
-    shape: Shape
-    cost: Cost
 
 
 def network_rows(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from seqgra.describe.network import LayerRow
+from seqgra.architecture.layers import LayerRow
 from seqgra.plot.style import FAINT, INK, new_figure, styled, text_width, wrap
 
 #: Inches: height of a box and of what lies between two, indent of a layer inside of another.
