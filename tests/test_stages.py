@@ -38,7 +38,7 @@ CALLS = {
     "train": ["{dataset}", "conv10w-gmp-fc5"],
     "evaluate": ["{model}", "{dataset}"],
     "score": [
-        *("{dataset}", "--predictions", "{fasta}", "--values", "logits"),
+        *("{dataset}", "--predictions", "{predictions}", "--values", "logits"),
         *("--name", "other", "--size", "100"),
     ],
     "attribute": ["{model}", "{dataset}"],
@@ -67,6 +67,7 @@ def files(tmp_path, tiny_dataset):
         "grammar": tmp_path / "tiny.yaml",
         "fasta": tmp_path / "a.fa",
         "other": tmp_path / "a.fa",
+        "predictions": tmp_path / "a.fa",
         "dataset": tiny_dataset,
         "model": tmp_path / "model",
     }
@@ -139,6 +140,7 @@ class Results:
         letters = ["".join(row) for row in random.choice(list("ACGT"), (200, 40))]
         (folder / "m.meme").write_text(MOTIF.format(row="1 0 0 0"))
         (folder / "a.fa").write_text("".join(f">{n}\n{row}\n" for n, row in enumerate(letters)))
+        np.save(folder / "p.npy", random.normal(size=(60, 2)))  # simulate's test examples
         (folder / "b.fa").write_text(
             "".join(f">{n}\nAC{row[:38]}\n" for n, row in enumerate(letters))
         )
@@ -146,6 +148,7 @@ class Results:
     def words(self, stage):
         """Return the arguments of a call, whose inputs are made first."""
         given = {"grammar": "tiny.yaml", "fasta": "a.fa", "other": "b.fa", "motifs": "m.meme"}
+        given["predictions"] = "p.npy"
         names = {name: self.folder / file for name, file in given.items()}
         needed = {"dataset": "ingest" if stage in ("subsample", "fit") else "simulate"}
         for name, maker in {**needed, "model": "train"}.items():
@@ -221,6 +224,7 @@ def another_value(name, field, tmp_path):
     known = {
         **{
             "method": "saliency",
+            "name": "another",
             "backend": "tensorflow",
             "device": "cpu",
             "motif": ("a=b", "c=d:e"),
