@@ -378,3 +378,61 @@ def test_a_config_file_of_the_command_line_is_the_grid_by_itself(tmp_path):
         "--dry-run", "--configfile", tmp_path / "other.yaml", "--config", "name=third"
     )
     assert "results/third/report.html" in said and "tiny/fc4/" not in said
+
+
+MODULE = """
+configfile: "config/config.yaml"
+
+
+module seqgra:
+    snakefile:
+        "{snakefile}"
+    config:
+        config
+
+
+use rule * from seqgra
+
+
+rule count_tables:
+    default_target: True
+    input:
+        rules.compare.output,
+    output:
+        "count.txt",
+    shell:
+        "ls results/t/tables | wc -l > {{output}}"
+"""
+
+
+def write_module(folder, snakefile):
+    (folder / "workflow").mkdir(exist_ok=True)
+    (folder / "workflow" / "Snakefile").write_text(MODULE.format(snakefile=snakefile))
+    return ("--snakefile", folder / "workflow" / "Snakefile")
+
+
+@pytest.mark.slow
+def test_a_workflow_of_its_own_takes_this_one_as_a_module_and_adds_a_rule(tmp_path):
+    run = Run(tmp_path)
+    run.config |= {"architectures": ["pwm-logistic-regression"], "probe": False}
+    relative = os.path.relpath(REPOSITORY / "workflow" / "Snakefile", tmp_path / "workflow")
+    other = write_module(tmp_path, relative)
+    assert "rule count_tables:" in run.snakemake(*other, "--dry-run")
+    assert not (tmp_path / "results").exists()
+    run.snakemake(*other)
+    assert int((tmp_path / "count.txt").read_text()) > 10
+    assert "Nothing to be done" in run.snakemake(*other)
+
+
+def test_the_module_may_be_read_from_a_git_repository(tmp_path):
+    """File by file, without a checkout; the grammars that ship are those of the installed package."""
+    head = subprocess.run(
+        ["git", "-C", REPOSITORY, "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    if head.returncode:
+        pytest.skip("no checkout of git")
+    run = Run(tmp_path)
+    run.config["grammars"] = ["tiny", "toy1-kmer-center"]
+    address = f"git+file://{REPOSITORY}/workflow/Snakefile@{head.stdout.strip()}"
+    said = run.snakemake(*write_module(tmp_path, address), "--dry-run")
+    assert "rule count_tables:" in said and "toy1-kmer-center/simulate.done" in said

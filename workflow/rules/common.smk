@@ -4,17 +4,23 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 from seqgra.errors import InputError
 from seqgra.grid import Grid, jobs
 from seqgra.grid.batches import Batches, Job
 from seqgra.grid.stages import EXAMPLES, GRID_STAGES, PACK_STAGES, SOURCE_STAGES
-from seqgra.library import library_folders
+from seqgra.library import SHIPPED, library_folders
 from seqgra.yamlfile import read_yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.sourcecache import LocalSourceFile
 
-REPOSITORY = Path(str(workflow.current_basedir)).parents[1]
+# A module may be read from a Git host, file by file; the grammars that ship are then those of the package.
+HERE = workflow.current_basedir
+REPOSITORY = (
+    Path(str(HERE)).parents[1] if isinstance(HERE, LocalSourceFile) else SHIPPED
+)
 
 try:
     for file in workflow.configfiles:
@@ -23,6 +29,8 @@ try:
 except InputError as error:
     raise WorkflowError(str(error))
 
+# Of a module, Snakemake runs neither onstart nor onerror.
+IN_MODULE = not workflow.modifier.is_main_snakefile()
 RESULTS = str(GRID.folder)
 BATCHES = Batches(GRID, REPOSITORY)
 
@@ -69,8 +77,16 @@ def after_planning(stage, name=""):
     return earlier(stage, name)
 
 
+@cache
+def write_batches():
+    """Write what all jobs read, once."""
+    BATCHES.write()
+
+
 def batch(wildcards, output):
     """The batch file of a job lies beside its marker; Python writes it before the first job starts."""
+    if IN_MODULE and workflow.is_main_process and not workflow.dryrun:
+        write_batches()
     return str(Path(output[-1]).with_suffix(".txt"))
 
 
