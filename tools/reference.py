@@ -328,7 +328,7 @@ class Reference:
             command += ["--snakefile", str(self.repository / "workflow" / "Snakefile")]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
-                self.write(f"{command[-1]}-{name}/failed.txt", done.stdout + done.stderr)
+                self.write(f"snakemake-{name}/failed.txt", done.stdout + done.stderr)
             again = subprocess.run([*command, "-n"], capture_output=True, text=True, check=False)
             lines = (again.stdout + again.stderr).splitlines()
             self.write(f"snakemake-{name}/again.txt", "\n".join(filter(is_lasting, lines)))
