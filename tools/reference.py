@@ -109,6 +109,8 @@ class Reference:
         """Return a text without paths, times and process numbers."""
         for path, name in ((self.work, "{work}"), (self.repository, "{repository}")):
             text = text.replace(str(path), name)
+        temporary = re.escape(f"{tempfile.gettempdir()}/{tempfile.gettempprefix()}")
+        text = re.sub(rf"{temporary}\w+", "{temporary}", text)
         text = re.sub(r"(?m)^.*: \d+ of \d+ \(\d+%\).*\n", "", text)  # of progress
         return re.sub(r"\(\d+\.\d+ s\)", "(... s)", text)
 
