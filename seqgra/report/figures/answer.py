@@ -137,7 +137,8 @@ def _caption(drawing: Drawing, rows: pd.DataFrame) -> str:
 def named_cells(drawing: Drawing, rows: pd.DataFrame) -> list[tuple[Cell, str]]:
     """Return the finished cells, with labels, of the architectures named and of the exact posterior.
 
-    Only those whose test set is there. Of each grammar at the largest size of its runs; `rows`: from `standing.standing`.
+    Only those whose test set is there. Of each grammar at the largest size of its runs; `rows`: from
+    `standing.standing`.
     """
     if rows.empty:
         return []
