@@ -16,7 +16,6 @@ from seqgra.architecture.load import architecture_content, load_architecture, re
 from seqgra.attribute import gradients, sources
 from seqgra.attribute.methods import METHODS, corrects, refusal
 from seqgra.attribute.mutagenesis import MASKED, mutagenesis, mutation_effects, occlusion
-from seqgra.attribute.null import untrained
 from seqgra.attribute.references import shuffled
 from seqgra.attribute.sufficient_subsets import (
     PlainCandidates,
@@ -27,6 +26,7 @@ from seqgra.attribute.sufficient_subsets import (
 from seqgra.backends import pytorch
 from seqgra.backends.pytorch_local import LocalCandidates, local_network
 from seqgra.backends.pytorch_rules import Backprop
+from seqgra.backends.untrained import untrained
 from seqgra.errors import InputError
 from seqgra.model import AbstractModel, ModelCard, NotDefined, explained_part, mean_along
 from seqgra.stages.attribute import Settings

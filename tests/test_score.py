@@ -14,9 +14,9 @@ from seqgra.compare.tables import build_tables
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
 from seqgra.evaluate import evaluate
+from seqgra.evaluate.foreign import scored_rows
 from seqgra.fingerprint import read_run
 from seqgra.results import read_scores
-from seqgra.score import scored_rows
 from seqgra.train import train
 
 

@@ -50,7 +50,7 @@ ORDER = (
     "pwm-logistic-regression",
     "kmer-logistic-regression",
     "gapped-kmer-logistic-regression",
-    "frozen-random",
+    "random-convolutions",
     "conv20w-gmp-fc10",
     "conv20w-do03-fc10-do03",
     "conv-mp-fc",

@@ -89,7 +89,7 @@ def attribute(
         if run["status"] == "diverged":
             return _skipped(method, "training diverged")
         from seqgra.attribute.explain import Plan, attributions, network_of
-        from seqgra.attribute.null import untrained
+        from seqgra.backends.untrained import untrained
         from seqgra.model import NotDefined, open_model
         from seqgra.results import write_attributions
 

@@ -1,4 +1,4 @@
-"""Sequences of background alone, and networks that have learnt nothing: what recovery is compared with."""
+"""Sequences of background alone, which recovery is compared with."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from seqgra.dataset import Dataset
 from seqgra.law import letters
 from seqgra.law.law import compile_law
 from seqgra.law.placement import draw_placements
-from seqgra.model import AbstractModel, ModelCard, NotDefined
 from seqgra.streams import stream_state
 
 #: Background sequences of each condition, and of all conditions, at most; but at least `LEAST` each.
@@ -47,26 +46,3 @@ def background_only(dataset: Dataset, set_name: str) -> tuple[np.ndarray, np.nda
     which = law.background.law_of[number, explained]
     letters.write(laws, which, length, combination, placed, streams, x)
     return x, explained
-
-
-def untrained(model: AbstractModel, device: str = "auto", seed: int = 0) -> AbstractModel:
-    """Return a network of the same architecture with weights drawn anew, of the PyTorch backend.
-
-    Structure alone makes attributions uneven (doi:10.48550/arXiv.1810.03292).
-
-    Raises
-    ------
-    NotDefined
-        If the model is no network.
-    """
-    card = getattr(model, "card", None)
-    if not isinstance(card, ModelCard) or not card.is_network:
-        raise NotDefined(f"{type(model).__name__} is no network: it has no weights to draw anew")
-    import torch
-
-    from seqgra.backends import pytorch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        module = pytorch.build_from_card(card, "the model")
-    return pytorch.PytorchModel(module, card, pytorch.choose_device(device))

@@ -532,7 +532,7 @@ def _cells_text(options: argparse.Namespace) -> str:
     grid.resolved.require(options.expect)
     rows = list(commands.cell_rows(grid, spared_cells(grid)))
     if options.scored:
-        from seqgra.score import scored_rows
+        from seqgra.evaluate.foreign import scored_rows
 
         rows += scored_rows(rows, options.scored)
     text = io.StringIO()

@@ -283,7 +283,7 @@ def untrained_copies(model: AbstractModel, device: str = "auto") -> list[Abstrac
     device
         Where they run.
     """
-    from seqgra.attribute.null import untrained
+    from seqgra.backends.untrained import untrained
 
     try:
         return [untrained(model, device, seed) for seed in range(COPIES)]

@@ -37,7 +37,7 @@ STAGE = Stage(
     makes="SCORES",
     example="seqgra score data/homer --predictions gkmsvm.tsv --values logits --name gkm-svm \\\n"
     "             --size 10000 --data-seed 1 -o scored/gkm-svm",
-    run="seqgra.score:score",
+    run="seqgra.evaluate.foreign:score",
     options=Options,
     inputs=(Input("dataset", "folder with the test set that was predicted"),),
 )
