@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-import numba
 import numpy as np
 
 from seqgra.alphabet import ALPHABETS, DNA
@@ -19,6 +18,7 @@ from seqgra.errors import InputError, bad_input, out_of_memory
 from seqgra.fingerprint import replacing
 from seqgra.grammar.schema import Grammar
 from seqgra.law.elements import best_scores
+from seqgra.law.jit import kept
 from seqgra.law.word_counts import complement_words
 from seqgra.model import ModelCard
 from seqgra.motif import ADDED, Zeros, log_odds
@@ -243,7 +243,7 @@ def kmer_columns(k: int, letters: int, strands: str) -> np.ndarray:
     return np.unique(lesser, return_inverse=True)[1].astype(np.int64)
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def kmer_counts(x: np.ndarray, k: int, letters: int, columns: np.ndarray) -> np.ndarray:
     """Count the k-mers of each sequence; those with padding or unknown letters do not count.
 
@@ -287,7 +287,7 @@ def random_filters(chosen: RandomConvolutions, letters: int) -> np.ndarray:
     return np.asarray(filters / np.sqrt(variance), np.float32)
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def pooled_convolutions(x: np.ndarray, filters: np.ndarray) -> np.ndarray:
     """Return largest and mean rectified outputs of convolutions of one-hot letters, none learnt.
 

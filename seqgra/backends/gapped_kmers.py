@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import itertools
 
-import numba
 import numpy as np
 
+from seqgra.law.jit import kept
 from seqgra.law.word_counts import complement_words
 
 
@@ -39,7 +39,7 @@ def word_columns(places: np.ndarray, letters: int, both: bool) -> np.ndarray:
     return np.asarray(np.minimum(words, reverse).ravel(), np.int32)
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def _each_word(
     row: np.ndarray, places: np.ndarray, letters: int, columns: np.ndarray, found: np.ndarray
 ) -> int:
@@ -63,7 +63,7 @@ def _each_word(
     return number
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def counts(
     x: np.ndarray, places: np.ndarray, letters: int, columns: np.ndarray, width: int
 ) -> np.ndarray:
@@ -93,7 +93,7 @@ def counts(
     return result
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def _moments(
     x: np.ndarray, y: np.ndarray, places: np.ndarray, letters: int, columns: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import ConvergenceWarning
@@ -17,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from seqgra.architecture.schema import Baseline, Boosting, DenseHead
 from seqgra.backends.loop import derived_seed
+from seqgra.law.jit import kept
 from seqgra.model import MULTI_LABEL
 from seqgra.training import Options, TrainingData, accuracy, mean_loss
 
@@ -263,7 +263,7 @@ def trees(values: np.ndarray, arrays: Arrays) -> np.ndarray:
 TREE_ARRAYS = ("feature", "threshold", "left", "right", "value", "root", "condition")
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def _leaf(
     row: np.ndarray,
     node: int,
@@ -279,7 +279,7 @@ def _leaf(
     return node
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def _add_trees(
     values: np.ndarray,
     logits: np.ndarray,
@@ -467,7 +467,7 @@ def forest(values: np.ndarray, arrays: Arrays) -> np.ndarray:
     return np.asarray(np.log(np.maximum(shares / len(arrays["root"]), LEAST)), np.float32)
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def _add_shares(
     values: np.ndarray,
     shares: np.ndarray,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
+
+from seqgra.law.jit import kept
 
 
 class Layers(NamedTuple):
@@ -40,7 +41,7 @@ class Layers(NamedTuple):
         return int((self.dilation * (self.taps - 1)).sum())
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def _activate(value: float, code: int) -> float:
     if code == 1:
         return max(value, 0.0)
@@ -55,7 +56,7 @@ def _activate(value: float, code: int) -> float:
     return value
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def compute(layers: Layers, before: np.ndarray, after: np.ndarray) -> None:
     """Fill the layers' values before and after activation, float64 (N, K + 1, L, C), from the input."""
     for e in range(len(before)):
@@ -79,7 +80,7 @@ def compute(layers: Layers, before: np.ndarray, after: np.ndarray) -> None:
                     after[e, k + 1, p, f] = activated * layers.scale[k, f] + layers.shift[k, f]
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def _change(
     layers: Layers,
     before: np.ndarray,
@@ -136,7 +137,7 @@ def _change(
     return first, end
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def commit(
     layers: Layers,
     before: np.ndarray,
@@ -151,7 +152,7 @@ def commit(
         _change(layers, before[rows[i]], after[rows[i]], positions[i], fill, True, work)
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def pool_candidates(
     layers: Layers,
     before: np.ndarray,
@@ -195,7 +196,7 @@ def pool_candidates(
                     pooled[e, j, c] = (ahead[size, c] + local[e, j, c]) / size
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def _touched(layers: Layers, position: int) -> tuple[int, int]:
     """Return which positions of the last layer a letter can change, first and end, as `_change`."""
     first, end = position, position + 1
@@ -205,7 +206,7 @@ def _touched(layers: Layers, position: int) -> tuple[int, int]:
     return min(first, layers.length[-1]), end
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def _running(outputs: np.ndarray, maximum: bool, ahead: np.ndarray, behind: np.ndarray) -> None:
     """Fill what comes before each position, and what comes from it on: maxima, or sums (ahead only)."""
     size, channels = outputs.shape

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from seqgra.alphabet import ALPHABETS
 from seqgra.grammar.schema import Grammar
 from seqgra.law.affinity import compile_band, element_columns, sample_site
+from seqgra.law.jit import kept
 from seqgra.law.pcg import words
 from seqgra.motif import (
     chance_as_good,
@@ -146,7 +146,7 @@ def draw_sites(grammar: Grammar, number: int, seed: int, sites: int) -> np.ndarr
     return np.stack(drawn, axis=1).astype(np.uint8)
 
 
-@numba.njit(cache=True)
+@kept()
 def _mean_best(
     sites: np.ndarray,
     scores: np.ndarray,

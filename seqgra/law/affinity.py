@@ -27,7 +27,7 @@ import numpy as np
 
 from seqgra.alphabet import ALPHABETS
 from seqgra.grammar.schema import Grammar
-from seqgra.law.jit import part
+from seqgra.law.jit import kept, part
 from seqgra.streams import cumulative63
 
 _ONE = 1 << 63
@@ -243,7 +243,7 @@ def _product(a: np.uint64, b: np.uint64) -> np.uint64:
     return (_high(a, b) << np.uint64(1)) + rest
 
 
-@numba.njit(cache=True)
+@kept()
 def _forward(scores: np.ndarray, letters: np.ndarray, floor: np.ndarray, size: int) -> np.ndarray:
     """Return the probabilities of the final scores, from the lowest: uint64 (S,)."""
     now = np.zeros(size, np.uint64)
@@ -260,7 +260,7 @@ def _forward(scores: np.ndarray, letters: np.ndarray, floor: np.ndarray, size: i
     return now
 
 
-@numba.njit(cache=True)
+@kept()
 def _backward(
     scores: np.ndarray,
     letters: np.ndarray,
@@ -311,7 +311,7 @@ def draw(
                     break
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def sample_site(band: AffinityBand, raw: np.ndarray) -> np.ndarray:
     """Return the letters of a site in the band, uint8 (W,), from raw words: uint64 (W,)."""
     site = np.empty(band.scores.shape[0], np.uint8)
@@ -319,7 +319,7 @@ def sample_site(band: AffinityBand, raw: np.ndarray) -> np.ndarray:
     return site
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def in_band(band: AffinityBand, site: np.ndarray) -> bool:
     """Say whether letters (uint8 (W,)) are a site of the PWM whose score lies in the band."""
     width, alphabet = band.scores.shape

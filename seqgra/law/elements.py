@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from seqgra.alphabet import ALPHABETS
@@ -13,7 +12,7 @@ from seqgra.grammar.combinations import applied_rules
 from seqgra.grammar.laws import table
 from seqgra.grammar.schema import Arrangement, Grammar, Spacing
 from seqgra.law.affinity import AffinityBand, AffinityBands, compile_band, draw_stacked, stack_bands
-from seqgra.law.jit import part
+from seqgra.law.jit import kept, part
 from seqgra.law.maps import chosen_prefix
 from seqgra.law.pcg import fill_words, next_word
 from seqgra.law.placement import Placed
@@ -272,7 +271,7 @@ def _reverse_complement(site: np.ndarray) -> None:
         site[w], site[last - w] = 3 - site[last - w], 3 - site[w]
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def best_scores(x: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return the best score of a matrix over all places of each sequence.
 

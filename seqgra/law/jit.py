@@ -1,27 +1,92 @@
-"""How the kernels of the law are compiled.
+"""How kernels are compiled, and when the machine code of an earlier process may be used again.
 
 numba counts references to every array that a function touches, also to those of its arguments, and that
 costs ten times the work of placing an element. Functions that allocate nothing need no counts: what they
 write to is allocated by their callers, and numba refuses to compile them if they allocate all the same.
+
+numba keeps machine code by the file that a function stands in, and so would use it again after an edit of
+another file whose functions were compiled into it. Here the code and the constants of all that a function
+calls are part of the key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from enum import EnumMeta
+from functools import partial
+from types import CodeType, FunctionType
 from typing import Any, TypeVar
 
 import numba
+import numpy as np
+from numba.core import caching, options
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-
-def _compiled(**options: Any) -> Callable[[_Function], _Function]:
-    options["_nrt"] = False  # no reference counts
-    decorator: Callable[[_Function], _Function] = numba.njit(**options)
-    return decorator
+#: numba's private option: no reference counts. Where it is gone, kernels count, and are slower.
+_UNCOUNTED: dict[str, bool] = {"_nrt": False} if hasattr(options.DefaultOptions, "_nrt") else {}
+_CONSTANTS = (bool, int, float, complex, str, bytes, type(None), np.generic)
 
 
+class _Cache(caching.FunctionCache):
+    """Machine code of earlier processes, by the function's own code and by that of all it calls."""
+
+    def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
+        key = super()._index_key(signature, codegen)  # type: ignore[no-untyped-call]
+        return (*key, code_digest(self._py_func))
+
+
+def code_digest(function: Callable[..., Any]) -> str:
+    """Return a hash of the code and the constants of a compiled function and of all that it calls."""
+    digest = hashlib.sha256()
+    for content in _parts(function, set()):
+        digest.update(content + b"\0")
+    return digest.hexdigest()
+
+
+def _parts(function: Any, seen: set[int]) -> Iterator[bytes]:
+    """Yield code and constants of a function, and of what it names; of each function once."""
+    function = getattr(function, "py_func", None) or getattr(function, "_defn", None) or function
+    if id(function) in seen or not isinstance(function, FunctionType):
+        return
+    seen.add(id(function))
+    used = [cell.cell_contents for cell in function.__closure__ or ()]
+    codes = [function.__code__]
+    for code in codes:
+        yield code.co_code
+        codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+        used += [constant for constant in code.co_consts if not isinstance(constant, CodeType)]
+        used += [function.__globals__[n] for n in code.co_names if n in function.__globals__]
+    for value in used:
+        if isinstance(value, np.ndarray):
+            yield repr((value.dtype.str, value.shape)).encode() + value.tobytes()
+        elif isinstance(value, (tuple, frozenset)):
+            yield str(len(value)).encode()
+            used += sorted(value, key=repr) if isinstance(value, frozenset) else value
+        elif isinstance(value, EnumMeta):
+            members: Iterable[tuple[str, Any]] = value.__members__.items()
+            yield repr([(name, member.value) for name, member in members]).encode()
+        elif isinstance(value, _CONSTANTS):
+            yield repr(value).encode()
+        else:
+            yield from _parts(value, seen)
+
+
+def _compiled(cache: bool = False, **options: Any) -> Callable[[_Function], _Function]:
+    def decorate(function: _Function) -> _Function:
+        compiled: Any = numba.njit(**options)(function)
+        if cache and compiled is not function:  # NUMBA_DISABLE_JIT compiles nothing
+            compiled._cache = _Cache(function)  # type: ignore[no-untyped-call]
+        made: _Function = compiled
+        return made
+
+    return decorate
+
+
+#: A function that Python calls, its machine code kept: ``@kept(nogil=True)`` with numba's other options.
+kept = partial(_compiled, cache=True)
 #: A kernel that Python calls; it allocates nothing and releases the GIL.
-kernel = _compiled(cache=True, nogil=True)
+kernel = _compiled(cache=True, nogil=True, **_UNCOUNTED)
 #: A part of such kernels, compiled into its callers.
-part = _compiled(forceinline=True)
+part = _compiled(forceinline=True, **_UNCOUNTED)

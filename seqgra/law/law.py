@@ -6,7 +6,6 @@ import math
 from fractions import Fraction
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from seqgra.alphabet import SETS
@@ -15,6 +14,7 @@ from seqgra.grammar.laws import table
 from seqgra.grammar.schema import Grammar
 from seqgra.labels import NONE
 from seqgra.law import background, crowding, elements, letters, noise, placement, tables
+from seqgra.law.jit import kept
 from seqgra.law.maps import below
 from seqgra.law.pcg import words
 from seqgra.law.shuffle import shuffle_rows
@@ -244,7 +244,7 @@ def _lender(law: Law, combination: np.ndarray, state: np.ndarray) -> np.ndarray:
     return result
 
 
-@numba.njit(cache=True)
+@kept()
 def _below(raw: np.ndarray, n: np.ndarray) -> np.ndarray:
     """Return a whole number from 0 to n - 1 for each raw word (uint64 (N,)): int64 (N,)."""
     numbers = np.empty(raw.size, np.int64)

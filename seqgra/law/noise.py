@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from seqgra.alphabet import SETS
 from seqgra.grammar.schema import Grammar
+from seqgra.law.jit import kept
 from seqgra.law.maps import below
 from seqgra.law.pcg import words
 
@@ -52,7 +52,7 @@ def sample(law: Noise, set_name: str, y_true: np.ndarray, state: np.ndarray) -> 
     return _others(y_true, law.chance, words(state, examples, 2))
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def _others(y_true: np.ndarray, chance: np.ndarray, raw: np.ndarray) -> np.ndarray:
     """Replace wrong labels (one-hot) by one of the others, uniformly."""
     y = y_true.copy()

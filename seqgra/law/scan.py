@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numba
 import numpy as np
 
 from seqgra.alphabet import DNA, Alphabet
+from seqgra.law.jit import kept
 from seqgra.motif import Zeros, log_odds, scan, score_distribution
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def best_hits(hits: pd.DataFrame) -> pd.DataFrame:
     return hits[kept].reset_index(drop=True)
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def _without_overlaps(
     example: np.ndarray, element: np.ndarray, start: np.ndarray, end: np.ndarray
 ) -> np.ndarray:

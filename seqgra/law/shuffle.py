@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from seqgra.alphabet import PADDING
+from seqgra.law.jit import kept
 from seqgra.law.maps import below
 from seqgra.law.pcg import fill_words, next_word
 
@@ -61,7 +61,7 @@ class _Scratch(NamedTuple):
     words: np.ndarray
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def shuffle_rows(
     x: np.ndarray, rows: np.ndarray, letters: int, k: int, state: np.ndarray
 ) -> np.ndarray:
@@ -96,7 +96,7 @@ def shuffle_rows(
     return unchanged
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def _make_scratch(length: int) -> _Scratch:
     bits = 2
     while 1 << bits < 2 * (length + 1):
@@ -115,7 +115,7 @@ def _make_scratch(length: int) -> _Scratch:
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def _shuffle(row: np.ndarray, letters: int, k: int, state: np.ndarray, scratch: _Scratch) -> bool:
     """Shuffle one row (uint8 (L,)) in place; return whether it is what it was."""
     length = row.size
@@ -132,7 +132,7 @@ def _shuffle(row: np.ndarray, letters: int, k: int, state: np.ndarray, scratch: 
     return _walk(row[k - 1 :], edges, scratch)
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def _number_vertices(row: np.ndarray, edges: int, letters: int, k: int, scratch: _Scratch) -> int:
     """Number the (k-1)-mers in order of appearance (`at`) and return how many they are."""
     scratch.table[:] = -1
@@ -158,7 +158,7 @@ def _number_vertices(row: np.ndarray, edges: int, letters: int, k: int, scratch:
     return vertices
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def _collect_edges(added: np.ndarray, edges: int, vertices: int, scratch: _Scratch) -> None:
     """Sort the edges by origin; edge i leads from `at[i]` to `at[i + 1]` and adds `added[i]`."""
     at, first, next_edge = scratch.at, scratch.first, scratch.next_edge
@@ -173,7 +173,7 @@ def _collect_edges(added: np.ndarray, edges: int, vertices: int, scratch: _Scrat
         next_edge[at[i]] += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def _draw_tree(vertices: int, root: int, state: np.ndarray, scratch: _Scratch) -> None:
     """Draw each vertex's last edge (`exit`): uniform over the trees of edges that lead to the root.
 
@@ -195,7 +195,7 @@ def _draw_tree(vertices: int, root: int, state: np.ndarray, scratch: _Scratch) -
             v = scratch.edges[scratch.exit[v]] >> 8
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def _order_edges(vertices: int, root: int, scratch: _Scratch) -> None:
     """Put each vertex's edges into random order (Fisher-Yates), its last edge last but at the root."""
     edges = scratch.edges
@@ -210,7 +210,7 @@ def _order_edges(vertices: int, root: int, scratch: _Scratch) -> None:
             edges[i], edges[j] = edges[j], edges[i]
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def _walk(added: np.ndarray, edges: int, scratch: _Scratch) -> bool:
     """Take all edges in order, writing the letters that they add; return whether none is new."""
     v, unchanged = scratch.at[0], True

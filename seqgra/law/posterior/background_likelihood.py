@@ -15,6 +15,7 @@ import numpy as np
 
 from seqgra.alphabet import Alphabet
 from seqgra.grammar.backgrounds import Background, gc_letters
+from seqgra.law.jit import kept
 from seqgra.law.posterior.site_probabilities import Sites
 
 #: Largest order whose bridges are tabulated.
@@ -101,7 +102,7 @@ def bridges(background: BackgroundLaw, width: int) -> np.ndarray:
         return np.log(now)
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def letter_logs(background: BackgroundLaw, row: np.ndarray, out: np.ndarray) -> None:
     """Write the log probability of each letter given those before it.
 
@@ -135,7 +136,7 @@ def letter_logs(background: BackgroundLaw, row: np.ndarray, out: np.ndarray) -> 
         context = (context * size + row[i]) % background.initial.size
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def hidden_log(
     background: BackgroundLaw,
     row: np.ndarray,
@@ -221,7 +222,7 @@ class Clusters(NamedTuple):
     bridge: np.ndarray
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def cluster_ratios(
     sites: Sites,
     background: BackgroundLaw,

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from seqgra.law.jit import kept
 from seqgra.law.posterior.block_layouts import Fitted, Layout, fitted
 
 
@@ -58,7 +59,7 @@ def block_arrays(
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def scale(logs: np.ndarray, top: np.ndarray) -> None:
     """Replace log ratios, float64 (N, Q, L), by ratios over their maximum, whose log goes to `top`."""
     for n in range(logs.shape[0]):
@@ -82,7 +83,7 @@ def _add_log(best: float, total: float, log: float, part: float) -> tuple[float,
     return best, total + np.exp(log - best)
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@kept(nogil=True, fastmath={"reassoc", "contract"})
 def block_logs(block: BlockArrays, ratios: np.ndarray, top: np.ndarray) -> np.ndarray:
     """Return the log of the sum over all places of a block of weight times ratio: float64 (N,).
 
@@ -135,7 +136,7 @@ def block_logs(block: BlockArrays, ratios: np.ndarray, top: np.ndarray) -> np.nd
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def single_rows(
     block: BlockArrays, ratios: np.ndarray, top: np.ndarray, rows: np.ndarray, scales: np.ndarray
 ) -> None:
@@ -163,7 +164,7 @@ def single_rows(
                 rows[n, i] += factor * block.fit.start[i] * ratios[n, q, i]
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def packed(rows: np.ndarray, width: np.ndarray, most: np.ndarray) -> np.ndarray:
     """Sum the products of single elements over all ways to place them without overlap.
 
@@ -199,7 +200,7 @@ def packed(rows: np.ndarray, width: np.ndarray, most: np.ndarray) -> np.ndarray:
     return sums[:, length]
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def packed_all(rows: np.ndarray, width: np.ndarray, most: np.ndarray, states: int) -> np.ndarray:
     """Return `packed` of N examples: rows float64 (N, T, L), result float64 (N, states)."""
     out = np.empty((rows.shape[0], states))
@@ -208,7 +209,7 @@ def packed_all(rows: np.ndarray, width: np.ndarray, most: np.ndarray, states: in
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def tree_of(row: np.ndarray) -> np.ndarray:
     """Return partial sums of a row, float64 (L,), from which `tree_sum` adds up any stretch."""
     size = row.size
@@ -219,7 +220,7 @@ def tree_of(row: np.ndarray) -> np.ndarray:
     return tree
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def tree_sum(tree: np.ndarray, first: int, end: int) -> float:
     """Return the sum of the values from `first` to `end` - 1, by additions only."""
     total = 0.0
@@ -236,7 +237,7 @@ def tree_sum(tree: np.ndarray, first: int, end: int) -> float:
     return total
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def beside_single(
     block: BlockArrays,
     ratios: np.ndarray,
@@ -281,7 +282,7 @@ def beside_single(
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def highest_scale(block: BlockArrays, top: np.ndarray) -> float:
     """Return the highest log scale of the variants and configurations of a block."""
     best = -np.inf
@@ -295,7 +296,7 @@ def highest_scale(block: BlockArrays, top: np.ndarray) -> float:
     return best if best > -np.inf else 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def placed_value(
     block: BlockArrays, ratios: np.ndarray, top: np.ndarray, best: float, k: int, s: int
 ) -> float:

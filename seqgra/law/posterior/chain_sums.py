@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from seqgra.law.jit import kept
 from seqgra.law.posterior.background_likelihood import BackgroundLaw, Clusters, advanced
 from seqgra.law.posterior.block_sums import BlockArrays
 
@@ -73,7 +73,7 @@ def without_holes(block: BlockArrays, clusters: Clusters) -> bool:
     return bool((clusters.width[numbers] == span).all() and clusters.hidden[numbers, :span].all())
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def letter_chances(tables: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
     """Write the probability of each letter given those before it.
 
@@ -94,7 +94,7 @@ def letter_chances(tables: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
             context = (context * size + x[n, i]) % contexts
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def hidden_rows(
     block: BlockArrays,
     clusters: Clusters,
@@ -142,7 +142,7 @@ def hidden_rows(
                 )
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def chained(
     steps: ChainSteps,
     x: np.ndarray,

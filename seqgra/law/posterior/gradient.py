@@ -12,6 +12,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from seqgra.law.jit import kept
 from seqgra.law.posterior import FLOOR_LOG, Posterior, log_sum
 from seqgra.law.posterior.site_probabilities import BAND, COLUMNS, KMERS, Sites
 
@@ -164,7 +165,7 @@ def _explained(
     return value, derivatives[rows, target] - derivatives.mean(axis=1)
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def soft_logs(sites: Sites, x: np.ndarray, out: np.ndarray) -> None:
     """Write the log-linear log probability of every part at every place.
 
@@ -214,7 +215,7 @@ def _kmer_log(sites: Sites, m: int, k: int, x: np.ndarray, i: int) -> float:
     return result
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def add_sites(
     sites: Sites,
     parts: np.ndarray,

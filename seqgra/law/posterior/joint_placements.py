@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from seqgra.law.jit import kept
 from seqgra.law.posterior.background_likelihood import BackgroundLaw, hidden_log
 from seqgra.law.posterior.block_sums import BlockArrays, highest_scale, placed_value
 from seqgra.law.posterior.site_probabilities import Sites, site_log
@@ -40,7 +40,7 @@ class Row(NamedTuple):
     top: np.ndarray
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def joint_log(
     sites: Sites,
     background: BackgroundLaw,
@@ -93,7 +93,7 @@ def joint_log(
     return total
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def enumerated_logs(
     sites: Sites,
     background: BackgroundLaw,
@@ -165,7 +165,7 @@ def enumerated_logs(
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def _list(
     shown: Shown, v: int, k: int, s: int, parts: np.ndarray, places: np.ndarray, count: int
 ) -> int:
@@ -182,7 +182,7 @@ def _list(
 _Places = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def _placements(block: BlockArrays, row: Row) -> _Places:
     """Return configuration, start, scaled value and weight of every placement of a block; the scale."""
     count = 0

@@ -8,10 +8,11 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from seqgra.law.jit import kept
 from seqgra.law.posterior.block_sums import BlockArrays, highest_scale, tree_of, tree_sum
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def block_shares(
     block: BlockArrays,
     ratios: np.ndarray,
@@ -57,7 +58,7 @@ def block_shares(
                                 out[n, q, s + block.places[v, k, p]] += share
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def single_shares(
     block: BlockArrays,
     ratios: np.ndarray,
@@ -81,7 +82,7 @@ def single_shares(
                     out[n, q, i] += shares[n, i] * value / rows[n, i]
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def packed_shares(
     rows: np.ndarray, width: np.ndarray, counts: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
@@ -135,7 +136,7 @@ def packed_shares(
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def beside_shares(
     block: BlockArrays,
     ratios: np.ndarray,

@@ -15,6 +15,7 @@ import numpy as np
 from seqgra.alphabet import ALPHABETS
 from seqgra.grammar.schema import Grammar
 from seqgra.law.affinity import compile_band, log_mass
+from seqgra.law.jit import kept
 
 COLUMNS, KMERS, BAND = range(3)
 
@@ -183,7 +184,7 @@ def _log(values: np.ndarray) -> np.ndarray:
         return result
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def site_log(sites: Sites, site: int, shown: np.ndarray, letters: np.ndarray) -> float:
     """Return the log probability of the letters that show of a site.
 
@@ -261,7 +262,7 @@ def _hidden_log(
         now[n] += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def part_logs(sites: Sites, x: np.ndarray, out: np.ndarray) -> None:
     """Write the log probability of every part at every place.
 

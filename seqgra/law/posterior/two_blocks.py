@@ -5,10 +5,11 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from seqgra.law.jit import kept
 from seqgra.law.posterior.block_sums import BlockArrays, highest_scale, placed_value
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def beside_pair(
     block: BlockArrays, pair: BlockArrays, ratios: np.ndarray, top: np.ndarray, margin: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -94,7 +95,7 @@ def _free_stretches(
     edges[block.offsets.shape[1], 1] = length
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def two_blocks(
     one: BlockArrays, two: BlockArrays, ratios: np.ndarray, top: np.ndarray, margin: int
 ) -> np.ndarray:
@@ -117,7 +118,7 @@ def two_blocks(
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kept(nogil=True)
 def apart(one: BlockArrays, k: int, s: int, two: BlockArrays, m: int, t: int, margin: int) -> bool:
     """Tell whether no element of one block is nearer than `margin` to one of the other, nor overlaps."""
     for a in range(one.offsets.shape[1]):
