@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from seqgra.api import attribute as attribute
     from seqgra.api import ceiling as ceiling
+    from seqgra.api import compare as compare
     from seqgra.api import deterministic as deterministic
     from seqgra.api import evaluate as evaluate
     from seqgra.api import load_dataset as load_dataset
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "attribute": "seqgra.api",
     "ceiling": "seqgra.api",
+    "compare": "seqgra.api",
     "deterministic": "seqgra.api",
     "evaluate": "seqgra.api",
     "load_dataset": "seqgra.api",

@@ -29,6 +29,7 @@ from seqgra.results import BackgroundOnly, Scores
 if TYPE_CHECKING:
     import pandas as pd
 
+    from seqgra.compare.comparison import Comparison
     from seqgra.probe import Constructed
 
 #: Test examples that `ceiling` measures the exact posterior on.
@@ -478,6 +479,40 @@ def probe(
     if not isinstance(grammar, Constructed):
         grammar = construct(_as_grammar(grammar)[0], seed)
     return _probe(model, grammar, untrained=untrained_copies(model))
+
+
+def compare(
+    cells: str | Path, config: str | Path | None = None, at: int | None = None
+) -> Comparison:
+    """Compare the finished cells of a grid, as `seqgra compare` does, without writing anything.
+
+    Parameters
+    ----------
+    cells
+        A cells file, or a results folder that holds one (``cells.csv``); folders named in it are relative to
+        the working folder, which is that of the grid.
+    config
+        The grid's config file: its question, `at` and `at_prevalence`.
+    at
+        Your dataset size, where the config names none.
+
+    Returns
+    -------
+    Comparison
+        Tables, statistics and what each grammar calls for; ``.to_json()`` has every number of the report.
+
+    Raises
+    ------
+    InputError
+        If the cells file or the config cannot be read, a finished result is damaged, or `at` is no size
+        within the grid.
+    """
+    from seqgra.report import CELLS_FILE, compare_grid
+
+    file = path_of("cells", cells)
+    file = file / CELLS_FILE if file.is_dir() else file
+    size = None if at is None else whole_number("at", at, 1)
+    return compare_grid(file, config=None if config is None else path_of("config", config), at=size)
 
 
 def report(parts: Sequence[Scores | pd.DataFrame], file: str | Path) -> None:

@@ -12,6 +12,7 @@ from synthetic import CEILING, CHANCE, Truth, draw
 
 from seqgra.compare.calibration import brier_score, probabilities, reliability
 from seqgra.compare.decide import statistics
+from seqgra.compare.first import few_seeds, first_screen
 from seqgra.compare.prevalence import prevalence_rows
 from seqgra.compare.standing import INTERVAL, RANGE, selected, standing
 from seqgra.errors import InputError
@@ -20,7 +21,6 @@ from seqgra.plot.calibration import reliabilities
 from seqgra.plot.style import looks
 from seqgra.report import _prevalence
 from seqgra.report.figures.answer import with_texts
-from seqgra.report.first import few_seeds, first_screen
 from seqgra.report.page import fill
 
 NO_RECOVERY = pd.DataFrame(columns=["grammar", "label", "size", "value", "examples"])

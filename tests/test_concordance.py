@@ -11,7 +11,7 @@ from seqgra.compare.concordance import (
     kendall,
     shown_rows,
 )
-from seqgra.report.sections.concordance import concordance_sentences
+from seqgra.report.page import MANY, fill
 
 LABELS = ["a", "b", "c", "d", "e", "f"]
 
@@ -77,9 +77,11 @@ def test_below_five_seeds_there_is_no_interval_and_it_is_said():
     assert table["size"].tolist() == [1000, 1500, 2000]
     assert (table["of"] == "none").all() and table["low"].isna().all()
     assert shown_rows(table, 1500)["size"].tolist() == [1500]
-    [(words, dataset)] = concordance_sentences(table, 1500)
-    assert dataset == "real"
-    assert "tau 1.00; so strong" in words and "Too few seeds for an interval" in words
+    (pair,) = shown_rows(table, 1500).to_dict("records")
+    context = {"key": "real", "shown": [pair], "many": MANY, "pictures": [], "rows": []}
+    page = " ".join(fill("real.html.j2", context).split())
+    assert '<p data-grammar="real">At 1,500 examples sim orders' in page
+    assert "tau 1.00; so strong" in page and "Too few seeds for an interval" in page
 
 
 def test_two_shared_architectures_say_nothing():

@@ -227,7 +227,7 @@ conditions:
 
 
 def test_a_size_outside_the_grid_is_refused():
-    from seqgra.report import _checked
+    from seqgra.compare.comparison import _checked
 
     status = pd.DataFrame({"size": [0, 500, 4000]})
     assert _checked(600, status) == 600

@@ -25,7 +25,7 @@ from seqgra.fingerprint import Identity, claim
 from seqgra.plot.style import looks
 from seqgra.probe import construct, probe, probes_identity
 from seqgra.report.drawing import Drawing
-from seqgra.report.sections.rules import probes_block
+from seqgra.report.sections.rules import rules_context
 from seqgra.results import MACRO, PROBE_COLUMNS, read_probes
 
 #: Architecture -> share of the sequences whose logits are the posterior's, by dataset size; others are noise.
@@ -182,15 +182,14 @@ def test_the_section_draws_every_figure(tables, tmp_path):
     own = tables._replace(recovery=recovery)
     drawing = drawing_of(own, tmp_path)
     scores = property_scores(tables.probes)
-    (block,) = probes_block(drawing, scores, needed_for_rules(scores, tables.status))
-    stems = {picture.stem.name for picture in block.pictures}
+    context = rules_context(drawing, scores, needed_for_rules(scores, tables.status))
+    stems = {picture.stem.name for picture in context["pictures"]}
     assert {"rules-pairs", "order-pairs", "rules-recovery", "rules-order"} <= stems
     for stem in stems:
         assert (tmp_path / f"{stem}.svg").stat().st_size > 3000
     rules = rule_scores(tables.probes)
     summed = rules[(rules["level"] == "summary") & (rules["size"] == 4000)]
-    assert len(block.tables[0].rows) == len(summed)
-    assert probes_block(drawing, scores.iloc[:0], scores) == []
+    assert len(context["rows"]) == len(summed)
 
 
 def test_the_spacing_curve_shades_what_conditions_make(tables, tmp_path):

@@ -7,10 +7,13 @@ import re
 import shutil
 import subprocess
 
+import numpy as np
+import pandas as pd
 import pytest
 from compare import write_grid
 from synthetic import Truth
 
+import seqgra as sg
 from seqgra.report import write_report
 from seqgra.report.page import MANY
 
@@ -58,8 +61,73 @@ window.onload = function () {
 def page(tmp_path_factory):
     root = tmp_path_factory.mktemp("page")
     cells, out = write_grid(root, TRUTH), root / "out"
-    write_report(cells, out, config=None, at=3000, workers=2)
+    write_report(cells, out, config=None, at=3000, workers=2, json=root / "out.json")
     return root / "out" / "report.html"
+
+
+def numbers(value):
+    """Yield the numbers of JSON."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from numbers(item)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield float(value)
+
+
+def unknown(text, known):
+    """Return the numbers of a text that no known number is rounded to; those of sentences are left out."""
+    text = re.sub(r"\b(95 %|90 %|0:|1:|to 1 where)", "", text)
+    found = []
+    for digits, percent in re.findall(r"(\d[\d,]*(?:\.\d+)?)( %)?", text):
+        digits = digits.rstrip(",")
+        places = len(digits.partition(".")[2])
+        value = float(digits.replace(",", ""))
+        scale = 100 if percent else 1
+        if not any(abs(round(scale * abs(n), places) - value) < 1e-9 for n in known):
+            found.append(digits + percent)
+    return found
+
+
+def test_every_number_of_the_answer_stands_in_the_json(page):
+    content = json.loads(page.parents[1].joinpath("out.json").read_text())
+    known = {*numbers(content["answer"]), *numbers(content["standing"]), 2 * content["at"]}
+    section = re.search(r'<section id="answer".*?</section>', page.read_text(), re.S)[0]
+    section = re.sub(r'base64,[^"]*', "", section)
+    text = html.unescape(re.sub(r"<[^>]*>", " ", section))
+    for name in {*content["standing"]["grammar"], *content["standing"]["label"]}:
+        text = text.replace(name, "")
+    assert len(re.findall(r"\d\.\d{3}", text)) >= 12
+    assert unknown(text, known) == []
+    assert unknown(f"{text} 0.123 at 7,001", known) == ["0.123", "7,001"], "the test can fail"
+
+
+def test_the_json_is_the_tables_and_nothing_that_is_no_json(page):
+    text = page.parents[1].joinpath("out.json").read_text()
+    content = json.loads(text, parse_constant=pytest.fail)
+    written = pd.read_csv(page.parent / "tables" / "scores.csv")
+    table = pd.DataFrame(content["tables"]["scores"])
+    assert set(table.columns) == {*written.columns, "label"} and len(table) == len(written)
+    np.testing.assert_array_equal(table["value"].astype(float), written["value"])
+    needed = content["statistics"]["needed"]["needed"]
+    assert "inf" in needed or all(isinstance(n, int | float) for n in needed)
+
+
+def test_a_notebook_shows_the_answer_of_a_grid(page):
+    cells = page.parents[1] / "cells.csv"
+    compared = sg.compare(cells, at=3000)
+    assert json.loads(compared.to_json()) == json.loads(
+        page.parents[1].joinpath("out.json").read_text()
+    )
+    shown = compared._repr_html_()
+    assert "<td>g000</td><td>pool</td>" in shown and "<td>3,000</td>" in shown
+    shutil.copy(cells, page.parent / "cells.csv")
+    assert sg.compare(page.parent, at=3000).at == 3000
+    with pytest.raises(sg.InputError, match="at: is '3000'; give a whole number from 1"):
+        sg.compare(cells, at="3000")
+    with pytest.raises(sg.InputError, match="cannot be read as a table of cells"):
+        sg.compare(page.parents[1] / "no.csv")
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +281,7 @@ def test_a_broken_script_would_be_noticed(page):
 
 
 def test_the_page_says_what_is_shown_and_drafts_the_methods(page):
-    text = page.read_text(encoding="utf-8")
+    text = " ".join(page.read_text(encoding="utf-8").split())
     for words in (
         "At your 3,000 examples",
         "Twice the examples (6,000) would change its PR AUC by",

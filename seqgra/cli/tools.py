@@ -497,6 +497,12 @@ def _add_compare(verbs: Verbs) -> None:
         default=1,
         help="processes that save figures, this one included; the same files with any number [1]",
     )
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="also write every number of the report as JSON",
+    )
     add_directory(parser)
     add_expect_all(parser)
     add_output(parser, "FOLDER")
@@ -514,6 +520,7 @@ def _compare(options: argparse.Namespace) -> str:
         config=options.grid,
         at=options.at,
         workers=options.workers,
+        json=options.json,
     )
 
 

@@ -319,6 +319,12 @@ def ceilings_only(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["backend"].map(is_ceiling).astype(bool)]
 
 
+def recovery_runs(recovery: pd.DataFrame, method: str, metric: str) -> pd.DataFrame:
+    """Return the rows of one method and metric, averaged over conditions, that have a value."""
+    chosen = (recovery["method"] == method) & (recovery["metric"] == metric)
+    return recovery[chosen & (recovery["scope"] == MACRO)].dropna(subset=["value"])
+
+
 def headlines(scores: pd.DataFrame, metric: str = "pr_auc") -> pd.DataFrame:
     """Return the rows of a metric, with a value, by which models are compared: micro or macro."""
     chosen = scores[(scores["metric"] == metric) & scores["headline"]]

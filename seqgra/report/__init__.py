@@ -11,77 +11,30 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from seqgra.compare.calibration import calibration
-from seqgra.compare.ceiling import ceiling_kinds, restricted
-from seqgra.compare.cells import KEYS, Cell, read_cells
-from seqgra.compare.decide import Statistics, statistics
-from seqgra.compare.probes import (
-    needed_for_rules,
-    property_scores,
-    rule_card,
-    rule_scores,
-    sentences,
-)
-from seqgra.compare.runs import curve_runs
-from seqgra.compare.stages import content_of, current, look_at_model, look_at_scores
-from seqgra.compare.standing import standing
-from seqgra.compare.tables import (
-    Tables,
-    build_tables,
-    examples_needed,
-    headlines,
-    models_only,
-    summary,
-    write_tables,
-)
-from seqgra.compare.tuning import tuning_table
-from seqgra.dataset import open_dataset
+from seqgra.compare.cells import KEYS, read_cells
+from seqgra.compare.comparison import METHOD, Comparison, compare_cells
+from seqgra.compare.decide import Statistics
+from seqgra.compare.probes import sentences
+from seqgra.compare.tables import models_only, recovery_runs, write_tables
 from seqgra.errors import bad_input
-from seqgra.fingerprint import read_run, write_atomically
+from seqgra.fingerprint import write_atomically
 from seqgra.grammar.schema import Grammar
 from seqgra.outputs import OwnFiles, own_files
 from seqgra.plot.saving import saver
-from seqgra.plot.style import looks
 from seqgra.report.answers import answers
 from seqgra.report.content import Content, Section
-from seqgra.report.drawing import RECOVERY_METRIC, Drawing, by_cell, recovery_runs
-from seqgra.report.figures.answer import draw_answer, draw_calibration, named_cells
-from seqgra.report.figures.decision import (
-    draw_at,
-    draw_concordance,
-    draw_confusion,
-    draw_fits,
-    draw_histories,
-    draw_noise,
-    draw_pareto,
-    draw_ranking,
-    draw_runs,
-)
+from seqgra.report.drawing import Drawing, drawing_of
+from seqgra.report.figures.answer import draw_answer, draw_calibration
+from seqgra.report.figures.decision import draw_confusion, draw_histories, draw_runs
 from seqgra.report.figures.grammar import draw_grammar
 from seqgra.report.figures.overview import draw_overview
 from seqgra.report.figures.recovery import real_annotations
-from seqgra.report.first import First, few_seeds, first_screen
-from seqgra.report.render import report
-from seqgra.report.sections.architectures import architectures_block
-from seqgra.report.sections.concordance import concordance_block
-from seqgra.report.sections.methods import methods_block
-from seqgra.report.sections.rules import probes_block
-from seqgra.report.sections.statistics import (
-    at_block,
-    best_block,
-    decision_table,
-    grammar_evidence,
-    needed_block,
-    pair_table,
-)
-from seqgra.report.words import at_sentences
-from seqgra.results import read_scores
+from seqgra.report.render import report, shown_sections
+from seqgra.report.words import at_sentences, grammar_evidence
 from seqgra.yamlfile import read_yaml
 
 #: The cells of a grid, written beside what is made of them.
 CELLS_FILE = "cells.csv"
-#: The PR AUC that counts as having learnt the task.
-TARGET = 0.95
 
 log = logging.getLogger(__name__)
 
@@ -91,9 +44,10 @@ def write_report(
     folder: Path,
     *,
     config: Path | None,
-    method: str = "integrated-gradients",
+    method: str = METHOD,
     at: int | None = None,
     workers: int = 1,
+    json: Path | None = None,
 ) -> str:
     """Write the tables, figures and report of a grid; always anew, since it is cheap.
 
@@ -114,6 +68,8 @@ def write_report(
         The user's dataset size: adds what is best there. The config's key `at` where not given.
     workers
         Processes that save figures, this one included; the same bytes with any number.
+    json
+        Gets every number of the report, see `Comparison.to_json`; not written where None.
 
     Returns
     -------
@@ -133,8 +89,24 @@ def write_report(
         else:
             file = cells
             own.keep(CELLS_FILE)
-        _write(file, own, config, method, at, workers)
+        compared = _write(file, own, config, method, at, workers)
+    if json is not None:
+        write_atomically(json, compared.to_json())
     return "done"
+
+
+def compare_grid(
+    cells: Path, *, config: Path | None = None, method: str = METHOD, at: int | None = None
+) -> Comparison:
+    """Return what the report of a grid is made from; see `write_report`, whose parameters these are."""
+    settings = read_yaml(config) if config else {}
+    return compare_cells(
+        read_cells(cells),
+        question=str(settings.get("question", "")),
+        at=settings.get("at") if at is None else at,
+        prevalence=_prevalence(settings, config),
+        method=method,
+    )
 
 
 def _is_compared(folder: Path) -> bool:
@@ -153,89 +125,32 @@ def _write(
     method: str,
     at: int | None,
     workers: int,
-) -> None:
-    """Write all files; see `write_report`."""
-    folder, listed = own.folder, read_cells(cells)
-    config_text = _read_text(config) if config else ""
-    settings = read_yaml(config) if config else {}
-    question = str(settings.get("question", ""))
-    at = settings.get("at") if at is None else at
-    tables = build_tables(listed, prevalence=_prevalence(settings, config))
-    readable = current(listed)
-    tuned = tuning_table(readable)
-    kinds, less = ceiling_kinds(readable), restricted(readable)
-    gathered = {**tables._asdict(), "ceilings": less, "tuning": tuned}
-    write_tables(gathered, own)
-    labels, tables = _labelled(tables)
-    seeds = tables.status[[*KEYS, "seeds"]]
-    tables = tables._replace(probes=tables.probes.merge(seeds, on=list(KEYS), how="left"))
-    scores = property_scores(tables.probes)
-    rules_needed = needed_for_rules(scores, tables.status)
-    card = rule_card(scores)
-    gathered = {
-        "rules": rule_scores(tables.probes),
-        "rules-needed": rules_needed,
-        "rule-card": card,
-    }
-    write_tables(gathered, own)
-    drawing = Drawing(
-        cells=readable,
-        tables=tables,
-        looks=looks({label: backend for (_, backend), label in labels.items()}),
-        folder=folder / "figures",
-        method=_prefer(method, tables.recovery["method"]),
-        metric=_prefer(RECOVERY_METRIC, tables.recovery["metric"]),
-        target=TARGET,
-        kinds=kinds,
-        less=less,
-        labels=by_cell(tables.status, "label"),
-        outcomes=by_cell(tables.status, "status"),
-        annotations=real_annotations(readable),
-    )
-    grammars, real = resolved_grammars(readable)
-    runs = curve_runs(tables, kinds)
-    known = statistics(runs, grammars, _checked(at, tables.status), real)
-    write_tables(_statistics_tables(known), own)
-    rows = _standing(drawing, known, card)
-    calibrated = calibration(named_cells(drawing, rows))
-    write_tables({"answer": rows, "calibration": calibrated}, own)
-    sizes = _label(summary(models_only(tables.scores)), labels)
-    needed = _label(examples_needed(models_only(tables.scores), TARGET), labels)
-    tuned = _label(tuned, labels)
-    with saver(workers) as save:
-
-        def save_own(figure: Figure, stem: Path) -> None:
-            save(figure, own.figure(f"figures/{stem.name}"))
-
-        drawn = drawing._replace(save=save_own)
-        content = _content(drawn, known, grammars, sizes, needed, tuned)
-        first, more = draw_answer(drawn, rows)
-        content = dataclasses.replace(
-            content,
-            screen=_screen(drawn, known, rows),
-            few=few_seeds(known),
-            first=first,
-            more=[*more, *draw_calibration(drawn, calibrated)],
-            blocks=[*content.blocks, *probes_block(drawn, scores, rules_needed)],
-        )
+) -> Comparison:
+    """Write all files but the JSON, and return what they are made from; see `write_report`."""
+    folder, config_text = own.folder, _read_text(config) if config else ""
+    compared = compare_grid(cells, config=config, method=method, at=at)
+    write_tables(compared.files(), own)
     grid = f" --grid {config}" if config else ""
     command = f"seqgra compare{grid} --cells {cells} -o {folder}"
-    command += f" --at {at}" if at is not None else ""
-    content = dataclasses.replace(content, question=question, config=config_text, command=command)
-    write_atomically(own.file("report.html"), report(content))
+    command += f" --at {compared.at}" if compared.at is not None else ""
+    with saver(workers) as save:
+        saved: list[str] = []
+
+        def save_own(figure: Figure, stem: Path) -> None:
+            saved.append(stem.name)
+            save(figure, own.figure(f"figures/{stem.name}"))
+
+        drawing = drawing_of(compared, folder / "figures", save_own)
+        drawing = drawing._replace(annotations=real_annotations(compared.cells))
+        content = _content(drawing, compared)
+        content = dataclasses.replace(content, config=config_text, command=command)
+        shown = shown_sections(content)
+    write_atomically(own.file("report.html"), report(content, shown, len(saved)))
+    known = compared.statistics
     for decision in known.chosen:
         log.info("%s: %s", decision.grammar, " ".join(at_sentences(decision, known)))
-    log.info("%s: %d cells", folder / "report.html", len(listed))
-
-
-def _checked(at: int | None, status: pd.DataFrame) -> int | None:
-    """Return the user's size if the grid holds it."""
-    sizes = sorted(size for size in status["size"].unique() if size)
-    if at is not None and not (sizes and sizes[0] <= at <= sizes[-1]):
-        span = f"{sizes[0]:,} to {sizes[-1]:,}" if sizes else "none"
-        message = f"{at:,} examples are outside the grid's sizes ({span}); add sizes around it"
-        raise bad_input("compare", "--at", message)
-    return at
+    log.info("%s: %d cells", folder / "report.html", len(compared.tables.status))
+    return compared
 
 
 def _prevalence(settings: Mapping[str, Any], config: Path | None) -> float | None:
@@ -248,88 +163,42 @@ def _prevalence(settings: Mapping[str, Any], config: Path | None) -> float | Non
     return float(share)
 
 
-def _standing(drawing: Drawing, known: Statistics, card: pd.DataFrame) -> pd.DataFrame:
-    """Return the row of every architecture on every grammar; `card`: from `rule_card`."""
-    recovery = recovery_runs(models_only(drawing.tables.recovery), drawing.method, drawing.metric)
-    return standing(known, recovery, card, drawing.tables.prevalence)
-
-
-def _screen(drawing: Drawing, known: Statistics, rows: pd.DataFrame) -> list[First]:
-    """Return the sentences of the first screen."""
-    if rows.empty:
-        return []
-    heads = headlines(drawing.tables.scores).groupby("grammar")["scope"].first()
-    named = rows[rows["named"]]
-    labels = dict(zip(named["grammar"].map(str), named["label"].map(str), strict=True))
-    rules = dict(sentences(drawing.tables.probes, labels))
-    scopes = {str(grammar): str(scope) for grammar, scope in heads.items()}
-    return first_screen(rows, known, drawing.less, scopes, rules)
-
-
-def _statistics_tables(known: Statistics) -> dict[str, pd.DataFrame]:
-    return {
-        "needed": known.needed,
-        "ranking": decision_table(known),
-        "pairs": pair_table(known),
-        "variance": known.variance,
-        "stability": known.stability,
-        "concordance": known.concordance,
-        "noise": known.noise,
-    }
-
-
-def _content(
-    drawing: Drawing,
-    known: Statistics,
-    grammars: Mapping[str, Grammar],
-    sizes: pd.DataFrame,
-    needed: pd.DataFrame,
-    tuned: pd.DataFrame,
-) -> Content:
+def _content(drawing: Drawing, compared: Comparison) -> Content:
     """Draw all figures and return what the report says."""
+    known, tuned = compared.statistics, compared.tuned
+    first, more = draw_answer(drawing, compared.standing)
     overview = [*draw_overview(drawing), *draw_runs(drawing, known)]
-    sections = _sections(drawing, known, grammars)
-    blocks = (
-        []
-        if known.runs.empty
-        else [
-            *at_block(known, draw_at(drawing, known)),
-            needed_block(
-                known,
-                [
-                    *draw_fits(drawing, known),
-                    *draw_pareto(drawing, known),
-                    *draw_noise(drawing, known),
-                ],
-            ),
-            best_block(known, draw_ranking(drawing, known)),
-            *(
-                [concordance_block(known.concordance, known.at, draw_concordance(drawing, known))]
-                if len(known.concordance)
-                else []
-            ),
-            architectures_block(drawing, known, tuned),
-            methods_block(drawing, known, _test_sizes(drawing.cells), len(tuned) > 0),
-        ]
-    )
+    sections = _sections(drawing, known, compared.grammars)
     decisions = {decision.grammar: decision for decision in known.decisions}
     named = {name: decision.label for name, decision in decisions.items()}
     rules = dict(sentences(drawing.tables.probes, named))
-    found = answers(sizes, needed, _mean_recovery(drawing), decisions, grammar_evidence(known))
+    found = answers(
+        compared.sizes,
+        compared.reached,
+        _mean_recovery(drawing),
+        decisions,
+        grammar_evidence(known),
+    )
     return Content(
+        compared=compared,
+        drawing=drawing,
         answers=[answer._replace(rules=rules.get(answer.grammar, "")) for answer in found],
         method=drawing.method,
         metric=drawing.metric,
         target=drawing.target,
-        sizes=sizes,
-        needed=needed,
+        sizes=compared.sizes,
+        needed=compared.reached,
         status=drawing.tables.status,
         runs=drawing.tables.runs,
         overview=overview,
         sections=sections,
         config="",
         command="",
-        blocks=blocks,
+        question=compared.question,
+        screen=compared.answer,
+        few=compared.few,
+        first=first,
+        more=[*more, *draw_calibration(drawing, compared.calibration)],
         tuned=tuned,
     )
 
@@ -350,53 +219,11 @@ def _sections(
     return sections
 
 
-def resolved_grammars(cells: list[Cell]) -> tuple[dict[str, Grammar], set[str]]:
-    """Return the grammars whose test sets are there, by name, and the names of real datasets."""
-    folders = {cell.grammar: cell.test for cell in cells}
-    there = {n: open_dataset(folder) for n, folder in folders.items() if read_run(folder)}
-    grammars = {name: dataset.grammar for name, dataset in there.items() if dataset.simulated}
-    return grammars, there.keys() - grammars.keys()
-
-
-def _test_sizes(cells: list[Cell]) -> list[int]:
-    """Return how many examples of each test set were scored; one that has grown holds more."""
-    found: dict[Path, int] = {}
-    for cell in cells:
-        if cell.test in found:
-            continue
-        evaluated = look_at_scores(cell, look_at_model(cell))
-        _, scores = content_of(evaluated, cell.scores, read_scores)
-        if scores:
-            found[cell.test] = scores["examples"]
-    return list(found.values())
-
-
 def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise bad_input(path, "", f"cannot be read ({error})") from None
-
-
-def _labelled(tables: Tables) -> tuple[dict[tuple[str, str], str], Tables]:
-    """Add a column label: the architecture, with its backend where it has several."""
-    pairs = tables.status[["architecture", "backend"]].drop_duplicates()
-    several = set(pairs["architecture"][pairs["architecture"].duplicated()])
-    labels = {
-        (name, backend): f"{name} ({backend})" if name in several else name
-        for name, backend in pairs.itertuples(index=False)
-    }
-    return labels, Tables(*(_label(table, labels) for table in tables))
-
-
-def _label(table: pd.DataFrame, labels: dict[tuple[str, str], str]) -> pd.DataFrame:
-    pairs = zip(table["architecture"].tolist(), table["backend"].tolist(), strict=True)
-    return table.assign(label=pd.Series([labels[p] for p in pairs], table.index, dtype="str"))
-
-
-def _prefer(wanted: str, there: pd.Series) -> str:
-    names = sorted(there.unique())
-    return wanted if wanted in names or not names else names[0]
 
 
 def _mean_recovery(drawing: Drawing) -> pd.DataFrame:

@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from seqgra.report.first import Few, First
-from seqgra.report.page import Picture, Table
+from seqgra.compare.comparison import Comparison
+from seqgra.compare.first import Few, First
+from seqgra.report.drawing import Drawing
+from seqgra.report.page import Picture
 
 
 class Section(NamedTuple):
@@ -32,52 +34,6 @@ class Section(NamedTuple):
     facts: str
     pictures: Sequence[Picture]
     confounding: pd.DataFrame
-
-
-class Part(NamedTuple):
-    """What a section folds away: one architecture.
-
-    Attributes
-    ----------
-    label, summary
-        Which one, and its line when folded.
-    facts
-        Sentences.
-    tables, pictures
-        What follows them.
-    """
-
-    label: str
-    summary: str
-    facts: Sequence[str]
-    tables: Sequence[Table]
-    pictures: Sequence[Picture]
-
-
-class Block(NamedTuple):
-    """A section of statistics.
-
-    Attributes
-    ----------
-    key, title
-        Its anchor and its heading.
-    paragraphs
-        Text, and the grammar that it is about or nothing.
-    tables, pictures, parts
-        What follows the text.
-    """
-
-    key: str
-    title: str
-    paragraphs: Sequence[tuple[str, str]]
-    tables: Sequence[Table]
-    pictures: Sequence[Picture]
-    parts: Sequence[Part] = ()
-
-    @property
-    def all_pictures(self) -> list[Picture]:
-        """Its own and those of its parts."""
-        return [*self.pictures, *(picture for part in self.parts for picture in part.pictures)]
 
 
 class Answer(NamedTuple):
@@ -153,12 +109,14 @@ class Content:
         What the first screen says of each grammar, and where too few seeds show nothing.
     first, more
         Its figure, and those one click away.
-    blocks
-        Sections of statistics, after the figures of the whole grid.
+    compared, drawing
+        Every number, and what figures share.
     tuned
         `compare.tuning.tuning_table`.
     """
 
+    compared: Comparison
+    drawing: Drawing
     answers: Sequence[Answer]
     method: str
     metric: str
@@ -176,5 +134,4 @@ class Content:
     few: Few | None = None
     first: Sequence[Picture] = ()
     more: Sequence[Picture] = ()
-    blocks: Sequence[Block] = ()
     tuned: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -12,15 +12,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from seqgra.compare.ceiling import is_ceiling
-from seqgra.compare.cells import KEYS, Cell
+from seqgra.compare.cells import Cell
+from seqgra.compare.comparison import Comparison, by_cell
 from seqgra.compare.tables import Tables
 from seqgra.fingerprint import read_run, verify_file
 from seqgra.plot.saving import Save
-from seqgra.plot.style import Look, save
-from seqgra.results import MACRO
-
-#: Recovery shown by default, where attributions hold it.
-RECOVERY_METRIC = "ap_chance_corrected"
+from seqgra.plot.style import Look, looks, save
 
 
 class Drawing(NamedTuple):
@@ -50,7 +47,7 @@ class Drawing(NamedTuple):
         Real dataset -> what its recovery is scored against.
     """
 
-    cells: list[Cell]
+    cells: Sequence[Cell]
     tables: Tables
     looks: Mapping[str, Look]
     folder: Path
@@ -65,10 +62,24 @@ class Drawing(NamedTuple):
     annotations: Mapping[str, str] = MappingProxyType({})
 
 
-def recovery_runs(recovery: pd.DataFrame, method: str, metric: str) -> pd.DataFrame:
-    """Return the rows of one method and metric, averaged over conditions, that have a value."""
-    chosen = (recovery["method"] == method) & (recovery["metric"] == metric)
-    return recovery[chosen & (recovery["scope"] == MACRO)].dropna(subset=["value"])
+def drawing_of(compared: Comparison, folder: Path, save: Save) -> Drawing:
+    """Return what figures of a comparison share: they go to `folder`, written by `save`."""
+    status = compared.tables.status
+    backends = status[["label", "backend"]].drop_duplicates().itertuples(index=False, name=None)
+    return Drawing(
+        cells=compared.cells,
+        tables=compared.tables,
+        looks=looks(dict(backends)),
+        folder=folder,
+        method=compared.method,
+        metric=compared.metric,
+        target=compared.target,
+        kinds=compared.kinds,
+        less=compared.ceilings,
+        labels=by_cell(status, "label"),
+        outcomes=by_cell(status, "status"),
+        save=save,
+    )
 
 
 def first_seeds(drawing: Drawing, finished: pd.Index, size: int) -> list[tuple[Cell, str]]:
@@ -79,12 +90,6 @@ def first_seeds(drawing: Drawing, finished: pd.Index, size: int) -> list[tuple[C
         if wanted and cell.key in keys:
             found.setdefault(drawing.labels[cell.key], cell)
     return [(cell, label) for label, cell in found.items()]
-
-
-def by_cell(table: pd.DataFrame, column: str) -> dict[tuple[str | int, ...], str]:
-    """Return a column of text of a table with one row a cell, by `Cell.key`."""
-    keys = zip(*(table[name].tolist() for name in KEYS), strict=True)
-    return dict(zip(keys, table[column].astype(str).tolist(), strict=True))
 
 
 def read_history(model: Path) -> pd.DataFrame:

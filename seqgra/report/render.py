@@ -6,29 +6,39 @@ from markupsafe import Markup
 
 from seqgra.report.content import Content
 from seqgra.report.page import fill
-from seqgra.report.sections import all_sections
+from seqgra.report.sections import Section, Shown, all_sections
 
 
-def report(content: Content) -> str:
-    """Return the report as one self-contained HTML page; figures are read from their files."""
-    pictures = len(content.overview) + sum(len(s.pictures) for s in content.sections)
-    pictures += len(content.first) + len(content.more)
-    pictures += sum(len(block.all_pictures) for block in content.blocks)
+def shown_sections(content: Content) -> list[tuple[Section, Shown]]:
+    """Return what the page shows, section by section; their figures are drawn and saved."""
+    return [(section, shown) for section in all_sections() for shown in section.shown(content)]
+
+
+def report(content: Content, shown: list[tuple[Section, Shown]], pictures: int) -> str:
+    """Return the report as one self-contained HTML page; figures are read from their files.
+
+    Parameters
+    ----------
+    content
+        Everything that it says.
+    shown
+        From `shown_sections`.
+    pictures
+        How many figures it has.
+    """
     sections = [
         {
-            "key": shown.key,
-            "link": shown.link,
-            "html": Markup(fill(section.template, {"key": shown.key, **shown.context}, pictures)),  # noqa: S704
+            "key": part.key,
+            "link": part.link,
+            "html": Markup(fill(section.template, {"key": part.key, **part.context}, pictures)),  # noqa: S704
         }
-        for section in all_sections()
-        for shown in section.shown(content)
+        for section, part in shown
     ]
     status = content.status
-    methods = {row.method for b in content.blocks for table in b.tables for row in table.rows}
     named = {
         "grammar": sorted(status["grammar"].unique()),
         "architecture": sorted(status["label"].unique()),
-        "method": sorted(methods - {""}),
+        "method": sorted(content.compared.tables.recovery["method"].unique()),
     }
     context = {
         "question": content.question,

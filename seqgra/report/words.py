@@ -9,7 +9,7 @@ import pandas as pd
 
 from seqgra.compare.decide import TAU, Decision, Doubling, Statistics
 from seqgra.compare.efficiency import size_words
-from seqgra.compare.ranking import ALPHA, Across
+from seqgra.compare.ranking import ALPHA
 from seqgra.compare.resample import FEWEST_MODEL_SEEDS, FEWEST_SEEDS
 from seqgra.compare.variance import seeds_needed
 from seqgra.report.page import count, percent
@@ -202,28 +202,9 @@ def _stability(decision: Decision, known: Statistics) -> list[str]:
     ]
 
 
-def across_sentences(name: str, found: Across) -> list[str]:
-    """Return what a family of grammars shows; the grammar is the block."""
-    first = str(found.ranks.index[0])
-    many = count(len(found.grammars), "grammar")
-    if found.crossed and found.least == 1:
-        return [
-            f"{name.capitalize()} ({many}): {first} has the best mean rank ({found.ranks.iloc[0]:.2f}), but "
-            "grammars share the initialisations of an architecture, so that they are no independent blocks; "
-            f"without {FEWEST_MODEL_SEEDS} model seeds and {FEWEST_SEEDS} grammars nothing is tested."
-        ]
-    if found.least > ALPHA:
-        return [
-            f"{name.capitalize()} ({many}): {first} has the best mean rank ({found.ranks.iloc[0]:.2f}), but "
-            f"so few grammars cannot tell any two of {len(found.ranks)} architectures apart "
-            f"(least possible p {found.least:.2f})."
-        ]
-    clique = next((clique for clique in found.cliques if first in clique), (first,))
-    beaten = len(found.ranks) - len(clique)
-    alike = [label for label in clique if label != first]
-    told = f"not told apart from {', '.join(alike)}" if alike else "told apart from all others"
-    test = "Wilcoxon signed rank over grammars" if not found.crossed else "grammars by model seeds"
-    return [
-        f"{name.capitalize()} ({many}): {first} has the best mean rank ({found.ranks.iloc[0]:.2f}), {told}; "
-        f"{beaten} of {len(found.ranks)} architectures are told apart from its group ({test}, Holm)."
-    ]
+def grammar_evidence(known: Statistics) -> dict[str, list[str]]:
+    """Return what shows, or does not, that each grammar's answer is the best; and what it needs."""
+    return {
+        d.grammar: [needed_sentence(d.grammar, d.label, known), *evidence(d, known)]
+        for d in known.decisions
+    }

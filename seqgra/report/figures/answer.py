@@ -7,10 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from seqgra.compare.ceiling import is_ceiling
-from seqgra.compare.cells import KEYS, Cell
 from seqgra.compare.efficiency import size_words
 from seqgra.compare.standing import RANGE, missing, selected
-from seqgra.fingerprint import read_run
 from seqgra.plot.answer_panels import answer_panels
 from seqgra.plot.calibration import reliabilities
 from seqgra.report.drawing import Drawing, save_figure
@@ -132,28 +130,6 @@ def _caption(drawing: Drawing, rows: pd.DataFrame) -> str:
             f"{fewest:,} cannot be seen."
         )
     return " ".join(parts)
-
-
-def named_cells(drawing: Drawing, rows: pd.DataFrame) -> list[tuple[Cell, str]]:
-    """Return the finished cells, with labels, of the architectures named and of the exact posterior.
-
-    Only those whose test set is there. Of each grammar at the largest size of its runs; `rows`: from
-    `standing.standing`.
-    """
-    if rows.empty:
-        return []
-    named = rows[rows["named"]].set_index("grammar")["label"]
-    scores = drawing.tables.scores
-    largest = scores[scores["size"] > 0].groupby("grammar")["size"].max()
-    done = set(scores[list(KEYS)].itertuples(index=False, name=None))
-    found = []
-    for cell in drawing.cells:
-        label = drawing.labels[cell.key]
-        of = label == named.get(cell.grammar) and cell.size == largest.get(cell.grammar)
-        wanted = (of or is_ceiling(cell.backend)) and cell.grammar in named
-        if wanted and cell.key in done and read_run(cell.test) is not None:
-            found.append((cell, label))
-    return found
 
 
 def draw_calibration(drawing: Drawing, table: pd.DataFrame) -> list[Picture]:

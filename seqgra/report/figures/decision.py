@@ -16,7 +16,7 @@ from seqgra.compare.concordance import shown_rows
 from seqgra.compare.decide import TAU, Decision, Statistics
 from seqgra.compare.ranking import mean_interval
 from seqgra.compare.runs import at_size, filled
-from seqgra.compare.tables import models_only
+from seqgra.compare.tables import models_only, recovery_runs
 from seqgra.dataset import open_dataset
 from seqgra.grammar.schema import Grammar
 from seqgra.motif import divergences
@@ -29,7 +29,6 @@ from seqgra.report.drawing import (
     Drawing,
     file_name,
     read_history,
-    recovery_runs,
     save_figure,
 )
 from seqgra.report.page import Picture, metric_words, percent

@@ -9,6 +9,7 @@ import pandas as pd
 
 from seqgra.compare.ceiling import ceiling_facts, is_ceiling
 from seqgra.compare.cells import KEYS
+from seqgra.compare.tables import recovery_runs
 from seqgra.dataset import open_dataset
 from seqgra.fingerprint import read_run
 from seqgra.grammar.schema import Grammar
@@ -19,7 +20,6 @@ from seqgra.report.drawing import (
     Drawing,
     file_name,
     first_seeds,
-    recovery_runs,
     save_figure,
 )
 from seqgra.report.facts import grammar_facts

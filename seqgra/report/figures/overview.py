@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from seqgra.compare.cells import KEYS
-from seqgra.compare.tables import ceilings_only, headlines, models_only
+from seqgra.compare.tables import ceilings_only, headlines, models_only, recovery_runs
 from seqgra.plot.attribution import method_matrix
 from seqgra.plot.sizes import Ceiling, Knowledge, Measure, against_size
-from seqgra.report.drawing import Drawing, file_name, recovery_runs, save_figure
+from seqgra.report.drawing import Drawing, file_name, save_figure
 from seqgra.report.page import Picture, metric_words, percent
 from seqgra.results import LARGEST_GAPS, MACRO, MICRO
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from seqgra.compare.cells import KEYS, Cell
+from seqgra.compare.tables import recovery_runs
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.fingerprint import read_run
 from seqgra.law.affinity import element_columns
@@ -23,7 +24,6 @@ from seqgra.report.drawing import (
     Drawing,
     file_name,
     first_seeds,
-    recovery_runs,
     save_figure,
 )
 from seqgra.report.page import Picture

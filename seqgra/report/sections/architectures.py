@@ -1,8 +1,10 @@
-"""The report's part on architectures: what each does on every grammar, what it costs, how it trains."""
+"""What each architecture does on every grammar, what it costs, how it trains."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 
@@ -11,19 +13,31 @@ from seqgra.compare.efficiency import TAUS, size_words
 from seqgra.compare.runs import filled
 from seqgra.plot.style import BASELINES
 from seqgra.plot.training import one_architecture
-from seqgra.report.content import Block, Part
+from seqgra.report.content import Content
 from seqgra.report.drawing import Drawing, file_name, read_history, save_figure
-from seqgra.report.page import Picture, Row, Table, count, number, percent
+from seqgra.report.page import Picture, Row, number, percent
+from seqgra.report.sections import Section, Shown
 from seqgra.results import MACRO
 
 _FAILED = ("collapsed", "diverged")
+#: Places named where runs have failed.
+_MOST_PLACES = 4
 
 
-def architectures_block(drawing: Drawing, known: Statistics, tuned: pd.DataFrame) -> Block:
-    """Return what every architecture does on each grammar: one table, and a part each to unfold.
+def _shown(content: Content) -> Iterable[Shown]:
+    known = content.compared.statistics
+    if known.runs.empty:
+        return
+    context = {
+        "share_needed": percent(TAUS[0]),
+        "rows": _rows(content.drawing, known),
+        "architectures": [_part(content, label) for label in sorted(known.runs["label"].unique())],
+    }
+    yield Shown("architectures", "By architecture", context)
 
-    `tuned` is `tuning.tuning_table`, with a column label.
-    """
+
+def _rows(drawing: Drawing, known: Statistics) -> list[Row]:
+    """Return what every architecture does on each grammar at its largest size, by attribution method."""
     sizes = {decision.grammar: decision.size for decision in known.decisions}
     needed = known.needed[known.needed["version"] == "typical"].set_index(
         ["label", "grammar", "tau"]
@@ -46,96 +60,59 @@ def architectures_block(drawing: Drawing, known: Statistics, tuned: pd.DataFrame
         for method, *values in measured.get((str(label), str(grammar)), nothing):
             cells = [str(label), str(grammar), *facts, method, *(number(v, ".2f") for v in values)]
             rows.append(Row(cells, str(grammar), str(label), str(method)))
-    heads = [
-        "architecture",
-        "grammar",
-        "PR AUC",
-        "not learnt",
-        f"needs for {percent(TAUS[0])}",
-        "method",
-        "recovery",
-        "of the ceiling",
-    ]
-    caption = (
-        "Each architecture on each grammar at its largest size: mean PR AUC, runs that collapsed or "
-        "diverged, examples needed, and recovery by each attribution method. Of the ceiling: where that "
-        "lies between what background-only inputs give (0) and the exact posterior's recovery by the same "
-        "method (1), if the grid has it."
-    )
-    table = Table(heads, rows, 2, caption)
-    labels = sorted(known.runs["label"].unique())
-    parts = [_part(drawing, known, tuned, label) for label in labels]
-    return Block("architectures", "By architecture", [], [table], [], parts)
+    return rows
 
 
-def _part(drawing: Drawing, known: Statistics, tuned: pd.DataFrame, label: str) -> Part:
+def _part(content: Content, label: str) -> dict[str, Any]:
+    """Return numbers, figure and table of one architecture."""
+    drawing, known = content.drawing, content.compared.statistics
     runs = known.runs[known.runs["label"] == label]
-    first = sum(decision.label == label for decision in known.decisions)
-    grammars = count(runs["grammar"].nunique(), "grammar")
-    failed = int(runs["status"].isin(_FAILED).sum())
-    summary = (
-        f"named first on {first} of {grammars}; {failed} of {count(len(runs), 'run')} not learnt"
-    )
-    facts = [
-        *_cost(drawing.tables.runs[drawing.tables.runs["label"] == label], known),
-        _failures(runs),
-        *_undefined(drawing.tables.status, label),
-        _tuning(tuned, label),
-    ]
-    return Part(label, summary, facts, [_by_grammar(known, label)], _draw(drawing, known, label))
-
-
-def _cost(runs: pd.DataFrame, known: Statistics) -> list[str]:
-    """Say how large an architecture is and how long it took."""
-    stages = ["train_seconds", "evaluate_seconds", "attribute_seconds"]
-    facts = []
-    parameters = runs["parameters"].dropna()
-    if len(parameters):
-        low, high = int(parameters.min()), int(parameters.max())
-        spread = f"{low:,} to {high:,} by grammar" if low < high else f"{high:,}"
-        facts.append(f"Parameters: {spread}.")
-    sizes = {decision.grammar: decision.size for decision in known.decisions}
-    largest = runs[runs["size"] == runs["grammar"].map(sizes)]["train_seconds"].mean()
-    minutes = runs[stages].sum().sum() / 60
-    if not math.isnan(largest):
-        facts.append(
-            f"A training at the largest size took {largest:,.1f} s on average; all runs, evaluated and "
-            f"attributed, {minutes:,.1f} min."
-        )
-    return facts
-
-
-def _failures(runs: pd.DataFrame) -> str:
     failed = runs[runs["status"].isin(_FAILED)]
-    if failed.empty:
-        return f"All of {count(len(runs), 'run')} learnt something."
     kinds = failed["status"].value_counts()
-    told = " and ".join(f"{kinds[name]:,} {name}" for name in _FAILED if name in kinds)
     where = failed.groupby(["grammar", "size"], as_index=False).agg(many=("status", "size"))
     where = where.sort_values("many", ascending=False, kind="stable")
-    first = where.head(4)[["many", "grammar", "size"]].to_numpy()
-    places = [f"{many} on {grammar} at {size:,}" for many, grammar, size in first]
-    more = f" and {len(where) - 4} more places" if len(where) > 4 else ""
-    return f"Of {count(len(runs), 'run')} {told}: {', '.join(places)}{more}."
+    tuned = content.compared.tuned
+    tuned = tuned[(tuned["label"] == label) & tuned["chosen"].astype(bool)]
+    heads, rows = _by_grammar(known, label)
+    return {
+        "label": label,
+        "first": sum(decision.label == label for decision in known.decisions),
+        "grammars": runs["grammar"].nunique(),
+        "runs": len(runs),
+        "failed": len(failed),
+        "kinds": [(int(kinds[name]), name) for name in _FAILED if name in kinds],
+        "places": where.head(_MOST_PLACES)[["many", "grammar", "size"]].to_numpy().tolist(),
+        "more_places": max(len(where) - _MOST_PLACES, 0),
+        "not_defined": _not_defined(drawing.tables.status, label),
+        "tuned": len(tuned),
+        "picked": list(tuned["optimizer"].value_counts().items()),
+        "pictures": _draw(drawing, known, label),
+        "heads": heads,
+        "rows": rows,
+        **_cost(drawing.tables.runs[drawing.tables.runs["label"] == label], known),
+    }
 
 
-def _undefined(status: pd.DataFrame, label: str) -> list[str]:
-    """Say which attribution methods and probes do not exist for an architecture."""
+def _not_defined(status: pd.DataFrame, label: str) -> list[str]:
+    """Return which attribution methods and probes do not exist for an architecture."""
     told = status.loc[status["label"] == label, "not_defined"]
-    reasons = sorted({words for text in told for words in text.split("; ") if words})
-    return [f"Not defined for it: {words}." for words in reasons]
+    return sorted({words for text in told for words in text.split("; ") if words})
 
 
-def _tuning(tuned: pd.DataFrame, label: str) -> str:
-    own = tuned[(tuned["label"] == label) & tuned["chosen"]] if len(tuned) else tuned
-    if own.empty:
-        return "Not tuned: trained as its file says."
-    picked = own["optimizer"].value_counts()
-    words = ", ".join(f"{name} ({many} times)" for name, many in picked.items())
-    return f"Tuned for {count(len(own), 'grammar and size')}: {words}."
+def _cost(runs: pd.DataFrame, known: Statistics) -> dict[str, Any]:
+    """Return how large an architecture is and how long it took."""
+    stages = ["train_seconds", "evaluate_seconds", "attribute_seconds"]
+    parameters = runs["parameters"].dropna()
+    sizes = {decision.grammar: decision.size for decision in known.decisions}
+    largest = runs[runs["size"] == runs["grammar"].map(sizes)]["train_seconds"].mean()
+    return {
+        "parameters": (int(parameters.min()), int(parameters.max())) if len(parameters) else None,
+        "seconds": largest,
+        "minutes": runs[stages].sum().sum() / 60,
+    }
 
 
-def _by_grammar(known: Statistics, label: str) -> Table:
+def _by_grammar(known: Statistics, label: str) -> tuple[list[str], list[Row]]:
     """Return mean PR AUC of an architecture by grammar and size, collapsed runs counted in."""
     runs = filled(known.runs[known.runs["label"] == label])
     sizes = sorted(runs["size"].unique())
@@ -147,7 +124,7 @@ def _by_grammar(known: Statistics, label: str) -> Table:
         cells = [str(grammar), *(number(row[size], ".3f") for size in sizes), *ends]
         rows.append(Row(cells, str(grammar), label))
     heads = ["grammar", *(f"{size:,}" for size in sizes), "constant", "ceiling"]
-    return Table(heads, rows, 1, "Mean PR AUC by dataset size.")
+    return heads, rows
 
 
 def _draw(drawing: Drawing, known: Statistics, label: str) -> list[Picture]:
@@ -178,3 +155,6 @@ def _draw(drawing: Drawing, known: Statistics, label: str) -> list[Picture]:
             "and training dashed; a widening gap is overfitting, a flat line never learnt."
         )
     return [Picture(stem, title, caption)]
+
+
+SECTION = Section(40, "architectures.html.j2", _shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,13 @@ from seqgra.compare.probes import (
     rule_runs,
     rule_scores,
 )
-from seqgra.compare.tables import models_only
+from seqgra.compare.tables import models_only, recovery_runs
 from seqgra.plot.probes import Panel, panels_figure, recovery_scatter, report_card
 from seqgra.plot.sizes import Measure, against_size
-from seqgra.report.content import Block
-from seqgra.report.drawing import Drawing, file_name, recovery_runs, save_figure
-from seqgra.report.page import Picture, Row, Table, metric_words, number
+from seqgra.report.content import Content
+from seqgra.report.drawing import Drawing, file_name, save_figure
+from seqgra.report.page import Picture, Row, metric_words, number
+from seqgra.report.sections import Section, Shown
 
 #: Properties that are about how motifs are placed; the least of them is a model's rule score.
 RULES = tuple(
@@ -33,8 +35,15 @@ RULES = tuple(
 _MOST_PANELS = 4
 
 
-def probes_block(drawing: Drawing, scores: pd.DataFrame, needed: pd.DataFrame) -> list[Block]:
-    """Return the section on probes; nothing where no model was probed.
+def _shown(content: Content) -> Iterable[Shown]:
+    compared = content.compared
+    if len(compared.properties):
+        context = rules_context(content.drawing, compared.properties, compared.rules_needed)
+        yield Shown("rules", "Which rules they know", context)
+
+
+def rules_context(drawing: Drawing, scores: pd.DataFrame, needed: pd.DataFrame) -> dict[str, Any]:
+    """Draw the figures on probes and return what the section shows.
 
     Parameters
     ----------
@@ -46,8 +55,6 @@ def probes_block(drawing: Drawing, scores: pd.DataFrame, needed: pd.DataFrame) -
         From `needed_for_rules`.
     """
     probes = drawing.tables.probes
-    if scores.empty:
-        return []
     rules = rule_scores(probes)
     pictures = []
     for grammar in sorted(scores["grammar"].unique()):
@@ -55,19 +62,12 @@ def probes_block(drawing: Drawing, scores: pd.DataFrame, needed: pd.DataFrame) -
         pictures += _by_gap(drawing, rules, str(grammar))
         pictures += _curves(drawing, probes, str(grammar))
     pictures += [*_scatter(drawing, scores), *_against_size(drawing, scores)]
-    paragraphs = [
-        (
-            "Models were asked about constructed sequences that differ in one property of a rule and in "
-            "nothing else (docs/probes.md). A score of 1 is the exact posterior's on the same sequences, 0 "
-            "that of a model that ignores the property. What the grammar does not ask for is grey: no "
-            "classifier needs it. Scores of properties are not summed up: they answer different questions.",
-            "",
-        )
-    ]
-    tables = [_table(rules)]
-    if len(needed):
-        tables.append(_needed_table(needed))
-    return [Block("rules", "Which rules they know", paragraphs, tables, pictures)]
+    return {
+        "pictures": pictures,
+        "rows": _rows(rules),
+        "needed": _needed_rows(needed),
+        "score": TAUS[0],
+    }
 
 
 def _card(drawing: Drawing, scores: pd.DataFrame, grammar: str) -> list[Picture]:
@@ -234,13 +234,11 @@ def _against_size(drawing: Drawing, scores: pd.DataFrame) -> list[Picture]:
     return pictures
 
 
-def _table(rules: pd.DataFrame) -> Table:
+def _rows(rules: pd.DataFrame) -> list[Row]:
     shown = rules[(rules["level"] == "summary") & rules["property"].isin(list(WORDS))]
     shown = shown[shown["size"] == shown.groupby("grammar")["size"].transform("max")]
-    heads = ["grammar", "architecture", "property", "rule", "subject", "asked", "reason"]
-    heads += ["measure", "chance", "untrained", "posterior", "score", "interval or range", "models"]
     records: list[dict[str, Any]] = shown.to_dict("records")  # type: ignore[assignment]
-    rows = [
+    return [
         Row(
             [
                 *(str(row[n]) for n in ("grammar", "label", "property", "rule", "subject")),
@@ -258,8 +256,6 @@ def _table(rules: pd.DataFrame) -> Table:
         )
         for row in records
     ]
-    caption = "Scores of each rule at the largest size; every cell and size: tables/rules and tables/probes."
-    return Table(heads, rows, 7, caption)
 
 
 def _ends(row: dict[str, Any]) -> str:
@@ -270,7 +266,7 @@ def _ends(row: dict[str, Any]) -> str:
     return f"{row['least']:.2f} to {row['most']:.2f} (range)"
 
 
-def _needed_table(needed: pd.DataFrame) -> Table:
+def _needed_rows(needed: pd.DataFrame) -> list[Row]:
     shown = needed[needed["tau"] == TAUS[0]]
     rows = []
     records: list[dict[str, Any]] = shown.to_dict("records")  # type: ignore[assignment]
@@ -284,16 +280,7 @@ def _needed_table(needed: pd.DataFrame) -> Table:
         reach = f"{row['reached']} of {row['curves']}"
         names = [str(row[name]) for name in ("grammar", "label", "property", "version")]
         rows.append(Row([*names, many, f"{ends}{of}", reach], names[0], names[1]))
-    heads = [
-        "grammar",
-        "architecture",
-        "property",
-        "of runs",
-        "examples needed",
-        "interval or range",
-        "reach it",
-    ]
-    caption = (
-        f"Examples needed for a rule: a score of {TAUS[0]:g}, as for PR AUC (tables/rules-needed)."
-    )
-    return Table(heads, rows, 4, caption)
+    return rows
+
+
+SECTION = Section(44, "rules.html.j2", _shown)

@@ -1,0 +1,69 @@
+"""What holds across grammars, where the spread comes from, and what changes the order of architectures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from seqgra.compare.ranking import ALPHA, Across
+from seqgra.compare.resample import FEWEST_MODEL_SEEDS, FEWEST_SEEDS
+from seqgra.report.content import Content
+from seqgra.report.figures.decision import draw_ranking
+from seqgra.report.page import number, percent
+from seqgra.report.sections import Section, Shown
+
+
+def _shown(content: Content) -> Iterable[Shown]:
+    known = content.compared.statistics
+    if known.runs.empty:
+        return
+    largest = known.variance["size"].max() if len(known.variance) else math.nan
+    spread = known.variance[known.variance["size"] == largest].to_dict("records")
+    context = {
+        "families": [family_facts(name, found) for name, found in known.across.items()],
+        "alpha": ALPHA,
+        "fewest_seeds": FEWEST_SEEDS,
+        "fewest_model_seeds": FEWEST_MODEL_SEEDS,
+        "pictures": draw_ranking(content.drawing, known),
+        "largest": largest,
+        "variance": [
+            [
+                str(row["component"]),
+                f"{math.sqrt(row['variance']):.4f}",
+                percent(row["share"]),
+                str(row["levels"]),
+            ]
+            for row in spread
+        ],
+        "stability": [
+            [
+                *(str(row[name]) for name in ("grammar", "other", "field")),
+                number(row["tau"], ".2f"),
+                *(str(row[name]) for name in ("best", "best_other")),
+                f"{row['shift']:.3f}",
+            ]
+            for row in known.stability.to_dict("records")
+        ],
+    }
+    yield Shown("best", "Across grammars", context)
+
+
+def family_facts(name: str, found: Across) -> dict[str, Any]:
+    """Return what a family of grammars shows of architectures; a grammar is a block."""
+    first = str(found.ranks.index[0])
+    clique = next((clique for clique in found.cliques if first in clique), (first,))
+    return {
+        "name": name,
+        "grammars": len(found.grammars),
+        "first": first,
+        "rank": float(found.ranks.iloc[0]),
+        "crossed": found.crossed,
+        "least": found.least,
+        "labels": len(found.ranks),
+        "alike": [label for label in clique if label != first],
+        "beaten": len(found.ranks) - len(clique),
+    }
+
+
+SECTION = Section(36, "best.html.j2", _shown)

@@ -1,0 +1,69 @@
+"""How many examples every architecture needs, and how many wrong labels it tolerates."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from seqgra.compare.efficiency import TAUS, size_words
+from seqgra.compare.resample import FEWEST_MODEL_SEEDS, FEWEST_SEEDS
+from seqgra.report.content import Content
+from seqgra.report.figures.decision import draw_fits, draw_noise, draw_pareto
+from seqgra.report.page import Row, number, percent
+from seqgra.report.sections import Section, Shown
+
+
+def _shown(content: Content) -> Iterable[Shown]:
+    drawing, known = content.drawing, content.compared.statistics
+    if known.runs.empty:
+        return
+    table = known.needed
+    context = {
+        "fewest_seeds": FEWEST_SEEDS,
+        "fewest_model_seeds": FEWEST_MODEL_SEEDS,
+        "perfect": sorted(table.loc[table["reference"] == "perfect", "grammar"].unique()),
+        "pictures": [
+            *draw_fits(drawing, known),
+            *draw_pareto(drawing, known),
+            *draw_noise(drawing, known),
+        ],
+        "shares": [percent(tau) for tau in TAUS],
+        "rows": [
+            _row([str(name) for name in key], group)
+            for key, group in table.groupby(["grammar", "label", "version"])
+        ],
+        "noise": [_noise_row(row) for row in known.noise.to_dict("records")],
+    }
+    yield Shown("needed", "Examples needed", context)
+
+
+def _row(names: list[str], group: pd.DataFrame) -> Row:
+    """Return what one architecture needs on one grammar, by the share of the way to the ceiling."""
+    by_tau = {round(row.tau, 4): row for row in group.itertuples()}  # type: ignore[arg-type]
+    first = group.iloc[0]
+    small, large = int(first["smallest"]), int(first["largest"])
+    words = [size_words(float(by_tau[tau].needed), small, large) for tau in TAUS]  # type: ignore[arg-type]
+    low, high = (size_words(float(first[end]), small, large) for end in ("low", "high"))
+    ends = low if low == high else f"{low} to {high}"
+    of = "" if first["of"] == "interval" or low == high else " (range)"
+    reach = f"{first['reached']} of {first['curves']}"
+    cells = [*names, *words, f"{ends}{of}", reach, number(first["alc"], ".2f")]
+    return Row(cells, names[0], names[1])
+
+
+def _noise_row(row: Mapping[Hashable, Any]) -> Row:
+    rate, label = row["rate"], str(row["label"])
+    cells = [
+        str(row["grammars"]),
+        label,
+        f"{row['size']:,}",
+        "none of the grid's" if pd.isna(rate) else f"{100 * rate:.1f} %",
+        f"{100 * row['highest']:.1f} %",
+        str(row["runs"]),
+    ]
+    return Row(cells, "", label)
+
+
+SECTION = Section(34, "needed.html.j2", _shown)

@@ -1,0 +1,43 @@
+"""Whether architectures keep the order that simulated examples give them on real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from seqgra.compare.concordance import shown_rows
+from seqgra.report.content import Content
+from seqgra.report.figures.decision import draw_concordance
+from seqgra.report.page import MANY, percent
+from seqgra.report.sections import Section, Shown
+
+
+def _shown(content: Content) -> Iterable[Shown]:
+    known = content.compared.statistics
+    table = known.concordance
+    if table.empty:
+        return
+    rows = [
+        [
+            str(row["grammar"]),
+            str(row["dataset"]),
+            f"{row['size']:,}",
+            str(row["labels"]),
+            f"{row['tau']:.2f}",
+            "" if row["of"] == "none" else f"{row['low']:.2f} to {row['high']:.2f}",
+            f"{row['p']:.2g}",
+            str(row["best"]),
+            str(row["best_real"]),
+            percent(row["same_best"]),
+        ]
+        for row in table.to_dict("records")
+    ]
+    context = {
+        "shown": shown_rows(table, known.at).to_dict("records"),
+        "many": MANY,
+        "pictures": draw_concordance(content.drawing, known),
+        "rows": rows,
+    }
+    yield Shown("real", "Simulated and real", context)
+
+
+SECTION = Section(38, "real.html.j2", _shown)
