@@ -111,7 +111,9 @@ def test_a_simulated_counterpart_shows_what_twice_a_real_dataset_would_gain():
 
 def test_recovery_is_of_so_many_explanations_of_each_dataset():
     tables = build_tables([])
-    drawing = SimpleNamespace(metric="auroc", method="integrated-gradients", tables=tables)
+    drawing = SimpleNamespace(
+        metric="auroc", method="integrated-gradients", tables=tables, annotations={}
+    )
     rows = [("a", 100, 0), ("real", 74, 56), ("b", 100, 0), ("b", 90, 0)]
     shown = pd.DataFrame(rows, columns=["grammar", "examples", "left_out"])
     words = _recovery_caption(drawing, shown)

@@ -102,7 +102,8 @@ def test_what_cannot_be_probed_says_why(cells, tmp_path):
         draft.publish("skipped", reason="grammar: conditions: has no rules", least="")
     status = build_tables([cells[0]._replace(probes=tmp_path / "probes")]).status
     assert status["probe"].tolist() == ["skipped"]
-    assert "probe: grammar: conditions: has no rules" in status["reason"].iloc[0]
+    assert status["not_defined"].tolist() == ["probe: grammar: conditions: has no rules"]
+    assert "probe" not in status["reason"].iloc[0]
 
 
 def test_a_file_that_is_no_table_of_probes_is_refused(tmp_path):
