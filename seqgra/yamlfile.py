@@ -272,6 +272,7 @@ def _allowed(model: type[BaseModel], location: Sequence[str | int]) -> list[str]
         if isinstance(current, type) and issubclass(current, BaseModel):
             if part not in current.model_fields:  # the key or index of a container of models
                 continue
+            current.model_rebuild(force=True)  # names the types that its fields refer to by name
             current = current.model_fields[str(part)].annotation
         current = _inner_model(current, part)
     if isinstance(current, type) and issubclass(current, BaseModel):

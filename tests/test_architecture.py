@@ -129,7 +129,10 @@ LAYERS = [{"conv": {"filters": 10, "width": 21}}, "flatten", {"dense": 5}]
         ),
         (
             {"backend": "sklearn", "features": {}},
-            ["features: needs exactly one of kmers, gapped_kmers, pwm_scan"],
+            [
+                "features: needs one of one_hot, kmers, gapped_kmers, pwm_scan, random_convolutions, "
+                "module, or several"
+            ],
         ),
     ],
     ids=str,

@@ -78,7 +78,7 @@ def brier_score(p: NDArray[np.float64], true: NDArray[np.bool_]) -> float:
     true
         bool (N, C).
 
-    >>> brier_score(np.array([[0.9, 0.1], [0.4, 0.6]]), np.eye(2, dtype=bool))
+    >>> round(brier_score(np.array([[0.9, 0.1], [0.4, 0.6]]), np.eye(2, dtype=bool)), 6)
     0.085
     """
     return float(((p - true) ** 2).mean())
