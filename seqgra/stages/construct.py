@@ -17,7 +17,7 @@ class Options(Strict):
 
 STAGE = Stage(
     "construct",
-    version=2,
+    version=3,
     files=r"(sequences|ceiling)\.npy|designs\.json",
     makes="CONSTRUCTED",
     example="seqgra construct mc2-dna150-order -o constructed/order",

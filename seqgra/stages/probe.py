@@ -17,7 +17,7 @@ class Options(Device):
 
 STAGE = Stage(
     "probe",
-    version=2,
+    version=3,
     files=r"probes\.csv",
     makes="PROBES",
     example="seqgra probe models/a constructed/order -o probes/a",
