@@ -153,12 +153,12 @@ def standings(runs: pd.DataFrame, leader: str | None = None) -> pd.DataFrame:
 
 
 def mean_interval(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the 95 % interval of each mean over seeds; none with too few seeds.
+    """Return the 95 % interval of each mean over seeds, cut to 0 to 1; none with too few seeds.
 
     Parameters
     ----------
     runs
-        One row a run: grammar, label, data_seed, model_seed, value and seeds.
+        One row a run: grammar, label, data_seed, model_seed, value, in 0 to 1, and seeds.
 
     Returns
     -------
@@ -168,7 +168,7 @@ def mean_interval(runs: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for grammar, own in runs.groupby("grammar"):
         for label, sample in samples_of(own).items():
-            low, high = mean_over_seeds(*sample).interval
+            low, high = np.clip(mean_over_seeds(*sample).interval, 0, 1).tolist()
             rows.append((grammar, label, low, high))
     return pd.DataFrame(rows, columns=["grammar", "label", "low", "high"]).dropna()
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from seqgra.plot.legends import chance_handle
+from seqgra.plot.legends import chance_handle, legend_below
 from seqgra.plot.style import (
     CEILING_LOOK,
     CHANCE_LINE,
@@ -68,7 +68,10 @@ def answer_panels(
         most = int(rows.groupby("grammar").size().max()) if own_names else len(shared)
         names = 0.0 if own_names else 0.2 + 0.066 * min(26, max(map(len, shared)))
         width = min(_PAGE, max(5.4, names + 3.2 * columns))
-        height = (most * (_OWN_ROW if own_names else _ROW) + 0.75) * lines + 0.75
+        legend = legend_below(_key(rows), [], width)
+        height = (
+            (most * (_OWN_ROW if own_names else _ROW) + 0.75) * lines + 0.55 + 0.2 * legend.rows
+        )
         figure = new_figure(width, height)
         axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=not own_names)
         panel = (width - names) / columns
@@ -84,7 +87,7 @@ def answer_panels(
         if not own_names:
             axes[0, 0].set_yticks(range(len(shared)), [wrap(name, 26) for name in shared])
         figure.suptitle(wrap(title, int(width * 11)), x=0.01, ha="left", weight="bold")
-        figure.legend(handles=_key(rows), loc="outside lower center", ncols=4)
+        figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
     return figure
 
 
