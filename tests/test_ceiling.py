@@ -18,7 +18,7 @@ from seqgra.compare.ceiling import (
     restricted,
     within_class_spearman,
 )
-from seqgra.compare.cells import Cell
+from seqgra.compare.cells import CellResults
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
 from seqgra.evaluate import evaluate
@@ -186,7 +186,7 @@ def test_a_temperature_lowers_the_excess_log_loss(tiny_dataset, posterior_model,
         evaluate(model, tiny_dataset, tmp_path / name)
         backend = "bayes-optimal" if name == "exact" else "sklearn"
         key = ("tiny", 0, 0, name, backend, 0)
-        cells[name] = Cell(*key, model, tmp_path / name, (), tiny_dataset)
+        cells[name] = CellResults(*key, model, tmp_path / name, (), tiny_dataset)
     exact = exact_of([cells["exact"]])["tiny"]
     run, scores = read_run(tmp_path / "m"), read_scores(tmp_path / "own")
     rows = {row[1]: row[3] for row in regret_rows(cells["own"], exact, scores, run)}
@@ -272,7 +272,7 @@ conditions: {one: {rules: [{elements: [a]}]}, two: {rules: [{elements: [b]}]}}
 
 def test_the_model_notes_what_less_knowledge_reaches(posterior_model):
     key, folder = ("tiny", 0, 0, "exact", "bayes-optimal", 0), posterior_model
-    cell = Cell(*key, folder, folder, (), folder)
+    cell = CellResults(*key, folder, folder, (), folder)
     table = restricted([cell]).set_index(["knows", "metric"])
     assert len(table) == (1 + len(KNOWLEDGE)) * 3
     enough = table["enough"].xs("roc_auc", level="metric")

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from test_probe import ORDER, Function, grammar_of
 
-from seqgra.compare.cells import KEYS, Cell, Inputs
+from seqgra.compare.cells import KEYS, CellResults, Inputs
 from seqgra.compare.probes import (
     known,
     needed_for_rules,
@@ -63,7 +63,7 @@ def cells(constructed, tmp_path_factory):
                     draft.publish()
                 inputs = Inputs(constructed_fingerprint="c")
                 folders = (folder / "model", folder / "scores", (), folder / "test")
-                cells.append(Cell(*key, *folders, False, inputs, probes=folder / "probes"))
+                cells.append(CellResults(*key, *folders, False, inputs, probes=folder / "probes"))
     return cells
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from seqgra.compare.cells import KEYS, Cell
+from seqgra.compare.cells import KEYS, CellResults
 from seqgra.dataset import open_dataset
 from seqgra.fingerprint import read_run
 from seqgra.model import MULTI_LABEL
@@ -21,7 +21,7 @@ BINS = 10
 _COLUMNS = ("scaled", "brier", "low", "predicted", "observed", "examples")
 
 
-def calibration(finished: Iterable[tuple[Cell, str]]) -> pd.DataFrame:
+def calibration(finished: Iterable[tuple[CellResults, str]]) -> pd.DataFrame:
     """Return reliability and Brier score of models, on all examples of their test sets that were scored.
 
     Parameters

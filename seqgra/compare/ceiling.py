@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from seqgra.compare.cells import Cell
+from seqgra.compare.cells import CellResults
 from seqgra.compare.stages import content_of, look_at_model, look_at_scores
 from seqgra.dataset import open_dataset
 from seqgra.fingerprint import read_run
@@ -63,7 +63,7 @@ def is_ceiling(backend: str) -> bool:
     return backend in CEILINGS
 
 
-def ceiling_kinds(cells: list[Cell]) -> dict[str, str]:
+def ceiling_kinds(cells: list[CellResults]) -> dict[str, str]:
     """Return, for each grammar with a posterior, whether it is ``exact`` (see `Exact`)."""
     found: dict[str, str] = {}
     for cell in cells:
@@ -72,7 +72,7 @@ def ceiling_kinds(cells: list[Cell]) -> dict[str, str]:
     return found
 
 
-def exact_of(cells: list[Cell]) -> dict[str, Exact]:
+def exact_of(cells: list[CellResults]) -> dict[str, Exact]:
     """Return the first finished posterior of each grammar, whose test set is there."""
     found: dict[str, Exact] = {}
     for cell in cells:
@@ -95,7 +95,7 @@ def exact_of(cells: list[Cell]) -> dict[str, Exact]:
 
 
 def regret_rows(
-    cell: Cell, exact: Exact, scores: Mapping[str, Any], run: Mapping[str, Any]
+    cell: CellResults, exact: Exact, scores: Mapping[str, Any], run: Mapping[str, Any]
 ) -> list[tuple[Any, ...]]:
     """Return rows of `REGRET` of one finished model: name of the ceiling, metric, scope, value.
 
@@ -157,7 +157,7 @@ def with_ceiling(recovery: pd.DataFrame) -> pd.DataFrame:
     return found.assign(rescaled=((found["value"] - found["null"]) / room).where(room > 0))
 
 
-def restricted(cells: list[Cell]) -> pd.DataFrame:
+def restricted(cells: list[CellResults]) -> pd.DataFrame:
     """Return what full and less knowledge reach, as each grammar's first posterior has noted it.
 
     Returns
@@ -231,6 +231,6 @@ def within_class_spearman(logits: np.ndarray, exact: Exact) -> float:
     return float(np.mean(found))
 
 
-def _kind(cell: Cell) -> str:
+def _kind(cell: CellResults) -> str:
     run = read_run(cell.model)
     return str((run or {}).get("kind", "exact"))

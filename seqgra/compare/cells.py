@@ -66,7 +66,7 @@ class Options(NamedTuple):
         return dict(zip(OPTION_COLUMNS, values, strict=True))
 
 
-class Cell(NamedTuple):
+class CellResults(NamedTuple):
     """One cell of the grid and the folders of its results, finished or not.
 
     `spared`: not needed; `probes` is None where its model is not probed.
@@ -93,7 +93,7 @@ class Cell(NamedTuple):
         return tuple(self[: len(KEYS)])  # type: ignore[arg-type]
 
 
-def read_cells(path: Path) -> list[Cell]:
+def read_cells(path: Path) -> list[CellResults]:
     """Read the cells file, sorted by `KEYS`.
 
     It is CSV with the columns `CELL_COLUMNS`; `SPARED`, `PROBES`, `Inputs` and `OPTION_COLUMNS` are
@@ -149,9 +149,9 @@ def _holds_options(text: str) -> bool:
     return value is None or isinstance(value, dict)
 
 
-def _cell(row: Mapping[str, str]) -> Cell:
+def _cell(row: Mapping[str, str]) -> CellResults:
     entries = (entry.split("=", 1) for entry in row["attributions"].split(";") if entry)
-    return Cell(
+    return CellResults(
         grammar=row["grammar"],
         size=int(row["size"]),
         data_seed=int(row["data_seed"]),

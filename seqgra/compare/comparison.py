@@ -15,7 +15,7 @@ import pandas as pd
 
 from seqgra.compare.calibration import calibration
 from seqgra.compare.ceiling import ceiling_kinds, is_ceiling, restricted
-from seqgra.compare.cells import KEYS, Cell
+from seqgra.compare.cells import KEYS, CellResults
 from seqgra.compare.decide import Decision, Statistics, statistics
 from seqgra.compare.first import Few, First, few_seeds, first_screen
 from seqgra.compare.probes import (
@@ -113,7 +113,7 @@ class Comparison:
     ceilings: pd.DataFrame
     kinds: Mapping[str, str]
     test_examples: Sequence[int]
-    cells: Sequence[Cell] = dataclasses.field(repr=False)
+    cells: Sequence[CellResults] = dataclasses.field(repr=False)
     grammars: Mapping[str, Grammar] = dataclasses.field(repr=False)
 
     def files(self) -> dict[str, pd.DataFrame]:
@@ -172,7 +172,7 @@ class Comparison:
 
 
 def compare_cells(
-    cells: list[Cell],
+    cells: list[CellResults],
     *,
     question: str = "",
     at: int | None = None,
@@ -266,8 +266,8 @@ def _answer(
 
 
 def _named_cells(
-    cells: Sequence[Cell], tables: Tables, rows: pd.DataFrame
-) -> list[tuple[Cell, str]]:
+    cells: Sequence[CellResults], tables: Tables, rows: pd.DataFrame
+) -> list[tuple[CellResults, str]]:
     """Return the finished cells, with labels, of the architectures named and of the exact posterior.
 
     Only those whose test set is there. Of each grammar at the largest size of its runs; `rows`: from
@@ -289,7 +289,7 @@ def _named_cells(
     return found
 
 
-def resolved_grammars(cells: list[Cell]) -> tuple[dict[str, Grammar], set[str]]:
+def resolved_grammars(cells: list[CellResults]) -> tuple[dict[str, Grammar], set[str]]:
     """Return the grammars whose test sets are there, by name, and the names of real datasets."""
     folders = {cell.grammar: cell.test for cell in cells}
     there = {n: open_dataset(folder) for n, folder in folders.items() if read_run(folder)}
@@ -298,7 +298,7 @@ def resolved_grammars(cells: list[Cell]) -> tuple[dict[str, Grammar], set[str]]:
 
 
 def by_cell(table: pd.DataFrame, column: str) -> dict[tuple[str | int, ...], str]:
-    """Return a column of text of a table with one row a cell, by `Cell.key`."""
+    """Return a column of text of a table with one row a cell, by `CellResults.key`."""
     keys = zip(*(table[name].tolist() for name in KEYS), strict=True)
     return dict(zip(keys, table[column].astype(str).tolist(), strict=True))
 
@@ -323,7 +323,7 @@ def pair_table(known: Statistics) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)
 
 
-def _test_sizes(cells: Sequence[Cell]) -> list[int]:
+def _test_sizes(cells: Sequence[CellResults]) -> list[int]:
     """Return how many examples of each test set were scored; one that has grown holds more."""
     found: dict[Path, int] = {}
     for cell in cells:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from seqgra.compare.cells import Cell
+from seqgra.compare.cells import CellResults
 from seqgra.compare.resample import NO_SEEDS
 from seqgra.fingerprint import make_again, read_run, why_no_result
 from seqgra.model import NETWORK_BACKENDS
@@ -35,7 +35,7 @@ class Stage(NamedTuple):
         return self.status not in ("missing", "skipped")
 
 
-def look_at_model(cell: Cell) -> Stage:
+def look_at_model(cell: CellResults) -> Stage:
     """Return the stage train of a cell; of what another program predicted its scores stand for it."""
     if cell.backend == FOREIGN:
         return _look(cell.model, "score", {"dataset": cell.inputs.test_fingerprint}, None)
@@ -64,32 +64,32 @@ def seeds_of_run(run: Mapping[str, Any]) -> str:
     return str(options.get("seeds", ""))
 
 
-def look_at_scores(cell: Cell, train: Stage) -> Stage:
+def look_at_scores(cell: CellResults, train: Stage) -> Stage:
     """Return the stage evaluate of a cell, whose stage train is given."""
     if cell.backend == FOREIGN:
         return train
     return _look(cell.scores, "evaluate", _result_inputs(cell, train), cell.options.scores)
 
 
-def look_at_attributions(cell: Cell, method: str, folder: Path, train: Stage) -> Stage:
+def look_at_attributions(cell: CellResults, method: str, folder: Path, train: Stage) -> Stage:
     """Return the stage attribute of a cell by a method, `folder` being its place."""
     options = cell.options.attributions.get(method)
     return _look(folder, "attribute", _result_inputs(cell, train), options)
 
 
-def look_at_probes(cell: Cell, folder: Path, train: Stage) -> Stage:
+def look_at_probes(cell: CellResults, folder: Path, train: Stage) -> Stage:
     """Return the stage probe of a cell, `folder` being its place."""
     inputs = _result_inputs(cell, train)
     inputs = {"model": inputs["model"], "constructed": cell.inputs.constructed_fingerprint}
     return _look(folder, "probe", inputs, None)
 
 
-def _result_inputs(cell: Cell, train: Stage) -> dict[str, str]:
+def _result_inputs(cell: CellResults, train: Stage) -> dict[str, str]:
     model = _NONE if train.outdated else train.run.get("fingerprint", "")
     return {"model": model, "dataset": cell.inputs.test_fingerprint}
 
 
-def _own_options(cell: Cell) -> dict[str, Any]:
+def _own_options(cell: CellResults) -> dict[str, Any]:
     """Return the options of a model that a cell's own keys say; the exact posterior has none of them."""
     if cell.backend in CEILINGS:
         return {}
@@ -143,7 +143,7 @@ def _word(value: object) -> str:
     return "none" if value is None else str(value)
 
 
-def current(cells: list[Cell]) -> list[Cell]:
+def current(cells: list[CellResults]) -> list[CellResults]:
     """Return the cells whose nouns may be read: neither spared, nor with a model that is out of date."""
     return [cell for cell in cells if not cell.spared and not look_at_model(cell).outdated]
 

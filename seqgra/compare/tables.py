@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from seqgra.compare.ceiling import REGRET, exact_of, is_ceiling, regret_rows, with_ceiling
-from seqgra.compare.cells import INTEGERS, KEYS, SPARED, Cell
+from seqgra.compare.cells import INTEGERS, KEYS, SPARED, CellResults
 from seqgra.compare.prevalence import PREVALENCE, prevalence_rows
 from seqgra.compare.stages import (
     Stage,
@@ -119,7 +119,7 @@ class Tables(NamedTuple):
 
 
 def build_tables(
-    cells: list[Cell], with_regret: bool = True, prevalence: float | None = None
+    cells: list[CellResults], with_regret: bool = True, prevalence: float | None = None
 ) -> Tables:
     """Read the nouns of all cells into tables.
 
@@ -205,14 +205,16 @@ def build_tables(
     )
 
 
-def _rare_rows(cell: Cell, dataset: Dataset, share: float) -> list[tuple[Any, ...]]:
+def _rare_rows(cell: CellResults, dataset: Dataset, share: float) -> list[tuple[Any, ...]]:
     logits = read_predictions(cell.scores)
     true = np.asarray(dataset.y("test", len(logits))).astype(bool)
     rows = prevalence_rows(logits, true, dataset.conditions, dataset.task, share)
     return [(*cell.key, *row) for row in rows]
 
 
-def _score_rows(cell: Cell, outcome: str, content: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+def _score_rows(
+    cell: CellResults, outcome: str, content: Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
     facts = (*cell.key, split_size(cell.size)["training"], outcome)
     return [
         (
@@ -228,7 +230,9 @@ def _score_rows(cell: Cell, outcome: str, content: Mapping[str, Any]) -> list[tu
     ]
 
 
-def _recovery_rows(cell: Cell, method: str, content: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+def _recovery_rows(
+    cell: CellResults, method: str, content: Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
     return [
         (
             *cell.key,
@@ -245,14 +249,16 @@ def _recovery_rows(cell: Cell, method: str, content: Mapping[str, Any]) -> list[
     ]
 
 
-def _gate_rows(cell: Cell, method: str, content: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+def _gate_rows(cell: CellResults, method: str, content: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     if not (gaps := content["completeness"]):
         return []
     facts = (gaps["median"], gaps["99th percentile"], gaps.get("steps"), gaps["passed"])
     return [(*cell.key, method, "completeness", *facts)]
 
 
-def _element_rows(cell: Cell, method: str, content: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+def _element_rows(
+    cell: CellResults, method: str, content: Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
     rows = []
     for name, measured in content["elements"].items():
         found = content["recovery"].get(f"instance_recall:{name}", {}).get(MACRO)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from seqgra.architecture.optimizers import Optimizer
-from seqgra.compare.cells import Cell
+from seqgra.compare.cells import CellResults
 from seqgra.fingerprint import read_run
 from seqgra.results import Tuning
 
@@ -21,7 +21,7 @@ COLUMNS = ("grammar", "size", "architecture", "backend") + (
 )
 
 
-def tuning_table(cells: Sequence[Cell]) -> pd.DataFrame:
+def tuning_table(cells: Sequence[CellResults]) -> pd.DataFrame:
     """Return one row a candidate that models of these cells were tuned with; empty without any.
 
     Returns

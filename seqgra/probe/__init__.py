@@ -33,7 +33,7 @@ from seqgra.law.posterior import compile_posterior
 from seqgra.markers import require_unchanged
 from seqgra.model import MULTI_LABEL, AbstractModel, NotDefined, open_model
 from seqgra.probe.asked import TESTABLE, Asked, asked_of
-from seqgra.probe.designs import Cell, Design, Designer, asked_about
+from seqgra.probe.designs import Design, Designer, ProbeCell, asked_about
 from seqgra.probe.measures import (
     NOTHING,
     Line,
@@ -396,7 +396,7 @@ def _packed(design: Design) -> dict[str, Any]:
 
 def _unpacked(content: Mapping[str, Any]) -> Design:
     cells = tuple(
-        Cell(
+        ProbeCell(
             tuple(cell["gap"]) if cell["gap"] else None,
             cell["place"],
             {name: np.arange(first, first + n) for name, (first, n) in cell["arms"].items()},

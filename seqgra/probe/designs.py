@@ -49,7 +49,7 @@ CONTRASTS = ("position", "strand", "orientation", "copies", "affinity")
 _GC_SHIFT = 0.1
 
 
-class Cell(NamedTuple):
+class ProbeCell(NamedTuple):
     """One question at one gap and place.
 
     Attributes
@@ -91,7 +91,7 @@ class Design:
     condition: int
     rule: str
     subject: str
-    cells: tuple[Cell, ...] = ()
+    cells: tuple[ProbeCell, ...] = ()
     other: int = -1
     reason: str = ""
 
@@ -265,7 +265,7 @@ class Designer:
                     )
                     without[inside] = background[: len(x)][inside]
                 arms = {"with": self.sequences.add(x), "without": self.sequences.add(without)}
-                yield Design("vocabulary", condition, place, subject, (Cell(None, "", arms),))
+                yield Design("vocabulary", condition, place, subject, (ProbeCell(None, "", arms),))
 
     def _sufficiency(self) -> Iterator[Design]:
         """Each rule: its sequences, and those of every other condition, on the same backgrounds."""
@@ -285,7 +285,7 @@ class Designer:
                 arms = {"rule": own} | {
                     self.names[c]: rows[: len(own)] for c, rows in typical.items() if c != condition
                 }
-                yield Design("sufficiency", condition, place, "", (Cell(None, "", arms),))
+                yield Design("sufficiency", condition, place, "", (ProbeCell(None, "", arms),))
 
     # --- order
 
@@ -334,7 +334,7 @@ class Designer:
 
     def _order_cells(
         self, condition: int, block: RuleBlock, edge: Edge, each: int
-    ) -> Iterator[Cell]:
+    ) -> Iterator[ProbeCell]:
         one, two = edge.parent, edge.child
         drawn = self.drawn[condition]
         placed, width = drawn.placed, self.construction.width
@@ -363,7 +363,7 @@ class Designer:
                         "as it is": self._arm(condition, placed, chosen),
                         "swapped": self._arm(condition, swapped, chosen),
                     }
-                    yield Cell((low, high), place, arms)
+                    yield ProbeCell((low, high), place, arms)
 
     # --- spacing
 
@@ -405,7 +405,7 @@ class Designer:
 
     def _held(
         self, condition: int, other: int, mine: RuleBlock, theirs: RuleBlock, held: int
-    ) -> Cell | None:
+    ) -> ProbeCell | None:
         """Hold the n-th element from the left at places where the blocks of both conditions fit."""
         width, many = self.construction.width, len(mine.slots)
         rows, usable = np.arange(DRAWN)[:, None], np.ones(DRAWN, bool)
@@ -444,7 +444,7 @@ class Designer:
             if many == 2
             else f"element {held + 1} of {many}"
         )
-        return Cell(None, f"{which} held", arms)
+        return ProbeCell(None, f"{which} held", arms)
 
     def _set_pair(self, condition: int, side: _Sides, gap: np.ndarray, start: np.ndarray) -> Placed:
         """Return the placements with a pair at given gaps and starts, int64 (N,)."""
@@ -457,7 +457,7 @@ class Designer:
 
     def _spacing_curve(
         self, condition: int, other: int, mine: RuleBlock, theirs: RuleBlock
-    ) -> Iterator[Cell]:
+    ) -> Iterator[ProbeCell]:
         """Gaps from the least to the largest, also those that the grammar never makes."""
         window, width = self.construction.law.window, self.construction.width
         pairs = {condition: mine, other: theirs}
@@ -479,7 +479,7 @@ class Designer:
             chosen = np.flatnonzero(usable)[: BACKGROUNDS // 2]
             if len(chosen) >= FEWEST:
                 arms = {"block": self._arm(number, scene, chosen)}
-                yield Cell((gap, gap), self._made_by(gap, made), arms)
+                yield ProbeCell((gap, gap), self._made_by(gap, made), arms)
 
     def _made_by(self, point: int, made: dict[int, set[int]]) -> str:
         """Return the place of a point of a curve: which conditions make it."""
@@ -517,7 +517,7 @@ class Designer:
             yield Design("translation", -1, "", "", reason=_NO_ROOM)
             return
         cells = tuple(
-            Cell(
+            ProbeCell(
                 None,
                 place,
                 {
@@ -561,7 +561,7 @@ class Designer:
                     ("condition", "other"), (condition, other), scenes, chosen, strict=True
                 )
             }
-            yield replace(design, cells=(Cell(None, "", arms),))
+            yield replace(design, cells=(ProbeCell(None, "", arms),))
 
     def _places_one(self, condition: int) -> bool:
         """Return whether every example of a condition has one block of its rules, and no other."""
@@ -654,7 +654,7 @@ class Designer:
             found = Design("position curve", condition, rule, subject, cells, other)
             yield found if cells else replace(found, property="position", reason=_NO_ROOM)
 
-    def _start_cells(self, own: dict[int, list[RuleBlock]]) -> Iterator[Cell]:
+    def _start_cells(self, own: dict[int, list[RuleBlock]]) -> Iterator[ProbeCell]:
         """Yield starts of like blocks, from their conditions' numbers to the blocks."""
         window = self.construction.law.window
         made: dict[int, set[int]] = {}
@@ -684,7 +684,7 @@ class Designer:
             chosen = np.flatnonzero(usable)[: BACKGROUNDS // 2]
             if len(chosen) >= FEWEST:
                 arms = {"block": self._arm(number, scene, chosen)}
-                yield Cell((point, point), self._made_by(point, made), arms)
+                yield ProbeCell((point, point), self._made_by(point, made), arms)
 
     def _copies_curves(self) -> Iterator[Design]:
         """Rules with several numbers of copies: none of them, one, and so on to the most."""
@@ -711,7 +711,7 @@ class Designer:
                             scene.start[out, slot] = -1
                     if len(chosen) >= FEWEST:
                         arms = {"block": self._arm(condition, scene, chosen)}
-                        cells.append(Cell((many, many), self._made_by(many, made), arms))
+                        cells.append(ProbeCell((many, many), self._made_by(many, made), arms))
                 rule, subject = self._place(condition, first.rule), self._pair_name(first)
                 yield Design("copies curve", condition, rule, subject, tuple(cells))
 
@@ -747,7 +747,7 @@ class Designer:
             if len(chosen) >= FEWEST:
                 present = " and ".join(self.elements[e] for e in sorted(pattern)) or "none"
                 arm = self._arm(condition, self.drawn[condition].placed, chosen)
-                cells.append(Cell(None, present, {self.names[condition]: arm}))
+                cells.append(ProbeCell(None, present, {self.names[condition]: arm}))
         reason = (
             "" if len(cells) > 1 else "no row of the truth table belongs to one condition alone"
         )
@@ -770,7 +770,7 @@ class Designer:
                     )
                     break
 
-    def _confounder_cell(self, condition: int, number: int) -> Cell | None:
+    def _confounder_cell(self, condition: int, number: int) -> ProbeCell | None:
         drawn = self.drawn[condition]
         confounding = [b for b in drawn.blocks if b.role == "confounder" and b.rule == number]
         rules = self._rules(condition)
@@ -802,7 +802,7 @@ class Designer:
         ):
             inside = (position >= first[chosen][:, None]) & (position < stop[chosen][:, None])
             arms[name] = self.sequences.add(np.where(inside, fresh, x).astype(np.uint8))
-        return Cell(None, "", arms)
+        return ProbeCell(None, "", arms)
 
     def _shift(self) -> Iterator[Design]:
         """The same placements over backgrounds of another GC content."""
@@ -820,7 +820,7 @@ class Designer:
                 arms[self.names[condition]] = self.sequences.add(
                     construction.write(drawn.combination, scene)[:each]
                 )
-            cells.append(Cell(None, name, arms))
+            cells.append(ProbeCell(None, name, arms))
         if len(cells) < 2:
             reason = "the background has no letter frequencies that could be shifted"
             yield Design("shift", -1, "", "", reason=reason)

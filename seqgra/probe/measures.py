@@ -23,8 +23,8 @@ from seqgra.probe.designs import (
     CONTRASTS,
     CURVES,
     NEVER_MADE,
-    Cell,
     Design,
+    ProbeCell,
     asked_about,
 )
 from seqgra.streams import stream
@@ -174,10 +174,12 @@ class Raw(NamedTuple):
             return np.asarray((self.model - self.chance) / (self.ceiling - self.chance))
 
 
-Measure = Callable[[Design, Cell, Logits, np.ndarray], np.ndarray]
+Measure = Callable[[Design, ProbeCell, Logits, np.ndarray], np.ndarray]
 
 
-def _auroc_of_arms(design: Design, cell: Cell, logits: Logits, weights: np.ndarray) -> np.ndarray:
+def _auroc_of_arms(
+    design: Design, cell: ProbeCell, logits: Logits, weights: np.ndarray
+) -> np.ndarray:
     """AUROC of f_y - f_y' between the arms of y and of y'."""
     mine, theirs = (
         logits.contrast(cell.arms[arm], design.condition, design.other)
@@ -186,13 +188,15 @@ def _auroc_of_arms(design: Design, cell: Cell, logits: Logits, weights: np.ndarr
     return weighted_roc_auc(mine, theirs, weights)
 
 
-def _vocabulary(design: Design, cell: Cell, logits: Logits, weights: np.ndarray) -> np.ndarray:
+def _vocabulary(design: Design, cell: ProbeCell, logits: Logits, weights: np.ndarray) -> np.ndarray:
     """AUROC of f_y with and without the element, unpaired."""
     held, lost = (logits.of(cell.arms[arm], design.condition) for arm in ("with", "without"))
     return weighted_roc_auc(held, lost, weights)
 
 
-def _sufficiency(design: Design, cell: Cell, logits: Logits, weights: np.ndarray) -> np.ndarray:
+def _sufficiency(
+    design: Design, cell: ProbeCell, logits: Logits, weights: np.ndarray
+) -> np.ndarray:
     """P(y is predicted | the rule of y) less the mean of P(y is predicted | another condition)."""
     every = range(logits.values.shape[1])
     called = {
@@ -203,7 +207,7 @@ def _sufficiency(design: Design, cell: Cell, logits: Logits, weights: np.ndarray
     return np.asarray(own - np.mean([*called.values()], axis=0))
 
 
-def _flip(design: Design, cell: Cell, logits: Logits, weights: np.ndarray) -> np.ndarray:
+def _flip(design: Design, cell: ProbeCell, logits: Logits, weights: np.ndarray) -> np.ndarray:
     """Share of pairs of which both versions are predicted rightly.
 
     The swapped version is that of y'. In a multi-label task f_y must be above 0 before and below 0 after.
@@ -217,7 +221,9 @@ def _flip(design: Design, cell: Cell, logits: Logits, weights: np.ndarray) -> np
     return weighted_mean(((before > 0) & (after < 0)).astype(np.float64), weights)
 
 
-def _balanced(names: Sequence[str], cell: Cell, logits: Logits, weights: np.ndarray) -> np.ndarray:
+def _balanced(
+    names: Sequence[str], cell: ProbeCell, logits: Logits, weights: np.ndarray
+) -> np.ndarray:
     """Mean over the arms, each of the condition of its name, of the share that is predicted rightly.
 
     In a multi-label task that of y and of not y: sequences of the other arms.
@@ -237,13 +243,13 @@ def _balanced(names: Sequence[str], cell: Cell, logits: Logits, weights: np.ndar
     return np.asarray(np.mean(shares, axis=0))
 
 
-def _row(names: Sequence[str], cell: Cell, logits: Logits, weights: np.ndarray) -> np.ndarray:
+def _row(names: Sequence[str], cell: ProbeCell, logits: Logits, weights: np.ndarray) -> np.ndarray:
     """Share of a truth table's row that is given to its condition."""
     ((name, rows),) = cell.arms.items()
     return weighted_mean(logits.called(rows, names.index(name), range(len(names))), weights)
 
 
-def _confounding(cell: Cell, logits: Logits, weights: np.ndarray) -> tuple[np.ndarray, ...]:
+def _confounding(cell: ProbeCell, logits: Logits, weights: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return r = (D_confounder - D_background) / (D_element - D_background), and both its parts.
 
     D is the mean absolute change of the centred logits when a stretch is redrawn.
@@ -297,7 +303,7 @@ def score_design(
     if design.property == "shift":
         return _shift_lines(design, names, model, ceiling, weights)
 
-    def measure(cell: Cell) -> Raw:
+    def measure(cell: ProbeCell) -> Raw:
         if design.property in _PLAIN:
             how, chance = _PLAIN[design.property]
             own, best = (how(design, cell, logits, weights) for logits in (model, ceiling))
@@ -360,7 +366,7 @@ def _line(
     gap: tuple[int, int] | None,
     place: str,
     level: str,
-    cell: Cell,
+    cell: ProbeCell,
     raw: Raw,
 ) -> Line:
     ceiling = estimate(raw.ceiling)

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from seqgra.compare.ceiling import is_ceiling
-from seqgra.compare.cells import Cell
+from seqgra.compare.cells import CellResults
 from seqgra.compare.comparison import Comparison, by_cell
 from seqgra.compare.tables import Tables
 from seqgra.fingerprint import read_run, verify_file
@@ -40,14 +40,14 @@ class Drawing(NamedTuple):
     kinds, less
         `ceiling.ceiling_kinds` and `ceiling.restricted` of the cells.
     labels, outcomes
-        The columns label and status of the table status, by `Cell.key`.
+        The columns label and status of the table status, by `CellResults.key`.
     save
         What writes a figure.
     annotations
         Real dataset -> what its recovery is scored against.
     """
 
-    cells: Sequence[Cell]
+    cells: Sequence[CellResults]
     tables: Tables
     looks: Mapping[str, Look]
     folder: Path
@@ -82,9 +82,9 @@ def drawing_of(compared: Comparison, folder: Path, save: Save) -> Drawing:
     )
 
 
-def first_seeds(drawing: Drawing, finished: pd.Index, size: int) -> list[tuple[Cell, str]]:
+def first_seeds(drawing: Drawing, finished: pd.Index, size: int) -> list[tuple[CellResults, str]]:
     """Return, for each label, its first finished cell of a size (cells are sorted by seeds)."""
-    keys, found = set(finished), dict[str, Cell]()
+    keys, found = set(finished), dict[str, CellResults]()
     for cell in drawing.cells:
         wanted = cell.size == size or is_ceiling(cell.backend)
         if wanted and cell.key in keys:

@@ -11,7 +11,7 @@ from scipy.spatial.distance import squareform
 
 from seqgra.alphabet import ALPHABETS
 from seqgra.compare.ceiling import is_ceiling
-from seqgra.compare.cells import KEYS, Cell
+from seqgra.compare.cells import KEYS, CellResults
 from seqgra.compare.concordance import shown_rows
 from seqgra.compare.decide import TAU, Decision, Statistics
 from seqgra.compare.ranking import mean_interval
@@ -257,11 +257,11 @@ def draw_confusion(drawing: Drawing, decision: Decision, grammar: Grammar | None
     return [Picture(stem, title, caption)]
 
 
-def _first_cells(drawing: Drawing, decision: Decision) -> list[tuple[str, Cell]]:
+def _first_cells(drawing: Drawing, decision: Decision) -> list[tuple[str, CellResults]]:
     """Return the first evaluated cell of each label at the largest size; the ceiling's own comes first."""
     scores = drawing.tables.scores
     done = {tuple(key) for key in scores[list(KEYS)].drop_duplicates().itertuples(index=False)}
-    found: dict[str, Cell] = {}
+    found: dict[str, CellResults] = {}
     for cell in drawing.cells:
         wanted = cell.size == decision.size or is_ceiling(cell.backend)
         if cell.grammar == decision.grammar and wanted and cell.key in done:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from seqgra.compare.cells import KEYS, Cell
+from seqgra.compare.cells import KEYS, CellResults
 from seqgra.compare.tables import recovery_runs
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.fingerprint import read_run
@@ -39,7 +39,7 @@ class _Shown(NamedTuple):
     grammar: str
     dataset: Dataset
     size: int
-    cells: list[tuple[Cell, str]]
+    cells: list[tuple[CellResults, str]]
     recovery: pd.DataFrame
 
 
@@ -96,7 +96,7 @@ def _role_names(dataset: Dataset) -> dict[int, str]:
     return {GRAMMAR_ROLE: f"hit at p <= {facts['recipe']['p_value']:g}", BACKGROUND_ROLE: "no hit"}
 
 
-def real_annotations(cells: Iterable[Cell]) -> dict[str, str]:
+def real_annotations(cells: Iterable[CellResults]) -> dict[str, str]:
     """Return what recovery is scored against on each real dataset whose test set is there."""
     tests = {cell.grammar: cell.test for cell in cells}
     there = {name: open_dataset(test) for name, test in tests.items() if read_run(test)}
