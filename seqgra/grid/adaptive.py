@@ -14,13 +14,13 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from seqgra.compare.ceiling import ceiling_kinds
-from seqgra.compare.cells import CellResults as Listed
+from seqgra.compare.cells import CellResults
 from seqgra.compare.efficiency import bounds_of, curves_of
 from seqgra.compare.runs import curve_runs
 from seqgra.compare.stages import current
 from seqgra.compare.tables import Tables, build_tables
 from seqgra.errors import bad_input
-from seqgra.grid import EXACT, CellResults, Grid
+from seqgra.grid import EXACT, Cell, Grid
 from seqgra.grid.expected import Expected
 
 #: What is bisected by itself: grammar, architecture, backend; all seeds run the same sizes.
@@ -33,7 +33,7 @@ def packs_to_run(grid: Grid) -> list[str]:
     return [name for name, pack in grid.packs.items() if not spared.issuperset(pack.cells)]
 
 
-def spared_cells(grid: Grid) -> frozenset[CellResults]:
+def spared_cells(grid: Grid) -> frozenset[Cell]:
     """Return the cells that are not needed, as far as finished scores tell; none of a whole grid."""
     plan = grid.config.adaptive
     if plan is None:
@@ -125,14 +125,14 @@ def _reached(grid: Grid, tau: float) -> dict[Group, dict[int, list[bool]]]:
     return found
 
 
-def _group(cell: CellResults) -> Group:
+def _group(cell: Cell) -> Group:
     return cell.grammar, cell.architecture, cell.backend
 
 
-def _listed(grid: Grid, cell: CellResults) -> Listed:
+def _listed(grid: Grid, cell: Cell) -> CellResults:
     """Return a cell as compare knows it, without attributions, which decide nothing here."""
     folders = (grid.result("models", cell), grid.result("scores", cell))
-    return Listed(*cell, *folders, (), grid.test_set(cell.grammar))
+    return CellResults(*cell, *folders, (), grid.test_set(cell.grammar))
 
 
 def write_packs(grid: Grid, file: Path) -> None:
