@@ -286,12 +286,18 @@ def sentence(known: dict[str, Known], far: tuple[str, str] | None = None) -> str
     }
     if not graded:
         return ""
-    kinds: dict[str, list[str]] = {"knows": [], "in part": [], "blind to": []}
+    kinds: dict[str, list[str]] = {"knows": [], "knows in part": [], "is blind to": []}
     for name, own in graded.items():
-        kind = "knows" if own.score >= KNOWN else "blind to" if own.score < BLIND else "in part"
+        kind = (
+            "knows"
+            if own.score >= KNOWN
+            else "is blind to"
+            if own.score < BLIND
+            else "knows in part"
+        )
         if name == "order" and far and kind != "knows":
             words = f"{WORDS[name]} only when they are far apart ({far[0]}; {far[1]})"
-            kinds["in part"].append(words)
+            kinds["knows in part"].append(words)
             continue
         kinds[kind].append(f"{WORDS[name]} ({own.score:.2f})")
     parts = [f"{kind} {', '.join(names)}" for kind, names in kinds.items() if names]
