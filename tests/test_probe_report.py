@@ -140,7 +140,7 @@ def test_the_card_names_what_is_known_and_what_is_not(tables):
     assert found["good"]["order"].asked == "asked"
     assert found["poor"]["order"].score < 0.2
     assert "spacing" not in found["good"]
-    said = dict(sentences(tables.probes, {"pairs": "good"}))["pairs"]
+    said = dict(sentences(card, rule_scores(tables.probes), {"pairs": "good"}))["pairs"]
     assert said.startswith("Probed, it knows the motifs (1.00), their order (1.00)")
     assert "blind to their order" in sentence(found["poor"])
     assert sentence({}) == ""

@@ -211,7 +211,7 @@ def compare_cells(
     method = _prefer(method, tables.recovery["method"])
     metric = _prefer(METRIC, tables.recovery["metric"])
     properties = property_scores(tables.probes)
-    card = rule_card(properties)
+    card, rules = rule_card(properties), rule_scores(tables.probes)
     recovery = recovery_runs(models_only(tables.recovery), method, metric)
     rows = standing(known, recovery, card, tables.prevalence)
     models = models_only(tables.scores)
@@ -221,14 +221,14 @@ def compare_cells(
         target=TARGET,
         method=method,
         metric=metric,
-        answer=_answer(tables, known, rows, less),
+        answer=_answer(tables.scores, known, rows, less, card, rules),
         few=few_seeds(known),
         standing=rows,
         tables=tables,
         sizes=_label(summary(models), names),
         reached=_label(examples_needed(models, TARGET), names),
         statistics=known,
-        rules=rule_scores(tables.probes),
+        rules=rules,
         rules_needed=needed_for_rules(properties, tables.status),
         rule_card=card,
         properties=properties,
@@ -253,16 +253,21 @@ def _checked(at: int | None, status: pd.DataFrame) -> int | None:
 
 
 def _answer(
-    tables: Tables, known: Statistics, rows: pd.DataFrame, less: pd.DataFrame
+    scores: pd.DataFrame,
+    known: Statistics,
+    rows: pd.DataFrame,
+    less: pd.DataFrame,
+    card: pd.DataFrame,
+    rules: pd.DataFrame,
 ) -> list[First]:
     """Return what is said first of each grammar."""
     if rows.empty:
         return []
-    heads = headlines(tables.scores).groupby("grammar")["scope"].first()
+    heads = headlines(scores).groupby("grammar")["scope"].first()
     scopes = dict(zip(heads.index.astype(str), heads.astype(str), strict=True))
     first = rows[rows["named"]]
     named = dict(zip(first["grammar"].astype(str), first["label"].astype(str), strict=True))
-    return first_screen(rows, known, less, scopes, dict(sentences(tables.probes, named)))
+    return first_screen(rows, known, less, scopes, dict(sentences(card, rules, named)))
 
 
 def _named_cells(

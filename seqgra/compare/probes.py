@@ -324,17 +324,18 @@ def far_only(rules: pd.DataFrame, grammar: str, label: str) -> tuple[str, str] |
     return near, distant
 
 
-def sentences(probes: pd.DataFrame, named: dict[str, str]) -> Iterator[tuple[str, str]]:
+def sentences(
+    card: pd.DataFrame, rules: pd.DataFrame, named: dict[str, str]
+) -> Iterator[tuple[str, str]]:
     """Yield grammar and sentence on the architecture that is named for it.
 
     Parameters
     ----------
-    probes
-        The table ``probes``, with columns label and seeds.
+    card, rules
+        From `rule_card` and `rule_scores`.
     named
         Grammar -> label.
     """
-    card, rules = rule_card(property_scores(probes)), rule_scores(probes)
     for grammar, label in named.items():
         own = known(card, grammar).get(label, {})
         if text := sentence(own, far_only(rules, grammar, label)):

@@ -171,7 +171,7 @@ def _content(drawing: Drawing, compared: Comparison) -> Content:
     sections = _sections(drawing, known, compared.grammars)
     decisions = {decision.grammar: decision for decision in known.decisions}
     named = {name: decision.label for name, decision in decisions.items()}
-    rules = dict(sentences(drawing.tables.probes, named))
+    rules = dict(sentences(compared.rule_card, compared.rules, named))
     found = answers(
         compared.sizes,
         compared.reached,
