@@ -253,8 +253,8 @@ def dense_arrays(model: MLPClassifier, conditions: int) -> Arrays:
 def trees(values: np.ndarray, arrays: Arrays) -> np.ndarray:
     """Return float32 (N, C) logits: intercepts, and the leaves that examples reach, tree by tree."""
     logits = np.tile(arrays["intercepts"], (len(values), 1))
-    table = (arrays[name] for name in TREE_ARRAYS)
-    _add_trees(np.ascontiguousarray(values), logits, *table)
+    for leaves, condition in zip(_leaves_of(values, arrays), arrays["condition"], strict=True):
+        logits[:, condition] += arrays["value"][leaves]
     return logits.astype(np.float32)
 
 
@@ -263,39 +263,30 @@ def trees(values: np.ndarray, arrays: Arrays) -> np.ndarray:
 TREE_ARRAYS = ("feature", "threshold", "left", "right", "value", "root", "condition")
 
 
-@kept(nogil=True)
-def _leaf(
-    row: np.ndarray,
-    node: int,
-    feature: np.ndarray,
-    threshold: np.ndarray,
-    left: np.ndarray,
-    right: np.ndarray,
-) -> int:
-    """Return the leaf that a row of features, float32 (F,), reaches from a node."""
-    while feature[node] >= 0:
-        less = np.float64(row[feature[node]]) <= threshold[node]
-        node = left[node] if less else right[node]
-    return node
+def _leaves_of(values: np.ndarray, arrays: Arrays) -> np.ndarray:
+    """Return the leaf that each row of features, float32 (N, F), reaches in each tree: int32 (T, N)."""
+    table = (arrays[name] for name in ("feature", "threshold", "left", "right", "root"))
+    return np.asarray(_leaves(np.ascontiguousarray(values), *table))
 
 
 @kept(nogil=True)
-def _add_trees(
+def _leaves(
     values: np.ndarray,
-    logits: np.ndarray,
     feature: np.ndarray,
     threshold: np.ndarray,
     left: np.ndarray,
     right: np.ndarray,
-    value: np.ndarray,
     root: np.ndarray,
-    condition: np.ndarray,
-) -> None:
-    """Add the values of leaves to logits, float64 (N, C)."""
+) -> np.ndarray:
+    leaves = np.empty((len(root), len(values)), np.int32)
     for n in range(len(values)):
         for tree in range(len(root)):
-            node = _leaf(values[n], root[tree], feature, threshold, left, right)
-            logits[n, condition[tree]] += value[node]
+            node = root[tree]
+            while feature[node] >= 0:
+                less = np.float64(values[n, feature[node]]) <= threshold[node]
+                node = left[node] if less else right[node]
+            leaves[tree, n] = node
+    return leaves
 
 
 def check_trees(arrays: Arrays, conditions: int) -> bool:
@@ -462,24 +453,6 @@ def history_of_one(
 def forest(values: np.ndarray, arrays: Arrays) -> np.ndarray:
     """Return float32 (N, C) logarithms of mean probabilities of trees; ``value`` is (nodes, C)."""
     shares = np.zeros((len(values), arrays["value"].shape[1]))
-    table = (arrays[name] for name in TREE_ARRAYS[:-1])
-    _add_shares(np.ascontiguousarray(values, np.float32), shares, *table)
+    for leaves in _leaves_of(np.asarray(values, np.float32), arrays):
+        shares += arrays["value"][leaves]
     return np.asarray(np.log(np.maximum(shares / len(arrays["root"]), LEAST)), np.float32)
-
-
-@kept(nogil=True)
-def _add_shares(
-    values: np.ndarray,
-    shares: np.ndarray,
-    feature: np.ndarray,
-    threshold: np.ndarray,
-    left: np.ndarray,
-    right: np.ndarray,
-    value: np.ndarray,
-    root: np.ndarray,
-) -> None:
-    """Add the probabilities of the leaf of each tree that an example reaches, float64 (N, C)."""
-    for n in range(len(values)):
-        for tree in range(len(root)):
-            node = _leaf(values[n], root[tree], feature, threshold, left, right)
-            shares[n] += value[node]
