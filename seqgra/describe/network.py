@@ -9,6 +9,7 @@ from seqgra.alphabet import ALPHABETS
 from seqgra.architecture.layers import Cost, Layer, LayerRow, Repeat, Shape, shapes_through
 from seqgra.architecture.schema import Architecture, Network
 from seqgra.architecture.shapes import check_fit, layer_shapes
+from seqgra.describe.rules import table
 from seqgra.errors import bad_input
 from seqgra.fingerprint import write_atomically
 from seqgra.outputs import own_files
@@ -125,18 +126,12 @@ def describe_network(
 
 
 def _document(title: str, description: str, rows: list[LayerRow]) -> str:
-    cells: list[tuple[str, ...]] = [("layer", "shape after it", "parameters", "multiplications")]
+    cells: list[tuple[str, ...]] = []
     for row in rows:
         numbers = [f"{each:,}" if each else "" for each in row.cost[:2]]
         cells.append(("· " * row.depth + row.text, str(row.shape), *numbers))
     total = [sum(row.cost[i] for row in rows if row.depth == 0) for i in (0, 1)]
     cells.append(("in all", "", f"{total[0]:,}", f"{total[1]:,}"))
-    widths = [max(len(cell[i]) for cell in cells) for i in range(4)]
-    lines = []
-    for cell in cells:
-        padded = [cell[i].ljust(widths[i]) if i < 2 else cell[i].rjust(widths[i]) for i in range(4)]
-        lines.append(f"| {' | '.join(padded)} |")
-    rule = "|".join("-" * (w + 2) if i < 2 else "-" * (w + 1) + ":" for i, w in enumerate(widths))
-    lines.insert(1, f"|{rule}|")
+    lines = table(("layer", "shape after it", "parameters", "multiplications"), cells, numbers=2)
     head = f"# {title}\n\n" + (f"{description}\n\n" if description else "")
     return head + "\n".join(lines) + "\n"

@@ -275,14 +275,18 @@ def _by_condition(chances: Chances, most: int | None) -> list[str]:
     return [f"{names[name]} {percent(share)}" for name, share in chances.items()]
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return a Markdown table whose columns are aligned in plain text, numbers to the right."""
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0) -> list[str]:
+    """Return a Markdown table whose columns are aligned in plain text, numbers to the right.
+
+    The last `numbers` columns hold numbers, whatever cells are empty.
+    """
     body = [list(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *body, strict=True)]
     right = [
         bool(body) and all(_is_number(cell) for cell in column)
         for column in zip(*body, strict=True)
     ] or [False] * len(header)
+    right[len(right) - numbers :] = [True] * numbers
 
     def line(cells: Sequence[str]) -> str:
         padded = (
