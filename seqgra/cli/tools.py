@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from seqgra.legacy.reader import Imported
 
 
+#: Keys by one of which a YAML file shows that it is an architecture.
+_OF_ARCHITECTURES = {"layers", "features", "module"}
+
+
 def add_tools(verbs: Verbs) -> None:
     """Add the subcommands of this module."""
     example = "seqgra check grammars/*.yaml config/config.yaml"
@@ -261,7 +265,7 @@ def _check_one(file: Path, library: Path | None) -> list[str]:
     content = read_yaml(file)
     if content.keys() & {"grammars", "datasets"}:
         return read_grid(file, library_folders(library)).notes
-    if content.keys() & {"layers", "features", "module"}:
+    if content.keys() & _OF_ARCHITECTURES:
         architecture = load_architecture(file)
         note = order_note(architecture) if isinstance(architecture, Network) else ""
         return [note] if note else []
@@ -356,7 +360,7 @@ def _is_network(name: str, library: Path | None) -> bool:
 
     folders = library_folders(library)
     if Path(name).is_file():
-        return bool(read_yaml(Path(name)).keys() & {"layers", "features", "module"})
+        return bool(read_yaml(Path(name)).keys() & _OF_ARCHITECTURES)
     if find_named(name, GRAMMARS, folders):
         return False
     return bool(find_named(name, ARCHITECTURES, folders)) or looks_like_descriptor(name)
