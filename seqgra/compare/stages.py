@@ -193,16 +193,16 @@ def status_row(
     reasons, undefined = [], []
     probed = {} if probe is None else {"probe": probe}
     for name, stage in {"train": train, "evaluate": evaluate, **attribute, **probed}.items():
-        told = name != "train" and (
+        follows = name != "train" and (
             (stopped and stage.status == "missing")  # of course it is
             or (name in ("evaluate", "probe") and stage.status == train.status)  # taken over
         )
-        if name not in ("train", "evaluate") and stage.status == "skipped" and not told:
+        if name not in ("train", "evaluate") and stage.status == "skipped" and not follows:
             undefined.append(f"{name}: {stage.reason or stage.status}")
             continue
         scored = name == "evaluate" and stage.status in ("done", "collapsed")
         absent = scored and stage.reason  # the test set lacks a condition
-        if absent or (stage.status != "done" and not told):
+        if absent or (stage.status != "done" and not follows):
             reasons.append(f"{name}: {stage.reason or stage.status}")
     statuses = {stage.status for stage in attribute.values()}
     attributed = statuses.pop() if len(statuses) == 1 else ("partial" if statuses else "")

@@ -121,7 +121,7 @@ class Tables(NamedTuple):
 def build_tables(
     cells: list[CellResults], with_regret: bool = True, prevalence: float | None = None
 ) -> Tables:
-    """Read the nouns of all cells into tables.
+    """Read the results of all cells into tables.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def build_tables(
     Raises
     ------
     InputError
-        If a finished noun holds a file that cannot be read.
+        If a finished result holds a file that cannot be read.
     """
     scores: list[tuple[Any, ...]] = []
     recovery: list[tuple[Any, ...]] = []

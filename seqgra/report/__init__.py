@@ -79,8 +79,8 @@ def write_report(
     Raises
     ------
     InputError
-        If the cells file or the config cannot be read, a finished noun is damaged, or the folder holds a file
-        of the user's where one of these goes.
+        If the cells file or the config cannot be read, a finished result is damaged, or the folder holds a
+        file of the user's where one of these goes.
     """
     with own_files(folder, "compare", lambda: _is_compared(folder)) as own:
         if isinstance(cells, str):

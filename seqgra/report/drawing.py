@@ -26,7 +26,7 @@ class Drawing(NamedTuple):
     Attributes
     ----------
     cells
-        Those of the grid whose nouns may be read, see `stages.current`.
+        Those of the grid whose results may be read, see `stages.current`.
     tables
         Its tables, with a column label.
     looks

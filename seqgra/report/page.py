@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-#: Grammars from which on what is told of each is folded away, for a page to be read in a minute.
+#: Grammars from which on what the page says of each is folded away, for a page to be read in a minute.
 MANY = 5
 #: Bytes of all embedded figures together, so that the page stays easy to mail.
 _BUDGET = 9_000_000

@@ -1,4 +1,4 @@
-"""The figures to decide by, drawn from the statistics of a comparison and the nouns behind them."""
+"""The figures to decide by, drawn from the statistics of a comparison and the results behind them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the report shows of one grammar: facts and figures, drawn from the nouns of first seeds."""
+"""What the report shows of one grammar: facts and figures, drawn from the results of first seeds."""
 
 from __future__ import annotations
 

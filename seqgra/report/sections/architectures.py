@@ -95,8 +95,8 @@ def _part(content: Content, label: str) -> dict[str, Any]:
 
 def _not_defined(status: pd.DataFrame, label: str) -> list[str]:
     """Return which attribution methods and probes do not exist for an architecture."""
-    told = status.loc[status["label"] == label, "not_defined"]
-    return sorted({words for text in told for words in text.split("; ") if words})
+    reasons = status.loc[status["label"] == label, "not_defined"]
+    return sorted({words for text in reasons for words in text.split("; ") if words})
 
 
 def _cost(runs: pd.DataFrame, known: Statistics) -> dict[str, Any]:
