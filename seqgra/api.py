@@ -567,15 +567,18 @@ def _settings_kept(backend: str) -> Iterator[None]:
     import torch
 
     workspace = os.environ.get("CUBLAS_WORKSPACE_CONFIG")
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    mode = torch.get_deterministic_debug_mode()
+    compiler = "torch._inductor.config"  # imported by networks with `compile` alone
+    compiler_mode = getattr(sys.modules.get(compiler), "deterministic", False)
     threads, benchmark = torch.get_num_threads(), torch.backends.cudnn.benchmark
     rounded = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     try:
         with torch.random.fork_rng():
             yield
     finally:
-        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        if compiler in sys.modules:
+            torch.use_deterministic_algorithms(compiler_mode)
+        torch.set_deterministic_debug_mode(mode)
         torch.set_num_threads(threads)
         torch.backends.cudnn.benchmark = benchmark
         torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = rounded

@@ -1,6 +1,7 @@
 """Imports go one way: nouns <- law <- backends <- verbs <- grid and command line; no cycles."""
 
 import ast
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -124,3 +125,28 @@ def test_the_command_line_starts_without_heavy_libraries():
     code = f"import sys, seqgra.cli; sys.exit(str({HEAVY | {'numpy', 'pydantic'}} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == "set()"
+
+
+#: Runs the stages of a model, and prints what of torch they have loaded.
+STAGES = """
+import json, sys
+from seqgra.cli import main
+assert not any(map(main, json.loads(sys.argv[1])))
+print(*{".".join(name.split(".")[:2]) for name in sys.modules})
+"""
+
+
+def test_stages_of_a_model_do_without_the_compiler_of_torch(tmp_path, tiny_dataset):
+    """It takes as long to import as torch itself, and each job of a grid would pay for it."""
+    relu = "{activation: relu}"
+    network = f"layers: [{{conv: {{filters: 2, width: 3}}}}, {relu}, global-max-pool, {{dense: 4}}, {relu}]\n"
+    (tmp_path / "net.yaml").write_text(network + "training: {epochs: 1}\n")
+    model, scores, maps = (str(tmp_path / name) for name in ("model", "scores", "maps"))
+    commands = [
+        ["train", str(tiny_dataset), str(tmp_path / "net.yaml"), "-o", model, "--size", "1000"],
+        ["evaluate", model, str(tiny_dataset), "-o", scores],
+        ["attribute", model, str(tiny_dataset), "-o", maps, "--examples", "5"],
+    ]
+    run = [sys.executable, "-c", STAGES, json.dumps(commands)]
+    loaded = subprocess.run(run, capture_output=True, text=True, check=True).stdout.split()
+    assert "torch.nn" in loaded and not {"torch._dynamo", "torch._inductor"} & set(loaded)

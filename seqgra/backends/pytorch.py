@@ -259,7 +259,8 @@ def prepare_process(threads: int) -> None:
     """Let the same seed, threads and library versions give the same bits; keep freed memory."""
     _keep_freed_memory()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
+    # Not use_deterministic_algorithms, which imports torch's compiler: as many seconds as torch itself.
+    torch.set_deterministic_debug_mode("error")
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False  # which would round what a GPU multiplies to 10 bits
     torch.backends.cuda.matmul.allow_tf32 = False

@@ -252,6 +252,7 @@ class CompiledTrainee(Trainee):
 
 def _compiled(module: nn.Module, encode: OneHot) -> Callable[[torch.Tensor], torch.Tensor]:
     """Return a module that PyTorch compiles as a function of letter codes."""
+    torch.use_deterministic_algorithms(True)  # the compiler's own setting too
     compiled = torch.compile(module)
     return lambda codes: compiled(encode(codes))
 
