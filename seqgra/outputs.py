@@ -2,7 +2,8 @@
 
 Such a folder is no result (see `fingerprint`): it has no identity, and may hold anything. What the command
 has written stands in a list there, `.<command>.sha256` (as of sha256sum). Only a file of that list is
-replaced; it is removed where it is no longer made and has not been changed since.
+replaced; it is removed where it is no longer made and has not been changed since. What figures were drawn
+from stands in a second list, `.<command>.figures`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,6 +49,9 @@ class OwnFiles:
         self._earlier = not os.path.lexists(self._list) and earlier()
         self._known = self._read()
         self._made: dict[str, None] = {}
+        self._drawn_list = folder / f".{command}.figures"
+        self._drawn = _read_list(self._drawn_list)
+        self._content: dict[str, str] = {}
         self._write(self._known)  # a file of its own, to which lines may be added
 
     def file(self, name: str) -> Path:
@@ -78,11 +82,35 @@ class OwnFiles:
 
     def figure(self, name: str) -> Path:
         """Return where to write a figure, without its suffix; see `file`."""
-        files = [self.file(f"{name}.{kind}") for kind in FIGURE_KINDS]
+        files = [self.file(file) for file in _files_of(name)]
         return files[0].with_suffix("")
 
+    def keeps(self, name: str, content: str) -> bool:
+        """Tell whether a figure lies there as an earlier call drew it from the same content; then it stays.
+
+        Parameters
+        ----------
+        name
+            Of the figure, without its suffix.
+        content
+            A hash of all that it is drawn from. Where the files are others, or have been changed since,
+            draw it and write it to `figure`.
+        """
+        self._content[name] = content
+        files, paths = _files_of(name), []
+        for file in files:
+            *folders, last = file.split("/")
+            path = within(self.folder, *folders) / last
+            if file not in self._known or path.is_symlink() or not path.is_file():
+                return False
+            paths.append(path)
+        if self._drawn.get(name) != _drawn_from(content, list(map(file_sha256, paths))):
+            return False
+        self._made.update(dict.fromkeys(files))
+        return True
+
     def finish(self) -> None:
-        """Remove what an earlier call has made and this one has not; write the list."""
+        """Remove what an earlier call has made and this one has not; write the lists."""
         made = {name: file_sha256(self.folder / name) for name in self._made}
         for name in self._known.keys() - self._made.keys():
             path = within(self.folder, *name.split("/"))
@@ -93,17 +121,41 @@ class OwnFiles:
             else:
                 log.warning("%s: is no longer made, and stays, since it was changed", path)
         self._write(made)
+        drawn = {
+            name: _drawn_from(content, [made[file] for file in _files_of(name)])
+            for name, content in self._content.items()
+        }
+        if drawn or self._drawn:
+            write_atomically(self._drawn_list, _list_text(drawn))
 
     def _read(self) -> dict[str, str]:
-        try:
-            text = self._list.read_text()
-        except (FileNotFoundError, UnicodeDecodeError):
-            return {}
-        found = (_LINE.fullmatch(line) for line in text.splitlines())
-        return {line[2]: line[1] for line in found if line and _NAME.fullmatch(line[2])}
+        return {name: sha for name, sha in _read_list(self._list).items() if _NAME.fullmatch(name)}
 
     def _write(self, files: dict[str, str]) -> None:
-        write_atomically(self._list, "".join(f"{sha}  {name}\n" for name, sha in files.items()))
+        write_atomically(self._list, _list_text(files))
+
+
+def _files_of(figure: str) -> list[str]:
+    return [f"{figure}.{kind}" for kind in FIGURE_KINDS]
+
+
+def _drawn_from(content: str, hashes: Sequence[str]) -> str:
+    """Return a hash of what a figure was drawn from and of its files, so that neither is believed alone."""
+    return hashlib.sha256(" ".join([content, *hashes]).encode()).hexdigest()
+
+
+def _read_list(path: Path) -> dict[str, str]:
+    """Return name -> hash; nothing where there is no list."""
+    try:
+        text = path.read_text()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return {}
+    found = (_LINE.fullmatch(line) for line in text.splitlines())
+    return {line[2]: line[1] for line in found if line}
+
+
+def _list_text(hashes: Mapping[str, str]) -> str:
+    return "".join(f"{sha}  {name}\n" for name, sha in hashes.items())
 
 
 @contextmanager

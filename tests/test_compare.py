@@ -23,6 +23,7 @@ from seqgra.evaluate.curves import score
 from seqgra.fingerprint import Identity, claim, file_sha256, read_run, seal
 from seqgra.grammar.load import load_grammar
 from seqgra.outputs import own_files
+from seqgra.plot.saving import draw_and_save
 from seqgra.recovery import recover
 from seqgra.report import write_report
 from seqgra.report.answers import answers
@@ -500,6 +501,35 @@ def test_the_same_bytes_twice_and_from_two_processes_beside_a_users_files(grid, 
         assert path.name in may_differ or again[path] == content, f"{path} differs"
     listed = {line[66:] for line in (out / ".compare.sha256").read_text().splitlines()}
     assert listed == set(map(str, built))
+
+
+def test_only_figures_that_changed_are_drawn_again(grid, built, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    shutil.copytree(grid.with_name("out"), out)
+    drawn = []
+
+    def noted(stem, draw):
+        drawn.append(stem.name)
+        draw_and_save(stem, draw)
+
+    monkeypatch.setattr("seqgra.plot.saving.draw_and_save", noted)
+    (out / "figures" / "runs.pdf").write_text("edited by hand")
+    (out / "figures" / "pareto.png").unlink()
+    (out / "figures" / "answer.svg").rename(out / "elsewhere.svg")
+    (out / "figures" / "answer.svg").symlink_to(out / "elsewhere.svg")
+    again = run(grid, out)
+    assert sorted(drawn) == ["answer", "pareto", "runs"]
+    assert not (out / "figures" / "answer.svg").is_symlink()
+    pictures = {path: content for path, content in built.items() if path.parts[0] == "figures"}
+    assert pictures.items() <= again.items(), "the same bytes"
+    drawn.clear()
+    cells = grid.read_text().splitlines()
+    grid.with_name("fewer.csv").write_text("\n".join(cells[:-1]))  # its last cell has no model
+    run(grid.with_name("fewer.csv"), out)
+    assert not drawn
+    grid.with_name("fewer.csv").write_text("\n".join(cells[:1] + cells[2:]))
+    run(grid.with_name("fewer.csv"), out)
+    assert {"pr-auc", "runs", "architecture-pool"} <= set(drawn) and "examples-mc2" not in drawn
 
 
 def test_every_file_is_there(built):

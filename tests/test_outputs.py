@@ -80,6 +80,32 @@ def test_a_list_of_a_stranger_removes_nothing_outside(tmp_path):
     assert victim.read_text() == "mine" and (tmp_path / "list").read_text() == before
 
 
+def draw(folder, content, files="drawn", whole=True):
+    """Draw a figure unless it is there; return whether it was drawn."""
+    with own_files(folder, "compare") as own:
+        if own.keeps("figures/a", content):
+            return False
+        stem = own.figure("figures/a")
+        for kind in ("svg", "pdf", "png"):
+            write_atomically(stem.with_suffix(f".{kind}"), files)
+        if not whole:
+            raise KeyboardInterrupt
+    return True
+
+
+def test_a_figure_stays_only_where_content_and_files_are_the_same(tmp_path):
+    assert draw(tmp_path, "one") and not draw(tmp_path, "one")
+    with pytest.raises(KeyboardInterrupt):
+        draw(tmp_path, "two", "other", whole=False)
+    assert draw(tmp_path, "one"), "files are those of a killed call"
+    assert not draw(tmp_path, "one") and draw(tmp_path, "two", "other")
+    (tmp_path / ".compare.figures").unlink()
+    assert draw(tmp_path, "two") and not draw(tmp_path, "two")
+    write(tmp_path, "report.html")
+    assert not list((tmp_path / "figures").iterdir()), "no longer made"
+    assert draw(tmp_path, "two")
+
+
 def test_a_killed_call_does_not_lock_the_next_one_out(tmp_path):
     with pytest.raises(KeyboardInterrupt), own_files(tmp_path, "compare") as own:
         write_atomically(own.file("report.html"), "half of the files")

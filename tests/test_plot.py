@@ -1,6 +1,11 @@
 """Figures: known colours, stable looks, and the same bytes for the same figure."""
 
+import os
+import subprocess
+import sys
+from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -31,10 +36,11 @@ from seqgra.plot.attribution import (
     method_matrix,
     stretch,
 )
+from seqgra.plot.calibration import reliabilities
 from seqgra.plot.fonts import families
 from seqgra.plot.motifs import Logo, logo_grid
 from seqgra.plot.roc import Curves, mean_curves, roc_pr
-from seqgra.plot.saving import saver
+from seqgra.plot.saving import figure_digest, saver
 from seqgra.plot.sizes import Knowledge, Measure, against_size
 from seqgra.plot.style import looks, new_figure, save, spaced, styled
 from seqgra.report.page import Picture, fill_macro
@@ -156,7 +162,7 @@ def test_spaced_places_keep_their_order_their_mean_and_their_distance(places, le
     assert all(b - a >= least - 1e-6 for a, b in pairwise(found))
     assert np.sum(found) == pytest.approx(np.sum(places), abs=1e-6)
     if all(b - a >= least for a, b in pairwise(places)):
-        assert found == pytest.approx(places)
+        assert found == pytest.approx(places, abs=1e-8)
 
 
 def test_positions_count_from_one():
@@ -359,11 +365,63 @@ def test_a_dollar_in_a_name_is_a_dollar(tmp_path):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_figure_that_cannot_be_saved_is_an_error_in_any_process(tmp_path, workers):
     (tmp_path / "file").write_text("no folder")
-    drawn = new_figure(2, 2)
+    drawn = partial(new_figure, 2, 2)
     with pytest.raises(OSError, match="file"), saver(workers) as write:
-        write(drawn, tmp_path / "whole")
-        write(drawn, tmp_path / "file" / "figure")
+        write(tmp_path / "whole", drawn)
+        write(tmp_path / "file" / "figure", drawn)
     assert sorted(path.suffix for path in tmp_path.glob("whole.*")) == [".pdf", ".png", ".svg"]
+
+
+def arguments():
+    table = runs(2, 2).assign(
+        name=pd.Series(["a", None], dtype="str"), many=pd.Series([1], dtype="Int64")
+    )
+    return partial(against_size, table, looks_of(table), measure=MEASURE)
+
+
+def test_equal_arguments_have_one_digest_in_any_process():
+    code = "from test_plot import arguments, figure_digest; print(figure_digest(arguments()))"
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=Path(__file__).parent,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+        for seed in ("1", "2")
+    }
+    assert found == {figure_digest(arguments())}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda table, looks: (table.assign(value=table["value"] + 1e-15), looks),
+        lambda table, looks: (table.rename(columns={"name": "names"}), looks),
+        lambda table, looks: (table.astype({"size": "float64"}), looks),
+        lambda table, looks: (table.set_index(table.index + 1), looks),
+        lambda table, looks: (table.iloc[::-1], looks),
+        lambda table, looks: (table, dict(reversed(looks.items()))),
+        lambda table, looks: (table, {**looks, "architecture-0": looks["architecture-1"]}),
+        lambda table, looks: (table.assign(name=None), looks),
+    ],
+)
+def test_other_arguments_have_another_digest(change):
+    whole = arguments()
+    changed = partial(whole.func, *change(*whole.args), **whole.keywords)
+    assert figure_digest(changed) != figure_digest(whole)
+
+
+def test_another_function_or_setting_has_another_digest():
+    whole = arguments()
+    others = [
+        partial(reliabilities, *whole.args, **whole.keywords),
+        partial(whole.func, *whole.args, measure=MEASURE._replace(line=0.9)),
+        partial(whole.func, *whole.args, MEASURE),
+    ]
+    assert len({figure_digest(each) for each in [whole, *others]}) == 4
 
 
 def test_save_writes_the_same_bytes_whatever_the_users_settings(tmp_path):

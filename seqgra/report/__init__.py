@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from seqgra.errors import bad_input
 from seqgra.fingerprint import write_atomically
 from seqgra.grammar.schema import Grammar
 from seqgra.outputs import OwnFiles, own_files
-from seqgra.plot.saving import saver
+from seqgra.plot.saving import figure_digest, saver
 from seqgra.report.answers import answers
 from seqgra.report.content import Content, Section
 from seqgra.report.drawing import Drawing, drawing_of
@@ -136,9 +137,11 @@ def _write(
     with saver(workers) as save:
         saved: list[str] = []
 
-        def save_own(figure: Figure, stem: Path) -> None:
-            saved.append(stem.name)
-            save(figure, own.figure(f"figures/{stem.name}"))
+        def save_own(stem: Path, drawn: partial[Figure]) -> None:
+            name = f"figures/{stem.name}"
+            saved.append(name)
+            if not own.keeps(name, figure_digest(drawn)):
+                save(own.figure(name), drawn)
 
         drawing = drawing_of(compared, folder / "figures", save_own)
         drawing = drawing._replace(annotations=real_annotations(compared.cells))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, ParamSpec
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,8 +17,10 @@ from seqgra.compare.cells import CellResults
 from seqgra.compare.comparison import Comparison, by_cell
 from seqgra.compare.tables import Tables
 from seqgra.fingerprint import read_run, verify_file
-from seqgra.plot.saving import Save
-from seqgra.plot.style import Look, looks, save
+from seqgra.plot.saving import Save, draw_and_save
+from seqgra.plot.style import Look, looks
+
+P = ParamSpec("P")
 
 
 class Drawing(NamedTuple):
@@ -58,7 +61,7 @@ class Drawing(NamedTuple):
     less: pd.DataFrame
     labels: Mapping[tuple[str | int, ...], str]
     outcomes: Mapping[tuple[str | int, ...], str]
-    save: Save = save
+    save: Save = draw_and_save
     annotations: Mapping[str, str] = MappingProxyType({})
 
 
@@ -108,10 +111,27 @@ def read_history(model: Path) -> pd.DataFrame:
     return history if by_epoch else pd.DataFrame()
 
 
-def save_figure(drawing: Drawing, name: str, figure: Figure) -> Path:
-    """Save a figure into the folder of figures, now or soon; return its path without a suffix."""
+def save_figure(
+    drawing: Drawing, name: str, draw: Callable[P, Figure], /, *values: P.args, **settings: P.kwargs
+) -> Path:
+    """Draw a figure into the folder of figures, now or soon, unless it is there as it would be drawn.
+
+    Parameters
+    ----------
+    drawing, name
+        What figures share; the figure's file, without a suffix.
+    draw
+        A function of `seqgra.plot`.
+    values, settings
+        Its arguments: all that the figure shows.
+
+    Returns
+    -------
+    Path
+        Of its files, without a suffix.
+    """
     stem = drawing.folder / name
-    drawing.save(figure, stem)
+    drawing.save(stem, partial(draw, *values, **settings))
     return stem
 
 

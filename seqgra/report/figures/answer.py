@@ -58,8 +58,9 @@ def _draw(drawing: Drawing, name: str, rows: pd.DataFrame, title: str, *, own_na
     texts = with_texts(rows[rows["grammar"].isin(kept)])
     share = rows["prevalence"].dropna()
     rare = percent_words(float(share.iloc[0])) if len(share) else ""
-    figure = answer_panels(texts, drawing.looks, title, own_names=own_names, rare=rare)
-    return save_figure(drawing, name, figure)
+    return save_figure(
+        drawing, name, answer_panels, texts, drawing.looks, title, own_names=own_names, rare=rare
+    )
 
 
 def with_texts(rows: pd.DataFrame) -> pd.DataFrame:
@@ -155,7 +156,7 @@ def draw_calibration(drawing: Drawing, table: pd.DataFrame) -> list[Picture]:
     means = brier.groupby(keys[:3])["brier"].mean().reset_index()
     bins = bins.merge(means, on=keys[:3]).sort_values(["grammar", "ceiling", "scaled", "low"])
     title = "Are its probabilities what they say? Reliability of the architectures named"
-    stem = save_figure(drawing, "calibration", reliabilities(bins, drawing.looks, title))
+    stem = save_figure(drawing, "calibration", reliabilities, bins, drawing.looks, title)
     sizes = shown.loc[~exact, "size"]
     caption = (
         "How often a condition is there, against the probability that the model gives it, in ten bins, over "

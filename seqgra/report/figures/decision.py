@@ -48,7 +48,7 @@ def draw_runs(drawing: Drawing, known: Statistics) -> list[Picture]:
         return []
     shown = filled(shown)
     title = "Single runs at the largest size"
-    stem = save_figure(drawing, "runs", strip(shown, drawing.looks, title, "PR AUC"))
+    stem = save_figure(drawing, "runs", strip, shown, drawing.looks, title, "PR AUC")
     caption = (
         "PR AUC of every single run at each grammar's largest size, the architecture with the highest "
         "mean on top. A mean hides runs that never learnt: open symbols collapsed (they predict no better "
@@ -62,8 +62,9 @@ def draw_fits(drawing: Drawing, known: Statistics) -> list[Picture]:
     if not known.fits:
         return []
     title = "Learning curves, fitted and carried on to twice the largest size"
-    figure = fitted(known.runs, known.fits, drawing.looks, title, "PR AUC")
-    stem = save_figure(drawing, "fits", figure)
+    stem = save_figure(
+        drawing, "fits", fitted, known.runs, known.fits, drawing.looks, title, "PR AUC"
+    )
     worst = max(fit.error for fit in known.fits.values())
     caption = (
         "Means over runs (symbols) and a curve through them: a logistic in log size or a power law, "
@@ -82,7 +83,7 @@ def draw_pareto(drawing: Drawing, known: Statistics) -> list[Picture]:
         return []
     title = "What an architecture costs and gives: examples, recovery, training time"
     measure = f"recovery ({metric_words(drawing.metric)})"
-    stem = save_figure(drawing, "pareto", pareto(points, drawing.looks, title, measure))
+    stem = save_figure(drawing, "pareto", pareto, points, drawing.looks, title, measure)
     caption = (
         f"Examples needed by the typical run for {percent(TAU)} of the way from chance to the ceiling (to 1 "
         "where no ceiling is known) against grammar recovery at the largest size; better is up and left. "
@@ -123,8 +124,9 @@ def draw_ranking(drawing: Drawing, known: Statistics) -> list[Picture]:
     pictures = []
     for number, (name, found) in enumerate(known.across.items()):
         title = f"Mean ranks over {len(found.grammars)} grammars ({name})"
-        figure = ranking(found.ranks, found.cliques, drawing.looks, title)
-        stem = save_figure(drawing, f"ranking-{number}", figure)
+        stem = save_figure(
+            drawing, f"ranking-{number}", ranking, found.ranks, found.cliques, drawing.looks, title
+        )
         caption = (
             f"Mean rank of each architecture by mean PR AUC over {len(found.grammars)} grammars, one "
             "block a grammar. Bars join architectures that no pair of which is told apart (Wilcoxon "
@@ -149,7 +151,7 @@ def draw_noise(drawing: Drawing, known: Statistics) -> list[Picture]:
             measures.append(NoiseMeasure(f"recovery ({metric_words(drawing.metric)})", found))
         title = "Wrong labels: what they cost in prediction and in recovery"
         stem = save_figure(
-            drawing, f"noise-{number}", against_noise(measures, drawing.looks, title)
+            drawing, f"noise-{number}", against_noise, measures, drawing.looks, title
         )
         caption = (
             f"{', '.join(rates)}: grammars that differ in the rate of wrong training labels only; test "
@@ -174,7 +176,7 @@ def draw_concordance(drawing: Drawing, known: Statistics) -> list[Picture]:
     values = pd.concat([at_size(known.runs, int(size)) for size in sorted(set(pairs["size"]))])
     title = "Simulated and real: PR AUC of every architecture"
     stem = save_figure(
-        drawing, "concordance", concordances(pairs, values, drawing.looks, title, "PR AUC")
+        drawing, "concordance", concordances, pairs, values, drawing.looks, title, "PR AUC"
     )
     caption = (
         "Mean PR AUC of each architecture on simulated and on real examples, at the same dataset size; lines "
@@ -191,7 +193,7 @@ def draw_at(drawing: Drawing, known: Statistics) -> list[Picture]:
     shown = at_size(known.runs, known.at)
     title = f"PR AUC at {known.at:,} examples"
     shown = shown.merge(mean_interval(shown), on=["grammar", "label"], how="left")
-    stem = save_figure(drawing, "at", bars(shown, drawing.looks, title, "PR AUC"))
+    stem = save_figure(drawing, "at", bars, shown, drawing.looks, title, "PR AUC")
     between = "" if known.at in set(known.runs["size"]) else ", read between the sizes of the grid"
     caption = (
         f"PR AUC of each architecture at {known.at:,} examples{between} (linear in log size, curve by "
@@ -217,8 +219,9 @@ def draw_histories(drawing: Drawing, decision: Decision) -> list[Picture]:
     if not order:
         return []
     title = f"{decision.grammar}: training and validation loss at {compact(decision.size)} examples"
-    figure = histories({label: runs[label] for label in order}, drawing.looks, title)
-    stem = save_figure(drawing, f"losses-{file_name(decision.grammar)}", figure)
+    shown = {label: runs[label] for label in order}
+    name = f"losses-{file_name(decision.grammar)}"
+    stem = save_figure(drawing, name, histories, shown, drawing.looks, title)
     caption = (
         f"Loss by epoch of single runs on {decision.grammar} at dataset size {decision.size:,} (at most "
         f"{_MOST_HISTORIES} of each architecture, the {len(order)} with the highest means). A widening gap "
@@ -246,7 +249,7 @@ def draw_confusion(drawing: Drawing, decision: Decision, grammar: Grammar | None
     names = [dataset.conditions[number] for number in order]
     title = f"{decision.grammar}: who is taken for whom at {compact(decision.size)} examples"
     stem = save_figure(
-        drawing, f"confusion-{file_name(decision.grammar)}", confusions(panels, names, title)
+        drawing, f"confusion-{file_name(decision.grammar)}", confusions, panels, names, title
     )
     caption = (
         f"Of the test examples of each condition (row), the share predicted as each (column); the first "

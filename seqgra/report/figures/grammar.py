@@ -78,8 +78,8 @@ def _draw_roc_pr(drawing: Drawing, grammar: str) -> Picture | None:
         table = mean_curves(table) if scope == MACRO else table
         curves[label] = Curves(table, float(area["roc_auc"]), float(area["pr_auc"]))
     title = f"{grammar}: ROC and precision-recall curves ({scope}) at {compact(size)} examples"
-    drawn = roc_pr(curves, drawing.looks, title, chance)
-    stem = save_figure(drawing, f"roc-pr-{file_name(grammar)}", drawn)
+    name = f"roc-pr-{file_name(grammar)}"
+    stem = save_figure(drawing, name, roc_pr, curves, drawing.looks, title, chance)
     averaged = (
         "all conditions pooled (micro)"
         if scope == MICRO

@@ -31,7 +31,7 @@ def draw_overview(drawing: Drawing) -> list[Picture]:
         ceilings = _ceilings(named(_with_kind(drawing, ceilings_only(areas))))
         less = _less_knowledge(named(_known_less(drawing, shown)))
         measure = Measure(label, title, None, drawing.target, line, ceilings, less)
-        stem = save_figure(drawing, "pr-auc", against_size(named(shown), drawing.looks, measure))
+        stem = save_figure(drawing, "pr-auc", against_size, named(shown), drawing.looks, measure)
         pictures.append(Picture(stem, title, _score_caption(shown, drawing.target)))
     pictures += _draw_recovery(drawing, "recovery")
     for method in _methods(drawing):
@@ -59,7 +59,7 @@ def _draw_recovery(drawing: Drawing, name: str) -> list[Picture]:
         measure = measure._replace(line=None)
     status = drawing.tables.status[[*KEYS, "status"]]
     merged = shown.merge(status, on=list(KEYS), how="left")
-    stem = save_figure(drawing, name, against_size(merged, drawing.looks, measure))
+    stem = save_figure(drawing, name, against_size, merged, drawing.looks, measure)
     return [Picture(stem, title, _recovery_caption(drawing, shown))]
 
 
@@ -78,7 +78,7 @@ def _draw_methods(drawing: Drawing) -> list[Picture]:
     notes = pd.DataFrame("none", index=values.index, columns=values.columns)
     title = "Grammar recovery by attribution method and architecture"
     words = metric_words(drawing.metric)
-    stem = save_figure(drawing, "methods", method_matrix(values, notes, words, title))
+    stem = save_figure(drawing, "methods", method_matrix, values, notes, words, title)
     caption = (
         f"{words}, mean over conditions, runs and grammars at the largest size of each. 1: every "
         "grammar position above every other; 0: chance. Methods without a number are not defined for "

@@ -68,8 +68,8 @@ def _draw_agreement(drawing: Drawing, shown: _Shown, panels: list[Panel]) -> Pic
     grammar, dataset = shown.grammar, shown.dataset
     title = f"{grammar}: grammar agreement ({drawing.method}) at {compact(shown.size)} examples"
     names = _role_names(dataset)
-    figure = agreement_grid(panels, title, names=names)
-    stem = save_figure(drawing, f"agreement-{file_name(grammar)}", figure)
+    name = f"agreement-{file_name(grammar)}"
+    stem = save_figure(drawing, name, agreement_grid, panels, title, names=names)
     part = names.get(GRAMMAR_ROLE, "part of the grammar")
     rest = names.get(BACKGROUND_ROLE, "background")
     row = "a label of a test example" if dataset.task == "multi-label" else "a test example"
@@ -115,7 +115,7 @@ def _draw_thresholded(drawing: Drawing, shown: _Shown, panels: list[Panel]) -> P
     words = f"{shown.grammar}: grammar agreement at a threshold ({drawing.method}"
     title = f"{words}, {compact(shown.size)} examples)"
     name = f"agreement-thresholded-{file_name(shown.grammar)}"
-    stem = save_figure(drawing, name, agreement_grid(panels, title, thresholded=True))
+    stem = save_figure(drawing, name, agreement_grid, panels, title, thresholded=True)
     names = _role_names(shown.dataset)
     part = names.get(GRAMMAR_ROLE, "part of the grammar")
     rest = names.get(BACKGROUND_ROLE, "background")
@@ -143,8 +143,8 @@ def _draw_examples(drawing: Drawing, shown: _Shown) -> Picture:
     ]
     told = f"({drawing.method}, {compact(shown.size)} examples)"
     title = f"{shown.grammar}: examples as {label} sees them {told}"
-    drawn = example_logos(examples, len(dataset.alphabet.letters), title)
-    stem = save_figure(drawing, f"examples-{file_name(shown.grammar)}", drawn)
+    name, letters = f"examples-{file_name(shown.grammar)}", len(dataset.alphabet.letters)
+    stem = save_figure(drawing, name, example_logos, examples, letters, title)
     caption = (
         f"The first explained test example of each condition of {shown.grammar}, at most four: letters as "
         f"high as what {drawing.method} gives their position (summed over letters), its elements above. "
@@ -182,8 +182,8 @@ def _draw_motifs(drawing: Drawing, shown: _Shown) -> list[Picture]:
     where = "true elements" if dataset.simulated else "motif hits"
     title = f"{shown.grammar}: average {drawing.method} at the {where}"
     rows = ["element", *(label for _, label in models)]
-    drawn = logo_grid(rows, columns, "".join(dataset.alphabet.letters), title)
-    stem = save_figure(drawing, f"motifs-{file_name(shown.grammar)}", drawn)
+    name, letters = f"motifs-{file_name(shown.grammar)}", "".join(dataset.alphabet.letters)
+    stem = save_figure(drawing, name, logo_grid, rows, columns, letters, title)
     more = (
         f" The first {_MOST_ELEMENTS} of {len(names)} elements." if names[_MOST_ELEMENTS:] else ""
     )

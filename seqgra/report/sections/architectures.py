@@ -143,7 +143,7 @@ def _draw(drawing: Drawing, known: Statistics, label: str) -> list[Picture]:
             losses[cell.grammar] = history
     title = f"{label}: learning curves, and one training on each grammar"
     stem = save_figure(
-        drawing, f"architecture-{file_name(label)}", one_architecture(runs, losses, title)
+        drawing, f"architecture-{file_name(label)}", one_architecture, runs, losses, title
     )
     caption = (
         f"Left: mean PR AUC of {label} against dataset size, one line a grammar; bars from the smallest to "

@@ -92,7 +92,7 @@ def _card(drawing: Drawing, scores: pd.DataFrame, grammar: str) -> list[Picture]
     )
     size = scores.loc[scores["grammar"] == grammar, "size"].max()
     title = f"{grammar}: rule report card at {size:,} examples"
-    stem = save_figure(drawing, f"rules-{file_name(grammar)}", report_card(values, asked, title))
+    stem = save_figure(drawing, f"rules-{file_name(grammar)}", report_card, values, asked, title)
     reasons = sorted(
         {own.reason for of_label in found.values() for own in of_label.values() if own.reason}
     )
@@ -130,8 +130,9 @@ def _by_gap(drawing: Drawing, rules: pd.DataFrame, grammar: str) -> list[Picture
         panels.append(Panel(f"{place} third", lines, best, places, names))
     title = f"{grammar}: both orders of a pair called right, by gap and place"
     words = ("gap, letters", "share of pairs (Flip)")
-    figure = panels_figure(panels, drawing.looks, title, words, (0.25, "a coin for each order"))
-    stem = save_figure(drawing, f"order-{file_name(grammar)}", figure)
+    coin = (0.25, "a coin for each order")
+    name = f"order-{file_name(grammar)}"
+    stem = save_figure(drawing, name, panels_figure, panels, drawing.looks, title, words, coin)
     caption = (
         "Pairs of motifs, and the same pairs swapped within their span on the same background: how often a "
         "model calls both right. A model that does not see order calls one of the two wrong and is at 0; "
@@ -162,8 +163,16 @@ def _curves(drawing: Drawing, probes: pd.DataFrame, grammar: str) -> list[Pictur
         ]
         title = f"{grammar}: evidence by {what}"
         words = (x, "evidence (logits)")
-        figure = panels_figure(panels[:_MOST_PANELS], drawing.looks, title, words, (0.0, "neither"))
-        stem = save_figure(drawing, f"{name.replace(' ', '-')}-{file_name(grammar)}", figure)
+        stem = save_figure(
+            drawing,
+            f"{name.replace(' ', '-')}-{file_name(grammar)}",
+            panels_figure,
+            panels[:_MOST_PANELS],
+            drawing.looks,
+            title,
+            words,
+            (0.0, "neither"),
+        )
         caption = (
             f"Mean logit of a condition, less that of the other (or the mean of all), against the {what}, "
             "all else alike. Shaded: what each condition makes; elsewhere no example teaches anything, and "
@@ -208,13 +217,21 @@ def _scatter(drawing: Drawing, scores: pd.DataFrame) -> list[Picture]:
     if points.empty:
         return []
     title = "Finding the motifs is not knowing the rule"
-    figure = recovery_scatter(points, drawing.looks, title, f"recovery ({drawing.method})")
+    stem = save_figure(
+        drawing,
+        "rules-recovery",
+        recovery_scatter,
+        points,
+        drawing.looks,
+        title,
+        f"recovery ({drawing.method})",
+    )
     caption = (
         f"A point a model: {metric_words(drawing.metric)} against the least score among "
         "the properties of placement that the grammar asks for. Bottom right: attributions point at the "
         "motifs, and the model still does not know the rule."
     )
-    return [Picture(save_figure(drawing, "rules-recovery", figure), title, caption)]
+    return [Picture(stem, title, caption)]
 
 
 def _against_size(drawing: Drawing, scores: pd.DataFrame) -> list[Picture]:
@@ -224,8 +241,8 @@ def _against_size(drawing: Drawing, scores: pd.DataFrame) -> list[Picture]:
             continue
         title = f"Rule score of {name} against dataset size"
         measure = Measure("score", title, 0.0, 1.0, "exact posterior")
-        figure = against_size(runs.dropna(subset=["value"]), drawing.looks, measure)
-        stem = save_figure(drawing, f"rules-{name}", figure)
+        scored = runs.dropna(subset=["value"])
+        stem = save_figure(drawing, f"rules-{name}", against_size, scored, drawing.looks, measure)
         caption = (
             f"How well models know {WORDS[name]}, the rule that is known least: 1 as the exact posterior, 0 "
             "not at all. Lines, whiskers and dots as for PR AUC."
