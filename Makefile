@@ -45,9 +45,9 @@ lint: $(SETUP)
 	snakemake --lint --quiet
 
 smoke: $(SETUP)
-	rm -rf tests/smoke/results tests/smoke/.snakemake
-	snakemake --cores $(CORES) --directory tests/smoke
-	test -s tests/smoke/results/smoke/report.html
+	rm -rf .test/results .test/.snakemake
+	snakemake --cores $(CORES) --directory .test
+	test -s .test/results/smoke/report.html
 
 ifdef FIGURE
 GRID := $(wildcard config/paper/figure-$(FIGURE)-$(SCALE).yaml config/paper/$(FIGURE)-$(SCALE).yaml)

@@ -43,6 +43,25 @@ def find_named(name: str | Path, kind: str, folders: Sequence[Path]) -> Path | N
     return next((file for file in files if file.is_file()), None)
 
 
+def pip_requirement() -> str | None:
+    """Return what pip installs this same seqgra from: a folder, a repository and its commit, or a file.
+
+    It stands in `direct_url.json` (PEP 610). None where it came from an index: the public one has another
+    project of this name.
+    """
+    import json
+    from importlib import metadata
+    from urllib.parse import urlparse
+    from urllib.request import url2pathname
+
+    noted = json.loads(metadata.distribution("seqgra").read_text("direct_url.json") or "{}")
+    if vcs := noted.get("vcs_info"):
+        return f"{vcs['vcs']}+{noted['url']}@{vcs['commit_id']}"
+    if "dir_info" in noted:
+        return url2pathname(urlparse(noted["url"]).path)
+    return noted.get("url")
+
+
 def named_files(kind: str, folders: Sequence[Path]) -> dict[str, Path]:
     """Return the files of a kind by name, ascending; of those with the same name the first."""
     found: dict[str, Path] = {}

@@ -308,7 +308,7 @@ class Reference:
 
     def snakemake_grids(self) -> None:
         """Grids through Snakemake, and their reports: smoke, an adaptive one, one with real data."""
-        smoke = (self.repository / "tests" / "smoke" / "config" / "config.yaml").read_text()
+        smoke = (self.repository / ".test" / "config" / "config.yaml").read_text()
         real = {**BASELINE_GRID, "name": "real", "datasets": {"mine": {"folder": "../ingest"}}}
         real |= {"sizes": [60, 100], "architectures": ["kmer-logistic-regression", "fc5"]}
         del real["grammars"], real["test"]
@@ -376,7 +376,7 @@ def without_seconds(file: Path) -> str:
 def make_inside(repository: Path, target: Path, quick: bool) -> None:
     """Make the references in the working folder with the seqgra that is imported."""
     reference = Reference(repository, target)
-    configs = [repository / "tests" / "smoke" / "config" / "config.yaml"]
+    configs = [repository / ".test" / "config" / "config.yaml"]
     configs += sorted((repository / "config").rglob("*.yaml"))
     few = [file for file in configs if file.stem in ("config", "figure-2-tiny", "noise-small")]
     steps = [

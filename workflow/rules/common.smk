@@ -1,5 +1,6 @@
 # What all rules share: the checked grid, its jobs, and which of them have to run.
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from seqgra.errors import InputError
 from seqgra.grid import Grid, jobs
 from seqgra.grid.batches import Batches, Job
 from seqgra.grid.stages import EXAMPLES, GRID_STAGES, PACK_STAGES, SOURCE_STAGES
-from seqgra.library import SHIPPED, library_folders
+from seqgra.library import SHIPPED, library_folders, pip_requirement
 from seqgra.yamlfile import read_yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.sourcecache import LocalSourceFile
@@ -22,12 +23,17 @@ REPOSITORY = (
     Path(str(HERE)).parents[1] if isinstance(HERE, LocalSourceFile) else SHIPPED
 )
 
+# Grid checks the config, against the model that schemas/config.schema.yaml is made from.
 try:
     for file in workflow.configfiles:
         read_yaml(Path(file))  # refuses what Snakemake would take for another number
     GRID = Grid(dict(config), "config", roots=library_folders(REPOSITORY))
 except InputError as error:
     raise WorkflowError(str(error))
+
+# For `--sdm conda`: pip reads it in envs/seqgra.yaml, also where this is a module, whose post-deploy script would not run.
+if source := pip_requirement():
+    os.environ.setdefault("SEQGRA", source)
 
 # Of a module, Snakemake runs neither onstart nor onerror.
 IN_MODULE = not workflow.modifier.is_main_snakefile()
