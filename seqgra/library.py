@@ -59,7 +59,8 @@ def pip_requirement() -> str | None:
         return f"{vcs['vcs']}+{noted['url']}@{vcs['commit_id']}"
     if "dir_info" in noted:
         return url2pathname(urlparse(noted["url"]).path)
-    return noted.get("url")
+    url: str | None = noted.get("url")
+    return url
 
 
 def named_files(kind: str, folders: Sequence[Path]) -> dict[str, Path]:
