@@ -1,6 +1,8 @@
 """Figures: known colours, stable looks, and the same bytes for the same figure."""
 
+import io
 import os
+import re
 import subprocess
 import sys
 from functools import partial
@@ -13,9 +15,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import rgb_to_hsv
 from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Circle
 from matplotlib.textpath import TextPath
+from PIL import Image
 from sklearn import metrics
 
 from seqgra.plot.agreement import (
@@ -39,10 +44,11 @@ from seqgra.plot.attribution import (
 from seqgra.plot.calibration import reliabilities
 from seqgra.plot.fonts import families
 from seqgra.plot.motifs import Logo, logo_grid
+from seqgra.plot.recording import Recording
 from seqgra.plot.roc import Curves, mean_curves, roc_pr
 from seqgra.plot.saving import figure_digest, saver
 from seqgra.plot.sizes import Knowledge, Measure, against_size
-from seqgra.plot.style import looks, new_figure, save, spaced, styled
+from seqgra.plot.style import _NO_DATES, looks, new_figure, save, spaced, styled
 from seqgra.report.page import Picture, fill_macro
 
 MEASURE = Measure("PR AUC", "PR AUC against dataset size", None, 0.95, "0.95")
@@ -436,6 +442,76 @@ def test_save_writes_the_same_bytes_whatever_the_users_settings(tmp_path):
     assert first == second
     assert b"<dc:date>" not in first[0]
     assert b"<text" not in first[0], "text is paths, the same with any fonts"
+
+
+def everything():
+    """A figure of every kind of artist: images both ways up, meshes, markers, clips, turned text."""
+    rng = np.random.default_rng(0)
+    with styled():
+        figure = new_figure(5, 4)
+        axes = figure.subplots(2, 2).ravel()
+        picture = rng.uniform(size=(3, 5, 3))
+        axes[0].imshow(picture, interpolation="none", extent=(0, 5, 3, 0), aspect="auto")
+        axes[1].imshow(picture[..., 0], interpolation="none", origin="lower", aspect="auto")
+        axes[1].text(2, 1, "turned", rotation=30, va="center")
+        axes[2].pcolormesh(picture[..., 1])
+        circle = axes[2].imshow(picture[..., 2], extent=(1, 4, 0, 3), aspect="auto")
+        circle.set_clip_path(Circle((2.5, 1.5), 1.2, transform=axes[2].transData))
+        axes[3].plot(rng.uniform(size=9), "o--", label="a line")
+        axes[3].scatter(range(9), rng.uniform(size=9), s=range(9), c=range(9))
+        axes[3].vlines(range(9), 0.2, 0.4)
+        axes[3].fill_between(range(9), 0.8, rng.uniform(0.8, 1, 9), alpha=0.5)
+        figure.legend(loc="outside lower center")
+    return figure
+
+
+def panels_of_one():
+    return agreement_grid([panel("a"), panel("b")], "title")
+
+
+def lines():
+    table = runs(2, 3)
+    return against_size(table, looks_of(table), MEASURE)
+
+
+def uncompressed(figure, kind):
+    stream = io.BytesIO()
+    with styled(), mpl.rc_context({"pdf.compression": 0}):
+        figure.savefig(stream, format=kind, dpi=200, metadata=_NO_DATES[kind])
+    return stream.getvalue()
+
+
+def tokens(pdf):
+    """Return operators and numbers of the pages of a PDF, without its embedded files."""
+    streams = re.findall(rb"stream\n(.*?)\nendstream", pdf, re.DOTALL)
+    words = b" ".join(part for part in streams if b" Tf" in part).split()
+    numbers = [bool(re.fullmatch(rb"-?[0-9.]+", word)) for word in words]
+    operators = [word for word, is_number in zip(words, numbers, strict=True) if not is_number]
+    return operators, [float(w) for w, is_number in zip(words, numbers, strict=True) if is_number]
+
+
+@pytest.mark.parametrize("make", [everything, panels_of_one, lines])
+def test_formats_drawn_once_are_what_matplotlib_draws_of_each(make):
+    figure = make()
+    with styled():
+        FigureCanvasAgg(figure)
+        figure.get_layout_engine().execute(figure)
+        figure.set_layout_engine(None)
+        recorded = Recording(figure, 200)
+    assert uncompressed(recorded, "svg") == uncompressed(figure, "svg")
+    (operators, numbers), (own, found) = (
+        tokens(uncompressed(each, "pdf")) for each in (figure, recorded)
+    )
+    assert len(operators) > 100 and own == operators
+    np.testing.assert_allclose(
+        found, numbers, atol=0.6
+    )  # points: texts are measured by other flags
+    whole, mine = (
+        np.asarray(Image.open(io.BytesIO(uncompressed(each, "png"))).convert("RGB"), float)
+        for each in (figure, recorded)
+    )
+    assert mine.shape == whole.shape
+    assert (abs(mine - whole).max(axis=2) > 60).mean() < 0.015, "letters and edges within a pixel"
 
 
 def test_a_figure_over_its_share_is_embedded_smaller(tmp_path):
