@@ -1,4 +1,4 @@
-"""The package without its checkout: a wheel, installed beside the libraries, in an empty folder."""
+"""The package without its checkout: wheel of the sdist, beside the libraries, in an empty folder."""
 
 import json
 import os
@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import textwrap
+import tomllib
 import zipfile
 from pathlib import Path
 from urllib.parse import urlparse
@@ -25,25 +27,25 @@ REPOSITORY = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
-    """Build the wheel from a copy of the sources."""
+def sdist(tmp_path_factory) -> Path:
+    """Build the source distribution from a copy of the sources."""
     source = tmp_path_factory.mktemp("source")
     for name in ("seqgra", "grammars", "architectures", "workflow"):
         ignored = shutil.ignore_patterns("__pycache__", ".snakemake")
         shutil.copytree(REPOSITORY / name, source / name, symlinks=True, ignore=ignored)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(REPOSITORY / name, source)
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--no-deps",
-        "--no-build-isolation",
-        "--no-index",
-    ]
-    subprocess.run([*command, "--wheel-dir", source / "dist", source], check=True)
-    return next((source / "dist").glob("*.whl"))
+    build = "from setuptools.build_meta import build_sdist; build_sdist('dist')"
+    subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True)
+    return next((source / "dist").glob("*.tar.gz"))
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist) -> Path:
+    """Build the wheel from the source distribution, as an index or a distributor does."""
+    options = ["--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", sdist.parent]
+    subprocess.run([sys.executable, "-m", "pip", "wheel", *options, sdist], check=True)
+    return next(sdist.parent.glob("*.whl"))
 
 
 class Installed:
@@ -80,14 +82,40 @@ def installed(wheel, tmp_path_factory) -> Installed:
     return Installed(wheel, tmp_path_factory.mktemp("installed") / "env")
 
 
-@pytest.mark.slow
-def test_every_shipped_file_is_in_the_wheel_once(wheel):
-    shipped = {
+def shipped_files() -> dict[str, Path]:
+    """Return the files that ship, by their place in the package."""
+    return {
         f"seqgra/shipped/{file.relative_to(REPOSITORY)}": file
         for name in ("grammars", "architectures", "workflow")
         for file in (REPOSITORY / name).rglob("*")
         if file.is_file() and not {".snakemake", "__pycache__"} & set(file.parts)
     }
+
+
+@pytest.mark.slow
+def test_the_sdist_holds_what_the_package_is_made_of(sdist):
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    top = f"seqgra-{project['version']}"
+    assert sdist.name == f"{top}.tar.gz"
+    shipped = shipped_files()
+    with tarfile.open(sdist) as archive:
+        assert all(member.isfile() or member.isdir() for member in archive), "no links"
+        held = {name.removeprefix(f"{top}/"): name for name in archive.getnames()}
+        for name, file in {
+            **shipped,
+            **{n: REPOSITORY / n for n in ("README.md", "LICENSE")},
+        }.items():
+            assert archive.extractfile(held[name]).read() == file.read_bytes(), name
+        said = archive.extractfile(held["PKG-INFO"]).read().decode()
+    assert f"Version: {project['version']}\n" in said and "License-Expression: MIT\n" in said
+    assert {"pyproject.toml", "seqgra/py.typed", "seqgra/schemas/config.json"} <= held.keys()
+    modules = {str(f.relative_to(REPOSITORY)) for f in (REPOSITORY / "seqgra").rglob("*.py")}
+    assert modules <= held.keys()
+
+
+@pytest.mark.slow
+def test_every_shipped_file_is_in_the_wheel_once(wheel):
+    shipped = shipped_files()
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         assert len(names) == len(set(names)) and "seqgra/py.typed" in names
