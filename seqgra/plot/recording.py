@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from matplotlib.backend_bases import GraphicsContextBase, RendererBase
+from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 from matplotlib.transforms import Affine2D, BboxBase, Transform, TransformedBbox, TransformedPath
 
@@ -31,9 +31,9 @@ class Recording(Figure):
     """
 
     def __init__(self, figure: Figure, dpi: int) -> None:
-        super().__init__(figsize=figure.get_size_inches(), dpi=dpi)
-        width, height = figure.get_size_inches() * _DPI
-        self._renderer = _Recorder(width, height, dpi / _DPI)
+        width, height = figure.get_size_inches()
+        super().__init__(figsize=(width, height), dpi=dpi)
+        self._renderer = _Recorder(width * _DPI, height * _DPI, dpi / _DPI)
         before = figure.dpi
         figure.dpi = _DPI
         figure.draw(self._renderer)
@@ -176,7 +176,7 @@ _SCALED: dict[str, Callable[..., tuple[Any, ...]]] = {
 }
 
 
-def _scale_clip(gc: GraphicsContextBase, scale: float) -> None:
+def _scale_clip(gc: Any, scale: float) -> None:
     larger = Affine2D().scale(scale)
     if (box := gc.get_clip_rectangle()) is not None:
         gc.set_clip_rectangle(TransformedBbox(box, larger))
