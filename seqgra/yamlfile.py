@@ -97,12 +97,17 @@ def read_yaml(path: Path) -> Any:
     InputError
         If the file is missing, unreadable, empty or not YAML.
     """
-    content = _refusing(path, lambda text: yaml.load(text, Loader=_Loader))  # noqa: S506 (a SafeLoader)
+    return read_yaml_and_text(path)[0]
+
+
+def read_yaml_and_text(path: Path) -> tuple[Any, str]:
+    """Return the content of a YAML file, and its text; see `read_yaml`."""
+    content, text = _refusing(path, lambda text: (yaml.load(text, Loader=_Loader), text))  # noqa: S506 (a SafeLoader)
     if content is None:
         raise bad_input(path, "", "is empty")
     if not isinstance(content, dict):
         raise bad_input(path, "", f"holds {_kind(content)} where keys and values are expected")
-    return content
+    return content, text
 
 
 def read_description(path: Path) -> str:

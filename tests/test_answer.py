@@ -10,18 +10,19 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, brier_score_loss
 from synthetic import CEILING, CHANCE, Truth, draw
 
+from seqgra.compare.answer import answers, few_seeds
 from seqgra.compare.calibration import brier_score, probabilities, reliability
 from seqgra.compare.decide import statistics
-from seqgra.compare.first import few_seeds, first_screen
 from seqgra.compare.prevalence import prevalence_rows
+from seqgra.compare.probes import Rules
 from seqgra.compare.standing import INTERVAL, RANGE, selected, standing
 from seqgra.errors import InputError
-from seqgra.plot.answer_panels import answer_panels
-from seqgra.plot.calibration import reliabilities
 from seqgra.plot.style import looks
 from seqgra.report import _prevalence
-from seqgra.report.figures.answer import with_texts
-from seqgra.report.page import fill
+from seqgra.report.answers import facts
+from seqgra.report.figures.answer import answer_panels, with_texts
+from seqgra.report.figures.calibration import reliabilities
+from seqgra.report.page import fill, plain_text
 
 NO_RECOVERY = pd.DataFrame(columns=["grammar", "label", "size", "value", "examples"])
 NO_CARD = pd.DataFrame(columns=["grammar", "label", "size", "score", "property", "primary"])
@@ -173,12 +174,45 @@ def test_bins_of_few_predictions_are_open():
     assert "net: 0.100" in [text.get_text() for text in figure.axes[0].texts]
 
 
+def test_a_tie_goes_to_the_architecture_that_needs_fewer_examples():
+    rows = [
+        ("g", "slow", "pytorch", 1000, 0.70), ("g", "slow", "pytorch", 2000, 0.99),
+        ("g", "fast", "pytorch", 1000, 0.97), ("g", "fast", "pytorch", 2000, 0.986),
+        ("g", "weak", "pytorch", 1000, 0.98), ("g", "weak", "pytorch", 2000, 0.984),
+    ]  # fmt: skip
+    names = ["grammar", "architecture", "backend", "size", "value"]
+    scores = pd.DataFrame(rows, columns=names).assign(
+        metric="pr_auc",
+        scope="micro",
+        status="done",
+        training_examples=1,
+        data_seed=0,
+        headline=True,
+        chance=0.5,
+    )
+    runs = scores.assign(
+        label=scores["architecture"],
+        model_seed=0,
+        seeds="nested",
+        validation_loss=0.1,
+        ceiling=np.nan,
+    )
+    found = statistics(runs, {}, None)
+    (decision,) = found.decisions
+    assert decision.label == "fast" and not decision.shown
+    assert not decision.enough and decision.seeds == 1
+    (answer,) = answers(rows_of(found), found, NO_LESS, {}, {})
+    assert answer.level and answer.next == "slow" and answer.gap < 0
+    said = plain_text("sentences.j2", "claim", facts(decision, found))
+    assert said.startswith("1 data seed cannot show that it is the best")
+
+
 def said(found, less=NO_LESS, rules=None):
     """Return what the first screen says, in one line."""
     rows = rows_of(found)
     context = {
-        "key": "answer", "cells": 1, "missing": 0, "spared": 0, "pictures": [], "many": False,
-        "few": few_seeds(found), "screen": first_screen(rows, found, less, {}, rules or {}),
+        "key": "answer", "cells": 1, "missing": 0, "spared": 0, "pictures": [],
+        "few": few_seeds(found), "answers": answers(rows, found, less, {}, rules or {}),
     }  # fmt: skip
     return " ".join(fill("screen.html.j2", context).split())
 
@@ -214,6 +248,10 @@ def test_the_screen_names_a_shortcut_and_what_it_is_blind_to():
     found = known(Truth({"a": 1000.0, "b": 20000.0}), at=3000)
     words = said(found, less)
     assert "A classifier that knows only where one element lies reaches 0.97 here." in words
-    both = said(found, less, {"g000": "Probed, it is blind to their order (0.02)."})
-    assert "(0.02); a classifier that knows only where one element lies reaches 0.97 here." in both
+    both = said(found, less, {"g000": Rules((), (), (("their order", 0.02),))})
+    assert "Probed, it is blind to their order (0.02) (1: as the best possible" in both
+    assert (
+        "not at all); a classifier that knows only where one element lies reaches 0.97 here."
+        in both
+    )
     assert "knows only" not in said(found, less[less["knows"] != "one position"].head(4))

@@ -30,6 +30,7 @@ from seqgra.law.posterior import FLOOR_LOG, compile_posterior
 from seqgra.law.restricted import KNOWLEDGE, restricted_ceilings
 from seqgra.metrics import log_odds
 from seqgra.model import open_model
+from seqgra.report.page import plain_text
 from seqgra.results import read_scores
 from seqgra.simulate import simulate
 from seqgra.train import train
@@ -300,8 +301,13 @@ def test_the_report_says_what_models_lack():
         [("g", name, "roc_auc", value, 0.01, enough) for name, value, enough in known],
         columns=list(RESTRICTED),
     )
-    words = ceiling_facts("g", "macro", regret, table)
-    assert "at 20 examples: b 0.125, a 0.200." in words
-    assert "(macro ROC AUC 0.970) is enough: best scores (0.960); what goes beyond" in words
-    assert ceiling_facts("other", "macro", regret, table) == ""
-    assert "Regret" not in ceiling_facts("g", "micro", regret, table), "macro beside macro"
+
+    def words(grammar, scope):
+        found = ceiling_facts(grammar, scope, regret, table)
+        return plain_text("facts.j2", "ceiling", found)
+
+    assert "at 20 examples: b 0.125, a 0.200." in words("g", "macro")
+    enough = "(macro ROC AUC 0.970) is enough: best scores (0.960); what goes beyond"
+    assert enough in words("g", "macro")
+    assert words("other", "macro") == ""
+    assert "Regret" not in words("g", "micro"), "macro beside macro"

@@ -14,7 +14,6 @@ from seqgra.attribute import fixed_explanations
 from seqgra.attribute.gradients import one_hot
 from seqgra.compare.ceiling import with_ceiling
 from seqgra.compare.cells import CELL_COLUMNS, KEYS, Options, read_cells
-from seqgra.compare.decide import statistics
 from seqgra.compare.stages import look_at_model, look_at_scores
 from seqgra.compare.tables import build_tables, examples_needed, summary, write_tables
 from seqgra.dataset import ELEMENT_COLUMNS, open_dataset
@@ -26,9 +25,8 @@ from seqgra.outputs import own_files
 from seqgra.plot.saving import draw_and_save
 from seqgra.recovery import recover
 from seqgra.report import write_report
-from seqgra.report.answers import answers
-from seqgra.report.facts import grammar_facts
-from seqgra.report.words import grammar_evidence
+from seqgra.report.page import plain_text
+from seqgra.report.sections.grammar import grammar_facts
 from seqgra.results import Attributions, Scores, write_attributions, write_scores
 from seqgra.simulate import simulate
 
@@ -394,43 +392,6 @@ def test_examples_needed_is_the_first_size_whose_mean_reaches_the_target(grid):
     assert tuple(table.loc["kmer", columns]) == ("> 2000", 2000, 0, 1, False)
 
 
-def test_a_tie_goes_to_the_architecture_that_needs_fewer_examples():
-    rows = [
-        ("g", "slow", "pytorch", 1000, 0.70), ("g", "slow", "pytorch", 2000, 0.99),
-        ("g", "fast", "pytorch", 1000, 0.97), ("g", "fast", "pytorch", 2000, 0.986),
-        ("g", "weak", "pytorch", 1000, 0.98), ("g", "weak", "pytorch", 2000, 0.984),
-    ]  # fmt: skip
-    names = ["grammar", "architecture", "backend", "size", "value"]
-    scores = pd.DataFrame(rows, columns=names).assign(
-        metric="pr_auc",
-        scope="micro",
-        status="done",
-        training_examples=1,
-        data_seed=0,
-        headline=True,
-        chance=0.5,
-    )
-    sizes, needed = (
-        table.assign(label=table["architecture"])
-        for table in (summary(scores), examples_needed(scores))
-    )
-    runs = scores.assign(
-        label=scores["architecture"],
-        model_seed=0,
-        seeds="nested",
-        validation_loss=0.1,
-        ceiling=np.nan,
-    )
-    known = statistics(runs, {}, None)
-    nothing = pd.DataFrame({"grammar": [], "size": [], "label": [], "mean": []})
-    decisions = {decision.grammar: decision for decision in known.decisions}
-    (answer,) = answers(sizes, needed, nothing, decisions, grammar_evidence(known))
-    assert (answer.label, answer.needed, answer.equals) == ("fast", 1000, ("slow",))
-    assert np.isnan(answer.recovery)
-    assert not answer.shown
-    assert answer.evidence[1].startswith("1 data seed cannot show that it is the best")
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -541,7 +502,7 @@ def test_every_file_is_there(built):
         for n in (*names, "stability", "noise", "regret", "ceilings", "tuning")
         for s in ("csv", "parquet")
     ]
-    stems = ("answer", "calibration", "pr-auc", "recovery", "runs", "pareto")
+    stems = ("answer", "answer-narrow", "calibration", "pr-auc", "recovery", "runs", "pareto")
     named = ("roc-pr", "agreement", "agreement-thresholded", "examples", "motifs")
     stems += tuple(f"{name}-mc2" for name in named)
     stems += tuple(f"architecture-{name}" for name in ("flat", "kmer", "pool"))
@@ -569,7 +530,7 @@ def test_the_report_answers_first_and_loads_nothing(built):
         "Try first <strong>pool</strong>: PR AUC 0.960 at 2,000 examples; the next, "
     )
     assert page.index('class="section"') > answer > page.index("<figure>"), "the figure, then words"
-    assert "mean PR AUC 0.960 (a constant prediction: 0.500)." in page
+    assert "mean PR AUC 0.960 (a constant prediction: 0.500); the ceiling is not known." in page
     needs = "Examples needed for 90 % of the way from chance to a perfect score (the ceiling is unknown), "
     curves = "PR AUC 0.950: 2,000 (typical; range 1,900 to 2,000; reached by 2 of 2 runs)."
     assert needs + curves in page
@@ -663,7 +624,7 @@ def test_a_multi_label_grammar_is_judged_by_macro_beside_its_chance(labelled):
     assert chance == pytest.approx((0.75 + 0.25) / 2)
     page = " ".join(page.split())
     words = f"At 1,000 examples try first pool: mean macro PR AUC {value:.3f}"
-    assert f"{words} (a constant prediction: {chance:.3f})." in page
+    assert f"{words} (a constant prediction: {chance:.3f});" in page
     assert "&gt; 1,000 (typical; a single run)" in page
     assert "Mean PR AUC (macro) over runs" in page and f"prediction has {chance:.3f}." in page
     assert "Macro PR AUC is the mean over conditions" in page
@@ -707,10 +668,13 @@ def test_a_report_tells_of_labels_lengths_noise_and_confounders(labelled):
     ],
 )
 def test_facts_of_a_grammar(tiny_grammar, change, words):
-    assert grammar_facts(load_grammar(tiny_grammar)) == ""
+    def facts():
+        found = grammar_facts(load_grammar(tiny_grammar))
+        return plain_text("facts.j2", "grammar", found)
+
+    assert facts() == ""
     tiny_grammar.write_text(tiny_grammar.read_text() + change)
-    facts = grammar_facts(load_grammar(tiny_grammar))
-    assert words in facts and bool(words) == bool(facts)
+    assert words in facts() and bool(words) == bool(facts())
 
 
 @pytest.mark.usefixtures("svg_alone")

@@ -2,7 +2,6 @@
 
 import math
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,14 +10,14 @@ from synthetic import CHANCE, Truth, draw
 
 from seqgra.compare.decide import statistics
 from seqgra.compare.runs import at_size
-from seqgra.compare.tables import build_tables
 from seqgra.compare.variants import families, one_field_changes, stability, wrong_labels
 from seqgra.errors import InputError
 from seqgra.grammar.load import load_grammar
 from seqgra.grid import Grid
-from seqgra.report.figures.decision import condition_order, confusion
-from seqgra.report.figures.overview import _recovery_caption
-from seqgra.report.words import at_sentences, evidence, needed_sentence
+from seqgra.report.answers import facts
+from seqgra.report.figures.confusion import condition_order, confusion
+from seqgra.report.figures.overview import explanations
+from seqgra.report.page import caption, plain_text
 
 GRAMMARS = Path(__file__).parents[1] / "grammars"
 
@@ -28,33 +27,38 @@ def known(truth, at=None, seed=0, grammars=None):
     return statistics(runs, grammars or {}, at)
 
 
+def say(sentence, decision, known):
+    """Return one of sentences.j2 as plain text."""
+    return plain_text("sentences.j2", sentence, facts(decision, known))
+
+
 def test_the_best_is_used_only_if_shown():
     clear = known(Truth({"a": 1000.0, "b": 20000.0}), at=3000)
     (decision,) = clear.decisions
     assert (decision.label, decision.worse, decision.open) == ("a", ("b",), ())
     assert decision.shown
-    assert (
-        "Shown to be better than every other architecture over 5 data seeds"
-        in evidence(decision, clear)[0]
+    assert "Shown to be better than every other architecture over 5 data seeds" in say(
+        "claim", decision, clear
     )
-    assert at_sentences(clear.chosen[0], clear)[0].startswith("Use a, PR AUC 0.")
+    assert say("summary", clear.chosen[0], clear).startswith("Use a, PR AUC 0.")
     few = known(Truth({"a": 1000.0, "b": 20000.0}, data_seeds=2), at=3000)
     (decision,) = few.decisions
     assert not decision.shown
     behind = decision.others["behind"].iloc[1]
-    assert evidence(decision, few)[0] == (
+    assert say("claim", decision, few) == (
         f"2 data seeds cannot show that it is the best. It is ahead of b by {behind:.3f}."
     )
-    words = " ".join([*evidence(decision, few), *at_sentences(few.chosen[0], few)])
+    words = say("summary", decision, few) + say("summary", few.chosen[0], few)
     assert "interval" not in words
     assert "bootstrap" not in words
 
 
 def test_ceilings_are_named_and_perfect_scores_too():
     world = known(Truth({"a": 1000.0}))
-    assert "from chance to the ceiling, PR AUC 0.932" in needed_sentence("g000", "a", world)
+    assert "from chance to the ceiling, PR AUC 0.932" in say("needed", world.decisions[0], world)
     runs = world.runs.assign(ceiling=math.nan)
-    words = needed_sentence("g000", "a", statistics(runs, {}, None))
+    unknown = statistics(runs, {}, None)
+    words = say("needed", unknown.decisions[0], unknown)
     assert "to a perfect score (the ceiling is unknown), PR AUC 0.950" in words
 
 
@@ -99,7 +103,7 @@ def test_a_simulated_counterpart_shows_what_twice_a_real_dataset_would_gain():
         runs = pd.concat([simulated[simulated["size"] <= most], real], ignore_index=True)
         found = statistics(runs, {"g000": twin, "mine": grammar}, 2000, ["mine"])
         (decision,) = [d for d in found.chosen if d.grammar == "mine"]
-        words = " ".join(at_sentences(decision, found))
+        words = say("summary", decision, found)
         assert ("imulated" in words) == bool(expected)
         assert expected in words
         if "+0." in expected:
@@ -110,20 +114,23 @@ def test_a_simulated_counterpart_shows_what_twice_a_real_dataset_would_gain():
 
 
 def test_recovery_is_of_so_many_explanations_of_each_dataset():
-    tables = build_tables([])
-    drawing = SimpleNamespace(
-        metric="auroc", method="integrated-gradients", tables=tables, annotations={}
-    )
+    more = {
+        "metric": "auroc",
+        "method": "saliency",
+        "annotations": {},
+        "undefined": [],
+        "gate": None,
+    }
     rows = [("a", 100, 0), ("real", 74, 56), ("b", 100, 0), ("b", 90, 0)]
     shown = pd.DataFrame(rows, columns=["grammar", "examples", "left_out"])
-    words = _recovery_caption(drawing, shown)
+    words = caption("recovery", explanations=explanations(shown), **more)
     assert (
         "all models share: on real 74 explanations (56 more have no grammar position); on a, b 100 "
         "explanations. 1:"
     ) in words
-    assert "share: on 100 explanations. 1:" in _recovery_caption(
-        drawing, shown[shown["grammar"] != "real"]
-    )
+    alike = explanations(shown[shown["grammar"] != "real"])
+    words = caption("recovery", explanations=alike, **more)
+    assert "share: on 100 explanations. 1:" in words
 
 
 def variant(text, tmp_path, name):

@@ -41,14 +41,14 @@ from seqgra.plot.attribution import (
     method_matrix,
     stretch,
 )
-from seqgra.plot.calibration import reliabilities
 from seqgra.plot.fonts import families
 from seqgra.plot.motifs import Logo, logo_grid
 from seqgra.plot.recording import Recording
-from seqgra.plot.roc import Curves, mean_curves, roc_pr
 from seqgra.plot.saving import figure_digest, saver
 from seqgra.plot.sizes import Knowledge, Measure, against_size
 from seqgra.plot.style import _NO_DATES, looks, new_figure, save, spaced, styled
+from seqgra.report.figures.calibration import reliabilities
+from seqgra.report.figures.roc import Curves, mean_curves, roc_pr
 from seqgra.report.page import Picture, fill_macro
 
 MEASURE = Measure("PR AUC", "PR AUC against dataset size", None, 0.95, "0.95")

@@ -8,11 +8,15 @@ import pytest
 from synthetic import Truth, draw
 
 from seqgra.compare.decide import statistics
-from seqgra.plot.concordance import concordances
-from seqgra.plot.decision import bars, fitted, pareto, ranking, strip
-from seqgra.plot.noise import NoiseMeasure, against_noise
 from seqgra.plot.style import looks
-from seqgra.plot.training import Confusion, confusions, histories
+from seqgra.report.figures.concordance import concordances
+from seqgra.report.figures.confusion import Confusion, confusions
+from seqgra.report.figures.fits import fitted
+from seqgra.report.figures.losses import histories
+from seqgra.report.figures.noise import NoiseMeasure, against_noise
+from seqgra.report.figures.pareto import pareto
+from seqgra.report.figures.ranking import ranking
+from seqgra.report.figures.runs import bars, strip
 
 LOOKS = looks(dict.fromkeys(("a", "b", "c"), "pytorch"))
 

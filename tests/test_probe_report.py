@@ -1,6 +1,7 @@
 """What a comparison makes of probes: scores over seeds, the report card, its sentence, examples needed."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,14 +11,14 @@ from test_probe import ORDER, Function, grammar_of
 
 from seqgra.compare.cells import KEYS, CellResults, Inputs
 from seqgra.compare.probes import (
+    graded,
     known,
     needed_for_rules,
     over_seeds,
     property_scores,
     rule_card,
     rule_scores,
-    sentence,
-    sentences,
+    rules_of_named,
 )
 from seqgra.compare.tables import RECOVERY, REGRET, STATUS, Tables, _frame, build_tables
 from seqgra.errors import InputError
@@ -25,7 +26,9 @@ from seqgra.fingerprint import Identity, claim
 from seqgra.plot.style import looks
 from seqgra.probe import construct, probe, probes_identity
 from seqgra.report.drawing import Drawing
-from seqgra.report.sections.rules import rules_context
+from seqgra.report.figures.rules import curve_panel
+from seqgra.report.page import plain_text
+from seqgra.report.sections.rules import SECTION
 from seqgra.results import MACRO, PROBE_COLUMNS, read_probes
 
 #: Architecture -> share of the sequences whose logits are the posterior's, by dataset size; others are noise.
@@ -140,12 +143,18 @@ def test_the_card_names_what_is_known_and_what_is_not(tables):
     assert found["good"]["order"].asked == "asked"
     assert found["poor"]["order"].score < 0.2
     assert "spacing" not in found["good"]
-    said = dict(sentences(card, rule_scores(tables.probes), {"pairs": "good"}))["pairs"]
-    assert said.startswith("Probed, it knows the motifs (1.00), their order (1.00)")
-    assert "blind to their order" in sentence(found["poor"])
-    assert sentence({}) == ""
-    near, far = "0.21 at 0 to 5 letters", "1.00 at 81 to 118 letters"
-    assert f"only when they are far apart ({near}; {far})" in sentence(found["poor"], (near, far))
+    own = rules_of_named(card, rule_scores(tables.probes), {"pairs": "good"})["pairs"]
+    assert said(own).startswith("Probed, it knows the motifs (1.00), their order (1.00)")
+    assert "blind to their order" in said(graded(found["poor"]))
+    assert graded({}) is None
+    far = graded(found["poor"], ((0.21, 0, 5), (1.0, 81, 118)))
+    gaps = "(0.21 at 0 to 5 letters; 1.00 at 81 to 118 letters)"
+    assert f"knows in part their order only when they are far apart {gaps}" in said(far)
+    assert "blind to their order" not in said(far)
+
+
+def said(rules):
+    return plain_text("sentences.j2", "probed", rules)
 
 
 def test_a_rule_needs_the_examples_at_which_its_score_crosses(tables):
@@ -159,19 +168,19 @@ def test_a_rule_needs_the_examples_at_which_its_score_crosses(tables):
 
 
 def drawing_of(tables, folder):
-    return Drawing(
+    scores = property_scores(tables.probes)
+    compared = SimpleNamespace(
         cells=[],
         tables=tables,
-        looks=looks({"good": "pytorch", "poor": "pytorch"}),
-        folder=folder,
         method="saliency",
         metric="ap",
-        target=0.9,
-        kinds={},
-        less=pd.DataFrame(),
-        labels={},
-        outcomes={},
+        properties=scores,
+        rules=rule_scores(tables.probes),
+        rule_card=rule_card(scores),
+        rules_needed=needed_for_rules(scores, tables.status),
     )
+    own = looks({"good": "pytorch", "poor": "pytorch"})
+    return Drawing(compared=compared, looks=own, folder=folder, labels={}, outcomes={})
 
 
 def test_the_section_draws_every_figure(tables, tmp_path):
@@ -182,8 +191,8 @@ def test_the_section_draws_every_figure(tables, tmp_path):
     recovery = pd.DataFrame(rows, columns=[*KEYS, *RECOVERY, "label"])
     own = tables._replace(recovery=recovery)
     drawing = drawing_of(own, tmp_path)
-    scores = property_scores(tables.probes)
-    context = rules_context(drawing, scores, needed_for_rules(scores, tables.status))
+    (shown,) = SECTION.shown(drawing)
+    context = shown.context
     stems = {picture.stem.name for picture in context["pictures"]}
     assert {"rules-pairs", "order-pairs", "rules-recovery", "rules-order"} <= stems
     for stem in stems:
@@ -200,10 +209,9 @@ def test_the_spacing_curve_shades_what_conditions_make(tables, tmp_path):
         property="spacing curve", level="curve", gap_low=gaps, gap_high=gaps, place=made,
         condition="ab", other="ba", rule="r", subject="a, b", raw=gaps, ceiling=-gaps,
     )  # fmt: skip
-    from seqgra.report.sections.rules import _curve_panel
 
     drawing = drawing_of(tables, tmp_path)
-    panel = _curve_panel(drawing, rows, "ab")
+    panel = curve_panel(drawing, rows, "ab")
     assert panel.shaded == {"ab": [(0.0, 2.0)], "ba": [(8.0, 10.0)]}
     np.testing.assert_array_equal(panel.lines["good"], gaps)
     np.testing.assert_array_equal(panel.ceiling, -gaps)

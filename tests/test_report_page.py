@@ -103,6 +103,36 @@ def test_every_number_of_the_answer_stands_in_the_json(page):
     assert unknown(f"{text} 0.123 at 7,001", known) == ["0.123", "7,001"], "the test can fail"
 
 
+@pytest.mark.parametrize(
+    ("section", "parts"),
+    [
+        ("evidence", ("standing", "statistics/decisions", "statistics/chosen")),
+        ("needed", ("statistics/needed",)),
+        ("best", ("statistics/variance", "statistics/stability")),
+        ("grammar-0", ("sizes", "reached", "target")),
+    ],
+)
+def test_every_number_of_a_table_stands_in_the_json(page, section, parts):
+    content = json.loads(page.parents[1].joinpath("out.json").read_text())
+    known = set()
+    for part in parts:
+        found = content
+        for name in part.split("/"):
+            found = found[name]
+        known |= {*numbers(found)}
+    known |= {float(f"{n:.2g}") for n in known} | {n**0.5 for n in known if n >= 0}
+    shown = re.search(
+        rf'<details class="section" id="{section}".*?\n</details>', page.read_text(), re.S
+    )
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", shown[0])
+    text = html.unescape(" ; ".join(cells))
+    for name in {*content["standing"]["grammar"], *content["standing"]["label"]}:
+        text = text.replace(name, "")
+    assert len(re.findall(r"\d", text)) > 20
+    assert unknown(text, known) == []
+    assert unknown(f"{text} 0.1234567", known) == ["0.1234567"], "the test can fail"
+
+
 def test_the_json_is_the_tables_and_nothing_that_is_no_json(page):
     text = page.parents[1].joinpath("out.json").read_text()
     content = json.loads(text, parse_constant=pytest.fail)
@@ -283,7 +313,7 @@ def test_a_broken_script_would_be_noticed(page):
 def test_the_page_says_what_is_shown_and_drafts_the_methods(page):
     text = " ".join(page.read_text(encoding="utf-8").split())
     for words in (
-        "At your 3,000 examples",
+        "At 3,000 examples try first pool: mean PR AUC",
         "Twice the examples (6,000) would change its PR AUC by",
         "Twice the data (6,000 examples) would change it by",
         "With one field of the grammar changed, 1 of 1 variants",
@@ -291,8 +321,8 @@ def test_the_page_says_what_is_shown_and_drafts_the_methods(page):
         "Sequences were simulated from 2 grammars (g000, g001).",
         "5 data seeds (0, 1, 2, 3, 4)",
         "Intervals of examples needed are 95 % percentile intervals of 2,000 bootstrap draws",
-        "so few grammars cannot tell any two of 3 architectures apart",
-        "named first on 2 of 2 grammars; 1 of 50 runs not learnt",
+        "so few grammars cannot show any two of 3 architectures to differ",
+        "named first on 2 of 2 grammars; 1 of 50 runs did not learn",
         "Of 50 runs 2 collapsed: 1 on g001 at 1,000, 1 on g001 at 4,000.",
         "Not tuned: trained as its file says.",
     ):

@@ -7,6 +7,7 @@ says so, and it is no bound.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -180,8 +181,10 @@ def restricted(cells: list[CellResults]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(RESTRICTED)).astype(types)
 
 
-def ceiling_facts(grammar: str, scope: str, regret: pd.DataFrame, known: pd.DataFrame) -> str:
-    """Return what models lack of the ceiling, and what the grammar does not need, as sentences.
+def ceiling_facts(
+    grammar: str, scope: str, regret: pd.DataFrame, known: pd.DataFrame
+) -> dict[str, Any]:
+    """Return what models lack of the ceiling, and which knowledge is enough.
 
     Parameters
     ----------
@@ -191,27 +194,27 @@ def ceiling_facts(grammar: str, scope: str, regret: pd.DataFrame, known: pd.Data
         The table of that name, with a column label.
     known
         `restricted` of the grid.
+
+    Returns
+    -------
+    dict
+        scope; size, the largest one; lacks, label -> mean share of the way from chance to the exact posterior
+        that is missing there; everything and enough, macro ROC AUC of the posterior, and of what is enough by
+        itself. Empty where it is not known.
     """
     chosen = regret[(regret["grammar"] == grammar) & (regret["metric"] == "regret_pr_auc")]
     chosen = chosen[(chosen["scope"] == scope) & (chosen["size"] == chosen["size"].max())]
-    sentences = []
-    if len(chosen):
-        means = chosen.groupby("label")["value"].mean().sort_values(kind="stable")
-        lacks = ", ".join(f"{label} {value:.3f}" for label, value in means.items())
-        sentences.append(
-            f"Regret (share of the way from chance to the exact posterior that is missing, {scope} PR AUC, "
-            f"mean over runs) at {chosen['size'].max():,} examples: {lacks}."
-        )
+    means = chosen.groupby("label")["value"].mean().sort_values(kind="stable")
     own = known[(known["grammar"] == grammar) & (known["metric"] == "roc_auc")]
     areas = own.set_index("knows")["value"]
     enough = own.loc[own["enough"] & (own["knows"] != "everything"), "knows"]
-    if len(enough):
-        listed = ", ".join(f"{name} ({areas[name]:.3f})" for name in enough)
-        sentences.append(
-            f"Knowing less than everything (macro ROC AUC {areas['everything']:.3f}) is enough: {listed}; "
-            "what goes beyond is not needed by this grammar."
-        )
-    return " ".join(sentences)
+    return {
+        "scope": scope,
+        "size": int(chosen["size"].max()) if len(chosen) else 0,
+        "lacks": {str(label): float(value) for label, value in means.items()},
+        "everything": float(areas.get("everything", math.nan)),
+        "enough": {str(name): float(areas[name]) for name in enough},
+    }
 
 
 def within_class_spearman(logits: np.ndarray, exact: Exact) -> float:

@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from seqgra.compare.answer import Answer, Few, answers, few_seeds
 from seqgra.compare.calibration import calibration
 from seqgra.compare.ceiling import ceiling_kinds, is_ceiling, restricted
 from seqgra.compare.cells import KEYS, CellResults
 from seqgra.compare.decide import Decision, Statistics, statistics
-from seqgra.compare.first import Few, First, few_seeds, first_screen
 from seqgra.compare.probes import (
     needed_for_rules,
     property_scores,
     rule_card,
     rule_scores,
-    sentences,
+    rules_of_named,
 )
 from seqgra.compare.runs import curve_runs
 from seqgra.compare.stages import content_of, current, look_at_model, look_at_scores
@@ -97,7 +97,7 @@ class Comparison:
     target: float
     method: str
     metric: str
-    answer: Sequence[First]
+    answer: Sequence[Answer]
     few: Few | None
     standing: pd.DataFrame
     tables: Tables
@@ -259,7 +259,7 @@ def _answer(
     less: pd.DataFrame,
     card: pd.DataFrame,
     rules: pd.DataFrame,
-) -> list[First]:
+) -> list[Answer]:
     """Return what is said first of each grammar."""
     if rows.empty:
         return []
@@ -267,7 +267,7 @@ def _answer(
     scopes = dict(zip(heads.index.astype(str), heads.astype(str), strict=True))
     first = rows[rows["named"]]
     named = dict(zip(first["grammar"].astype(str), first["label"].astype(str), strict=True))
-    return first_screen(rows, known, less, scopes, dict(sentences(card, rules, named)))
+    return answers(rows, known, less, scopes, rules_of_named(card, rules, named))
 
 
 def _named_cells(

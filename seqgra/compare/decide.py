@@ -24,13 +24,7 @@ from seqgra.compare.ranking import ALPHA, Across, across, chance_fewest, samples
 from seqgra.compare.resample import FEWEST_MODEL_SEEDS, FEWEST_SEEDS, Seeds, mean_over_seeds
 from seqgra.compare.runs import at_size, filled
 from seqgra.compare.variance import components
-from seqgra.compare.variants import (
-    Change,
-    families,
-    one_field_changes,
-    stability,
-    wrong_labels,
-)
+from seqgra.compare.variants import Change, families, one_field_changes, stability, wrong_labels
 from seqgra.grammar.schema import Grammar
 
 #: Means this close to the best count as equal to it.
@@ -148,6 +142,12 @@ class Statistics(NamedTuple):
     noise: pd.DataFrame
     fits: dict[tuple[str, str], Fit]
     real: frozenset[str]
+
+    @property
+    def asked(self) -> dict[str, Decision]:
+        """The decision of each grammar at the user's size, or else at its largest; sorted by grammar."""
+        by_grammar = {d.grammar: d for d in [*self.decisions, *self.chosen]}
+        return dict(sorted(by_grammar.items()))
 
 
 def statistics(

@@ -7,7 +7,7 @@ a property, and numbers become means over seeds with their intervals.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -269,43 +269,50 @@ def needed_for_rules(scores: pd.DataFrame, status: pd.DataFrame) -> pd.DataFrame
     return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
 
 
-def sentence(known: dict[str, Known], far: tuple[str, str] | None = None) -> str:
-    """Return what a model knows and what it is blind to, with the numbers; empty where nothing is graded.
+class Rules(NamedTuple):
+    """Which rules a model knows, knows in part and is blind to: (what, score) of each.
 
-    Parameters
+    Attributes
     ----------
-    known
-        Property -> score, of one architecture.
+    known, part, blind
+        By score, see `KNOWN` and `BLIND`.
     far
-        Where order is known of far pairs only: gaps and score of the closest, and of the farthest.
+        Where order is known of far pairs only: score, least and most letters between them, of the closest
+        pairs and of the farthest; their order is then in none of the others.
     """
-    graded = {
-        name: own
-        for name, own in known.items()
+
+    known: tuple[tuple[str, float], ...]
+    part: tuple[tuple[str, float], ...]
+    blind: tuple[tuple[str, float], ...]
+    far: tuple[tuple[float, int, int], ...] = ()
+
+
+def graded(
+    scores: Mapping[str, Known], far: tuple[tuple[float, int, int], ...] = ()
+) -> Rules | None:
+    """Return which rules are known, of the score of each property; None where nothing is graded.
+
+    `far` counts only where order as a whole is not known, see `Rules`.
+    """
+    found = {
+        name: own.score
+        for name, own in scores.items()
         if own.asked == ASKED and name != "sufficiency" and math.isfinite(own.score)
     }
-    if not graded:
-        return ""
-    kinds: dict[str, list[str]] = {"knows": [], "knows in part": [], "is blind to": []}
-    for name, own in graded.items():
-        kind = (
-            "knows"
-            if own.score >= KNOWN
-            else "is blind to"
-            if own.score < BLIND
-            else "knows in part"
-        )
-        if name == "order" and far and kind != "knows":
-            words = f"{WORDS[name]} only when they are far apart ({far[0]}; {far[1]})"
-            kinds["knows in part"].append(words)
-            continue
-        kinds[kind].append(f"{WORDS[name]} ({own.score:.2f})")
-    parts = [f"{kind} {', '.join(names)}" for kind, names in kinds.items() if names]
-    return f"Probed, it {'; '.join(parts)} (1: as the best possible classifier, 0: not at all)."
+    if not found:
+        return None
+    by_gap = far if far and found.get("order", KNOWN) < KNOWN else ()
+    named = [(WORDS[name], score) for name, score in found.items() if name != "order" or not by_gap]
+    return Rules(
+        tuple((words, score) for words, score in named if score >= KNOWN),
+        tuple((words, score) for words, score in named if BLIND <= score < KNOWN),
+        tuple((words, score) for words, score in named if score < BLIND),
+        by_gap,
+    )
 
 
-def far_only(rules: pd.DataFrame, grammar: str, label: str) -> tuple[str, str] | None:
-    """Return gaps and scores of the closest and of the farthest pairs, where order is known of these only."""
+def far_only(rules: pd.DataFrame, grammar: str, label: str) -> tuple[tuple[float, int, int], ...]:
+    """Return score and gaps of the closest and of the farthest pairs, where order is known of these only."""
     cells = rules[
         (rules["grammar"] == grammar)
         & (rules["label"] == label)
@@ -316,18 +323,15 @@ def far_only(rules: pd.DataFrame, grammar: str, label: str) -> tuple[str, str] |
     cells = cells[cells["size"] == cells["size"].max()]
     by_gap = cells.groupby(["gap_low", "gap_high"])["score"].mean().dropna()
     if len(by_gap) < 2 or not (by_gap.iloc[0] < KNOWN <= by_gap.iloc[-1]):
-        return None
-    near, distant = (
-        f"{by_gap.iloc[i]:.2f} at {by_gap.index[i][0]:.0f} to {by_gap.index[i][1]:.0f} letters"
-        for i in (0, -1)
-    )
-    return near, distant
+        return ()
+    ends = [(float(by_gap.iloc[i]), *by_gap.index[i]) for i in (0, -1)]
+    return tuple((score, int(low), int(high)) for score, low, high in ends)
 
 
-def sentences(
-    card: pd.DataFrame, rules: pd.DataFrame, named: dict[str, str]
-) -> Iterator[tuple[str, str]]:
-    """Yield grammar and sentence on the architecture that is named for it.
+def rules_of_named(
+    card: pd.DataFrame, rules: pd.DataFrame, named: Mapping[str, str]
+) -> dict[str, Rules]:
+    """Return, by grammar, which rules the architecture knows that is named for it.
 
     Parameters
     ----------
@@ -336,7 +340,8 @@ def sentences(
     named
         Grammar -> label.
     """
-    for grammar, label in named.items():
-        own = known(card, grammar).get(label, {})
-        if text := sentence(own, far_only(rules, grammar, label)):
-            yield grammar, text
+    found = {
+        grammar: graded(known(card, grammar).get(label, {}), far_only(rules, grammar, label))
+        for grammar, label in named.items()
+    }
+    return {grammar: own for grammar, own in found.items() if own is not None}

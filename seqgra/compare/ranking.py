@@ -42,7 +42,7 @@ class Across(NamedTuple):
         One row a pair: label, other, p (two-sided, Holm over all pairs; Wilcoxon signed rank, or the test
         of crossed seeds; NaN where those are too few).
     cliques
-        Labels that are not told apart, runs of `ranks`; those of one label are left out.
+        Labels that do not differ significantly, runs of `ranks`; those of one label are left out.
     grammars
         The complete blocks: grammars with a value of every label.
     friedman
@@ -327,7 +327,7 @@ def _wilcoxon(difference: pd.Series) -> float:
 
 
 def _cliques(labels: list[str], p_values: pd.DataFrame) -> list[tuple[str, ...]]:
-    """Return the longest runs of ranked labels in which no pair is told apart."""
+    """Return the longest runs of ranked labels in which no two differ significantly."""
     apart = {
         frozenset(pair)
         for *pair, p in p_values[["label", "other", "p"]].itertuples(index=False)

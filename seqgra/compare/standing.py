@@ -48,8 +48,7 @@ def standing(
         property that the grammar is about, and property, which that is; rare, PR AUC at
         `prevalence`, with the fewest negatives of any condition. NaN or empty where not measured.
     """
-    chosen = {d.grammar: d for d in known.decisions} | {d.grammar: d for d in known.chosen}
-    parts = [_rows(known, decision) for _, decision in sorted(chosen.items())]
+    parts = [_rows(known, decision) for decision in known.asked.values()]
     if not parts:
         return pd.DataFrame(columns=["grammar", "label"])
     rows = pd.concat(parts, ignore_index=True)
@@ -60,7 +59,7 @@ def standing(
     means = regained.agg(recovery=("value", "mean"), explained=("examples", "max"))
     found = found.merge(means, on=keys, how="left")
     found = found.merge(_rule(card), on=keys, how="left")
-    return found.merge(_rare(known, chosen, prevalence), on=keys, how="left")
+    return found.merge(_rare(known, prevalence), on=keys, how="left")
 
 
 def _rows(known: Statistics, decision: Decision) -> pd.DataFrame:
@@ -101,7 +100,7 @@ def _rule(card: pd.DataFrame) -> pd.DataFrame:
     return shown.rename(columns={"score": "rule"})[["grammar", "label", "rule", "property"]]
 
 
-def _rare(known: Statistics, chosen: dict[str, Decision], prevalence: pd.DataFrame) -> pd.DataFrame:
+def _rare(known: Statistics, prevalence: pd.DataFrame) -> pd.DataFrame:
     """Return PR AUC at the user's prevalence at each grammar's size, read as PR AUC itself is."""
     names = ["grammar", "label", "prevalence", "rare", "negatives"]
     macro = prevalence[prevalence["scope"] == MACRO]
@@ -113,7 +112,7 @@ def _rare(known: Statistics, chosen: dict[str, Decision], prevalence: pd.DataFra
     share = float(macro["prevalence"].iloc[0])
     runs = runs.assign(chance=share)  # what a constant prediction reaches
     parts = []
-    for grammar, decision in chosen.items():
+    for grammar, decision in known.asked.items():
         own = runs[runs["grammar"] == grammar]
         here = at_size(own, decision.size)
         means = here.groupby(["grammar", "label"], as_index=False).agg(rare=("value", "mean"))

@@ -21,10 +21,10 @@ from seqgra.plot.style import (
     GRAMMAR,
     IGNORED,
     columns_for,
+    headline,
     new_figure,
     position_axis,
     styled,
-    wrap,
     wrap_title,
 )
 from seqgra.results import THRESHOLD
@@ -208,7 +208,7 @@ def agreement_grid(
             _draw_outcome_key(key, width - 1.1)
         else:
             _draw_key(key, width - 1.1, {role: names.get(role, _NAMES[role]) for role in keys})
-        figure.suptitle(wrap(title, 80), x=0.01, ha="left", weight="bold")
+        headline(figure, title)
     return figure
 
 

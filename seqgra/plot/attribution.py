@@ -21,6 +21,7 @@ from seqgra.plot.style import (
     IGNORED,
     INK,
     PALE_TO_DARK,
+    headline,
     new_figure,
     styled,
     wrap,
@@ -87,7 +88,7 @@ def example_logos(examples: Sequence[Example], alphabet: int, title: str) -> Fig
         for axis, example in zip(rows, examples, strict=False):
             _draw_example(axis, example, alphabet)
         _draw_key(rows[-1], {part.kind for example in examples for part in example.placed})
-        figure.suptitle(wrap(title, 110), x=0.01, ha="left", weight="bold")
+        headline(figure, title)
     return figure
 
 
@@ -204,9 +205,9 @@ def method_matrix(values: pd.DataFrame, notes: pd.DataFrame, label: str, title: 
                     axis.text(column, row, text, ha="center", va="center", color=FAINT, size=7)
         axis.set_xticks(range(columns), [wrap(str(name), 14) for name in values.columns])
         axis.tick_params(axis="x", rotation=45 if columns > 6 else 0, length=0)
-        axis.set_yticks(range(rows), [str(name) for name in values.index])
+        axis.set_yticks(range(rows), [wrap(str(name), 26) for name in values.index])
         axis.tick_params(axis="y", length=0)
         axis.spines[:].set_visible(False)
         figure.colorbar(image, ax=axis, label=label, shrink=0.9)
-        figure.suptitle(wrap(title, 70), x=0.01, ha="left", weight="bold")
+        headline(figure, title)
     return figure

@@ -20,11 +20,11 @@ from seqgra.plot.style import (
     FAINT,
     INK,
     PALE_TO_DARK,
+    headline,
     new_figure,
     settle,
     styled,
     text_width,
-    wrap,
     wrap_title,
 )
 
@@ -74,7 +74,7 @@ def similarity_maps(names: Sequence[str], measures: Sequence[Measure], title: st
         for axis, measure in zip(axes, measures, strict=True):
             _draw_map(figure, axis, names, measure, side / count)
             axis.set_title(wrap_title(measure.title, side + label))
-        figure.suptitle(wrap(title, int(max(width, 6.0) * 11)), x=0.01, ha="left", weight="bold")
+        headline(figure, title)
     return settle(figure)
 
 

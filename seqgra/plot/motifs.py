@@ -11,7 +11,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from seqgra.plot.elements import glyph, hue
-from seqgra.plot.style import FAINT, new_figure, styled, wrap, wrap_title
+from seqgra.plot.style import FAINT, headline, new_figure, styled, wrap, wrap_title
 
 _LETTER, _ROW = 0.17, 0.95
 
@@ -76,7 +76,7 @@ def logo_grid(
                 ticks = [tick for tick in range(1, end) if tick == 1 or tick % 5 == 0]
                 last = row == len(rows) - 1
                 axis.set_xticks(ticks, [str(tick) for tick in ticks] if last else [""] * len(ticks))
-        figure.suptitle(wrap(title, int(width * 10)), x=0.01, ha="left", weight="bold")
+        headline(figure, title)
     return figure
 
 

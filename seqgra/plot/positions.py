@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from seqgra.plot.style import (
     FAINT,
     PALE_TO_DARK,
+    headline,
     new_figure,
     position_axis,
     settle,
@@ -103,7 +104,7 @@ def position_map(lanes: Sequence[Lane], window: int, title: str) -> Figure:
         bar.set_label("starts, relative to a uniform law over the window")
         bar.ax.tick_params(labelsize=7, length=2)
         bar.outline.set_visible(False)
-        figure.suptitle(wrap(title, 85), x=0.01, ha="left", weight="bold")
+        headline(figure, title)
     return settle(figure)
 
 

@@ -22,11 +22,11 @@ from seqgra.plot.style import (
     Look,
     columns_for,
     compact,
+    headline,
     new_figure,
     sideways,
     spaced,
     styled,
-    wrap,
     wrap_title,
 )
 
@@ -130,7 +130,7 @@ def against_size(runs: pd.DataFrame, looks: Mapping[str, Look], measure: Measure
         for axis, grammar in zip(axes, grammars, strict=False):
             known = [each for each in measure.less if each.grammar == grammar]
             _name_knowledge(axis, known, _letters(measure))
-        figure.suptitle(wrap(measure.title, int(width * 12)), x=0.01, ha="left", weight="bold")
+        headline(figure, measure.title)
         figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
     return figure
 

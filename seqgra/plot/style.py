@@ -179,6 +179,12 @@ def text_width(text: str, size: float = 8.0) -> float:
     return float(max(points, default=0.0)) / 72
 
 
+def headline(figure: Figure, title: str) -> None:
+    """Write the title of a figure above it, in as many lines as its width needs."""
+    room = 0.96 * figure.get_figwidth() / (1.13 * text_width(title, 11))  # letters are bold
+    figure.suptitle(wrap(title, max(20, int(len(title) * room))), x=0.01, ha="left", weight="bold")
+
+
 def sideways(number: int, many: int) -> float:
     """Return how far the n-th of many stands from the middle, all within -0.5 to 0.5.
 

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from seqgra.compare.cells import KEYS, read_cells
 from seqgra.compare.comparison import METHOD, Comparison, compare_cells
-from seqgra.compare.decide import Statistics
-from seqgra.compare.probes import sentences
-from seqgra.compare.tables import models_only, recovery_runs, write_tables
+from seqgra.compare.tables import write_tables
 from seqgra.errors import bad_input
 from seqgra.fingerprint import write_atomically
-from seqgra.grammar.schema import Grammar
 from seqgra.outputs import OwnFiles, own_files
 from seqgra.plot.saving import figure_digest, saver
-from seqgra.report.answers import answers
-from seqgra.report.content import Content, Section
-from seqgra.report.drawing import Drawing, drawing_of
-from seqgra.report.figures.answer import draw_answer, draw_calibration
-from seqgra.report.figures.decision import draw_confusion, draw_histories, draw_runs
-from seqgra.report.figures.grammar import draw_grammar
-from seqgra.report.figures.overview import draw_overview
+from seqgra.report.answers import summary
+from seqgra.report.drawing import drawing_of
 from seqgra.report.figures.recovery import real_annotations
 from seqgra.report.render import report, shown_sections
-from seqgra.report.words import at_sentences, grammar_evidence
-from seqgra.yamlfile import read_yaml
+from seqgra.yamlfile import read_yaml, read_yaml_and_text
 
 #: The cells of a grid, written beside what is made of them.
 CELLS_FILE = "cells.csv"
@@ -100,7 +89,13 @@ def compare_grid(
     cells: Path, *, config: Path | None = None, method: str = METHOD, at: int | None = None
 ) -> Comparison:
     """Return what the report of a grid is made from; see `write_report`, whose parameters these are."""
-    settings = read_yaml(config) if config else {}
+    return _compare(cells, read_yaml(config) if config else {}, config, method, at)
+
+
+def _compare(
+    cells: Path, settings: Mapping[str, Any], config: Path | None, method: str, at: int | None
+) -> Comparison:
+    """Compare cells as a config, whose content `settings` are, asks for."""
     return compare_cells(
         read_cells(cells),
         question=str(settings.get("question", "")),
@@ -128,8 +123,9 @@ def _write(
     workers: int,
 ) -> Comparison:
     """Write all files but the JSON, and return what they are made from; see `write_report`."""
-    folder, config_text = own.folder, _read_text(config) if config else ""
-    compared = compare_grid(cells, config=config, method=method, at=at)
+    folder = own.folder
+    settings, config_text = read_yaml_and_text(config) if config else ({}, "")
+    compared = _compare(cells, settings, config, method, at)
     write_tables(compared.files(), own)
     grid = f" --grid {config}" if config else ""
     command = f"seqgra compare{grid} --cells {cells} -o {folder}"
@@ -143,15 +139,14 @@ def _write(
             if not own.keeps(name, figure_digest(drawn)):
                 save(own.figure(name), drawn)
 
-        drawing = drawing_of(compared, folder / "figures", save_own)
-        drawing = drawing._replace(annotations=real_annotations(compared.cells))
-        content = _content(drawing, compared)
-        content = dataclasses.replace(content, config=config_text, command=command)
-        shown = shown_sections(content)
-    write_atomically(own.file("report.html"), report(content, shown, len(saved)))
+        drawing = drawing_of(compared, folder / "figures", save_own)._replace(
+            annotations=real_annotations(compared.cells), config=config_text, command=command
+        )
+        shown = shown_sections(drawing)
+    write_atomically(own.file("report.html"), report(drawing, shown, len(saved)))
     known = compared.statistics
     for decision in known.chosen:
-        log.info("%s: %s", decision.grammar, " ".join(at_sentences(decision, known)))
+        log.info("%s: %s", decision.grammar, summary(decision, known))
     log.info("%s: %d cells", folder / "report.html", len(compared.tables.status))
     return compared
 
@@ -164,72 +159,3 @@ def _prevalence(settings: Mapping[str, Any], config: Path | None) -> float | Non
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
         raise bad_input(config or "", "at_prevalence", f"is {share}; expected a share such as 0.01")
     return float(share)
-
-
-def _content(drawing: Drawing, compared: Comparison) -> Content:
-    """Draw all figures and return what the report says."""
-    known, tuned = compared.statistics, compared.tuned
-    first, more = draw_answer(drawing, compared.standing)
-    overview = [*draw_overview(drawing), *draw_runs(drawing, known)]
-    sections = _sections(drawing, known, compared.grammars)
-    decisions = {decision.grammar: decision for decision in known.decisions}
-    named = {name: decision.label for name, decision in decisions.items()}
-    rules = dict(sentences(compared.rule_card, compared.rules, named))
-    found = answers(
-        compared.sizes,
-        compared.reached,
-        _mean_recovery(drawing),
-        decisions,
-        grammar_evidence(known),
-    )
-    return Content(
-        compared=compared,
-        drawing=drawing,
-        answers=[answer._replace(rules=rules.get(answer.grammar, "")) for answer in found],
-        method=drawing.method,
-        metric=drawing.metric,
-        target=drawing.target,
-        sizes=compared.sizes,
-        needed=compared.reached,
-        status=drawing.tables.status,
-        runs=drawing.tables.runs,
-        overview=overview,
-        sections=sections,
-        config="",
-        command="",
-        question=compared.question,
-        screen=compared.answer,
-        few=compared.few,
-        first=first,
-        more=[*more, *draw_calibration(drawing, compared.calibration)],
-        tuned=tuned,
-    )
-
-
-def _sections(
-    drawing: Drawing, known: Statistics, grammars: Mapping[str, Grammar]
-) -> list[Section]:
-    decisions = {decision.grammar: decision for decision in known.decisions}
-    sections = []
-    for grammar in sorted({cell.grammar for cell in drawing.cells}):
-        section = draw_grammar(drawing, grammar)
-        if grammar in decisions:
-            decision = decisions[grammar]
-            more = draw_confusion(drawing, decision, grammars.get(grammar))
-            more += draw_histories(drawing, decision)
-            section = section._replace(pictures=[*section.pictures, *more])
-        sections.append(section)
-    return sections
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise bad_input(path, "", f"cannot be read ({error})") from None
-
-
-def _mean_recovery(drawing: Drawing) -> pd.DataFrame:
-    models = models_only(drawing.tables.recovery)
-    shown = recovery_runs(models, drawing.method, drawing.metric)
-    return shown.groupby(["grammar", "size", "label"], as_index=False).agg(mean=("value", "mean"))

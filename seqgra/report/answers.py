@@ -1,83 +1,80 @@
-"""From tables to the answer: which architecture a grammar calls for, and with how many examples."""
+"""What the report has to say of an answer, as numbers; the sentences stand in templates/sentences.j2."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
+from seqgra.compare.decide import TAU, Decision, Statistics
+from seqgra.compare.ranking import ALPHA
+from seqgra.compare.resample import FEWEST_MODEL_SEEDS, FEWEST_SEEDS
+from seqgra.compare.variance import seeds_needed
+from seqgra.report.page import plain_text
 
-from seqgra.compare.decide import TIE, Decision
-from seqgra.plot.style import BASELINES
-from seqgra.report.content import Answer
-
-
-def answers(
-    sizes: pd.DataFrame,
-    needed: pd.DataFrame,
-    recovery: pd.DataFrame,
-    decisions: Mapping[str, Decision],
-    evidence: Mapping[str, Sequence[str]],
-) -> list[Answer]:
-    """Return one answer a grammar, sorted by grammar; grammars without any score have none.
-
-    At the largest size with scores, the architecture of the decision is named; those within `TIE` of the
-    highest mean are its equals.
-
-    Parameters
-    ----------
-    sizes
-        `tables.summary`, with a column label.
-    needed
-        `tables.examples_needed` of the same scores, with a column label.
-    recovery
-        Mean recovery: columns grammar, size, label, mean.
-    decisions, evidence
-        By grammar.
-    """
-    found = []
-    for grammar, group in sizes.groupby("grammar"):
-        largest = group[group["size"] == group["size"].max()].set_index("label")
-        wants = needed[needed["grammar"] == grammar].set_index("label")
-        regained = recovery[
-            (recovery["grammar"] == grammar) & (recovery["size"] == largest["size"].iloc[0])
-        ].set_index("label")["mean"]
-        answer = _answer(decisions[str(grammar)], largest, wants, regained.dropna())
-        found.append(answer._replace(evidence=tuple(evidence[str(grammar)])))
-    return found
+#: A difference of PR AUC that is worth showing.
+APART = 0.01
+#: Architectures or variants that a sentence names, at most.
+_MOST_NAMES = 4
 
 
-def _answer(
-    decision: Decision, largest: pd.DataFrame, wants: pd.DataFrame, recovery: pd.Series
-) -> Answer:
-    means = largest["mean"]
-    equals = [str(label) for label in means.index if means[label] >= means.max() - TIE]
-    best = decision.label
-    row: Any = largest.loc[best]
-    want: Any = wants.loc[best]
-    others = largest[largest["backend"].isin(BASELINES)]["mean"].drop(best, errors="ignore")
-    return Answer(
-        grammar=decision.grammar,
-        label=best,
-        baseline=row["backend"] in BASELINES,
-        size=int(row["size"]),
-        training_examples=int(row["training_examples"]),
-        scope=str(row["scope"]),
-        chance=float(row["chance"]),
-        mean=float(row["mean"]),
-        low=float(row["min"]),
-        high=float(row["max"]),
-        runs=int(row["n"]),
-        collapsed=int(row["collapsed"]),
-        needed=int(want["size"]) if _reached(wants, best) else None,
-        equals=tuple(label for label in equals if label != best),
-        recovery=float(recovery.get(best, math.nan)),
-        top_recovery=(str(recovery.idxmax()), float(recovery.max())) if len(recovery) else None,
-        top_baseline=(str(others.idxmax()), float(others.max())) if len(others) else None,
-        shown=decision.shown,
-    )
+def facts(decision: Decision, known: Statistics) -> dict[str, Any]:
+    """Return what sentences.j2 makes its sentences of."""
+    grammar, rows = decision.grammar, decision.others
+    bounds = known.bounds[grammar]
+    label = max(decision.fewest, key=lambda name: decision.fewest[name], default="")
+    needed = known.needed[(known.needed["grammar"] == grammar) & (known.needed["tau"] == TAU)]
+    reached = needed["reached"].any()  # or areas alone decide who needs the fewest
+    needed = needed[needed["label"] == decision.label]
+    table = known.stability
+    own = table[(table["grammar"] == grammar) | (table["other"] == grammar)]
+    variants = [
+        (field, other if one == grammar else one, tau)
+        for one, other, field, tau in own[["grammar", "other", "field", "tau"]].to_numpy()
+    ]
+    behind = rows.iloc[1:].sort_values("behind").set_index("label")
+    return {
+        "grammar": grammar,
+        "label": decision.label,
+        "size": decision.size,
+        "shown": decision.shown,
+        "enough": decision.enough,
+        "seeds": decision.seeds,
+        "restarts": decision.restarts,
+        "sharing": decision.seeds >= FEWEST_SEEDS and decision.restarts is not None,
+        "open": decision.open,
+        "worse": decision.worse,
+        "others": behind[["behind", "behind_low", "behind_high"]].to_dict("index"),
+        **{name: float(rows.iloc[0][name]) for name in ("mean", "best", "regret")},
+        "chance": bounds.chance,
+        "ceiling": bounds.ceiling if bounds.known else None,
+        "fewest": (label, decision.fewest[label]) if label and reached else None,
+        "needed": needed.to_dict("records"),
+        "unfinished": bool(len(needed)) and not needed["curves"].all(),
+        "share": TAU,
+        **_more_seeds(decision, known),
+        "doubling": known.doubling.get(grammar),
+        "simulated": known.simulated_doubling.get(grammar, {}),
+        "variants": variants,
+        "same_best": int((own["best"] == own["best_other"]).sum()),
+        "alpha": ALPHA,
+        "apart": APART,
+        "fewest_model_seeds": FEWEST_MODEL_SEEDS,
+        "most_names": _MOST_NAMES,
+    }
 
 
-def _reached(wants: pd.DataFrame, label: str) -> bool:
-    return not str(wants.loc[label, "needed"]).startswith(">")
+def summary(decision: Decision, known: Statistics) -> str:
+    """Return the answer in a few sentences of plain text."""
+    return plain_text("sentences.j2", "summary", facts(decision, known))
+
+
+def _more_seeds(decision: Decision, known: Statistics) -> dict[str, Any]:
+    """Return which seeds to add, where some are missing or something is open; None where there are enough."""
+    runs = known.runs[known.runs["grammar"] == decision.grammar]
+    restarts = int(runs.groupby(["label", "size", "data_seed"]).size().max())
+    parts = known.variance[known.variance["size"] == decision.size]
+    few = decision.restarts is not None and decision.restarts < FEWEST_MODEL_SEEDS
+    alone = len(decision.others) < 2
+    if alone or decision.shown or parts.empty or few:
+        return {"more_seeds": None, "runs_a_seed": restarts}
+    wanted = seeds_needed(parts, APART, restarts)
+    return {"more_seeds": wanted if wanted > decision.seeds else None, "runs_a_seed": restarts}

@@ -1,9 +1,9 @@
-"""What all figures of a comparison share: the grid, its tables, how architectures look, where figures go."""
+"""What all parts of a report share: the comparison, how architectures look, where figures go."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +15,6 @@ from matplotlib.figure import Figure
 from seqgra.compare.ceiling import is_ceiling
 from seqgra.compare.cells import CellResults
 from seqgra.compare.comparison import Comparison, by_cell
-from seqgra.compare.tables import Tables
 from seqgra.fingerprint import read_run, verify_file
 from seqgra.plot.saving import Save, draw_and_save
 from seqgra.plot.style import Look, looks
@@ -24,61 +23,45 @@ P = ParamSpec("P")
 
 
 class Drawing(NamedTuple):
-    """What all figures of a comparison share.
+    """What the figures and sections of a report share.
 
     Attributes
     ----------
-    cells
-        Those of the grid whose results may be read, see `stages.current`.
-    tables
-        Its tables, with a column label.
+    compared
+        Every number.
     looks
         How each label is drawn.
     folder
         Where figures go.
-    method, metric
-        Attribution method and recovery metric shown; empty where there is no recovery.
-    target
-        The PR AUC to mark.
-    kinds, less
-        `ceiling.ceiling_kinds` and `ceiling.restricted` of the cells.
     labels, outcomes
         The columns label and status of the table status, by `CellResults.key`.
     save
         What writes a figure.
     annotations
         Real dataset -> what its recovery is scored against.
+    config, command
+        The grid's config as text, and the command that makes the report.
     """
 
-    cells: Sequence[CellResults]
-    tables: Tables
+    compared: Comparison
     looks: Mapping[str, Look]
     folder: Path
-    method: str
-    metric: str
-    target: float
-    kinds: Mapping[str, str]
-    less: pd.DataFrame
     labels: Mapping[tuple[str | int, ...], str]
     outcomes: Mapping[tuple[str | int, ...], str]
     save: Save = draw_and_save
     annotations: Mapping[str, str] = MappingProxyType({})
+    config: str = ""
+    command: str = ""
 
 
-def drawing_of(compared: Comparison, folder: Path, save: Save) -> Drawing:
+def drawing_of(compared: Comparison, folder: Path, save: Save = draw_and_save) -> Drawing:
     """Return what figures of a comparison share: they go to `folder`, written by `save`."""
     status = compared.tables.status
     backends = status[["label", "backend"]].drop_duplicates().itertuples(index=False, name=None)
     return Drawing(
-        cells=compared.cells,
-        tables=compared.tables,
+        compared=compared,
         looks=looks(dict(backends)),
         folder=folder,
-        method=compared.method,
-        metric=compared.metric,
-        target=compared.target,
-        kinds=compared.kinds,
-        less=compared.ceilings,
         labels=by_cell(status, "label"),
         outcomes=by_cell(status, "status"),
         save=save,
@@ -88,7 +71,7 @@ def drawing_of(compared: Comparison, folder: Path, save: Save) -> Drawing:
 def first_seeds(drawing: Drawing, finished: pd.Index, size: int) -> list[tuple[CellResults, str]]:
     """Return, for each label, its first finished cell of a size (cells are sorted by seeds)."""
     keys, found = set(finished), dict[str, CellResults]()
-    for cell in drawing.cells:
+    for cell in drawing.compared.cells:
         wanted = cell.size == size or is_ceiling(cell.backend)
         if wanted and cell.key in keys:
             found.setdefault(drawing.labels[cell.key], cell)
@@ -121,7 +104,7 @@ def save_figure(
     drawing, name
         What figures share; the figure's file, without a suffix.
     draw
-        A function of `seqgra.plot`.
+        A function of a module.
     values, settings
         Its arguments: all that the figure shows.
 

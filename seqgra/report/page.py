@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +14,8 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
+
+from seqgra.compare.efficiency import size_words
 
 #: Grammars from which on what the page says of each is folded away, for a page to be read in a minute.
 MANY = 5
@@ -25,11 +28,12 @@ _METRICS = {
 
 
 class Picture(NamedTuple):
-    """A saved figure: path without suffix, what it shows in a line, and its caption."""
+    """A saved figure: path without suffix, what it shows in a line, its caption; the same for phones."""
 
     stem: Path
     alt: str
     caption: str
+    narrow: Path | None = None
 
 
 class Row(NamedTuple):
@@ -62,26 +66,49 @@ def fill(template: str, context: dict[str, Any], pictures: int = 0) -> str:
     pictures
         How many figures the page has in all: they share its bytes.
     """
-    more = {"share": _BUDGET // max(pictures, 1), "version": metadata.version("seqgra")}
+    more = {
+        "share": _BUDGET // max(pictures, 1),
+        "many": MANY,
+        "version": metadata.version("seqgra"),
+    }
     return _ENVIRONMENT.get_template(template).render({**context, **more})
 
 
-def fill_macro(template: str, name: str, *values: object) -> str:
+def fill_macro(template: str, name: str, *values: object, **named: object) -> str:
     """Return what a macro of a file of templates/ makes of its values."""
     module: Any = _ENVIRONMENT.get_template(template).module
-    return str(getattr(module, name)(*values))
+    return str(getattr(module, name)(*values, **named))
 
 
-def embedded(picture: Picture, share: int) -> str:
+def plain_text(template: str, name: str, *values: object) -> str:
+    """Return what `fill_macro` does as plain text on one line, code between backticks."""
+    text = re.sub("</?code>", "`", fill_macro(template, name, *values))
+    return Markup(text).striptags()  # noqa: S704
+
+
+def caption(figure: str, **facts: object) -> Markup:
+    """Return what is said below a figure: the macro of that name of captions.j2 makes it of its facts."""
+    return Markup(" ".join(fill_macro("captions.j2", figure, **facts).split()))  # noqa: S704
+
+
+def embedded(stem: Path, share: int) -> str:
     """Return a saved figure as a data URI: SVG, or a picture of about `share` bytes where that is larger."""
-    path = picture.stem.with_name(f"{picture.stem.name}.svg")
+    path = stem.with_name(f"{stem.name}.svg")
     kind, content = "svg+xml", path.read_bytes()
     if len(content) > share:
         kind, content = (
             "webp",
-            _small_picture(picture.stem.with_name(f"{picture.stem.name}.png"), share),
+            _small_picture(stem.with_name(f"{stem.name}.png"), share),
         )
     return Markup(f"data:image/{kind};base64,{base64.b64encode(content).decode()}")  # noqa: S704
+
+
+def pixels(stem: Path) -> int:
+    """Return how wide a saved figure is, in CSS pixels, where its letters are as large as drawn."""
+    with stem.with_name(f"{stem.name}.svg").open("rb") as stream:
+        head = stream.read(2000)
+    found = re.search(rb'<svg[^>]*? width="([\d.]+)pt"', head)
+    return round(float(found[1]) * 4 / 3) if found else 600
 
 
 def _small_picture(path: Path, most: int) -> bytes:
@@ -140,16 +167,6 @@ def metric_words(metric: str) -> str:
     return _METRICS.get(metric, metric.replace("_", " "))
 
 
-def first_sentence(words: str) -> tuple[str, str]:
-    """Return the first sentence of a paragraph, and the others.
-
-    >>> first_sentence("It is so. Or not.")
-    ('It is so.', 'Or not.')
-    """
-    first, _, others = words.partition(". ")
-    return (f"{first}." if others else first), others
-
-
 def _known(value: float) -> bool:
     return not pd.isna(value)
 
@@ -162,6 +179,12 @@ def _classes(heads: Sequence[str], texts: int, long: Sequence[int] = ()) -> list
     ]
 
 
+def _filled(heads: Sequence[str], rows: Sequence[Row | Sequence[str]], texts: int) -> list[int]:
+    """Return the columns of a table that are text or hold something; all of a table without rows."""
+    cells = [row.cells if isinstance(row, Row) else row for row in rows]
+    return [i for i in range(len(heads)) if i < texts or not rows or any(row[i] for row in cells)]
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).with_name("templates")),
@@ -170,9 +193,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (count, percent, thousands, number, metric_words, first_sentence, embedded)
+    filters = (count, percent, thousands, number, metric_words, size_words, embedded, pixels)
     environment.filters |= {function.__name__: function for function in filters}
-    environment.filters["classes"] = _classes
+    environment.filters |= {"classes": _classes, "filled": _filled}
     environment.tests["known"] = _known
     return environment
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from seqgra.report.content import Content
+from seqgra.report.drawing import Drawing
 from seqgra.report.page import fill
 from seqgra.report.sections import Section, Shown, all_sections
 
 
-def shown_sections(content: Content) -> list[tuple[Section, Shown]]:
+def shown_sections(drawing: Drawing) -> list[tuple[Section, Shown]]:
     """Return what the page shows, section by section; their figures are drawn and saved."""
-    return [(section, shown) for section in all_sections() for shown in section.shown(content)]
+    return [(section, shown) for section in all_sections() for shown in section.shown(drawing)]
 
 
-def report(content: Content, shown: list[tuple[Section, Shown]], pictures: int) -> str:
+def report(drawing: Drawing, shown: list[tuple[Section, Shown]], pictures: int) -> str:
     """Return the report as one self-contained HTML page; figures are read from their files.
 
     Parameters
     ----------
-    content
-        Everything that it says.
+    drawing
+        What its sections share.
     shown
         From `shown_sections`.
     pictures
@@ -34,15 +34,17 @@ def report(content: Content, shown: list[tuple[Section, Shown]], pictures: int) 
         }
         for section, part in shown
     ]
-    status = content.status
+    compared = drawing.compared
+    status = compared.tables.status
     named = {
         "grammar": sorted(status["grammar"].unique()),
         "architecture": sorted(status["label"].unique()),
-        "method": sorted(content.compared.tables.recovery["method"].unique()),
+        "method": sorted(compared.tables.recovery["method"].unique()),
     }
     context = {
-        "question": content.question,
-        "grammars": len(named["grammar"]),
+        "question": compared.question,
+        "grammars": len(set(named["grammar"]) - compared.statistics.real),
+        "datasets": len(set(named["grammar"]) & compared.statistics.real),
         "architectures": len(named["architecture"]),
         "sizes": sorted(int(size) for size in status["size"].unique() if size),  # 0: the ceiling
         "filters": {name: values for name, values in named.items() if len(values) > 1},

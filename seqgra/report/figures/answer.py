@@ -1,65 +1,112 @@
-"""The figure that the page begins with, and the reliability of the architectures it names."""
+"""The figure that the page begins with: what every architecture reaches, costs and knows on every grammar."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from seqgra.compare.ceiling import is_ceiling
 from seqgra.compare.efficiency import size_words
 from seqgra.compare.standing import RANGE, missing, selected
-from seqgra.plot.answer_panels import answer_panels
-from seqgra.plot.calibration import reliabilities
+from seqgra.plot.legends import chance_handle, legend_below
+from seqgra.plot.style import (
+    CEILING_LOOK,
+    CHANCE_LINE,
+    FAINT,
+    INK,
+    Look,
+    columns_for,
+    headline,
+    new_figure,
+    styled,
+    wrap,
+    wrap_title,
+)
 from seqgra.report.drawing import Drawing, save_figure
-from seqgra.report.page import Picture, number
+from seqgra.report.page import Picture, caption, number
 
 #: Architectures and grammars from which on the first figure shows only those that matter.
 MANY_ROWS, MANY_COLUMNS = 9, 5
 #: Grammars in a figure, at most: the table has all.
 _MOST_PANELS = 40
+#: Grammars up to which there is a figure for phones, one panel below the other.
+_MOST_NARROW = 12
+#: Inches: a row, one with a name of its own, and the widths of a page of panels side by side and of a phone.
+_ROW, _OWN_ROW, _PAGE, _NARROW = 0.42, 0.6, 10.2, 3.7
+#: Behind the row of the architecture that is named.
+_NAMED = "#e3eefa"
+#: Columns of text below a value: name of the column -> its heading.
+_HEADS = {
+    "value": "PR AUC",
+    "rare": "PR AUC\nat {}",
+    "needed": "examples\nneeded",
+    "recovery": "recovery",
+    "rule": "rule",
+}
 
 
-def draw_answer(drawing: Drawing, rows: pd.DataFrame) -> tuple[list[Picture], list[Picture]]:
-    """Draw the figure to decide by, and that of all architectures where the first one is a selection.
+def draw_answer(drawing: Drawing, *, every: bool = False) -> list[Picture]:
+    """Draw the figure to decide by: all architectures, or where these are many those that matter.
 
     Parameters
     ----------
     drawing
         What figures share.
-    rows
-        From `standing.standing`.
+    every
+        Draw all of them where they are many, and nothing where the figure to decide by has them.
     """
-    if rows.empty:
-        return [], []
-    labels, grammars = rows["label"].nunique(), rows["grammar"].nunique()
-    few = labels < MANY_ROWS and grammars < MANY_COLUMNS
-    shown = rows if few else selected(rows)
-    order = rows.groupby("label")["mean"].mean().sort_values(ascending=False, kind="stable").index
+    rows = drawing.compared.standing
+    few = rows["label"].nunique() < MANY_ROWS and rows["grammar"].nunique() < MANY_COLUMNS
+    if rows.empty or (every and few):
+        return []
+    sizes = sorted(rows["size"].unique())
+    span = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+    title = f"Which architecture, at {span} examples" + (": all architectures" if every else "")
+    shown = rows if few or every else selected(rows)
     if few:
+        means = rows.groupby("label")["mean"].mean()
+        order = means.sort_values(ascending=False, kind="stable").index
         place = {label: i for i, label in enumerate(order)}
         shown = shown.sort_values(["label"], key=lambda c: c.map(place), kind="stable")
-    title, caption = _title(rows), _caption(drawing, rows)
-    if not few:
-        caption = (
-            "Of each grammar the architecture named, the two behind it and the best baseline. "
-            + caption
-        )
-    first = _draw(drawing, "answer", shown, title, own_names=not few)
-    pictures = [Picture(first, title, caption)]
-    if few:
-        return pictures, []
-    every = _draw(drawing, "answer-all", rows, f"{title}: all architectures", own_names=True)
-    return pictures, [Picture(every, f"{title}: all architectures", caption)]
+    words = _caption(drawing, rows, chosen=not few and not every)
+    name = "answer-all" if every else "answer"
+    stem = _save(drawing, name, shown, title, own_names=not few)
+    narrow = None
+    if not every and rows["grammar"].nunique() <= _MOST_NARROW:
+        narrow = _save(drawing, f"{name}-narrow", shown, title, own_names=True, narrow=True)
+    return [Picture(stem, title, words, narrow)]
 
 
-def _draw(drawing: Drawing, name: str, rows: pd.DataFrame, title: str, *, own_names: bool) -> Path:
+def _save(
+    drawing: Drawing,
+    name: str,
+    rows: pd.DataFrame,
+    title: str,
+    *,
+    own_names: bool,
+    narrow: bool = False,
+) -> Path:
     kept = list(dict.fromkeys(rows["grammar"]))[:_MOST_PANELS]
     texts = with_texts(rows[rows["grammar"].isin(kept)])
     share = rows["prevalence"].dropna()
     rare = percent_words(float(share.iloc[0])) if len(share) else ""
     return save_figure(
-        drawing, name, answer_panels, texts, drawing.looks, title, own_names=own_names, rare=rare
+        drawing,
+        name,
+        answer_panels,
+        texts,
+        drawing.looks,
+        title,
+        own_names=own_names,
+        rare=rare,
+        narrow=narrow,
     )
 
 
@@ -88,82 +135,156 @@ def percent_words(share: float) -> str:
     return f"{100 * share:g} %"
 
 
-def _title(rows: pd.DataFrame) -> str:
-    sizes = sorted(rows["size"].unique())
-    if len(sizes) == 1:
-        return f"Which architecture, at {sizes[0]:,} examples"
-    return f"Which architecture, at {sizes[0]:,} to {sizes[-1]:,} examples"
-
-
-def _caption(drawing: Drawing, rows: pd.DataFrame) -> str:
+def _caption(drawing: Drawing, rows: pd.DataFrame, *, chosen: bool) -> str:
     """Say what the numbers are, and of how many runs, explanations and negatives."""
-    runs = sorted(rows["runs"].unique())
-    many = f"{runs[0]}" if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
-    parts = [
-        f"PR AUC on the test set, mean of {many} runs; bars: "
-        + ("their range" if (rows["of"] == RANGE).any() else "95 % intervals of the mean")
-        + ".",
-        "Examples: dataset size at which it comes 90 % of the way from chance to the ceiling, or to 1 "
-        "where no ceiling is known.",
-    ]
-    if rows["recovery"].notna().any():
-        explained = sorted({int(n) for n in rows["explained"].dropna()})
-        of = " or ".join(f"{n:,}" for n in explained)
-        simulated = set(rows["grammar"]) - drawing.annotations.keys()
-        kinds = ["the positions that carry the grammar"] if simulated else []
-        kinds += [f"the {what} of {name}" for name, what in drawing.annotations.items()]
-        what = ", or at ".join(kinds)
-        parts.append(
-            f"Recovery: how well {drawing.method} points at {what} (0: chance, 1: perfect; {of} "
-            "explanations a run)."
-        )
-    if rows["rule"].notna().any():
-        parts.append(
-            "Rule: how well it knows what the grammar is about, by probes (1: as the best possible "
-            "classifier, 0: not at all)."
-        )
-    if rows["rare"].notna().any():
-        share = percent_words(float(rows["prevalence"].dropna().iloc[0]))
-        fewest = int(rows["negatives"].min())
-        parts.append(
-            f"At {share}: PR AUC where {share} of the examples are positive, each condition in turn, mean "
-            f"over conditions. It rests on {fewest:,} negative examples: false positive rates below 1 in "
-            f"{fewest:,} cannot be seen."
-        )
-    return " ".join(parts)
+    kinds = [f"the {what} of {name}" for name, what in drawing.annotations.items()]
+    if set(rows["grammar"]) - drawing.annotations.keys():
+        kinds.insert(0, "the positions that carry the grammar")
+    share = rows["prevalence"].dropna()
+    rare = (
+        {"share": percent_words(share.iloc[0]), "negatives": int(rows["negatives"].min())}
+        if len(share)
+        else None
+    )
+    return caption(
+        "answer",
+        selected=chosen,
+        runs=sorted(rows["runs"].unique().tolist()),
+        range=bool((rows["of"] == RANGE).any()),
+        method=drawing.compared.method,
+        recovery=kinds if rows["recovery"].notna().any() else [],
+        explained=sorted({int(n) for n in rows["explained"].dropna()}),
+        rule=bool(rows["rule"].notna().any()),
+        rare=rare,
+    )
 
 
-def draw_calibration(drawing: Drawing, table: pd.DataFrame) -> list[Picture]:
-    """Draw whether the probabilities of the architectures named are what they say.
+def answer_panels(
+    rows: pd.DataFrame,
+    looks: Mapping[str, Look],
+    title: str,
+    *,
+    own_names: bool,
+    rare: str = "",
+    narrow: bool = False,
+) -> Figure:
+    """Draw PR AUC with its interval, and numbers below it: a panel a grammar, a row an architecture.
 
     Parameters
     ----------
-    drawing
-        What figures share.
-    table
-        From `calibration.calibration`.
+    rows
+        One row a (grammar, label), in the order to draw: mean; low and high, its interval or its range over
+        runs (NaN: none); chance and ceiling (NaN where not known); named, bool; texts value, rare, needed,
+        recovery and rule, empty where there is none.
+    looks
+        How each label is drawn.
+    title
+        Of the figure.
+    own_names
+        Whether each panel has its own architectures, named in it; else all panels share their rows.
+    rare
+        The prevalence that the column ``rare`` is about, in words; empty without that column.
+    narrow
+        One panel below the other, for the screen of a phone; each names its own architectures.
     """
-    if table.empty:
-        return []
-    exact = table["backend"].map(is_ceiling).astype(bool)
-    shown = table[~(exact & table["scaled"])]
-    keys = ["grammar", "label", "scaled", "low"]
-    groups = shown.assign(ceiling=shown["backend"].map(is_ceiling)).groupby([*keys, "ceiling"])
-    bins = groups.agg(
-        predicted=("predicted", "mean"), observed=("observed", "mean"), examples=("examples", "sum")
-    ).reset_index()
-    brier = shown.drop_duplicates(["grammar", "label", "scaled", "data_seed", "model_seed"])
-    means = brier.groupby(keys[:3])["brier"].mean().reset_index()
-    bins = bins.merge(means, on=keys[:3]).sort_values(["grammar", "ceiling", "scaled", "low"])
-    title = "Are its probabilities what they say? Reliability of the architectures named"
-    stem = save_figure(drawing, "calibration", reliabilities, bins, drawing.looks, title)
-    sizes = shown.loc[~exact, "size"]
-    caption = (
-        "How often a condition is there, against the probability that the model gives it, in ten bins, over "
-        f"all runs of the architecture at the largest size ({sizes.min():,}"
-        + (f" to {sizes.max():,}" if sizes.min() < sizes.max() else "")
-        + " examples). On the grey line probabilities are right; below it the model is too sure. The number "
-        "behind each name is its Brier score (mean squared error of the probabilities, 0: perfect). Scaled: "
-        "logits divided by the temperature that fits the validation set."
-    )
-    return [Picture(stem, title, caption)]
+    with styled():
+        grammars = sorted(rows["grammar"].unique())
+        shared = list(dict.fromkeys(rows["label"]))
+        own_names |= narrow
+        columns = 1 if narrow else columns_for(len(grammars)) if own_names else len(grammars)
+        lines = math.ceil(len(grammars) / columns)
+        most = int(rows.groupby("grammar").size().max()) if own_names else len(shared)
+        names = 0.0 if own_names else 0.2 + 0.066 * min(26, max(map(len, shared)))
+        width = _NARROW if narrow else min(_PAGE, max(5.4, names + 3.2 * columns))
+        legend = legend_below(_key(rows), [], width)
+        height = (
+            (most * (_OWN_ROW if own_names else _ROW) + 0.87) * lines + 0.55 + 0.2 * legend.rows
+        )
+        figure = new_figure(width, height)
+        axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=not own_names)
+        panel = (width - names) / columns
+        heads = {n: head.format(rare) for n, head in _HEADS.items() if (rows[n] != "").any()}
+        low = _lowest(rows)
+        for axis, grammar in zip(axes.ravel(), grammars, strict=False):
+            own = rows[rows["grammar"] == grammar]
+            labels = own["label"].tolist() if own_names else shared
+            _draw(axis, own.set_index("label"), labels, looks, heads, low, own_names)
+            axis.set_title(wrap_title(grammar, panel), pad=25)
+        for axis in axes.ravel()[len(grammars) :]:
+            axis.set_visible(False)
+        if not own_names:
+            axes[0, 0].set_yticks(range(len(shared)), [wrap(name, 26) for name in shared])
+        headline(figure, title)
+        figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
+    return figure
+
+
+def _lowest(rows: pd.DataFrame) -> float:
+    """Return where the axis of PR AUC begins: below all that is drawn, at a twentieth."""
+    low = float(np.nanmin(rows[["mean", "low", "chance"]].to_numpy(float)))
+    return max(0.0, math.floor(20 * low - 0.4) / 20)
+
+
+def _draw(
+    axis: Axes,
+    rows: pd.DataFrame,
+    labels: Sequence[str],
+    looks: Mapping[str, Look],
+    heads: Mapping[str, str],
+    low: float,
+    own_names: bool,
+) -> None:
+    up = 0.02 if own_names else -0.16  # of a row's middle, where its value is drawn
+    places = np.linspace(0, 1, len(heads) + 1)[:-1] + 0.5 / len(heads)
+    across = axis.get_yaxis_transform()  # x in shares of the axis, y in rows
+    for place, head in zip(places, heads.values(), strict=True):
+        axis.text(
+            place, -0.52, head, size=7, color=FAINT, ha="center", va="bottom", transform=across
+        )
+    for y, label in enumerate(labels):
+        if own_names:
+            weight = "bold" if label in rows.index and rows.loc[label, "named"] else "normal"
+            name: dict[str, Any] = {"size": 7.5, "weight": weight, "va": "top"}
+            axis.text(0.01, y - 0.46, wrap(label, 36), transform=across, **name)
+        if label not in rows.index:
+            axis.text(0.5, y, "no run", size=7.5, color=FAINT, ha="center", transform=across)
+            continue
+        row: Any = rows.loc[label]
+        look = looks[label]
+        if row["named"]:
+            axis.axhspan(y - 0.48, y + 0.48, color=_NAMED, lw=0, zorder=0)
+        if math.isfinite(row["low"]):
+            axis.hlines(y + up, row["low"], row["high"], color=look.color, lw=4, alpha=0.35)
+        dot: dict[str, Any] = {"s": 34, "marker": look.marker, "color": look.color, "lw": 0}
+        axis.scatter(row["mean"], y + up, zorder=4, **dot)
+        for place, column in zip(places, heads, strict=True):
+            style: dict[str, Any] = {"size": 8.5, "weight": "bold" if row["named"] else "normal"}
+            axis.text(
+                place, y + 0.29, row[column], ha="center", va="center", transform=across, **style
+            )
+    middles = np.arange(len(labels)) + up
+    for value, style in (  # beside the values, not across the numbers below them
+        (rows["ceiling"].iloc[0], {"color": CEILING_LOOK.color, "lw": 1.0}),
+        (rows["chance"].iloc[0], {"color": FAINT, "lw": 1.0, "ls": CHANCE_LINE}),
+    ):
+        if math.isfinite(value):
+            axis.vlines([value] * len(labels), middles - 0.22, middles + 0.22, zorder=1, **style)
+    for y in range(1, len(labels)):
+        axis.axhline(y - 0.5, color="#e6e6e6", lw=0.7, zorder=0)
+    axis.set(xlim=(low, 1.01), ylim=(len(labels) - 0.5, -0.5))
+    axis.set_yticks([])
+    axis.grid(visible=False)
+    axis.tick_params(axis="y", length=0)
+    axis.tick_params(axis="x", labelbottom=True, labelsize=7)
+
+
+def _key(rows: pd.DataFrame) -> list[Line2D]:
+    found = [Line2D([], [], color=_NAMED, lw=9, label="to use, or to try first")]
+    if rows["low"].notna().any():
+        kinds = " or ".join(sorted(set(rows.loc[rows["low"].notna(), "of"])))
+        found.append(Line2D([], [], color=FAINT, lw=4, alpha=0.5, label=kinds))
+    if rows["ceiling"].notna().any():
+        found.append(Line2D([], [], color=INK, lw=1, label="ceiling: no classifier is better"))
+    if rows["chance"].notna().any():
+        found.append(chance_handle())
+    return found

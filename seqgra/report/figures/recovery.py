@@ -20,13 +20,8 @@ from seqgra.plot.motifs import Logo, logo_grid
 from seqgra.plot.style import compact
 from seqgra.plot.values import explained_example
 from seqgra.recovery import position_roles
-from seqgra.report.drawing import (
-    Drawing,
-    file_name,
-    first_seeds,
-    save_figure,
-)
-from seqgra.report.page import Picture
+from seqgra.report.drawing import Drawing, file_name, first_seeds, save_figure
+from seqgra.report.page import Picture, caption
 from seqgra.results import THRESHOLD, read_motifs, read_pictured
 
 #: Elements and architectures of the figure of average motifs, at most.
@@ -45,9 +40,11 @@ class _Shown(NamedTuple):
 
 def draw_recovery(drawing: Drawing, grammar: str) -> list[Picture]:
     """Draw what the first seed of each architecture looks at; nothing without attributions."""
-    recovery = drawing.tables.recovery
-    rows = recovery[(recovery["grammar"] == grammar) & (recovery["method"] == drawing.method)]
-    test = next(cell.test for cell in drawing.cells if cell.grammar == grammar)
+    recovery = drawing.compared.tables.recovery
+    rows = recovery[
+        (recovery["grammar"] == grammar) & (recovery["method"] == drawing.compared.method)
+    ]
+    test = next(cell.test for cell in drawing.compared.cells if cell.grammar == grammar)
     if rows.empty or read_run(test) is None:
         return []
     index, size = (
@@ -66,24 +63,22 @@ def draw_recovery(drawing: Drawing, grammar: str) -> list[Picture]:
 
 def _draw_agreement(drawing: Drawing, shown: _Shown, panels: list[Panel]) -> Picture:
     grammar, dataset = shown.grammar, shown.dataset
-    title = f"{grammar}: grammar agreement ({drawing.method}) at {compact(shown.size)} examples"
+    title = f"{grammar}: grammar agreement ({drawing.compared.method}) at {compact(shown.size)} examples"
     names = _role_names(dataset)
-    name = f"agreement-{file_name(grammar)}"
-    stem = save_figure(drawing, name, agreement_grid, panels, title, names=names)
-    part = names.get(GRAMMAR_ROLE, "part of the grammar")
-    rest = names.get(BACKGROUND_ROLE, "background")
-    row = "a label of a test example" if dataset.task == "multi-label" else "a test example"
-    blue = ", blue: part of a confounder" if dataset.grammar.confounders else ""
-    caption = (
-        f"Grammar agreement on {grammar}: each row is {row}, grouped by condition, each column a "
-        f"position. Hue tells what the position is (green: {part}, red: {rest}{blue}, "
-        "grey: not counted, such as elements of other conditions, blank: beyond the end), darkness how "
-        f"important it is to the network by {drawing.method}. A network that uses the grammar is dark "
-        "where it is green and pale where it is red. Beside the rows: precision, recall and F1 of the "
-        "condition, of all its explanations, each position counting by its importance. Dataset size "
-        f"{shown.size:,}, first seed of each architecture."
+    stem = save_figure(
+        drawing, f"agreement-{file_name(grammar)}", agreement_grid, panels, title, names=names
     )
-    return Picture(stem, title, caption)
+    words = caption(
+        "agreement",
+        grammar=grammar,
+        several=dataset.task == "multi-label",
+        part=names.get(GRAMMAR_ROLE, "part of the grammar"),
+        rest=names.get(BACKGROUND_ROLE, "background"),
+        confounders=bool(dataset.grammar.confounders),
+        method=drawing.compared.method,
+        size=shown.size,
+    )
+    return Picture(stem, title, words)
 
 
 def _role_names(dataset: Dataset) -> dict[int, str]:
@@ -112,54 +107,55 @@ def real_annotations(cells: Iterable[CellResults]) -> dict[str, str]:
 
 
 def _draw_thresholded(drawing: Drawing, shown: _Shown, panels: list[Panel]) -> Picture:
-    words = f"{shown.grammar}: grammar agreement at a threshold ({drawing.method}"
+    words = f"{shown.grammar}: grammar agreement at a threshold ({drawing.compared.method}"
     title = f"{words}, {compact(shown.size)} examples)"
     name = f"agreement-thresholded-{file_name(shown.grammar)}"
     stem = save_figure(drawing, name, agreement_grid, panels, title, thresholded=True)
     names = _role_names(shown.dataset)
-    part = names.get(GRAMMAR_ROLE, "part of the grammar")
-    rest = names.get(BACKGROUND_ROLE, "background")
-    caption = (
-        "The examples of the figure above, where every position with an attribution of at least "
-        f"{THRESHOLD:g}, of any letter, is called important. Blue: important and {part}, "
-        f"yellow: {part} but missed, orange: important but {rest}. Precision, recall and F1 as in "
-        "the published seqgra. The threshold is in units of the logit: a model with large logits calls "
-        "nearly everything important."
+    words = caption(
+        "agreement_thresholded",
+        threshold=THRESHOLD,
+        part=names.get(GRAMMAR_ROLE, "part of the grammar"),
+        rest=names.get(BACKGROUND_ROLE, "background"),
     )
-    return Picture(stem, title, caption)
+    return Picture(stem, title, words)
 
 
 def _draw_examples(drawing: Drawing, shown: _Shown) -> Picture:
     """Draw the first explained example of each condition, by the network with the highest recovery."""
-    rows = recovery_runs(drawing.tables.recovery, drawing.method, drawing.metric)
+    rows = recovery_runs(
+        drawing.compared.tables.recovery, drawing.compared.method, drawing.compared.metric
+    )
     rows = rows[(rows["grammar"] == shown.grammar) & (rows["size"] == shown.size)]
     means = rows.groupby("label")["value"].mean()
     cell, label = max(shown.cells, key=lambda pair: means.get(pair[1], -np.inf))
     dataset = shown.dataset
-    pictured = read_pictured(dict(cell.attributions)[drawing.method])
+    pictured = read_pictured(dict(cell.attributions)[drawing.compared.method])
     _, first = np.unique(pictured.explained, return_index=True)
     examples = [
         explained_example(dataset, "test", *(part[i] for part in pictured)) for i in first[:4]
     ]
-    told = f"({drawing.method}, {compact(shown.size)} examples)"
+    told = f"({drawing.compared.method}, {compact(shown.size)} examples)"
     title = f"{shown.grammar}: examples as {label} sees them {told}"
-    name, letters = f"examples-{file_name(shown.grammar)}", len(dataset.alphabet.letters)
-    stem = save_figure(drawing, name, example_logos, examples, letters, title)
-    caption = (
-        f"The first explained test example of each condition of {shown.grammar}, at most four: letters as "
-        f"high as what {drawing.method} gives their position (summed over letters), its elements above. "
-        "Of long sequences the stretch around the elements of the condition."
+    stem = save_figure(
+        drawing,
+        f"examples-{file_name(shown.grammar)}",
+        example_logos,
+        examples,
+        len(dataset.alphabet.letters),
+        title,
     )
-    return Picture(stem, title, caption)
+    words = caption("examples", grammar=shown.grammar, method=drawing.compared.method)
+    return Picture(stem, title, words)
 
 
 def _draw_motifs(drawing: Drawing, shown: _Shown) -> list[Picture]:
     """Draw the average attribution at each element below the element's own letters."""
     dataset, grammar = shown.dataset, shown.dataset.grammar
-    elements = drawing.tables.elements
-    elements = elements[elements["method"] == drawing.method].set_index([*KEYS, "element"])
+    elements = drawing.compared.tables.elements
+    elements = elements[elements["method"] == drawing.compared.method].set_index([*KEYS, "element"])
     models = shown.cells[:_MOST_MODELS]
-    seen = [read_motifs(dict(cell.attributions)[drawing.method]) for cell, _ in models]
+    seen = [read_motifs(dict(cell.attributions)[drawing.compared.method]) for cell, _ in models]
     names = [n for n in grammar.elements if any(n in set(table["element"]) for table in seen)]
     if not names:
         return []
@@ -180,28 +176,28 @@ def _draw_motifs(drawing: Drawing, shown: _Shown) -> list[Picture]:
             column.append(Logo(heights, int(own["column"].iloc[0]), told))
         columns.append(column)
     where = "true elements" if dataset.simulated else "motif hits"
-    title = f"{shown.grammar}: average {drawing.method} at the {where}"
+    title = f"{shown.grammar}: average {drawing.compared.method} at the {where}"
     rows = ["element", *(label for _, label in models)]
-    name, letters = f"motifs-{file_name(shown.grammar)}", "".join(dataset.alphabet.letters)
-    stem = save_figure(drawing, name, logo_grid, rows, columns, letters, title)
-    more = (
-        f" The first {_MOST_ELEMENTS} of {len(names)} elements." if names[_MOST_ELEMENTS:] else ""
+    stem = save_figure(
+        drawing,
+        f"motifs-{file_name(shown.grammar)}",
+        logo_grid,
+        rows,
+        columns,
+        "".join(dataset.alphabet.letters),
+        title,
     )
-    caption = (
-        "Top: the letters of each element, as high as their information. Below: the mean attribution of "
-        "each letter over all explained instances of the element, five columns beside it on either side; "
-        "each panel has its own scale. Cosine: of the positive part with the element, columns weighted "
-        "by their information; flanks: share of the attribution beside the element. All elements: the "
-        f"table elements. Dataset size {shown.size:,}, first seed of each architecture.{more}"
+    words = caption(
+        "motifs", size=shown.size, shown=min(_MOST_ELEMENTS, len(names)), elements=len(names)
     )
-    return [Picture(stem, title, caption)]
+    return [Picture(stem, title, words)]
 
 
 def _panels(drawing: Drawing, shown: _Shown) -> list[Panel]:
     """Return a panel of each cell shown, without figures beside its rows."""
     panels, known = [], dict[tuple[bytes, bytes], np.ndarray]()
     for cell, label in shown.cells:
-        rows, explained, values = read_pictured(dict(cell.attributions)[drawing.method])
+        rows, explained, values = read_pictured(dict(cell.attributions)[drawing.compared.method])
         examples = (rows.tobytes(), explained.tobytes())  # mostly the same of all cells
         if examples not in known:
             known[examples] = position_roles(shown.dataset, "test", rows, explained)

@@ -7,7 +7,7 @@ import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from seqgra.report.content import Content
+from seqgra.report.drawing import Drawing
 
 
 class Shown(NamedTuple):
@@ -33,7 +33,7 @@ class Section(NamedTuple):
 
     place: int
     template: str
-    shown: Callable[[Content], Iterable[Shown]]
+    shown: Callable[[Drawing], Iterable[Shown]]
 
 
 def all_sections() -> list[Section]:

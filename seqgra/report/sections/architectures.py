@@ -11,11 +11,9 @@ import pandas as pd
 from seqgra.compare.decide import Statistics
 from seqgra.compare.efficiency import TAUS, size_words
 from seqgra.compare.runs import filled
-from seqgra.plot.style import BASELINES
-from seqgra.plot.training import one_architecture
-from seqgra.report.content import Content
-from seqgra.report.drawing import Drawing, file_name, read_history, save_figure
-from seqgra.report.page import Picture, Row, number, percent
+from seqgra.report.drawing import Drawing
+from seqgra.report.figures.architecture import draw_architecture
+from seqgra.report.page import Row, number, percent
 from seqgra.report.sections import Section, Shown
 from seqgra.results import MACRO
 
@@ -24,14 +22,14 @@ _FAILED = ("collapsed", "diverged")
 _MOST_PLACES = 4
 
 
-def _shown(content: Content) -> Iterable[Shown]:
-    known = content.compared.statistics
+def _shown(drawing: Drawing) -> Iterable[Shown]:
+    known = drawing.compared.statistics
     if known.runs.empty:
         return
     context = {
         "share_needed": percent(TAUS[0]),
-        "rows": _rows(content.drawing, known),
-        "architectures": [_part(content, label) for label in sorted(known.runs["label"].unique())],
+        "rows": _rows(drawing, known),
+        "architectures": [_part(drawing, label) for label in sorted(known.runs["label"].unique())],
     }
     yield Shown("architectures", "By architecture", context)
 
@@ -42,8 +40,10 @@ def _rows(drawing: Drawing, known: Statistics) -> list[Row]:
     needed = known.needed[known.needed["version"] == "typical"].set_index(
         ["label", "grammar", "tau"]
     )
-    recovery = drawing.tables.recovery
-    recovery = recovery[(recovery["metric"] == drawing.metric) & (recovery["scope"] == MACRO)]
+    recovery = drawing.compared.tables.recovery
+    recovery = recovery[
+        (recovery["metric"] == drawing.compared.metric) & (recovery["scope"] == MACRO)
+    ]
     recovery = recovery[recovery["size"] == recovery["grammar"].map(sizes)]
     means = recovery.groupby(["label", "grammar", "method"])[["value", "rescaled"]].mean()
     measured: dict[tuple[str, str], list[tuple[str, float, float]]] = {}
@@ -63,15 +63,15 @@ def _rows(drawing: Drawing, known: Statistics) -> list[Row]:
     return rows
 
 
-def _part(content: Content, label: str) -> dict[str, Any]:
+def _part(drawing: Drawing, label: str) -> dict[str, Any]:
     """Return numbers, figure and table of one architecture."""
-    drawing, known = content.drawing, content.compared.statistics
+    known = drawing.compared.statistics
     runs = known.runs[known.runs["label"] == label]
     failed = runs[runs["status"].isin(_FAILED)]
     kinds = failed["status"].value_counts()
     where = failed.groupby(["grammar", "size"], as_index=False).agg(many=("status", "size"))
     where = where.sort_values("many", ascending=False, kind="stable")
-    tuned = content.compared.tuned
+    tuned = drawing.compared.tuned
     tuned = tuned[(tuned["label"] == label) & tuned["chosen"].astype(bool)]
     heads, rows = _by_grammar(known, label)
     return {
@@ -83,13 +83,15 @@ def _part(content: Content, label: str) -> dict[str, Any]:
         "kinds": [(int(kinds[name]), name) for name in _FAILED if name in kinds],
         "places": where.head(_MOST_PLACES)[["many", "grammar", "size"]].to_numpy().tolist(),
         "more_places": max(len(where) - _MOST_PLACES, 0),
-        "not_defined": _not_defined(drawing.tables.status, label),
+        "not_defined": _not_defined(drawing.compared.tables.status, label),
         "tuned": len(tuned),
         "picked": list(tuned["optimizer"].value_counts().items()),
-        "pictures": _draw(drawing, known, label),
+        "pictures": draw_architecture(drawing, label),
         "heads": heads,
         "rows": rows,
-        **_cost(drawing.tables.runs[drawing.tables.runs["label"] == label], known),
+        **_cost(
+            drawing.compared.tables.runs[drawing.compared.tables.runs["label"] == label], known
+        ),
     }
 
 
@@ -125,36 +127,6 @@ def _by_grammar(known: Statistics, label: str) -> tuple[list[str], list[Row]]:
         rows.append(Row(cells, str(grammar), label))
     heads = ["grammar", *(f"{size:,}" for size in sizes), "constant", "ceiling"]
     return heads, rows
-
-
-def _draw(drawing: Drawing, known: Statistics, label: str) -> list[Picture]:
-    """Draw the learning curves of an architecture over grammars, and one training on each."""
-    runs = known.runs[known.runs["label"] == label]
-    sizes = {decision.grammar: decision.size for decision in known.decisions}
-    losses: dict[str, pd.DataFrame] = {}
-    for cell in drawing.cells:
-        wanted = cell.size == sizes.get(cell.grammar) and cell.grammar not in losses
-        wanted &= cell.backend not in BASELINES  # whose rows are penalties, not epochs
-        if (
-            wanted
-            and drawing.labels[cell.key] == label
-            and len(history := read_history(cell.model))
-        ):
-            losses[cell.grammar] = history
-    title = f"{label}: learning curves, and one training on each grammar"
-    stem = save_figure(
-        drawing, f"architecture-{file_name(label)}", one_architecture, runs, losses, title
-    )
-    caption = (
-        f"Left: mean PR AUC of {label} against dataset size, one line a grammar; bars from the smallest to "
-        "the largest run, open where a run collapsed or diverged."
-    )
-    if losses:
-        caption += (
-            " Right: loss by epoch of its first run on each grammar at the largest size, validation solid "
-            "and training dashed; a widening gap is overfitting, a flat line never learnt."
-        )
-    return [Picture(stem, title, caption)]
 
 
 SECTION = Section(40, "architectures.html.j2", _shown)

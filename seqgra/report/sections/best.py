@@ -8,14 +8,14 @@ from typing import Any
 
 from seqgra.compare.ranking import ALPHA, Across
 from seqgra.compare.resample import FEWEST_MODEL_SEEDS, FEWEST_SEEDS
-from seqgra.report.content import Content
-from seqgra.report.figures.decision import draw_ranking
+from seqgra.report.drawing import Drawing
+from seqgra.report.figures.ranking import draw_ranking
 from seqgra.report.page import number, percent
 from seqgra.report.sections import Section, Shown
 
 
-def _shown(content: Content) -> Iterable[Shown]:
-    known = content.compared.statistics
+def _shown(drawing: Drawing) -> Iterable[Shown]:
+    known = drawing.compared.statistics
     if known.runs.empty:
         return
     largest = known.variance["size"].max() if len(known.variance) else math.nan
@@ -25,7 +25,7 @@ def _shown(content: Content) -> Iterable[Shown]:
         "alpha": ALPHA,
         "fewest_seeds": FEWEST_SEEDS,
         "fewest_model_seeds": FEWEST_MODEL_SEEDS,
-        "pictures": draw_ranking(content.drawing, known),
+        "pictures": draw_ranking(drawing),
         "largest": largest,
         "variance": [
             [

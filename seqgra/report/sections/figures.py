@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from seqgra.report.content import Content
+from seqgra.report.drawing import Drawing
+from seqgra.report.figures.overview import draw_overview
+from seqgra.report.figures.runs import draw_runs
 from seqgra.report.sections import Section, Shown
 
 
-def _shown(content: Content) -> Iterable[Shown]:
-    yield Shown("figures", "Figures", {"pictures": content.overview})
+def _shown(drawing: Drawing) -> Iterable[Shown]:
+    yield Shown("figures", "Figures", {"pictures": [*draw_overview(drawing), *draw_runs(drawing)]})
 
 
 SECTION = Section(30, "figures.html.j2", _shown)

@@ -8,31 +8,94 @@ from typing import Any
 
 import pandas as pd
 
-from seqgra.report.content import Content
-from seqgra.report.page import number
+from seqgra.alphabet import SETS
+from seqgra.compare.ceiling import ceiling_facts
+from seqgra.compare.tables import recovery_runs
+from seqgra.dataset import open_dataset
+from seqgra.fingerprint import read_run
+from seqgra.grammar.schema import Grammar
+from seqgra.report.drawing import Drawing
+from seqgra.report.figures.confusion import draw_confusion
+from seqgra.report.figures.losses import draw_histories
+from seqgra.report.figures.recovery import draw_recovery
+from seqgra.report.figures.roc import draw_roc_pr
+from seqgra.report.page import Picture, number
 from seqgra.report.sections import Section, Shown
+from seqgra.results import MICRO
 
 
-def _shown(content: Content) -> Iterable[Shown]:
-    for place, section in enumerate(content.sections):
-        name = section.grammar
-        sizes = content.sizes[content.sizes["grammar"] == name]
-        needed = content.needed[content.needed["grammar"] == name]
-        confounding = section.confounding[["label", "share", "lift"]].itertuples(index=False)
+def _shown(drawing: Drawing) -> Iterable[Shown]:
+    compared = drawing.compared
+    tables, scores = compared.tables, compared.tables.scores
+    tests = {cell.grammar: cell.test for cell in compared.cells}
+    for place, (name, test) in enumerate(sorted(tests.items())):
+        there = open_dataset(test) if read_run(test) else None  # not simulated yet
+        heads = scores.loc[(scores["grammar"] == name) & scores["headline"], "scope"]
+        scope = str(heads.iloc[0]) if len(heads) else MICRO
         context = {
             "grammar": name,
-            "description": section.description,
-            "facts": section.facts,
-            "pictures": section.pictures,
-            "confounding": [
-                [str(label), number(share, ".3f"), number(lift, ".2f")]
-                for label, share, lift in confounding
-            ],
-            "method": content.method,
-            "target": content.target,
-            **_heat(sizes, needed),
+            "description": there.grammar.description if there else "",
+            "facts": grammar_facts(there.grammar) if there else None,
+            "ceiling": ceiling_facts(name, scope, tables.regret, compared.ceilings),
+            "pictures": _pictures(drawing, name),
+            "confounding": _confounding(drawing, name),
+            "method": compared.method,
+            "target": compared.target,
+            **_heat(
+                compared.sizes[compared.sizes["grammar"] == name],
+                compared.reached[compared.reached["grammar"] == name],
+            ),
         }
         yield Shown(f"grammar-{place}", name, context)
+
+
+def _pictures(drawing: Drawing, grammar: str) -> list[Picture]:
+    pictures = [*draw_roc_pr(drawing, grammar), *draw_recovery(drawing, grammar)]
+    for decision in drawing.compared.statistics.decisions:
+        if decision.grammar == grammar:
+            pictures += draw_confusion(drawing, decision)
+            pictures += draw_histories(drawing, decision)
+    return pictures
+
+
+def grammar_facts(grammar: Grammar) -> dict[str, Any]:
+    """Return what to know of a grammar to read its numbers: labels, lengths, noise, confounders."""
+    shown = {len(names) for names in grammar.combinations}
+    noise = grammar.noise
+    rates = noise.labels if noise else {}
+    return {
+        "conditions": len(grammar.conditions),
+        "most": max(shown) if grammar.task == "multi-label" else 0,
+        "none": 0 in shown,
+        "shortest": grammar.shortest,
+        "longest": grammar.longest,
+        "wrong": [(name, rate) for name, rate in rates.items() if rate > 0],
+        "noisy": [name for name in SETS if noise and name in noise.sets],
+        "confounders": list(
+            dict.fromkeys(
+                element
+                for confounder in grammar.confounders
+                for choices in confounder.elements.values()
+                for element in choices
+            )
+        ),
+        "shifted": any(confounder.test is not None for confounder in grammar.confounders),
+    }
+
+
+def _confounding(drawing: Drawing, grammar: str) -> list[list[str]]:
+    """Return the mean share of importance on confounders at the largest size, and its lift, by label."""
+    means = {}
+    for name in ("share", "share_lift"):
+        metric = f"confounder_{name}"
+        shown = recovery_runs(drawing.compared.tables.recovery, drawing.compared.method, metric)
+        shown = shown[shown["grammar"] == grammar]
+        shown = shown[shown["size"] == shown["size"].max()]
+        means[name] = shown.groupby("label")["value"].mean()
+    return [
+        [str(label), number(share, ".3f"), number(lift, ".2f")]
+        for label, share, lift in pd.DataFrame(means).itertuples()
+    ]
 
 
 def _heat(sizes: pd.DataFrame, needed: pd.DataFrame) -> dict[str, Any]:

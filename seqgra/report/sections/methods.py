@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 from seqgra.compare.resample import DRAWS, FEWEST_MODEL_SEEDS, FEWEST_SEEDS, is_crossed
 from seqgra.dataset import split_size
-from seqgra.report.content import Content
+from seqgra.report.drawing import Drawing
 from seqgra.report.sections import Section, Shown
 from seqgra.report.sections.reproduce import version_words
 
 
-def _shown(content: Content) -> Iterable[Shown]:
-    compared = content.compared
+def _shown(drawing: Drawing) -> Iterable[Shown]:
+    compared = drawing.compared
     known, tables = compared.statistics, compared.tables
     if known.runs.empty:
         return

@@ -9,14 +9,16 @@ import pandas as pd
 
 from seqgra.compare.efficiency import TAUS, size_words
 from seqgra.compare.resample import FEWEST_MODEL_SEEDS, FEWEST_SEEDS
-from seqgra.report.content import Content
-from seqgra.report.figures.decision import draw_fits, draw_noise, draw_pareto
+from seqgra.report.drawing import Drawing
+from seqgra.report.figures.fits import draw_fits
+from seqgra.report.figures.noise import draw_noise
+from seqgra.report.figures.pareto import draw_pareto
 from seqgra.report.page import Row, number, percent
 from seqgra.report.sections import Section, Shown
 
 
-def _shown(content: Content) -> Iterable[Shown]:
-    drawing, known = content.drawing, content.compared.statistics
+def _shown(drawing: Drawing) -> Iterable[Shown]:
+    known = drawing.compared.statistics
     if known.runs.empty:
         return
     table = known.needed
@@ -25,9 +27,9 @@ def _shown(content: Content) -> Iterable[Shown]:
         "fewest_model_seeds": FEWEST_MODEL_SEEDS,
         "perfect": sorted(table.loc[table["reference"] == "perfect", "grammar"].unique()),
         "pictures": [
-            *draw_fits(drawing, known),
-            *draw_pareto(drawing, known),
-            *draw_noise(drawing, known),
+            *draw_fits(drawing),
+            *draw_pareto(drawing),
+            *draw_noise(drawing),
         ],
         "shares": [percent(tau) for tau in TAUS],
         "rows": [

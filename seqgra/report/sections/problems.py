@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from seqgra.report.content import Content
+from seqgra.report.drawing import Drawing
 from seqgra.report.sections import Section, Shown
 
 #: Rows of the table; the status table has all.
@@ -22,8 +22,8 @@ _OUTCOMES = {
 }
 
 
-def _shown(content: Content) -> Iterable[Shown]:
-    yield Shown("problems", "What went wrong", _problems(content.status))
+def _shown(drawing: Drawing) -> Iterable[Shown]:
+    yield Shown("problems", "What went wrong", _problems(drawing.compared.tables.status))
 
 
 def _problems(status: pd.DataFrame) -> dict[str, Any]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from seqgra.compare.concordance import shown_rows
-from seqgra.report.content import Content
-from seqgra.report.figures.decision import draw_concordance
-from seqgra.report.page import MANY, percent
+from seqgra.report.drawing import Drawing
+from seqgra.report.figures.concordance import draw_concordance
+from seqgra.report.page import percent
 from seqgra.report.sections import Section, Shown
 
 
-def _shown(content: Content) -> Iterable[Shown]:
-    known = content.compared.statistics
+def _shown(drawing: Drawing) -> Iterable[Shown]:
+    known = drawing.compared.statistics
     table = known.concordance
     if table.empty:
         return
@@ -33,8 +33,7 @@ def _shown(content: Content) -> Iterable[Shown]:
     ]
     context = {
         "shown": shown_rows(table, known.at).to_dict("records"),
-        "many": MANY,
-        "pictures": draw_concordance(content.drawing, known),
+        "pictures": draw_concordance(drawing),
         "rows": rows,
     }
     yield Shown("real", "Simulated and real", context)

@@ -7,25 +7,25 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from seqgra.report.content import Content
+from seqgra.report.drawing import Drawing
 from seqgra.report.page import number
 from seqgra.report.sections import Section, Shown
 from seqgra.report.tuned import tuned_rows
 
 
-def _shown(content: Content) -> Iterable[Shown]:
-    runs = content.runs
+def _shown(drawing: Drawing) -> Iterable[Shown]:
+    runs = drawing.compared.tables.runs
     machines = {
         name: sorted({str(value) for value in runs[name].dropna()} - {""})
         for name in ("device", "threads", "host")
     }
     context = {
-        "tuned": tuned_rows(content.tuned),
+        "tuned": tuned_rows(drawing.compared.tuned),
         "times": _run_times(runs),
         "versions": version_words(runs["versions"]),
         "machines": {name: values for name, values in machines.items() if values},
-        "command": content.command,
-        "config": content.config,
+        "command": drawing.command,
+        "config": drawing.config,
     }
     yield Shown("reproduce", "Run times and config", context)
 

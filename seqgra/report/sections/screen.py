@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from seqgra.report.content import Content
-from seqgra.report.page import MANY
+from seqgra.report.drawing import Drawing
+from seqgra.report.figures.answer import draw_answer
 from seqgra.report.sections import Section, Shown
 
 
-def _shown(content: Content) -> Iterable[Shown]:
-    status = content.status["status"]
+def _shown(drawing: Drawing) -> Iterable[Shown]:
+    compared = drawing.compared
+    status = compared.tables.status["status"]
     context = {
         "cells": len(status),
         "missing": int((status == "missing").sum()),
         "spared": int((status == "spared").sum()),
-        "few": content.few,
-        "pictures": content.first,
-        "screen": content.screen,
-        "many": len(content.screen) >= MANY,
+        "few": compared.few,
+        "pictures": draw_answer(drawing),
+        "answers": compared.answer,
     }
     yield Shown("answer", "Answer", context)
 

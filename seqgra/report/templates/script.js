@@ -80,6 +80,16 @@
     box.before(tools);
   });
 
+  // Say of figures that are wider than the screen that there is more to see.
+  function measure() {
+    document.querySelectorAll(".paper").forEach(function (box) {
+      if (box.clientWidth) { box.parentElement.classList.toggle("wide", box.scrollWidth > box.clientWidth + 1); }
+    });
+  }
+  document.addEventListener("toggle", measure, true);
+  window.addEventListener("resize", measure);
+  window.addEventListener("load", measure);
+
   // A link to something that is folded away unfolds it.
   function unfold() {
     var part = document.getElementById(decodeURIComponent(location.hash.slice(1)));

@@ -1,4 +1,4 @@
-"""Simulated against real: the mean of every architecture on both sides."""
+"""Every architecture simulated against real."""
 
 from __future__ import annotations
 
@@ -11,10 +11,37 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from seqgra.compare.concordance import shown_rows
+from seqgra.compare.runs import at_size
 from seqgra.plot.legends import legend_below, marker_handles
-from seqgra.plot.style import FAINT, INK, Look, columns_for, new_figure, styled, wrap, wrap_title
+from seqgra.plot.style import (
+    FAINT,
+    INK,
+    Look,
+    columns_for,
+    headline,
+    new_figure,
+    styled,
+    wrap,
+    wrap_title,
+)
+from seqgra.report.drawing import Drawing, save_figure
+from seqgra.report.page import Picture, caption
 
 _WIDTH = 3.2
+
+
+def draw_concordance(drawing: Drawing) -> list[Picture]:
+    """Draw every architecture simulated against real, at the user's or the largest size."""
+    known = drawing.compared.statistics
+    pairs = shown_rows(known.concordance, known.at)
+    values = pd.concat([at_size(known.runs, int(size)) for size in sorted(set(pairs["size"]))])
+    title = "Simulated and real: PR AUC of every architecture"
+    stem = save_figure(
+        drawing, "concordance", concordances, pairs, values, drawing.looks, title, "PR AUC"
+    )
+    words = caption("concordance")
+    return [Picture(stem, title, words)]
 
 
 def concordances(
@@ -49,7 +76,7 @@ def concordances(
             axis.set_title(wrap_title(words, width / columns))
         for axis in axes[len(pairs) :]:
             axis.set_visible(False)
-        figure.suptitle(wrap(title, int(width * 12)), x=0.01, ha="left", weight="bold")
+        headline(figure, title)
         figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
     return figure
 

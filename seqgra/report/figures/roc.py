@@ -1,19 +1,59 @@
-"""ROC and precision-recall curves."""
+"""ROC and precision-recall curves of one grammar."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from seqgra.plot.style import CHANCE_LINE, FAINT, INK, Look, new_figure, styled, wrap
+from seqgra.compare.ceiling import is_ceiling
+from seqgra.compare.cells import KEYS
+from seqgra.plot.style import (
+    CHANCE_LINE,
+    FAINT,
+    INK,
+    Look,
+    compact,
+    headline,
+    new_figure,
+    styled,
+    wrap,
+)
+from seqgra.report.drawing import Drawing, file_name, first_seeds, save_figure
+from seqgra.report.page import Picture, caption
+from seqgra.results import MACRO, MICRO, read_curves
 
 #: Curves are drawn with at most about this many points a side.
 _RESOLUTION = 500
+
+
+def draw_roc_pr(drawing: Drawing, grammar: str) -> list[Picture]:
+    """Draw the curves of each architecture's first seed at the largest size of a grammar."""
+    scores = drawing.compared.tables.scores
+    areas = scores[(scores["grammar"] == grammar) & scores["headline"]]
+    areas = areas[areas["metric"].isin(["roc_auc", "pr_auc"])].dropna(subset=["value"])
+    if areas.empty:
+        return []
+    size, scope = int(areas["size"].max()), str(areas["scope"].iloc[0])
+    chance = float(areas.loc[areas["metric"] == "pr_auc", "chance"].iloc[0])
+    kept = (areas["size"] == size) | areas["backend"].map(is_ceiling).astype(bool)
+    areas = areas[kept].pivot(index=list(KEYS), columns="metric", values="value")
+    curves = {}
+    for cell, label in first_seeds(drawing, areas.index, size):
+        area: Any = areas.loc[[cell.key]].iloc[0]
+        table = read_curves(cell.scores, scope)
+        table = mean_curves(table) if scope == MACRO else table
+        curves[label] = Curves(table, float(area["roc_auc"]), float(area["pr_auc"]))
+    title = f"{grammar}: ROC and precision-recall curves ({scope}) at {compact(size)} examples"
+    stem = save_figure(
+        drawing, f"roc-pr-{file_name(grammar)}", roc_pr, curves, drawing.looks, title, chance
+    )
+    words = caption("roc_pr", grammar=grammar, size=size, pooled=scope == MICRO, chance=chance)
+    return [Picture(stem, title, words)]
 
 
 class Curves(NamedTuple):
@@ -108,7 +148,7 @@ def roc_pr(
         right.set(title="precision and recall", xlabel="recall", ylabel="precision")
         for axis in (left, right):
             axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", anchor="N")
-        figure.suptitle(wrap(title, 100), x=0.01, ha="left", weight="bold")
+        headline(figure, title)
         legend = figure.legend(
             handles=handles, loc="outside right center", title="architecture  (ROC AUC, PR AUC)"
         )

@@ -11,23 +11,49 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from seqgra.compare.ceiling import is_ceiling
 from seqgra.plot.legends import legend_below
 from seqgra.plot.style import (
     FAINT,
     INK,
     Look,
     columns_for,
+    headline,
     new_figure,
     styled,
     wrap,
     wrap_title,
 )
+from seqgra.report.drawing import Drawing, save_figure
+from seqgra.report.page import Picture, caption
 
 #: Bins with fewer pairs of an example and a condition are drawn open.
 FEW = 30
 _PANEL = (2.9, 2.7)
 #: How a model is drawn as it was trained, and with its logits scaled.
 _STYLES: Mapping[bool, Any] = {False: "-", True: (0, (2, 1.2))}
+
+
+def draw_calibration(drawing: Drawing) -> list[Picture]:
+    """Draw whether the probabilities of the architectures named are what they say."""
+    table = drawing.compared.calibration
+    if table.empty:
+        return []
+    exact = table["backend"].map(is_ceiling).astype(bool)
+    shown = table[~(exact & table["scaled"])]
+    keys = ["grammar", "label", "scaled", "low"]
+    groups = shown.assign(ceiling=shown["backend"].map(is_ceiling)).groupby([*keys, "ceiling"])
+    bins = groups.agg(
+        predicted=("predicted", "mean"), observed=("observed", "mean"), examples=("examples", "sum")
+    ).reset_index()
+    brier = shown.drop_duplicates(["grammar", "label", "scaled", "data_seed", "model_seed"])
+    means = brier.groupby(keys[:3])["brier"].mean().reset_index()
+    bins = bins.merge(means, on=keys[:3]).sort_values(["grammar", "ceiling", "scaled", "low"])
+    title = "Are its probabilities what they say? Reliability of the architectures named"
+    stem = save_figure(drawing, "calibration", reliabilities, bins, drawing.looks, title)
+    sizes = shown.loc[~exact, "size"]
+    words = caption("calibration", smallest=int(sizes.min()), largest=int(sizes.max()))
+    return [Picture(stem, title, words)]
 
 
 def reliabilities(bins: pd.DataFrame, looks: Mapping[str, Look], title: str) -> Figure:
@@ -61,14 +87,15 @@ def reliabilities(bins: pd.DataFrame, looks: Mapping[str, Look], title: str) -> 
             if i + columns >= len(grammars):
                 axis.tick_params(labelbottom=True)
                 axis.set_xlabel("predicted probability")
-        figure.suptitle(wrap(title, int(width * 12)), x=0.01, ha="left", weight="bold")
+        headline(figure, title)
         figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
     return figure
 
 
 def _draw(axis: Axes, bins: pd.DataFrame, looks: Mapping[str, Look]) -> None:
     axis.plot([0, 1], [0, 1], color=FAINT, lw=0.8, zorder=1)
-    for place, ((label, scaled), own) in enumerate(bins.groupby(["label", "scaled"], sort=False)):
+    top = 0.97  # of the next name
+    for (label, scaled), own in bins.groupby(["label", "scaled"], sort=False):
         look, enough = looks[str(label)], own["examples"] >= FEW
         line: dict[str, Any] = {"color": look.color, "zorder": 3}
         axis.plot(own["predicted"], own["observed"], ls=_STYLES[bool(scaled)], lw=1.2, **line)
@@ -77,9 +104,9 @@ def _draw(axis: Axes, bins: pd.DataFrame, looks: Mapping[str, Look]) -> None:
             for kind, face in ((enough, look.color), (~enough, "white")):
                 part = own[kind]
                 axis.scatter(part["predicted"], part["observed"], facecolor=face, **shape, zorder=4)
-        text = f"{label}{', scaled' if scaled else ''}: {own['brier'].iloc[0]:.3f}"
-        place_y = 0.97 - 0.075 * place
-        axis.text(0.03, place_y, text, size=7, color=look.color, va="top", transform=axis.transAxes)
+        text = wrap(f"{label}{', scaled' if scaled else ''}: {own['brier'].iloc[0]:.3f}", 40)
+        axis.text(0.03, top, text, size=7, color=look.color, va="top", transform=axis.transAxes)
+        top -= 0.075 + 0.05 * text.count("\n")
     axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
 
 

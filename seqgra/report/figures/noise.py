@@ -11,22 +11,62 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from seqgra.compare.decide import TAU
+from seqgra.compare.runs import filled
+from seqgra.compare.tables import models_only, recovery_runs
 from seqgra.plot.legends import chance_handle, legend_below, line_handles, target_handle
 from seqgra.plot.style import (
     CHANCE_LINE,
     FAINT,
     TARGET_LINE,
     Look,
+    headline,
     new_figure,
     sideways,
     styled,
     wrap,
     wrap_title,
 )
+from seqgra.report.drawing import Drawing, save_figure
+from seqgra.report.page import Picture, caption, metric_words, percent
 
 _PANEL = (3.3, 2.5)
 #: Share of the rates' range over which architectures are spread sideways.
 _SPREAD = 0.03
+
+
+def draw_noise(drawing: Drawing) -> list[Picture]:
+    """Draw prediction and recovery against wrong labels, for grammars that differ in nothing else."""
+    known = drawing.compared.statistics
+    pictures = []
+    recovery = models_only(
+        recovery_runs(
+            drawing.compared.tables.recovery, drawing.compared.method, drawing.compared.metric
+        )
+    )
+    predicted = filled(known.runs)
+    for number, rates in enumerate(known.wrong_labels):
+        cleanest = known.bounds[next(iter(rates))]
+        way = f"{percent(TAU)} of the way to " + ("the ceiling" if cleanest.known else "1")
+        target, chance = cleanest.target(TAU), cleanest.chance
+        measures = [NoiseMeasure("PR AUC", _by_rate(predicted, rates), target, chance, way)]
+        if len(found := _by_rate(recovery, rates)):
+            measures.append(
+                NoiseMeasure(f"recovery ({metric_words(drawing.compared.metric)})", found)
+            )
+        title = "Wrong labels: what they cost in prediction and in recovery"
+        stem = save_figure(
+            drawing, f"noise-{number}", against_noise, measures, drawing.looks, title
+        )
+        words = caption("noise", grammars=list(rates), way=way)
+        pictures.append(Picture(stem, title, words))
+    return pictures
+
+
+def _by_rate(runs: pd.DataFrame, rates: Mapping[str, float]) -> pd.DataFrame:
+    """Return the runs of some grammars, with their rates of wrong labels."""
+    shown = runs[runs["grammar"].isin(list(rates))]
+    return shown.assign(rate=shown["grammar"].map(rates))[["rate", "size", "label", "value"]]
 
 
 class NoiseMeasure(NamedTuple):
@@ -83,7 +123,7 @@ def against_noise(
             axis.set_title(wrap_title(f"{size:,} examples", width / len(sizes)))
         for axis in axes[-1]:
             axis.set_xlabel("wrong training labels (%)")
-        figure.suptitle(wrap(title, int(width * 12)), x=0.01, ha="left", weight="bold")
+        headline(figure, title)
         figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
     return figure
 

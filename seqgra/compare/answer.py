@@ -1,4 +1,4 @@
-"""What the first screen says of each grammar, as numbers; its sentences stand in templates/screen.html.j2."""
+"""What is answered for each grammar, in numbers; sentences on them stand in the templates of the report."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from seqgra.compare.decide import TIE, Doubling, Statistics
+from seqgra.compare.probes import Rules
 from seqgra.compare.resample import FEWEST_MODEL_SEEDS, FEWEST_SEEDS
 from seqgra.compare.standing import INTERVAL
 from seqgra.law.restricted import KNOWLEDGE
@@ -17,15 +18,16 @@ from seqgra.results import MACRO, MICRO
 SHORTCUT = 0.8
 
 
-class First(NamedTuple):
-    """What is said of one grammar at once.
+class Answer(NamedTuple):
+    """What one grammar calls for, at the user's size or else the largest.
 
     Attributes
     ----------
     grammar, label, shown
         The grammar or dataset, the architecture named, and whether it is shown to be the best.
-    size, mean, low, high, interval, ceiling
-        Its PR AUC there; whether low and high are a 95 % interval; NaN where a ceiling is not known.
+    size, scope, mean, low, high, interval, ceiling
+        Its PR AUC there, micro or macro; whether low and high are a 95 % interval; NaN where a ceiling is
+        not known.
     runs, failed
         How many, and how many of them collapsed or diverged.
     next, next_mean, gap, level
@@ -35,7 +37,7 @@ class First(NamedTuple):
     doubling, simulated
         What twice the data gain, None where not known; the same on a simulated counterpart, and its name.
     rules
-        What it knows and is blind to, in words; empty where it was not probed.
+        Which rules it knows and is blind to; None where it was not probed.
     shortcut
         The least knowledge that comes `SHORTCUT` of the way to the ceiling, and how far; None without any.
     """
@@ -44,6 +46,7 @@ class First(NamedTuple):
     label: str
     shown: bool
     size: int
+    scope: str
     mean: float
     low: float
     high: float
@@ -58,7 +61,7 @@ class First(NamedTuple):
     alike: tuple[str, ...]
     doubling: Doubling | None
     simulated: tuple[str, Doubling] | None
-    rules: str
+    rules: Rules | None
     shortcut: tuple[str, float] | None
 
 
@@ -71,14 +74,14 @@ class Few(NamedTuple):
     least_model_seeds: int = FEWEST_MODEL_SEEDS
 
 
-def first_screen(
+def answers(
     rows: pd.DataFrame,
     known: Statistics,
     less: pd.DataFrame,
     scopes: Mapping[str, str],
-    rules: Mapping[str, str],
-) -> list[First]:
-    """Return what is said of each grammar.
+    rules: Mapping[str, Rules],
+) -> list[Answer]:
+    """Return the answer of each grammar.
 
     Parameters
     ----------
@@ -91,23 +94,23 @@ def first_screen(
     scopes
         Grammar -> micro or macro, by which its models are compared.
     rules
-        Grammar -> what the architecture named knows and is blind to, as a sentence.
+        Grammar -> which rules the architecture named knows.
     """
-    decisions = {d.grammar: d for d in known.decisions} | {d.grammar: d for d in known.chosen}
     found = []
     for key, own in rows.groupby("grammar", sort=False):
         grammar = str(key)
         first: Any = own.iloc[0]
-        decision = decisions[grammar]
+        decision, scope = known.asked[grammar], scopes.get(grammar, MICRO)
         others = own.iloc[1:].sort_values("mean", ascending=False, kind="stable")
         next_mean = float(others["mean"].iloc[0]) if len(others) else float("nan")
         simulated = known.simulated_doubling.get(grammar, {}).items()
         found.append(
-            First(
+            Answer(
                 grammar=grammar,
                 label=str(first["label"]),
                 shown=bool(first["shown"]),
                 size=int(first["size"]),
+                scope=scope,
                 mean=float(first["mean"]),
                 low=float(first["low"]),
                 high=float(first["high"]),
@@ -122,8 +125,8 @@ def first_screen(
                 alike=tuple(n for n in others["label"] if decision.enough and n in decision.open),
                 doubling=known.doubling.get(grammar),
                 simulated=next(((n, d) for n, d in simulated if d is not None), None),
-                rules=rules.get(grammar, "").rstrip("."),
-                shortcut=_shortcut(grammar, scopes.get(grammar, MICRO), less, first["chance"]),
+                rules=rules.get(grammar),
+                shortcut=_shortcut(grammar, scope, less, first["chance"]),
             )
         )
     return found
