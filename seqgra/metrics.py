@@ -169,46 +169,6 @@ def macro_area(scores: NDArray[np.floating], y: NDArray[np.integer], kind: str) 
     return float(np.mean(areas)) if areas else 0.5
 
 
-def weighted_roc_auc(
-    positive: NDArray[np.float64],
-    negative: NDArray[np.float64],
-    weights: NDArray[np.float32],
-    of_negative: NDArray[np.float32] | None = None,
-) -> NDArray[np.float64]:
-    """Return P(positive > negative) + P(tie) / 2 over pairs of examples, under each row of weights.
-
-    Unlike those of a `Ranking`, an example's positive and negative value can share its weight.
-
-    Parameters
-    ----------
-    positive, negative
-        float64 (n,), (m,): values of examples 0 to n - 1 and 0 to m - 1.
-    weights
-        float32 (D, B), B at least n: how often each example counts in each draw; whole numbers, of which
-        no row has more than 2^24 pairs. Fastest in Fortran order.
-    of_negative
-        The same of the negative ones, B at least m; None: `weights`.
-
-    Returns
-    -------
-    ndarray
-        float64 (D,).
-    """
-    one = np.ascontiguousarray(weights[:, : len(positive)].T)
-    two = np.ascontiguousarray((weights if of_negative is None else of_negative).T[: len(negative)])
-    wins, below, pairs = np.zeros((3, len(weights)), np.float32)
-    values = np.concatenate([negative, positive])
-    for place in np.argsort(values, kind="stable").tolist():  # of equal ones the negative first
-        if place < len(negative):
-            below += two[place]
-        else:
-            np.multiply(one[place - len(negative)], below, out=pairs)
-            wins += pairs
-    for tie in np.intersect1d(positive, negative):
-        wins -= one[positive == tie].sum(axis=0) * two[negative == tie].sum(axis=0) / 2
-    return np.asarray(wins / np.maximum(one.sum(axis=0) * two.sum(axis=0), 1e-9), np.float64)
-
-
 def rank_measures(
     scores: NDArray[np.float64], relevant: NDArray[np.bool_], others: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

@@ -14,7 +14,6 @@ from seqgra.metrics import (
     macro_area,
     rank,
     rank_measures,
-    weighted_roc_auc,
 )
 
 
@@ -124,17 +123,6 @@ def test_chance_average_precision_is_the_mean_over_all_orders(positions):
             found.append(np.mean([(hits + 1) / place for hits, place in enumerate(ranks)]))
         chance = chance_average_precision(relevant, positions)
         assert chance == pytest.approx(np.mean(found)), relevant
-
-
-def test_weighted_roc_auc_is_that_of_repeated_examples():
-    draw = np.random.default_rng(0)
-    positive, negative = draw.integers(0, 9, (2, 60)).astype(float)
-    weights = draw.poisson(1, (20, 60)).astype(np.float32)
-    for row, area in zip(weights, weighted_roc_auc(positive, negative, weights), strict=True):
-        times = row.astype(int)
-        scores = np.concatenate([np.repeat(positive, times), np.repeat(negative, times)])
-        truth = np.repeat([1, 0], times.sum())
-        assert area == pytest.approx(oracle.roc_auc_score(truth, scores), abs=1e-6)
 
 
 def test_equal_logits_of_an_example_have_equal_log_odds():

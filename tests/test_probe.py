@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from scipy import stats
+from sklearn.metrics import roc_auc_score
 
 import seqgra as sg
 from seqgra.alphabet import ALPHABETS
@@ -31,7 +32,7 @@ from seqgra.probe import (
     untrained_copies,
 )
 from seqgra.probe.designs import BACKGROUNDS, Designer
-from seqgra.probe.measures import bootstrap_weights, estimate, weighted_mean
+from seqgra.probe.measures import Bootstrap, bootstrap, estimates
 from seqgra.results import PROBE_COLUMNS
 from seqgra.simulate import simulate
 from seqgra.train import train
@@ -328,20 +329,42 @@ def test_a_curve_is_graded_by_its_ranks_where_conditions_make_it(made):
 
 
 def test_ends_of_intervals_are_percentiles():
-    draws = np.random.default_rng(0).normal(size=2001)
-    draws[5] = np.nan
-    expected = (draws[0], *np.percentile(np.delete(draws[1:], 4), [2.5, 97.5]))
-    assert estimate(draws) == pytest.approx(expected)
-    assert np.isnan(estimate(np.full(3, np.nan))).all()
+    draws = np.random.default_rng(0).normal(size=(3, 2001))
+    draws[1, 5] = np.nan
+    draws[2, 0] = np.inf
+    for own, found in zip(draws[:2], estimates(draws), strict=False):
+        rest = own[1:][np.isfinite(own[1:])]
+        assert found == pytest.approx((own[0], *np.percentile(rest, [2.5, 97.5])))
+    assert np.isnan(estimates(draws)[2]).all()
+    assert np.isnan(estimates(np.full((1, 3), np.nan))).all()
 
 
 def test_weighted_means_are_those_of_repeated_examples():
     generator = np.random.default_rng(0)
-    positive = generator.integers(0, 9, BACKGROUNDS).astype(float)
-    weights = bootstrap_weights(1)[:20]
-    for row, mean in zip(weights, weighted_mean(positive, weights), strict=True):
-        times = row.astype(int)
-        assert mean == pytest.approx(np.repeat(positive, times).mean(), abs=1e-5)
+    models = generator.normal(size=(2, BACKGROUNDS))
+    some = Bootstrap(bootstrap(1).weights[:, :20])
+    found = some.means([models, models[:, :60]])  # of two models, on all backgrounds and on some
+    assert found.shape == (2, 2, 20)
+    for draw, weights in enumerate(some.weights.T.astype(int)):
+        for model, own in enumerate(models):
+            for place, count in enumerate((BACKGROUNDS, 60)):
+                repeated = np.repeat(own[:count], weights[:count])
+                assert found[model, place, draw] == pytest.approx(repeated.mean(), abs=1e-5)
+
+
+def test_areas_are_those_of_repeated_examples():
+    generator = np.random.default_rng(0)
+    positive, negative, more = generator.integers(0, 9, (3, 2, 60)).astype(float)  # with ties
+    weights = generator.poisson(1, (60, 20)).astype(np.float32)
+    for pooled in ([negative], [negative, more[:, :40]]):
+        found = Bootstrap(weights).area([positive], pooled)
+        for own, model in zip(found, range(2), strict=True):
+            for area, times in zip(own, weights.T.astype(int), strict=True):
+                ones = np.repeat(positive[model], times)
+                parts = [np.repeat(part[model], times[: part.shape[1]]) for part in pooled]
+                truth = np.repeat([1, 0], [len(ones), sum(map(len, parts))])
+                expected = roc_auc_score(truth, np.concatenate([ones, *parts]))
+                assert area == pytest.approx(expected, abs=1e-6)
 
 
 # --- known answers

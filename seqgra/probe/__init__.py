@@ -7,9 +7,9 @@ scores a model on them. Only logits are used, so every kind of model is probed a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,11 +36,14 @@ from seqgra.probe.asked import TESTABLE, Asked, asked_of
 from seqgra.probe.designs import Design, Designer, ProbeCell, asked_about
 from seqgra.probe.measures import (
     NOTHING,
+    ONCE,
     Line,
     Logits,
-    bootstrap_weights,
-    score_design,
-    untrained_measures,
+    Reference,
+    bootstrap,
+    lines_of,
+    measure,
+    reference_of,
 )
 from seqgra.results import PROBE_COLUMNS, PROBES_FILE, primary_property
 from seqgra.streams import STREAM_VERSION
@@ -109,6 +112,32 @@ class Constructed:
     def primary(self) -> str:
         """The property that the grammar is about, such as ``order``; empty where none is known."""
         return primary_property(name for name, found in self.asked.items() if found.asked)
+
+    @cached_property
+    def reference(self) -> Reference:
+        """What is measured of the exact posterior, once for all models."""
+        posterior = Logits(self.ceiling[None], self.task == MULTI_LABEL)
+        return reference_of(self.designs, self.conditions, posterior, bootstrap(self.seed))
+
+    @cached_property
+    def for_copies(self) -> tuple[np.ndarray, tuple[Design, ...]]:
+        """Rows of `x` that untrained copies see, int64 (n,), and the designs on those alone."""
+        seen = [own[:_BACKGROUNDS_OF_COPIES] for d in self.designs for own in d.rows()]
+        rows = np.unique(np.concatenate([np.zeros(0, np.int64), *seen]))
+
+        def fewer(design: Design) -> Design:
+            cells = (
+                cell._replace(
+                    arms={
+                        arm: np.searchsorted(rows, own[:_BACKGROUNDS_OF_COPIES])
+                        for arm, own in cell.arms.items()
+                    }
+                )
+                for cell in design.cells
+            )
+            return replace(design, cells=tuple(cells))
+
+        return rows, tuple(map(fewer, self.designs))
 
 
 def construct(grammar: Grammar, seed: int = 0, set_name: str = "test") -> Constructed:
@@ -204,28 +233,18 @@ def probe(
         if own != other:
             message = f"of the model: {own}; of the grammar: {other}; give the model's own grammar"
             raise bad_input(source, name, message)
-    values = _finite_logits(model, constructed.x, len(constructed.conditions), source)
-    multi_label = constructed.task == MULTI_LABEL
-    own, best = Logits(values, multi_label), Logits(constructed.ceiling, multi_label)
-    weights = bootstrap_weights(constructed.seed)
-    names = constructed.conditions
-    lines = [
-        line
-        for design in constructed.designs
-        for line in score_design(design, names, own, best, weights)
-    ]
+    names, multi_label = constructed.conditions, constructed.task == MULTI_LABEL
+    values = _finite_logits(model, constructed.x, len(names), source)
+    designs, reference = constructed.designs, constructed.reference
+    draws = bootstrap(constructed.seed)
+    own = measure(designs, names, Logits(values[None], multi_label), draws, reference)
+    of_copies = None
     if untrained:
-        copies = [
-            Logits(values, multi_label) for values in _logits_of_copies(untrained, constructed)
-        ]
-        measures = [
-            measure
-            for design in constructed.designs
-            for measure in untrained_measures(design, names, copies, best, _BACKGROUNDS_OF_COPIES)
-        ]
-        lines = [
-            line._replace(untrained=measure) for line, measure in zip(lines, measures, strict=True)
-        ]
+        rows, fewer = constructed.for_copies
+        x = constructed.x[rows]
+        seen = [_finite_logits(copy, x, len(names), "an untrained copy") for copy in untrained]
+        of_copies = measure(fewer, names, Logits(np.stack(seen), multi_label), ONCE, reference)
+    lines = lines_of(designs, own, reference, of_copies)
     if constructed.kind != "exact":
         reason = f"the posterior of this grammar is an {constructed.kind}"
         lines = [line._replace(ceiling=NOTHING, score=NOTHING, reason=reason) for line in lines]
@@ -255,22 +274,6 @@ def _finite_logits(
         message = "are not finite for every sequence; train it again"
         raise CannotProbe(Problem(str(source), "logits", message))
     return values
-
-
-def _logits_of_copies(copies: Sequence[Predicts], constructed: Constructed) -> Iterator[np.ndarray]:
-    """Yield logits (M, C) of each copy, NaN where a row has none of the backgrounds that copies see."""
-    arms = (
-        rows
-        for design in constructed.designs
-        for cell in design.cells
-        for rows in cell.arms.values()
-    )
-    rows = np.unique(np.concatenate([own[:_BACKGROUNDS_OF_COPIES] for own in arms]))
-    x, conditions = constructed.x[rows], len(constructed.conditions)
-    for copy in copies:
-        values = np.full((len(constructed.x), conditions), np.nan)
-        values[rows] = _finite_logits(copy, x, conditions, "an untrained copy")
-        yield values
 
 
 def untrained_copies(model: AbstractModel, device: str = "auto") -> list[AbstractModel]:

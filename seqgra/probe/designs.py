@@ -95,6 +95,11 @@ class Design:
     other: int = -1
     reason: str = ""
 
+    def rows(self) -> Iterator[np.ndarray]:
+        """Yield the rows of each arm of each cell, int64 (n,)."""
+        for cell in self.cells:
+            yield from cell.arms.values()
+
 
 def asked_about(design: Design) -> str:
     """Return the property that a design is about: a curve is about that whose curve it is."""

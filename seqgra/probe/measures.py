@@ -1,23 +1,20 @@
 """From logits of constructed sequences to scores: how near a model is to the exact posterior, above chance.
 
 Every measure is computed from logits alone and for weighted backgrounds, so that a bootstrap over backgrounds
-is a matrix product: row 0 of the weights counts every background once, each further row is a draw. The
-model and the exact posterior are resampled alike, and the score, (raw - chance) / (ceiling - chance), is
-computed in each draw.
+is a matrix product: draw 0 counts every background once, each further one is drawn. The model and the exact
+posterior are resampled alike, and the score, (raw - chance) / (ceiling - chance), is computed in each draw.
+What the posterior's measures are is computed once for all models.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
 
-from seqgra.metrics import weighted_roc_auc
-from seqgra.model import MULTI_CLASS, MULTI_LABEL, explained_part
 from seqgra.probe.designs import (
     BACKGROUNDS,
     CONTRASTS,
@@ -35,6 +32,10 @@ DRAWS = 2000
 LEAST_ACCURACY = 0.1
 AT_CHANCE = "the exact posterior is not shown to be above chance"
 _TAIL = 0.025
+#: Properties measured by the AUROC between two arms.
+_AREAS = ("vocabulary", "spacing", *CONTRASTS)
+#: Level of a measure that others are made of: it is no line.
+_PART = "part"
 
 
 class Estimate(NamedTuple):
@@ -86,155 +87,351 @@ class Line(NamedTuple):
     untrained: Estimate = NOTHING
 
 
-class Logits(NamedTuple):
+class Logits:
     """Logits of all sequences, and how they are read.
 
     Attributes
     ----------
     values
-        float64 (M, C).
+        float64 (C, K, M): logits of each condition, of K models.
     multi_label
         Whether each logit stands for itself.
+
+    Parameters
+    ----------
+    logits
+        float64 (K, M, C).
+    multi_label
+        See above.
     """
 
-    values: np.ndarray
-    multi_label: bool
+    def __init__(self, logits: np.ndarray, multi_label: bool) -> None:
+        self.values = np.ascontiguousarray(logits.transpose(2, 0, 1))
+        self.multi_label = multi_label
+
+    @cached_property
+    def centred(self) -> np.ndarray:
+        """f_y of every condition: the logit, in a multi-class task less the mean logit; float64 (C, K, M)."""
+        if self.multi_label:
+            return self.values
+        return np.asarray(self.values - self.values.mean(axis=0))
+
+    @cached_property
+    def _predicted(self) -> np.ndarray:
+        return _shares(self.values)
 
     def of(self, rows: np.ndarray, condition: int) -> np.ndarray:
-        """Return f_y: the logit, in a multi-class task less the mean logit; float64 (n,)."""
-        task = MULTI_LABEL if self.multi_label else MULTI_CLASS
-        return explained_part(self.values[rows], np.full(len(rows), condition), task)
+        """Return f_y: float64 (K, n)."""
+        return self.centred[condition].take(rows, axis=1)
 
     def contrast(self, rows: np.ndarray, condition: int, other: int) -> np.ndarray:
-        """Return f_y - f_y': float64 (n,)."""
-        return np.asarray(self.values[rows, condition] - self.values[rows, other])
+        """Return f_y - f_y', or f_y where y' is -1: float64 (K, n)."""
+        if other < 0:
+            return self.of(rows, condition)
+        own, others = (self.values[number].take(rows, axis=1) for number in (condition, other))
+        return np.asarray(own - others)
 
-    def called(self, rows: np.ndarray, condition: int, among: Sequence[int]) -> np.ndarray:
-        """Return where a condition is predicted (multi-class: ahead of the others of `among`), float64 (n,).
+    def called(
+        self, rows: np.ndarray, condition: int, among: Sequence[int] | None = None
+    ) -> np.ndarray:
+        """Return where a condition is predicted, multi-class ahead of the others of `among`: float64 (K, n).
 
-        Ties count as their share.
+        Ties count as their share. `among` None: all conditions.
         """
-        values = self.values[rows]
         if self.multi_label:
-            own = values[:, condition]
+            own = self.values[condition].take(rows, axis=1)
             return np.asarray((own > 0) + 0.5 * (own == 0))
-        top = values[:, list(among)] == values[:, list(among)].max(axis=1, keepdims=True)
-        return np.asarray(top[:, list(among).index(condition)] / top.sum(axis=1))
+        if among is None or len(among) == len(self.values):
+            return self._predicted[condition].take(rows, axis=1)
+        few = np.stack([self.values[number].take(rows, axis=1) for number in among])
+        return np.asarray(_shares(few)[list(among).index(condition)])
+
+
+def _shares(values: np.ndarray) -> np.ndarray:
+    """Return 1 where a logit is the largest of all conditions (C, ...), ties as their share, NaN for NaN."""
+    top = values == values.max(axis=0)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(top / top.sum(axis=0))
+
+
+class Bootstrap:
+    """Draws of backgrounds, the same ones for all models of a grammar.
+
+    Attributes
+    ----------
+    weights
+        float32 (B, D): how often each background counts in each draw, whole numbers; in draw 0 once.
+    """
+
+    def __init__(self, weights: np.ndarray) -> None:
+        self.weights = weights
+        self._rows = list(weights)
+        self._totals: dict[int, np.ndarray] = {}
+
+    def total(self, count: int) -> np.ndarray:
+        """Return how often backgrounds 0 to `count` - 1 count together: float32 (D,)."""
+        if count not in self._totals:
+            self._totals[count] = self.weights[:count].sum(axis=0)
+        return self._totals[count]
+
+    def means(self, values: Sequence[np.ndarray]) -> np.ndarray:
+        """Return weighted means over backgrounds, of all values in one matrix product.
+
+        Parameters
+        ----------
+        values
+            P arrays, float64 (K, n): of backgrounds 0 to n - 1.
+
+        Returns
+        -------
+        ndarray
+            float32 (K, P, D).
+        """
+        models = len(values[0]) if values else 0
+        every = np.zeros((models, len(values), len(self.weights)), np.float32)
+        totals = np.empty((len(values), self.weights.shape[1]), np.float32)
+        for place, own in enumerate(values):
+            every[:, place, : own.shape[1]] = own
+            totals[place] = self.total(own.shape[1])
+        found = every @ self.weights
+        found /= np.maximum(totals, 1e-9, out=totals)
+        return found
+
+    def area(self, positive: Sequence[np.ndarray], negative: Sequence[np.ndarray]) -> np.ndarray:
+        """Return P(positive > negative) + P(tie) / 2 over pairs of examples.
+
+        A compiled loop is three times as fast, and to load it takes as long as two hundred areas. Sums are of
+        halves of whole numbers below 2^23, so that they are exact.
+
+        Parameters
+        ----------
+        positive, negative
+            Arrays float64 (K, n), each of backgrounds 0 to n - 1; those of one side are pooled.
+
+        Returns
+        -------
+        ndarray
+            float32 (K, D).
+        """
+        counts = [[part.shape[1] for part in side] for side in (negative, positive)]
+        total = [sum(map(self.total, side)) for side in counts]
+        weights = [row for side in counts for count in side for row in self._rows[:count]]
+        values, many = np.concatenate([*negative, *positive], axis=1), sum(counts[0])
+        found = np.zeros((len(values), self.weights.shape[1]), np.float32)
+        below, pairs = np.empty((2, self.weights.shape[1]), np.float32)
+        for own, wins in zip(values, found, strict=True):
+            below[:] = 0
+            for place in np.argsort(
+                own, kind="stable"
+            ).tolist():  # of equal ones the negative first
+                if place < many:
+                    below += weights[place]
+                else:
+                    np.multiply(weights[place], below, out=pairs)
+                    wins += pairs
+            for tie in np.intersect1d(own[:many], own[many:]):
+                equal = np.flatnonzero(own == tie).tolist()
+                ones = sum(weights[place] for place in equal if place >= many)
+                wins -= ones * sum(weights[place] for place in equal if place < many) / 2
+        found /= np.maximum(total[0] * total[1], 1e-9)
+        return found
 
 
 @lru_cache(maxsize=1)
-def bootstrap_weights(seed: int) -> np.ndarray:
-    """Return how often each background counts: float32 (1 + DRAWS, BACKGROUNDS), the first row all ones.
-
-    It is shared by all models and must not be changed.
-    """
+def bootstrap(seed: int) -> Bootstrap:
+    """Return the draws of the sequences of a seed; all models share them."""
     generator = np.random.Generator(stream(seed, "bootstrap", "constructed", 0))
     drawn = generator.multinomial(BACKGROUNDS, np.full(BACKGROUNDS, 1 / BACKGROUNDS), size=DRAWS)
-    every = np.concatenate([np.ones((1, BACKGROUNDS)), drawn])
-    return every.astype(np.float32, order="F")  # draws of one background lie side by side
+    every = np.concatenate([np.ones((1, BACKGROUNDS)), drawn]).astype(np.float32)
+    return Bootstrap(np.ascontiguousarray(every.T))
 
 
-def weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the mean of values (n,), of backgrounds 0 to n - 1, in each draw: float64 (D,)."""
-    own = weights[:, : len(values)]
-    total = (own @ values.astype(np.float32)).astype(np.float64)
-    if len(values) == BACKGROUNDS:  # each draw holds as many
-        return np.asarray(total / BACKGROUNDS)
-    return np.asarray(total / np.maximum(own.sum(axis=1), 1e-9), np.float64)
+#: Every background once, no draws.
+ONCE = Bootstrap(np.ones((BACKGROUNDS, 1), np.float32))
 
 
-def estimate(draws: np.ndarray) -> Estimate:
-    """Return the first value and the 2.5 and 97.5 % quantiles of the others; NaN where there is none."""
-    rest = draws[1:]
-    if len(draws) == 1:
-        return Estimate(float(draws[0]), float("nan"), float("nan"))
-    if not np.isfinite(rest).all():
-        rest = rest[np.isfinite(rest)]
-    if not np.isfinite(draws[0]) or not rest.size:
-        return NOTHING
-    places = np.array([_TAIL, 1 - _TAIL]) * (len(rest) - 1)
+def estimates(draws: np.ndarray) -> np.ndarray:
+    """Return first values, and the 2.5 and 97.5 % quantiles of the others: float64 (P, 3) of (P, D).
+
+    Draws that are not finite are left out; where the first is not, all three are NaN.
+    """
+    found = np.full((len(draws), 3), np.nan)
+    found[:, 0] = draws[:, 0]
+    rest = draws[:, 1:]
+    whole = np.isfinite(rest).all(axis=1)
+    if rest.shape[1]:
+        found[whole, 1:] = _ends(rest[whole])
+    for row in np.flatnonzero(~whole):
+        finite = rest[row][np.isfinite(rest[row])]
+        if finite.size:
+            found[row, 1:] = _ends(finite[None])[0]
+    found[~np.isfinite(found[:, 0])] = np.nan
+    return found
+
+
+def _ends(draws: np.ndarray) -> np.ndarray:
+    """Return the 2.5 and 97.5 % quantiles of each row, as `numpy.percentile` does: float64 (P, 2)."""
+    places = np.array([_TAIL, 1 - _TAIL]) * (draws.shape[1] - 1)
     below = places.astype(np.int64)
-    above = np.minimum(below + 1, len(rest) - 1)
-    ordered = np.partition(rest, np.concatenate([below, above]))
-    ends = ordered[below] + (places - below) * (ordered[above] - ordered[below])
-    return Estimate(float(draws[0]), float(ends[0]), float(ends[1]))
+    above = np.minimum(below + 1, draws.shape[1] - 1)
+    ordered = np.sort(draws, axis=1).astype(np.float64)  # of float32 faster than np.partition
+    low, high = ordered[:, below], ordered[:, above]
+    return np.asarray(low + (places - below) * (high - low))
 
 
-class Raw(NamedTuple):
-    """A measure in each draw, float64 (D,), of the model and of the exact posterior, and its chance level."""
+class Slot(NamedTuple):
+    """What one row of measures is about; see `Line`. Those of level ``part`` are no lines."""
 
-    model: np.ndarray
-    ceiling: np.ndarray
+    design: int
+    gap: tuple[int, int] | None
+    place: str
+    level: str
+    sequences: int
     chance: float
 
-    @property
-    def score(self) -> np.ndarray:
-        """(raw - chance) / (ceiling - chance): float64 (D,), not clipped."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray((self.model - self.chance) / (self.ceiling - self.chance))
 
+class Measures(NamedTuple):
+    """What was measured of K models, in each draw of backgrounds.
 
-Measure = Callable[[Design, ProbeCell, Logits, np.ndarray], np.ndarray]
-
-
-def _auroc_of_arms(
-    design: Design, cell: ProbeCell, logits: Logits, weights: np.ndarray
-) -> np.ndarray:
-    """AUROC of f_y - f_y' between the arms of y and of y'."""
-    mine, theirs = (
-        logits.contrast(cell.arms[arm], design.condition, design.other)
-        for arm in ("condition", "other")
-    )
-    return weighted_roc_auc(mine, theirs, weights)
-
-
-def _vocabulary(design: Design, cell: ProbeCell, logits: Logits, weights: np.ndarray) -> np.ndarray:
-    """AUROC of f_y with and without the element, unpaired."""
-    held, lost = (logits.of(cell.arms[arm], design.condition) for arm in ("with", "without"))
-    return weighted_roc_auc(held, lost, weights)
-
-
-def _sufficiency(
-    design: Design, cell: ProbeCell, logits: Logits, weights: np.ndarray
-) -> np.ndarray:
-    """P(y is predicted | the rule of y) less the mean of P(y is predicted | another condition)."""
-    every = range(logits.values.shape[1])
-    called = {
-        arm: weighted_mean(logits.called(rows, design.condition, every), weights)
-        for arm, rows in cell.arms.items()
-    }
-    own = called.pop("rule")
-    return np.asarray(own - np.mean([*called.values()], axis=0))
-
-
-def _flip(design: Design, cell: ProbeCell, logits: Logits, weights: np.ndarray) -> np.ndarray:
-    """Share of pairs of which both versions are predicted rightly.
-
-    The swapped version is that of y'. In a multi-label task f_y must be above 0 before and below 0 after.
+    Attributes
+    ----------
+    slots
+        P of them, the same for all models of a grammar.
+    draws
+        float32 (K, P, D).
     """
-    one, two = cell.arms["as it is"], cell.arms["swapped"]
-    if design.other >= 0:
-        before = logits.contrast(one, design.condition, design.other)
-        after = logits.contrast(two, design.condition, design.other)
+
+    slots: tuple[Slot, ...]
+    draws: np.ndarray
+
+
+class Reference(NamedTuple):
+    """Measures of the exact posterior, K = 1, and their values and intervals: float64 (P, 3)."""
+
+    measures: Measures
+    estimates: np.ndarray
+
+
+def reference_of(
+    designs: Sequence[Design], names: Sequence[str], posterior: Logits, draws: Bootstrap
+) -> Reference:
+    """Return the measures of the exact posterior; see `measure`."""
+    measures = measure(designs, names, posterior, draws)
+    return Reference(measures, estimates(measures.draws[0]))
+
+
+def measure(
+    designs: Sequence[Design],
+    names: Sequence[str],
+    logits: Logits,
+    draws: Bootstrap,
+    reference: Reference | None = None,
+) -> Measures:
+    """Measure models by all designs.
+
+    Parameters
+    ----------
+    designs
+        The questions.
+    names
+        Of the grammar's conditions.
+    logits
+        Of the models.
+    draws
+        Of backgrounds.
+    reference
+        Of the exact posterior; None: the model is the posterior.
+    """
+    asked = [(number, design) for number, design in enumerate(designs) if not design.reason]
+    values = [
+        part
+        for _, design in asked
+        if design.property not in _AREAS
+        for cell in design.cells
+        for part in _by_background(design, names, cell, logits)
+    ]
+    means = draws.means(values)
+    slots: list[Slot] = []
+    rows: list[np.ndarray] = []
+    first = 0
+    for number, design in asked:
+        if design.property in _AREAS:
+            found = np.stack([_area(design, cell, logits, draws) for cell in design.cells], axis=1)
+        else:
+            count = len(design.cells) * (3 if design.property == "confounder" else 1)
+            found, first = means[:, first : first + count], first + count
+        if design.property in CURVES:
+            curve = found if reference is None else _rows_of(reference, number)
+            made = _curve(design, logits, draws, found, curve)
+        else:
+            made = _others(design, found, 1 / len(names), logits.multi_label)
+        for slot, row in made:
+            slots.append(slot._replace(design=number))
+            rows.append(row)
+    shape = (logits.values.shape[1], 0, draws.weights.shape[1])
+    return Measures(tuple(slots), np.stack(rows, axis=1) if rows else np.zeros(shape, np.float32))
+
+
+def _rows_of(reference: Reference, design: int) -> np.ndarray:
+    """Return the posterior's draws of a design's points: float32 (1, n, D)."""
+    slots, draws = reference.measures
+    own = [n for n, slot in enumerate(slots) if slot.design == design and slot.level == "curve"]
+    return draws[:, own]
+
+
+def _area(design: Design, cell: ProbeCell, logits: Logits, draws: Bootstrap) -> np.ndarray:
+    """AUROC between two arms, of f_y - f_y', of vocabulary of f_y; float32 (K, D).
+
+    The arms of vocabulary are with and without the element, unpaired.
+    """
+    one, two = (
+        logits.contrast(rows, design.condition, design.other) for rows in cell.arms.values()
+    )
+    return draws.area([one], [two])
+
+
+def _by_background(
+    design: Design, names: Sequence[str], cell: ProbeCell, logits: Logits
+) -> Iterator[np.ndarray]:
+    """Yield what a cell's measure is the mean of, a number a background: float64 (K, n)."""
+    arms, name = cell.arms, design.property
+    if name in CURVES:
+        yield logits.contrast(arms["block"], design.condition, design.other)
+    elif name == "order":  # both versions are predicted rightly
+        before, after = (
+            logits.contrast(arms[arm], design.condition, design.other)
+            for arm in ("as it is", "swapped")
+        )
+        yield (before > 0) & (after < 0)
+    elif name == "sufficiency":  # P(y | the rule of y) less the mean of P(y | another condition)
+        called = {arm: logits.called(rows, design.condition) for arm, rows in arms.items()}
+        own = called.pop("rule")
+        yield own - np.mean([*called.values()], axis=0)
+    elif name == "logic":  # share of a truth table's row that is given to its condition
+        ((arm, rows),) = arms.items()
+        yield logits.called(rows, names.index(arm))
+    elif (
+        name == "confounder"
+    ):  # mean absolute change of the centred logits when a stretch is redrawn
+        base = logits.centred.take(arms["as it is"], axis=2)
+        for arm in ("confounder", "element", "background"):
+            yield np.abs(logits.centred.take(arms[arm], axis=2) - base).mean(axis=0)
     else:
-        before, after = (logits.of(rows, design.condition) for rows in (one, two))
-    return weighted_mean(((before > 0) & (after < 0)).astype(np.float64), weights)
+        yield _balanced(names, cell, logits)
 
 
-def _balanced(
-    names: Sequence[str], cell: ProbeCell, logits: Logits, weights: np.ndarray
-) -> np.ndarray:
-    """Mean over the arms, each of the condition of its name, of the share that is predicted rightly.
+def _balanced(names: Sequence[str], cell: ProbeCell, logits: Logits) -> np.ndarray:
+    """Mean over the arms, each of the condition of its name, of what is predicted rightly: (K, n).
 
     In a multi-label task that of y and of not y: sequences of the other arms.
     """
     among = [names.index(arm) for arm in cell.arms]
     shares = []
     for arm, rows in cell.arms.items():
-        own = weighted_mean(logits.called(rows, names.index(arm), among), weights)
+        own = logits.called(rows, names.index(arm), among)
         if logits.multi_label:
             others = [
-                1 - weighted_mean(logits.called(other, names.index(arm), among), weights)
+                1 - logits.called(other, names.index(arm))
                 for name, other in cell.arms.items()
                 if name != arm
             ]
@@ -243,293 +440,218 @@ def _balanced(
     return np.asarray(np.mean(shares, axis=0))
 
 
-def _row(names: Sequence[str], cell: ProbeCell, logits: Logits, weights: np.ndarray) -> np.ndarray:
-    """Share of a truth table's row that is given to its condition."""
-    ((name, rows),) = cell.arms.items()
-    return weighted_mean(logits.called(rows, names.index(name), range(len(names))), weights)
+_Row = tuple[Slot, np.ndarray]
 
 
-def _confounding(cell: ProbeCell, logits: Logits, weights: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return r = (D_confounder - D_background) / (D_element - D_background), and both its parts.
+def _slot(
+    cell: ProbeCell | None, level: str, chance: float, sequences: int = 0, place: str | None = None
+) -> Slot:
+    """Return a slot about a cell; one that sums cells up has neither gap nor place."""
+    if cell is None:
+        return Slot(-1, None, place or "", level, sequences, chance)
+    count = min(map(len, cell.arms.values()))
+    return Slot(-1, cell.gap, cell.place if place is None else place, level, count, chance)
 
-    D is the mean absolute change of the centred logits when a stretch is redrawn.
+
+def _others(design: Design, found: np.ndarray, share: float, multi_label: bool) -> Iterator[_Row]:
+    """Yield the measures of each cell, and what sums them up, of what was `found`: (K, cells, D).
+
+    `share` is 1 by the number of conditions.
     """
-    base = logits.values[cell.arms["as it is"]]
-    change = {}
-    for arm in ("confounder", "element", "background"):
-        moved = logits.values[cell.arms[arm]] - base
-        if not logits.multi_label:
-            moved = moved - moved.mean(axis=1, keepdims=True)
-        change[arm] = weighted_mean(np.abs(moved).mean(axis=1), weights)
-    above, below = (change[arm] - change["background"] for arm in ("confounder", "element"))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return above / below, above, below
+    name, cells = design.property, design.cells
+    count = min(map(len, cells[0].arms.values()))
+    if name == "confounder":
+        above, below = (found[:, n] - found[:, 2] for n in (0, 1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            yield _slot(None, "summary", 1.0, count), above / below
+        yield _slot(None, _PART, 0.0), above
+        yield _slot(None, _PART, 0.0), below
+        return
+    if name == "shift":  # accuracy above chance, as a share of that over the trained background
+        above = found - (1 / len(cells[0].arms))
+        yield _slot(None, _PART, 0.0), above[:, 0]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = above[:, 1:] / above[:, :1]
+        cells, chance = cells[1:], 0.0
+    elif name == "translation":
+        chance = 0.5 if multi_label else 1 / len(cells[0].arms)
+    else:
+        chance = {"order": 0.25, "sufficiency": 0.0, "logic": share}.get(name, 0.5)
+    if len(cells) == 1 and name != "order":
+        level = "summary" if name != "shift" else "cell"
+        yield _slot(cells[0], level, chance), found[:, 0]
+        if name != "shift":
+            return
+    else:
+        for n, cell in enumerate(cells):
+            yield _slot(cell, "cell", chance), found[:, n]
+    if name == "order":  # the mean over places of each bin of gaps
+        for gap in dict.fromkeys(cell.gap for cell in cells):
+            own = [n for n, cell in enumerate(cells) if cell.gap == gap]
+            yield _slot(cells[own[0]], "cell", chance, place=""), found[:, own].mean(axis=1)
+    elif name != "spacing":
+        yield _slot(None, "summary", chance, count), found.min(axis=1)
 
 
-_PLAIN: dict[str, tuple[Measure, float]] = {
-    "vocabulary": (_vocabulary, 0.5),
-    "sufficiency": (_sufficiency, 0.0),
-    "order": (_flip, 0.25),
-    "spacing": (_auroc_of_arms, 0.5),
-    **dict.fromkeys(CONTRASTS, (_auroc_of_arms, 0.5)),
-}
+def _made(cells: Sequence[ProbeCell]) -> list[int]:
+    """Return which points of a curve some condition makes."""
+    return [n for n, cell in enumerate(cells) if cell.place != NEVER_MADE]
 
 
-def score_design(
-    design: Design, names: Sequence[str], model: Logits, ceiling: Logits, weights: np.ndarray
-) -> list[Line]:
-    """Return what a design says about a model: a line for each cell, and one that sums them up.
-
-    Parameters
-    ----------
-    design
-        The question.
-    names
-        Of the grammar's conditions.
-    model, ceiling
-        Logits of the model and of the exact posterior on the same sequences.
-    weights
-        From `bootstrap_weights`.
-    """
-    if design.reason:
-        line = Line(
-            design, None, "", "summary", 0, NOTHING, NOTHING, float("nan"), NOTHING, design.reason
-        )
-        return [line]
-    if design.property in CURVES:
-        return _curve_lines(design, model, ceiling, weights)
-    if design.property == "confounder":
-        return [_confounder_line(design, model, ceiling, weights)]
-    if design.property == "shift":
-        return _shift_lines(design, names, model, ceiling, weights)
-
-    def measure(cell: ProbeCell) -> Raw:
-        if design.property in _PLAIN:
-            how, chance = _PLAIN[design.property]
-            own, best = (how(design, cell, logits, weights) for logits in (model, ceiling))
-            return Raw(own, best, chance)
-        if design.property == "translation":
-            own, best = (_balanced(names, cell, logits, weights) for logits in (model, ceiling))
-            return Raw(own, best, 0.5 if model.multi_label else 1 / len(cell.arms))
-        own, best = (_row(names, cell, logits, weights) for logits in (model, ceiling))
-        return Raw(own, best, 1 / len(names))
-
-    raws = [measure(cell) for cell in design.cells]
-    lines = [
-        _line(design, cell.gap, cell.place, "cell", cell, raw)
-        for cell, raw in zip(design.cells, raws, strict=True)
-    ]
-    if design.property == "order":
-        return lines + _order_lines(design, raws)
-    if len(raws) == 1:
-        return [lines[0]._replace(level="summary")]
-    return [*lines, _least_line(design, raws)]
-
-
-def untrained_measures(
-    design: Design,
-    names: Sequence[str],
-    copies: Sequence[Logits],
-    ceiling: Logits,
-    backgrounds: int,
-) -> list[Estimate]:
-    """Return the measure of untrained models for each line of a design: mean, least and most.
-
-    Parameters
-    ----------
-    design, names, ceiling
-        As of `score_design`.
-    copies
-        Logits of each; those of backgrounds from `backgrounds` on are not used.
-    backgrounds
-        How many are.
-    """
-    cells = [
-        cell._replace(arms={arm: rows[:backgrounds] for arm, rows in cell.arms.items()})
-        for cell in design.cells
-    ]
-    fewer = replace(design, cells=tuple(cells))
-    once = np.ones((1, BACKGROUNDS), np.float32)
-    with np.errstate(all="ignore"):  # shares of what untrained models do not know
-        raw = np.array(
-            [
-                [line.raw.value for line in score_design(fewer, names, own, ceiling, once)]
-                for own in copies
-            ]
-        )
-    raw[~np.isfinite(raw)] = np.nan
-    return [Estimate(*map(float, (own.mean(), own.min(), own.max()))) for own in raw.T]
-
-
-def _line(
-    design: Design,
-    gap: tuple[int, int] | None,
-    place: str,
-    level: str,
-    cell: ProbeCell,
-    raw: Raw,
-) -> Line:
-    ceiling = estimate(raw.ceiling)
-    graded = ceiling.low > raw.chance
-    score = estimate(raw.score) if graded else NOTHING
-    score = Estimate(*(float(np.clip(end, 0.0, 1.0)) for end in score))
-    sequences = min(len(rows) for rows in cell.arms.values())
-    reason = "" if graded else AT_CHANCE
-    found = estimate(raw.model)
-    return Line(design, gap, place, level, sequences, found, ceiling, raw.chance, score, reason)
-
-
-def _mean_of(raws: Sequence[Raw]) -> Raw:
-    return Raw(
-        np.mean([raw.model for raw in raws], axis=0),
-        np.mean([raw.ceiling for raw in raws], axis=0),
-        raws[0].chance,
-    )
-
-
-def _order_lines(design: Design, raws: Sequence[Raw]) -> list[Line]:
-    """Return a line for each gap bin, mean over places; the first, least gaps, sums the design up."""
-    bins = list(dict.fromkeys(cell.gap for cell in design.cells))
-    lines = []
-    for gap in bins:
-        own = [n for n, cell in enumerate(design.cells) if cell.gap == gap]
-        mean = _mean_of([raws[n] for n in own])
-        lines.append(_line(design, gap, "", "cell", design.cells[own[0]], mean))
-    return [*lines, lines[0]._replace(level="summary")]
-
-
-def _least_line(design: Design, raws: Sequence[Raw]) -> Line:
-    """Return the summary of several cells: the least of them.
-
-    Of spacing the cell with the least score; of others the least raw value over the posterior's least.
-    """
-    if design.property == "spacing":
-        graded = [raw for raw in raws if estimate(raw.ceiling).low > raw.chance] or list(raws)
-        least = min(graded, key=lambda raw: float(raw.score[0]))
-        return _line(design, None, "", "summary", design.cells[0], least)
-    least = Raw(
-        np.min([raw.model for raw in raws], axis=0),
-        np.min([raw.ceiling for raw in raws], axis=0),
-        raws[0].chance,
-    )
-    return _line(design, None, "", "summary", design.cells[0], least)
-
-
-def _evidence(design: Design, logits: Logits, rows: np.ndarray) -> np.ndarray:
-    """Return f_y - f_y', or f_y where there is no y': float64 (n,)."""
-    if design.other < 0:
-        return logits.of(rows, design.condition)
-    return logits.contrast(rows, design.condition, design.other)
-
-
-def _curve_lines(design: Design, model: Logits, ceiling: Logits, weights: np.ndarray) -> list[Line]:
-    """Return the mean evidence at each point, and how near the curve is to that of the posterior.
+def _curve(
+    design: Design, logits: Logits, draws: Bootstrap, found: np.ndarray, posterior: np.ndarray
+) -> Iterator[_Row]:
+    """Yield the mean evidence at each point, and how near the curve is to that of the posterior.
 
     Points that no condition makes are drawn and not graded. Of the others two numbers are taken: Spearman's
-    rho of both curves (level ``cell``), and the AUROC of the evidence between the thirds of points at which
+    rho of both curves (place ``ranks``), and the AUROC of the evidence between the thirds of points at which
     the posterior's curve is highest and lowest (level ``summary``). Spacing has a measure of its own.
+
+    Parameters
+    ----------
+    design, logits, draws
+        As of `measure`.
+    found, posterior
+        float32 (K, n, D), (1, n, D): the curves of the models and of the posterior.
     """
-    evidence = [
-        [_evidence(design, logits, cell.arms["block"]) for cell in design.cells]
-        for logits in (model, ceiling)
-    ]
-    own, best = ([weighted_mean(values, weights) for values in of] for of in evidence)
-    lines = [
-        Line(
-            *(design, cell.gap, cell.place, "curve", len(cell.arms["block"])),
-            *(estimate(own[n]), estimate(best[n]), 0.0, NOTHING, ""),
-        )
-        for n, cell in enumerate(design.cells)
-    ]
-    if design.property == "spacing curve":
-        return lines
-    graded = replace(design, property=asked_about(design))
-    made = [n for n, cell in enumerate(design.cells) if cell.place != NEVER_MADE]
-    if len(made) < 2:
-        reason = "no condition makes it at another place" if made else "no condition makes it"
-        blank = Line(graded, None, "", "summary", 0, NOTHING, NOTHING, 0.5, NOTHING, reason)
-        return [*lines, blank]
+    cells = design.cells
+    for n, cell in enumerate(cells):
+        yield _slot(cell, "curve", 0.0), found[:, n]
+    made = _made(cells)
+    if design.property == "spacing curve" or len(made) < 2:
+        return
+    count = len(cells[made[0]].arms["block"])
+    theirs = posterior[:, made, : found.shape[2]]
+    ranks, summary = _slot(None, "cell", 0.0, count, "ranks"), _slot(None, "summary", 0.5, count)
+    if not np.isfinite(theirs).all():  # the posterior is not exact
+        nothing = np.full_like(found[:, 0], np.nan)
+        yield from ((ranks, nothing), (summary, nothing))
+        return
+    if found is posterior:
+        yield ranks, np.ones_like(found[:, 0])
+    else:
+        yield ranks, _correlation(_centred_ranks(found[:, made]), _centred_ranks(theirs))
     third = -(-len(made) // 3)
-    rising = sorted(made, key=lambda n: float(best[n][0]))
-    area, best_area = (
-        _pooled_area(of, rising[-third:], rising[:third], weights) for of in evidence
+    rising = [made[n] for n in np.argsort(theirs[0, :, 0], kind="stable")]
+    high, low = (
+        [logits.contrast(cells[n].arms["block"], design.condition, design.other) for n in points]
+        for points in (rising[-third:], rising[:third])
     )
-    cell = design.cells[made[0]]
-    summary = _line(graded, None, "", "summary", cell, Raw(area, best_area, 0.5))
-    ranks = [rankdata([curve[n] for n in made], axis=0) for curve in (own, best)]
-    rho = _correlation(*(each - each.mean(axis=0) for each in ranks))
-    agreement = _line(graded, None, "ranks", "cell", cell, Raw(rho, np.ones(len(rho)), 0.0))
-    if summary.reason:
-        agreement = agreement._replace(score=NOTHING, reason=summary.reason)
-    return [*lines, agreement, summary]
+    yield summary, draws.area(high, low)
 
 
-def _pooled_area(
-    evidence: Sequence[np.ndarray], high: Sequence[int], low: Sequence[int], weights: np.ndarray
-) -> np.ndarray:
-    """Return the AUROC between the sequences of some points and of others: float64 (D,)."""
-    upper, lower = (np.concatenate([evidence[n] for n in points]) for points in (high, low))
-    backgrounds = [
-        np.concatenate([np.arange(len(evidence[n])) for n in points]) for points in (high, low)
-    ]
-    return weighted_roc_auc(upper, lower, *(weights[:, rows] for rows in backgrounds))
+def _centred_ranks(curves: np.ndarray) -> np.ndarray:
+    """Return ranks of points less their mean, ties at their middle: float32 (K, n, D) of (K, n, D)."""
+    ranks = np.empty(curves.shape, np.float32)
+    for n in range(curves.shape[1]):
+        own = curves[:, n, None]
+        ranks[:, n] = (own > curves).sum(axis=1) / 2 - (own < curves).sum(axis=1) / 2
+    return ranks
 
 
 def _correlation(one: np.ndarray, two: np.ndarray) -> np.ndarray:
-    """Return the correlation of centred columns (K, D): float64 (D,), 0 where one is constant."""
-    spread = np.sqrt((one**2).sum(axis=0) * (two**2).sum(axis=0))
-    return np.asarray((one * two).sum(axis=0) / np.where(spread > 0, spread, 1))
+    """Return the correlation of centred columns (K, n, D): float32 (K, D), 0 where one is constant."""
+    spread = np.sqrt((one**2).sum(axis=1) * (two**2).sum(axis=1))
+    return np.asarray((one * two).sum(axis=1) / np.where(spread > 0, spread, 1))
 
 
-def _confounder_line(design: Design, model: Logits, ceiling: Logits, weights: np.ndarray) -> Line:
-    """Return 1 - r, clipped: 1 where the confounder changes logits no more than background does.
-
-    Where elements of rules do not change them either, a model that uses the confounder has 0, and one that
-    does not is not graded.
-    """
-    (cell,) = design.cells
-    (ratio, above, below), (best, *_) = (
-        _confounding(cell, logits, weights) for logits in (model, ceiling)
-    )
-    graded = True
-    if estimate(below).low > 0:
-        score = estimate(1 - np.clip(ratio, 0, 1))
-    elif estimate(above).low > 0:
-        score = Estimate(0.0, 0.0, 0.0)
-    else:
-        graded, score = False, NOTHING
-    return Line(
-        design,
-        None,
-        "",
-        "summary",
-        len(cell.arms["as it is"]),
-        estimate(ratio),
-        estimate(best),
-        1.0,
-        score,
-        "" if graded else "neither elements nor the confounder change the logits",
-    )
-
-
-def _shift_lines(
-    design: Design, names: Sequence[str], model: Logits, ceiling: Logits, weights: np.ndarray
+def lines_of(
+    designs: Sequence[Design],
+    model: Measures,
+    reference: Reference,
+    untrained: Measures | None = None,
 ) -> list[Line]:
-    """Return accuracy above chance over shifted backgrounds, as a share of that over the trained one."""
-    chance = 1 / len(next(iter(design.cells)).arms)
-    above = [
-        [_balanced(names, cell, logits, weights) - chance for logits in (model, ceiling)]
-        for cell in design.cells
-    ]
-    trained, best = above[0]
+    """Return what designs say about a model: a line for each cell, and one that sums each design up.
+
+    Parameters
+    ----------
+    designs
+        The questions.
+    model, untrained
+        Measures of the model, K = 1, and of untrained copies of it in draw 0; None without.
+    reference
+        Of the exact posterior.
+    """
+    slots, (own,) = model
+    best, ceiling = reference.measures.draws[0], reference.estimates
+    chance = np.array([[slot.chance] for slot in slots], np.float32)
+    levels = np.array([slot.level for slot in slots])
+    scored = (ceiling[:, 1] > chance[:, 0]) & (levels != "curve") & (levels != _PART)
     with np.errstate(divide="ignore", invalid="ignore"):
-        raws = [Raw(own / trained, other / best, 0.0) for own, other in above[1:]]
-    lines = [
-        _line(design, None, cell.place, "cell", cell, raw)
-        for cell, raw in zip(design.cells[1:], raws, strict=True)
-    ]
-    lines.append(_least_line(design, raws))
-    if trained[0] < LEAST_ACCURACY:
+        scores = (own[scored] - chance[scored]) / (best[scored] - chance[scored])
+    raw, score = estimates(own), np.full((len(slots), 3), np.nan)
+    score[scored] = np.clip(estimates(scores), 0.0, 1.0)
+    copies = np.full((len(slots), 3), np.nan)
+    if untrained is not None:
+        of = untrained.draws[:, :, 0].astype(np.float64)
+        of[~np.isfinite(of)] = np.nan
+        copies = np.stack([of.mean(axis=0), of.min(axis=0), of.max(axis=0)], axis=1)
+    lines: list[Line] = []
+    for number, design in enumerate(designs):
+        if design.reason:
+            lines.append(_blank(design, design.reason, float("nan")))
+            continue
+        places = [n for n, slot in enumerate(slots) if slot.design == number]
+        about = replace(design, property=asked_about(design))
+        found = []
+        for n in places:
+            slot = slots[n]
+            graded = scored[n] or slot.level in ("curve", _PART)
+            found.append(
+                Line(
+                    design if slot.level == "curve" else about,
+                    *slot[1:5],
+                    Estimate(*raw[n].tolist()),
+                    Estimate(*ceiling[n].tolist()),
+                    slot.chance,
+                    Estimate(*score[n].tolist()),
+                    "" if graded else AT_CHANCE,
+                    Estimate(*copies[n].tolist()),
+                )
+            )
+        lines += _finished(design, found, own[places])
+    return lines
+
+
+def _blank(design: Design, reason: str, chance: float) -> Line:
+    return Line(design, None, "", "summary", 0, NOTHING, NOTHING, chance, NOTHING, reason)
+
+
+def _finished(design: Design, found: list[Line], own: np.ndarray) -> list[Line]:
+    """Return the lines of a design, as `lines_of` has `found` them, with what sums it up.
+
+    `own` are the model's draws of the same, float32 (n, D). Of a confounder the score is 1 - r, clipped: 1
+    where it changes the logits no more than background does.
+    """
+    lines = [line for line in found if line.level != _PART]
+    parts = [line.raw for line in found if line.level == _PART]
+    if design.property in CURVES:
+        if design.property == "spacing curve":
+            return lines
+        if lines and lines[-1].level == "summary":
+            if lines[-1].reason:
+                lines[-2] = lines[-2]._replace(score=NOTHING, reason=lines[-1].reason)
+            return lines
+        made = _made(design.cells)
+        reason = "no condition makes it at another place" if made else "no condition makes it"
+        about = replace(design, property=asked_about(design))
+        return [*lines, _blank(about, reason, 0.5)]
+    if design.property == "order":  # by the least gaps
+        first = next(line for line in lines if not line.place)
+        return [*lines, first._replace(level="summary")]
+    if design.property == "spacing":  # who knows only where one element lies fails when it is held
+        graded = [line for line in lines if not line.reason] or lines
+        least = min(graded, key=lambda line: (line.score.value, line.raw.value))
+        return [*lines, least._replace(place="", level="summary")]
+    if design.property == "shift" and parts[0].value < LEAST_ACCURACY:
         reason = f"its accuracy is less than {LEAST_ACCURACY:g} above chance"
-        lines = [line._replace(score=NOTHING, reason=reason) for line in lines]
+        return [line._replace(score=NOTHING, reason=reason) for line in lines]
+    if design.property == "confounder":
+        above, below = parts
+        score, reason = NOTHING, "neither elements nor the confounder change the logits"
+        if below.low > 0:
+            score, reason = Estimate(*estimates(1 - np.clip(own[:1], 0, 1))[0].tolist()), ""
+        elif above.low > 0:  # a model that uses the confounder alone
+            score, reason = Estimate(0.0, 0.0, 0.0), ""
+        return [lines[0]._replace(score=score, reason=reason)]
     return lines
