@@ -122,7 +122,7 @@ class Logits:
 
     def of(self, rows: np.ndarray, condition: int) -> np.ndarray:
         """Return f_y: float64 (K, n)."""
-        return self.centred[condition].take(rows, axis=1)
+        return np.asarray(self.centred[condition].take(rows, axis=1))
 
     def contrast(self, rows: np.ndarray, condition: int, other: int) -> np.ndarray:
         """Return f_y - f_y', or f_y where y' is -1: float64 (K, n)."""
@@ -142,7 +142,7 @@ class Logits:
             own = self.values[condition].take(rows, axis=1)
             return np.asarray((own > 0) + 0.5 * (own == 0))
         if among is None or len(among) == len(self.values):
-            return self._predicted[condition].take(rows, axis=1)
+            return np.asarray(self._predicted[condition].take(rows, axis=1))
         few = np.stack([self.values[number].take(rows, axis=1) for number in among])
         return np.asarray(_shares(few)[list(among).index(condition)])
 
@@ -195,7 +195,7 @@ class Bootstrap:
             totals[place] = self.total(own.shape[1])
         found = every @ self.weights
         found /= np.maximum(totals, 1e-9, out=totals)
-        return found
+        return np.asarray(found)
 
     def area(self, positive: Sequence[np.ndarray], negative: Sequence[np.ndarray]) -> np.ndarray:
         """Return P(positive > negative) + P(tie) / 2 over pairs of examples.
@@ -221,9 +221,8 @@ class Bootstrap:
         below, pairs = np.empty((2, self.weights.shape[1]), np.float32)
         for own, wins in zip(values, found, strict=True):
             below[:] = 0
-            for place in np.argsort(
-                own, kind="stable"
-            ).tolist():  # of equal ones the negative first
+            order = np.argsort(own, kind="stable")  # of equal ones the negative first
+            for place in order.tolist():
                 if place < many:
                     below += weights[place]
                 else:
@@ -234,7 +233,7 @@ class Bootstrap:
                 ones = sum(weights[place] for place in equal if place >= many)
                 wins -= ones * sum(weights[place] for place in equal if place < many) / 2
         found /= np.maximum(total[0] * total[1], 1e-9)
-        return found
+        return np.asarray(found)
 
 
 @lru_cache(maxsize=1)
