@@ -17,7 +17,7 @@ from seqgra.architecture.load import (
     load_architecture,
     resolve_architecture,
 )
-from seqgra.backends import estimators, heads
+from seqgra.backends import estimators, heads, sklearn
 from seqgra.backends.features import cache_beside, pooled_convolutions, random_filters
 from seqgra.backends.heads import Examples, booster_of, check_trees, tree_arrays
 from seqgra.cli import main
@@ -252,6 +252,35 @@ def test_estimators_of_scikit_learn_predict_from_arrays(make, kind, monkeypatch)
         seen = log_softmax(logits[:, made.classes_], axis=1)
         wanted = np.log(np.maximum(made.predict_proba(e.validation), 1e-7))
         np.testing.assert_allclose(np.maximum(seen, np.log(1e-7)), wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: LogisticRegression(),
+        lambda: RandomForestClassifier(n_estimators=5, max_depth=4, random_state=0),
+        lambda: HistGradientBoostingClassifier(max_iter=5),
+        lambda: MLPClassifier((8,), max_iter=20, random_state=0),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_estimators_of_scikit_learn_are_fitted_to_each_label(make, monkeypatch, tmp_path):
+    e = examples_of("multi-label")  # all examples have the second label
+    monkeypatch.setattr(estimators, "_make", lambda *_: make())
+    head = {"estimator": {"module": "own.py:make"}}
+    content = {"backend": "sklearn", "features": {"one_hot": {}}, "head": head}
+    baseline = resolve_architecture(content, "a.yaml", {"own.py:make": ""})
+    kept, fitted = estimators.fit_estimator(baseline, e, Options(0, "cpu", 1), "a")
+    logits = estimators.stored_logits(kept, e.validation, fitted.arrays, 3, e.task)
+    for label in (0, 2):
+        wanted = make().fit(e.values, e.y[:, label]).predict_proba(e.validation)
+        odds = np.diff(np.log(np.maximum(wanted, 1e-7)), axis=1)[:, 0]
+        np.testing.assert_allclose(*np.clip([logits[:, label], odds], -8, 8), atol=2e-4)
+    assert (logits[:, 1] == np.float32(np.log(400.5 / 0.5))).all()
+    for part in sklearn.tree_parts(fitted.arrays, 3):
+        assert check_trees(part, 2)
+        part["root"][0] = -1
+        assert not check_trees(part, 2)
 
 
 def test_estimators_of_the_user_and_functions_train_in_a_grid_of_their_own(tmp_path, tiny_dataset):

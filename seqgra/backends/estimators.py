@@ -14,6 +14,7 @@ Anything else says itself what its arrays are:
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from seqgra.backends.heads import (
     Examples,
     Fitted,
     booster_of,
+    constant_odds,
     dense,
     dense_arrays,
     forest,
@@ -58,12 +60,16 @@ STORED: dict[str, Callable[[np.ndarray, Arrays], np.ndarray]] = {
     "forest": forest,
 }
 OWN = "own"
+#: Array of a label whose log-odds are constant.
+_ODDS = "odds"
 
 
 def fit_estimator(
     baseline: Baseline, examples: Examples, options: Options, file: str
 ) -> tuple[str, Fitted]:
     """Fit what the user's function makes; return how it is kept, a key of `STORED` or `OWN`, and the fit.
+
+    Of a multi-label task a classifier of scikit-learn is made and fitted for each label.
 
     Raises
     ------
@@ -72,46 +78,97 @@ def fit_estimator(
     """
     made = _make(baseline, file)
     e, own = examples, _is_own(made)
-    if not own and e.task == MULTI_LABEL:
-        message = "estimators of scikit-learn are kept for multi-class tasks; give an object with "
-        raise _wrong(baseline, file, message + "fit, logits, arrays and restore")
     if not own and not _is_known(made):
         message = (
             f"gives a {type(made).__name__}; give {_KNOWN} of scikit-learn, or an object with "
         )
         raise _wrong(baseline, file, message + "fit, logits (or predict_proba), arrays and restore")
+    conditions = e.y.shape[1]
     with threadpool_limits(options.threads):
-        y = e.y if e.task == MULTI_LABEL else e.y.argmax(axis=1)
-        _call(baseline, file, "fit", made.fit, e.values, y)
-        kind, arrays = (OWN, _own_arrays(made, baseline, file)) if own else _arrays(made, e)
-        shown = e.validation[:256]
         if own:
-            again: Any = OwnEstimator(baseline, e.y.shape[1], e.task, arrays, file)
-            wanted = OwnEstimator(baseline, e.y.shape[1], e.task, None, file, made).logits(shown)
+            kind, arrays = OWN, _fit_own(baseline, made, e, file)
+            again = OwnEstimator(baseline, conditions, e.task, arrays, file).logits
         else:
-            again, wanted = _Kept(kind, arrays), _asked(made, shown)
-        found = again.logits(shown)
-        if not own:
-            found = _like(found, made, wanted)
-        if not np.allclose(found, wanted, atol=_ALIKE, rtol=_ALIKE):
-            difference = float(np.abs(found - wanted).max())
-            message = f"predicts otherwise from its arrays (logits differ by {difference:.3g})"
-            raise _wrong(baseline, file, message + "; arrays must hold all that predicting takes")
-        history = history_of_one(again.logits, e)
+            if e.task == MULTI_LABEL:
+                kind, arrays = _fit_labels(baseline, made, e, file)
+            else:
+                y = e.y.argmax(axis=1)
+                kind, arrays = _fit_known(baseline, made, y, conditions, e, file)
+            again = partial(stored_logits, kind, arrays=arrays, conditions=conditions, task=e.task)
+        history = history_of_one(again, e)
     parameters = sum(int(array.size) for array in arrays.values())
     return kind, Fitted(
         arrays, history, {"parameters": parameters, "estimator": type(made).__name__}
     )
 
 
-class _Kept:
-    """A classifier of scikit-learn that was taken apart."""
+def stored_logits(
+    kind: str, values: np.ndarray, arrays: Arrays, conditions: int, task: str
+) -> np.ndarray:
+    """Return float32 (N, C) logits of features (N, F) by what is kept of classifiers of scikit-learn."""
+    if task != MULTI_LABEL:
+        return STORED[kind](values, arrays)
+    logits = np.empty((len(values), conditions), np.float32)
+    for label, own in enumerate(label_arrays(arrays, conditions)):
+        if _ODDS in own:
+            logits[:, label] = own[_ODDS][0]
+        else:
+            without, with_label = STORED[kind](values, own).T
+            logits[:, label] = with_label - without
+    return logits
 
-    def __init__(self, kind: str, arrays: Arrays) -> None:
-        self._function, self._arrays = STORED[kind], arrays
 
-    def logits(self, values: np.ndarray) -> np.ndarray:
-        return self._function(values, self._arrays)
+def label_arrays(arrays: Arrays, conditions: int) -> list[Arrays]:
+    """Return the arrays of each label's classifier, see `_fit_labels`."""
+    prefixes = [f"label{label}." for label in range(conditions)]
+    return [
+        {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+        for prefix in prefixes
+    ]
+
+
+def _fit_own(baseline: Baseline, made: Any, e: Examples, file: str) -> Arrays:
+    """Fit an object that says itself what its arrays are."""
+    y = e.y if e.task == MULTI_LABEL else e.y.argmax(axis=1)
+    _call(baseline, file, "fit", made.fit, e.values, y)
+    arrays, shown = _own_arrays(made, baseline, file), e.validation[:256]
+    given = baseline, e.y.shape[1], e.task
+    wanted = OwnEstimator(*given, None, file, made).logits(shown)
+    _require_alike(baseline, OwnEstimator(*given, arrays, file).logits(shown), wanted, file)
+    return arrays
+
+
+def _fit_known(
+    baseline: Baseline, made: Any, y: np.ndarray, conditions: int, e: Examples, file: str
+) -> tuple[str, Arrays]:
+    """Fit a classifier of scikit-learn to classes, int64 (N,), and take it apart."""
+    _call(baseline, file, "fit", made.fit, e.values, y)
+    kind, arrays = _arrays(made, conditions)
+    wanted = _asked(made, e.validation[:256])
+    found = _like(STORED[kind](e.validation[:256], arrays), made, wanted)
+    _require_alike(baseline, found, wanted, file)
+    return kind, arrays
+
+
+def _fit_labels(baseline: Baseline, made: Any, e: Examples, file: str) -> tuple[str, Arrays]:
+    """Fit a classifier a label; one that all examples share, or none has, gets the constant log-odds."""
+    kind = _kind_of(made)
+    arrays: Arrays = {}
+    for label, y in enumerate(e.y.T):
+        if 0 < y.sum() < len(y):
+            classes = y.astype(np.int64)
+            _, own = _fit_known(baseline, _make(baseline, file), classes, 2, e, file)
+        else:
+            own = {_ODDS: np.array([constant_odds(y)], np.float32)}
+        arrays |= {f"label{label}.{name}": array for name, array in own.items()}
+    return kind, arrays
+
+
+def _require_alike(baseline: Baseline, found: np.ndarray, wanted: np.ndarray, file: str) -> None:
+    if not np.allclose(found, wanted, atol=_ALIKE, rtol=_ALIKE):
+        difference = float(np.abs(found - wanted).max())
+        message = f"predicts otherwise from its arrays (logits differ by {difference:.3g})"
+        raise _wrong(baseline, file, message + "; arrays must hold all that predicting takes")
 
 
 class OwnEstimator:
@@ -162,7 +219,7 @@ class OwnEstimator:
 def _make(baseline: Baseline, file: str) -> Any:
     assert baseline.head is not None and baseline.head.estimator is not None
     chosen = baseline.head.estimator
-    source, key = baseline.sources[chosen.module], "head.estimator.module"
+    source, key = baseline.sources.get(chosen.module, ""), "head.estimator.module"
     with only_own_file(chosen.module):
         factory = load_named(chosen.module, source, file, key)
         return _call(baseline, file, chosen.module, lambda: factory(**chosen.options))
@@ -200,13 +257,22 @@ def _is_known(made: Any) -> bool:
     return isinstance(made, (*known, ForestClassifier))
 
 
-def _arrays(made: Any, examples: Examples) -> tuple[str, Arrays]:
-    """Return how an estimator of scikit-learn is kept, and its arrays."""
-    conditions = examples.y.shape[1]
+def _kind_of(made: Any) -> str:
+    """Return how an estimator of scikit-learn is kept: a key of `STORED`."""
     if isinstance(made, MLPClassifier):
+        return "dense"
+    if isinstance(made, HistGradientBoostingClassifier):
+        return "trees"
+    return "linear" if isinstance(made, LinearClassifierMixin) else "forest"
+
+
+def _arrays(made: Any, conditions: int) -> tuple[str, Arrays]:
+    """Return how a fitted estimator of scikit-learn is kept, and its arrays."""
+    kind = _kind_of(made)
+    if kind == "dense":
         found = dense_arrays(made, conditions)
         if len(made.classes_) == conditions:
-            return "dense", found
+            return kind, found
         arrays = {
             **found,
             "output_weights": np.zeros((made.coefs_[1].shape[0], conditions), np.float32),
@@ -216,12 +282,12 @@ def _arrays(made: Any, examples: Examples) -> tuple[str, Arrays]:
         arrays["output_biases"][made.classes_] = 0
         arrays["output_weights"][:, made.classes_[first:]] = found["output_weights"]
         arrays["output_biases"][made.classes_[first:]] = found["output_biases"]
-        return "dense", arrays
-    if isinstance(made, HistGradientBoostingClassifier):
-        return "trees", tree_arrays([booster_of(made, conditions)])
-    if isinstance(made, LinearClassifierMixin):
-        return "linear", of_classes(made, conditions)
-    return "forest", _forest(getattr(made, "estimators_", [made]), made.classes_, conditions)
+        return kind, arrays
+    if kind == "trees":
+        return kind, tree_arrays([booster_of(made, conditions)])
+    if kind == "linear":
+        return kind, of_classes(made, conditions)
+    return kind, _forest(getattr(made, "estimators_", [made]), made.classes_, conditions)
 
 
 def _forest(members: list[Any], classes: np.ndarray, conditions: int) -> Arrays:

@@ -111,7 +111,7 @@ class Extractor:
             filters = np.ascontiguousarray(arrays["filters"])
             self.parts.append(lambda x: pooled_convolutions(np.ascontiguousarray(x), filters))
         if chosen.module is not None:
-            self._name, self._source = chosen.module, baseline.sources[chosen.module]
+            self._name, self._source = chosen.module, baseline.sources.get(chosen.module, "")
             with only_own_file(self._name):
                 self._function = load_named(self._name, self._source, file, "features.module")
             self.parts.append(self._own)
@@ -145,6 +145,24 @@ class Extractor:
         if len(widths) > 1:
             raise self._wrong(f"returns {' and '.join(map(str, widths))} numbers a sequence")
         return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+
+    def width_of_own(self, x: np.ndarray) -> int:
+        """Return how many numbers the user's function returns for a sequence; it is called with one, and all.
+
+        Parameters
+        ----------
+        x
+            uint8 (N, L), N at least 1.
+
+        Raises
+        ------
+        InputError
+            As when it is called, or if the numbers differ.
+        """
+        widths = sorted({self._own_part(part).shape[1] for part in (x, x[:1])})
+        if len(widths) > 1:
+            raise self._wrong(f"returns {' and '.join(map(str, widths))} numbers a sequence")
+        return int(widths[0])
 
     def _own_part(self, x: np.ndarray) -> np.ndarray:
         file = None

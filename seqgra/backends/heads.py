@@ -174,11 +174,12 @@ def _label(
         }
     return {
         "coefficients": np.zeros((1, features), np.float32),
-        "intercepts": np.array([_constant_odds(y)], np.float32),
+        "intercepts": np.array([constant_odds(y)], np.float32),
     }
 
 
-def _constant_odds(y: np.ndarray) -> float:
+def constant_odds(y: np.ndarray) -> float:
+    """Return the log-odds of a label, uint8 (N,), with 1/2 added to both counts."""
     return float(np.log((y.sum() + 0.5) / (len(y) - y.sum() + 0.5)))
 
 
@@ -434,7 +435,7 @@ def _label_booster(head: Boosting, examples: Examples, label: int, options: Opti
     """Fit trees of one label; one that all examples share, or none has, gets the constant log-odds."""
     y, intercepts = examples.y[:, label], np.zeros(examples.y.shape[1])
     if not 0 < y.sum() < len(y):
-        intercepts[label] = _constant_odds(y)
+        intercepts[label] = constant_odds(y)
         return Booster([], np.zeros(0, int), intercepts)
     found = _booster(head, examples, y, examples.validation_y[:, label], 2, options)
     intercepts[label] = found.intercepts[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,22 @@ import numpy as np
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
+from seqgra.alphabet import ALPHABETS
 from seqgra.architecture.custom import require_permission
-from seqgra.architecture.schema import Baseline
+from seqgra.architecture.schema import Baseline, Features
 from seqgra.backends import estimators, heads
 from seqgra.backends.features import BaselineCard, Extractor, cache_beside, card_and_arrays
 from seqgra.backends.heads import Arrays, Examples
-from seqgra.errors import bad_input
+from seqgra.errors import InputError, bad_input
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.model import AbstractModel, card_text, read_card
 from seqgra.training import Options, Trained, TrainingData, constant_loss, outcome
 
 #: Examples whose features are held at once when predicting.
 _CHUNK = 8192
+#: On how much code of the user's own is tried: sequences; examples of each condition, and their features
+#: where it is not known how many there will be.
+_TRIED_SEQUENCES, _TRIED_EXAMPLES, _TRIED_FEATURES = 4, 20, 16
 
 
 class FittedCard(BaselineCard):
@@ -81,13 +86,22 @@ class SklearnModel(AbstractModel):
             return _given(values, len(self.conditions), head.given, self.task, self._file)
         if "mean" in self.arrays:
             values = (values - self.arrays["mean"]) / self.arrays["scale"]
-        if "root" in self.arrays and self.arrays["feature"].max(initial=-1) >= values.shape[1]:
-            raise bad_input(self._file, "model.safetensors", "holds trees of other features")
+        for part in tree_parts(self.arrays, len(self.conditions)):
+            if part["feature"].max(initial=-1) >= values.shape[1]:
+                raise bad_input(self._file, "model.safetensors", "holds trees of other features")
         if self.card.kept == estimators.OWN:
             return self._own.logits(values)
         if self.card.kept is not None:
-            return estimators.STORED[self.card.kept](values, self.arrays)
+            given = self.arrays, len(self.conditions), self.task
+            return estimators.stored_logits(self.card.kept, values, *given)
         return heads.head_logits(self._baseline, values, self.arrays)
+
+
+def tree_parts(arrays: Arrays, conditions: int) -> list[Arrays]:
+    """Return what of a model's arrays are trees: all of them, or those of some labels, or none."""
+    return [
+        part for part in (arrays, *estimators.label_arrays(arrays, conditions)) if "root" in part
+    ]
 
 
 def _given(values: np.ndarray, conditions: int, output: Any, task: str, file: str) -> np.ndarray:
@@ -158,6 +172,52 @@ def fit(
     return Trained(model, fitted.history, *outcome(best, constant), facts)
 
 
+def try_own(baseline: Baseline, card: BaselineCard, file: str) -> None:
+    """Run code of the user's own that a baseline names, on random sequences and numbers; nothing is kept.
+
+    Parameters
+    ----------
+    baseline
+        With a function of features, or one that makes a classifier, or both.
+    card
+        Of the sequences that it will be given.
+    file
+        What to call it in messages.
+
+    Raises
+    ------
+    InputError
+        If custom code is not allowed or fails, a function returns anything else than finite numbers (N, D),
+        or a classifier cannot be kept as arrays.
+    """
+    generator = np.random.default_rng(0)
+    letters, conditions = len(ALPHABETS[card.alphabet].letters), len(card.conditions)
+    head, module, width = baseline.head, baseline.features.module, _TRIED_FEATURES
+    if module is not None:
+        own = baseline.model_copy(update={"features": Features(module=module)})
+        extract = Extractor(card, own, {}, file)
+        x = generator.integers(0, letters, (_TRIED_SEQUENCES, card.window), np.uint8)
+        width = extract.width_of_own(x)
+        if head is not None and head.given is not None and own.features == baseline.features:
+            _given(extract(x), conditions, head.given, card.task, file)
+    if head is None or head.estimator is None:
+        return
+    count = _TRIED_EXAMPLES * conditions
+    y = np.eye(conditions, dtype=np.uint8)[np.arange(count) % conditions]
+    values = generator.normal(size=(2, count, width)).astype(np.float32)
+    values[:, :, 0] += y.argmax(axis=1)  # something to learn
+    try:
+        with warnings.catch_warnings():  # of convergence, on numbers that mean nothing
+            warnings.simplefilter("ignore")
+            examples = Examples(values[0], y, values[1], y, card.task)
+            estimators.fit_estimator(baseline, examples, Options(0, "cpu", 1), file)
+    except InputError as error:
+        tried = f"; tried on {count} random examples of {width} features"
+        raise InputError(
+            *(found._replace(message=f"{found.message}{tried}") for found in error.problems)
+        ) from error
+
+
 def save(model: SklearnModel, draft: Draft) -> None:
     """Write the files of a model; the caller publishes them."""
     draft.aside("model.json").write_text(card_text(model.card))
@@ -181,8 +241,9 @@ def open_model(folder: Path, run: dict[str, Any], device: str) -> SklearnModel:
     if (card.scores is None) != (card.element_strands is None):
         raise bad_input(folder, "", "is a model of an earlier version; train it again")
     arrays = load_arrays(verify_file(folder, "model.safetensors", run).read_bytes())
-    if "root" in arrays and not heads.check_trees(arrays, len(card.conditions)):
-        raise ValueError("model.safetensors holds no trees")
+    for part in tree_parts(arrays, len(card.conditions)):
+        if not heads.check_trees(part, len(card.conditions) if part is arrays else 2):
+            raise ValueError("model.safetensors holds no trees")
     baseline = card.baseline(str(folder))
     if baseline.features.module is not None or card.kept == estimators.OWN:
         require_permission(str(folder), min(baseline.own_names))
