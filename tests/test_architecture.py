@@ -1,10 +1,12 @@
 """Architectures: descriptors, files, shapes, parameter counts and what is refused."""
 
 import itertools
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from seqgra.architecture.descriptor import parse_descriptor
 from seqgra.architecture.load import (
@@ -16,6 +18,7 @@ from seqgra.architecture.optimizers import Optimizer
 from seqgra.architecture.schema import Network
 from seqgra.architecture.shapes import check_fit, count_parameters, layer_shapes
 from seqgra.backends.pytorch_layers import build
+from seqgra.cli import main
 from seqgra.errors import InputError
 from seqgra.grid import Grid, commands
 
@@ -541,6 +544,96 @@ def test_the_grid_runs_custom_code_only_where_the_config_allows_it(tmp_path, tin
         lines = {name: commands.lines(grid, stage, name) for name in grid.packs}
         flagged = {name for name, text in lines.items() if "--allow-custom-code" in text}
         assert flagged == {name for name in lines if "/mine/" in name}
+
+
+@pytest.mark.parametrize(
+    ("content", "text", "said"),
+    [
+        (
+            "features: {module: own.py:f}",
+            "def f(s):\n    return np.ones(len(s))",
+            "returns shape (4,)",
+        ),
+        (
+            "features: {module: own.py:f}",
+            "def f(s):\n    return [[np.nan]] * len(s)",
+            "returns nan",
+        ),
+        ("features: {module: own.py:f}", "def g(s):\n    return 0", "no class or function f"),
+        ("features: {module: own.py:f}", "def f(s):\n    return s[9]", "fails: IndexError"),
+        (
+            "features: {module: own.py:f}",
+            "def f(s):\n    return np.ones((len(s), len(s)))",
+            "returns 1 and 4 numbers a sequence",
+        ),
+        (
+            "features: {module: own.py:f}\nhead: {given: logits}",
+            "def f(s):\n    return np.ones((len(s), 3))",
+            "there are 3 features and 2 conditions",
+        ),
+        (
+            "features: {kmers: {k: 2}}\nhead: {estimator: {module: own.py:f, options: {a: 1}}}",
+            "def f(b):\n    return b",
+            "unexpected keyword argument 'a'",
+        ),
+        (
+            "features: {kmers: {k: 2}}\nhead: {estimator: {module: own.py:f}}",
+            "def f():\n    return 3",
+            "gives a int; give a linear classifier",
+        ),
+        (
+            "features: {kmers: {k: 2}}\nhead: {estimator: {module: own.py:f}}",
+            "from sklearn.linear_model import LogisticRegression\n"
+            "def f():\n    return LogisticRegression(C=-1)",
+            "own.py:f: fit fails",
+        ),
+    ],
+)
+def test_features_and_estimators_are_tried_when_the_grid_is_checked(
+    content, text, said, tmp_path, tiny_grammar, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "architectures").mkdir()
+    (tmp_path / "own.py").write_text(f"import numpy as np\n{text}\n")
+    (tmp_path / "architectures" / "mine.yaml").write_text(f"backend: sklearn\n{content}\n")
+    (tmp_path / "grammars").mkdir()
+    shutil.copy(tiny_grammar, tmp_path / "grammars" / "tiny.yaml")
+    config = {
+        "name": "a",
+        "grammars": {"tiny": {}},
+        "architectures": {"mine": {}},
+        "sizes": [100],
+        "train": {"allow_custom_code": True},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    for verb in ("check", "plan"):
+        assert main([verb, "config.yaml"]) == 2
+        error = capsys.readouterr().err
+        assert said in error and ("own.py" in error or "architectures.mine: head.given" in error)
+        assert len(error.splitlines()) == 1 and error.endswith("grammar tiny\n")
+
+
+def test_what_works_of_the_users_own_is_tried_once_a_kind_of_data(
+    tmp_path, tiny_grammar, monkeypatch
+):
+    log = tmp_path / "logs" / "calls"  # what lies beside own.py may not be read
+    log.parent.mkdir()
+    (tmp_path / "own.py").write_text(
+        "from sklearn.ensemble import RandomForestClassifier\n"
+        f"def f(s):\n    open({str(log)!r}, 'a').write(f'{{len(s)}} ')\n"
+        "    return [[len(t), t.count('A')] for t in s]\n"
+        "def forest():\n    return RandomForestClassifier(3)\n"
+    )
+    head = {"estimator": {"module": str(tmp_path / "own.py") + ":forest"}}
+    content = {
+        "backend": "sklearn",
+        "features": {"module": str(tmp_path / "own.py") + ":f"},
+        "head": head,
+    }
+    (tmp_path / "architectures").mkdir()
+    (tmp_path / "architectures" / "mine.yaml").write_text(yaml.safe_dump(content))
+    grid_of(tmp_path, tiny_grammar, ["mine"], train={"allow_custom_code": True})
+    assert log.read_text() == "4 1 "
 
 
 def test_attention_without_positions_is_noted_once(caplog):

@@ -70,6 +70,8 @@ class Grid:
         Its name for messages.
     roots
         Folders that may hold grammars/ and architectures/; the first that has a file wins.
+    trial
+        Whether code of the user's own is tried on a few sequences, where the config allows it.
 
     Raises
     ------
@@ -77,9 +79,11 @@ class Grid:
         Holding every problem found.
     """
 
-    def __init__(self, content: Any, file: str, roots: tuple[Path, ...] = (Path(),)) -> None:
+    def __init__(
+        self, content: Any, file: str, roots: tuple[Path, ...] = (Path(),), trial: bool = True
+    ) -> None:
         self.config, problems = validate(GridConfig, with_all_sizes(content, file), file)
-        self.file, self.roots = file, roots
+        self.file, self.roots, self.trial = file, roots, trial
         self._given: dict[str, Any] = dict(content)
         self.sources: dict[str, Source] = {}
         self.architectures: dict[str, Architecture] = {}

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from seqgra.alphabet import ALPHABETS
 from seqgra.architecture.custom import Sizes, custom_code
-from seqgra.architecture.schema import Architecture, BayesOptimal, Network
+from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Network
 from seqgra.architecture.shapes import check_fit
 from seqgra.errors import InputError, Problem
 from seqgra.grammar.schema import Grammar
@@ -23,6 +23,7 @@ class Parts(Protocol):
     file: str
     config: GridConfig
     architectures: dict[str, Architecture]
+    trial: bool
 
     @property
     def grammars(self) -> dict[str, Grammar]:
@@ -39,34 +40,52 @@ def problems(grid: Parts) -> Iterator[Problem]:
 
 
 def _shape_problems(grid: Parts) -> Iterator[Problem]:
-    """Every network must fit every window."""
-    for (name, network), (grammar_name, grammar) in itertools.product(
+    """Every network must fit every window, and code of the user's own must do what it should."""
+    tried: set[tuple[object, ...]] = set()
+    for (name, found), (grammar_name, grammar) in itertools.product(
         grid.architectures.items(), grid.grammars.items()
     ):
-        if isinstance(network, Network):
-            file = f"{grid.file}: architectures.{name}"
-            setting = (grammar.alphabet, grammar.longest, grammar.task)
-            try:
-                check_fit(network, *setting, file, network.backends(grid.config.backends))
-                _try_module(grid, network, grammar, file)
-            except InputError as error:
-                for problem in error.problems:
-                    yield problem._replace(message=f"{problem.message}, grammar {grammar_name}")
+        file = f"{grid.file}: architectures.{name}"
+        setting = (grammar.alphabet, grammar.longest, grammar.task)
+        kind = (name, *setting, len(grammar.conditions))
+        try:
+            if isinstance(found, Network):
+                check_fit(found, *setting, file, found.backends(grid.config.backends))
+            if kind not in tried:
+                tried.add(kind)
+                _try_own(grid, found, grammar, file)
+        except InputError as error:
+            for problem in error.problems:
+                yield problem._replace(message=f"{problem.message}, grammar {grammar_name}")
 
 
-def _try_module(grid: Parts, network: Network, grammar: Grammar, file: str) -> None:
-    """Try a module of the user's own on two sequences, where the config allows to run it."""
-    if not network.module or not grid.config.train.allow_custom_code:
+def _try_own(grid: Parts, found: Architecture, grammar: Grammar, file: str) -> None:
+    """Run code of the user's own on a few sequences, where the config allows it."""
+    allowed = grid.trial and grid.config.train.allow_custom_code
+    if isinstance(found, BayesOptimal) or not found.own_names or not allowed:
         return
-    letters = len(ALPHABETS[grammar.alphabet].letters)
-    sizes = Sizes(letters, grammar.longest, len(grammar.conditions))
     with custom_code(True):
-        for backend in network.backends(grid.config.backends):
+        if isinstance(found, Baseline):
+            from seqgra.backends import sklearn
+            from seqgra.backends.features import BaselineCard
+
+            card = BaselineCard(
+                architecture=found.model_dump(mode="json"),
+                alphabet=grammar.alphabet,
+                window=grammar.longest,
+                conditions=tuple(grammar.conditions),
+                task=grammar.task,
+            )
+            sklearn.try_own(found, card, file)
+            return
+        letters = len(ALPHABETS[grammar.alphabet].letters)
+        sizes = Sizes(letters, grammar.longest, len(grammar.conditions))
+        for backend in found.backends(grid.config.backends):
             if backend not in NETWORK_BACKENDS:
                 continue  # said elsewhere
             module = backend_module(backend)
             module.prepare_process(grid.config.train.threads)
-            module.try_custom(network, sizes, file)
+            module.try_custom(found, sizes, file)
 
 
 def _other_problems(grid: Parts) -> Iterator[Problem]:

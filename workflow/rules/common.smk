@@ -27,7 +27,12 @@ REPOSITORY = (
 try:
     for file in workflow.configfiles:
         read_yaml(Path(file))  # refuses what Snakemake would take for another number
-    GRID = Grid(dict(config), "config", roots=library_folders(REPOSITORY))
+    GRID = Grid(
+        dict(config),
+        "config",
+        roots=library_folders(REPOSITORY),
+        trial=workflow.is_main_process,  # not again in every job
+    )
 except InputError as error:
     raise WorkflowError(str(error))
 
