@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 import yaml
 
+from seqgra.architecture.custom import custom_code
 from seqgra.backends import loop
+from seqgra.backends.pytorch import build_from_card
+from seqgra.backends.sklearn import FittedCard, SklearnModel
 from seqgra.cli import main
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
 from seqgra.fingerprint import read_run
-from seqgra.model import open_model
+from seqgra.model import ModelCard, open_model
 from seqgra.simulate import simulate
 from seqgra.train import train
 
@@ -214,6 +217,22 @@ def test_custom_code_runs_only_where_it_is_allowed(tmp_path, tiny_dataset, capsy
     (tmp_path / "mine.py").write_text(changed)
     assert main([*command, "--allow-custom-code"]) == 0
     assert read_run(tmp_path / "m")["fingerprint"] != run["fingerprint"], "the code is an input"
+
+
+def test_a_model_reads_no_file_that_its_folder_names(tmp_path):
+    """Files of the user's own are named in YAML that the user writes; a result holds their text instead."""
+    _, marker = custom_architecture(tmp_path)
+    name = f"{tmp_path / 'mine.py'}:Mine"
+    given = {"alphabet": "DNA", "window": 40, "conditions": ("a", "b")}
+    card = ModelCard(architecture={"module": name, "options": {"units": 8}}, **given)
+    features = {"backend": "sklearn", "features": {"module": name}}
+    baseline = FittedCard(architecture=features, **given)
+    with custom_code(True):
+        with pytest.raises(InputError, match="holds no class or function Mine"):
+            build_from_card(card, "a model")
+        with pytest.raises(InputError, match="holds no class or function Mine"):
+            SklearnModel(baseline, {}).logits(np.zeros((2, 40), np.uint8))
+    assert not marker.exists()
 
 
 def test_a_custom_module_of_the_wrong_shape_is_refused(tmp_path, tiny_dataset, capsys):
