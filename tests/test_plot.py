@@ -474,6 +474,12 @@ def lines():
     return against_size(table, looks_of(table), MEASURE)
 
 
+def colour_bar():
+    """Its colours are pixels in every format."""
+    values = pd.DataFrame([[0.1, 0.9], [0.5, np.nan]], ["saliency", "occlusion"], ["pool", "flat"])
+    return method_matrix(values, values.astype(str), "recovery", "title")
+
+
 def uncompressed(figure, kind):
     stream = io.BytesIO()
     with styled(), mpl.rc_context({"pdf.compression": 0}):
@@ -490,7 +496,7 @@ def tokens(pdf):
     return operators, [float(w) for w, is_number in zip(words, numbers, strict=True) if is_number]
 
 
-@pytest.mark.parametrize("make", [everything, panels_of_one, lines])
+@pytest.mark.parametrize("make", [everything, panels_of_one, lines, colour_bar])
 def test_formats_drawn_once_are_what_matplotlib_draws_of_each(make):
     figure = make()
     with styled():

@@ -41,12 +41,12 @@ class Recording(Figure):
 
     def draw(self, renderer: Any) -> None:
         """Ask a renderer for all that was recorded."""
-        scale = renderer.points_to_pixels(1.0)
         height = self._renderer.height
         for name, gc, values, more in self._renderer.calls:
             if gc is None:
                 getattr(renderer, name)(*values, **more)
                 continue
+            scale = renderer.points_to_pixels(1.0)  # another one while it draws pixels
             own = renderer.new_gc()
             own.copy_properties(gc)
             if scale != 1:
@@ -91,7 +91,10 @@ class _Recorder(RendererBase):
         return None if clip is None else self._clips[id(clip)][1]
 
     def start_rasterizing(self) -> None:
-        raise NotImplementedError("figures of seqgra hold no artist that is drawn as pixels")
+        self._note("start_rasterizing", None)
+
+    def stop_rasterizing(self) -> None:
+        self._note("stop_rasterizing", None)
 
     def open_group(self, s: str, gid: str | None = None) -> None:
         self._note("open_group", None, s, gid)
