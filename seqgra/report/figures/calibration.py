@@ -49,7 +49,7 @@ def draw_calibration(drawing: Drawing) -> list[Picture]:
     brier = shown.drop_duplicates(["grammar", "label", "scaled", "data_seed", "model_seed"])
     means = brier.groupby(keys[:3])["brier"].mean().reset_index()
     bins = bins.merge(means, on=keys[:3]).sort_values(["grammar", "ceiling", "scaled", "low"])
-    title = "Are its probabilities what they say? Reliability of the architectures named"
+    title = "Reliability: are the probabilities of the architectures named right?"
     stem = save_figure(drawing, "calibration", reliabilities, bins, drawing.looks, title)
     sizes = shown.loc[~exact, "size"]
     words = caption("calibration", smallest=int(sizes.min()), largest=int(sizes.max()))
