@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from seqgra import kernel_cache
 from seqgra.alphabet import PADDING, UNKNOWN
 from seqgra.backends.compiled import modules
 from seqgra.backends.pytorch_layers import SharedConv, StrandAverage
@@ -138,7 +139,7 @@ print(modules.kernels(source, ()).run("twice", np.array([4])), len(made))
 
 def test_kernels_are_compiled_once_for_all_processes_and_again_when_damaged(tmp_path):
     folder = tmp_path / "kernels"
-    environment = {**os.environ, modules.CACHE_VARIABLE: str(folder)}
+    environment = {**os.environ, kernel_cache.CACHE_VARIABLE: str(folder)}
 
     def run(factor):
         command = [sys.executable, "-c", SOURCE, str(factor)]
@@ -154,7 +155,7 @@ def test_kernels_are_compiled_once_for_all_processes_and_again_when_damaged(tmp_
 
 def test_an_edit_of_a_called_module_makes_another_file(tmp_path, monkeypatch):
     """Machine code is named by all source that it follows from, and by the kinds of the arguments."""
-    monkeypatch.setattr(modules, "_folder", lambda: tmp_path)
+    monkeypatch.setattr(modules, "kernel_folder", lambda: tmp_path)
     file = tmp_path / "called.py"
     source = "def run(values) -> int:\n    return changed(values[0])\n"
     results = []
@@ -176,9 +177,9 @@ def test_a_cache_folder_of_others_is_not_used(tmp_path, monkeypatch):
     folder = tmp_path / "open"
     folder.mkdir()
     folder.chmod(0o777)
-    monkeypatch.setenv(modules.CACHE_VARIABLE, str(folder))
-    modules._folder.cache_clear()
+    monkeypatch.setenv(kernel_cache.CACHE_VARIABLE, str(folder))
+    kernel_cache.kernel_folder.cache_clear()
     try:
-        assert modules._folder() != folder
+        assert kernel_cache.kernel_folder() != folder
     finally:
-        modules._folder.cache_clear()
+        kernel_cache.kernel_folder.cache_clear()

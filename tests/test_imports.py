@@ -23,6 +23,7 @@ LAYERS = [
         "progress",
         "library",
         "labels",
+        "kernel_cache",
     }
     | {
         "markers",

@@ -1,16 +1,20 @@
 """Machine code that is kept: used again where nothing it was made from has changed, and only there."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 
 import pytest
 
+from seqgra.kernel_cache import CACHE_VARIABLE
 from seqgra.law import jit
 
 PARTS = """
+import math
 import numpy as np
 from enum import IntEnum
+from numba import njit
 from seqgra.law.jit import part
 
 FACTOR = 3
@@ -28,7 +32,7 @@ def inner(x):
 
 @part
 def outer(x):
-    return inner(x) + WEIGHTS[0] + Role.LEFT
+    return inner(x) + WEIGHTS[0] + Role.LEFT + int(math.floor(x)) - x
 
 
 def unused():
@@ -68,6 +72,9 @@ def digest_of(folder, text, monkeypatch):
         ("FACTOR = 3", "FACTOR = 4", False),
         ("[1, 2]", "[2, 2]", False),
         ("[1, 2]", "[1., 2]", False),
+        ("math.floor", "math.ceil", False),
+        ("@part\ndef inner(x)", "@njit(fastmath=True)\ndef inner(x)", False),
+        ("def inner(x)", "def inner(x, y=1)", False),
         ("LEFT = 1", "LEFT = 2", False),
         ("return 1", "return 2", True),
         ("FACTOR = 3", "FACTOR = 3  # a comment", True),
@@ -87,7 +94,8 @@ def test_an_edit_of_a_called_function_is_seen_and_without_one_nothing_is_compile
     def run(text):
         (tmp_path / "kernel_parts.py").write_text(text)
         call = [sys.executable, "-B", "-c", MAIN]
-        return subprocess.check_output(call, cwd=tmp_path, text=True).split()
+        environment = {**os.environ, CACHE_VARIABLE: str(tmp_path / "kernels")}
+        return subprocess.check_output(call, cwd=tmp_path, text=True, env=environment).split()
 
     assert [run(PARTS), run(PARTS)] == [["17", "0"], ["17", "1"]]
     assert run(PARTS.replace("x * FACTOR", "x * 4")) == ["22", "0"]
@@ -98,3 +106,6 @@ def test_numba_has_the_private_parts_that_kernels_rest_on():
     assert jit._UNCOUNTED == {"_nrt": False}
     assert callable(jit.caching.FunctionCache._index_key)
     assert isinstance(jit.kept()(lambda x: x)._cache, jit._Cache)
+    assert "_cache_file" not in vars(jit.kept()(lambda x: x)._cache), (
+        "ours is made when it is needed"
+    )

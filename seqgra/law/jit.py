@@ -4,23 +4,26 @@ numba counts references to every array that a function touches, also to those of
 costs ten times the work of placing an element. Functions that allocate nothing need no counts: what they
 write to is allocated by their callers, and numba refuses to compile them if they allocate all the same.
 
-numba keeps machine code by the file that a function stands in, and so would use it again after an edit of
-another file whose functions were compiled into it. Here the code and the constants of all that a function
-calls are part of the key.
+numba keeps machine code beside the file that a function stands in, by that file's time: it would use it again
+after an edit of another file whose functions were compiled into it, and compiles all anew in each checkout.
+Here it is kept in the user's cache folder, by the code and the constants of all that a function calls.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import EnumMeta
-from functools import partial
+from functools import cached_property, partial
 from types import CodeType, FunctionType
 from typing import Any, TypeVar
 
 import numba
 import numpy as np
 from numba.core import caching, options
+
+from seqgra.kernel_cache import kernel_folder
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -30,11 +33,24 @@ _CONSTANTS = (bool, int, float, complex, str, bytes, type(None), np.generic)
 
 
 class _Cache(caching.FunctionCache):
-    """Machine code of earlier processes, by the function's own code and by that of all it calls."""
+    """Machine code of earlier processes, by the function's own code and by that of all it calls.
 
-    def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
-        key = super()._index_key(signature, codegen)  # type: ignore[no-untyped-call]
-        return (*key, code_digest(self._py_func))
+    Files lie in `kernel_folder`; numba adds the signature, the processor and its own version.
+    """
+
+    def __init__(self, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
+        super().__init__(function)  # type: ignore[no-untyped-call]
+        del self._cache_file  # numba's, beside the source
+        self._options = options
+
+    @cached_property
+    def _cache_file(self) -> Any:
+        digest = hashlib.sha256(code_digest(self._py_func).encode())
+        digest.update(
+            repr((sorted(self._options.items()), sys.version_info, np.__version__)).encode()
+        )
+        name = f"{self._py_func.__name__}-{digest.hexdigest()[:32]}"
+        return caching.IndexDataCacheFile(str(kernel_folder()), name, "")  # type: ignore[no-untyped-call]
 
 
 def code_digest(function: Callable[..., Any]) -> str:
@@ -47,14 +63,16 @@ def code_digest(function: Callable[..., Any]) -> str:
 
 def _parts(function: Any, seen: set[int]) -> Iterator[bytes]:
     """Yield code and constants of a function, and of what it names; of each function once."""
+    yield repr(sorted(getattr(function, "targetoptions", {}).items())).encode()
     function = getattr(function, "py_func", None) or getattr(function, "_defn", None) or function
     if id(function) in seen or not isinstance(function, FunctionType):
         return
     seen.add(id(function))
     used = [cell.cell_contents for cell in function.__closure__ or ()]
+    used += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
     codes = [function.__code__]
     for code in codes:
-        yield code.co_code
+        yield code.co_code + repr(code.co_names).encode()
         codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
         used += [constant for constant in code.co_consts if not isinstance(constant, CodeType)]
         used += [function.__globals__[n] for n in code.co_names if n in function.__globals__]
@@ -77,7 +95,7 @@ def _compiled(cache: bool = False, **options: Any) -> Callable[[_Function], _Fun
     def decorate(function: _Function) -> _Function:
         compiled: Any = numba.njit(**options)(function)
         if cache and compiled is not function:  # NUMBA_DISABLE_JIT compiles nothing
-            compiled._cache = _Cache(function)  # type: ignore[no-untyped-call]
+            compiled._cache = _Cache(function, options)
         made: _Function = compiled
         return made
 

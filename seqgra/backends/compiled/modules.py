@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -22,26 +20,7 @@ import llvmlite
 from seqgra.backends.compiled import compiler
 from seqgra.backends.compiled.compiler import Kind, Part, Unit, kind_of, machine, pack
 from seqgra.fingerprint import replacing
-
-#: Environment variable that names another cache folder.
-CACHE_VARIABLE = "SEQGRA_CACHE"
-
-
-@cache
-def _folder() -> Path:
-    """Return a folder that belongs to this user alone, made if there is none."""
-    named = os.environ.get(CACHE_VARIABLE)
-    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    folder = Path(named) if named else Path(home) / "seqgra" / "kernels"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        about = folder.stat()
-        ours = about.st_uid == os.getuid() and not about.st_mode & 0o022
-    except OSError:
-        ours = False
-    if ours and os.access(folder, os.W_OK):
-        return folder
-    return Path(tempfile.mkdtemp(prefix="seqgra-kernels-"))  # compiled anew by each process
+from seqgra.kernel_cache import kernel_folder
 
 
 class Kernels:
@@ -84,7 +63,7 @@ class Kernels:
     def _load(self, name: str, kinds: tuple[Kind, ...]) -> Callable[[bytes], int]:
         """Return machine code from the cache folder, made if it is not there."""
         digest = hashlib.sha256(f"{self._digest}|{name}|{kinds!r}".encode()).hexdigest()[:32]
-        path, entry = _folder() / f"{digest}.o", f"{name}_{digest}"
+        path, entry = kernel_folder() / f"{digest}.o", f"{name}_{digest}"
         code = _read(path)
         if code is None:
             code = self._compile(name, kinds, entry)
