@@ -1,6 +1,7 @@
 """Small datasets and files that several tests share."""
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,11 +48,23 @@ def tiny_dataset(tmp_path_factory) -> Path:
     return folder / "data"
 
 
+def _draw_svg_alone(patch: pytest.MonkeyPatch) -> None:
+    for module in ("seqgra.outputs", "seqgra.plot.style"):
+        patch.setattr(f"{module}.FIGURE_KINDS", ("svg",))
+
+
 @pytest.fixture
 def svg_alone(monkeypatch) -> None:
     """Draw figures in one format only, where a test reads the page or tables."""
-    for module in ("seqgra.outputs", "seqgra.plot.style"):
-        monkeypatch.setattr(f"{module}.FIGURE_KINDS", ("svg",))
+    _draw_svg_alone(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def svg_throughout() -> Iterator[None]:
+    """Draw figures in one format only in all tests of a file."""
+    with pytest.MonkeyPatch.context() as patch:
+        _draw_svg_alone(patch)
+        yield
 
 
 @pytest.fixture(scope="session")

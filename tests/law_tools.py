@@ -10,8 +10,8 @@ from seqgra.law.law import Examples, compile_law, draw_block
 from seqgra.law.placement import Placed
 
 FALSE_ALARM = 1e-6
-#: Blocks of 4,096 examples: about a million.
-BLOCKS = 244
+#: Blocks of 4,096 examples: about half a million.
+BLOCKS = 122
 
 
 def draw(grammar, blocks=BLOCKS, seed=0, set_name="training"):

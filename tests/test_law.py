@@ -5,6 +5,7 @@ alarms would arise over all of them if the seeds were ever changed.
 """
 
 import itertools
+from bisect import bisect
 from fractions import Fraction
 from pathlib import Path
 
@@ -314,7 +315,7 @@ def test_best_scores_against_every_place():
 def test_shuffled_negatives_keep_words_and_lose_elements():
     examples = [{"conditions": ["one"]}, {"conditions": ["two"], "shuffle": 2}]
     elements = {"a": {"kmers": {"ACGTACGTACGTACGT": 1}}}
-    _, drawn = draw(grammar_of(elements=elements, examples=examples))
+    _, drawn = draw(grammar_of(elements=elements, examples=examples), blocks=31)
     positive, negative = drawn.x[drawn.combination == 0], drawn.x[drawn.combination == 1]
     assert (
         len(positive) == len(negative) and (drawn.placed.start[drawn.combination == 1] == -1).all()
@@ -516,7 +517,8 @@ def background_grammar(background, **changes):
 
 
 def test_gc_content_is_drawn_for_each_example():
-    _, examples = draw(background_grammar({"gc": {"mean": 0.4, "sd": 0.1}}, window=400))
+    gc_grammar = background_grammar({"gc": {"mean": 0.4, "sd": 0.1}}, window=400)
+    _, examples = draw(gc_grammar, blocks=31)
     gc = ((examples.x == 1) | (examples.x == 2)).mean(axis=1)
     assert gc.mean() == pytest.approx(0.4, abs=0.004)
     within = 0.4 * 0.6 / 400  # binomial spread at one GC content, in variance
@@ -528,9 +530,9 @@ def test_gc_content_is_drawn_for_each_example():
 def test_markov_chain_follows_the_words_of_its_fasta(tmp_path):
     rng = np.random.default_rng(0)
     table = rng.dirichlet(np.ones(4), size=16)
-    codes = [0, 1]
-    for _ in range(200_000):
-        codes.append(rng.choice(4, p=table[codes[-2] * 4 + codes[-1]]))
+    steps, codes = table.cumsum(axis=1)[:, :3].tolist(), [0, 1]
+    for u in rng.random(200_000).tolist():
+        codes.append(bisect(steps[codes[-2] * 4 + codes[-1]], u))
     text = ALPHABETS["DNA"].decode(np.array(codes, np.uint8))
     (tmp_path / "f.fa").write_text(f">one\n{text[:90000]}\nNNN\n{text[90000:]}\n>two\nac\n")
     grammar = resolve(

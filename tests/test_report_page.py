@@ -58,10 +58,10 @@ window.onload = function () {
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
+def page(tmp_path_factory, svg_throughout):
     root = tmp_path_factory.mktemp("page")
     cells, out = write_grid(root, TRUTH), root / "out"
-    write_report(cells, out, config=None, at=3000, workers=2, json=root / "out.json")
+    write_report(cells, out, config=None, at=3000, json=root / "out.json")
     return root / "out" / "report.html"
 
 
@@ -161,9 +161,10 @@ def test_a_notebook_shows_the_answer_of_a_grid(page):
 
 
 @pytest.fixture(scope="module")
-def long_page(tmp_path_factory):
+def long_page(tmp_path_factory, svg_throughout):
     root = tmp_path_factory.mktemp("long")
-    truth = Truth({"pool": 1500.0, "flat": 4000.0}, grammars=MANY, sizes=(1000, 4000))
+    n50 = {"pool": 1500.0, "flat": 4000.0}
+    truth = Truth(n50, grammars=MANY, sizes=(1000, 4000), data_seeds=3)
     write_report(write_grid(root, truth), root / "out", config=None, at=3000)
     return root / "out" / "report.html"
 

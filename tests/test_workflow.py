@@ -16,6 +16,8 @@ from fault_tools import GRAMMAR
 from grid_tools import HOSTILE
 
 from seqgra.cli import main
+from seqgra.errors import InputError
+from seqgra.grid import Grid
 
 REPOSITORY = Path(__file__).parents[1]
 CONFIG = {
@@ -358,11 +360,19 @@ def test_tuning_comes_before_training(tmp_path):
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )
-def test_a_wrong_config_is_refused_before_anything_runs(tmp_path, change, message):
+def test_a_wrong_config_is_refused(tmp_path, change, message):
     run = Run(tmp_path)
-    run.config |= change
+    with pytest.raises(InputError) as refused:
+        Grid(run.config | change, "config", (tmp_path, REPOSITORY))
+    assert message in str(refused.value)
+
+
+def test_a_wrong_config_is_refused_in_one_line_before_anything_runs(tmp_path):
+    run = Run(tmp_path)
+    run.config |= {"sizse": [1], "name": "../outside"}
     said = run.snakemake("--dry-run", check=False)
-    assert message in said and "Traceback" not in said
+    assert "config: sizse: unknown key; did you mean 'sizes'?" in said
+    assert "use letters, digits" in said and "Traceback" not in said
     assert not (tmp_path / "results").exists()
 
 
@@ -371,13 +381,10 @@ def test_a_config_file_of_the_command_line_is_the_grid_by_itself(tmp_path):
     run = Run(tmp_path)
     other = CONFIG | {"name": "other", "architectures": ["fc5"]}
     (tmp_path / "other.yaml").write_text(yaml.safe_dump(other))
-    said = run.snakemake("--dry-run", "--configfile", tmp_path / "other.yaml")
-    assert "results/other/report.html" in said and "tiny/fc5/pytorch" in said
-    assert "tiny/fc4/" not in said and "results/t/" not in said
-    said = run.snakemake(
-        "--dry-run", "--configfile", tmp_path / "other.yaml", "--config", "name=third"
-    )
-    assert "results/third/report.html" in said and "tiny/fc4/" not in said
+    options = ["--configfile", tmp_path / "other.yaml", "--config", "name=third"]
+    said = run.snakemake("--dry-run", *options)
+    assert "results/third/report.html" in said and "tiny/fc5/pytorch" in said
+    assert "tiny/fc4/" not in said and "results/t/" not in said and "results/other/" not in said
 
 
 MODULE = """
