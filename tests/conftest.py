@@ -1,7 +1,8 @@
 """Small datasets and files that several tests share."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -48,22 +49,24 @@ def tiny_dataset(tmp_path_factory) -> Path:
     return folder / "data"
 
 
-def _draw_svg_alone(patch: pytest.MonkeyPatch) -> None:
-    for module in ("seqgra.outputs", "seqgra.plot.style"):
-        patch.setattr(f"{module}.FIGURE_KINDS", ("svg",))
+@pytest.fixture(scope="session")
+def svg_only() -> Callable[[], AbstractContextManager[None]]:
+    """Return a context in which figures are drawn in one format only, for pages that a fixture makes."""
+
+    @contextmanager
+    def drawn() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            for module in ("seqgra.outputs", "seqgra.plot.style"):
+                patch.setattr(f"{module}.FIGURE_KINDS", ("svg",))
+            yield
+
+    return drawn
 
 
 @pytest.fixture
-def svg_alone(monkeypatch) -> None:
+def svg_alone(svg_only) -> Iterator[None]:
     """Draw figures in one format only, where a test reads the page or tables."""
-    _draw_svg_alone(monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def svg_throughout() -> Iterator[None]:
-    """Draw figures in one format only in all tests of a file."""
-    with pytest.MonkeyPatch.context() as patch:
-        _draw_svg_alone(patch)
+    with svg_only():
         yield
 
 

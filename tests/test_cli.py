@@ -108,6 +108,7 @@ def test_variant_writes_a_whole_grammar(tmp_path, tiny_grammar):
     assert load_grammar(out).window == (77, 77) and run("check", out) == 0
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_from_grammar_to_report_by_hand(tmp_path, tiny_dataset, capsys):
     model, scores = tmp_path / "model", tmp_path / "scores"
     assert (

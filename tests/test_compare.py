@@ -583,7 +583,7 @@ noise: {labels: {near: .1, far: 0}}
 
 
 @pytest.fixture(scope="module")
-def labelled(tmp_path_factory):
+def labelled(tmp_path_factory, svg_only):
     """Return the folder of a comparison of one multi-label cell, its scores and its recovery."""
     root = tmp_path_factory.mktemp("labelled")
     (root / "grammar.yaml").write_text(MULTI_LABEL)
@@ -606,7 +606,8 @@ def labelled(tmp_path_factory):
     with claim(root / "attributions" / path, Identity("attribute", 2, inputs)) as draft:
         write_attributions(Attributions(METHOD, recovery, rows, explained, values), draft)
         draft.publish()
-    write_report(write_cells(root, [cell]), root / "out", config=None)
+    with svg_only():
+        write_report(write_cells(root, [cell]), root / "out", config=None)
     return root / "out", scores, recovery
 
 

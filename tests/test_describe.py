@@ -565,7 +565,7 @@ def many_classes(count):
     return grammar_of(elements, conditions=conditions)
 
 
-@pytest.mark.parametrize("count", [2, 10, 50])
+@pytest.mark.parametrize("count", [2, 10, pytest.param(50, marks=pytest.mark.slow)])
 def test_nothing_is_cut_off(count):
     grammar = many_classes(count)
     names = list(grammar.elements)

@@ -90,6 +90,7 @@ def small_disk(folder, kib):
         subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.usefixtures("svg_alone")
 @pytest.mark.parametrize("verb", faults.STAGES)
 @pytest.mark.parametrize("kib", [8, 40])
 def test_a_full_disk_is_one_clear_line_and_leaves_no_half_noun(nouns, tmp_path, capsys, verb, kib):

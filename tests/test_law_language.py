@@ -80,7 +80,7 @@ def test_examples_that_show_nothing_may_have_a_background_of_their_own():
     grammar = multi_label(
         groups, background={"by-condition": rows}, conditions={key: {} for key in "abc"}, window=200
     )
-    _, examples = draw(grammar)
+    _, examples = draw(grammar, blocks=16)
     content = np.isin(examples.x, (1, 2)).mean(axis=1)
     assert (content[~examples.y.any(axis=1)] > 0.7).all(), "0.9 expected, sd 0.021"
     assert (content[examples.y.any(axis=1)] < 0.75).all(), "0.5 at most, sd 0.035"

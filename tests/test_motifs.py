@@ -268,7 +268,7 @@ def damaged(draw):
     return content
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(content=damaged(), letters=st.sampled_from(["ACGT", "ACGU", PROTEIN.letters]))
 def test_damaged_files_are_read_or_refused_in_one_line(tmp_path_factory, content, letters):
     file = tmp_path_factory.getbasetemp() / "damaged"

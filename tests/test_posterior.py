@@ -260,7 +260,7 @@ def test_elements_over_a_chain_share_bridges(rules, order):
 @pytest.mark.parametrize("gate", ["_LARGEST_CHAINED", "_MOST_STEPS"])
 def test_what_is_too_dear_over_a_chain_is_tried_or_drawn(gate, monkeypatch):
     grammar = with_chain(grammar_of(6, RULES["copies"]), 2)
-    x = all_sequences(4, 6)[::97]
+    x = all_sequences(4, 6)[::397]
     exact = compile_posterior(grammar).likelihoods(x)
     assert not exact.errors.any()
     monkeypatch.setattr(sequence_sums, gate, 0)

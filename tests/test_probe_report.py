@@ -183,6 +183,7 @@ def drawing_of(tables, folder):
     return Drawing(compared=compared, looks=own, folder=folder, labels={}, outcomes={})
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_the_section_draws_every_figure(tables, tmp_path):
     rows = [
         (*key, "saliency", 9, 0, 0, "ap", MACRO, 0.5, 0.1, key[3])

@@ -58,10 +58,11 @@ window.onload = function () {
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory, svg_throughout):
+def page(tmp_path_factory, svg_only):
     root = tmp_path_factory.mktemp("page")
     cells, out = write_grid(root, TRUTH), root / "out"
-    write_report(cells, out, config=None, at=3000, json=root / "out.json")
+    with svg_only():
+        write_report(cells, out, config=None, at=3000, json=root / "out.json")
     return root / "out" / "report.html"
 
 
@@ -161,11 +162,12 @@ def test_a_notebook_shows_the_answer_of_a_grid(page):
 
 
 @pytest.fixture(scope="module")
-def long_page(tmp_path_factory, svg_throughout):
+def long_page(tmp_path_factory, svg_only):
     root = tmp_path_factory.mktemp("long")
     n50 = {"pool": 1500.0, "flat": 4000.0}
     truth = Truth(n50, grammars=MANY, sizes=(1000, 4000), data_seeds=3)
-    write_report(write_grid(root, truth), root / "out", config=None, at=3000)
+    with svg_only():
+        write_report(write_grid(root, truth), root / "out", config=None, at=3000)
     return root / "out" / "report.html"
 
 
