@@ -25,6 +25,10 @@ from seqgra.grammar.load import load_grammar as _load_grammar
 from seqgra.grammar.schema import Grammar
 from seqgra.model import MULTI_LABEL, AbstractModel, NotDefined, mismatch, open_model
 from seqgra.results import BackgroundOnly, Scores
+from seqgra.stages.attribute import DEFAULTS as EXPLAINED
+from seqgra.stages.probe import DEFAULTS as PROBED
+from seqgra.stages.simulate import DEFAULTS as SIMULATED
+from seqgra.stages.train import DEFAULTS as TRAINED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,8 +101,8 @@ def simulate(
     size: int | None = None,
     examples: int | None = None,
     sets: Sequence[str] = SETS,
-    seed: int = 0,
-    workers: int = 1,
+    seed: int = SIMULATED.seed,
+    workers: int = SIMULATED.workers,
     name: str = "",
 ) -> MemoryDataset:
     """Simulate a dataset in memory: the same examples as ``seqgra simulate``.
@@ -160,11 +164,11 @@ def train(
     data: Dataset,
     architecture: str | Path,
     *,
-    seed: int = 0,
+    seed: int = TRAINED.seed,
     size: int | None = None,
-    backend: str = "pytorch",
-    device: str = "auto",
-    threads: int = 1,
+    backend: str = TRAINED.backend,
+    device: str = TRAINED.device,
+    threads: int = TRAINED.threads,
 ) -> AbstractModel:
     """Train an architecture: the same weights as ``seqgra train``.
 
@@ -322,10 +326,10 @@ def predict(model: AbstractModel, sequences: Sequence[str]) -> pd.DataFrame:
 def attribute(
     model: AbstractModel,
     data: Examples,
-    method: str = "integrated-gradients",
+    method: str = EXPLAINED.method,
     *,
-    examples: int = 500,
-    correct: bool = False,
+    examples: int = EXPLAINED.examples,
+    correct: bool = EXPLAINED.correct,
     **settings: Any,
 ) -> Attributions:
     """Attribute a model's logits to letters.
@@ -447,7 +451,7 @@ def ceiling(
 
 
 def probe(
-    model: AbstractModel, grammar: Grammar | Constructed | str | Path, *, seed: int = 0
+    model: AbstractModel, grammar: Grammar | Constructed | str | Path, *, seed: int = PROBED.seed
 ) -> pd.DataFrame:
     """Score which rules of its grammar a model learnt, beside the exact posterior.
 

@@ -231,7 +231,7 @@ class Dataset:
         """
         import pandas as pd
 
-        examples = self._count(set_name, examples)
+        examples = self.count(set_name, examples)
         path = self.folder / f"{set_name}.elements.parquet"
         try:
             return pd.read_parquet(path, filters=[("example", "<", examples)])
@@ -256,7 +256,7 @@ class Dataset:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        examples = self._count(set_name, examples)
+        examples = self.count(set_name, examples)
         path = self.folder / f"{set_name}.elements.parquet"
         left = {name: np.empty(0, kind) for name, kind in ELEMENT_COLUMNS.items()}
         first = 0
@@ -281,7 +281,14 @@ class Dataset:
             block, left = _cut(left, min(end, examples))
             yield block
 
-    def _count(self, set_name: str, examples: int | None) -> int:
+    def count(self, set_name: str, examples: int | None = None) -> int:
+        """Return how many the first examples of a set are.
+
+        Raises
+        ------
+        InputError
+            If the set is missing or too small.
+        """
         there = self.counts.get(set_name, 0)
         wanted = there if examples is None else examples
         if not 0 < wanted <= there:
@@ -292,7 +299,7 @@ class Dataset:
 
     def _load(self, set_name: str, what: str, examples: int | None) -> np.ndarray:
         name = f"{set_name}.{what}.npy"
-        wanted = self._count(set_name, examples)
+        wanted = self.count(set_name, examples)
         if require_run(self.folder, *MAKERS)["fingerprint"] != self.fingerprint:
             raise bad_input(self.folder, "", "was replaced by another dataset meanwhile; run again")
         path = self.folder / name

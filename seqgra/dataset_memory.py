@@ -83,7 +83,7 @@ class MemoryDataset(Dataset):
         """
         import pandas as pd
 
-        end = self._count(set_name, examples)
+        end = self.count(set_name, examples)
         columns = self.tables[set_name]
         rows = int(np.searchsorted(columns["example"], end))
         return pd.DataFrame({name: columns[name][:rows] for name in ELEMENT_COLUMNS})
@@ -98,7 +98,7 @@ class MemoryDataset(Dataset):
         InputError
             If the set is missing or too small.
         """
-        end, columns = self._count(set_name, examples), self.tables[set_name]
+        end, columns = self.count(set_name, examples), self.tables[set_name]
         for first in range(0, end, rows):
             edges = np.searchsorted(columns["example"], [first, min(first + rows, end)])
             yield {name: columns[name][slice(*edges)] for name in ELEMENT_COLUMNS}
@@ -107,6 +107,6 @@ class MemoryDataset(Dataset):
         """Do nothing: there are no files that could have changed."""
 
     def _load(self, set_name: str, what: str, examples: int | None) -> np.ndarray:
-        end = self._count(set_name, examples)
+        end = self.count(set_name, examples)
         key = f"{set_name}.{what}"
         return self.arrays[key if key in self.arrays else f"{set_name}.y"][:end]

@@ -20,6 +20,7 @@ from seqgra.model import AbstractModel, open_model
 from seqgra.motif import information, meme_text
 from seqgra.plot.elements import logos
 from seqgra.plot.style import save
+from seqgra.stages.filters import DEFAULTS
 from seqgra.streams import stream
 from seqgra.textfile import harmless_table
 
@@ -55,8 +56,8 @@ def filters(
     folder: Path,
     *,
     motifs: Path | None = None,
-    examples: int = 2000,
-    device: str = "auto",
+    examples: int = DEFAULTS.examples,
+    device: str = DEFAULTS.device,
 ) -> str:
     """Turn the filters of a network's first convolution into motifs and compare them with known ones.
 

@@ -28,6 +28,7 @@ from seqgra.fingerprint import Draft, Identity, Outcome, identity_of, make
 from seqgra.grammar.load import grammar_fingerprint, load_grammar
 from seqgra.markers import require_unchanged
 from seqgra.progress import Progress
+from seqgra.stages.simulate import DEFAULTS
 from seqgra.streams import BLOCK, STREAM_VERSION
 
 if TYPE_CHECKING:  # the law compiles; a dataset that is up to date needs none of it
@@ -43,7 +44,7 @@ def simulate(
     *,
     seed: int,
     counts: Mapping[str, int],
-    workers: int = 1,
+    workers: int = DEFAULTS.workers,
     expected: str | None = None,
 ) -> str:
     """Simulate the wanted examples of each set into a dataset folder.
@@ -218,7 +219,12 @@ def _drawn_blocks(
 
 
 def simulate_in_memory(
-    grammar: Grammar, *, seed: int, counts: Mapping[str, int], workers: int = 1, name: str
+    grammar: Grammar,
+    *,
+    seed: int,
+    counts: Mapping[str, int],
+    workers: int = DEFAULTS.workers,
+    name: str,
 ) -> MemoryDataset:
     """Simulate examples of each set into memory: those that `simulate` writes.
 

@@ -20,6 +20,7 @@ from seqgra.fingerprint import Draft, Identity, Outcome, identity_of, make, requ
 from seqgra.markers import require_unchanged
 from seqgra.model import NETWORK_BACKENDS, backend_module, trainer
 from seqgra.results import read_tuning
+from seqgra.stages.train import DEFAULTS
 from seqgra.streams import SeedDesign, stream
 from seqgra.training import (
     Options,
@@ -43,14 +44,14 @@ def train(
     *,
     size: int | None,
     seed: int,
-    backend: str = "pytorch",
-    device: str = "auto",
-    threads: int = 1,
+    backend: str = DEFAULTS.backend,
+    device: str = DEFAULTS.device,
+    threads: int = DEFAULTS.threads,
     tuned: Path | None = None,
-    permute_labels: bool = False,
-    seeds: SeedDesign = "nested",
+    permute_labels: bool = DEFAULTS.permute_labels,
+    seeds: SeedDesign = DEFAULTS.seeds,
     expected: str | None = None,
-    engine: str = "auto",
+    engine: str = DEFAULTS.engine,
 ) -> str:
     """Train one model on the first examples of a dataset's training and validation sets.
 
@@ -132,7 +133,7 @@ def train_in_memory(
     *,
     size: int | None,
     how: Options,
-    backend: str = "pytorch",
+    backend: str = DEFAULTS.backend,
 ) -> Trained:
     """Train as `train` does, to the same weights, and write nothing.
 

@@ -12,7 +12,7 @@ from seqgra.architecture.load import (
     load_architecture,
     untuned_fingerprint,
 )
-from seqgra.architecture.optimizers import CANDIDATES, Candidates, Optimizer
+from seqgra.architecture.optimizers import Candidates, Optimizer
 from seqgra.architecture.schema import Network
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import bad_input
@@ -20,6 +20,8 @@ from seqgra.fingerprint import Draft, Outcome, identity_of, make, within
 from seqgra.markers import require_unchanged
 from seqgra.model import trainer
 from seqgra.results import Candidate, Tuning, write_tuning
+from seqgra.stages.train import DEFAULTS
+from seqgra.stages.tune import DEFAULTS as TRIALS
 from seqgra.streams import SeedDesign
 from seqgra.training import (
     Options,
@@ -29,9 +31,6 @@ from seqgra.training import (
     training_data,
     write_history,
 )
-
-#: Epochs that each candidate trains at most.
-EPOCHS = 20
 
 log = logging.getLogger(__name__)
 
@@ -66,15 +65,15 @@ def tune(
     folder: Path,
     *,
     size: int,
-    seed: int = 0,
-    epochs: int = EPOCHS,
-    candidates: Candidates = CANDIDATES,
-    backend: str = "pytorch",
-    device: str = "auto",
-    threads: int = 1,
-    seeds: SeedDesign = "nested",
+    seed: int = DEFAULTS.seed,
+    epochs: int = TRIALS.epochs,
+    candidates: Candidates = TRIALS.candidates,
+    backend: str = DEFAULTS.backend,
+    device: str = DEFAULTS.device,
+    threads: int = DEFAULTS.threads,
+    seeds: SeedDesign = DEFAULTS.seeds,
     expected: str | None = None,
-    engine: str = "auto",
+    engine: str = DEFAULTS.engine,
 ) -> str:
     """Train each candidate for a few epochs and write the one with the least validation loss.
 

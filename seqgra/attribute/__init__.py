@@ -10,7 +10,7 @@ from seqgra.attribute.methods import METHODS, method_problems, refusal
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError, Problem, bad_input, raise_problems
 from seqgra.fingerprint import Draft, Outcome, identity_of, make, require_run
-from seqgra.stages.attribute import Settings
+from seqgra.stages.attribute import DEFAULTS, Settings
 from seqgra.stages.options import read_options
 
 __all__ = ["SCORED", "attribute", "fixed_explanations"]
@@ -22,11 +22,11 @@ def attribute(
     folder: Path,
     *,
     method: str,
-    examples: int = 500,
+    examples: int = DEFAULTS.examples,
     set_name: str = "test",
     set_size: int | None = None,
-    correct: bool = False,
-    device: str = "auto",
+    correct: bool = DEFAULTS.correct,
+    device: str = DEFAULTS.device,
     untrained_twin: bool = False,
     **settings: Any,
 ) -> str:

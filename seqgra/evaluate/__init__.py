@@ -10,6 +10,7 @@ import numpy as np
 
 from seqgra.dataset import open_dataset
 from seqgra.fingerprint import Draft, Outcome, identity_of, make, require_run
+from seqgra.stages.evaluate import DEFAULTS
 
 if TYPE_CHECKING:  # scores that are up to date need neither pandas nor a model
     from seqgra.model import AbstractModel
@@ -26,7 +27,7 @@ def evaluate(
     *,
     set_name: str = "test",
     set_size: int | None = None,
-    device: str = "auto",
+    device: str = DEFAULTS.device,
 ) -> str:
     """Score a model's predictions on a dataset and write the scores.
 
@@ -54,9 +55,9 @@ def evaluate(
         If the model or the dataset is missing or damaged, or their conditions differ.
     """
     run, data = require_run(model, "train"), open_dataset(dataset)
-    y = data.y(set_name, set_size)
+    examples = data.count(set_name, set_size)
     inputs = {"model": run["fingerprint"], "dataset": data.fingerprint}
-    options = scores_options(set_name, len(y))
+    options = scores_options(set_name, examples)
 
     def compute(draft: Draft) -> Outcome:
         if run["status"] == "diverged":  # whatever weights are left are no result
@@ -68,7 +69,7 @@ def evaluate(
         trained = open_model(model, run, data, device)
         trained.beside = dataset
         data.verify(set_name)
-        logits = predict(trained, data.x(set_name, set_size))
+        logits, y = predict(trained, data.x(set_name, set_size)), data.y(set_name, set_size)
         write_scores(curves.score(logits, np.array(y), data.conditions, data.task), draft)
         reason = ""
         if absent := data.absent_conditions(set_name, set_size):
@@ -77,7 +78,7 @@ def evaluate(
             )
             reason += "macro, are undefined, and micro says how well the others are distinguished"
             log.warning("%s: %s", folder, reason)
-        facts = {"examples": len(y), "device": trained.device, "reason": reason}
+        facts = {"examples": examples, "device": trained.device, "reason": reason}
         return Outcome(facts, str(run["status"]))
 
     return make(identity_of("evaluate", inputs, options), folder, compute).status

@@ -16,6 +16,7 @@ from seqgra.grammar.load import grammar_fingerprint, load_grammar
 from seqgra.grammar.motifs import read_motifs
 from seqgra.motif import meme_text
 from seqgra.progress import Progress
+from seqgra.stages.fit import DEFAULTS
 
 if TYPE_CHECKING:  # they compile; what is up to date needs none of it
     from matplotlib.figure import Figure
@@ -35,10 +36,10 @@ def fit(
     *,
     motifs: Path | None = None,
     grammar: Path | None = None,
-    seed: int = 0,
-    p_value: float = 5e-4,
+    seed: int = DEFAULTS.seed,
+    p_value: float = DEFAULTS.p_value,
     order: int | None = None,
-    scaled: bool = True,
+    scaled: bool = DEFAULTS.scaled,
 ) -> str:
     """Estimate a grammar from a dataset, write it with its evidence, and check its twin.
 

@@ -46,6 +46,8 @@ from seqgra.probe.measures import (
     reference_of,
 )
 from seqgra.results import PROBE_COLUMNS, PROBES_FILE, primary_property
+from seqgra.stages.construct import DEFAULTS as CONSTRUCTED
+from seqgra.stages.probe import DEFAULTS
 from seqgra.streams import STREAM_VERSION
 from seqgra.textfile import harmless_table
 
@@ -140,7 +142,9 @@ class Constructed:
         return rows, tuple(map(fewer, self.designs))
 
 
-def construct(grammar: Grammar, seed: int = 0, set_name: str = "test") -> Constructed:
+def construct(
+    grammar: Grammar, seed: int = CONSTRUCTED.seed, set_name: str = "test"
+) -> Constructed:
     """Construct the sequences that probe models of a grammar.
 
     Parameters
@@ -314,7 +318,7 @@ def _untaught(line: Line) -> str:
 
 
 def construct_folder(
-    grammar: Path | str, folder: Path, *, seed: int = 0, expected: str | None = None
+    grammar: Path | str, folder: Path, *, seed: int = CONSTRUCTED.seed, expected: str | None = None
 ) -> str:
     """Write the constructed sequences of a grammar into a folder; see `construct`.
 
@@ -436,7 +440,12 @@ def read_constructed(folder: Path) -> Constructed:
 
 
 def probe_folder(
-    model: Path, constructed: Path | str, folder: Path, *, seed: int = 0, device: str = "auto"
+    model: Path,
+    constructed: Path | str,
+    folder: Path,
+    *,
+    seed: int = DEFAULTS.seed,
+    device: str = DEFAULTS.device,
 ) -> str:
     """Probe a trained model and write the table into a folder.
 

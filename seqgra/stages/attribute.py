@@ -60,6 +60,9 @@ class Options(Variant, Tested):
     )
 
 
+#: The defaults of all that has one, for the functions of Python too.
+DEFAULTS = Options.model_construct()
+
 STAGE = Stage(
     "attribute",
     version=6,

@@ -15,6 +15,9 @@ class Options(Strict):
     seed: Natural = Field(0, description="of the sequences")
 
 
+#: The defaults of all that has one, for the functions of Python too.
+DEFAULTS = Options.model_construct()
+
 STAGE = Stage(
     "construct",
     version=3,

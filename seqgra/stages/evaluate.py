@@ -24,6 +24,9 @@ class Options(Tested):
     """Options of ``seqgra evaluate``."""
 
 
+#: The defaults of all that has one, for the functions of Python too.
+DEFAULTS = Options.model_construct()
+
 STAGE = Stage(
     "evaluate",
     version=4,

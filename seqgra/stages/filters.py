@@ -16,6 +16,9 @@ class Options(Device):
     examples: Count = Field(2000, description="test examples scanned, at most")
 
 
+#: The defaults of all that has one, for the functions of Python too.
+DEFAULTS = Options.model_construct()
+
 STAGE = Stage(
     "filters",
     version=1,

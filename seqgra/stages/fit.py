@@ -33,6 +33,9 @@ class Options(Strict):
     seed: Natural = Field(0, description="of all that is sampled")
 
 
+#: The defaults of all that has one, for the functions of Python too.
+DEFAULTS = Options.model_construct()
+
 STAGE = Stage(
     "fit",
     version=4,

@@ -15,6 +15,9 @@ class Options(Device):
     seed: Natural = Field(0, description="of the sequences, where a grammar is given")
 
 
+#: The defaults of all that has one, for the functions of Python too.
+DEFAULTS = Options.model_construct()
+
 STAGE = Stage(
     "probe",
     version=3,

@@ -21,6 +21,9 @@ class Options(Strict):
     workers: Count = Field(1, description="threads; the same dataset with any number")
 
 
+#: The defaults of all that has one, for the functions of Python too.
+DEFAULTS = Options.model_construct()
+
 STAGE = Stage(
     "simulate",
     version=3,

@@ -57,6 +57,9 @@ class Options(Training):
     )
 
 
+#: The defaults of all that has one, for the functions of Python too.
+DEFAULTS = Options.model_construct()
+
 ARCHITECTURE = Input(
     "architecture", "YAML file, name in architectures/, or descriptor", "architecture"
 )

@@ -47,6 +47,9 @@ class Options(Trials, Training):
     size: Count = Field(description="examples in all: 70 % train, 10 % validate")
 
 
+#: The defaults of all that has one, for the functions of Python too.
+DEFAULTS = Trials.model_construct()
+
 STAGE = Stage(
     "tune",
     version=2,
