@@ -7,9 +7,10 @@ sequence) and `UNKNOWN` (a letter such as N).
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
+if TYPE_CHECKING:  # who reads names of letters and sets needs no arrays
+    import numpy as np
 
 PADDING = 255
 UNKNOWN = 254
@@ -31,6 +32,8 @@ class Alphabet(NamedTuple):
 
     def encode(self, sequence: str) -> np.ndarray:
         """Return the letter codes of `sequence`: uint8 (L,), `UNKNOWN` for foreign letters."""
+        import numpy as np
+
         table = np.full(256, UNKNOWN, np.uint8)
         for code, letter in enumerate(self.letters):
             table[ord(letter)] = table[ord(letter.lower())] = code
@@ -38,6 +41,8 @@ class Alphabet(NamedTuple):
 
     def decode(self, codes: np.ndarray) -> str:
         """Return the letters of `codes` (uint8 (L,)); padding is dropped."""
+        import numpy as np
+
         table = np.full(256, ord(self.unknown), np.uint8)
         table[: len(self.letters)] = np.frombuffer(self.letters.encode(), np.uint8)
         result: str = table[codes[codes != PADDING]].tobytes().decode()
@@ -47,9 +52,12 @@ class Alphabet(NamedTuple):
 def count_codes(x: np.ndarray, first: int, end: int) -> np.ndarray:
     """Return how many codes of each example, uint8 (N, L), are `first` or more and below `end`: int64 (N,).
 
+    >>> import numpy as np
     >>> count_codes(np.array([[0, 1, 2, UNKNOWN, PADDING]], np.uint8), 1, 3).tolist()
     [2]
     """
+    import numpy as np
+
     found = np.zeros(len(x), np.int64)
     for n in range(0, len(x), _CHUNK):
         part = x[n : n + _CHUNK]

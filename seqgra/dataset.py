@@ -21,7 +21,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seqgra.alphabet import ALPHABETS, Alphabet
@@ -29,7 +28,8 @@ from seqgra.errors import InputError, bad_argument, bad_input
 from seqgra.fingerprint import delete_and_make_again, require_run, verify_file
 from seqgra.labels import name_problem
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # that a result is up to date is seen without opening arrays
+    import numpy as np
     import pandas as pd
 
     from seqgra.grammar.schema import Grammar
@@ -253,6 +253,7 @@ class Dataset:
         InputError
             If the set is missing, too small or damaged.
         """
+        import numpy as np
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -298,6 +299,8 @@ class Dataset:
         return wanted
 
     def _load(self, set_name: str, what: str, examples: int | None) -> np.ndarray:
+        import numpy as np
+
         name = f"{set_name}.{what}.npy"
         wanted = self.count(set_name, examples)
         if require_run(self.folder, *MAKERS)["fingerprint"] != self.fingerprint:
@@ -420,6 +423,8 @@ def _cut(
     columns: dict[str, np.ndarray], end: int
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Split element columns before example `end`."""
+    import numpy as np
+
     at = int(np.searchsorted(columns["example"], end))
     before = {name: values[:at] for name, values in columns.items()}
     return before, {name: values[at:] for name, values in columns.items()}

@@ -245,7 +245,7 @@ class Reference:
         self.write("golden.txt", done.stdout + done.stderr)
 
     def grid(self) -> None:
-        """A small grid by hand: four grammars, five architectures, both libraries."""
+        """A small grid by hand: four grammars, four architectures and DanQ on one, both libraries."""
         few = '{"training": {"epochs": 3}}'
         lines = []
         for name in ("fc", "conv-gmp-fc", "danq"):
@@ -254,6 +254,8 @@ class Reference:
             data = f"grid/{grammar}/data"
             lines.append(f"simulate {source} -o {data} --size 300 --seed 1")
             for name in ARCHITECTURES:
+                if name == "danq" and grammar != "toy1":
+                    continue  # its trainings and maps take minutes each
                 network = name in ("fc", "conv-gmp-fc", "danq")
                 for library in ("pytorch", "tensorflow") if network else ("",):
                     model = f"grid/{grammar}/{name}{library and f'-{library}'}"

@@ -6,13 +6,13 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from seqgra.dataset import open_dataset
 from seqgra.fingerprint import Draft, Outcome, identity_of, make, require_run
 from seqgra.stages.evaluate import DEFAULTS
 
-if TYPE_CHECKING:  # scores that are up to date need neither pandas nor a model
+if TYPE_CHECKING:  # scores that are up to date need neither arrays nor a model
+    import numpy as np
+
     from seqgra.model import AbstractModel
 
 log = logging.getLogger(__name__)
@@ -62,6 +62,8 @@ def evaluate(
     def compute(draft: Draft) -> Outcome:
         if run["status"] == "diverged":  # whatever weights are left are no result
             return Outcome({"reason": run.get("reason", "")}, "diverged")
+        import numpy as np
+
         from seqgra.evaluate import curves
         from seqgra.model import open_model
         from seqgra.results import write_scores
@@ -91,5 +93,7 @@ def scores_options(set_name: str, set_size: int) -> dict[str, Any]:
 
 def predict(model: AbstractModel, x: np.ndarray) -> np.ndarray:
     """Return the logits of letter codes (uint8 (N, L), may be memory-mapped): float32 (N, C)."""
+    import numpy as np
+
     parts = [model.logits(np.array(x[i : i + _BATCH])) for i in range(0, len(x), _BATCH)]
     return np.concatenate(parts).astype(np.float32, copy=False)

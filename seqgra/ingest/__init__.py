@@ -1,65 +1,13 @@
-"""Verb ingest: real sequences -> dataset folder, as simulate makes it, with hits of motifs for elements.
-
-The examples of all sets are in memory at once: about a byte a letter.
-"""
+"""Stage ingest: real sequences -> dataset folder; what computes is in `assemble`, imported when needed."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from seqgra.alphabet import SETS
-from seqgra.dataset import open_dataset
-from seqgra.dataset_files import ArrayWriter, ElementWriter, content_of, write_content
-from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, Outcome, make
-from seqgra.grammar.schema import Grammar
-from seqgra.ingest.columns import listed
-from seqgra.ingest.elements import (
-    Motif,
-    annotated_elements,
-    annotation_columns,
-    as_element,
-    hit_columns,
-    wanted_motifs,
-)
-from seqgra.ingest.examples import NEGATIVE, Encoder, Examples, gc_shares, same_letters
-from seqgra.ingest.gather import Gathered, gather
-from seqgra.ingest.genome import Genome, open_genome
-from seqgra.ingest.measure import (
-    insensitive_motifs,
-    measured_grammar,
-    set_facts,
-    shared_stretches,
-    shortcuts,
-)
-from seqgra.ingest.negatives import Limits, gc_distance, gc_matched, shuffled
-from seqgra.ingest.recipe import check, identify, options_of
-from seqgra.ingest.splits import (
-    by_chromosome,
-    by_fraction,
-    crossing,
-    overlap_groups,
-    sets_of_chromosomes,
-)
-from seqgra.ingest.tally import Tally
-from seqgra.ingest.words import facts_in_words
+from seqgra.ingest.recipe import check, identify
 from seqgra.stages.ingest import Recipe
-from seqgra.streams import stratified_order
-
-_ROWS = 1 << 14
-
-
-class _Made(NamedTuple):
-    """Examples with their sets, their labels' names, and how they were split."""
-
-    examples: Examples
-    names: list[str]
-    split: str
 
 
 def ingest(recipe: Recipe, folder: Path) -> str:
@@ -86,25 +34,9 @@ def ingest(recipe: Recipe, folder: Path) -> str:
     identity, sources = identify(recipe)
 
     def compute(draft: Draft) -> Outcome:
-        encoder, tally = Encoder(recipe.letters), Tally()
-        with ExitStack() as stack:
-            genome = (
-                stack.enter_context(open_genome(recipe.genome, encoder, tally))
-                if recipe.genome
-                else None
-            )
-            made = _make(recipe, genome, encoder, tally)
-        content = _write(draft, recipe, made, tally)
-        content["ingest"] = {
-            "recipe": options_of(recipe),
-            "sources": sources,
-            "read": tally.read,
-            "dropped": tally.counts,
-            "dropped_by_label": {reason: dict(own) for reason, own in tally.by_label.items()},
-            "notes": tally.notes,
-            **content.pop("ingest"),
-        }
-        return write_content(draft, content)
+        from seqgra.ingest.assemble import write_dataset
+
+        return write_dataset(draft, recipe, sources)
 
     return make(identity, folder, compute).status
 
@@ -114,216 +46,7 @@ def run(folder: Path, **options: Any) -> str:
     status = ingest(Recipe(**options), folder)
     if status != "done":
         return status
+    from seqgra.dataset import open_dataset
+    from seqgra.ingest.words import facts_in_words
+
     return f"{facts_in_words(open_dataset(folder).content)}\n"
-
-
-def _make(recipe: Recipe, genome: Genome | None, encoder: Encoder, tally: Tally) -> _Made:
-    """Return the examples of all sets, negatives among them."""
-    gathered = gather(recipe, genome, encoder, tally)
-    examples, split = _split(recipe, gathered.examples, gathered.names, tally)
-    made = _Made(examples, gathered.names, split)
-    if recipe.negatives != "none":
-        made = _with_negatives(recipe, made, gathered, genome, tally)
-    if recipe.multi_label and NEGATIVE in made.names:
-        column = made.names.index(NEGATIVE)
-        y = np.delete(made.examples.y, column, axis=1)
-        names = [name for name in made.names if name != NEGATIVE]
-        made = made._replace(examples=made.examples._replace(y=y), names=names)
-    _missing_classes(recipe, made, tally)
-    return made
-
-
-def _split(
-    recipe: Recipe, examples: Examples, names: list[str], tally: Tally
-) -> tuple[Examples, str]:
-    """Return the examples with their sets, and in words how they were split."""
-    rows, how = examples.rows, recipe.split
-    named, placed = rows["set"].to_numpy() >= 0, rows["chrom"].to_numpy() != ""
-    if how is None and (recipe.validation or recipe.test):
-        how = "chromosome"
-    elif how is None:
-        how = "given" if named.any() else "chromosome" if placed.all() else "fraction"
-    if how == "given" and not named.all():
-        message = f"{int((~named).sum())} of {len(rows)} examples name no set; give all one, "
-        message += "or use another --split"
-        raise bad_input("--split", "given", message)
-    if how != "given" and named.any():
-        tally.remark(
-            f"the sets that {int(named.sum()):,} examples name are not used (--split {how})"
-        )
-    group = overlap_groups(rows)
-    if how == "given":
-        good = ~crossing(rows["set"].to_numpy(), group)
-        reason = "overlapping an example of a later set"
-        return tally.keep(examples, good, names, reason), "by the sets that the input names"
-    if how == "chromosome":
-        given = {"validation": recipe.validation, "test": recipe.test}
-        sets = by_chromosome(rows, recipe.shares, given)
-        chroms = rows["chrom"].to_numpy()
-        of = {name: sorted(set(chroms[sets == n])) for n, name in enumerate(SETS)}
-        words = "by chromosome; " + "; ".join(f"{n}: {listed(c, 8)}" for n, c in of.items() if c)
-    else:
-        sets = by_fraction(examples.y, group, recipe.shares, recipe.seed)
-        shares = ", ".join(f"{share:g}" for share in recipe.shares)
-        words = (
-            f"drawn by seed {recipe.seed} in shares {shares}, each combination of labels by itself"
-        )
-        if placed.any():
-            words += "; overlapping windows stay together"
-        if not placed.all():
-            message = f"{int((~placed).sum()):,} of {len(rows):,} examples name no place (such as "
-            tally.remark(
-                message + "chr1:100-200), so windows that overlap may fall into several sets"
-            )
-    for number, share in enumerate(recipe.shares):
-        if share > 0 and how == "fraction" and not (sets == number).any():
-            message = f"gets no example of {len(sets)}; change --shares, or give more"
-            raise bad_input("--split", SETS[number], message)
-    return examples._replace(rows=rows.assign(set=sets)), words
-
-
-def _with_negatives(
-    recipe: Recipe, made: _Made, gathered: Gathered, genome: Genome | None, tally: Tally
-) -> _Made:
-    """Add drawn negatives to the examples."""
-    examples, names = made.examples, made.names
-    if NEGATIVE not in names:
-        names = [*names, NEGATIVE]
-        column = np.zeros((len(examples.y), 1), np.uint8)
-        examples = examples._replace(y=np.hstack([examples.y, column]))
-    own = names.index(NEGATIVE)
-    positives = examples.take(examples.y[:, own] == 0)
-    if recipe.negatives == "gc":
-        assert genome is not None and gathered.taken is not None
-        limits = Limits(recipe.unknown, recipe.masked)
-        drawn, wanted = gc_matched(
-            positives,
-            genome,
-            gathered.taken,
-            sets_of_chromosomes(examples.rows),
-            ratio=recipe.ratio,
-            limits=limits,
-            seed=recipe.seed,
-        )
-        tally.remark(_match_note(positives, drawn, wanted))
-    else:
-        letters = len(recipe.letters.letters)
-        drawn = shuffled(positives, recipe.ratio, letters, recipe.seed)
-    drawn.y[:, own] = 1
-    leader = same_letters(np.concatenate([examples.x, drawn.x]))[len(examples.x) :]
-    new = leader == np.arange(len(examples.x), len(examples.x) + len(leader))
-    if not new.all():  # they would serve two sets, or contradict a label
-        count = f"{int((~new).sum()):,} of {len(new):,} drawn"
-        tally.remark(f"negatives: {count} have the letters of another example and are left out")
-        drawn = drawn.take(new)
-    joined = Examples(
-        np.concatenate([examples.x, drawn.x]),
-        np.concatenate([examples.y, drawn.y]),
-        pd.concat([examples.rows, drawn.rows], ignore_index=True),
-        examples.elements,
-    )
-    return made._replace(examples=joined, names=names)
-
-
-def _match_note(positives: Examples, drawn: Examples, wanted: int) -> str:
-    ours, theirs = gc_shares(positives.x), gc_shares(drawn.x)
-    return (
-        f"negatives: {len(theirs):,} of {wanted:,} wanted windows found; mean GC "
-        f"{theirs.mean() if len(theirs) else 0:.1%} beside {ours.mean():.1%}, largest difference of the "
-        f"cumulative distributions {gc_distance(ours, theirs):.3f}"
-    )
-
-
-def _missing_classes(recipe: Recipe, made: _Made, tally: Tally) -> None:
-    """Refuse sets without a class; note labels that validation or test lack in a multi-label task.
-
-    Raises
-    ------
-    InputError
-        If all examples are of one class, or a set lacks one: validation and test of a multi-label task may,
-        where labels are many and some of them rare.
-    """
-    y, sets = made.examples.y, made.examples.rows["set"].to_numpy()
-    if len(made.names) == 0 or (y.min(axis=0).all() and len(made.names) == 1):
-        name = made.names[0] if made.names else "no label"
-        message = f"all examples are {name}; add --negatives gc or shuffle, or none=FILE, or another label"
-        raise bad_input("ingest", "", message)
-    for number, set_name in enumerate(SETS):
-        own = y[sets == number]
-        lacking = np.flatnonzero(~own.any(axis=0))
-        if not len(own) or not len(lacking):
-            continue
-        if set_name == "training" or not recipe.multi_label:
-            name = made.names[lacking[0]]
-            left, lost = int(y[:, lacking[0]].sum()), tally.dropped_of(name)
-            message = f"holds no example of {name}"
-            message += f"; {left} of {name} are left" + (f", dropped: {lost}" if lost else "")
-            message += "; change --split, --shares or --validation and --test" if left else ""
-            raise bad_input("--split", set_name, message)
-        absent = listed([made.names[n] for n in lacking], 5)
-        tally.remark(f"{set_name}: holds no example of {absent}; scores of that will be undefined")
-
-
-def _write(draft: Draft, recipe: Recipe, made: _Made, tally: Tally) -> dict[str, Any]:
-    """Write the files of all sets and return the content of `dataset.json`."""
-    examples, names = made.examples, made.names
-    sets = examples.rows["set"].to_numpy()
-    training = sets == SETS.index("training")
-    training = training if training.any() else np.ones(len(sets), bool)
-    motifs = wanted_motifs(recipe, names, tally)
-    if motifs:
-        examples = examples._replace(elements=None)
-    elements = {name: as_element(motif.matrix) for name, motif in motifs.items()}
-    if examples.elements is not None:
-        elements = annotated_elements(examples, training, len(recipe.letters.letters))
-    grammar = measured_grammar(recipe, names, elements, examples.x, training)
-    content = content_of(grammar, draft.folder.name, recipe.seed)
-    shares = shortcuts(examples.x, examples.y, sets, names, recipe.letters)
-    content["ingest"] = {"split": made.split, "shortcuts": shares, "sets": {}}
-    matrices = {name: motif.matrix for name, motif in motifs.items()}
-    for note in (
-        *shared_stretches(examples.x, sets),
-        *insensitive_motifs(matrices, recipe.p_value),
-    ):
-        tally.remark(note)
-    for number, name in enumerate(SETS):
-        own = np.flatnonzero(sets == number)
-        if len(own):
-            order = own[stratified_order(examples.y[own], recipe.seed, name)]
-            _write_set(draft, recipe, name, examples.take(order), motifs, grammar, content)
-    return content
-
-
-def _write_set(
-    draft: Draft,
-    recipe: Recipe,
-    name: str,
-    examples: Examples,
-    motifs: dict[str, Motif],
-    grammar: Grammar,
-    content: dict[str, Any],
-) -> None:
-    """Write the files of a set and add what is known of it to `content`."""
-    conditions, elements = content["conditions"], content["elements"]
-    if examples.elements is not None:
-        columns = annotation_columns(examples.elements, elements, conditions)
-    else:
-        b = grammar.letter_distribution()
-        columns = hit_columns(examples.x, motifs, recipe.letters, recipe.p_value, b)
-    for what, array in (("x", examples.x), ("y", examples.y)):
-        file = f"{name}.{what}.npy"
-        writer = ArrayWriter(draft.aside(file), array.shape)
-        for first in range(0, len(array), _ROWS):
-            writer.write(np.ascontiguousarray(array[first : first + _ROWS]))
-        content["checksums"][file] = writer.close()
-    table = ElementWriter(draft.aside(f"{name}.elements.parquet"))
-    table.write(columns)
-    table.close()
-    if (examples.rows["chrom"] != "").any():
-        places = examples.rows[["chrom", "start", "end"]]
-        places.to_csv(
-            draft.aside(f"{name}.regions.tsv"), sep="\t", index=False, lineterminator="\n"
-        )
-    content["counts"][name] = len(examples.x)
-    facts = set_facts(examples.x, examples.y, conditions, columns, elements)
-    content["ingest"]["sets"][name] = facts

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from seqgra.alphabet import SETS
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Identity, file_sha256, identity_of
-from seqgra.ingest.tables import beside, table_files
 from seqgra.stages.ingest import Recipe
 from seqgra.streams import STREAM_VERSION
 
 _MOST_NEGATIVES = 100
+_PACKED = (".txt", ".txt.gz")
 #: Options that name files; their content counts, not their names.
 _FILES = ("peaks", "fasta", "table", "labels", "genome", "blacklist", "motifs")
 
@@ -116,3 +117,30 @@ def options_of(recipe: Recipe) -> dict[str, Any]:
     return {
         name: list(value) if isinstance(value, tuple) else value for name, value in options.items()
     }
+
+
+def table_files(path: Path) -> list[Path]:
+    """Return the files of a table: itself, or those of a folder that `seqgra export` wrote.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    if not path.is_dir():
+        return [path]
+    ends = (*_PACKED, ".parquet")
+    found = [path / f"{name}{end}" for name in SETS for end in ends]
+    found = [file for file in found if file.is_file()]
+    if not found:
+        message = (
+            "holds no training.txt or training.parquet; give a folder of seqgra export, or a file"
+        )
+        raise bad_input(path, "", message)
+    return found
+
+
+def beside(file: Path) -> Path:
+    """Return where the elements of a table of sequences are, if they are anywhere."""
+    stem, _, end = file.name.partition(".")
+    return file.with_name(f"{stem}-{'elements' if end == 'parquet' else 'annotation'}.{end}")

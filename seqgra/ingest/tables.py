@@ -10,45 +10,17 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from seqgra.alphabet import SETS
 from seqgra.errors import bad_input
 from seqgra.ingest.columns import TextTable, columns_of, missing
 from seqgra.ingest.examples import Encoder
 from seqgra.ingest.places import NOWHERE, Place, fitted
+from seqgra.ingest.recipe import beside, table_files
 from seqgra.ingest.sequences import SequenceRecords, set_name, split_labels
 from seqgra.ingest.tally import Tally
 from seqgra.textfile import text_lines
 
 _NEEDED, _OPTIONAL = ("sequence", "label"), ("set", "chrom", "start", "end")
 _NAMES_INSTEAD = "write one column label with the names of an example's classes, joined by '|'"
-_PACKED = (".txt", ".txt.gz")
-
-
-def table_files(path: Path) -> list[Path]:
-    """Return the files of a table: itself, or those of a folder that `seqgra export` wrote.
-
-    Raises
-    ------
-    InputError
-        If there are none.
-    """
-    if not path.is_dir():
-        return [path]
-    ends = (*_PACKED, ".parquet")
-    found = [path / f"{name}{end}" for name in SETS for end in ends]
-    found = [file for file in found if file.is_file()]
-    if not found:
-        message = (
-            "holds no training.txt or training.parquet; give a folder of seqgra export, or a file"
-        )
-        raise bad_input(path, "", message)
-    return found
-
-
-def beside(file: Path) -> Path:
-    """Return where the elements of a table of sequences are, if they are anywhere."""
-    stem, _, end = file.name.partition(".")
-    return file.with_name(f"{stem}-{'elements' if end == 'parquet' else 'annotation'}.{end}")
 
 
 def read_table(
