@@ -320,6 +320,8 @@ def test_the_slurm_profile_as_a_site_fills_it_in(tmp_path):
 
     # by plan the fit of the baseline takes 4 seconds, and the two epochs of the network less than one
     assert priority(baseline) > priority(network), "what takes long starts first"
+    data = re.search(r"(?s)rule simulate:.*?priority: (\d+)", said)
+    assert int(data[1]) > priority(baseline), "what others wait for starts before all"
 
 
 @pytest.mark.slow

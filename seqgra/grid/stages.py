@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from seqgra.alphabet import ALPHABETS
 from seqgra.architecture.schema import Baseline, Network
@@ -18,6 +18,9 @@ from seqgra.grid import EXACT, Cell, Grid, cost
 from seqgra.grid.cost import COMPILE_SECONDS, Cost
 from seqgra.grid.sources import Simulated
 from seqgra.stages import Stage, find_stage
+
+if TYPE_CHECKING:
+    from seqgra.grid.expected import Expected
 
 #: The words of a call.
 Call: TypeAlias = list[object]
@@ -85,6 +88,10 @@ class SourceStage(_GridStage):
         """Return the calls of a job."""
         return self.calls(grid, name)
 
+    def made_from(self, grid: Grid, name: str, place: int, expected: Expected) -> dict[str, str]:
+        """Return fingerprints, by role, of what the call at a place names no folder of: none."""
+        return {}
+
     def seconds(self, grid: Grid, name: str) -> float:
         """Estimate the CPU seconds of a job."""
         return self.start + self.cost(grid, name).seconds
@@ -122,6 +129,8 @@ class PackStage(_GridStage):
         Those that the config names for it, if it names any.
     share
         What cells have in common that share a result: the first of them has the call.
+    others
+        Fingerprints, by role, that a cell's results are to be made from beside the folders of their calls.
     """
 
     calls: Callable[[Grid, Cell], Iterator[Call]]
@@ -132,6 +141,7 @@ class PackStage(_GridStage):
     wanted: Callable[[Grid, Cell], bool] = lambda grid, cell: True
     sizes: Callable[[Grid], Collection[Any] | None] = lambda grid: None
     share: Callable[[Grid, Cell], object] | None = None
+    others: Callable[[Expected, Cell], dict[str, str]] = lambda expected, cell: {}
 
     def cells(self, grid: Grid, pack: str) -> tuple[Cell, ...]:
         """Return the cells of a pack that have calls."""
@@ -165,6 +175,10 @@ class PackStage(_GridStage):
     def calls_of(self, grid: Grid, name: str) -> Iterator[Call]:
         """Return the calls of a job."""
         return (call for cell in self.cells(grid, name) for call in self.calls(grid, cell))
+
+    def made_from(self, grid: Grid, name: str, place: int, expected: Expected) -> dict[str, str]:
+        """Return fingerprints, by role, of what the call at a place names no folder of."""
+        return self.others(expected, self.cells(grid, name)[place // self.results_of_cell(grid)])
 
     def seconds(self, grid: Grid, name: str) -> float:
         """Estimate the CPU seconds of a job."""
@@ -387,6 +401,9 @@ GRID_STAGES: dict[str, GridStage] = {
             lambda grid, cell: grid.training_cost(cell),
             lambda grid, cell: 15_000 + 4 * _network(grid, cell)[2].weights,
             after=(*EXAMPLES, "tune"),
+            others=lambda expected, cell: {
+                "architecture": expected.inputs(cell).architecture_fingerprint
+            },
         ),
         PackStage("evaluate", _evaluate, _evaluate_cost, _evaluate_bytes, after=("train",)),
         PackStage(

@@ -140,11 +140,9 @@ class _Look:
             for argument, word in zip(stage.inputs, words, strict=False)
             if argument.kind == "folder"
         }
-        if stage.name == "train":
-            cell = self._grid.packs[job.name].cells[place]
-            wanted["architecture"] = self._expected.inputs(cell).architecture_fingerprint
-        elif len(inputs) == 1 and "expect" in given:
+        if len(inputs) == 1 and "expect" in given:
             wanted = dict.fromkeys(inputs, given["expect"])
+        wanted |= GRID_STAGES[job.stage].made_from(self._grid, job.name, place, self._expected)
         return all(inputs.get(role) == found for role, found in wanted.items()) and all(
             given[name] in ("auto", str(value))
             for name, value in run["options"].items()

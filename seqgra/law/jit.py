@@ -44,13 +44,13 @@ class _Cache(caching.FunctionCache):
         self._options = options
 
     @cached_property
-    def _cache_file(self) -> Any:
+    def _cache_file(self) -> Any:  # type: ignore[override]
         digest = hashlib.sha256(code_digest(self._py_func).encode())
         digest.update(
             repr((sorted(self._options.items()), sys.version_info, np.__version__)).encode()
         )
         name = f"{self._py_func.__name__}-{digest.hexdigest()[:32]}"
-        return caching.IndexDataCacheFile(str(kernel_folder()), name, "")  # type: ignore[no-untyped-call]
+        return caching.IndexDataCacheFile(str(kernel_folder()), name, "")
 
 
 def code_digest(function: Callable[..., Any]) -> str:
