@@ -39,8 +39,16 @@ from seqgra.training import (
     validation_row,
 )
 
+
+def slow_where(value, name, names):
+    """Return a parameter that is left to `make test-all` where its name is one of some."""
+    return pytest.param(value, id=name, marks=[pytest.mark.slow] if name in names else [])
+
+
 SHIPPED = sorted((Path(__file__).parents[1] / "architectures").glob("*.yaml"))
 NETWORKS = [path for path in SHIPPED if "backend:" not in path.read_text()]
+#: Shipped networks that take more than five CPU seconds, one of each kind beside smaller ones.
+RECURRENT = ("conv-gru", "danq")
 ALL_LAYERS = get_args(get_args(Layer)[0])
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -172,7 +180,7 @@ def twins_agree(model, window):
     return twin
 
 
-@pytest.mark.parametrize("path", NETWORKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [slow_where(p, p.stem, RECURRENT) for p in NETWORKS])
 def test_every_shipped_network_has_a_twin_with_the_same_outputs(path):
     network = load_architecture(str(path))
     twin = twins_agree(random_model(card_of(network, 500)), 500)
@@ -189,8 +197,17 @@ def test_every_kind_of_layer_is_compared():
     assert kinds == {each.model_fields["kind"].annotation.__args__[0] for each in ALL_LAYERS}
 
 
-@pytest.mark.parametrize(("task", "both_strands"), [("multi-class", False), ("multi-label", True)])
-@pytest.mark.parametrize("layers", [EVERYTHING, COMPOSED], ids=["everything", "composed"])
+@pytest.mark.parametrize(
+    ("layers", "task", "both_strands"),
+    [
+        pytest.param(EVERYTHING, "multi-class", False, id="everything"),
+        pytest.param(
+            EVERYTHING, "multi-label", True, id="everything, labels", marks=pytest.mark.slow
+        ),
+        pytest.param(COMPOSED, "multi-class", False, id="composed"),
+        pytest.param(COMPOSED, "multi-label", True, id="composed, labels"),
+    ],
+)
 def test_every_layer_means_the_same_in_both_backends(layers, task, both_strands):
     content = {"layers": layers, "predict": {"reverse_complement": both_strands}}
     network = resolve_architecture(content, "a.yaml")

@@ -678,6 +678,7 @@ def test_facts_of_a_grammar(tiny_grammar, change, words):
     assert words in facts() and bool(words) == bool(facts())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("svg_alone")
 def test_grammars_of_both_kinds_share_a_figure(labelled, grid, tmp_path):
     rows = [path.read_text().splitlines() for path in (grid, labelled[0].with_name("cells.csv"))]

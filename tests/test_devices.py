@@ -24,7 +24,14 @@ def shipped_network(name):
     return network if isinstance(network, Network) else None
 
 
-@pytest.mark.parametrize("name", [name for name in SHIPPED if shipped_network(name)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name == "conv-gru" else [])
+        for name in SHIPPED
+        if shipped_network(name)
+    ],
+)
 def test_a_step_of_training_mixes_no_devices(name):
     """On the device ``meta`` nothing is computed, and an operation that meets another device raises."""
     network = shipped_network(name)

@@ -204,6 +204,7 @@ def no_motifs(tmp_path, conditions=("x", "y"), count=200, elements=None):
     return write_dataset(tmp_path / "data", sets, conditions, "multi-class", elements)
 
 
+@pytest.mark.slow
 def test_without_signal_there_are_no_rules_and_equal_runs_give_equal_bytes(tmp_path):
     data = no_motifs(tmp_path)
     said = fit(data, tmp_path / "one", scaled=True)

@@ -219,7 +219,10 @@ def compare(grammar, set_name="test"):
     return posterior
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(c, marks=[pytest.mark.slow] if c == "overlap" else []) for c in CASES],
+)
 def test_every_sequence_has_the_probability_that_brute_force_gives(case):
     compare(grammar_of(*CASES[case]))
 
@@ -257,7 +260,9 @@ def test_elements_over_a_chain_share_bridges(rules, order):
     compare(with_chain(grammar, order))
 
 
-@pytest.mark.parametrize("gate", ["_LARGEST_CHAINED", "_MOST_STEPS"])
+@pytest.mark.parametrize(
+    "gate", ["_LARGEST_CHAINED", pytest.param("_MOST_STEPS", marks=pytest.mark.slow)]
+)
 def test_what_is_too_dear_over_a_chain_is_tried_or_drawn(gate, monkeypatch):
     grammar = with_chain(grammar_of(6, RULES["copies"]), 2)
     x = all_sequences(4, 6)[::397]

@@ -171,12 +171,12 @@ def results(tmp_path_factory):
     return Results(tmp_path_factory.mktemp("results"))
 
 
-def _slow_where_it_compiles(stage):
-    """Tomtom's library is compiled in each process, for a minute."""
-    return pytest.param(stage, marks=pytest.mark.slow) if stage == "filters" else stage
+def _slow_where_it_takes_long(stage):
+    """Tomtom's library is compiled in each process, for a minute; a fit takes seven CPU seconds."""
+    return pytest.param(stage, marks=pytest.mark.slow) if stage in ("filters", "fit") else stage
 
 
-@pytest.mark.parametrize("stage", [*map(_slow_where_it_compiles, SUMMARIES)])
+@pytest.mark.parametrize("stage", [*map(_slow_where_it_takes_long, SUMMARIES)])
 def test_an_interrupted_stage_is_made_by_the_same_command_and_then_up_to_date(
     stage, results, tmp_path, monkeypatch, capsys
 ):

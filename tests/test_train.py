@@ -144,7 +144,14 @@ def history(folder):
     [
         ("validation_row", "pass", signal.SIGINT),
         ("validation_row", "pass", signal.SIGKILL),
-        ("_write", "open(str(args[0]) + '.partial', 'wb').write(args[1][:999])", signal.SIGKILL),
+        pytest.param(
+            *(
+                "_write",
+                "open(str(args[0]) + '.partial', 'wb').write(args[1][:999])",
+                signal.SIGKILL,
+            ),
+            marks=pytest.mark.slow,
+        ),
         ("_write", "open(args[0], 'wb').write(args[1][:999])", signal.SIGKILL),
     ],
     ids=[

@@ -433,6 +433,7 @@ def test_a_workflow_of_its_own_takes_this_one_as_a_module_and_adds_a_rule(tmp_pa
     assert "Nothing to be done" in run.snakemake(*other)
 
 
+@pytest.mark.slow
 def test_the_module_may_be_read_from_a_git_repository(tmp_path):
     """File by file, without a checkout; the grammars that ship are those of the installed package."""
     head = subprocess.run(
