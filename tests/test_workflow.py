@@ -431,6 +431,9 @@ def test_a_workflow_of_its_own_takes_this_one_as_a_module_and_adds_a_rule(tmp_pa
     run.snakemake(*other)
     assert int((tmp_path / "count.txt").read_text()) > 10
     assert "Nothing to be done" in run.snakemake(*other)
+    run.snakemake(*other, "--report", "snakemake.html")
+    page = (tmp_path / "snakemake.html").read_text()
+    assert all(words in page for words in ("report.html", "needed.csv", "Examples needed by each"))
 
 
 @pytest.mark.slow
