@@ -113,7 +113,11 @@ def _add(update: Callable[[bytes], object], value: Any) -> None:
         update(f"{value.dtype.str} {value.shape} ".encode() + np.ascontiguousarray(value).tobytes())
     elif isinstance(value, np.ndarray | list | tuple):
         update(f"{np.shape(value) if isinstance(value, np.ndarray) else len(value)} ".encode())
-        for part in value.ravel() if isinstance(value, np.ndarray) else value:
+        parts = value.ravel().tolist() if isinstance(value, np.ndarray) else value
+        if all(type(part) is str for part in parts):  # columns of names, with thousands of rows
+            update(f"{[*map(len, parts)]} {''.join(parts)}".encode())
+            return
+        for part in parts:
             _add(update, part)
     elif isinstance(value, Mapping):  # in its order, which figures follow
         _add(update, list(value.items()))
