@@ -130,14 +130,14 @@ def _pareto_notes() -> list[Line2D]:
 
 def _draw_pareto(axis: Axes, points: pd.DataFrame, looks: Mapping[str, Look], most: float) -> None:
     low, high = float(points["smallest"].min()), float(points["largest"].max())
-    beyond, before = high * 1.7, low / 1.35
-    axis.axvspan(high * 1.25, high * 2.3, color="#f1f1f1", lw=0, zorder=0)
+    beyond, before = high * 1.9, low / 1.35
+    axis.axvspan(high * 1.25, high * 2.9, color="#f1f1f1", lw=0, zorder=0)
     out = points.loc[points["needed"] > high, "label"].tolist()
     for row in points.to_dict("records"):
         look, needed = looks[row["label"]], row["needed"]
         x = before if needed <= low else needed
         if row["label"] in out:  # side by side within the strip
-            x = beyond * math.exp(0.4 * sideways(out.index(row["label"]), len(out)))
+            x = beyond * math.exp(0.34 * sideways(out.index(row["label"]), len(out)))
         area = (
             28 + 190 * math.sqrt(row["seconds"] / most) if row["seconds"] == row["seconds"] else 40
         )
@@ -155,7 +155,7 @@ def _draw_pareto(axis: Axes, points: pd.DataFrame, looks: Mapping[str, Look], mo
                 lw=1,
             )
     axis.set_xscale("log")
-    axis.set_xlim(before / 1.3, high * 2.3)
+    axis.set_xlim(before / 1.3, high * 2.9)
     ticks = sorted(set(points["smallest"]) | set(points["largest"]))
     inner = [
         t for t in LogLocator(subs=(1, 2, 5)).tick_values(low, high) if low * 1.4 < t < high / 1.4
