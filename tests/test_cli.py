@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import yaml
 
@@ -169,7 +170,9 @@ HEAVY = {"torch", "numba", "pandas", "pyarrow", "scipy", "sklearn", "matplotlib"
 
 
 def test_what_is_up_to_date_is_found_without_heavy_libraries(tmp_path, tiny_dataset):
-    data, model = tiny_dataset, tmp_path / "model"
+    data, model, fasta = tiny_dataset, tmp_path / "model", tmp_path / "a.fa"
+    letters = np.random.default_rng(0).choice(list("ACGT"), (80, 30))
+    fasta.write_text("".join(f">{n}\n{''.join(row)}\n" for n, row in enumerate(letters)))
     (tmp_path / "net.yaml").write_text("layers: [flatten, {dense: 4}]\ntraining: {epochs: 1}\n")
     commands = [
         ["simulate", data.parent / "tiny.yaml", "-o", data, "--seed", 1, "--size", 1000],
@@ -186,6 +189,11 @@ def test_what_is_up_to_date_is_found_without_heavy_libraries(tmp_path, tiny_data
             "--method",
             "gradient",
         ],
+        ["construct", data.parent / "tiny.yaml", "-o", tmp_path / "constructed"],
+        ["probe", model, tmp_path / "constructed", "-o", tmp_path / "probes"],
+        ["ingest", f"--fasta=a={fasta}", "--negatives", "shuffle", "-o", tmp_path / "real"],
+        ["subsample", tmp_path / "real", "-o", tmp_path / "part"],
+        ["export", data, "--format", "tsv", "-o", tmp_path / "tsv"],
     ]
     commands = [[str(part) for part in command] for command in commands]
     for command in commands:
@@ -197,7 +205,7 @@ def test_what_is_up_to_date_is_found_without_heavy_libraries(tmp_path, tiny_data
         check=True,
     )
     *said, loaded = done.stdout.splitlines()
-    assert len(said) == 4 and all("up to date" in line for line in said)
+    assert len(said) == len(commands) and all("up to date" in line for line in said)
     assert not HEAVY & set(loaded.split())
 
 

@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import pandas as pd
 
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError, Problem, bad_input
@@ -29,27 +28,22 @@ from seqgra.fingerprint import (
 )
 from seqgra.grammar.load import find_grammar, grammar_fingerprint, load_grammar
 from seqgra.grammar.schema import Grammar
-from seqgra.law.posterior import compile_posterior
 from seqgra.markers import require_unchanged
 from seqgra.model import MULTI_LABEL, AbstractModel, NotDefined, open_model
-from seqgra.probe.asked import TESTABLE, Asked, asked_of
-from seqgra.probe.designs import Design, Designer, ProbeCell, asked_about
-from seqgra.probe.measures import (
-    NOTHING,
-    ONCE,
-    Line,
-    Logits,
-    Reference,
-    bootstrap,
-    lines_of,
-    measure,
-    reference_of,
-)
 from seqgra.results import PROBE_COLUMNS, PROBES_FILE, primary_property
 from seqgra.stages.construct import DEFAULTS as CONSTRUCTED
 from seqgra.stages.probe import DEFAULTS
 from seqgra.streams import STREAM_VERSION
 from seqgra.textfile import harmless_table
+
+if (
+    TYPE_CHECKING
+):  # a result that is up to date needs neither tables nor what constructs and measures
+    import pandas as pd
+
+    from seqgra.probe.asked import Asked
+    from seqgra.probe.designs import Design
+    from seqgra.probe.measures import Line, Reference
 
 _SEQUENCES, _CEILING, _DESIGNS = ("sequences.npy", "ceiling.npy", "designs.json")
 _NOT_ASKED = "not asked"
@@ -118,6 +112,8 @@ class Constructed:
     @cached_property
     def reference(self) -> Reference:
         """What is measured of the exact posterior, once for all models."""
+        from seqgra.probe.measures import Logits, bootstrap, reference_of
+
         posterior = Logits(self.ceiling[None], self.task == MULTI_LABEL)
         return reference_of(self.designs, self.conditions, posterior, bootstrap(self.seed))
 
@@ -167,6 +163,10 @@ def construct(
         raise CannotProbe(
             Problem("grammar", "conditions", "has no rules; there is nothing to probe")
         )
+    from seqgra.law.posterior import compile_posterior
+    from seqgra.probe.asked import asked_of
+    from seqgra.probe.designs import Designer, asked_about
+
     designer = Designer(grammar, seed, set_name)
     designs = designer.designs()
     x = np.concatenate(designer.sequences.parts)
@@ -232,6 +232,10 @@ def probe(
     InputError
         If it is of another grammar.
     """
+    import pandas as pd
+
+    from seqgra.probe.measures import NOTHING, ONCE, Logits, bootstrap, lines_of, measure
+
     for name in ("conditions", "alphabet", "window", "task"):
         own, other = getattr(model, name), getattr(constructed, name)
         if own != other:
@@ -299,6 +303,8 @@ def untrained_copies(model: AbstractModel, device: str = "auto") -> list[Abstrac
 
 
 def _row(line: Line, constructed: Constructed) -> tuple[object, ...]:
+    from seqgra.probe.designs import asked_about
+
     design, names = line.design, constructed.conditions
     asked = constructed.asked.get(asked_about(design))
     status = _NOT_ASKED if asked is None else ("asked" if asked.asked else _untaught(line))
@@ -314,6 +320,8 @@ def _row(line: Line, constructed: Constructed) -> tuple[object, ...]:
 
 def _untaught(line: Line) -> str:
     """Return whether what a grammar does not ask for can be tested all the same."""
+    from seqgra.probe.asked import TESTABLE
+
     return "testable" if line.ceiling.low > line.chance + TESTABLE else _NOT_ASKED
 
 
@@ -402,6 +410,8 @@ def _packed(design: Design) -> dict[str, Any]:
 
 
 def _unpacked(content: Mapping[str, Any]) -> Design:
+    from seqgra.probe.designs import Design, ProbeCell
+
     cells = tuple(
         ProbeCell(
             tuple(cell["gap"]) if cell["gap"] else None,
@@ -423,6 +433,8 @@ def read_constructed(folder: Path) -> Constructed:
     InputError
         If it is missing or damaged.
     """
+    from seqgra.probe.asked import Asked
+
     run = require_run(folder, "construct")
     if run["status"] == "skipped":
         raise CannotProbe(Problem(str(folder), "", f"holds nothing: {run['reason']}"))
