@@ -16,7 +16,7 @@ from seqgra.grid import Grid, jobs
 from seqgra.grid.stages import GRID_STAGES, GridStage, PackStage
 
 
-class Stage(NamedTuple):
+class PlannedStage(NamedTuple):
     """What one stage of a grid takes.
 
     Attributes
@@ -56,7 +56,7 @@ class Plan(NamedTuple):
 
     cells: int
     packs: int
-    stages: dict[str, Stage]
+    stages: dict[str, PlannedStage]
     mib: float
     notes: tuple[str, ...] = ()
 
@@ -95,14 +95,14 @@ def _absent_conditions(grid: Grid) -> Iterator[str]:
                 )
 
 
-def _stage(grid: Grid, stage: GridStage) -> Stage:
+def _stage(grid: Grid, stage: GridStage) -> PlannedStage:
     names = stage.jobs(grid)
     hours = [stage.seconds(grid, name) / 3600 for name in names]
     on_gpu = [isinstance(stage, PackStage) and jobs.needs_gpu(grid, name) for name in names]
     gpu_hours = sum(time for time, gpu in zip(hours, on_gpu, strict=True) if gpu)
     memory = max((jobs.memory(grid, stage.name, name, 1) for name in names), default=0)
     longest = max(hours, default=0.0)
-    return Stage(stage.results(grid), len(names), sum(hours), gpu_hours, memory, longest)
+    return PlannedStage(stage.results(grid), len(names), sum(hours), gpu_hours, memory, longest)
 
 
 def table(found: Plan, file: str, on_gpu: bool) -> str:

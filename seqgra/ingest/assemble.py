@@ -19,7 +19,7 @@ from seqgra.fingerprint import Draft, Outcome
 from seqgra.grammar.schema import Grammar
 from seqgra.ingest.columns import listed
 from seqgra.ingest.elements import (
-    Motif,
+    SoughtMotif,
     annotated_elements,
     annotation_columns,
     as_element,
@@ -282,7 +282,7 @@ def _write_set(
     recipe: Recipe,
     name: str,
     examples: Examples,
-    motifs: dict[str, Motif],
+    motifs: dict[str, SoughtMotif],
     grammar: Grammar,
     content: dict[str, Any],
 ) -> None:

@@ -25,7 +25,7 @@ from seqgra.yamlfile import suggest
 _PSEUDOCOUNT = 1.0
 
 
-class Motif(NamedTuple):
+class SoughtMotif(NamedTuple):
     """A motif that is looked for.
 
     Attributes
@@ -40,7 +40,7 @@ class Motif(NamedTuple):
     condition: int
 
 
-def wanted_motifs(recipe: Recipe, conditions: list[str], tally: Tally) -> dict[str, Motif]:
+def wanted_motifs(recipe: Recipe, conditions: list[str], tally: Tally) -> dict[str, SoughtMotif]:
     """Return the motifs to look for by name: all of the file, or the ones that are named.
 
     Raises
@@ -56,7 +56,7 @@ def wanted_motifs(recipe: Recipe, conditions: list[str], tally: Tally) -> dict[s
         first = next(iter(faults.values()))
         message = f"{recipe.motifs.name}: {len(faults)} motifs cannot be read and are left out; "
         tally.remark(f"{message}{first.path}: {first.message}")
-    found: dict[str, Motif] = {}
+    found: dict[str, SoughtMotif] = {}
     for text in recipe.motif or tuple(dict.fromkeys(motif.name for motif in known.values())):
         name, _, identifier = text.partition("=") if recipe.motif else (text, "", text)
         if not name.strip():
@@ -74,7 +74,7 @@ def wanted_motifs(recipe: Recipe, conditions: list[str], tally: Tally) -> dict[s
             raise bad_input(recipe.motifs, "", f"has no motif {identifier!r}; {advice}")
         if name in found:
             raise bad_input("--motif", name, "is named twice; give each motif a name of its own")
-        found[name] = Motif(np.array(known[identifier].matrix, float), condition)
+        found[name] = SoughtMotif(np.array(known[identifier].matrix, float), condition)
     return found
 
 
@@ -87,7 +87,11 @@ def _with_condition(text: str, conditions: list[str]) -> tuple[str, int]:
 
 
 def hit_columns(
-    x: np.ndarray, motifs: Mapping[str, Motif], alphabet: Alphabet, p_value: float, b: np.ndarray
+    x: np.ndarray,
+    motifs: Mapping[str, SoughtMotif],
+    alphabet: Alphabet,
+    p_value: float,
+    b: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Return the best hits of motifs in examples, uint8 (N, L): one array for each of `ELEMENT_COLUMNS`."""
     matrices = {name: motif.matrix for name, motif in motifs.items()}
