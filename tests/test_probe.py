@@ -25,6 +25,7 @@ from seqgra.motif import ADDED, Zeros, log_odds, reverse_complement
 from seqgra.probe import (
     construct,
     construct_folder,
+    designs,
     least_scores,
     probe,
     probe_folder,
@@ -549,8 +550,8 @@ def test_who_uses_the_confounder_is_named(made):
 
 
 def test_what_no_condition_teaches_is_not_asked(tmp_path):
-    designs = Designer(grammar_of(SPACING, tmp_path), 0).designs()
-    reasons = {d.reason for d in designs if d.property == "order"}
+    made = Designer(grammar_of(SPACING, tmp_path), 0).designs()
+    reasons = {d.reason for d in made if d.property == "order"}
     assert reasons == {"no condition has the elements in another order"}
     assert "spacing" not in {d.property for d in Designer(grammar_of(MOTIF, tmp_path), 0).designs()}
 
@@ -682,11 +683,23 @@ MADE_FOR = {
 }
 
 
-#: Other grammars whose posterior is exact.
+#: Other grammars whose posterior is exact, but for `SLOW`.
 OTHERS = (
-    *("toy1-kmer-center", "toy2-pwm-center", "toy3-pwm-anywhere", "toy4-pwm-pairs"),
-    "rna-pumilio-are",
+    *("toy1-kmer-center", "toy2-pwm-center", "toy3-pwm-anywhere", "toy4-pwm-pairs", "toy6-spacing"),
+    *("rna-pumilio-are", "mc2-protein100-psp", "sox2-pou5f1", "sox2-pou5f1-overlap"),
+    "mc8-dna150-fixed-exact-variable-p",
+    "mc2-dna1000-homer",
+    *(f"mc2-dna1000-homer-interaction-{rule}" for rule in ("order", "spacing")),
+    *(
+        f"mc{conditions}-dna1000-homer{rule}"
+        for conditions in (10, 20, 50)
+        for rule in ("", "-interaction", "-interaction-spacing")
+    ),
 )
+#: Its posterior takes 0.03 s a sequence: two pairs in a window.
+SLOW = "toy5-order"
+#: Its posterior is an estimate.
+INEXACT = "ml4-dna150-kmers-condition-dependent-dist"
 #: Property -> built cheaters whose score of it is 0. Of AND a sum of motifs is no cheater: with a threshold,
 #: it is AND.
 CHEATERS = {
@@ -762,6 +775,20 @@ def test_a_shipped_grammar_asks_for_what_it_is_made_for(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OTHERS)
 def test_the_exact_posterior_has_one_on_every_other_grammar(name, monkeypatch):
+    require_one(name, monkeypatch)
+
+
+@pytest.mark.slow
+def test_the_exact_posterior_has_one_where_it_is_slow(monkeypatch):
+    """Of fewer sequences: two conditions, 25 backgrounds."""
+    for constant, value in (("BACKGROUNDS", 25), ("FEWEST", 25), ("MOST_CONDITIONS", 2)):
+        monkeypatch.setattr(designs, constant, value)
+    table = require_one(SLOW, monkeypatch)
+    assert set(summary(table, "order")["score"]) == {1.0}
+
+
+def require_one(name, monkeypatch):
+    """Probe the exact posterior of a grammar, whose scores are all 1, and return the table."""
     module = sys.modules[construct.__module__]
     monkeypatch.setattr(module, "asked_of", lambda *_, **__: {})  # not at issue, and slow
     constructed = construct(load_grammar(find_grammar(name)))
@@ -769,6 +796,12 @@ def test_the_exact_posterior_has_one_on_every_other_grammar(name, monkeypatch):
     table = probe(posterior_of(constructed), constructed)
     assert {"vocabulary", "sufficiency"} <= set(table.loc[table["score"] == 1, "property"])
     assert (table["score"].isna() | (table["score"] == 1)).all()
+    return table
+
+
+def test_every_shipped_grammar_is_among_those_whose_exact_posterior_is_probed():
+    shipped = {file.stem for file in (Path(__file__).parents[1] / "grammars").glob("*.yaml")}
+    assert {*MADE_FOR, *OTHERS, SLOW, INEXACT} == shipped
 
 
 @pytest.mark.slow
