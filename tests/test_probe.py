@@ -556,6 +556,18 @@ def test_what_no_condition_teaches_is_not_asked(tmp_path):
     assert "spacing" not in {d.property for d in Designer(grammar_of(MOTIF, tmp_path), 0).designs()}
 
 
+@pytest.mark.parametrize("name", ["mc20-dna1000-homer-interaction-spacing", "hard-spacing"])
+def test_pairs_that_differ_are_found_among_many_conditions(name):
+    """The near and the far condition of a pair lie ten apart in the file."""
+    grammar = load_grammar(find_grammar(name))
+    maker = Designer(grammar, 0)
+    found = [d for d in maker._spacing() if d.property == "spacing"]
+    conditions = list(grammar.conditions)
+    assert 0 < len(found) <= designs.MOST_PAIRS and all(d.cells for d in found)
+    if len(conditions) == 20:
+        assert [(d.condition, d.other) for d in found] == [(n, n + 10) for n in range(6)]
+
+
 def test_an_inexact_posterior_grades_nothing(made):
     constructed = replace(made(MOTIF), kind="estimate")
     table = probe(Function(constructed, lambda x: np.ones((len(x), 2))), constructed)

@@ -41,8 +41,9 @@ _CURVE, _STARTS = 24, (16, 12)
 CURVES = ("spacing curve", "position curve", "copies curve")
 #: Place of a point of a curve that no condition makes.
 NEVER_MADE = "never made"
-#: Conditions, or pairs of them, that are asked about at most.
-MOST_CONDITIONS = 10
+#: Conditions that are asked about at most; pairs of them that differ in a property; and of grammars with so
+#: many conditions the curves of such pairs.
+MOST_CONDITIONS, MOST_PAIRS, MOST_CURVES = 10, 6, 2
 #: Properties that are asked by comparing conditions that differ in nothing else.
 CONTRASTS = ("position", "strand", "orientation", "copies", "affinity")
 #: Change of the GC content of shifted backgrounds.
@@ -181,7 +182,6 @@ class Designer:
                     self.construction.draw(combination, DRAWN, f"condition {condition}"),
                 )
         self.asked = [*self.drawn][:MOST_CONDITIONS]
-        self.pairs = list(itertools.combinations(self.asked, 2))[:MOST_CONDITIONS]
         self._random = np.random.Generator(stream(seed, "designs", "constructed", 0))
 
     def designs(self) -> list[Design]:
@@ -374,28 +374,37 @@ class Designer:
 
     def _spacing(self) -> Iterator[Design]:
         """Pairs of conditions that place the same elements at other gaps: one held, the others moved."""
-        for condition, other in self.pairs:
-            for mine, theirs in itertools.product(self._rules(condition), self._rules(other)):
-                if not _other_gaps(mine, theirs):
-                    continue
-                place, subject = self._place(condition, mine.rule), self._pair_name(mine)
-                found = Design("spacing", condition, place, subject, other=other)
-                if not (mine.free and theirs.free):
-                    yield replace(found, reason="the position of the pair is not free")
-                    continue
-                cells = [
-                    cell
-                    for held in range(len(mine.slots))
-                    if (cell := self._held(condition, other, mine, theirs, held)) is not None
-                ]
-                if len(cells) < len(mine.slots):
-                    yield replace(found, reason=_NO_ROOM)
-                    continue
-                yield replace(found, cells=tuple(cells))
-                if len(mine.slots) > 2:
-                    continue
-                curve = tuple(self._spacing_curve(condition, other, mine, theirs))
-                yield replace(found, property="spacing curve", cells=curve)
+        pairs = (
+            (condition, other, mine, theirs)
+            for condition, other in itertools.combinations(self.drawn, 2)
+            for mine, theirs in itertools.product(self._rules(condition), self._rules(other))
+            if _other_gaps(mine, theirs)
+        )
+        drawn = MOST_CURVES if len(self.drawn) >= MOST_CONDITIONS else MOST_PAIRS
+        for number, pair in enumerate(itertools.islice(pairs, MOST_PAIRS)):
+            yield from self._spacing_of(*pair, curve=number < drawn)
+
+    def _spacing_of(
+        self, condition: int, other: int, mine: RuleBlock, theirs: RuleBlock, curve: bool
+    ) -> Iterator[Design]:
+        """The spacing of two blocks with the same elements, and its curve if asked for."""
+        place, subject = self._place(condition, mine.rule), self._pair_name(mine)
+        found = Design("spacing", condition, place, subject, other=other)
+        if not (mine.free and theirs.free):
+            yield replace(found, reason="the position of the pair is not free")
+            return
+        cells = [
+            cell
+            for held in range(len(mine.slots))
+            if (cell := self._held(condition, other, mine, theirs, held)) is not None
+        ]
+        if len(cells) < len(mine.slots):
+            yield replace(found, reason=_NO_ROOM)
+            return
+        yield replace(found, cells=tuple(cells))
+        if curve and len(mine.slots) == 2:
+            points = tuple(self._spacing_curve(condition, other, mine, theirs))
+            yield replace(found, property="spacing curve", cells=points)
 
     def _sides(self, condition: int, block: RuleBlock) -> _Sides:
         """Return which element of a pair lies left, how wide both are, and their gap."""
@@ -538,10 +547,12 @@ class Designer:
 
     def _contrasts(self) -> Iterator[Design]:
         """Pairs of conditions whose rules differ in one property alone: sequences of both."""
-        for condition, other in self.pairs:
-            found = self._only_difference(condition, other)
-            if found is None:
-                continue
+        pairs = (
+            (condition, other, found)
+            for condition, other in itertools.combinations(self.drawn, 2)
+            if (found := self._only_difference(condition, other)) is not None
+        )
+        for condition, other, found in itertools.islice(pairs, MOST_PAIRS):
             name, mine, theirs = found
             place, subject = self._place(condition, mine.rule), self._pair_name(mine)
             design = Design(name, condition, place, subject, other=other)
