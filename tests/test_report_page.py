@@ -14,6 +14,7 @@ from compare import write_grid
 from synthetic import Truth
 
 import seqgra as sg
+from seqgra.report import page as page_module
 from seqgra.report import write_report
 
 BROWSER = next(
@@ -168,7 +169,7 @@ def long_page(tmp_path_factory, svg_only):
     n50 = {"pool": 1500.0, "flat": 4000.0}
     truth = Truth(n50, grammars=MANY, sizes=(1000, 4000), data_seeds=3)
     with svg_only(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("seqgra.report.page.MANY", MANY)
+        patch.setattr(page_module, "MANY", MANY)
         write_report(write_grid(root, truth), root / "out", config=None, at=3000)
     return root / "out" / "report.html"
 
