@@ -49,7 +49,10 @@ def computed(x):
 """
 MAIN = """
 from kernel_main import computed
-print(computed(5), sum(computed.stats.cache_hits.values()))
+import os
+import numpy as np
+print(computed(5), computed(np.int32(5)), sum(computed.stats.cache_hits.values()))
+assert len(os.listdir(os.environ["SEQGRA_CACHE"])) % 4 == 0, "two files of each signature"
 """
 
 
@@ -97,8 +100,8 @@ def test_an_edit_of_a_called_function_is_seen_and_without_one_nothing_is_compile
         environment = {**os.environ, CACHE_VARIABLE: str(tmp_path / "kernels")}
         return subprocess.check_output(call, cwd=tmp_path, text=True, env=environment).split()
 
-    assert [run(PARTS), run(PARTS)] == [["17", "0"], ["17", "1"]]
-    assert run(PARTS.replace("x * FACTOR", "x * 4")) == ["22", "0"]
+    assert [run(PARTS), run(PARTS)] == [["17", "17", "0"], ["17", "17", "2"]]
+    assert run(PARTS.replace("x * FACTOR", "x * 4")) == ["22", "22", "0"]
 
 
 def test_numba_has_the_private_parts_that_kernels_rest_on():
@@ -106,6 +109,3 @@ def test_numba_has_the_private_parts_that_kernels_rest_on():
     assert jit._UNCOUNTED == {"_nrt": False}
     assert callable(jit.caching.FunctionCache._index_key)
     assert isinstance(jit.kept()(lambda x: x)._cache, jit._Cache)
-    assert "_cache_file" not in vars(jit.kept()(lambda x: x)._cache), (
-        "ours is made when it is needed"
-    )

@@ -15,7 +15,7 @@ import hashlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import EnumMeta
-from functools import cached_property, partial
+from functools import partial
 from types import CodeType, FunctionType
 from typing import Any, TypeVar
 
@@ -35,22 +35,21 @@ _CONSTANTS = (bool, int, float, complex, str, bytes, type(None), np.generic)
 class _Cache(caching.FunctionCache):
     """Machine code of earlier processes, by the function's own code and by that of all it calls.
 
-    Files lie in `kernel_folder`; numba adds the signature, the processor and its own version.
+    Each signature has files of its own in `kernel_folder`, so that processes that compile at once write
+    the same. numba adds the processor and its own version to the key.
     """
 
     def __init__(self, function: Callable[..., Any], options: Mapping[str, Any]) -> None:
         super().__init__(function)  # type: ignore[no-untyped-call]
-        del self._cache_file  # numba's, beside the source
         self._options = options
 
-    @cached_property
-    def _cache_file(self) -> Any:  # type: ignore[override]
-        digest = hashlib.sha256(code_digest(self._py_func).encode())
-        digest.update(
-            repr((sorted(self._options.items()), sys.version_info, np.__version__)).encode()
-        )
-        name = f"{self._py_func.__name__}-{digest.hexdigest()[:32]}"
-        return caching.IndexDataCacheFile(str(kernel_folder()), name, "")
+    def _index_key(self, signature: Any, codegen: Any) -> tuple[Any, ...]:
+        key: tuple[Any, ...] = super()._index_key(signature, codegen)  # type: ignore[no-untyped-call]
+        made_from = (key, sorted(self._options.items()), sys.version_info, np.__version__)
+        digest = hashlib.sha256(f"{code_digest(self._py_func)}{made_from}".encode()).hexdigest()
+        name = f"{self._py_func.__name__}-{digest[:32]}"
+        self._cache_file = caching.IndexDataCacheFile(str(kernel_folder()), name, "")
+        return key
 
 
 def code_digest(function: Callable[..., Any]) -> str:
