@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 
 from seqgra.compare.cells import KEYS
@@ -137,8 +135,3 @@ def selected(rows: pd.DataFrame, behind: int = 2) -> pd.DataFrame:
         kept = own.head(1 + behind).index.union(baselines.index)
         parts.append(own.loc[[i for i in own.index if i in kept]])
     return pd.concat(parts, ignore_index=True) if parts else rows
-
-
-def missing(value: float) -> bool:
-    """Whether a number of a row is not there."""
-    return value is None or math.isnan(value)

@@ -45,15 +45,6 @@ class Row(NamedTuple):
     method: str = ""
 
 
-class Table(NamedTuple):
-    """A table; its first `texts` columns are text, others numbers."""
-
-    heads: Sequence[str]
-    rows: Sequence[Row]
-    texts: int
-    caption: str
-
-
 def fill(template: str, context: dict[str, Any], pictures: int = 0) -> str:
     """Return a file of templates/, filled.
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from seqgra.compare.efficiency import size_words
-from seqgra.compare.standing import RANGE, missing, selected
+from seqgra.compare.standing import RANGE, selected
 from seqgra.plot.legends import chance_handle, legend_below
 from seqgra.plot.style import (
     CEILING_LOOK,
@@ -114,7 +114,7 @@ def with_texts(rows: pd.DataFrame) -> pd.DataFrame:
     """Add the texts of the figure's numbers to rows of `standing`; `needed` is replaced by its own."""
     columns = ["needed", "smallest", "largest"]
     needed = [
-        "" if missing(size) else size_words(size, int(smallest), int(largest))
+        "" if math.isnan(size) else size_words(size, int(smallest), int(largest))
         for size, smallest, largest in rows[columns].to_numpy(float).tolist()
     ]
     texts = {

@@ -11,6 +11,7 @@ import pandas as pd
 from seqgra.compare.decide import Statistics
 from seqgra.compare.efficiency import TAUS, size_words
 from seqgra.compare.runs import filled
+from seqgra.plot.style import FOREIGN
 from seqgra.report.drawing import Drawing
 from seqgra.report.figures.architecture import draw_architecture
 from seqgra.report.page import Row, number, percent
@@ -84,6 +85,7 @@ def _part(drawing: Drawing, label: str) -> dict[str, Any]:
         "places": where.head(_MOST_PLACES)[["many", "grammar", "size"]].to_numpy().tolist(),
         "more_places": max(len(where) - _MOST_PLACES, 0),
         "not_defined": _not_defined(drawing.compared.tables.status, label),
+        "foreign": bool((runs["backend"] == FOREIGN).all()),
         "tuned": len(tuned),
         "picked": list(tuned["optimizer"].value_counts().items()),
         "pictures": draw_architecture(drawing, label),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from seqgra.compare.resample import DRAWS, FEWEST_MODEL_SEEDS, FEWEST_SEEDS, is_crossed
 from seqgra.dataset import split_size
+from seqgra.plot.style import FOREIGN
 from seqgra.report.drawing import Drawing
 from seqgra.report.sections import Section, Shown
 from seqgra.report.sections.reproduce import version_words
@@ -14,9 +15,11 @@ from seqgra.report.sections.reproduce import version_words
 def _shown(drawing: Drawing) -> Iterable[Shown]:
     compared = drawing.compared
     known, tables = compared.statistics, compared.tables
-    if known.runs.empty:
+    there = tables.status[tables.status["size"] > 0]
+    foreign = there["backend"] == FOREIGN
+    trained = there[~foreign]
+    if known.runs.empty or trained.empty:
         return
-    trained = tables.status[tables.status["size"] > 0]
     names = sorted(trained["grammar"].unique())
     sizes, data_seeds, model_seeds, labels = (
         sorted(trained[name].unique()) for name in ("size", "data_seed", "model_seed", "label")
@@ -30,6 +33,7 @@ def _shown(drawing: Drawing) -> Iterable[Shown]:
         "data_seeds": data_seeds,
         "model_seeds": model_seeds,
         "labels": labels,
+        "foreign": sorted(there.loc[foreign, "label"].unique()),
         "training": split["training"],
         "validation": split["validation"],
         "tests": sorted(set(compared.test_examples)),

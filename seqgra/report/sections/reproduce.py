@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from seqgra.plot.style import FOREIGN
 from seqgra.report.drawing import Drawing
 from seqgra.report.page import number
 from seqgra.report.sections import Section, Shown
@@ -33,8 +34,8 @@ def _shown(drawing: Drawing) -> Iterable[Shown]:
 def _run_times(runs: pd.DataFrame) -> list[list[str]]:
     """Return what each architecture cost."""
     stages = ["train_seconds", "evaluate_seconds", "attribute_seconds"]
-    rows = []
-    for label, group in runs.dropna(subset=["train_seconds"]).groupby("label"):
+    rows, own = [], runs[runs["backend"] != FOREIGN]
+    for label, group in own.dropna(subset=["train_seconds"]).groupby("label"):
         epochs, parameters = group["epochs"].median(), group["parameters"].max()
         times = [number(group[stage].mean(), ",.2f") for stage in stages]
         total = number(group[stages].sum().sum() / 60, ",.1f")
