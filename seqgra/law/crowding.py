@@ -209,7 +209,7 @@ def _accepted(
     placements = 0
     for choice in range(placed.start.shape[0]):
         start, element, strand = placed.start[choice], placed.element[choice], placed.strand[choice]
-        blocks = 0
+        blocks = int(np.int64(0))  # a literal would be a type of its own, compiled once more
         block = law.combinations[combination].block
         for rule in range(applies.size):
             record = law.rules[law.combinations[combination].rule + rule]

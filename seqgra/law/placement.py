@@ -142,8 +142,9 @@ def _draw(
         start, element = placed.start[i], placed.element[i]
         blocks = choose_rules(law, set_number, c, once, scratch)
         choose_elements(law, first, blocks, once, element, placed.strand[i], scratch)
+        letters = int(np.int64(length[i]))  # not int32, which would be compiled once more
         if not place_apart(
-            law, first, slots, blocks, length[i], again, start, element, scratch, MOST_PLACEMENTS
+            law, first, slots, blocks, letters, again, start, element, scratch, MOST_PLACEMENTS
         ):
             return i
         if law.overlap:
