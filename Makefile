@@ -54,10 +54,12 @@ GRID := $(wildcard config/paper/figure-$(FIGURE)-$(SCALE).yaml config/paper/$(FI
 ifeq ($(GRID),)
 $(error no figure $(FIGURE) at scale $(SCALE); `make paper` says what there is)
 endif
+RESULT := results/$(basename $(notdir $(GRID)))
 paper: $(SETUP)
 	snakemake --cores $(CORES) --configfile $(GRID)
+	$(if $(filter 2 3,$(FIGURE)),python tools/paper.py page $(FIGURE) $(RESULT))
 	@echo
-	@echo "The report: file://$(CURDIR)/results/$(basename $(notdir $(GRID)))/report.html"
+	@echo "The report: file://$(CURDIR)/$(RESULT)/report.html"
 else
 paper:
 	@awk 'FNR == 1 { figure = scale = FILENAME; sub(/.*paper\/(figure-)?/, "", figure); \

@@ -1,0 +1,489 @@
+"""The paper's figures: keep what docs/paper.md shows of a grid, write its tables, join panels to pages.
+
+python tools/paper.py keep RESULTS...           fill docs/results/<grid>/ and docs/images/paper/, then write
+python tools/paper.py write                     the tables of docs/paper.md from what is kept
+python tools/paper.py check                     say whether they are what would be written
+python tools/paper.py page 2 RESULTS --to FILE  the panels of a figure on one page, FILE.pdf and FILE.png
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from string import ascii_uppercase
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image
+from scipy import stats
+
+from seqgra.results import primary_property
+from seqgra.yamlfile import read_yaml
+
+TOP = Path(__file__).parents[1]
+PAGE, KEPT, IMAGES = TOP / "docs/paper.md", TOP / "docs/results", TOP / "docs/images/paper"
+#: Before and after the tables of a grid on the page.
+BEGIN, END = "<!-- made by tools/paper.py: {} -->", "<!-- end of what is made -->"
+_CELL = ["grammar", "size", "data_seed", "architecture", "backend", "model_seed"]
+_GROUP = ["grammar", "architecture", "backend", "size"]
+_EXACT = "bayes-optimal"
+#: Figures of a grid that are kept, and the widest picture in bytes.
+FIGURES = {
+    "figure-1-small": ["pr-auc", "agreement-toy4-pwm-pairs"],
+    "figure-2-small": ["pr-auc", "recovery"],
+    "figure-2-medium": ["pr-auc", "recovery"],
+    "figure-3-small": ["pr-auc", "agreement-sox2-pou5f1"],
+    "figure-3-real-small": ["pr-auc", "agreement-sox2-pou5f1"],
+    "figure-3-ranking-small": ["concordance"],
+    "figure-s2-small": ["runs", "agreement-mc2-dna1000-homer"],
+    "figure-s3-small": ["runs", "agreement-mc2-protein100-psp"],
+    "figure-s6-cpu": ["runs"],
+    "figure-s7-s8-small": ["runs"],
+    "figure-s10-s11-small": ["runs"],
+    "attribution-small": ["methods"],
+    "noise-small": ["noise-0"],
+}
+_LARGEST_PICTURE = 150_000
+
+
+# --- what is kept of a grid
+
+
+def keep(results: Path) -> None:
+    """Write the small tables and the figures of a grid, and how it came about.
+
+    Raises
+    ------
+    SystemExit
+        If a cell is missing.
+    """
+    tables = {file.stem: pd.read_csv(file) for file in (results / "tables").glob("*.csv")}
+    missing = int((tables["status"]["status"] == "missing").sum())
+    if missing:
+        sys.exit(f"{results}: {missing} cells are missing; run the grid to its end first")
+    target = KEPT / results.name
+    target.mkdir(parents=True, exist_ok=True)
+    for old in target.glob("*.csv"):
+        old.unlink()
+    cells = _cells(tables)
+    wide = cells.pivot(index=[*_CELL, "status"], columns="measure", values="value").reset_index()
+    wide.to_csv(target / "cells.csv", index=False, float_format="%.4g")
+    means(cells).to_csv(target / "means.csv", index=False, float_format="%.4g")
+    methods = tables["recovery"].query("scope == 'macro' and metric == 'ap_chance_corrected'")
+    if methods["method"].nunique() > 1:
+        named = methods[[*_CELL, "method", "value"]].rename(columns={"method": "measure"})
+        _means(named).to_csv(target / "methods.csv", index=False, float_format="%.4g")
+    for name in ("needed", "ranking", "noise", "ceilings", "concordance", "variance"):
+        if name in tables and len(tables[name]):
+            tables[name].to_csv(target / f"{name}.csv", index=False, float_format="%.4g")
+    (target / "README.md").write_text(_readme(results.name, tables["runs"]))
+    for name in FIGURES.get(results.name, []):
+        with Image.open(results / "figures" / f"{name}.png") as picture:
+            _shrink(picture.convert("RGB"), IMAGES / f"{results.name}-{name}.png")
+
+
+def _cells(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return one row a cell and measure: pr_auc, roc_auc, recovery, consistency, rule_score, epochs."""
+    parts = [tables["scores"].query("headline and metric in ('pr_auc', 'roc_auc')")]
+    recovery = tables["recovery"].query("scope == 'macro'")
+    first = [
+        m
+        for m in ("integrated-gradients", *recovery["method"].unique())
+        if m in set(recovery["method"])
+    ][:1]
+    recovery = recovery[recovery["method"].isin(first)]
+    for metric, name in (
+        ("ap_chance_corrected", "recovery"),
+        ("consistency", "consistency"),
+        ("f1", "f1"),
+    ):
+        parts.append(recovery[recovery["metric"] == metric].assign(metric=name))
+    probes = tables.get("probes", pd.DataFrame())
+    if len(probes):
+        asked = probes.query("level == 'summary' and asked == 'asked'")
+        for _, own in asked.groupby("grammar"):
+            about = own[own["property"] == primary_property(own["property"])]
+            score = about.groupby(_CELL)["score"].min().rename("value").reset_index()
+            parts.append(score.assign(metric="rule_score"))
+    columns = [*_CELL, "metric", "value"]
+    cells = pd.concat([part[columns] for part in parts]).dropna(subset=["value"])
+    status = tables["status"].query("status != 'spared'")[[*_CELL, "status"]]
+    cells = cells.merge(status, on=_CELL, how="left").rename(columns={"metric": "measure"})
+    return cells.sort_values(["measure", *_CELL], kind="stable")[
+        [*_CELL, "status", "measure", "value"]
+    ]
+
+
+def means(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return mean, half width of Student's 95 % interval and count of each measure over data seeds.
+
+    Model seeds of a data seed are averaged first. The share of collapsed and diverged runs is a measure too.
+    """
+    lost = cells[cells["measure"] == "pr_auc"].assign(
+        measure="lost", value=lambda t: (t["status"] != "done").astype(float)
+    )
+    return _means(pd.concat([cells, lost]))
+
+
+def _means(cells: pd.DataFrame) -> pd.DataFrame:
+    keys = ["measure", *_GROUP]
+    seeds = cells.groupby([*keys, "data_seed"])["value"].mean().reset_index()
+    table = seeds.groupby(keys)["value"].agg(["mean", "std", "count"]).reset_index()
+    factor = stats.t.ppf(0.975, (table["count"] - 1).clip(lower=1))
+    return table.assign(half=factor * table["std"] / table["count"] ** 0.5).drop(columns="std")
+
+
+def _readme(name: str, runs: pd.DataFrame) -> str:
+    runs = runs.dropna(subset=["versions"])
+    seconds = {c.removesuffix("_seconds"): runs[c].sum() for c in runs if c.endswith("_seconds")}
+    versions = {key: what for each in runs["versions"] for key, what in json.loads(each).items()}
+    listed = ", ".join(f"{name} {versions[name]}" for name in sorted(versions))
+    shown = ", ".join(f"{stage} {total:.0f}" for stage, total in seconds.items())
+    return (
+        f"`snakemake --cores 1 --configfile config/paper/{name}.yaml`: {len(runs)} cells on "
+        f"{', '.join(sorted(runs['device'].unique()))}; wall seconds by stage, beside other work: "
+        f"{shown}; {listed}.\n\nKept by `python tools/paper.py keep results/{name}`: `cells.csv` has a row a "
+        "cell and measure, `means.csv` means over data seeds with half of Student's 95 % interval.\n"
+    )
+
+
+def _shrink(picture: Image.Image, target: Path) -> None:
+    """Write a picture with 256 colours, narrower until it takes at most 150 kB."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for width in (1400, 1200, 1000, 900, 800, 700):
+        picture.thumbnail((width, width), Image.Resampling.LANCZOS)
+        picture.quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
+        if target.stat().st_size <= _LARGEST_PICTURE:
+            return
+
+
+# --- the tables of the page
+
+
+def _pivot(
+    table: pd.DataFrame, rows: list[str], columns: list[str], digits: int = 3
+) -> Iterator[str]:
+    """Yield a Markdown table of `mean ± half`: a row each value of `rows`, a column each of `columns`."""
+    words = [
+        f"{mean:.{digits}f}" + ("" if not half > 0 or count < 2 else f" ± {half:.{digits}f}")
+        for mean, half, count in zip(table["mean"], table["half"], table["count"], strict=True)
+    ]
+    table = table.assign(words=words)
+    wide = table.pivot_table(
+        index=rows, columns=columns, values="words", aggfunc="first", sort=False
+    )
+    heads = [" ".join(map(_word, name if isinstance(name, tuple) else (name,))) for name in wide]
+    yield f"| {' | '.join(['', *heads])} |"
+    yield "|---" * (len(heads) + 1) + "|"
+    for name, values in wide.iterrows():
+        first = ", ".join(map(_word, name if isinstance(name, tuple) else (name,)))
+        yield f"| {first} | {' | '.join('' if pd.isna(v) else v for v in values)} |"
+    yield ""
+
+
+#: How measures and grammars are called on the page.
+_WORDS = {
+    "pr_auc": "PR AUC",
+    "recovery": "recovery",
+    "rule_score": "rule score",
+    "f1": "F1 of grammar positions",
+    "lost": "share of runs lost",
+    "consistency": "consistency",
+    "mc2-dna150-homer": "HOMER",
+    "mc2-dna150-order": "order",
+    "mc2-dna150-spacing": "spacing",
+    "mc2-dna1000-homer": "HOMER",
+    "mc2-dna1000-homer-interaction-order": "order",
+    "mc2-dna1000-homer-interaction-spacing": "spacing",
+    _EXACT: "the ceiling",
+}
+
+
+def _word(value: object) -> str:
+    if isinstance(value, int | np.integer):
+        return f"{value:,}"
+    text = str(value)
+    return _WORDS.get(text, f"`{text}`" if "-" in text or text == "fc" else text)
+
+
+def _kept(grid: str, name: str = "means") -> pd.DataFrame:
+    return pd.read_csv(KEPT / grid / f"{name}.csv")
+
+
+def _measures(
+    grid: str, names: tuple[str, ...], rows: list[str], columns: list[str], largest: int = 1
+) -> Iterator[str]:
+    """Yield a table of some measures, at the `largest` dataset sizes and of the ceiling."""
+    table = _kept(grid)
+    sizes = sorted(set(table["size"]) - {0})[-largest:]
+    table = table[table["size"].isin([0, *sizes]) & table["measure"].isin(names)]
+    table["measure"] = pd.Categorical(table["measure"], names, ordered=True)
+    by_size = "size" in [*rows, *columns]
+    table = table[table["size"] > 0] if by_size else table.assign(size=0)  # a ceiling has no size
+    order = ["measure", "grammar", "size", "architecture"]
+    yield from _pivot(table.sort_values(order, kind="stable"), rows, columns)
+
+
+def _needed(grid: str) -> Iterator[str]:
+    """Yield a table of examples needed for 90 % of the way to the ceiling."""
+    table = _kept(grid, "needed").query("version == 'typical' and tau == 0.9")
+    names = list(dict.fromkeys(table["grammar"]))
+    wide = {name: table[table["grammar"] == name].set_index("label") for name in names}
+    yield f"| examples needed, 90 % of the way | {' | '.join(map(_word, names))} |"
+    yield "|---" * (len(names) + 1) + "|"
+    for label in dict.fromkeys(table["label"]):
+        shown = (_examples(wide[name].loc[label]) for name in names)
+        yield f"| {_word(label)} | {' | '.join(shown)} |"
+    yield ""
+
+
+def _examples(row: pd.Series) -> str:
+    if not math.isfinite(row["needed"]):
+        return "not reached"
+    ends = (f"{row[end]:,.0f}" if math.isfinite(row[end]) else "more" for end in ("low", "high"))
+    return f"{row['needed']:,.0f} ({' to '.join(ends)})"
+
+
+def _model_seeds(grid: str) -> Iterator[str]:
+    """Yield PR AUC by model seed, mean over datasets, lost runs counted."""
+    cells = _kept(grid, "cells")
+    seeds = sorted(cells["model_seed"].unique())
+    yield f"| grammar, network | {' | '.join(map(str, seeds))} |"
+    yield "|---" * (len(seeds) + 1) + "|"
+    for (grammar, name), own in cells.groupby(["grammar", "architecture"]):
+        shown = []
+        for seed in seeds:
+            runs = own[own["model_seed"] == seed]
+            lost = int((runs["status"] != "done").sum())
+            shown.append(
+                f"{runs['pr_auc'].mean():.3f}" + (f" ({lost} of {len(runs)} lost)" if lost else "")
+            )
+        yield f"| {_word(grammar)}, {_word(name)} | {' | '.join(shown)} |"
+    yield ""
+
+
+def _libraries(grid: str) -> Iterator[str]:
+    """Yield PyTorch less TensorFlow, paired by data seed."""
+    keys = ["grammar", "architecture", "size", "data_seed"]
+    cells = _kept(grid, "cells").melt([*keys, "backend"], ["pr_auc", "recovery"], "measure")
+    wide = cells.pivot_table(index=["measure", *keys], columns="backend", values="value")
+    apart = (wide["pytorch"] - wide["tensorflow"]).dropna().rename("value").reset_index()
+    yield from _pivot(_means(apart.assign(backend="")), ["grammar", "architecture"], ["measure"], 4)
+
+
+def _concordance(grid: str) -> Iterator[str]:
+    """Yield PR AUC by source, and Kendall's tau with the real dataset."""
+    yield from _measures(grid, ("pr_auc",), ["architecture"], ["grammar"])
+    table = _kept(grid, "concordance")
+    yield from _plain(table)
+
+
+def _plain(table: pd.DataFrame) -> Iterator[str]:
+    yield f"| {' | '.join(table)} |"
+    yield "|---" * table.shape[1] + "|"
+    for _, row in table.iterrows():
+        cells = (f"{v:.2f}" if isinstance(v, float) else _word(v) for v in row)
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+
+
+def _noise(grid: str) -> Iterator[str]:
+    """Yield PR AUC and recovery by rate of wrong labels; a grammar of the grid is a rate."""
+    yield from _measures(grid, ("pr_auc", "recovery"), ["architecture", "measure"], ["grammar"])
+
+
+def _methods(grid: str) -> Iterator[str]:
+    """Yield recovery by method, a column each network and grammar."""
+    table = _kept(grid, "methods").sort_values(["architecture", "grammar"], kind="stable")
+    yield from _pivot(table, ["measure"], ["architecture", "grammar"], 2)
+
+
+#: Grid -> the tables of its section.
+TABLES: dict[str, Callable[[str], Iterator[str]]] = {
+    "figure-1-small": lambda g: _measures(
+        g, ("pr_auc", "rule_score"), ["grammar"], ["measure", "architecture"]
+    ),
+    "figure-2-small": lambda g: _ablation(g),
+    "figure-2-medium": lambda g: _ablation(g),
+    "figure-3-small": lambda g: _measures(
+        g, ("pr_auc", "recovery", "rule_score"), ["measure", "size"], ["architecture"], 9
+    ),
+    "figure-3-real-small": lambda g: _measures(
+        g, ("pr_auc", "recovery"), ["measure", "size"], ["architecture"], 9
+    ),
+    "figure-3-ranking-small": _concordance,
+    "figure-s2-small": lambda g: _measures(
+        g, ("pr_auc", "lost", "recovery"), ["architecture"], ["measure"]
+    ),
+    "figure-s3-small": lambda g: _measures(
+        g, ("pr_auc", "lost", "recovery"), ["architecture"], ["measure"]
+    ),
+    "figure-s6-cpu": lambda g: _measures(
+        g, ("pr_auc", "recovery"), ["architecture"], ["measure", "grammar"]
+    ),
+    "figure-s7-s8-small": _model_seeds,
+    "figure-s10-s11-small": _libraries,
+    "attribution-small": _methods,
+    "noise-small": _noise,
+}
+
+
+def _ablation(grid: str) -> Iterator[str]:
+    for measure in ("pr_auc", "recovery", "rule_score"):
+        yield f"{_WORDS[measure][0].upper()}{_WORDS[measure][1:]} at the largest dataset size:\n"
+        yield from _measures(grid, (measure,), ["architecture"], ["grammar"])
+    yield from _needed(grid)
+
+
+def page_text(text: str) -> str:
+    """Return the text of the page with the tables of all grids that it has a place for and that are kept."""
+    for grid, make in TABLES.items():
+        begin = BEGIN.format(grid)
+        if begin in text and (KEPT / grid / "means.csv").exists():
+            before, rest = text.split(begin)
+            after = rest.split(END, 1)[1]
+            text = f"{before}{begin}\n\n" + "\n".join(make(grid)) + f"\n{END}{after}"
+    return text
+
+
+def unfounded(text: str) -> list[str]:
+    """Return the numbers of the page's text that stand in no table of the grids of their section.
+
+    Decimals, and whole numbers with a comma for thousands, outside of code, links and pictures, in sections
+    that have tables. Of the verdicts only decimals, which may stand in a table of any grid.
+    """
+    strays = []
+    for section in re.split(r"(?m)^(?=## )", text):
+        title = section.partition("\n")[0]
+        grids = [grid for grid in TABLES if BEGIN.format(grid) in section]
+        if not grids and title != "## Verdicts":
+            continue
+        files = [f for grid in grids or TABLES for f in sorted((KEPT / grid).glob("*.csv"))]
+        known = set().union(*map(_numbers, files))
+        plain = re.sub(r"`[^`]*`|\]\([^)]*\)|<!--.*?-->", " ", section)
+        pattern = r"(?<![\w.,/-])-?\d[\d,]*\.\d+" + (
+            r"|(?<![\w.,/])\d{1,3}(?:,\d{3})+" if grids else ""
+        )
+        for number in re.findall(pattern, plain):
+            value, digits = float(number.replace(",", "")), len(number.partition(".")[2])
+            if not any(abs(value - each) <= 0.5001 * 10.0**-digits for each in known):
+                strays.append(f"{title}: {number}")
+    return strays
+
+
+def _numbers(file: Path) -> set[float]:
+    values = pd.read_csv(file).select_dtypes("number").to_numpy(float)
+    return set(values[np.isfinite(values)].tolist())
+
+
+# --- a figure on one page
+
+
+#: Figure -> the panels of its pages: "grammar" stands for each grammar of the grid.
+PAGES: dict[str, list[tuple[str, str]]] = {
+    "2": [("grammar", ""), ("results", "pr-auc"), ("results", "recovery")],
+    "3": [
+        ("grammar", ""),
+        ("network", "fc"),
+        ("network", "conv-gmp-fc"),
+        ("results", "pr-auc"),
+        ("results", "agreement-sox2-pou5f1"),
+    ],
+}
+#: Inches: width of the page, room for a panel's letter.
+_WIDTH, _LETTER = 9.0, 0.22
+_DPI = 200
+
+
+def joined(figure: str, results: Path) -> Figure:
+    """Return the panels of a figure of the paper on one page: schematics side by side, then a figure a row.
+
+    Raises
+    ------
+    SystemExit
+        If the results lack a figure.
+    """
+    grammars = list(read_yaml(results / "config.yaml")["grammars"])
+    panels = [
+        (kind, name)
+        for kind, given in PAGES[figure]
+        for name in (grammars if kind == "grammar" else [given])
+    ]
+    with TemporaryDirectory() as scratch:
+        pictures = [_panel(kind, name, results, Path(scratch)) for kind, name in panels]
+    schematics = [p for (kind, _), p in zip(panels, pictures, strict=True) if kind != "results"]
+    rows = [schematics, *([p] for p in pictures[len(schematics) :])]
+    heights = [_WIDTH / sum(p.width / p.height for p in row) for row in rows]
+    page, letters = (
+        Figure(figsize=(_WIDTH, sum(heights) + _LETTER * len(rows))),
+        iter(ascii_uppercase),
+    )
+    top = page.get_figheight()
+    for row, height in zip(rows, heights, strict=True):
+        left, bottom = 0.0, top - _LETTER - height
+        for picture in row:
+            width = height * picture.width / picture.height
+            box = np.array([left, bottom, width, height])
+            axis = page.add_axes(tuple(box / np.tile(page.get_size_inches(), 2)))
+            axis.imshow(picture, interpolation="lanczos", aspect="auto")
+            axis.axis("off")
+            axis.set_title(next(letters), loc="left", weight="bold", pad=2)
+            left += width
+        top = bottom
+    return page
+
+
+def _panel(kind: str, name: str, results: Path, scratch: Path) -> Image.Image:
+    """Return a figure of the results, or what `seqgra describe` draws of a grammar or a network."""
+    if kind == "results":
+        file = results / "figures" / f"{name}.png"
+        if not file.exists():
+            sys.exit(f"{file}: is not there; run the grid to its end first")
+    else:
+        file = scratch / name / ("rules.png" if kind == "grammar" else "network.png")
+        command = [sys.executable, "-m", "seqgra.cli", "describe", name, "-o", str(file.parent)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    with Image.open(file) as picture:
+        return picture.convert("RGB")
+
+
+# --- the command
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("what", choices=["keep", "write", "check", "page"])
+    parser.add_argument(
+        "arguments", nargs="*", help="results folders; of `page` the figure and one"
+    )
+    parser.add_argument("--to", type=Path, help="of `page`: where to write it, without suffix")
+    chosen = parser.parse_args()
+    if chosen.what == "page":
+        number, results = chosen.arguments
+        page, to = joined(number, Path(results)), chosen.to or Path(results) / f"figure-{number}"
+        for suffix in (".pdf", ".png"):
+            page.savefig(to.with_suffix(suffix), dpi=_DPI)
+        print(f"{to}.pdf, {to}.png")
+        return
+    for results in chosen.arguments:
+        keep(Path(results))
+    old = PAGE.read_text()
+    new = page_text(old)
+    if chosen.what == "check":
+        strays = unfounded(old)
+        print(*strays, sep="\n")
+        sys.exit("docs/paper.md: run tools/paper.py write" if new != old else bool(strays))
+    PAGE.write_text(new)
+
+
+if __name__ == "__main__":
+    main()
