@@ -250,7 +250,8 @@ def _write_figures(
     """Write precision, recall and F1 beside the rows of a condition, where there is room."""
     if figures is None or inches < _ONE_LINE:
         return
-    words = [f"{name} {value:.2f}" for name, value in zip(("P", "R", "F1"), figures, strict=True)]
+    shown = ("–" if np.isnan(value) else f"{value:.2f}" for value in figures)
+    words = [f"{name} {value}" for name, value in zip(("P", "R", "F1"), shown, strict=True)]
     text = "\n".join(words) if inches >= _THREE_LINES else " ".join(words)
     beside = axis.get_yaxis_transform()
     axis.text(1.02, place, text, transform=beside, size=6.5, va="center", linespacing=1.15)
