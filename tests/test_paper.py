@@ -104,7 +104,8 @@ def test_grid(name):
     assert config.model_seeds == wanted
     backends = ("pytorch", "tensorflow") if name == "figure-s10-s11-small" else ("pytorch",)
     assert config.backends == backends
-    devices = {"figure-2-full": "cpu", "figure-s6-full": "cuda"}  # small networks need no GPU
+    no_gpu = dict.fromkeys(("figure-2-full", "figure-2-medium"), "cpu")  # small networks need none
+    devices = {**no_gpu, "figure-s6-full": "cuda"}
     assert config.train.device == devices.get(name, "auto")
 
 
