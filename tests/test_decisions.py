@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import CHANCE, Truth, draw
+from synthetic import CEILING, CHANCE, Truth, draw
 
 from seqgra.compare.decide import statistics
 from seqgra.compare.runs import at_size
@@ -86,6 +86,16 @@ def test_doubling_is_measured_within_the_grid_and_fitted_beyond_it():
     assert beyond.of == "extrapolated"
     rise = [0.48 / (1 + 2 ** (-1.5 * step)) for step in (3, 4)]
     assert beyond.gain == pytest.approx(rise[1] - rise[0], abs=0.004)
+
+
+def test_no_more_is_gained_than_the_ceiling_leaves():
+    """A curve through a late jump runs below what the largest size reached."""
+    runs = draw(Truth({"a": 4000.0}, of_seed=0, of_own_seed=0, of_run=0, noise=0), 0)
+    runs["value"] = np.where(
+        runs["size"] < 32000, 0.7 + 0.2 * np.log(runs["size"]) / 11, CEILING - 0.002
+    )
+    gain = statistics(runs, {}, 32000).doubling["g000"]
+    assert gain.of == "extrapolated" and 0 <= gain.gain <= 0.002 + 1e-9
 
 
 def test_a_simulated_counterpart_shows_what_twice_a_real_dataset_would_gain():

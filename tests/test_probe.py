@@ -1,7 +1,6 @@
 """Constructed sequences: their distribution, and what differs between arms; probes: known answers."""
 
 import re
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from seqgra.law.constructed import Construction
 from seqgra.law.law import compile_law, draw_block
 from seqgra.law.restricted import motifs_of
 from seqgra.motif import ADDED, Zeros, log_odds, reverse_complement
+from seqgra.probe import asked as probe_asked
 from seqgra.probe import (
     construct,
     construct_folder,
@@ -801,8 +801,7 @@ def test_the_exact_posterior_has_one_where_it_is_slow(monkeypatch):
 
 def require_one(name, monkeypatch):
     """Probe the exact posterior of a grammar, whose scores are all 1, and return the table."""
-    module = sys.modules[construct.__module__]
-    monkeypatch.setattr(module, "asked_of", lambda *_, **__: {})  # not at issue, and slow
+    monkeypatch.setattr(probe_asked, "asked_of", lambda *_, **__: {})  # not at issue, and slow
     constructed = construct(load_grammar(find_grammar(name)))
     assert constructed.kind == "exact"
     table = probe(posterior_of(constructed), constructed)
