@@ -283,7 +283,9 @@ def _doubling(
     if fitted is None or 2 * decision.size > fitted.sizes[-1] * (1 + 1e-9):
         return None
     at = np.interp(np.log([decision.size, 2 * decision.size]), np.log(fitted.sizes), fitted.values)
-    reached = max(at[0], one["value"].mean())  # a curve below what was measured would pass the ceiling
+    reached = max(
+        at[0], one["value"].mean()
+    )  # a curve below what was measured would pass the ceiling
     return Doubling(max(float(at[1] - reached), 0.0), math.nan, math.nan, "extrapolated")
 
 
