@@ -4,9 +4,9 @@ By the table of docs/grammars.md. A shortcut is closed where its ROC AUC, an est
 than one standard error above it.
 """
 
-import importlib.util
 from pathlib import Path
 
+import ladder
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,10 +17,6 @@ from seqgra.law.ceiling import ceiling
 from seqgra.law.restricted import restricted_ceilings
 
 GRAMMARS = Path(__file__).parents[1] / "grammars"
-_TOOL = importlib.util.spec_from_file_location("ladder", GRAMMARS.parent / "tools" / "ladder.py")
-assert _TOOL and _TOOL.loader
-ladder = importlib.util.module_from_spec(_TOOL)
-_TOOL.loader.exec_module(ladder)
 EXAMPLES = 600
 PLACES = ("sum of positions", "nearest edge", "span", "one position", "additive positions")
 PAIR = ("composition", "number of sites", *PLACES, "additive best scores")

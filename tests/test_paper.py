@@ -1,10 +1,10 @@
 """The grids of the paper's figures hold what they say: config/paper/, docs/paper.md."""
 
-import importlib.util
 import shutil
 import subprocess
 from pathlib import Path
 
+import paper
 import pytest
 from real_data import as_real
 
@@ -13,9 +13,6 @@ from seqgra.grid import Grid
 from seqgra.yamlfile import read_yaml
 
 REPOSITORY = Path(__file__).parents[1]
-_TOOL = importlib.util.spec_from_file_location("paper", REPOSITORY / "tools" / "paper.py")
-paper = importlib.util.module_from_spec(_TOOL)
-_TOOL.loader.exec_module(paper)
 #: Read a dataset of the user's own; the second also its fitted twin.
 REAL, RANKING = "figure-3-real-small", "figure-3-ranking-small"
 FILES = {file.stem: file for file in sorted((REPOSITORY / "config" / "paper").glob("*.yaml"))}

@@ -21,6 +21,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from pages import with_made
 from scipy import stats
 
 from seqgra.compare.ranking import holm
@@ -390,8 +391,7 @@ def draw(kept: Path, images: Path) -> None:
 
 def page_with(text: str) -> str:
     """Return the page with `text` in the place of what is made."""
-    before, rest = PAGE.read_text().split(BEGIN)
-    return f"{before}{BEGIN}\n\n{text}\n{END}{rest.split(END)[1]}"
+    return with_made(PAGE.read_text(), BEGIN, END, text)
 
 
 def repeated(folder: Path) -> Iterator[str]:

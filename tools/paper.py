@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from pages import with_made
 from PIL import Image
 from scipy import stats
 
@@ -94,12 +95,8 @@ def _cells(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return one row a cell and measure: pr_auc, roc_auc, recovery, consistency, rule_score, epochs."""
     parts = [tables["scores"].query("headline and metric in ('pr_auc', 'roc_auc')")]
     recovery = tables["recovery"].query("scope == 'macro'")
-    first = [
-        m
-        for m in ("integrated-gradients", *recovery["method"].unique())
-        if m in set(recovery["method"])
-    ][:1]
-    recovery = recovery[recovery["method"].isin(first)]
+    methods = sorted(recovery["method"].unique(), key=lambda name: name != "integrated-gradients")
+    recovery = recovery[recovery["method"].isin(methods[:1])]
     for metric, name in (
         ("ap_chance_corrected", "recovery"),
         ("consistency", "consistency"),
@@ -306,13 +303,20 @@ def _methods(grid: str) -> Iterator[str]:
     yield from _pivot(table, ["measure"], ["architecture", "grammar"], 2)
 
 
+def _ablation(grid: str) -> Iterator[str]:
+    for measure in ("pr_auc", "recovery", "rule_score"):
+        yield f"{_WORDS[measure][0].upper()}{_WORDS[measure][1:]} at the largest dataset size:\n"
+        yield from _measures(grid, (measure,), ["architecture"], ["grammar"])
+    yield from _needed(grid)
+
+
 #: Grid -> the tables of its section.
 TABLES: dict[str, Callable[[str], Iterator[str]]] = {
     "figure-1-small": lambda g: _measures(
         g, ("pr_auc", "rule_score"), ["grammar"], ["measure", "architecture"]
     ),
-    "figure-2-small": lambda g: _ablation(g),
-    "figure-2-medium": lambda g: _ablation(g),
+    "figure-2-small": _ablation,
+    "figure-2-medium": _ablation,
     "figure-3-small": lambda g: _measures(
         g, ("pr_auc", "recovery", "rule_score"), ["measure", "size"], ["architecture"], 9
     ),
@@ -336,21 +340,12 @@ TABLES: dict[str, Callable[[str], Iterator[str]]] = {
 }
 
 
-def _ablation(grid: str) -> Iterator[str]:
-    for measure in ("pr_auc", "recovery", "rule_score"):
-        yield f"{_WORDS[measure][0].upper()}{_WORDS[measure][1:]} at the largest dataset size:\n"
-        yield from _measures(grid, (measure,), ["architecture"], ["grammar"])
-    yield from _needed(grid)
-
-
 def page_text(text: str) -> str:
     """Return the text of the page with the tables of all grids that it has a place for and that are kept."""
     for grid, make in TABLES.items():
         begin = BEGIN.format(grid)
         if begin in text and (KEPT / grid / "means.csv").exists():
-            before, rest = text.split(begin)
-            after = rest.split(END, 1)[1]
-            text = f"{before}{begin}\n\n" + "\n".join(make(grid)) + f"\n{END}{after}"
+            text = with_made(text, begin, END, "\n".join(make(grid)))
     return text
 
 

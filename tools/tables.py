@@ -7,6 +7,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
+from pages import with_made
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -170,6 +171,4 @@ def _row(*cells: str) -> str:
 
 def files() -> dict[Path, str]:
     """Return the files that hold tables, and what is to stand in them."""
-    before, _, rest = KEYS.read_text().partition(f"{BEGIN}\n")
-    after = rest.partition(f"{END}\n")[2]
-    return {COMMANDS: commands(), KEYS: f"{before}{BEGIN}\n\n{keys()}\n\n{END}\n{after}"}
+    return {COMMANDS: commands(), KEYS: with_made(KEYS.read_text(), BEGIN, END, f"{keys()}\n")}
