@@ -23,6 +23,7 @@ from seqgra.plot.style import (
     columns_for,
     compact,
     headline,
+    label_outer,
     new_figure,
     sideways,
     spaced,
@@ -119,13 +120,10 @@ def against_size(runs: pd.DataFrame, looks: Mapping[str, Look], measure: Measure
             _draw_ceiling(axis, grammar, measure)
             axis.set_title(wrap_title(grammar, width / columns))
             size_axis(axis, sizes, width / columns)
-        for i, axis in enumerate(axes):
-            axis.set_visible(i < len(grammars))
             axis.tick_params(labelleft=True)
-            if i % columns == 0:
-                axis.set_ylabel(measure.label)
-            if i + columns >= len(grammars):
-                axis.set_xlabel("dataset size (examples, log scale)")
+        label_outer(
+            axes, len(grammars), columns, "dataset size (examples, log scale)", measure.label
+        )
         _value_axis(axes[0], runs[[*runs.columns.intersection(["value", "chance"])]], measure)
         for axis, grammar in zip(axes, grammars, strict=False):
             known = [each for each in measure.less if each.grammar == grammar]

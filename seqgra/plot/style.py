@@ -230,6 +230,23 @@ def columns_for(panels: int) -> int:
     return {1: 1, 2: 2, 4: 2}.get(panels, 3 if panels <= 6 else 4)
 
 
+def label_outer(axes: Iterable[Axes], panels: int, columns: int, x: str, y: str = "") -> None:
+    """Hide axes beyond the panels; write `x` under the lowest of each column, `y` beside those at the left.
+
+    Parameters
+    ----------
+    axes
+        Of all places, row by row.
+    """
+    for i, axis in enumerate(axes):
+        axis.set_visible(i < panels)
+        if y and i % columns == 0:
+            axis.set_ylabel(y)
+        if i + columns >= panels:
+            axis.tick_params(labelbottom=True)
+            axis.set_xlabel(x)
+
+
 def compact(number: float) -> str:
     """Return a dataset size in few letters.
 

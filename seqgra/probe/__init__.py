@@ -36,9 +36,8 @@ from seqgra.stages.probe import DEFAULTS
 from seqgra.streams import STREAM_VERSION
 from seqgra.textfile import harmless_table
 
-if (
-    TYPE_CHECKING
-):  # a result that is up to date needs neither tables nor what constructs and measures
+# A result that is up to date needs neither tables nor what constructs and measures.
+if TYPE_CHECKING:
     import pandas as pd
 
     from seqgra.probe.asked import Asked

@@ -19,6 +19,7 @@ from seqgra.plot.style import (
     Look,
     columns_for,
     headline,
+    label_outer,
     new_figure,
     styled,
     wrap,
@@ -79,14 +80,8 @@ def reliabilities(bins: pd.DataFrame, looks: Mapping[str, Look], title: str) -> 
         for axis, grammar in zip(axes, grammars, strict=False):
             _draw(axis, bins[bins["grammar"] == grammar], looks)
             axis.set_title(wrap_title(grammar, width / columns))
-        for i, axis in enumerate(axes):
-            axis.set_visible(i < len(grammars))
             axis.tick_params(labelleft=True)
-            if i % columns == 0:
-                axis.set_ylabel("share that is so")
-            if i + columns >= len(grammars):
-                axis.tick_params(labelbottom=True)
-                axis.set_xlabel("predicted probability")
+        label_outer(axes, len(grammars), columns, "predicted probability", "share that is so")
         headline(figure, title)
         figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
     return figure

@@ -22,6 +22,7 @@ from seqgra.plot.style import (
     columns_for,
     compact,
     headline,
+    label_outer,
     new_figure,
     styled,
     wrap_title,
@@ -88,13 +89,8 @@ def fitted(
             axis.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
             axis.xaxis.set_minor_locator(NullLocator())
             axis.set_title(wrap_title(grammar, width / columns))
-        for i, axis in enumerate(axes):
-            axis.set_visible(i < len(grammars))
             axis.tick_params(labelleft=True)
-            if i % columns == 0:
-                axis.set_ylabel(label)
-            if i + columns >= len(grammars):
-                axis.set_xlabel("dataset size (examples, log scale)")
+        label_outer(axes, len(grammars), columns, "dataset size (examples, log scale)", label)
         headline(figure, title)
         figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
     return figure

@@ -22,6 +22,7 @@ from seqgra.plot.style import (
     columns_for,
     compact,
     headline,
+    label_outer,
     new_figure,
     styled,
     wrap_title,
@@ -93,12 +94,7 @@ def histories(
                 _draw_history(axis, history, status, looks[label])
             axis.set_title(wrap_title(label, width / columns))
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        for i, axis in enumerate(axes):
-            axis.set_visible(i < len(labels))
-            if i % columns == 0:
-                axis.set_ylabel("loss")
-            if i + columns >= len(labels):
-                axis.set_xlabel("epoch")
+        label_outer(axes, len(labels), columns, "epoch", "loss")
         axes[0].set_ylim(bottom=0)
         grey: dict[str, Any] = {"color": FAINT, "lw": 1.3}
         key = [

@@ -23,6 +23,7 @@ from seqgra.plot.style import (
     columns_for,
     compact,
     headline,
+    label_outer,
     new_figure,
     sideways,
     styled,
@@ -108,13 +109,8 @@ def pareto(points: pd.DataFrame, looks: Mapping[str, Look], title: str, measure:
         for axis, grammar in zip(axes, grammars, strict=False):
             _draw_pareto(axis, points[points["grammar"] == grammar], looks, points["seconds"].max())
             axis.set_title(wrap_title(grammar, width / columns))
-        for i, axis in enumerate(axes):
-            axis.set_visible(i < len(grammars))
             axis.tick_params(labelleft=True)
-            if i % columns == 0:
-                axis.set_ylabel(wrap(measure, 34))
-            if i + columns >= len(grammars):
-                axis.set_xlabel("examples needed (log scale)")
+        label_outer(axes, len(grammars), columns, "examples needed (log scale)", wrap(measure, 34))
         headline(figure, title)
         figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
     return figure

@@ -135,8 +135,8 @@ def _draw_examples(drawing: Drawing, shown: _Shown) -> Picture:
     examples = [
         explained_example(dataset, "test", *(part[i] for part in pictured)) for i in first[:4]
     ]
-    told = f"({drawing.compared.method}, {compact(shown.size)} examples)"
-    title = f"{shown.grammar}: examples as {label} sees them {told}"
+    how = f"({drawing.compared.method}, {compact(shown.size)} examples)"
+    title = f"{shown.grammar}: examples as {label} sees them {how}"
     stem = save_figure(
         drawing,
         f"examples-{file_name(shown.grammar)}",
@@ -172,8 +172,8 @@ def _draw_motifs(drawing: Drawing, shown: _Shown) -> list[Picture]:
                 continue
             heights = own[list(dataset.alphabet.letters)].to_numpy(float)
             like: Any = elements.loc[[(*cell.key, name)]].iloc[0]
-            told = f"cosine {like['cosine']:.2f}, flanks {like['flank_mass']:.0%}"
-            column.append(Logo(heights, int(own["column"].iloc[0]), told))
+            words = f"cosine {like['cosine']:.2f}, flanks {like['flank_mass']:.0%}"
+            column.append(Logo(heights, int(own["column"].iloc[0]), words))
         columns.append(column)
     where = "true elements" if dataset.simulated else "motif hits"
     title = f"{shown.grammar}: average {drawing.compared.method} at the {where}"

@@ -23,6 +23,7 @@ from seqgra.plot.style import (
     Look,
     columns_for,
     headline,
+    label_outer,
     new_figure,
     styled,
     wrap,
@@ -91,11 +92,7 @@ def strip(runs: pd.DataFrame, looks: Mapping[str, Look], title: str, label: str)
             _draw_strip(axis, runs[runs["grammar"] == grammar], looks)
             beside = 1.3 if lines > 1 else 0  # inches of names in several lines
             axis.set_title(wrap_title(grammar, width / columns - beside))
-        for i, axis in enumerate(axes):
-            axis.set_visible(i < len(grammars))
-            if i + columns >= len(grammars):
-                axis.tick_params(labelbottom=True)
-                axis.set_xlabel(label)
+        label_outer(axes, len(grammars), columns, label)
         headline(figure, title)
         figure.legend(handles=_strip_key(runs), loc="outside lower center", ncols=3)
     return figure
