@@ -11,7 +11,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 #: Command -> CPU seconds and peak memory in MB of the published system.
 PUBLISHED = {
@@ -20,7 +19,8 @@ PUBLISHED = {
     "evaluate": (7.4, 666),
     "attribute": (15.3, 568),
 }
-NETWORK, EPOCHS = "conv10w-gmp-fc5", '{"training": {"epochs": 5, "patience": 5}}'
+GRAMMAR, NETWORK = "mc2-dna1000-homer", "conv10w-gmp-fc5"
+EPOCHS = '{"training":{"epochs":5,"patience":5}}'
 
 
 def used(command: list[str]) -> tuple[float, float]:
@@ -42,47 +42,17 @@ def main() -> None:
     measured: dict[str, list[tuple[float, float]]] = {name: [] for name in PUBLISHED}
     with tempfile.TemporaryDirectory() as scratch:
         for n in range(rounds + 1):
-            top = Path(scratch) / str(n)
-            data, small, model = str(top / "data"), str(top / "small"), str(top / "model")
-            top.mkdir()
-            network = str(top / "network.yaml")
+            top = f"{scratch}/{n}"
             calls = {
-                "simulate": [
-                    "simulate",
-                    "mc2-dna1000-homer",
-                    "-o",
-                    data,
-                    "--size",
-                    "20000",
-                    "--seed",
-                    "1",
-                ],
-                "small": [
-                    "simulate",
-                    "mc2-dna1000-homer",
-                    "-o",
-                    small,
-                    "--size",
-                    "10000",
-                    "--seed",
-                    "1",
-                ],
-                "variant": ["variant", "architecture", NETWORK, EPOCHS, "-o", network],
-                "train": ["train", small, network, "-o", model],
-                "evaluate": [
-                    "evaluate",
-                    model,
-                    small,
-                    "-o",
-                    str(top / "scores"),
-                    "--set-size",
-                    "2000",
-                ],
-                "attribute": ["attribute", model, small, "-o", str(top / "maps"), "--method"]
-                + ["integrated-gradients", "--examples", "100", "--steps", "100"],
+                "simulate": f"simulate {GRAMMAR} -o {top}/large --size 20000 --seed 1",
+                "data": f"simulate {GRAMMAR} -o {top}/data --size 10000 --seed 1",
+                "variant": f"variant architecture {NETWORK} {EPOCHS} -o {top}/network.yaml",
+                "train": f"train {top}/data {top}/network.yaml -o {top}/model",
+                "evaluate": f"evaluate {top}/model {top}/data -o {top}/scores --set-size 2000",
+                "attribute": f"attribute {top}/model {top}/data -o {top}/maps --examples 100 --steps 100",
             }
             for name, call in calls.items():
-                figures = used(call)
+                figures = used(call.split())
                 if n and name in measured:  # the first round compiles
                     measured[name].append(figures)
     print(f"{'':10} {'CPU s':>7} {'published':>10} {'ratio':>6} {'MB':>6} {'published':>10}")

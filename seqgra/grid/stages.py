@@ -130,7 +130,8 @@ class PackStage(_GridStage):
     share
         What cells have in common that share a result: the first of them has the call.
     others
-        Fingerprints, by role, that a cell's results are to be made from beside the folders of their calls.
+        Fingerprints, by role, that a cell's results are to be made from beside the folders of their calls,
+        if there are any.
     """
 
     calls: Callable[[Grid, Cell], Iterator[Call]]
@@ -141,7 +142,7 @@ class PackStage(_GridStage):
     wanted: Callable[[Grid, Cell], bool] = lambda grid, cell: True
     sizes: Callable[[Grid], Collection[Any] | None] = lambda grid: None
     share: Callable[[Grid, Cell], object] | None = None
-    others: Callable[[Expected, Cell], dict[str, str]] = lambda expected, cell: {}
+    others: Callable[[Expected, Cell], dict[str, str]] | None = None
 
     def cells(self, grid: Grid, pack: str) -> tuple[Cell, ...]:
         """Return the cells of a pack that have calls."""
@@ -178,6 +179,10 @@ class PackStage(_GridStage):
 
     def made_from(self, grid: Grid, name: str, place: int, expected: Expected) -> dict[str, str]:
         """Return fingerprints, by role, of what the call at a place names no folder of."""
+        if (
+            self.others is None
+        ):  # most: the cells of a pack are not gone through for each of its results
+            return {}
         return self.others(expected, self.cells(grid, name)[place // self.results_of_cell(grid)])
 
     def seconds(self, grid: Grid, name: str) -> float:
