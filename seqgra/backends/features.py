@@ -141,9 +141,7 @@ class Extractor:
     def _own(self, x: np.ndarray) -> np.ndarray:
         """Return what the user's function returns, from the cache where it has been asked before."""
         parts = [self._own_part(x[first : first + PART]) for first in range(0, len(x), PART)]
-        widths = sorted({part.shape[1] for part in parts})
-        if len(widths) > 1:
-            raise self._wrong(f"returns {' and '.join(map(str, widths))} numbers a sequence")
+        self._width(parts)
         return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
 
     def width_of_own(self, x: np.ndarray) -> int:
@@ -159,10 +157,14 @@ class Extractor:
         InputError
             As when it is called, or if the numbers differ.
         """
-        widths = sorted({self._own_part(part).shape[1] for part in (x, x[:1])})
+        return self._width([self._own_part(x), self._own_part(x[:1])])
+
+    def _width(self, parts: list[np.ndarray]) -> int:
+        """Return how many numbers a sequence has in all parts, 0 without parts."""
+        widths = sorted({part.shape[1] for part in parts})
         if len(widths) > 1:
             raise self._wrong(f"returns {' and '.join(map(str, widths))} numbers a sequence")
-        return int(widths[0])
+        return int(widths[0]) if widths else 0
 
     def _own_part(self, x: np.ndarray) -> np.ndarray:
         file = None
