@@ -99,7 +99,7 @@ def write_half(grid: Grid, batches: Batches) -> None:
             inputs = {each.name: made.get(word, word) for each, word in given}
             if job.stage == "train":
                 cell = grid.packs[job.name].cells[place]
-                inputs["architecture"] = expected.inputs(cell).architecture_fingerprint
+                inputs["architecture"] = expected.architecture(cell)
             elif "--expect" in words:
                 inputs = dict.fromkeys(inputs, words[words.index("--expect") + 1])
             identity = Identity(job.stage, stage.stage.version, inputs, {})

@@ -13,7 +13,7 @@ import pytest
 from seqgra.attribute import fixed_explanations
 from seqgra.attribute.gradients import one_hot
 from seqgra.compare.ceiling import with_ceiling
-from seqgra.compare.cells import CELL_COLUMNS, KEYS, Options, read_cells
+from seqgra.compare.cells import CELL_COLUMNS, KEYS, read_cells
 from seqgra.compare.stages import look_at_model, look_at_scores
 from seqgra.compare.tables import build_tables, examples_needed, summary, write_tables
 from seqgra.dataset import ELEMENT_COLUMNS, open_dataset
@@ -713,19 +713,19 @@ def test_results_of_another_cell_are_not_shown_as_its_own(tmp_path):
     stage = look_at_model(listed)
     assert (stage.status, stage.outdated) == ("missing", True)
     assert stage.reason == "out of date: made with other options (size 500, not 1000)"
-    exact = Options(model=options | {"size": 1000, "threads": 2}, scores={"set": "test"})
+    exact = {"train": options | {"size": 1000, "threads": 2}, "evaluate": {"set": "test"}}
     stage = look_at_model(listed._replace(size=500, options=exact))
     assert stage.reason == "out of date: made with other options (size 500, not 1000)"
-    stage = look_at_model(listed._replace(size=500, options=exact._replace(model=options)))
+    stage = look_at_model(listed._replace(size=500, options=exact | {"train": options}))
     assert stage.status == "done"
     inputs = {"model": model.fingerprint}
     scores = Identity("evaluate", 1, inputs, {"set": "test", "set_size": 9})
     with claim(tmp_path / "scores" / path, scores) as draft:
         draft.publish()
-    cell = listed._replace(size=500, options=exact._replace(model=options))
+    cell = listed._replace(size=500, options=exact | {"train": options})
     seen = look_at_scores(cell, stage)
     assert seen.reason == "out of date: made with other options (set_size 9, not none)"
-    assert look_at_scores(listed._replace(options=Options()), stage).status == "done"
+    assert look_at_scores(listed._replace(options={}), stage).status == "done"
     assert (
         look_at_scores(cell._replace(scores=cell.model), stage).reason
         == "was made by `seqgra train`"

@@ -12,7 +12,7 @@ from sklearn import metrics as oracle
 
 import seqgra.model
 from seqgra.cli import main
-from seqgra.compare.stages import Stage, status_row
+from seqgra.compare.stages import StageResult, status_row
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
 from seqgra.evaluate import curves, evaluate
@@ -432,8 +432,8 @@ def test_a_condition_that_no_example_shows_is_named_at_every_stage(
     )
     assert run["status"] == "done" and "no example of the test set shows pos" in run["reason"]
     assert run["reason"] in caplog.text
-    stage = Stage("done", run["reason"], run)
-    words = status_row(Stage("done", "", {}), stage, {}, "done")[-1]
+    stage = StageResult("done", run["reason"], run)
+    words = status_row(StageResult("done", "", {}), stage, {}, "done")[-1]
     assert words == f"evaluate: {run['reason']}", "the table status says it"
     config = {
         **{"name": "t", "grammars": {"rare": {"from": str(tmp_path / "rare.yaml")}}},

@@ -5,17 +5,21 @@ import shlex
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from fault_tools import GRAMMAR
 
 import seqgra.attribute  # noqa: F401 (its module is patched)
 from seqgra.cli import main
+from seqgra.compare.cells import read_cells
+from seqgra.compare.stages import look_at, look_at_model
 from seqgra.errors import InputError
-from seqgra.fingerprint import read_run
+from seqgra.fingerprint import claim, identity_of, read_run
 from seqgra.grid import EXACT, Grid, commands
 from seqgra.grid.expected import Expected
 from seqgra.grid.jobs import names
+from seqgra.grid.stages import GRID_STAGES, PackStage, inputs_of, options_of
 
 #: Rows that add up to 1 but for the last bit, and keys out of order.
 ODD = {
@@ -70,7 +74,7 @@ def unlike(grid):
     """Return the cells and roles whose nouns are made from something else than the grid expects."""
     expected, found = Expected(grid), set()
     for cell in grid.cells:
-        wanted = expected.inputs(cell)
+        wanted = inputs_of(expected, cell)
         model, scores = (
             read_run(grid.result(kind, cell))["inputs"] for kind in ("models", "scores")
         )
@@ -78,13 +82,12 @@ def unlike(grid):
         seen["test"], seen["constructed"] = scores["dataset"], ""
         if grid.probed(cell):
             seen["constructed"] = read_run(grid.result("probes", cell))["inputs"]["constructed"]
-        options = expected.options(cell)
-        for role, kind in (("model", "models"), ("scores", "scores")):
-            if read_run(grid.result(kind, cell))["options"] != getattr(options, role):
-                found.add((cell.grammar, cell.architecture, f"options of {role}"))
-        told = {
-            role: fingerprint for role, fingerprint in zip(seen, wanted, strict=True) if fingerprint
-        }
+        options = options_of(expected, cell)
+        for stage, kind in (("train", "models"), ("evaluate", "scores")):
+            if read_run(grid.result(kind, cell))["options"] != options[stage]:
+                found.add((cell.grammar, cell.architecture, f"options of {stage}"))
+        assert wanted.keys() == seen.keys()
+        told = {role: fingerprint for role, fingerprint in wanted.items() if fingerprint}
         here = {role for role, fingerprint in told.items() if fingerprint != seen[role]}
         found |= {(cell.grammar, cell.architecture, role) for role in here}
     return found
@@ -131,9 +134,11 @@ def test_after_an_edit_what_it_concerns_is_not(folder, monkeypatch):
 
 def test_after_an_edit_of_options_those_are_not(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    assert {role for _, _, role in unlike(changed(test={"examples": 40}))} == {"options of scores"}
+    assert {role for _, _, role in unlike(changed(test={"examples": 40}))} == {
+        "options of evaluate"
+    }
     threads = unlike(changed(train={"threads": 2}))
-    assert {role for _, _, role in threads} == {"options of model", "architecture"}
+    assert {role for _, _, role in threads} == {"options of train", "architecture"}
     assert {name for _, name, _ in threads} == CONFIG["architectures"].keys() - {EXACT}
     tuned = unlike(changed(tune=CONFIG["tune"] | {"epochs": 2}))
     assert tuned == {(g, a, "architecture") for g in ("tiny", "odd") for a in ("fc4", "net")}
@@ -165,7 +170,7 @@ def test_options_of_attributions_are_those_of_the_command_lines(folder, monkeypa
         call = shlex.split(line)
         folders.append(Path(call[call.index("-o") + 1]).name)
         assert main(["attribute", *call]) == 2
-    assert made == expected.options(cell).attributions and len(made) == len(METHODS)
+    assert made == options_of(expected, cell)["attribute"] and len(made) == len(METHODS)
 
 
 def test_a_tuning_that_is_gone_or_damaged_tells_nothing(folder, monkeypatch, caplog):
@@ -179,7 +184,36 @@ def test_a_tuning_that_is_gone_or_damaged_tells_nothing(folder, monkeypatch, cap
     (file.parent / "run.json").rename(folder / "away.json")
     expected, grid = Expected(changed()), changed()
     tuned = [cell for cell in grid.cells if grid.tuning(cell) == file.parent]
-    assert {expected.inputs(cell).architecture_fingerprint for cell in tuned} == {""}
+    assert {expected.architecture(cell) for cell in tuned} == {""}
     (folder / "away.json").rename(file.parent / "run.json")
     file.write_bytes(whole)
     assert unlike(changed()) == set()
+
+
+def test_a_stage_that_grids_do_not_know_yet_is_looked_at_too(folder, monkeypatch, tmp_path):
+    """Its entry is all: what its results are to be made from and with is in the cells file, and compared."""
+    monkeypatch.chdir(folder)
+    grid = Grid(PLAIN, "config", ROOTS)
+    entry = PackStage(
+        "filters",
+        *(lambda *_: iter(()), lambda *_: None, lambda *_: 0),
+        after=("train",),
+        inputs=lambda expected, cell: {"test": expected.test_set(cell)},
+        options=lambda expected, cell: {"examples": 7},
+    )
+    monkeypatch.setitem(GRID_STAGES, "filters", entry)
+    rows = list(commands.cell_rows(grid))
+    pd.DataFrame(rows).to_csv(tmp_path / "cells.csv", index=False)
+    cell = read_cells(tmp_path / "cells.csv")[0]
+    model = look_at_model(cell)
+    right = {"model": model.run["fingerprint"], "dataset": rows[0]["test_fingerprint"]}
+
+    def reason(inputs, options):
+        with claim(tmp_path / "filters", identity_of("filters", right | inputs, options)) as draft:
+            draft.publish()
+        return look_at(cell, "filters", tmp_path / "filters", model).reason
+
+    assert reason({}, {"examples": 7}) == ""
+    assert reason({"dataset": "x"}, {"examples": 7}).endswith("made from an earlier dataset")
+    assert reason({"model": "x"}, {"examples": 7}).endswith("made from an earlier model")
+    assert "examples 8, not 7" in reason({}, {"examples": 8})

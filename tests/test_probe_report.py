@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from test_probe import ORDER, Function, grammar_of
 
-from seqgra.compare.cells import KEYS, CellResults, Inputs
+from seqgra.compare.cells import KEYS, CellResults
 from seqgra.compare.probes import (
     graded,
     known,
@@ -64,7 +64,7 @@ def cells(constructed, tmp_path_factory):
                     table = probe(answers, constructed)
                     table.to_csv(draft.aside("probes.csv"), index=False)
                     draft.publish()
-                inputs = Inputs(constructed_fingerprint="c")
+                inputs = {"constructed": "c"}
                 folders = (folder / "model", folder / "scores", (), folder / "test")
                 cells.append(CellResults(*key, *folders, False, inputs, probes=folder / "probes"))
     return cells
@@ -89,7 +89,7 @@ def test_the_table_holds_what_was_probed(cells, tables, constructed):
 
 
 def test_probes_of_other_models_and_sequences_are_out_of_date(cells):
-    other = [cells[0]._replace(inputs=Inputs(constructed_fingerprint="d")), cells[1], cells[2]]
+    other = [cells[0]._replace(inputs={"constructed": "d"}), cells[1], cells[2]]
     other[1] = cells[1]._replace(probes=cells[2].probes)
     tables = build_tables(other)
     assert set(tables.probes["data_seed"]) == {3}

@@ -13,6 +13,7 @@ from seqgra.dataset import open_dataset
 from seqgra.fingerprint import read_run
 from seqgra.grid import Grid, commands, jobs
 from seqgra.grid.expected import Expected
+from seqgra.grid.stages import options_of
 from seqgra.model import NETWORK_BACKENDS, open_model
 from seqgra.simulate import simulate
 from seqgra.subsample import subsample
@@ -177,6 +178,6 @@ def test_a_grid_hands_its_design_to_every_network(seeds, tmp_path, tiny_grammar,
         networks = [line for line in text.splitlines() if "fc4" in line]
         assert networks and all(f"--seeds {seeds or 'nested'}" in line for line in networks)
         assert "--seeds" not in "".join(set(text.splitlines()) - set(networks))
-    options = {cell.architecture: Expected(grid).options(cell).model for cell in grid.cells}
+    options = {c.architecture: options_of(Expected(grid), c)["train"] for c in grid.cells}
     assert options["fc4"]["seeds"] == (seeds or "nested")
     assert "seeds" not in options["kmer-logistic-regression"]

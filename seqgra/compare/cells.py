@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -20,56 +20,44 @@ CELL_COLUMNS = (*KEYS, "model", "scores", "attributions", "test")
 PROBES = "probes"
 #: Optional: not empty where an adaptive grid does not need the cell.
 SPARED = "spared"
-#: Optional: `Options`, as JSON.
-OPTION_COLUMNS = ("model_options", "scores_options", "attribution_options")
+#: Ends of optional columns: fingerprints that results are to be made from, a stage's options as JSON.
+FINGERPRINT, OPTIONS = "_fingerprint", "_options"
+#: What columns of options are called, where it is not the stage.
+_OPTIONS_OF = {"train": "model", "evaluate": "scores", "attribute": "attribution"}
 #: Those of `KEYS` that are numbers.
 INTEGERS = ("size", "data_seed", "model_seed")
 
 
-class Inputs(NamedTuple):
-    """Fingerprints of what a cell's nouns are to be made from; empty where not known.
-
-    Attributes
-    ----------
-    dataset_fingerprint, architecture_fingerprint
-        Of the model's; the architecture of a tuned one is not known without a whole tuning.
-    test_fingerprint
-        Of the dataset that scores and attributions are made on.
-    constructed_fingerprint
-        Of the sequences that its model is probed with.
-    """
-
-    dataset_fingerprint: str = ""
-    architecture_fingerprint: str = ""
-    test_fingerprint: str = ""
-    constructed_fingerprint: str = ""
-
-
-class Options(NamedTuple):
-    """Options that a cell's results are to be made with, as they stand in their `run.json`.
-
-    Attributes
-    ----------
-    model, scores
-        Of the model, where None is known those that the cell's own keys say; of the scores.
-    attributions
-        By the name of the method.
-    """
-
-    model: Mapping[str, Any] | None = None
-    scores: Mapping[str, Any] | None = None
-    attributions: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
-
-    def columns(self) -> dict[str, str]:
-        """Return the columns of the cells file."""
-        values = (json.dumps(value, sort_keys=True) for value in self)
-        return dict(zip(OPTION_COLUMNS, values, strict=True))
+def identity_columns(
+    inputs: Mapping[str, str], options: Mapping[str, Mapping[str, Any]]
+) -> dict[str, str]:
+    """Return the columns that hold `CellResults.inputs` and `CellResults.options`."""
+    fingerprints = {f"{role}{FINGERPRINT}": value for role, value in inputs.items()}
+    return fingerprints | {
+        f"{_OPTIONS_OF.get(stage, stage)}{OPTIONS}": json.dumps(value, sort_keys=True)
+        for stage, value in options.items()
+    }
 
 
 class CellResults(NamedTuple):
     """One cell of the grid and the folders of its results, finished or not.
 
-    `spared`: not needed; `probes` is None where its model is not probed.
+    Attributes
+    ----------
+    grammar, size, data_seed, architecture, backend, model_seed
+        See `KEYS`.
+    model, scores, attributions, test
+        Folders; attributions by the name of the method.
+    spared
+        Whether it is not needed.
+    inputs
+        Fingerprints of what its results are to be made from, by `seqgra.stages.Input.cell_role`; those that
+        are not known are empty or absent.
+    options
+        What its results are to be made with, by stage, as it stands in their `run.json` (of attributions by
+        method); those of a stage may be absent, of a model then those count that the cell's own keys say.
+    probes
+        Folder; None where its model is not probed.
     """
 
     grammar: str
@@ -83,8 +71,8 @@ class CellResults(NamedTuple):
     attributions: tuple[tuple[str, Path], ...]
     test: Path
     spared: bool = False
-    inputs: Inputs = Inputs()
-    options: Options = Options()
+    inputs: Mapping[str, str] = MappingProxyType({})
+    options: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     probes: Path | None = None
 
     @property
@@ -96,7 +84,7 @@ class CellResults(NamedTuple):
 def read_cells(path: Path) -> list[CellResults]:
     """Read the cells file, sorted by `KEYS`.
 
-    It is CSV with the columns `CELL_COLUMNS`; `SPARED`, `PROBES`, `Inputs` and `OPTION_COLUMNS` are
+    It is CSV with the columns `CELL_COLUMNS`; `SPARED`, `PROBES` and those of `identity_columns` are
     optional.
 
     Raises
@@ -110,13 +98,11 @@ def read_cells(path: Path) -> list[CellResults]:
         raise bad_input(path, "", f"cannot be read as a table of cells ({error})") from None
     if missing := [name for name in CELL_COLUMNS if name not in frame.columns]:
         raise bad_input(path, "header", f"lacks the columns {', '.join(missing)}")
-    frame = frame.reindex(columns=_COLUMNS, fill_value="")
+    identity = [name for name in frame.columns if name.endswith((FINGERPRINT, OPTIONS))]
+    frame = frame.reindex(columns=[*CELL_COLUMNS, SPARED, PROBES, *identity], fill_value="")
     rows: list[dict[str, str]] = frame.to_dict("records")  # type: ignore[assignment]
     raise_problems(_problems(path, rows))
     return sorted((_cell(row) for row in rows), key=lambda cell: cell.key)
-
-
-_COLUMNS = [*CELL_COLUMNS, SPARED, PROBES, *Inputs._fields, *OPTION_COLUMNS]
 
 
 def _problems(path: Path, rows: list[dict[str, str]]) -> list[Problem]:
@@ -131,8 +117,8 @@ def _problems(path: Path, rows: list[dict[str, str]]) -> list[Problem]:
             if "=" not in entry:
                 message = f"attributions has {entry!r}; expected method=folder"
                 problems.append(Problem(str(path), place, message))
-        for name in filter(row.get, OPTION_COLUMNS):
-            if not _holds_options(row[name]):
+        for name in row:
+            if name.endswith(OPTIONS) and row[name] and not _holds_options(row[name]):
                 problems.append(Problem(str(path), place, f"{name} holds no options as JSON"))
         key = tuple(row[name] for name in KEYS)
         if key in seen:
@@ -163,12 +149,26 @@ def _cell(row: Mapping[str, str]) -> CellResults:
         attributions=tuple((method, Path(folder)) for method, folder in entries),
         test=Path(row["test"]),
         spared=bool(row[SPARED]),
-        inputs=Inputs(*(row[name] for name in Inputs._fields)),
-        options=_options([row[name] for name in OPTION_COLUMNS]),
+        inputs={
+            name.removesuffix(FINGERPRINT): value
+            for name, value in row.items()
+            if name.endswith(FINGERPRINT)
+        },
+        options=_options(row),
         probes=Path(row[PROBES]) if row[PROBES] else None,
     )
 
 
-def _options(texts: Sequence[str]) -> Options:
-    model, scores, attributions = (json.loads(text) if text else None for text in texts)
-    return Options(model, scores, attributions or {})
+def _options(row: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the options that a row holds, by stage."""
+    stages = {column: stage for stage, column in _OPTIONS_OF.items()}
+    columns = {
+        name.removesuffix(OPTIONS): json.loads(text)
+        for name, text in row.items()
+        if name.endswith(OPTIONS) and text
+    }
+    return {
+        stages.get(column, column): options
+        for column, options in columns.items()
+        if options is not None
+    }

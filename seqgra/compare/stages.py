@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from seqgra.compare.cells import CellResults
@@ -14,15 +13,19 @@ from seqgra.fingerprint import make_again, read_run, why_no_result
 from seqgra.model import NETWORK_BACKENDS
 from seqgra.plot.style import CEILINGS, FOREIGN
 from seqgra.results import EarlierVersion
+from seqgra.stages import find_stage
+from seqgra.stages.evaluate import MODEL
 
 #: A fingerprint that nothing has.
 _NONE = "none"
+#: Options that results of before version 3 of training do not say.
+_NOT_ALWAYS = ("seeds",)
 
 log = logging.getLogger(__name__)
 
 
-class Stage(NamedTuple):
-    """What one stage left on disk for a cell; `outdated`: a noun that is no longer the cell's."""
+class StageResult(NamedTuple):
+    """What one stage left on disk for a cell; `outdated`: a result that is no longer the cell's."""
 
     status: str
     reason: str
@@ -31,21 +34,86 @@ class Stage(NamedTuple):
 
     @property
     def finished(self) -> bool:
-        """Whether there is a noun to read."""
+        """Whether there is a result to read."""
         return self.status not in ("missing", "skipped")
 
 
-def look_at_model(cell: CellResults) -> Stage:
-    """Return the stage train of a cell; of what another program predicted its scores stand for it."""
-    if cell.backend == FOREIGN:
-        return _look(cell.model, "score", {"dataset": cell.inputs.test_fingerprint}, None)
-    roles = {"dataset": cell.inputs.dataset_fingerprint}
-    roles["architecture"] = cell.inputs.architecture_fingerprint
-    options, known = cell.options.model, _own_options(cell)
-    if options and "seeds" in options:  # which models of before version 3 of training do not say
-        known["seeds"] = options["seeds"]
-        options = {name: value for name, value in options.items() if name != "seeds"}
-    return _look(cell.model, "train", roles, options, known)
+def look_at_model(cell: CellResults) -> StageResult:
+    """Return the model of a cell; of what another program predicted its scores stand for it."""
+    return look_at(cell, "score" if cell.backend == FOREIGN else "train", cell.model)
+
+
+def look_at_scores(cell: CellResults, model: StageResult) -> StageResult:
+    """Return the scores of a cell, whose model is given."""
+    return model if cell.backend == FOREIGN else look_at(cell, "evaluate", cell.scores, model)
+
+
+def look_at(
+    cell: CellResults, stage: str, folder: Path, model: StageResult | None = None, part: str = ""
+) -> StageResult:
+    """Return the result of any stage for a cell: missing where it is not what the cell's is to be.
+
+    Parameters
+    ----------
+    cell
+        Says what the stage's inputs and options are to be.
+    stage
+        What is to have made it.
+    folder
+        Where it lies.
+    model
+        The cell's, for a stage that takes one.
+    part
+        Which of the stage's results it is, where a cell has several: the attribution method.
+    """
+    run = read_run(folder)
+    if run is None:
+        reason = why_no_result(folder)
+        if "damaged" in reason:
+            log.warning("%s: %s; %s", folder, reason, make_again(folder, stage))
+        return StageResult("missing", reason.removeprefix("is "), {})
+    if run["verb"] != stage:
+        return StageResult("missing", f"was made by `seqgra {run['verb']}`", {}, outdated=True)
+    for role, wanted in _inputs(cell, stage, model).items():
+        if wanted and run["inputs"].get(role, wanted) != wanted:
+            message = f"out of date: made from an earlier {role}"
+            return StageResult("missing", message, {}, outdated=True)
+    options = cell.options.get(stage)
+    if part and options is not None:
+        options = options.get(part)
+    made_with = run["options"]
+    asked = _asked(cell, stage, made_with, options)
+    names = asked.keys() | (made_with.keys() if options is not None else set())
+    for name in sorted(names):
+        if made_with.get(name) != asked.get(name):
+            words = f"{name} {_word(made_with.get(name))}, not {_word(asked.get(name))}"
+            message = f"out of date: made with other options ({words})"
+            return StageResult("missing", message, {}, outdated=True)
+    return StageResult(run["status"], run.get("reason") or "", run)
+
+
+def _inputs(cell: CellResults, stage: str, model: StageResult | None) -> dict[str, str]:
+    """Return the fingerprints that a stage's result is to be made from, by role; empty: not known."""
+    inputs = {each.name: cell.inputs.get(each.cell_role, "") for each in find_stage(stage).inputs}
+    if model is not None:
+        inputs[MODEL.name] = _NONE if model.outdated else model.run.get("fingerprint", "")
+    return inputs
+
+
+def _asked(
+    cell: CellResults, stage: str, made_with: Mapping[str, Any], options: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return the options that a result is to be made with, less those that it need not say."""
+    asked = {
+        name: value
+        for name, value in (options or {}).items()
+        if name not in _NOT_ALWAYS or name in made_with
+    }
+    trains = any(each.kind == "architecture" for each in find_stage(stage).inputs)
+    if trains and cell.backend not in CEILINGS:  # the exact posterior has none of them
+        own = {"size": cell.size, "seed": cell.model_seed, "backend": cell.backend}
+        asked = {name: value for name, value in own.items() if name in made_with} | asked
+    return asked
 
 
 def seeds_of_run(run: Mapping[str, Any]) -> str:
@@ -64,109 +132,34 @@ def seeds_of_run(run: Mapping[str, Any]) -> str:
     return str(options.get("seeds", ""))
 
 
-def look_at_scores(cell: CellResults, train: Stage) -> Stage:
-    """Return the stage evaluate of a cell, whose stage train is given."""
-    if cell.backend == FOREIGN:
-        return train
-    return _look(cell.scores, "evaluate", _result_inputs(cell, train), cell.options.scores)
-
-
-def look_at_attributions(cell: CellResults, method: str, folder: Path, train: Stage) -> Stage:
-    """Return the stage attribute of a cell by a method, `folder` being its place."""
-    options = cell.options.attributions.get(method)
-    return _look(folder, "attribute", _result_inputs(cell, train), options)
-
-
-def look_at_probes(cell: CellResults, folder: Path, train: Stage) -> Stage:
-    """Return the stage probe of a cell, `folder` being its place."""
-    inputs = _result_inputs(cell, train)
-    inputs = {"model": inputs["model"], "constructed": cell.inputs.constructed_fingerprint}
-    return _look(folder, "probe", inputs, None)
-
-
-def _result_inputs(cell: CellResults, train: Stage) -> dict[str, str]:
-    model = _NONE if train.outdated else train.run.get("fingerprint", "")
-    return {"model": model, "dataset": cell.inputs.test_fingerprint}
-
-
-def _own_options(cell: CellResults) -> dict[str, Any]:
-    """Return the options of a model that a cell's own keys say; the exact posterior has none of them."""
-    if cell.backend in CEILINGS:
-        return {}
-    return {"size": cell.size, "seed": cell.model_seed, "backend": cell.backend}
-
-
-def _look(
-    folder: Path,
-    verb: str,
-    inputs: Mapping[str, str],
-    options: Mapping[str, Any] | None,
-    known: Mapping[str, Any] = MappingProxyType({}),
-) -> Stage:
-    """Return a stage: missing where its result is not what the cell's is to be made from.
-
-    Parameters
-    ----------
-    folder, verb
-        Where it lies, and the stage that is to have made it.
-    inputs
-        Fingerprints by role; an empty one is not known.
-    options
-        All of them, or None where they are not known.
-    known
-        Those that are known in any case; a result may lack them.
-    """
-    run = read_run(folder)
-    if run is None:
-        reason = why_no_result(folder)
-        if "damaged" in reason:
-            log.warning("%s: %s; %s", folder, reason, make_again(folder, verb))
-        return Stage("missing", reason.removeprefix("is "), {})
-    if run["verb"] != verb:
-        return Stage("missing", f"was made by `seqgra {run['verb']}`", {}, outdated=True)
-    for role, wanted in inputs.items():
-        if wanted and run["inputs"].get(role, wanted) != wanted:
-            return Stage("missing", f"out of date: made from an earlier {role}", {}, outdated=True)
-    made_with = run["options"]
-    wanted_options = {k: v for k, v in known.items() if k in made_with} | dict(options or {})
-    names = wanted_options.keys() | (made_with.keys() if options is not None else set())
-    for name in sorted(names):
-        here, asked = made_with.get(name), wanted_options.get(name)
-        if here != asked:
-            words = f"{name} {_word(here)}, not {_word(asked)}"
-            message = f"out of date: made with other options ({words})"
-            return Stage("missing", message, {}, outdated=True)
-    return Stage(run["status"], run.get("reason") or "", run)
-
-
 def _word(value: object) -> str:
     return "none" if value is None else str(value)
 
 
 def current(cells: list[CellResults]) -> list[CellResults]:
-    """Return the cells whose nouns may be read: neither spared, nor with a model that is out of date."""
+    """Return the cells whose results may be read: neither spared, nor with a model that is out of date."""
     return [cell for cell in cells if not cell.spared and not look_at_model(cell).outdated]
 
 
 def content_of(
-    stage: Stage, folder: Path, read: Callable[[Path, Mapping[str, Any]], dict[str, Any]]
-) -> tuple[Stage, dict[str, Any]]:
-    """Return a stage and what `read` finds in its noun: missing, and nothing, where that is outdated.
+    stage: StageResult, folder: Path, read: Callable[[Path, Mapping[str, Any]], dict[str, Any]]
+) -> tuple[StageResult, dict[str, Any]]:
+    """Return a stage's result and what `read` finds in it: missing, and nothing, where that is outdated.
 
     Raises
     ------
     InputError
-        If the noun is damaged.
+        If the result is damaged.
     """
     if not stage.finished:
         return stage, {}
     try:
         return stage, read(folder, stage.run)
     except EarlierVersion as error:
-        return Stage("missing", f"out of date: {error.problems[0].message}", {}), {}
+        return StageResult("missing", f"out of date: {error.problems[0].message}", {}), {}
 
 
-def outcome_of(train: Stage, evaluate: Stage) -> str:
+def outcome_of(train: StageResult, evaluate: StageResult) -> str:
     """Return done, collapsed, diverged, missing or skipped."""
     if "skipped" in (train.status, evaluate.status):
         return "skipped"
@@ -178,11 +171,11 @@ def outcome_of(train: Stage, evaluate: Stage) -> str:
 
 
 def status_row(
-    train: Stage,
-    evaluate: Stage,
-    attribute: Mapping[str, Stage],
+    train: StageResult,
+    evaluate: StageResult,
+    attribute: Mapping[str, StageResult],
     outcome: str,
-    probe: Stage | None = None,
+    probe: StageResult | None = None,
 ) -> tuple[Any, ...]:
     """Return a row of the table status without its key.
 
@@ -195,7 +188,7 @@ def status_row(
     for name, stage in {"train": train, "evaluate": evaluate, **attribute, **probed}.items():
         follows = name != "train" and (
             (stopped and stage.status == "missing")  # of course it is
-            or (name in ("evaluate", "probe") and stage.status == train.status)  # taken over
+            or stage.status == train.status  # taken over
         )
         if name not in ("train", "evaluate") and stage.status == "skipped" and not follows:
             undefined.append(f"{name}: {stage.reason or stage.status}")

@@ -17,11 +17,10 @@ from seqgra.compare.ceiling import REGRET, exact_of, is_ceiling, regret_rows, wi
 from seqgra.compare.cells import INTEGERS, KEYS, SPARED, CellResults
 from seqgra.compare.prevalence import PREVALENCE, prevalence_rows
 from seqgra.compare.stages import (
-    Stage,
+    StageResult,
     content_of,
-    look_at_attributions,
+    look_at,
     look_at_model,
-    look_at_probes,
     look_at_scores,
     outcome_of,
     status_row,
@@ -160,9 +159,8 @@ def build_tables(
             evaluate, content = content_of(evaluate, cell.scores, read_scores)
         attribute = {}
         for method, folder in cell.attributions:
-            attribute[method], found = content_of(
-                look_at_attributions(cell, method, folder, train), folder, read_recovery
-            )
+            made = look_at(cell, "attribute", folder, train, part=method)
+            attribute[method], found = content_of(made, folder, read_recovery)
             if found:
                 recovery += _recovery_rows(cell, method, found)
                 elements += _element_rows(cell, method, found)
@@ -179,7 +177,7 @@ def build_tables(
                 rare += _rare_rows(cell, test_sets[cell.test], prevalence)
         probe = None
         if cell.probes:
-            probe = look_at_probes(cell, cell.probes, train)
+            probe = look_at(cell, "probe", cell.probes, train)
             if probe.status == "done":
                 probe, found = content_of(probe, cell.probes, read_probes)
                 lines = found["table"].itertuples(index=False, name=None) if found else ()
@@ -267,7 +265,9 @@ def _element_rows(
     return rows
 
 
-def _run_row(train: Stage, evaluate: Stage, attribute: Mapping[str, Stage]) -> tuple[Any, ...]:
+def _run_row(
+    train: StageResult, evaluate: StageResult, attribute: Mapping[str, StageResult]
+) -> tuple[Any, ...]:
     seconds = [stage.run["seconds"] for stage in attribute.values() if "seconds" in stage.run]
     versions = train.run.get("versions") or evaluate.run.get("versions") or {}
     return (

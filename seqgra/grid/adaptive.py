@@ -22,6 +22,7 @@ from seqgra.compare.tables import Tables, build_tables
 from seqgra.errors import bad_input
 from seqgra.grid import EXACT, Cell, Grid
 from seqgra.grid.expected import Expected
+from seqgra.grid.stages import inputs_of, options_of
 
 #: What is bisected by itself: grammar, architecture, backend; all seeds run the same sizes.
 Group = tuple[str, str, str]
@@ -103,7 +104,9 @@ def _reached(grid: Grid, tau: float) -> dict[Group, dict[int, list[bool]]]:
     """Return, of each finished size of each group, which curves have come the share `tau` of the way."""
     made_from = Expected(grid)
     cells = [
-        _listed(grid, cell)._replace(inputs=made_from.inputs(cell), options=made_from.options(cell))
+        _listed(grid, cell)._replace(
+            inputs=inputs_of(made_from, cell), options=options_of(made_from, cell)
+        )
         for cell in grid.cells
     ]
     tables = build_tables(cells, with_regret=False)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from seqgra.architecture.schema import Network
 from seqgra.errors import bad_input
 from seqgra.grid import Cell, Grid
-from seqgra.grid.stages import GRID_STAGES
+from seqgra.grid.stages import GRID_STAGES, inputs_of, options_of
 
 
 def lines(grid: Grid, stage: str, name: str) -> str:
@@ -20,6 +20,7 @@ def lines(grid: Grid, stage: str, name: str) -> str:
 
 def cell_rows(grid: Grid, spared: Collection[Cell] = frozenset()) -> Iterator[dict[str, object]]:
     """Yield one row of the cells file for each cell (see `compare`); `spared` are those not needed."""
+    from seqgra.compare.cells import identity_columns
     from seqgra.grid.expected import Expected
 
     expected = Expected(grid)
@@ -37,8 +38,7 @@ def cell_rows(grid: Grid, spared: Collection[Cell] = frozenset()) -> Iterator[di
             "refused": "; ".join(_refused(grid, cell)),
             "test": grid.test_set(cell.grammar),
             "spared": "yes" if cell in spared else "",
-            **expected.inputs(cell)._asdict(),
-            **expected.options(cell).columns(),
+            **identity_columns(inputs_of(expected, cell), options_of(expected, cell)),
         }
 
 

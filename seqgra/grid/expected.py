@@ -9,17 +9,12 @@ from pathlib import Path
 from seqgra.architecture.load import architecture_fingerprint, untuned_fingerprint
 from seqgra.architecture.optimizers import Optimizer
 from seqgra.architecture.schema import BayesOptimal, Network
-from seqgra.attribute import attribution_options
-from seqgra.compare.cells import Inputs, Options
 from seqgra.errors import InputError
-from seqgra.evaluate import scores_options
 from seqgra.fingerprint import read_run
-from seqgra.grid import EXACT, Cell, Grid
-from seqgra.probe import constructed_identity
+from seqgra.grid import Cell, Grid
 from seqgra.results import read_tuning
 from seqgra.simulate import dataset_identity
 from seqgra.subsample import subsample_identity
-from seqgra.train import model_options
 from seqgra.training import Options as TrainingOptions
 from seqgra.training import engine_used
 from seqgra.tune import tuning_engine, tuning_options
@@ -31,61 +26,38 @@ _TUNED_OTHERWISE = "tuned otherwise"
 
 
 class Expected:
-    """What the results of each cell of a grid are to be made from, each fingerprint computed once."""
+    """Fingerprints and engines that the results of each cell of a grid are to be made with, each found once.
+
+    What of it a stage's results are made from, and with which options, stands in `seqgra.grid.stages`.
+    """
 
     def __init__(self, grid: Grid) -> None:
-        self._grid = grid
+        self.grid = grid
         self._dataset = cache(self._find_dataset)
         self._architecture = cache(self._find_architecture)
         self._chosen: dict[Path, Optimizer] = {}
 
-    def inputs(self, cell: Cell) -> Inputs:
-        """Return the fingerprints of what a cell's results are made from."""
-        test = self._dataset(cell.grammar, None)
-        exact = isinstance(self._grid.architectures[cell.architecture], BayesOptimal)
-        dataset = test if exact else self._dataset(cell.grammar, cell.data_seed)
-        size = cell.size if self._grid.tuned(cell.architecture) else 0
-        place = cell._replace(size=size, data_seed=0, model_seed=0)
-        constructed = ""
-        if (plan := self._grid.config.probe) and self._grid.probed(cell):
-            grammar = self._grid.resolved.source(cell.grammar)
-            constructed = constructed_identity(grammar, plan.seed).fingerprint
-        return Inputs(dataset, self._architecture(place), test, constructed)
+    def dataset(self, cell: Cell) -> str:
+        """Return the fingerprint of what a model is trained on; the exact posterior reads the test set."""
+        exact = isinstance(self.grid.architectures[cell.architecture], BayesOptimal)
+        return self._dataset(cell.grammar, None if exact else cell.data_seed)
 
-    def options(self, cell: Cell) -> Options:
-        """Return the options that a cell's results are made with."""
-        grid, plan = self._grid, self._grid.config.attribution
-        exact, threads = cell.backend == EXACT, grid.config.train.threads
-        size = None if exact else cell.size
-        model = model_options(
-            cell.backend,
-            size,
-            cell.model_seed,
-            threads,
-            seeds=grid.config.seeds,
-            engine=self._engine(cell),
-        )
-        tested = ("test", grid.test_examples(cell.grammar))
-        attributions = {
-            method.name: attribution_options(
-                method.kind,
-                plan.examples,
-                plan.settings_of(method),
-                *tested,
-                correct=method.correct,
-                untrained=method.untrained,
-            )
-            for method in plan.methods
-        }
-        return Options(model, scores_options(*tested), attributions)
+    def test_set(self, cell: Cell) -> str:
+        """Return the fingerprint of the dataset that a cell's model is looked at with."""
+        return self._dataset(cell.grammar, None)
 
-    def _engine(self, cell: Cell) -> str:
+    def architecture(self, cell: Cell) -> str:
+        """Return the fingerprint of a cell's architecture; empty while its tuning is not whole."""
+        size = cell.size if self.grid.tuned(cell.architecture) else 0
+        return self._architecture(cell._replace(size=size, data_seed=0, model_seed=0))
+
+    def engine(self, cell: Cell) -> str:
         """Return the engine that trains a cell's network, with the optimiser that was chosen for it."""
-        network, plan = self._grid.architectures[cell.architecture], self._grid.config.train
+        network, plan = self.grid.architectures[cell.architecture], self.grid.config.train
         if not isinstance(network, Network):
             return ""
-        if self._grid.tuned(cell.architecture):
-            folder = self._grid.tuning(cell)
+        if self.grid.tuned(cell.architecture):
+            folder = self.grid.tuning(cell)
             if folder not in self._chosen:
                 self._chosen[folder] = self._find_optimizer(folder, network)
             network = network.with_optimizer(self._chosen[folder])
@@ -100,18 +72,18 @@ class Expected:
 
     def _find_dataset(self, name: str, seed: int | None) -> str:
         """Return the fingerprint of the dataset of a data seed; None: of the test set."""
-        whole = self._grid.resolved.source(name)
-        if not self._grid.sources[name].simulated:
+        whole = self.grid.resolved.source(name)
+        if not self.grid.sources[name].simulated:
             sets = ("training", "validation")
             return whole if seed is None else subsample_identity(whole, seed, sets).fingerprint
-        seed = self._grid.config.test.seed if seed is None else seed
+        seed = self.grid.config.test.seed if seed is None else seed
         return dataset_identity(whole, seed).fingerprint
 
     def _find_architecture(self, cell: Cell) -> str:
-        network = self._grid.architectures[cell.architecture]
-        if not isinstance(network, Network) or not self._grid.tuned(cell.architecture):
+        network = self.grid.architectures[cell.architecture]
+        if not isinstance(network, Network) or not self.grid.tuned(cell.architecture):
             return architecture_fingerprint(network)
-        plan, folder = self._grid.config.tune, self._grid.tuning(cell)
+        plan, folder = self.grid.config.tune, self.grid.tuning(cell)
         assert plan is not None
         made_from = {
             "dataset": self._dataset(cell.grammar, plan.seed),
@@ -119,7 +91,7 @@ class Expected:
         }
         if (run := read_run(folder)) is None:
             return ""
-        config = self._grid.config
+        config = self.grid.config
         asked = config.train
         tried = network.model_copy(update={"tune": network.tune or plan.candidates})
         engine = tuning_engine(tried, cell.architecture, cell.backend, asked.engine, asked.device)

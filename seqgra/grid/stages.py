@@ -1,7 +1,7 @@
 """The stages of a grid: for each its jobs, their calls, what they wait for and what they cost.
 
 What a stage is stands in `seqgra.stages`; a stage that grids run has an entry of `GRID_STAGES` here, and
-batches, plan, status and the workflow follow from it.
+batches, plan, status, the cells file and the workflow follow from it.
 """
 
 from __future__ import annotations
@@ -129,9 +129,11 @@ class PackStage(_GridStage):
         Those that the config names for it, if it names any.
     share
         What cells have in common that share a result: the first of them has the call.
-    others
-        Fingerprints, by role, that a cell's results are to be made from beside the folders of their calls,
-        if there are any.
+    inputs
+        Fingerprints, by `Input.cell_role`, of what a cell's results are to be made from, but for its model.
+    options
+        What they are to be made with, as it stands in their `run.json` (by name where there are several);
+        None where that is not compared.
     """
 
     calls: Callable[[Grid, Cell], Iterator[Call]]
@@ -142,7 +144,8 @@ class PackStage(_GridStage):
     wanted: Callable[[Grid, Cell], bool] = lambda grid, cell: True
     sizes: Callable[[Grid], Collection[Any] | None] = lambda grid: None
     share: Callable[[Grid, Cell], object] | None = None
-    others: Callable[[Expected, Cell], dict[str, str]] | None = None
+    inputs: Callable[[Expected, Cell], dict[str, str]] = lambda expected, cell: {}
+    options: Callable[[Expected, Cell], dict[str, Any]] | None = None
 
     def cells(self, grid: Grid, pack: str) -> tuple[Cell, ...]:
         """Return the cells of a pack that have calls."""
@@ -179,11 +182,11 @@ class PackStage(_GridStage):
 
     def made_from(self, grid: Grid, name: str, place: int, expected: Expected) -> dict[str, str]:
         """Return fingerprints, by role, of what the call at a place names no folder of."""
-        if (
-            self.others is None
-        ):  # most: the cells of a pack are not gone through for each of its results
+        named = [each for each in self.stage.inputs if each.kind == "architecture"]
+        if not named:  # the cells of a pack are not gone through for each of its results
             return {}
-        return self.others(expected, self.cells(grid, name)[place // self.results_of_cell(grid)])
+        found = self.inputs(expected, self.cells(grid, name)[place // self.results_of_cell(grid)])
+        return {each.name: found[each.cell_role] for each in named if each.cell_role in found}
 
     def seconds(self, grid: Grid, name: str) -> float:
         """Estimate the CPU seconds of a job."""
@@ -285,6 +288,20 @@ def _train(grid: Grid, cell: Cell) -> Iterator[Call]:
     yield [dataset, *_architecture(grid, cell), "-o", target, *options]
 
 
+def _train_identity(expected: Expected, cell: Cell) -> dict[str, Any]:
+    from seqgra.train import model_options
+
+    config = expected.grid.config
+    return model_options(
+        cell.backend,
+        None if cell.backend == EXACT else cell.size,
+        cell.model_seed,
+        config.train.threads,
+        seeds=config.seeds,
+        engine=expected.engine(cell),
+    )
+
+
 def _architecture(grid: Grid, cell: Cell) -> Call:
     """Return what to train, and the fingerprint that it had when the grid was read."""
     expected = grid.resolved.architecture(cell.architecture)
@@ -308,6 +325,16 @@ def _code_option(grid: Grid, cell: Cell) -> Call:
 def _evaluate(grid: Grid, cell: Cell) -> Iterator[Call]:
     inputs = [grid.result("models", cell), grid.test_set(cell.grammar)]
     yield [*inputs, "-o", grid.result("scores", cell), *_test_options(grid, cell)]
+
+
+def _evaluate_identity(expected: Expected, cell: Cell) -> dict[str, Any]:
+    from seqgra.evaluate import scores_options
+
+    return scores_options("test", expected.grid.test_examples(cell.grammar))
+
+
+def _test_input(expected: Expected, cell: Cell) -> dict[str, str]:
+    return {"test": expected.test_set(cell)}
 
 
 def _test_options(grid: Grid, cell: Cell) -> Call:
@@ -337,6 +364,24 @@ def _attribute(grid: Grid, cell: Cell) -> Iterator[Call]:
         yield [*inputs, "-o", target, *options, *_test_options(grid, cell)]
 
 
+def _attribute_identity(expected: Expected, cell: Cell) -> dict[str, Any]:
+    from seqgra.attribute import attribution_options
+
+    grid, plan = expected.grid, expected.grid.config.attribution
+    return {
+        method.name: attribution_options(
+            method.kind,
+            plan.examples,
+            plan.settings_of(method),
+            "test",
+            grid.test_examples(cell.grammar),
+            correct=method.correct,
+            untrained=method.untrained,
+        )
+        for method in plan.methods
+    }
+
+
 def _attribute_cost(grid: Grid, cell: Cell) -> Cost:
     architecture, grammar, network = _network(grid, cell)
     return cost.attribution(architecture, grammar, grid.config.attribution, network)
@@ -355,6 +400,16 @@ def _probe(grid: Grid, cell: Cell) -> Iterator[Call]:
     inputs = [grid.result("models", cell), grid.constructed(cell.grammar)]
     options = ["--device", grid.config.train.device, *_code_option(grid, cell)]
     yield [*inputs, "-o", grid.result("probes", cell), *options]
+
+
+def _probe_input(expected: Expected, cell: Cell) -> dict[str, str]:
+    from seqgra.probe import constructed_identity
+
+    grid, plan = expected.grid, expected.grid.config.probe
+    if plan is None or not grid.probed(cell):
+        return {"constructed": ""}
+    grammar = grid.resolved.source(cell.grammar)
+    return {"constructed": constructed_identity(grammar, plan.seed).fingerprint}
 
 
 def _network(grid: Grid, cell: Cell) -> tuple[Any, Any, cost.Size]:
@@ -406,11 +461,21 @@ GRID_STAGES: dict[str, GridStage] = {
             lambda grid, cell: grid.training_cost(cell),
             lambda grid, cell: 15_000 + 4 * _network(grid, cell)[2].weights,
             after=(*EXAMPLES, "tune"),
-            others=lambda expected, cell: {
-                "architecture": expected.inputs(cell).architecture_fingerprint
+            inputs=lambda expected, cell: {
+                "dataset": expected.dataset(cell),
+                "architecture": expected.architecture(cell),
             },
+            options=_train_identity,
         ),
-        PackStage("evaluate", _evaluate, _evaluate_cost, _evaluate_bytes, after=("train",)),
+        PackStage(
+            "evaluate",
+            _evaluate,
+            _evaluate_cost,
+            _evaluate_bytes,
+            after=("train",),
+            inputs=_test_input,
+            options=_evaluate_identity,
+        ),
         PackStage(
             "attribute",
             _attribute,
@@ -420,6 +485,8 @@ GRID_STAGES: dict[str, GridStage] = {
             results_of_cell=lambda grid: len(grid.config.attribution.methods),
             wanted=lambda grid, cell: grid.explained(cell),
             sizes=lambda grid: grid.config.attribution.sizes,
+            inputs=_test_input,
+            options=_attribute_identity,
         ),
         PackStage(
             "probe",
@@ -429,9 +496,28 @@ GRID_STAGES: dict[str, GridStage] = {
             after=("train", "construct"),
             wanted=lambda grid, cell: grid.probed(cell),
             sizes=lambda grid: grid.config.probe.sizes if grid.config.probe else None,
+            inputs=_probe_input,
         ),
     )
 }
 #: Those that have a job for each source of examples, and those that have one for each pack of cells.
 SOURCE_STAGES = tuple(name for name, stage in GRID_STAGES.items() if isinstance(stage, SourceStage))
 PACK_STAGES = tuple(name for name in GRID_STAGES if name not in SOURCE_STAGES)
+
+
+def inputs_of(expected: Expected, cell: Cell) -> dict[str, str]:
+    """Return the fingerprints of what a cell's results are to be made from, by `Input.cell_role`."""
+    found: dict[str, str] = {}
+    for stage in GRID_STAGES.values():
+        if isinstance(stage, PackStage):
+            found |= stage.inputs(expected, cell)
+    return found
+
+
+def options_of(expected: Expected, cell: Cell) -> dict[str, dict[str, Any]]:
+    """Return what a cell's results are to be made with, by stage."""
+    return {
+        name: stage.options(expected, cell)
+        for name, stage in GRID_STAGES.items()
+        if isinstance(stage, PackStage) and stage.options is not None
+    }

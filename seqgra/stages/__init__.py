@@ -40,11 +40,29 @@ FIGURE = rf"\.({'|'.join(FIGURE_KINDS)})"
 
 @dataclass(frozen=True)
 class Input:
-    """An argument without a name: a folder or file, or the name of a grammar or an architecture."""
+    """An argument without a name: a folder or file, or the name of a grammar or an architecture.
+
+    Attributes
+    ----------
+    name
+        Its role in the identity of the result.
+    help
+        What it is.
+    kind
+        What may be given.
+    in_cells
+        Role in a cell of a grid, where it is not `name`: of two datasets, one may be the test set.
+    """
 
     name: str
     help: str
     kind: Literal["folder", "grammar", "architecture", "folder or grammar"] = "folder"
+    in_cells: str = ""
+
+    @property
+    def cell_role(self) -> str:
+        """Its role among what a cell's results are made from."""
+        return self.in_cells or self.name
 
     @property
     def named(self) -> bool:

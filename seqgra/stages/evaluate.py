@@ -10,7 +10,7 @@ from seqgra.stages.options import Count, Device
 #: Arguments of the stages that look at a trained model.
 MODEL, TESTED = (
     Input("model", "folder made by seqgra train"),
-    Input("dataset", "folder with a test set"),
+    Input("dataset", "folder with a test set", in_cells="test"),
 )
 
 

@@ -39,5 +39,5 @@ STAGE = Stage(
     "             --size 10000 --data-seed 1 -o scored/gkm-svm",
     run="seqgra.evaluate.foreign:score",
     options=Options,
-    inputs=(Input("dataset", "folder with the test set that was predicted"),),
+    inputs=(Input("dataset", "folder with the test set that was predicted", in_cells="test"),),
 )
