@@ -2,7 +2,8 @@
 
     python benchmarks/attribute.py [--examples 16] [--rounds 5]
 
-Integrated gradients: bare autograd calls on one batch, as many as there are steps. Mutagenesis: bare
+Integrated and expected gradients: bare autograd calls on one batch, as many as there are steps or
+references. Mutagenesis: bare
 forward passes of tensors encoded beforehand. Sufficient subsets, of a network whose head is fitted to
 nothing: seconds an example, all subsets, beside plain masking of an example, whose subsets must be the
 same. Processor seconds; ratios are medians of interleaved rounds; one thread.
@@ -24,6 +25,8 @@ from seqgra.attribute.sufficient_subsets import PlainCandidates, sufficient_subs
 from seqgra.backends import pytorch
 from seqgra.model import ModelCard
 
+#: Steps of integrated gradients, references of expected ones.
+STEPS = 100
 MEAN = np.full(4, 0.25, np.float32)
 
 
@@ -62,11 +65,21 @@ def our_gradients(model: pytorch.PytorchModel, inputs: np.ndarray, steps: int) -
     return time.process_time() - started
 
 
+def our_expected(model: pytorch.PytorchModel, inputs: np.ndarray, references: np.ndarray) -> float:
+    """Return seconds of expected gradients of the same batch, references float32 (R, N, A, L)."""
+    target = np.zeros(len(inputs), np.int64)
+    started = time.process_time()
+    gradients.expected_gradients(model.path_gradients, inputs, target, references=references)
+    return time.process_time() - started
+
+
 def bare_predictions(model: pytorch.PytorchModel, mutants: torch.Tensor) -> float:
     """Return seconds of predictions of encoded sequences."""
     started = time.process_time()
     with torch.inference_mode():
-        for part in mutants.split(pytorch.BATCH):
+        for part in mutants.split(
+            pytorch.batch_size(mutants.shape[2], model.module[-1].weight.device)
+        ):
             model.module(part).numpy()
     return time.process_time() - started
 
@@ -110,26 +123,33 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
-    for name, window in (("conv10-conv10-gmp-fc5", 150), ("conv10w-gmp-fc5", 1000)):
+    networks = [("conv10-conv10-gmp-fc5", 150), ("conv10w-gmp-fc5", 150), ("conv10w-gmp-fc5", 1000)]
+    for name, window in [*networks, ("conv10w-fc5", 1000), ("conv-mp-fc", 1000)]:
         model = model_of(name, window)
         x = rng.integers(4, size=(options.examples, window)).astype(np.uint8)
         inputs = gradients.one_hot(np.repeat(x, 4, axis=0), 4)
         mutants = torch.from_numpy(
             gradients.one_hot(rng.integers(4, size=(3 * window, window)).astype(np.uint8), 4)
         )
-        for _ in range(2):  # the first calls are slower
-            bare_gradients(model, inputs, 2), our_gradients(model, inputs, 2)
-        pairs = [
-            (bare_gradients(model, inputs, 20), our_gradients(model, inputs, 20))
-            for _ in range(options.rounds)
-        ]
-        ratio = statistics.median(bare / ours for bare, ours in pairs)
-        print(f"{name}, {window} nt: integrated gradients {ratio:.2f} of bare gradient calls")
+        shuffles = rng.permuted(np.broadcast_to(x, (STEPS, *x.shape)), axis=2)
+        references = gradients.one_hot(shuffles.reshape(-1, window), 4)
+        references = np.repeat(references.reshape(STEPS, len(x), 4, window), 4, axis=1)
+        for ours, given, what in (
+            (our_gradients, STEPS, "integrated gradients"),
+            (our_expected, references, "expected gradients"),
+        ):
+            bare_gradients(model, inputs, 2), ours(model, inputs, given)  # the first is slower
+            pairs = [
+                (bare_gradients(model, inputs, STEPS), ours(model, inputs, given))
+                for _ in range(options.rounds)
+            ]
+            ratio = statistics.median(bare / own for bare, own in pairs)
+            print(f"{name}, {window} nt: {what} {ratio:.2f} of bare gradient calls")
         pairs = [
             (bare_predictions(model, mutants), our_mutagenesis(model, x[:1]))
             for _ in range(options.rounds)
         ]
-        ratio = statistics.median(bare / ours for bare, ours in pairs)
+        ratio = statistics.median(bare / own for bare, own in pairs)
         print(f"{name}, {window} nt: mutagenesis {ratio:.2f} of bare forward passes")
     for window, plain in ((150, 4), (1000, 0)):
         x = rng.integers(4, size=(options.examples, window)).astype(np.uint8)

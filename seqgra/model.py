@@ -204,7 +204,7 @@ class AbstractModel(ABC):
         target
             As of `gradients`.
         shares
-            float32 (K,): how far along the path each point is, from 0 to 1.
+            float32 (K,) or (N, K), rising: how far along its path each point is, from 0 to 1.
 
         Returns
         -------
@@ -280,11 +280,11 @@ def mean_along(
     """Return the mean gradient along paths, one point after another; see `AbstractModel.path_gradients`."""
     path, total = inputs - start, np.zeros(inputs.shape)
     point = np.empty_like(path)
-    for share in shares:
-        np.multiply(path, np.float32(share), out=point)
+    for share in np.asarray(shares, np.float32).reshape(-1, *np.shape(shares)[-1:]).T:
+        np.multiply(path, share[:, None, None], out=point)
         np.add(point, start, out=point)
         total += gradients(point, target)
-    return total / len(shares)
+    return np.asarray(total / np.shape(shares)[-1])
 
 
 def explained_part(logits: np.ndarray, target: np.ndarray, task: str) -> np.ndarray:

@@ -24,7 +24,9 @@ from seqgra.attribute.sufficient_subsets import (
     sufficient_subsets,
 )
 from seqgra.backends import pytorch
+from seqgra.backends.path_kernels import follow_maxima
 from seqgra.backends.pytorch_local import LocalCandidates, local_network
+from seqgra.backends.pytorch_paths import Paths
 from seqgra.backends.pytorch_rules import Backprop
 from seqgra.backends.untrained import untrained
 from seqgra.errors import InputError
@@ -109,9 +111,23 @@ CONV = {"conv": {"filters": 5, "width": 7}}
 FIRST = {
     "convolution, global maximum": [CONV, {"activation": "relu"}, "global-max-pool", {"dense": 4}],
     "convolution, normalisation": [CONV, "batch-norm", {"activation": "gelu"}, "flatten"],
-    "shared strands": [
+    "shared strands, maxima": [
         {"conv": {"filters": 5, "width": 7, "reverse_complement": True, "padding": "valid"}},
         *({"activation": "relu"}, {"max-pool": 3}, "flatten"),
+    ],
+    "stride, dilation, maxima that leave positions over": [
+        {"conv": {"filters": 6, "width": 5, "stride": 2, "dilation": 3, "padding": 4}},
+        *({"activation": "tanh"}, {"max-pool": 4}, {"conv": {"filters": 3, "width": 3}}, "flatten"),
+    ],
+    "same length, maxima first": [
+        {"conv": {"filters": 4, "width": 6, "padding": "same", "bias": False}},
+        *({"max-pool": 5}, {"activation": "gelu"}, "flatten"),
+    ],
+    "gelu below overlapping": [
+        CONV,
+        {"activation": "gelu"},
+        {"max-pool": {"width": 3, "stride": 1}},
+        "flatten",
     ],
     "dense": ["flatten", {"dense": 6}, {"activation": "relu"}],
     "padded letters above": [
@@ -122,20 +138,44 @@ FIRST = {
 }
 
 
-@pytest.mark.parametrize("layers", FIRST.values(), ids=FIRST)
+@pytest.mark.parametrize("name", FIRST)
 @pytest.mark.parametrize("task", ["multi-class", "multi-label"])
-def test_paths_through_a_linear_first_layer_are_those_of_gradients_call_by_call(layers, task):
-    model = model_of(layers, task=task)
-    assert pytorch._leading_linear(model.module), "the short way is not taken"
+def test_paths_through_a_linear_first_layer_are_those_of_gradients_call_by_call(name, task):
+    model = model_of(FIRST[name], task=task)
+    paths = Paths.of(model.module, task, torch.device("cpu"))
+    assert paths is not None, "the short way is not taken"
+    assert bool(paths._pool) == ("maxi" in name), "or not that of maxima"
     _, inputs, target = sequences(examples=9)
-    start = np.random.default_rng(1).dirichlet([1] * 4, (9, 40)).transpose(0, 2, 1)
+    rng = np.random.default_rng(1)
+    start = rng.dirichlet([1] * 4, (9, 40)).transpose(0, 2, 1)
     start = (start * inputs.any(axis=1, keepdims=True)).astype(np.float32)
-    shares = ((np.arange(60) + 0.5) / 60).astype(np.float32)
-    found = model.path_gradients(inputs, start, target, shares)
-    expected = mean_along(model.gradients, inputs, start, target, shares)
-    assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
-    alone = model.path_gradients(inputs[2:3], start[2:3], target[2:3], shares)
-    assert np.abs(alone - found[2:3]).max() < 1e-5 * np.abs(expected).max()
+    same = ((np.arange(60) + 0.5) / 60).astype(np.float32)
+    own = np.sort(rng.random((9, 7)).astype(np.float32), axis=1)
+    for shares in (same, own, own[:, :1]):
+        found = model.path_gradients(inputs, start, target, shares)
+        expected = mean_along(model.gradients, inputs, start, target, shares)
+        assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
+        few = shares[2:3] if shares.ndim == 2 else shares
+        alone = model.path_gradients(inputs[2:3], start[2:3], target[2:3], few)
+        assert np.abs(alone - found[2:3]).max() < 1e-5 * np.abs(expected).max()
+
+
+def test_maxima_along_paths_are_those_of_every_point():
+    rng = np.random.default_rng(2)
+    begin, end = rng.normal(size=(2, 3, 4, 50)).astype(np.float32)
+    begin[0], end[1, :, ::2] = (
+        0.5,
+        begin[1, :, ::2],
+    )  # all the same at first, lines that do not rise
+    shares = np.sort(rng.random((3, 40)).astype(np.float32), axis=1)
+    which, values = np.empty((3, 40, 24), np.int32), np.empty((3, 40, 24), np.float32)
+    follow_maxima(begin, end, shares, 8, which, values)
+    points = begin[:, None] + shares[:, :, None, None].astype(np.float64) * (end - begin)[:, None]
+    each = points[..., :48].reshape(3, 40, 24, 8)
+    np.testing.assert_allclose(values, each.max(axis=3), rtol=0, atol=1e-6)
+    taken = np.take_along_axis(points.reshape(3, 40, 4, 50), which.reshape(3, 40, 4, 6), axis=3)
+    np.testing.assert_allclose(taken.reshape(3, 40, 24), each.max(axis=3), rtol=0, atol=1e-6)
+    assert (which // 8 == np.tile(np.arange(6), 4)).all()
 
 
 def sequences(examples=6, window=40, seed=0):
@@ -734,12 +774,12 @@ def test_draws_of_expected_gradients_are_stratified():
     inputs = gradients.one_hot(sequences()[0], 4)[[0, 3, 4]]
     seen = []
 
-    def gradient(points, _):
-        seen.append((points * inputs).max(axis=(1, 2)))  # from nothing: the share itself
-        return np.zeros_like(points)
+    def paths(there, start, target, shares):
+        seen.append(shares[:, 0])
+        return np.zeros_like(there)
 
     references = np.zeros((8, *inputs.shape), np.float32)
-    gradients.expected_gradients(gradient, inputs, np.zeros(3, int), references=references)
+    gradients.expected_gradients(paths, inputs, np.zeros(3, int), references=references)
     shares = 8 * np.array(seen) - np.arange(8)[:, None]
     assert shares.min() >= 0 and shares.max() < 1
     assert len(np.unique(shares)) == 24 and 0.2 < shares.mean() < 0.8

@@ -14,8 +14,8 @@ from seqgra.streams import stream
 Gradients = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-#: (inputs, starts, both float32 (N, A, L), target int64 (N,), shares float32 (K,)) -> float64 (N, A, L):
-#: the mean gradient over points of the paths between them; see `AbstractModel.path_gradients`.
+#: (inputs, starts, both float32 (N, A, L), target int64 (N,), shares float32 (K,) or (N, K)) -> float64
+#: (N, A, L): the mean gradient over points of the paths between them; see `AbstractModel.path_gradients`.
 Paths = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 #: (inputs, starts, both float32 (N, A, L), target int64 (N,)) -> float32 (N, A, L): DeepLIFT's
 #: multipliers of the explained logit between each input and its reference.
@@ -146,7 +146,7 @@ def _part(baseline: np.ndarray, part: slice) -> np.ndarray:
 
 
 def expected_gradients(
-    gradients: Gradients, inputs: np.ndarray, target: np.ndarray, *, references: np.ndarray
+    paths: Paths, inputs: np.ndarray, target: np.ndarray, *, references: np.ndarray
 ) -> np.ndarray:
     """Return the expectation of (x - r) df/dx at r + t (x - r) (doi:10.1038/s42256-021-00343-w).
 
@@ -155,8 +155,8 @@ def expected_gradients(
 
     Parameters
     ----------
-    gradients, inputs, target
-        As in `gradient`.
+    paths, inputs, target
+        As in `integrated_gradients`.
     references
         float32 (R, N, A, L).
     """
@@ -164,8 +164,7 @@ def expected_gradients(
     shares = np.stack([_uniform(row, "expected-gradients", count) for row in inputs])
     shares = ((np.arange(count) + shares) / count).astype(np.float32)
     for k, start in enumerate(starts(references, inputs)):
-        path = inputs - start
-        total += path * gradients(start + shares[:, k, None, None] * path, target)
+        total += (inputs - start) * paths(inputs, start, target, shares[:, k : k + 1])
     return (total / count).astype(np.float32)
 
 

@@ -92,7 +92,7 @@ METHODS: dict[str, Method] = {
     ),
     "expected-gradients": Method(
         gradients.expected_gradients,
-        "gradients",
+        "paths",
         True,
         "gradient on the way from shuffles of the example, on average",
         "10.1038/s42256-021-00343-w",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,8 +50,9 @@ def source_of(
     elif method.source == "paths":
 
         def along(inputs: Any, start: Any, target: Any, shares: Any) -> np.ndarray:
-            mean = _with_reason(model, partial(model.path_gradients, shares=shares))
-            return _in_batches(mean, batch_of(model))(inputs, start, target)
+            mean = _with_reason(model, model.path_gradients)
+            shares = np.broadcast_to(shares, (len(inputs), np.shape(shares)[-1]))
+            return _in_batches(mean, batch_of(model))(inputs, start, target, shares)
 
         return gradients.corrected(along) if correct else along
     else:

@@ -20,19 +20,17 @@ from seqgra.architecture.custom import Sizes, build_custom
 from seqgra.architecture.schema import Network
 from seqgra.backends.pytorch_layers import (
     Recurrent,
-    SharedConv,
     StrandAverage,
     build,
     explained_logits,
 )
 from seqgra.backends.pytorch_letters import FromLetters, WholeNetwork
+from seqgra.backends.pytorch_paths import Paths, gradient_of
 from seqgra.errors import bad_input, path_of
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.model import (
-    NO_GRADIENT,
     AbstractModel,
     ModelCard,
-    NotDifferentiable,
     card_text,
     explained_part,
     read_card,
@@ -44,10 +42,6 @@ _FEWEST, _MOST = 64, 512
 _LETTERS = 98_304
 #: Bytes that one gradient may keep of its forward pass, about.
 GRADIENT_MEMORY = 1 << 29
-#: Numbers of a first layer's outputs that a path is followed for at once, so that they stay in the caches.
-_PATH_NUMBERS = 1 << 18
-#: Gradients that are added up in single precision.
-_SHARES = 25
 #: Parameters of glibc's mallopt (malloc.h), and how many bytes they are set to: no block of up to 32 MiB,
 #: the most that glibc allows, is mapped by itself; up to 512 MiB of freed memory stay with the process.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -89,6 +83,11 @@ class PytorchModel(AbstractModel):
         on_cpu = self._device.type == "cpu"
         return WholeNetwork.of_card(self.network, self.card) if on_cpu else None
 
+    @cached_property
+    def _paths(self) -> Paths | None:
+        """The network as a function of paths, where it begins with a linear layer."""
+        return Paths.of(self.module, self.task, self._device)
+
     def logits(self, x: np.ndarray) -> np.ndarray:
         """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L)."""
         if self._whole is not None:
@@ -108,55 +107,16 @@ class PytorchModel(AbstractModel):
         with torch.backends.cudnn.flags(enabled=self._cudnn, deterministic=True, benchmark=False):
             logits = self.module(points)
             explained = explained_logits(logits, target, self.task)
-            return _gradient(explained, points).cpu().numpy()
+            return gradient_of(explained, points).cpu().numpy()
 
     def path_gradients(
         self, inputs: np.ndarray, start: np.ndarray, target: np.ndarray, shares: np.ndarray
     ) -> np.ndarray:
-        """Return mean gradients along paths; see `AbstractModel.path_gradients`.
-
-        A first convolution or dense layer is linear: its outputs along a straight path lie on a straight
-        path too, and gradients may be averaged at its outputs before they are carried back to its input. So
-        it is applied once forward and once backward, and each point costs the layers above it alone.
-        """
-        linear = _leading_linear(self.module)
-        if not linear:
+        """Return mean gradients along paths; see `AbstractModel.path_gradients` and `Paths`."""
+        if self._paths is None or not self._paths.pay(shares.shape[-1]):
             return super().path_gradients(inputs, start, target, shares)
-        first, rest = self.module[:linear], self.module[linear:]  # type: ignore[index]
-        ends = [torch.from_numpy(np.ascontiguousarray(x)).to(self._device) for x in (start, inputs)]
-        means = []
         with torch.backends.cudnn.flags(enabled=self._cudnn, deterministic=True, benchmark=False):
-            size = first(ends[0][:1]).numel()
-            step = min(max(1, _PATH_NUMBERS // max(size, 1)), len(inputs)) or 1
-            for low in range(0, len(inputs), step):
-                part = slice(low, low + step)
-                points = ends[1][part].clone().requires_grad_()
-                there = first(points)
-                with torch.no_grad():
-                    begin = first(ends[0][part])
-                total = torch.zeros_like(begin, dtype=torch.float64)
-                for few in np.array_split(shares, -(-len(shares) // _SHARES)):
-                    total += self._along(rest, begin, there.detach(), target[part], few)
-                mean = (total / len(shares)).to(there.dtype)
-                (gradient,) = torch.autograd.grad(there, points, mean)
-                means.append(gradient.cpu().double().numpy())
-        return np.concatenate(means)
-
-    def _along(
-        self,
-        rest: nn.Module,
-        begin: torch.Tensor,
-        end: torch.Tensor,
-        target: np.ndarray,
-        shares: np.ndarray,
-    ) -> torch.Tensor:
-        """Return the sum of the gradients of `rest` at points between two outputs of the layers before."""
-        total = torch.zeros_like(begin)
-        for share in shares.tolist():
-            point = torch.lerp(begin, end, share).requires_grad_()
-            explained = explained_logits(rest(point), target, self.task)
-            total += _gradient(explained, point)
-        return total
+            return self._paths.gradients(inputs, start, target, shares)
 
     def explained(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Return the explained quantity of points: float64 (N,); see `AbstractModel.explained`."""
@@ -192,32 +152,6 @@ class PytorchModel(AbstractModel):
         with torch.autograd.graph.saved_tensors_hooks(count, lambda values: values):
             self.module(point)
         return max(1, min(256, GRADIENT_MEMORY // max(kept, 1)))
-
-
-def _gradient(explained: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
-    """Return the gradient of each example's explained quantity for its point.
-
-    Raises
-    ------
-    NotDifferentiable
-        If the module passes none.
-    """
-    gradient = None
-    if explained.requires_grad:
-        (gradient,) = torch.autograd.grad(explained.sum(), points, allow_unused=True)
-    if gradient is None:
-        raise NotDifferentiable(NO_GRADIENT)
-    return gradient
-
-
-def _leading_linear(module: nn.Module) -> int:
-    """Return how many of a sequence's first modules make one linear layer, the rest having parameters too."""
-    if type(module) is not nn.Sequential:
-        return 0
-    kinds = [type(part) for part in module]
-    plain = kinds[:1] in ([nn.Conv1d], [SharedConv])
-    count = 1 if plain else 2 if kinds[:2] == [nn.Flatten, nn.Linear] else 0
-    return count if count < len(kinds) else 0
 
 
 def batch_size(window: int, device: torch.device) -> int:

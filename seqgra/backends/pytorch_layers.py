@@ -7,6 +7,7 @@ the place of each (see `pytorch_rules`); by itself it is made of `Steps`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -446,6 +447,27 @@ def _activation(name: str) -> Iterator[nn.Module]:
         yield Exponential()
     elif name != "none":
         yield _ACTIVATIONS[name]()
+
+
+def padding_before(convolution: nn.Conv1d) -> int:
+    """Return how many zeros a convolution puts before the first position."""
+    if convolution.padding == "same":
+        return convolution.dilation[0] * (convolution.kernel_size[0] - 1) // 2
+    return 0 if convolution.padding == "valid" else int(convolution.padding[0])
+
+
+def number(size: Any) -> int:
+    """Return a size that PyTorch keeps as a number or as a tuple of one."""
+    return int(size[0] if isinstance(size, tuple) else size)
+
+
+def is_plain_pool(module: nn.Module) -> bool:
+    """Whether a module is a maximum over neighbouring positions, side by side."""
+    if type(module) is not nn.MaxPool1d:
+        return False
+    plain = not number(module.padding) and not module.ceil_mode and not module.return_indices
+    same = number(module.stride) == number(module.kernel_size)
+    return plain and same and number(module.dilation) == 1 and number(module.kernel_size) > 1
 
 
 def explained_logits(logits: torch.Tensor, target: np.ndarray, task: str) -> torch.Tensor:

@@ -19,7 +19,13 @@ from seqgra.backends.compiled.first_layer import PARTS, TILE, layer_source
 from seqgra.backends.compiled.modules import kernels
 from seqgra.backends.compiled.network import CompiledNetwork
 from seqgra.backends.compiled.parts import LANES, Shape, Tables, aligned, make_shape, make_tables
-from seqgra.backends.pytorch_layers import SharedConv, StrandAverage
+from seqgra.backends.pytorch_layers import (
+    SharedConv,
+    StrandAverage,
+    is_plain_pool,
+    number,
+    padding_before,
+)
 from seqgra.model import MULTI_LABEL, ModelCard
 
 #: Narrower filters without pooling gain less from tables than turning their outputs around costs.
@@ -160,7 +166,7 @@ class _FirstLayer:
         self._rest = modules[used:]
         self._activation = any(isinstance(m, nn.ReLU) for m in modules[1:used])
         pools = [m for m in modules[1:used] if isinstance(m, nn.MaxPool1d)]
-        self._pool = _number(pools[0].kernel_size) if pools else 1
+        self._pool = number(pools[0].kernel_size) if pools else 1
         self._letters = letters
         self._kernels: _Kernels | None = None
 
@@ -179,7 +185,7 @@ class _FirstLayer:
         used = 1
         if len(modules) > used and type(modules[used]) is nn.ReLU:
             used += 1
-        if len(modules) > used and _is_plain_pool(modules[used]):
+        if len(modules) > used and is_plain_pool(modules[used]):
             used += 1
         return cls(modules, used, letters)
 
@@ -203,11 +209,9 @@ class _FirstLayer:
 def convolution_shape(convolution: nn.Conv1d, letters: int, window: int, pool: int = 1) -> Shape:
     """Return the sizes of a convolution over letters and of the maximum after it."""
     width, dilation = convolution.kernel_size[0], convolution.dilation[0]
+    left = right = padding_before(convolution)
     if convolution.padding == "same":
-        added = dilation * (width - 1)
-        left, right = added // 2, added - added // 2
-    else:
-        left = right = 0 if convolution.padding == "valid" else int(convolution.padding[0])
+        right = dilation * (width - 1) - left
     return make_shape(
         letters=letters,
         window=window,
@@ -219,18 +223,6 @@ def convolution_shape(convolution: nn.Conv1d, letters: int, window: int, pool: i
         shared=isinstance(convolution, SharedConv),
         pool=pool,
     )
-
-
-def _number(size: Any) -> int:
-    return int(size[0] if isinstance(size, tuple) else size)
-
-
-def _is_plain_pool(module: nn.Module) -> bool:
-    if type(module) is not nn.MaxPool1d:
-        return False
-    plain = not _number(module.padding) and not module.ceil_mode and not module.return_indices
-    same = _number(module.stride) == _number(module.kernel_size)
-    return plain and same and _number(module.dilation) == 1 and _number(module.kernel_size) > 1
 
 
 class _Kernels:
