@@ -160,6 +160,14 @@ def test_the_figure_has_a_row_each_and_nothing_leaves_it(own_names, long):
     assert sorted(dots)[-1] == pytest.approx(rows[rows["grammar"] == "g000"]["mean"].max())
 
 
+def test_three_grammars_and_six_architectures_leave_room_for_words_on_the_first_screen():
+    names = [f"{'x' * 24}-{i}" for i in range(6)]
+    rows = with_texts(rows_of(known(Truth(dict.fromkeys(names, 1000.0), grammars=3))))
+    figure = answer_panels(rows, looks(dict.fromkeys(names, "pytorch")), "title", own_names=False)
+    width, height = 96 * figure.get_size_inches()  # pixels of the page
+    assert width < 1180 and height < 340, "of 1280 x 800"
+
+
 def test_bins_of_few_predictions_are_open():
     bins = pd.DataFrame(
         {

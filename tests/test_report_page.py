@@ -42,7 +42,9 @@ function look() {
       return part.dataset.architecture; }),
     unfolded: Array.from(document.querySelectorAll("details.fold[open]")).map(function (part) {
       return part.dataset.grammar; }),
-    filters: shown(document.querySelector(".filters"))};
+    filters: shown(document.querySelector(".filters")),
+    said: Math.max(...Array.from(document.querySelectorAll(".answer"), function (part) {
+      return part.getBoundingClientRect().bottom; }))};
 }
 window.onload = function () {
   document.querySelectorAll(".section:not([data-grammar])").forEach(function (part) { part.open = true; });
@@ -226,7 +228,8 @@ def probe(page, width, field, value, *options):
     ("field", "value", "place"), [("grammar", "g001", 0), ("architecture", "pool", 1)]
 )
 def test_filters_show_what_was_chosen_and_all_again(page, field, value, place):
-    seen = probe(page, 1200, field, value)
+    seen = probe(page, 1280, field, value)
+    assert seen["before"]["said"] < 800, "the answer is on the first screen"
     assert seen["before"]["filters"]
     assert {part[place] for part in seen["before"]["parts"]} >= {value}
     assert len({part[place] for part in seen["before"]["parts"]} - {""}) > 1

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 
 from seqgra.compare.efficiency import size_words
 from seqgra.compare.standing import RANGE, selected
-from seqgra.plot.legends import chance_handle, legend_below
+from seqgra.plot.legends import Legend, chance_handle, legend_below
 from seqgra.plot.style import (
     CEILING_LOOK,
     CHANCE_LINE,
@@ -26,6 +26,7 @@ from seqgra.plot.style import (
     headline,
     new_figure,
     styled,
+    text_width,
     wrap,
     wrap_title,
 )
@@ -39,7 +40,7 @@ _MOST_PANELS = 40
 #: Grammars up to which there is a figure for phones, one panel below the other.
 _MOST_NARROW = 12
 #: Inches: a row, one with a name of its own, and the widths of a page of panels side by side and of a phone.
-_ROW, _OWN_ROW, _PAGE, _NARROW = 0.42, 0.6, 10.2, 3.7
+_ROW, _OWN_ROW, _PAGE, _NARROW = 0.34, 0.47, 12.0, 3.7
 #: Behind the row of the architecture that is named.
 _NAMED = "#e3eefa"
 #: Columns of text below a value: name of the column -> its heading.
@@ -194,12 +195,16 @@ def answer_panels(
         columns = 1 if narrow else columns_for(len(grammars)) if own_names else len(grammars)
         lines = math.ceil(len(grammars) / columns)
         most = int(rows.groupby("grammar").size().max()) if own_names else len(shared)
-        names = 0.0 if own_names else 0.2 + 0.066 * min(26, max(map(len, shared)))
+        named = [wrap(name, 36) for name in shared]  # beside the rows
+        names = 0.0 if own_names else 0.2 + max(text_width(name) for name in named)
+        more = max(name.count("\n") for name in named)
+        row = _OWN_ROW + 0.13 * more if own_names else max(_ROW, 0.19 + 0.13 * more)
         width = _NARROW if narrow else min(_PAGE, max(5.4, names + 3.2 * columns))
-        legend = legend_below(_key(rows), [], width)
-        height = (
-            (most * (_OWN_ROW if own_names else _ROW) + 0.87) * lines + 0.55 + 0.2 * legend.rows
-        )
+        key = _key(rows)
+        legend = legend_below(key, [], width)
+        if sum(text_width(str(entry.get_label()), 8.5) + 0.65 for entry in key) < width:
+            legend = Legend(key, 1, len(key))
+        height = (most * row + 0.73) * lines + 0.3 + 0.19 * legend.rows
         figure = new_figure(width, height)
         axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=not own_names)
         panel = (width - names) / columns
@@ -208,12 +213,12 @@ def answer_panels(
         for axis, grammar in zip(axes.ravel(), grammars, strict=False):
             own = rows[rows["grammar"] == grammar]
             labels = own["label"].tolist() if own_names else shared
-            _draw(axis, own.set_index("label"), labels, looks, heads, low, own_names)
+            _draw(axis, own.set_index("label"), labels, looks, heads, low, row, own_names)
             axis.set_title(wrap_title(grammar, panel), pad=25)
         for axis in axes.ravel()[len(grammars) :]:
             axis.set_visible(False)
         if not own_names:
-            axes[0, 0].set_yticks(range(len(shared)), [wrap(name, 26) for name in shared])
+            axes[0, 0].set_yticks(range(len(shared)), named)
         headline(figure, title)
         figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
     return figure
@@ -232,9 +237,12 @@ def _draw(
     looks: Mapping[str, Look],
     heads: Mapping[str, str],
     low: float,
+    inches: float,
     own_names: bool,
 ) -> None:
-    up = 0.02 if own_names else -0.16  # of a row's middle, where its value is drawn
+    middle = 0.5 - 0.165 / inches if own_names else 0.0  # of what is not the name, in rows
+    up, down = middle - 0.065 / inches, middle + 0.08 / inches  # where values and numbers are drawn
+    tall = 0.07 / inches
     places = np.linspace(0, 1, len(heads) + 1)[:-1] + 0.5 / len(heads)
     across = axis.get_yaxis_transform()  # x in shares of the axis, y in rows
     for place, head in zip(places, heads.values(), strict=True):
@@ -260,7 +268,7 @@ def _draw(
         for place, column in zip(places, heads, strict=True):
             style: dict[str, Any] = {"size": 8.5, "weight": "bold" if row["named"] else "normal"}
             axis.text(
-                place, y + 0.29, row[column], ha="center", va="center", transform=across, **style
+                place, y + down, row[column], ha="center", va="center", transform=across, **style
             )
     middles = np.arange(len(labels)) + up
     for value, style in (  # beside the values, not across the numbers below them
@@ -268,7 +276,7 @@ def _draw(
         (rows["chance"].iloc[0], {"color": FAINT, "lw": 1.0, "ls": CHANCE_LINE}),
     ):
         if math.isfinite(value):
-            axis.vlines([value] * len(labels), middles - 0.22, middles + 0.22, zorder=1, **style)
+            axis.vlines([value] * len(labels), middles - tall, middles + tall, zorder=1, **style)
     for y in range(1, len(labels)):
         axis.axhline(y - 0.5, color="#e6e6e6", lw=0.7, zorder=0)
     axis.set(xlim=(low, 1.01), ylim=(len(labels) - 0.5, -0.5))
