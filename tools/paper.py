@@ -208,7 +208,7 @@ def _word(value: object) -> str:
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     text = str(value)
-    return _WORDS.get(text, f"`{text}`" if "-" in text or text == "fc" else text)
+    return _WORDS.get(text, f"`{text}`" if "-" in text or text.startswith("fc") else text)
 
 
 def _kept(grid: str, name: str = "means") -> pd.DataFrame:
