@@ -50,6 +50,17 @@ sed 's/--device cuda/--device cpu/' "$batch" >"$batch.cpu"
 log end
 """
 
+#: Stands before the real one: while the fit hangs, it answers no question before Snakemake is interrupted.
+SLOW_SQUEUE = r"""#!/usr/bin/env bash
+trap '' INT
+if [ -e faults/train.fc4.taken ]; then
+    touch asked
+    until [ -e interrupted ]; do sleep 0.2; done
+    sleep 2
+fi
+exec REAL "$@"
+"""
+
 
 class Run:
     """A working folder with its own grid, and Snakemake on it as a user would type it."""
@@ -183,12 +194,19 @@ def test_the_grid_runs_through_sbatch_and_networks_get_a_gpu(whole):
 
 
 def test_ctrl_c_cancels_and_kill_9_is_recovered_from(tmp_path, whole):
+    """Ctrl-C comes while Snakemake asks for the state of its jobs, which its plugin then does not cancel."""
     run = Run(tmp_path)
     run.ask("train.fc4", "hang")
+    slow = tmp_path / "bin" / "squeue"
+    slow.write_text(SLOW_SQUEUE.replace("REAL", shutil.which("squeue")))
+    slow.chmod(0o755)
     run.start().wait_for_fault("train.fc4")
+    wait_until((tmp_path / "asked").exists, run.said)
     os.killpg(run.process.pid, signal.SIGINT)
+    (tmp_path / "interrupted").touch()
     run.end(1)
     wait_until(lambda: not run.slurm_jobs(), run.said, 30)
+    slow.unlink()
     cancelled = [time.time()]
     run.ask("evaluate.fc4", "hang")
     run.start().wait_for_fault("evaluate.fc4")

@@ -102,7 +102,7 @@ def batch(wildcards, output):
 
 
 def cancel_slurm_jobs(logs):
-    """After Ctrl-C the Slurm plugin can miss jobs whose state it is just asking for."""
+    """After Ctrl-C the Slurm plugin misses jobs whose state it is just asking for (test_ctrl_c_... of tests/slurm)."""
     for log in logs if shutil.which("scancel") else ():
         run = re.search(r"(?m)^SLURM run ID: ([A-Za-z0-9_-]+)$", Path(log).read_text())
         if run:

@@ -14,7 +14,7 @@ for stage in SOURCE_STAGES:
             f"{RESULTS}/logs/{stage}/{{source}}.log",
         benchmark:
             f"{RESULTS}/logs/{stage}/{{source}}.tsv"
-        # Before all packs: of those that wait for data, the longest is not known to be ready.
+        # Before all packs: one that waits for data may be the longest (test_the_slurm_profile_... sees it).
         priority: 1000000 if stage in EXAMPLES else 0
         conda:
             "../envs/seqgra.yaml"

@@ -14,7 +14,7 @@ for stage in PACK_STAGES:
             f"{RESULTS}/logs/{stage}/{{pack}}.log",
         benchmark:
             f"{RESULTS}/logs/{stage}/{{pack}}.tsv"
-        # The longest first: begun last, it would end long after all others.
+        # The longest first: begun last, it would end long after all others (test_the_slurm_profile_... sees it).
         priority: lambda w: int(60 * GRID.packs[w.pack].minutes)
         conda:
             "../envs/seqgra.yaml"
