@@ -36,7 +36,7 @@ from synthetic import CHANCE, Truth, draw
 from seqgra.compare.cells import CELL_COLUMNS
 from seqgra.digest import digest
 from seqgra.fingerprint import Identity, claim, seal
-from seqgra.results import Attributions, Scores, write_attributions, write_scores
+from seqgra.results import AttributionScores, Scores, write_attributions, write_scores
 from seqgra.simulate import simulate
 
 SIZES = (500, 1000, 2000, 4000, 8000, 16000, 32000, 64000, 128000, 256000)
@@ -121,7 +121,7 @@ class Template:
             write_scores(scores, draft)
             draft.publish()
         with claim(self.folders["attributions"], Identity("attribute", 1)) as draft:
-            write_attributions(Attributions(METHOD, recovery, rows, rows % 2, values), draft)
+            write_attributions(AttributionScores(METHOD, recovery, rows, rows % 2, values), draft)
             draft.publish()
         self.runs = {
             noun: json.loads((f / "run.json").read_text()) for noun, f in self.folders.items()

@@ -31,7 +31,7 @@ from seqgra.architecture.schema import Network
 from seqgra.backends import pytorch, pytorch_layers, pytorch_letters, pytorch_training
 from seqgra.dataset import open_dataset, split_size
 from seqgra.fingerprint import Identity, claim
-from seqgra.training import Options, TrainingData, card_of, engine_used
+from seqgra.training import TrainingData, TrainingOptions, card_of, engine_used
 
 GRAMMARS = {150: "mc2-dna150-homer", 1000: "mc2-dna1000-homer"}
 
@@ -73,7 +73,7 @@ def ours(network: Network, data: TrainingData, device: str, engine: str = "auto"
         on = pytorch.choose_device(device)
         started = clock(on)
         used = engine_used(network, "", "pytorch", engine, device)
-        pytorch_training.fit(network, data, Options(0, device, 1, engine=used), draft)
+        pytorch_training.fit(network, data, TrainingOptions(0, device, 1, engine=used), draft)
         return clock(on) - started
 
 

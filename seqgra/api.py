@@ -206,14 +206,14 @@ def train(
     if size is not None:
         whole_number("size", size, 1)
     from seqgra.train import train_in_memory
-    from seqgra.training import Options
+    from seqgra.training import TrainingOptions
 
     with _settings_kept(backend):
         trained = train_in_memory(
             data,
             str(path_of("architecture", architecture)),
             size=size,
-            how=Options(seed, device, threads),
+            how=TrainingOptions(seed, device, threads),
             backend=backend,
         )
     trained.model.status, trained.model.reason = trained.status, trained.reason
@@ -357,7 +357,7 @@ def attribute(
     InputError
         If they do not fit, an option is wrong, or the method is not defined for the model.
     """
-    from seqgra.attribute.explain import Plan, explain, network_of
+    from seqgra.attribute.explain import ExplanationPlan, explain, network_of
     from seqgra.attribute.explanations import SCORED, fixed_explanations
     from seqgra.attribute.methods import METHODS, method_problems, refusal
     from seqgra.stages.attribute import Settings
@@ -379,7 +379,7 @@ def attribute(
     wanted = fixed_explanations(np.asarray(dataset.y_true(name)), examples, SCORED)
     if not wanted.rows.size:
         raise bad_argument("data", "no example shows a condition; simulate more")
-    plan = Plan(dataset, name, data.x, wanted, method, chosen, correct)
+    plan = ExplanationPlan(dataset, name, data.x, wanted, method, chosen, correct)
     try:
         values, background = explain(model, plan)
     except NotDefined as error:

@@ -34,7 +34,7 @@ _BACKGROUND, _SEPARATOR = "_", "|"
 _UNWRITABLE = "\t\n\r|"
 
 
-class Block(NamedTuple):
+class ExportedBlock(NamedTuple):
     """Consecutive examples of a set.
 
     Attributes
@@ -129,7 +129,7 @@ def _check_names(dataset: Dataset) -> None:
                 raise bad_input(dataset.folder, f"{kind}: {name!r}", message)
 
 
-def _blocks(dataset: Dataset, name: str, count: int, folder: Path) -> Iterator[Block]:
+def _blocks(dataset: Dataset, name: str, count: int, folder: Path) -> Iterator[ExportedBlock]:
     """Yield the examples of a set in blocks and show the progress."""
     x, y, clean = dataset.x(name, count), dataset.y(name, count), dataset.y_true(name, count)
     unknown = ord(dataset.alphabet.unknown)
@@ -144,7 +144,7 @@ def _blocks(dataset: Dataset, name: str, count: int, folder: Path) -> Iterator[B
         if beyond.any():
             ends -= beyond.sum(axis=1)
             codes, annotation = codes[~beyond], annotation[~beyond]
-        yield Block(
+        yield ExportedBlock(
             first,
             codes.tobytes().translate(letters),
             annotation.tobytes(),
@@ -195,7 +195,7 @@ def _pieces(data: bytes, ends: np.ndarray) -> Iterator[str]:
 
 
 def _write_tsv(
-    dataset: Dataset, name: str, aside: Callable[[str], Path], blocks: Iterator[Block]
+    dataset: Dataset, name: str, aside: Callable[[str], Path], blocks: Iterator[ExportedBlock]
 ) -> None:
     with (
         aside(f"{name}.txt").open("w", newline="\n", encoding="utf-8") as sequences,
@@ -211,7 +211,7 @@ def _write_tsv(
 
 
 def _write_fasta_bed(
-    dataset: Dataset, name: str, aside: Callable[[str], Path], blocks: Iterator[Block]
+    dataset: Dataset, name: str, aside: Callable[[str], Path], blocks: Iterator[ExportedBlock]
 ) -> None:
     with (
         aside(f"{name}.fa").open("w", newline="\n", encoding="utf-8") as fasta,
@@ -246,7 +246,7 @@ def _bed_rows(dataset: Dataset, name: str, elements: dict[str, np.ndarray]) -> I
 
 
 def _write_parquet(
-    dataset: Dataset, name: str, aside: Callable[[str], Path], blocks: Iterator[Block]
+    dataset: Dataset, name: str, aside: Callable[[str], Path], blocks: Iterator[ExportedBlock]
 ) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -273,7 +273,7 @@ def _write_parquet(
             elements.write_table(_element_table(dataset, block.elements, kinds))
 
 
-def _example_table(dataset: Dataset, block: Block, columns: dict[str, Any]) -> pa.Table:
+def _example_table(dataset: Dataset, block: ExportedBlock, columns: dict[str, Any]) -> pa.Table:
     import pyarrow as pa
 
     n = len(block.ends)

@@ -95,7 +95,7 @@ def _no_rows(*columns: str) -> Callable[[], pd.DataFrame]:
 
 
 @dataclass(frozen=True)
-class Attributions:
+class AttributionScores:
     """Grammar recovery of one model by one attribution method, on the fixed test examples.
 
     In a multi-label task an example has an explanation for each of its labels that was chosen.
@@ -178,7 +178,7 @@ class EarlierVersion(InputError):
 
 
 class Pictured(NamedTuple):
-    """Attributions kept for pictures; see `Attributions` for the arrays."""
+    """Attributions kept for pictures; see `AttributionScores` for the arrays."""
 
     rows: np.ndarray
     explained: np.ndarray
@@ -281,7 +281,7 @@ def read_curves(folder: Path, scope: str) -> pd.DataFrame:
     return pd.read_parquet(file, filters=[("scope", operator, wanted)])
 
 
-def write_attributions(result: Attributions, draft: Draft) -> None:
+def write_attributions(result: AttributionScores, draft: Draft) -> None:
     """Write the files of an attributions noun; the caller publishes them."""
     own, null = summarise_recovery(result.recovery), summarise_recovery(_nulls(result.recovery))
     elements = result.elements.to_dict("records")

@@ -23,9 +23,9 @@ from seqgra.results import read_tuning
 from seqgra.stages.train import DEFAULTS
 from seqgra.streams import SeedDesign, stream
 from seqgra.training import (
-    Options,
     Trained,
     TrainingData,
+    TrainingOptions,
     engine_used,
     fit_temperature,
     ready_network,
@@ -100,7 +100,7 @@ def train(
     InputError
         If an input is wrong or missing.
     """
-    how = Options(seed, device, threads, seeds, engine)
+    how = TrainingOptions(seed, device, threads, seeds, engine)
     job = _job(dataset, architecture, size, backend, how, tuned, permute_labels, expected=expected)
 
     def compute(draft: Draft) -> Outcome:
@@ -124,7 +124,7 @@ class _Job(NamedTuple):
     identity: Identity
     facts: dict[str, Any]
     dealt: int | None
-    how: Options
+    how: TrainingOptions
 
 
 def train_in_memory(
@@ -132,7 +132,7 @@ def train_in_memory(
     architecture: str,
     *,
     size: int | None,
-    how: Options,
+    how: TrainingOptions,
     backend: str = DEFAULTS.backend,
 ) -> Trained:
     """Train as `train` does, to the same weights, and write nothing.
@@ -163,7 +163,7 @@ def _job(
     name: str,
     size: int | None,
     backend: str,
-    how: Options,
+    how: TrainingOptions,
     tuned: Path | None,
     permute_labels: bool,
     expected: str | None = None,

@@ -47,7 +47,7 @@ class TrainingData(NamedTuple):
         return task_of(self.dataset)
 
 
-class Options(NamedTuple):
+class TrainingOptions(NamedTuple):
     """How to train.
 
     Attributes

@@ -24,8 +24,8 @@ from seqgra.stages.train import DEFAULTS
 from seqgra.stages.tune import DEFAULTS as TRIALS
 from seqgra.streams import SeedDesign
 from seqgra.training import (
-    Options,
     Trained,
+    TrainingOptions,
     engine_used,
     ready_network,
     training_data,
@@ -43,7 +43,7 @@ class _Trial(NamedTuple):
     size: int
     epochs: int
     backend: str
-    options: Options
+    options: TrainingOptions
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def tune(
     network = network.model_copy(update={"tune": network.tune or candidates})
     tried = network.tune
     used = tuning_engine(network, architecture, backend, engine, device)
-    how = Options(seed, device, threads, seeds, used)
+    how = TrainingOptions(seed, device, threads, seeds, used)
     trial = _Trial(network, opened, size, epochs, backend, how)
     identity = identity_of(
         "tune",
@@ -138,7 +138,7 @@ def tune(
 
 
 def tuning_options(
-    backend: str, size: int, options: Options, epochs: int, candidates: Candidates
+    backend: str, size: int, options: TrainingOptions, epochs: int, candidates: Candidates
 ) -> dict[str, Any]:
     """Return the options of a tuning's identity; see `tune`."""
     content = [c.model_dump(mode="json", exclude_none=True) for c in candidates]

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from seqgra.grammar.load import resolve
-from seqgra.law.law import Examples, compile_law, draw_block
+from seqgra.law.law import SampledExamples, compile_law, draw_block
 from seqgra.law.placement import Placed
 
 FALSE_ALARM = 1e-6
@@ -20,10 +20,10 @@ def draw(grammar, blocks=BLOCKS, seed=0, set_name="training"):
     joined = [np.concatenate(arrays) for arrays in zip(*(p.placed for p in parts), strict=True)]
     arrays = {
         name: np.concatenate([getattr(part, name) for part in parts])
-        for name in Examples._fields
+        for name in SampledExamples._fields
         if name != "placed"
     }
-    return law, Examples(**arrays, placed=Placed(*joined))
+    return law, SampledExamples(**arrays, placed=Placed(*joined))
 
 
 def grammar_of(**changes):

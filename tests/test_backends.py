@@ -32,7 +32,7 @@ from seqgra.metrics import macro_area, rank
 from seqgra.model import NETWORK_BACKENDS, ModelCard, backend_module, card_text, open_model, trainer
 from seqgra.train import train
 from seqgra.training import (
-    Options,
+    TrainingOptions,
     balanced_weights,
     constant_loss,
     mean_loss,
@@ -408,7 +408,7 @@ def fit(backend, content, data, folder, seed=0):
     network = resolve_architecture(content, "a.yaml")
     folder.mkdir(exist_ok=True)
     with claim(folder, Identity("train", 0, {}, {"seed": seed})) as draft:
-        return trainer(backend).fit(network, data, Options(seed, "cpu", 1), draft)
+        return trainer(backend).fit(network, data, TrainingOptions(seed, "cpu", 1), draft)
 
 
 @pytest.mark.parametrize("backend", NETWORK_BACKENDS)
@@ -512,7 +512,7 @@ def test_baselines_learn_labels_one_by_one(features, tmp_path, tiny_dataset):
     data = data._replace(y=y, validation_y=validation_y)
     with claim(tmp_path / "m", Identity("train", 0)) as draft:
         module = backend_module("sklearn")
-        trained = module.fit(load_architecture(name), data, Options(0, "cpu", 1), draft)
+        trained = module.fit(load_architecture(name), data, TrainingOptions(0, "cpu", 1), draft)
     p = expit(trained.model.logits(data.validation_x))
     assert macro_area(p[:, :2], validation_y[:, :2], "roc-auc") > 0.97
     assert (p[:, 2] > 0.99).all() and trained.status == "done"

@@ -19,14 +19,14 @@ from seqgra.architecture.load import (
 )
 from seqgra.backends import estimators, heads, sklearn
 from seqgra.backends.features import cache_beside, pooled_convolutions, random_filters
-from seqgra.backends.heads import Examples, booster_of, check_trees, tree_arrays
+from seqgra.backends.heads import LabelledFeatures, booster_of, check_trees, tree_arrays
 from seqgra.cli import main
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
 from seqgra.fingerprint import read_run
 from seqgra.model import open_model
 from seqgra.train import train
-from seqgra.training import Options
+from seqgra.training import TrainingOptions
 
 OWN = """
 import numpy as np
@@ -68,7 +68,7 @@ def labels(kind, examples=400, features=6, seed=0):
 
 def examples_of(kind):
     task = "multi-label" if kind == "multi-label" else "multi-class"
-    return Examples(*labels(kind), *labels(kind, 200, seed=1), task)
+    return LabelledFeatures(*labels(kind), *labels(kind, 200, seed=1), task)
 
 
 @pytest.mark.parametrize("kind", ["2", "3"])
@@ -95,7 +95,7 @@ def test_heads_keep_their_best_step(kind):
     class Data:
         dataset = None
 
-    class Nested(Options):
+    class Nested(TrainingOptions):
         def source(self, dataset):
             return "1"
 
@@ -117,14 +117,14 @@ def test_heads_keep_their_best_step(kind):
 def test_a_condition_without_examples_is_never_predicted():
     x, y = labels("2")
     y = np.concatenate([y, np.zeros((len(y), 1), np.uint8)], axis=1)
-    e = Examples(x, y, x, y, "multi-class")
+    e = LabelledFeatures(x, y, x, y, "multi-class")
     content = {
         "backend": "sklearn",
         "features": {"one_hot": {}},
         "head": {"boosting": {"trees": 5}},
     }
     baseline = resolve_architecture(content, "a.yaml")
-    fitted = heads.fit_head(baseline, e, None, Options(0, "cpu", 1))
+    fitted = heads.fit_head(baseline, e, None, TrainingOptions(0, "cpu", 1))
     assert set(heads.trees(x, fitted.arrays).argmax(axis=1)) == {0, 1}
 
 
@@ -245,7 +245,7 @@ def test_estimators_of_scikit_learn_predict_from_arrays(make, kind, monkeypatch)
         "head": {"estimator": {"module": "own.py:make"}},
     }
     baseline = resolve_architecture(content, "a.yaml", {"own.py:make": ""})
-    kept, fitted = estimators.fit_estimator(baseline, e, Options(0, "cpu", 1), "a")
+    kept, fitted = estimators.fit_estimator(baseline, e, TrainingOptions(0, "cpu", 1), "a")
     logits = estimators.STORED[kept](e.validation, fitted.arrays)
     assert (logits.argmax(axis=1) == made.predict(e.validation)).all()
     if kept != "linear":
@@ -270,7 +270,7 @@ def test_estimators_of_scikit_learn_are_fitted_to_each_label(make, monkeypatch, 
     head = {"estimator": {"module": "own.py:make"}}
     content = {"backend": "sklearn", "features": {"one_hot": {}}, "head": head}
     baseline = resolve_architecture(content, "a.yaml", {"own.py:make": ""})
-    kept, fitted = estimators.fit_estimator(baseline, e, Options(0, "cpu", 1), "a")
+    kept, fitted = estimators.fit_estimator(baseline, e, TrainingOptions(0, "cpu", 1), "a")
     logits = estimators.stored_logits(kept, e.validation, fitted.arrays, 3, e.task)
     for label in (0, 2):
         wanted = make().fit(e.values, e.y[:, label]).predict_proba(e.validation)

@@ -27,7 +27,7 @@ from seqgra.recovery import recover
 from seqgra.report import write_report
 from seqgra.report.page import plain_text
 from seqgra.report.sections.grammar import grammar_facts
-from seqgra.results import Attributions, Scores, write_attributions, write_scores
+from seqgra.results import AttributionScores, Scores, write_attributions, write_scores
 from seqgra.simulate import simulate
 
 METHOD = "integrated-gradients"
@@ -127,7 +127,7 @@ def _attributions(recovery, gaps=()):
     motifs.insert(0, "column", np.arange(16) - 4)
     motifs.insert(0, "element", "box")
     pictured = (np.arange(4), np.array([0, 1, 0, 1]), values)
-    return Attributions(METHOD, table, *pictured, elements, motifs, {"near": 2.0, "far": 1.0})
+    return AttributionScores(METHOD, table, *pictured, elements, motifs, {"near": 2.0, "far": 1.0})
 
 
 def write_cells(root, keys):
@@ -604,7 +604,7 @@ def labelled(tmp_path_factory, svg_only):
         write_scores(scores, draft)
         draft.publish()
     with claim(root / "attributions" / path, Identity("attribute", 2, inputs)) as draft:
-        write_attributions(Attributions(METHOD, recovery, rows, explained, values), draft)
+        write_attributions(AttributionScores(METHOD, recovery, rows, explained, values), draft)
         draft.publish()
     with svg_only():
         write_report(write_cells(root, [cell]), root / "out", config=None)

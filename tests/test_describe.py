@@ -39,7 +39,7 @@ from seqgra.motif import (
     log_odds,
     mixed,
 )
-from seqgra.plot.elements import Measure, logos, similarity_maps
+from seqgra.plot.elements import HeatMap, logos, similarity_maps
 from seqgra.plot.grammar import rules_picture
 from seqgra.plot.network import network_figure
 from seqgra.plot.positions import Lane, bins, density, position_map
@@ -571,7 +571,7 @@ def test_nothing_is_cut_off(count):
     names = list(grammar.elements)
     assert not outside(rules_picture(rule_groups(grammar, grammar), names, "rules"))
     values = np.random.default_rng(0).random((count, count))
-    measure = Measure("score", values, "sites of", "matrix of", 1.0, 0.0)
+    measure = HeatMap("score", values, "sites of", "matrix of", 1.0, 0.0)
     assert not outside(similarity_maps(names, [measure, measure], "similarity"))
     numbers = element_numbers(grammar)
     columns = {name: found.columns for name, found in numbers.items()}

@@ -30,7 +30,7 @@ from seqgra.grammar.motifs import read_motifs
 from seqgra.law.elements import best_scores
 from seqgra.law.word_counts import word_counts
 from seqgra.simulate import simulate
-from seqgra.training import Options, training_data
+from seqgra.training import TrainingOptions, training_data
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -295,7 +295,7 @@ def test_pairs_are_drawn_in_the_order_of_their_motifs(monkeypatch):
     setting = draws.Setting(DNA, "multi-class", ("x",), 40, 40, motifs, True, 1e-4, 0)
     ordered = list(itertools.pairwise(names))
     for first, second in ordered:
-        interval = pairs.Interval(first, second, 0, 0, 1, 9.0, 1.0, 9.0, 9.0, [0, 1])
+        interval = pairs.GapInterval(first, second, 0, 0, 1, 9.0, 1.0, 9.0, 9.0, [0, 1])
         histogram = pairs.Histogram(first, second, 0, np.ones((4, 9)), np.ones((4, 9)), None, None)
         with pytest.raises(InputError):
             pairs.pair_share(setting, dict.fromkeys("ACGT", 0.25), interval, histogram)
@@ -354,7 +354,7 @@ def test_a_pair_that_is_no_longer_enriched_has_a_plain_law_of_gaps():
     seen[0, 3:6], expected[0, 3:6] = [0, 40, 2], [400, 40, 2]
     empty = pd.DataFrame()
     histogram = pairs.Histogram("a", "b", 0, seen, expected, empty, empty)
-    interval = pairs.Interval("a", "b", 0, 3, 5, 90, 10, 9, 50, {3: 1.0})
+    interval = pairs.GapInterval("a", "b", 0, 3, 5, 90, 10, 9, 50, {3: 1.0})
     with np.errstate(all="raise"):
         again = pairs.seen_again(interval, histogram)
     assert again.gap == [3, 5]
@@ -368,9 +368,9 @@ def test_columns_that_no_letter_suits_are_those_of_one_motif():
     empty = pairs.pair_table(hits(), hits(), False)
     for first, second, shared in (("a", "a", "product"), ("a", "c", "first")):
         histogram = pairs.Histogram(first, second, -1, zeros, zeros, empty, empty)
-        interval = pairs.Interval(first, second, 0, -1, -1, 50, 1, 50, 90, -1)
+        interval = pairs.GapInterval(first, second, 0, -1, -1, 50, 1, 50, 90, -1)
         assert pairs.pair_share(setting, flat, interval, histogram)[2] == shared
-    crowded = pairs.Interval("a", "c", 0, 15, 15, 50, 1, 50, 90, 15)  # that is another error
+    crowded = pairs.GapInterval("a", "c", 0, 15, 15, 50, 1, 50, 90, 15)  # that is another error
     with pytest.raises(InputError, match="fit"):
         pairs.pair_share(setting, flat, crowded, histogram)
 
@@ -457,10 +457,10 @@ def known_estimates(task, groups, found, pair=()):
     setting = draws.Setting(
         DNA, task, conditions, 50, 50, {"m": np.full((5, 4), 0.25)}, True, 1e-3, 0
     )
-    from seqgra.fit.background import Candidate
+    from seqgra.fit.background import FittedBackground
     from seqgra.fit.evidence import Estimates
 
-    flat = Candidate("letters", dict.fromkeys("ACGT", 0.25), -1.38, 1000)
+    flat = FittedBackground("letters", dict.fromkeys("ACGT", 0.25), -1.38, 1000)
     shown = {group.conditions: group.rows.size for group in groups}
     return Estimates(
         setting, groups, shown, [[flat]] * len(groups), [flat], {}, True, found, list(pair), [], []
@@ -469,7 +469,7 @@ def known_estimates(task, groups, found, pair=()):
 
 def test_labels_share_out_what_their_combinations_show():
     names = [("x",), ("y",), ("x", "y"), ()]
-    groups = [draws.Group(shown, np.arange(100)) for shown in names]
+    groups = [draws.ExampleGroup(shown, np.arange(100)) for shown in names]
     q = {"x": 0.5, "y": 0.2}
     shares = [1 - 0.9 * np.prod([1 - q[name] for name in shown]) for shown in names]
     told, everywhere = rule_shares(known_estimates("multi-label", groups, []), shares)
@@ -478,13 +478,13 @@ def test_labels_share_out_what_their_combinations_show():
 
 
 def test_sites_of_pairs_are_taken_from_those_of_single_motifs():
-    groups = [draws.Group((name,), np.arange(1000)) for name in ("x", "y")]
+    groups = [draws.ExampleGroup((name,), np.arange(1000)) for name in ("x", "y")]
     lone, pi = np.array([0.5, 0.3, 0.2]), 0.4
     law = np.convolve(lone, [1 - pi, pi])
     copies = {k: law[k] / law[1:].sum() for k in (1, 2, 3)}
     one = singles.Single("m", 0, 1000, 0.5, 0.1, 1 - law[0], 0.01, 50.0, copies=copies)
     other = one._replace(group=1, share=0.0, copies={1: 1.0})
-    interval = pairs.Interval("m", "n", 0, 2, 2, 50.0, 1.0, 50.0, 99.0, 2)
+    interval = pairs.GapInterval("m", "n", 0, 2, 2, 50.0, 1.0, 50.0, 99.0, 2)
     pair = PairEstimate(interval, 0, "product", [(pi, 0.01), (0.0, 0.01)])
     estimates = known_estimates("multi-class", groups, [one, other], [pair])
     from seqgra.fit.compose import _lone
@@ -504,7 +504,7 @@ def test_each_table_of_positions_has_a_file_of_its_own():
 
 
 def test_copies_that_find_no_room_are_cut():
-    groups = [draws.Group((name,), np.arange(1000)) for name in ("x", "y")]
+    groups = [draws.ExampleGroup((name,), np.arange(1000)) for name in ("x", "y")]
     one = singles.Single("m", 0, 1000, 0.5, 0.1, 0.8, 0.01, 50.0, copies={1: 0.7, 4: 0.3})
     found = known_estimates("multi-class", groups, [one, one._replace(group=1, share=0.0)])
     assert compose(found).with_room().rules["x"][0].rule["copies"] == {1: 0.7, 4: 0.3}
@@ -553,8 +553,8 @@ def test_one_strand_is_all_that_rna_has(tmp_path):
     simulate(tmp_path / "rna.yaml", tmp_path / "data", seed=0, counts=counts)
     data = training_data(open_dataset(tmp_path / "data"), 28)
     with pytest.raises(InputError, match="strands: is both; RNA has one strand"):
-        fit_baseline(pwm_regression("DNA"), data, Options(0, "cpu", 1), None)
-    fit_baseline(pwm_regression("RNA"), data, Options(0, "cpu", 1), None)
+        fit_baseline(pwm_regression("DNA"), data, TrainingOptions(0, "cpu", 1), None)
+    fit_baseline(pwm_regression("RNA"), data, TrainingOptions(0, "cpu", 1), None)
 
 
 @pytest.mark.skipif(not SOX2_SET.is_dir(), reason="the shared data are not here")

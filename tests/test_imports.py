@@ -151,3 +151,17 @@ def test_stages_of_a_model_do_without_the_compiler_of_torch(tmp_path, tiny_datas
     run = [sys.executable, "-c", STAGES, json.dumps(commands)]
     loaded = subprocess.run(run, capture_output=True, text=True, check=True).stdout.split()
     assert "torch.nn" in loaded and not {"torch._dynamo", "torch._inductor"} & set(loaded)
+
+
+#: Classes that every stage has, and those that a backend makes of a layer of the same name.
+SHARED = {"Options", "OneHot", "SharedConv"}
+
+
+def test_a_class_has_a_name_of_its_own():
+    homes = {}
+    for name, file in MODULES.items():
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, set()).add(name)
+    several = {name: sorted(found) for name, found in homes.items() if len(found) > 1}
+    assert several.keys() - SHARED == set(), several

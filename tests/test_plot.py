@@ -26,7 +26,7 @@ from sklearn import metrics
 from seqgra.plot.agreement import (
     CONFOUNDER_ROLE,
     PADDING_ROLE,
-    Panel,
+    ModelAttributions,
     agreement,
     agreement_grid,
     colours,
@@ -35,8 +35,8 @@ from seqgra.plot.agreement import (
 )
 from seqgra.plot.attribution import (
     LINE,
+    ElementSpan,
     Example,
-    Placed,
     example_logos,
     method_matrix,
     stretch,
@@ -45,13 +45,13 @@ from seqgra.plot.fonts import families
 from seqgra.plot.motifs import Logo, logo_grid
 from seqgra.plot.recording import Recording
 from seqgra.plot.saving import figure_digest, saver
-from seqgra.plot.sizes import Knowledge, Measure, against_size
+from seqgra.plot.sizes import Knowledge, YAxis, against_size
 from seqgra.plot.style import _NO_DATES, looks, new_figure, save, spaced, styled
 from seqgra.report.figures.calibration import reliabilities
-from seqgra.report.figures.roc import Curves, mean_curves, roc_pr
+from seqgra.report.figures.roc import RocCurves, mean_curves, roc_pr
 from seqgra.report.page import Picture, fill_macro
 
-MEASURE = Measure("PR AUC", "PR AUC against dataset size", None, 0.95, "0.95")
+MEASURE = YAxis("PR AUC", "PR AUC against dataset size", None, 0.95, "0.95")
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 
@@ -252,7 +252,7 @@ def test_roc_pr_draws_both_curves_of_each_architecture():
         pd.DataFrame({"curve": kind, "x": x, "y": y})
         for kind, y in (("roc", x**0.2), ("pr", 1 - x))
     )
-    drawn = roc_pr({"fc10": Curves(table, 0.9, 0.8)}, looks({"fc10": "pytorch"}), "ROC and PR")
+    drawn = roc_pr({"fc10": RocCurves(table, 0.9, 0.8)}, looks({"fc10": "pytorch"}), "ROC and PR")
     left, right = (axis.lines[0].get_xydata() for axis in drawn.axes)
     assert left[0].tolist() == [0, 0]
     assert left[-1].tolist() == [1, 1]
@@ -267,7 +267,7 @@ def test_the_area_below_the_drawn_pr_curve_is_average_precision():
     for score in (draw.integers(0, 3, 200) + y, np.zeros(200)):  # many ties; a constant
         precision, recall, _ = metrics.precision_recall_curve(y, score)
         table = pd.DataFrame({"curve": "pr", "x": recall[::-1], "y": precision[::-1]})
-        drawn = roc_pr({"a": Curves(table, 0.5, 0.5)}, looks({"a": "pytorch"}), "title").axes[1]
+        drawn = roc_pr({"a": RocCurves(table, 0.5, 0.5)}, looks({"a": "pytorch"}), "title").axes[1]
         line = drawn.lines[0]
         assert line.get_drawstyle() == "steps-pre"
         x, height = line.get_data()
@@ -307,7 +307,7 @@ def test_areas_below_mean_curves_are_mean_areas():
 
 def panel(title="fc10", length=40):
     values = np.random.default_rng(0).normal(size=(6, 4, length))
-    return Panel(title, values, np.zeros((6, length), np.uint8), ["near", "far"] * 3)
+    return ModelAttributions(title, values, np.zeros((6, length), np.uint8), ["near", "far"] * 3)
 
 
 def test_agreement_groups_rows_by_condition():
@@ -533,7 +533,7 @@ def test_a_figure_over_its_share_is_embedded_smaller(tmp_path):
 
 
 def test_the_stretch_of_an_example_holds_its_elements():
-    far = [Placed("a", 10, 20, 1, "grammar"), Placed("b", 900, 910, 1, "grammar")]
+    far = [ElementSpan("a", 10, 20, 1, "grammar"), ElementSpan("b", 900, 910, 1, "grammar")]
     assert stretch(80, far) == (0, 80) and stretch(1000, []) == (0, LINE)
     for placed in (far[:1], far[1:], far):
         first, end = stretch(1000, placed)
@@ -542,7 +542,7 @@ def test_the_stretch_of_an_example_holds_its_elements():
 
 def test_letters_of_an_example_are_as_high_as_their_scores():
     scores = np.array([0.0, 2.0, -1.0, 0.5])
-    example = Example("one", "ACGN", scores, [Placed("box", 1, 3, 1, "grammar")])
+    example = Example("one", "ACGN", scores, [ElementSpan("box", 1, 3, 1, "grammar")])
     axis = example_logos([example], 4, "title").axes[0]
     (letters,) = (c for c in axis.collections if type(c).__name__ == "PathCollection")
     boxes = [path.get_extents() for path in letters.get_paths()]

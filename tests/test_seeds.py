@@ -18,7 +18,7 @@ from seqgra.model import NETWORK_BACKENDS, open_model
 from seqgra.simulate import simulate
 from seqgra.subsample import subsample
 from seqgra.train import train
-from seqgra.training import Options
+from seqgra.training import TrainingOptions
 from seqgra.tune import tune
 
 #: Learns nothing that float32 can hold: a trained model has its initial weights.
@@ -89,8 +89,8 @@ def test_a_data_seed_of_a_real_dataset_is_an_order_and_an_initialisation(tmp_pat
     for seed in (0, 1):
         folder = tmp_path / str(seed)
         subsample(tiny_dataset, folder, seed=seed, sets=["training", "validation"])
-        sources.append(Options(0, "cpu", 1).source(open_dataset(folder)))
-    sources.append(Options(0, "cpu", 1).source(open_dataset(tiny_dataset)))
+        sources.append(TrainingOptions(0, "cpu", 1).source(open_dataset(folder)))
+    sources.append(TrainingOptions(0, "cpu", 1).source(open_dataset(tiny_dataset)))
     assert len(set(sources)) == 3
 
 

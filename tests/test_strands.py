@@ -19,7 +19,7 @@ from seqgra.fingerprint import file_sha256, read_run
 from seqgra.model import open_model
 from seqgra.simulate import simulate
 from seqgra.train import train
-from seqgra.training import Options, training_data
+from seqgra.training import TrainingOptions, training_data
 
 TWO = """
 window: 40
@@ -42,7 +42,7 @@ def simulated(folder, grammar, counts=(700, 100, 400)):
 
 def fitted(baseline, data):
     size = largest_size(data.counts)
-    trained = fit(baseline, training_data(data, size), Options(0, "cpu", 1), None)
+    trained = fit(baseline, training_data(data, size), TrainingOptions(0, "cpu", 1), None)
     scores = score(trained.model.logits(data.x("test")), data.y("test"), data.conditions)
     return trained.model, scores.metrics["roc_auc"]["macro"]
 

@@ -61,7 +61,7 @@ class LayerError(Exception):
         self.place, self.message = place, message
 
 
-class Cost(NamedTuple):
+class LayerCost(NamedTuple):
     """Of one forward pass of one example.
 
     Attributes
@@ -78,8 +78,8 @@ class Cost(NamedTuple):
     multiplications: int = 0
     values: int = 0
 
-    def __add__(self, other: Cost) -> Cost:  # type: ignore[override]
-        return Cost(*(ours + theirs for ours, theirs in zip(self, other, strict=True)))
+    def __add__(self, other: LayerCost) -> LayerCost:  # type: ignore[override]
+        return LayerCost(*(ours + theirs for ours, theirs in zip(self, other, strict=True)))
 
 
 class LayerRow(NamedTuple):
@@ -103,7 +103,7 @@ class LayerRow(NamedTuple):
     kind: str
     text: str
     shape: Shape
-    cost: Cost
+    cost: LayerCost
 
 
 class Part(Strict):
@@ -123,9 +123,9 @@ class Part(Strict):
         """
         return shape
 
-    def cost(self, shape: Shape) -> Cost:
+    def cost(self, shape: Shape) -> LayerCost:
         """Return parameters, multiplications and values of the layer, given its input's shape."""
-        return Cost(values=shape.values)
+        return LayerCost(values=shape.values)
 
     def inside(self) -> Iterator[tuple[str, tuple[Layer, ...]]]:
         """Yield the lists of layers that a layer holds, with the key that each stands at."""
@@ -152,9 +152,9 @@ def shapes_through(layers: Iterable[Layer], shape: Shape, place: str) -> list[Sh
     return shapes
 
 
-def cost_through(layers: Iterable[Layer], shape: Shape) -> Cost:
+def cost_through(layers: Iterable[Layer], shape: Shape) -> LayerCost:
     """Return what layers cost together."""
-    total = Cost()
+    total = LayerCost()
     layers = tuple(layers)
     for layer, before in zip(layers, shapes_through(layers, shape, "layers"), strict=False):
         total += layer.cost(before)
@@ -237,11 +237,11 @@ class Conv(Part):
             raise ValueError(f"reaches over {reach} positions, but only {padded} are left")
         return (padded - reach) // self.stride + 1
 
-    def cost(self, shape: Shape) -> Cost:
+    def cost(self, shape: Shape) -> LayerCost:
         """Return the weights and biases, and their products at every position."""
         weights = shape.channels // self.groups * self.width
         times = self.channels * weights * self._length(shape.length)
-        return Cost(self.filters * (weights + self.bias), times, shape.values)
+        return LayerCost(self.filters * (weights + self.bias), times, shape.values)
 
 
 class Dense(Part):
@@ -257,10 +257,10 @@ class Dense(Part):
             raise ValueError("needs one vector; put flatten or global-max-pool before it")
         return Shape(self.units, 0)
 
-    def cost(self, shape: Shape) -> Cost:
+    def cost(self, shape: Shape) -> LayerCost:
         """Return weights and biases."""
         times = self.units * shape.channels
-        return Cost(times + self.units, times, shape.values)
+        return LayerCost(times + self.units, times, shape.values)
 
 
 class Dropout(Part):
@@ -280,9 +280,9 @@ class BatchNorm(Part):
     momentum: Tiny = 0.1
     epsilon: Tiny = 1e-5
 
-    def cost(self, shape: Shape) -> Cost:
+    def cost(self, shape: Shape) -> LayerCost:
         """Return a factor and a summand a channel."""
-        return Cost(2 * shape.channels, 0, shape.values)
+        return LayerCost(2 * shape.channels, 0, shape.values)
 
 
 class LayerNorm(Part):
@@ -291,9 +291,9 @@ class LayerNorm(Part):
     kind: Literal["layer-norm"]
     epsilon: Tiny = 1e-5
 
-    def cost(self, shape: Shape) -> Cost:
+    def cost(self, shape: Shape) -> LayerCost:
         """Return a factor and a summand a channel."""
-        return Cost(2 * shape.channels, 0, shape.values)
+        return LayerCost(2 * shape.channels, 0, shape.values)
 
 
 class Activate(Part):
@@ -367,10 +367,10 @@ class AttentionPool(Part):
         """Return the shape after pooling."""
         return Shape(self.heads * shape.channels, 0)
 
-    def cost(self, shape: Shape) -> Cost:
+    def cost(self, shape: Shape) -> LayerCost:
         """Return the dense layer, and both products."""
         parameters = self.heads * (shape.channels + 1)
-        return Cost(parameters, 2 * self.heads * shape.values, shape.values)
+        return LayerCost(parameters, 2 * self.heads * shape.values, shape.values)
 
 
 class Flatten(Part):
@@ -409,13 +409,13 @@ class _Recurrent(Part):
         """Return the shape of the states."""
         return Shape(self.channels, shape.length if self.output == "positions" else 0)
 
-    def cost(self, shape: Shape) -> Cost:
+    def cost(self, shape: Shape) -> LayerCost:
         """Return the weights of all gates, which every position multiplies."""
         gates, biases = self.gates
         inputs = [shape.channels] + [self.channels] * (self.layers - 1)
         per_gate = sum(self.units * (n + self.units + biases) for n in inputs)
         parameters = self.channels // self.units * gates * per_gate
-        return Cost(parameters, shape.length * parameters, shape.values)
+        return LayerCost(parameters, shape.length * parameters, shape.values)
 
 
 class Lstm(_Recurrent):
@@ -444,9 +444,9 @@ class PositionalEncoding(Part):
     kind: Literal["positional-encoding"]
     encoding: Literal["learned", "sinusoidal"] = "learned"
 
-    def cost(self, shape: Shape) -> Cost:
+    def cost(self, shape: Shape) -> LayerCost:
         """Return one parameter a channel and position where they are learned."""
-        return Cost(shape.values if self.encoding == "learned" else 0, 0, shape.values)
+        return LayerCost(shape.values if self.encoding == "learned" else 0, 0, shape.values)
 
 
 class Attention(Part):
@@ -477,14 +477,14 @@ class Attention(Part):
             )
         return shape
 
-    def cost(self, shape: Shape) -> Cost:
+    def cost(self, shape: Shape) -> LayerCost:
         """Return four dense layers, and two products of all positions with all."""
         c, length = shape
         parameters = 4 * c * (c + 1)
         if self.positions == "relative":
             parameters += self.heads * (2 * length - 1)
         held = shape.values + self.heads * length**2
-        return Cost(parameters, 4 * c * c * length + 2 * c * length**2, held)
+        return LayerCost(parameters, 4 * c * c * length + 2 * c * length**2, held)
 
 
 class Gate(Part):
@@ -516,11 +516,11 @@ class SqueezeExcite(Part):
     units: Positive
     activation: Activation = "relu"
 
-    def cost(self, shape: Shape) -> Cost:
+    def cost(self, shape: Shape) -> LayerCost:
         """Return the two dense layers."""
         c = shape.channels
         parameters = self.units * (c + 1) + c * (self.units + 1)
-        return Cost(parameters, 2 * self.units * c + shape.values, 2 * shape.values)
+        return LayerCost(parameters, 2 * self.units * c + shape.values, 2 * shape.values)
 
 
 Layers = Annotated[tuple["Layer", ...], BeforeValidator(lambda given: read_layers(given))]
@@ -567,14 +567,14 @@ class Residual(Part):
             raise ValueError(f"no projection turns {before} into {after}")
         return fitting[0]
 
-    def cost(self, shape: Shape) -> Cost:
+    def cost(self, shape: Shape) -> LayerCost:
         """Return what the layers inside and the projection cost."""
-        total = cost_through(self.layers, shape) + Cost(values=shape.values)
+        total = cost_through(self.layers, shape) + LayerCost(values=shape.values)
         if not self.projection:
             return total
         after = self.shape_after(shape, "layers")
         weights = shape.channels * after.channels
-        return total + Cost(weights + after.channels, weights * max(after.length, 1))
+        return total + LayerCost(weights + after.channels, weights * max(after.length, 1))
 
     def inside(self) -> Iterator[tuple[str, tuple[Layer, ...]]]:
         """Yield the layers inside."""
@@ -612,9 +612,9 @@ class Branches(Part):
             raise ValueError(f"its paths end in {listed}; for a {self.join} they must be alike")
         return ends[0]
 
-    def cost(self, shape: Shape) -> Cost:
+    def cost(self, shape: Shape) -> LayerCost:
         """Return what all paths cost, and the joined values."""
-        total = Cost(values=self.shape_after(shape, "layers").values)
+        total = LayerCost(values=self.shape_after(shape, "layers").values)
         for path in self.paths:
             total += cost_through(path, shape)
         return total
@@ -656,7 +656,7 @@ class Repeat(Part):
                 raise LayerError(error.place, f"{error.message} (time {time + 1})") from None
         return shape
 
-    def cost(self, shape: Shape) -> Cost:
+    def cost(self, shape: Shape) -> LayerCost:
         """Return what all of them cost."""
         return cost_through(self.unrolled, shape)
 

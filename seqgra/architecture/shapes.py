@@ -11,8 +11,8 @@ from seqgra.architecture.layers import (
     Attention,
     BatchNorm,
     Conv,
-    Cost,
     Gru,
+    LayerCost,
     LayerError,
     Lstm,
     PositionalEncoding,
@@ -137,7 +137,7 @@ def count_parameters(network: Network, letters: int, window: int, outputs: int) 
     return network_cost(network, letters, window).parameters + (output.channels + 1) * outputs
 
 
-def network_cost(network: Network, letters: int, window: int) -> Cost:
+def network_cost(network: Network, letters: int, window: int) -> LayerCost:
     """Return what the layers of a network cost, without the output layer; nothing of a module of the user's.
 
     Raises
@@ -146,6 +146,6 @@ def network_cost(network: Network, letters: int, window: int) -> Cost:
         If a layer cannot work on what it gets.
     """
     if not network.layers:
-        return Cost()
+        return LayerCost()
     last = layer_shapes(network, letters, window, network.description)[-1]
-    return cost_through(network.layers, Shape(letters, window)) + Cost(values=last.values)
+    return cost_through(network.layers, Shape(letters, window)) + LayerCost(values=last.values)

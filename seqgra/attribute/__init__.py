@@ -88,7 +88,7 @@ def attribute(
     def compute(draft: Draft) -> Outcome:
         if run["status"] == "diverged":
             return _skipped(method, "training diverged")
-        from seqgra.attribute.explain import Plan, attributions, network_of
+        from seqgra.attribute.explain import ExplanationPlan, attributions, network_of
         from seqgra.backends.untrained import untrained
         from seqgra.model import NotDefined, open_model
         from seqgra.results import write_attributions
@@ -98,7 +98,7 @@ def attribute(
         if not wanted.rows.size:
             raise bad_input(dataset, set_name, "no example shows a condition; simulate more")
         x = data.x(set_name, set_size)
-        plan = Plan(data, set_name, x, wanted, method, chosen, correct)
+        plan = ExplanationPlan(data, set_name, x, wanted, method, chosen, correct)
         trained = open_model(model, run, data, device)
         if reason := refusal(method, network_of(trained)):
             return _skipped(method, reason)

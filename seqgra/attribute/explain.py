@@ -26,13 +26,13 @@ from seqgra.attribute.sources import completeness_gap, method_settings, predicti
 from seqgra.dataset import Dataset
 from seqgra.model import AbstractModel, ModelCard
 from seqgra.recovery import AlignedMotifs, recover
-from seqgra.results import Attributions, BackgroundOnly, failed_limit
+from seqgra.results import AttributionScores, BackgroundOnly, failed_limit
 from seqgra.stages.attribute import Settings
 
 _BATCH = 256
 
 
-class Plan(NamedTuple):
+class ExplanationPlan(NamedTuple):
     """What to explain and how; the rows are of `x`, uint8 (N, L)."""
 
     dataset: Dataset
@@ -64,7 +64,7 @@ def network_of(model: AbstractModel) -> Network | None:
     return card.network("the model")[0]
 
 
-def explain(model: AbstractModel, plan: Plan) -> tuple[np.ndarray, BackgroundOnly]:
+def explain(model: AbstractModel, plan: ExplanationPlan) -> tuple[np.ndarray, BackgroundOnly]:
     """Return the attributions of all that is wanted, float32 (K, A, L), and of background alone.
 
     Raises
@@ -80,7 +80,7 @@ def explain(model: AbstractModel, plan: Plan) -> tuple[np.ndarray, BackgroundOnl
     return np.concatenate(parts), _background_only(model, plan)
 
 
-def attributions(model: AbstractModel, plan: Plan) -> Attributions:
+def attributions(model: AbstractModel, plan: ExplanationPlan) -> AttributionScores:
     """Explain batch by batch, keeping scores and the values of a few.
 
     Raises
@@ -104,7 +104,7 @@ def attributions(model: AbstractModel, plan: Plan) -> Attributions:
     sure = solvable(plan.dataset, plan.set_name, *plan.wanted)
     if sure is not None:
         recovery.insert(3, "solvable", sure)
-    return Attributions(
+    return AttributionScores(
         plan.method,
         recovery,
         *plan.wanted.part(pictured),
@@ -114,7 +114,7 @@ def attributions(model: AbstractModel, plan: Plan) -> Attributions:
     )
 
 
-def _background_only(model: AbstractModel, plan: Plan) -> BackgroundOnly:
+def _background_only(model: AbstractModel, plan: ExplanationPlan) -> BackgroundOnly:
     """Return attributions of background-only sequences, by the same method and settings."""
     x, explained = background_only(plan.dataset, plan.set_name)
     if (
@@ -129,7 +129,7 @@ def _background_only(model: AbstractModel, plan: Plan) -> BackgroundOnly:
 
 
 def _values(
-    model: AbstractModel, plan: Plan, x: np.ndarray, target: np.ndarray
+    model: AbstractModel, plan: ExplanationPlan, x: np.ndarray, target: np.ndarray
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Return the attributions of letter codes, float32 (K, A, L), and the settings that made them.
 
@@ -195,11 +195,11 @@ def refined(
 
 def _explain(
     model: AbstractModel,
-    plan: Plan,
+    plan: ExplanationPlan,
     wanted: Explanations,
     null: BackgroundOnly,
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return the recovery table (see `Attributions`) and the attributions of some explanations."""
+    """Return the recovery table (see `AttributionScores`) and the attributions of some explanations."""
     (rows, target), dataset = wanted, plan.dataset
     x, method = np.array(plan.x[rows]), plan.chosen
     values, settings = _values(model, plan, x, target)

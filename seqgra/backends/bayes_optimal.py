@@ -17,7 +17,7 @@ from seqgra.law.posterior import FLOOR_LOG, Posterior, compile_posterior
 from seqgra.law.posterior.gradient import NoGradient, log_posterior_at
 from seqgra.law.restricted import restricted_ceilings
 from seqgra.model import AbstractModel, NotDifferentiable, card_text, read_card
-from seqgra.training import Options, Trained, TrainingData
+from seqgra.training import Trained, TrainingData, TrainingOptions
 from seqgra.yamlfile import Strict
 
 _CHUNK = 4096
@@ -98,7 +98,7 @@ class BayesModel(AbstractModel):
 
 
 def fit(
-    architecture: BayesOptimal, data: TrainingData, _options: Options, _draft: Draft | None
+    architecture: BayesOptimal, data: TrainingData, _options: TrainingOptions, _draft: Draft | None
 ) -> Trained:
     """Compile the posterior of the dataset's grammar; no example is read.
 

@@ -31,8 +31,8 @@ from seqgra.backends.heads import (
     LEAST,
     NEVER,
     Arrays,
-    Examples,
-    Fitted,
+    FittedHead,
+    LabelledFeatures,
     booster_of,
     constant_odds,
     dense,
@@ -46,7 +46,7 @@ from seqgra.backends.heads import (
 )
 from seqgra.errors import InputError, bad_input, out_of_memory
 from seqgra.model import MULTI_LABEL
-from seqgra.training import Options
+from seqgra.training import TrainingOptions
 
 _KNOWN = "a linear classifier, tree, forest, HistGradientBoostingClassifier or MLPClassifier"
 _PROTOCOL = ("fit", "arrays", "restore")
@@ -65,8 +65,8 @@ _ODDS = "odds"
 
 
 def fit_estimator(
-    baseline: Baseline, examples: Examples, options: Options, file: str
-) -> tuple[str, Fitted]:
+    baseline: Baseline, examples: LabelledFeatures, options: TrainingOptions, file: str
+) -> tuple[str, FittedHead]:
     """Fit what the user's function makes; return how it is kept, a key of `STORED` or `OWN`, and the fit.
 
     Of a multi-label task a classifier of scikit-learn is made and fitted for each label.
@@ -97,7 +97,7 @@ def fit_estimator(
             again = partial(stored_logits, kind, arrays=arrays, conditions=conditions, task=e.task)
         history = history_of_one(again, e)
     parameters = sum(int(array.size) for array in arrays.values())
-    return kind, Fitted(
+    return kind, FittedHead(
         arrays, history, {"parameters": parameters, "estimator": type(made).__name__}
     )
 
@@ -127,7 +127,7 @@ def label_arrays(arrays: Arrays, conditions: int) -> list[Arrays]:
     ]
 
 
-def _fit_own(baseline: Baseline, made: Any, e: Examples, file: str) -> Arrays:
+def _fit_own(baseline: Baseline, made: Any, e: LabelledFeatures, file: str) -> Arrays:
     """Fit an object that says itself what its arrays are."""
     y = e.y if e.task == MULTI_LABEL else e.y.argmax(axis=1)
     _call(baseline, file, "fit", made.fit, e.values, y)
@@ -139,7 +139,7 @@ def _fit_own(baseline: Baseline, made: Any, e: Examples, file: str) -> Arrays:
 
 
 def _fit_known(
-    baseline: Baseline, made: Any, y: np.ndarray, conditions: int, e: Examples, file: str
+    baseline: Baseline, made: Any, y: np.ndarray, conditions: int, e: LabelledFeatures, file: str
 ) -> tuple[str, Arrays]:
     """Fit a classifier of scikit-learn to classes, int64 (N,), and take it apart."""
     _call(baseline, file, "fit", made.fit, e.values, y)
@@ -150,7 +150,9 @@ def _fit_known(
     return kind, arrays
 
 
-def _fit_labels(baseline: Baseline, made: Any, e: Examples, file: str) -> tuple[str, Arrays]:
+def _fit_labels(
+    baseline: Baseline, made: Any, e: LabelledFeatures, file: str
+) -> tuple[str, Arrays]:
     """Fit a classifier a label; one that all examples share, or none has, gets the constant log-odds."""
     kind = _kind_of(made)
     arrays: Arrays = {}

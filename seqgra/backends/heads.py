@@ -18,7 +18,7 @@ from seqgra.architecture.schema import Baseline, Boosting, DenseHead
 from seqgra.backends.loop import derived_seed
 from seqgra.law.jit import kept
 from seqgra.model import MULTI_LABEL
-from seqgra.training import Options, TrainingData, accuracy, mean_loss
+from seqgra.training import TrainingData, TrainingOptions, accuracy, mean_loss
 
 Arrays = dict[str, np.ndarray]
 #: Iterations of a logistic regression at most.
@@ -29,7 +29,7 @@ NEVER = -30.0
 LEAST = 1e-7
 
 
-class Examples(NamedTuple):
+class LabelledFeatures(NamedTuple):
     """Features and labels of the training and the validation set.
 
     Attributes
@@ -49,7 +49,7 @@ class Examples(NamedTuple):
     task: str
 
 
-class Fitted(NamedTuple):
+class FittedHead(NamedTuple):
     """A fitted head.
 
     Attributes
@@ -70,7 +70,7 @@ class Fitted(NamedTuple):
 class _History:
     """Rows of a history, and the best of them."""
 
-    def __init__(self, examples: Examples) -> None:
+    def __init__(self, examples: LabelledFeatures) -> None:
         self._examples, self._started = examples, time.perf_counter()
         self.rows: list[dict[str, float]] = []
         self.best = 0
@@ -96,8 +96,8 @@ class _History:
 
 
 def fit_head(
-    baseline: Baseline, examples: Examples, data: TrainingData, options: Options
-) -> Fitted:
+    baseline: Baseline, examples: LabelledFeatures, data: TrainingData, options: TrainingOptions
+) -> FittedHead:
     """Fit the head of a baseline that seqgra has itself; see `architecture.schema.Head`.
 
     Raises
@@ -132,7 +132,9 @@ def linear(values: np.ndarray, arrays: Arrays) -> np.ndarray:
     return np.asarray(values @ arrays["coefficients"].T + arrays["intercepts"], np.float32)
 
 
-def _logistic(penalties: tuple[float, ...], examples: Examples, options: Options) -> Fitted:
+def _logistic(
+    penalties: tuple[float, ...], examples: LabelledFeatures, options: TrainingOptions
+) -> FittedHead:
     """Fit one regression for each penalty; keep the one of lowest validation loss."""
     e, history = examples, _History(examples)
     best: tuple[Arrays, float] = {}, penalties[0]
@@ -142,10 +144,10 @@ def _logistic(penalties: tuple[float, ...], examples: Examples, options: Options
             best = fitted, penalty
     arrays, penalty = best
     parameters = int(arrays["coefficients"].size + arrays["intercepts"].size)
-    return Fitted(arrays, history.rows, {"parameters": parameters, "penalty": penalty})
+    return FittedHead(arrays, history.rows, {"parameters": parameters, "penalty": penalty})
 
 
-def _regression(examples: Examples, penalty: float, options: Options) -> Arrays:
+def _regression(examples: LabelledFeatures, penalty: float, options: TrainingOptions) -> Arrays:
     """Fit one multinomial regression, or one regression for each label; return its coefficients."""
 
     def regression(y: np.ndarray) -> LogisticRegression:
@@ -214,7 +216,9 @@ def dense(values: np.ndarray, arrays: Arrays) -> np.ndarray:
     return np.asarray(found, np.float32)
 
 
-def _dense(head: DenseHead, examples: Examples, options: Options, seed: int) -> Fitted:
+def _dense(
+    head: DenseHead, examples: LabelledFeatures, options: TrainingOptions, seed: int
+) -> FittedHead:
     """Train epoch by epoch; keep the weights of lowest validation loss."""
     e, history = examples, _History(examples)
     conditions = e.y.shape[1]
@@ -236,7 +240,7 @@ def _dense(head: DenseHead, examples: Examples, options: Options, seed: int) -> 
                 break
     parameters = sum(array.size for name, array in best.items() if name != "conditions")
     facts = {"parameters": int(parameters), "best_epoch": history.best + 1}
-    return Fitted(best, history.rows, facts)
+    return FittedHead(best, history.rows, facts)
 
 
 def dense_arrays(model: MLPClassifier, conditions: int) -> Arrays:
@@ -378,7 +382,7 @@ def tree_arrays(parts: list[Booster], first: int = 0, end: int | None = None) ->
     return {**arrays, "root": root, "condition": conditions, "intercepts": intercepts}
 
 
-def _boosting(head: Boosting, examples: Examples, options: Options) -> Fitted:
+def _boosting(head: Boosting, examples: LabelledFeatures, options: TrainingOptions) -> FittedHead:
     """Fit trees, of a multi-label task for each label; keep as many as have the lowest validation loss."""
     e, conditions = examples, examples.y.shape[1]
     with threadpool_limits(options.threads):
@@ -400,16 +404,16 @@ def _boosting(head: Boosting, examples: Examples, options: Options) -> Fitted:
         history.add(logits[0], logits[1])
     arrays = tree_arrays(parts)
     facts = {"parameters": int((arrays["feature"] < 0).sum()), "trees": len(arrays["root"])}
-    return Fitted(arrays, history.rows, facts)
+    return FittedHead(arrays, history.rows, facts)
 
 
 def _booster(
     head: Boosting,
-    examples: Examples,
+    examples: LabelledFeatures,
     y: np.ndarray,
     validation_y: np.ndarray,
     conditions: int,
-    options: Options,
+    options: TrainingOptions,
 ) -> Booster:
     """Fit trees of labels (N,), with validation examples of the same ones."""
     if len(there := np.unique(y)) == 1:
@@ -431,7 +435,9 @@ def _booster(
     return booster_of(model, conditions, best)
 
 
-def _label_booster(head: Boosting, examples: Examples, label: int, options: Options) -> Booster:
+def _label_booster(
+    head: Boosting, examples: LabelledFeatures, label: int, options: TrainingOptions
+) -> Booster:
     """Fit trees of one label; one that all examples share, or none has, gets the constant log-odds."""
     y, intercepts = examples.y[:, label], np.zeros(examples.y.shape[1])
     if not 0 < y.sum() < len(y):
@@ -443,7 +449,7 @@ def _label_booster(head: Boosting, examples: Examples, label: int, options: Opti
 
 
 def history_of_one(
-    logits: Callable[[np.ndarray], np.ndarray], examples: Examples
+    logits: Callable[[np.ndarray], np.ndarray], examples: LabelledFeatures
 ) -> list[dict[str, float]]:
     """Return the history of what is fitted in one step: a row of its logits of both sets."""
     history = _History(examples)

@@ -55,7 +55,7 @@ _ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 
 
-class Exponential(nn.Module):
+class ExponentialActivation(nn.Module):
     """The activation exp(x), which makes first-layer filters read as motifs."""
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
@@ -444,7 +444,7 @@ def _convolution(layer: Conv, shape: Shape) -> nn.Conv1d:
 
 def _activation(name: str) -> Iterator[nn.Module]:
     if name == "exponential":
-        yield Exponential()
+        yield ExponentialActivation()
     elif name != "none":
         yield _ACTIVATIONS[name]()
 

@@ -18,7 +18,14 @@ from seqgra.architecture.family import Family, family_layers
 from seqgra.backends.compiled.first_layer import PARTS, TILE, layer_source
 from seqgra.backends.compiled.modules import kernels
 from seqgra.backends.compiled.network import CompiledNetwork
-from seqgra.backends.compiled.parts import LANES, Shape, Tables, aligned, make_shape, make_tables
+from seqgra.backends.compiled.parts import (
+    LANES,
+    ConvolutionSizes,
+    FirstLayerArrays,
+    aligned,
+    make_shape,
+    make_tables,
+)
 from seqgra.backends.pytorch_layers import (
     SharedConv,
     StrandAverage,
@@ -206,7 +213,9 @@ class _FirstLayer:
         return values
 
 
-def convolution_shape(convolution: nn.Conv1d, letters: int, window: int, pool: int = 1) -> Shape:
+def convolution_shape(
+    convolution: nn.Conv1d, letters: int, window: int, pool: int = 1
+) -> ConvolutionSizes:
     """Return the sizes of a convolution over letters and of the maximum after it."""
     width, dilation = convolution.kernel_size[0], convolution.dilation[0]
     left = right = padding_before(convolution)
@@ -228,13 +237,13 @@ def convolution_shape(convolution: nn.Conv1d, letters: int, window: int, pool: i
 class _Kernels:
     """The compiled kernels of a first layer with their scratch, which nothing outlives a call in."""
 
-    def __init__(self, shape: Shape, activation: bool) -> None:
+    def __init__(self, shape: ConvolutionSizes, activation: bool) -> None:
         self.shape = shape
         self.run = kernels(layer_source(shape, activation), PARTS).run
         self.tile = aligned(TILE * LANES)
         self._tables, self._examples = make_tables(shape, 0), 0
 
-    def tables(self, examples: int) -> Tables:
+    def tables(self, examples: int) -> FirstLayerArrays:
         """Return scratch for so many examples."""
         if examples > self._examples:
             self._tables, self._examples = make_tables(self.shape, examples), examples

@@ -15,12 +15,12 @@ import torch
 from torch import nn
 
 from seqgra.backends.local_kernels import Layers, commit, compute, pool_candidates
-from seqgra.backends.pytorch_layers import Exponential, SharedConv
+from seqgra.backends.pytorch_layers import ExponentialActivation, SharedConv
 from seqgra.model import explained_part
 
 #: Activations between convolutions; their order is their code in the compiled loops.
 _ACTIVATIONS: tuple[type[nn.Module], ...] = (
-    *(nn.Identity, nn.ReLU, nn.Sigmoid, nn.Tanh, nn.SiLU, Exponential),
+    *(nn.Identity, nn.ReLU, nn.Sigmoid, nn.Tanh, nn.SiLU, ExponentialActivation),
 )
 _FLAT = (nn.Linear, nn.Dropout, nn.BatchNorm1d, nn.Identity, *_ACTIVATIONS)
 

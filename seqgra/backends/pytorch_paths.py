@@ -19,7 +19,7 @@ from torch import nn
 
 from seqgra.backends.path_kernels import carry_back, follow_maxima
 from seqgra.backends.pytorch_layers import (
-    Exponential,
+    ExponentialActivation,
     SharedConv,
     explained_logits,
     is_plain_pool,
@@ -33,7 +33,7 @@ _NUMBERS = 1 << 18
 #: Gradients that are added up in single precision.
 _SHARES = 25
 #: Activations that never fall.
-_RISING = (nn.ReLU, nn.Sigmoid, nn.Tanh, Exponential)
+_RISING = (nn.ReLU, nn.Sigmoid, nn.Tanh, ExponentialActivation)
 
 
 class Paths:

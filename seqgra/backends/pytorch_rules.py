@@ -20,7 +20,7 @@ from seqgra.backends.pytorch_layers import (
     ChannelGate,
     ChannelNorm,
     Composite,
-    Exponential,
+    ExponentialActivation,
     Gated,
     Join,
     Recurrent,
@@ -41,7 +41,7 @@ _LINEAR = (
 )
 _ACTIVATIONS = (
     *(nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh, nn.Softplus),
-    Exponential,
+    ExponentialActivation,
 )
 _ADDED = (Sum, Join)  # these multiply nothing, but for a join by products
 _MULTIPLIED = (SelfAttention, AttentionMean, Gated, ChannelGate)
@@ -49,7 +49,7 @@ _MULTIPLIED = (SelfAttention, AttentionMean, Gated, ChannelGate)
 _SAME = {torch.float32: 1e-5, torch.float64: 1e-10}
 
 
-class Rule(Steps):
+class BackpropagationRule(Steps):
     """What layers do on a walk; here what they do by themselves, and nothing for what multiplies outputs."""
 
     name = "a gradient"
@@ -91,7 +91,7 @@ def _call(layer: Callable[[torch.Tensor], torch.Tensor], values: torch.Tensor) -
     return result
 
 
-def walk(module: nn.Module, values: torch.Tensor, rule: Rule) -> torch.Tensor:
+def walk(module: nn.Module, values: torch.Tensor, rule: BackpropagationRule) -> torch.Tensor:
     """Return what `module` makes of `values`, its layers acting by `rule`.
 
     Raises
@@ -139,7 +139,7 @@ class _Guided(torch.autograd.Function):
         return (passed * (values > 0) if ctx.guided else passed), None
 
 
-class Rectified(Rule):
+class Rectified(BackpropagationRule):
     """Guided backpropagation, or deconvolution: positive gradients only, at every ReLU."""
 
     def __init__(self, guided: bool) -> None:
@@ -240,7 +240,7 @@ def _log(values: torch.Tensor) -> torch.Tensor:
     return values.clamp(min=torch.finfo(values.dtype).tiny).log()
 
 
-class Rescale(Rule):
+class Rescale(BackpropagationRule):
     """DeepLIFT's rescale rule; values hold the inputs and, after them, their references.
 
     Softmax and layer normalisation are walked as what they are made of: exponentials, sums and logarithms,
@@ -305,7 +305,7 @@ class _Map(NamedTuple):
     jump: float
 
 
-class LastMaps(Rule):
+class LastMaps(BackpropagationRule):
     """Grad-CAM: remember the feature maps of the last convolution, activated and normalised.
 
     Attributes
@@ -458,7 +458,9 @@ class Backprop:
             total += np.array(rows)[:, ::-1] if number else np.array(rows)
         return total
 
-    def _gradient(self, rule: Rule, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
+    def _gradient(
+        self, rule: BackpropagationRule, inputs: np.ndarray, target: np.ndarray
+    ) -> np.ndarray:
         points = self._tensor(inputs).requires_grad_()
         with self._plain():
             logits = walk(self.module, points, rule)[: len(target)]

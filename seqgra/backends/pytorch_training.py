@@ -39,14 +39,16 @@ from seqgra.backends.pytorch_letters import FromLetters, OneHot, WholeNetwork
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft
 from seqgra.model import MULTI_LABEL, ModelCard
-from seqgra.training import Options, Trained, TrainingData, card_of
+from seqgra.training import Trained, TrainingData, TrainingOptions, card_of
 
 #: Share of a GPU's free memory that the letters of a dataset may take.
 _SHARE_OF_GPU = 0.5
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-def fit(network: Network, data: TrainingData, options: Options, draft: Draft | None) -> Trained:
+def fit(
+    network: Network, data: TrainingData, options: TrainingOptions, draft: Draft | None
+) -> Trained:
     """Train a network until its monitored metric has not improved for `patience` epochs.
 
     Raises

@@ -16,11 +16,11 @@ from seqgra.architecture.custom import require_permission
 from seqgra.architecture.schema import Baseline, Features
 from seqgra.backends import estimators, heads
 from seqgra.backends.features import BaselineCard, Extractor, cache_beside, card_and_arrays
-from seqgra.backends.heads import Arrays, Examples
+from seqgra.backends.heads import Arrays, LabelledFeatures
 from seqgra.errors import InputError, bad_input
 from seqgra.fingerprint import Draft, verify_file
 from seqgra.model import AbstractModel, card_text, read_card
-from seqgra.training import Options, Trained, TrainingData, constant_loss, outcome
+from seqgra.training import Trained, TrainingData, TrainingOptions, constant_loss, outcome
 
 #: Examples whose features are held at once when predicting.
 _CHUNK = 8192
@@ -117,7 +117,7 @@ def _given(values: np.ndarray, conditions: int, output: Any, task: str, file: st
 
 
 def fit(
-    architecture: Baseline, data: TrainingData, options: Options, _draft: Draft | None
+    architecture: Baseline, data: TrainingData, options: TrainingOptions, _draft: Draft | None
 ) -> Trained:
     """Fit a baseline; it leaves no checkpoint.
 
@@ -132,7 +132,7 @@ def fit(
     if data.dataset.folder.is_dir():  # one in memory has none
         extract.cache = cache_beside(data.dataset.folder)
     values, validation = extract(data.x), extract(data.validation_x)
-    examples = Examples(
+    examples = LabelledFeatures(
         values, np.asarray(data.y), validation, np.asarray(data.validation_y), data.task
     )
     head, kept, arrays = architecture.head, None, dict(made_of)
@@ -148,7 +148,7 @@ def fit(
         def given(part: np.ndarray) -> np.ndarray:
             return _given(part, len(card.conditions), head.given, data.task, file)
 
-        fitted = heads.Fitted({}, heads.history_of_one(given, examples), {"parameters": 0})
+        fitted = heads.FittedHead({}, heads.history_of_one(given, examples), {"parameters": 0})
     elif head is not None and head.estimator is not None:
         kept, fitted = estimators.fit_estimator(architecture, examples, options, file)
     else:
@@ -209,8 +209,8 @@ def try_own(baseline: Baseline, card: BaselineCard, file: str) -> None:
     try:
         with warnings.catch_warnings():  # of convergence, on numbers that mean nothing
             warnings.simplefilter("ignore")
-            examples = Examples(values[0], y, values[1], y, card.task)
-            estimators.fit_estimator(baseline, examples, Options(0, "cpu", 1), file)
+            examples = LabelledFeatures(values[0], y, values[1], y, card.task)
+            estimators.fit_estimator(baseline, examples, TrainingOptions(0, "cpu", 1), file)
     except InputError as error:
         tried = f"; tried on {count} random examples of {width} features"
         raise InputError(

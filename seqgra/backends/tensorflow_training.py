@@ -34,13 +34,15 @@ from seqgra.backends.tensorflow_layers import take_from_torch
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft
 from seqgra.model import MULTI_LABEL
-from seqgra.training import Options, Trained, TrainingData, card_of
+from seqgra.training import Trained, TrainingData, TrainingOptions, card_of
 
 import keras  # isort: skip (seqgra.backends.tensorflow_layers chooses its backend)
 import tensorflow as tf  # isort: skip
 
 
-def fit(network: Network, data: TrainingData, options: Options, draft: Draft | None) -> Trained:
+def fit(
+    network: Network, data: TrainingData, options: TrainingOptions, draft: Draft | None
+) -> Trained:
     """Train a network until its monitored metric has not improved for `patience` epochs.
 
     It starts from the very weights that the PyTorch model of the same seed starts from.

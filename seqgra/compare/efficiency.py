@@ -24,7 +24,7 @@ NOT_LEARNT = frozenset({"collapsed", "diverged"})
 GROUP = ["grammar", "label"]
 
 
-class Curves(NamedTuple):
+class LearningCurves(NamedTuple):
     """The learning curves of one architecture on one grammar.
 
     Attributes
@@ -93,7 +93,7 @@ def bounds_of(runs: pd.DataFrame) -> dict[str, Bounds]:
     return found
 
 
-def curves_of(runs: pd.DataFrame) -> Curves:
+def curves_of(runs: pd.DataFrame) -> LearningCurves:
     """Return the curves of runs of one grammar and architecture.
 
     Parameters
@@ -110,7 +110,7 @@ def curves_of(runs: pd.DataFrame) -> Curves:
     there[row, column] = True
     failed[row, column] = runs["status"].isin(NOT_LEARNT).to_numpy(bool)
     own = Seeds(both[:, 0], both[:, 1], seeds_of(runs).crossed)
-    return Curves(sizes, values, there & ~failed & np.isfinite(values), there, own)
+    return LearningCurves(sizes, values, there & ~failed & np.isfinite(values), there, own)
 
 
 def best_of_restarts(runs: pd.DataFrame) -> pd.DataFrame:
@@ -129,7 +129,7 @@ def best_of_restarts(runs: pd.DataFrame) -> pd.DataFrame:
     return ordered.drop_duplicates(keys).assign(model_seed=0)
 
 
-def crossings(curves: Curves, target: float) -> np.ndarray:
+def crossings(curves: LearningCurves, target: float) -> np.ndarray:
     """Return log2 of the size at which each curve reaches a value, float64 (S,).
 
     A curve is made monotone in size (isotonic regression over the sizes at which it neither collapsed
@@ -169,7 +169,7 @@ def _crossing(x: np.ndarray, at: np.ndarray, values: np.ndarray, target: float) 
     return float(max(log2_size, x[place - 1]) if place - 1 > before else log2_size)
 
 
-def area(curves: Curves, bounds: Bounds) -> np.ndarray:
+def area(curves: LearningCurves, bounds: Bounds) -> np.ndarray:
     """Return the area under each curve between chance and ceiling on the log2 axis, float64 (S,).
 
     ALC = [ int (value(n) - c) d log2 n ] / [ (ceiling - c) (log2 n_K - log2 n_1) ], by trapezoids over
@@ -234,7 +234,7 @@ _COLUMNS = [
 ]
 
 
-def _row(curves: Curves, facts: tuple[Any, ...]) -> tuple[Any, ...]:
+def _row(curves: LearningCurves, facts: tuple[Any, ...]) -> tuple[Any, ...]:
     *names, target, known, alc = facts
     crossing = crossings(curves, target)
     seeds = curves.seeds.take(np.flatnonzero(curves.complete))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqgra.compare.efficiency import Bounds, Curves
+from seqgra.compare.efficiency import Bounds, LearningCurves
 
 #: How far beyond the largest size a curve is shown.
 BEYOND = 2
@@ -53,7 +53,7 @@ class Fit(NamedTuple):
     error: float
 
 
-def fit(curves: Curves, bounds: Bounds) -> Fit | None:
+def fit(curves: LearningCurves, bounds: Bounds) -> Fit | None:
     """Fit the mean of the curves that have a run at every size; None below four sizes.
 
     A diverged run counts as chance, a collapsed one as what it scored.

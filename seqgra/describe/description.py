@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqgra.describe.positions import Row, Seen
+from seqgra.describe.positions import ElementPositions, Seen
 from seqgra.describe.rules import element_kind, percent, rule_sections, setting, shortened, table
 from seqgra.describe.similarity import ElementNumbers, Similarity
 from seqgra.grammar.schema import Grammar
@@ -55,7 +55,7 @@ class Description(NamedTuple):
     numbers: dict[str, ElementNumbers]
     alike: Similarity
     seen: Seen
-    rows: list[Row]
+    rows: list[ElementPositions]
     law: Law
     ceiling: list[str]
 

@@ -6,7 +6,7 @@ from seqgra.alphabet import ALPHABETS
 from seqgra.describe.description import Description
 from seqgra.describe.picture import rule_groups
 from seqgra.outputs import OwnFiles
-from seqgra.plot.elements import Measure, logos, similarity_maps
+from seqgra.plot.elements import HeatMap, logos, similarity_maps
 from seqgra.plot.grammar import rules_picture
 from seqgra.plot.positions import Lane, position_map
 from seqgra.plot.style import save
@@ -30,11 +30,11 @@ def draw(description: Description, own: OwnFiles) -> None:
         save(position_map(lanes, description.resolved.longest, title), own.figure("positions"))
 
 
-def _measures(description: Description) -> list[Measure]:
+def _measures(description: Description) -> list[HeatMap]:
     alike = description.alike
     most = max(1.0, float(alike.divergence.max()))
-    divergence = Measure("divergence (bits)", alike.divergence, "", "", 0.0, most)
-    score = Measure(
+    divergence = HeatMap("divergence (bits)", alike.divergence, "", "", 0.0, most)
+    score = HeatMap(
         "score of sites, 1: like the matrix's own", alike.score, "sites of", "matrix of", 1.0, 0.0
     )
     return [divergence, score]

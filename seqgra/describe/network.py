@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seqgra.alphabet import ALPHABETS
-from seqgra.architecture.layers import Cost, Layer, LayerRow, Repeat, Shape, shapes_through
+from seqgra.architecture.layers import Layer, LayerCost, LayerRow, Repeat, Shape, shapes_through
 from seqgra.architecture.schema import Architecture, Network
 from seqgra.architecture.shapes import check_fit, layer_shapes
 from seqgra.describe.rules import table
@@ -42,9 +42,9 @@ def network_rows(
     letters = len(ALPHABETS[alphabet].letters)
     last = layer_shapes(network, letters, window, file)[-1]
     start = Shape(letters, window)
-    dense = Cost((last.channels + 1) * outputs, last.channels * outputs)
+    dense = LayerCost((last.channels + 1) * outputs, last.channels * outputs)
     return [
-        LayerRow(0, "input", f"one-hot {alphabet}", start, Cost()),
+        LayerRow(0, "input", f"one-hot {alphabet}", start, LayerCost()),
         *_rows(network.layers, start, 0),
         LayerRow(0, "output", "dense, a logit for each condition", Shape(outputs, 0), dense),
     ]
@@ -59,7 +59,7 @@ def _rows(layers: tuple[Layer, ...], shape: Shape, depth: int) -> Iterator[Layer
             if len(paths) > 1:
                 end = shapes_through(path, before, "layers")[-1]
                 words = f"path {number + 1}" if path else f"path {number + 1}: passes on"
-                yield LayerRow(depth + 1, "path", words, end, Cost())
+                yield LayerRow(depth + 1, "path", words, end, LayerCost())
             inside = depth + 1 + (len(paths) > 1)
             yield from _rows(path, before, inside)
 

@@ -48,7 +48,7 @@ class Seen(NamedTuple):
     start: np.ndarray
 
 
-class Row(NamedTuple):
+class ElementPositions(NamedTuple):
     """One element in the examples of one combination of conditions.
 
     Attributes
@@ -131,7 +131,7 @@ def seen_in_dataset(folder: Path, grammar: Grammar, examples: int | None) -> See
     )
 
 
-def rows_of(seen: Seen, grammar: Grammar) -> list[Row]:
+def rows_of(seen: Seen, grammar: Grammar) -> list[ElementPositions]:
     """Return what is seen of each element in each combination, where it is seen at all."""
     names = list(grammar.elements)
     rows = []
@@ -142,7 +142,9 @@ def rows_of(seen: Seen, grammar: Grammar) -> list[Row]:
             holders = np.unique(seen.example[chosen]).size
             count = np.count_nonzero(chosen)
             share = holders / int(seen.examples[number])
-            rows.append(Row(shown, names[element], share, count / holders, seen.start[chosen]))
+            rows.append(
+                ElementPositions(shown, names[element], share, count / holders, seen.start[chosen])
+            )
     return rows
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # they compile; what is up to date needs none of it
 
     from seqgra.fit.compose import Composed
     from seqgra.fit.scale import Step
-    from seqgra.fit.twin import Check, Examples
+    from seqgra.fit.twin import Check, LabelledSequences
 
 TEXT = "fit.txt"
 _DIGITS = 6
@@ -164,7 +164,7 @@ def _fit(
 
 
 def _scaled(
-    composed: Composed, informed: Dataset, real: Examples, seed: int
+    composed: Composed, informed: Dataset, real: LabelledSequences, seed: int
 ) -> tuple[Composed, list[Step]]:
     """Return the grammar scaled until PWM regression does as well on it as on the data, and the steps."""
     from seqgra.fit import twin
@@ -220,7 +220,9 @@ def _check_only(
     _write(draft, texts, figures.twin(checked))
 
 
-def _checked(informed: Dataset, real: Examples, drawn: Examples, seed: int) -> Check:
+def _checked(
+    informed: Dataset, real: LabelledSequences, drawn: LabelledSequences, seed: int
+) -> Check:
     from seqgra.fit import twin
 
     progress = Progress("fit: twin check", 8)

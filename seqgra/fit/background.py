@@ -28,7 +28,7 @@ _GAIN_PER_LETTER = 1e-3
 _DIGITS = 6
 
 
-class Candidate(NamedTuple):
+class FittedBackground(NamedTuple):
     """A background as a grammar file has it, what to call it, and its log-likelihood held out.
 
     `fit` is in nats per letter, `letters` the number of letters that it is the mean of.
@@ -120,7 +120,7 @@ def following(x: np.ndarray, before: int, letters: int) -> np.ndarray:
 
 def best_background(
     x: np.ndarray, held_out: np.ndarray, letters: str, order: int | None
-) -> list[Candidate]:
+) -> list[FittedBackground]:
     """Return backgrounds fitted to `x` (uint8 (N, L)), the chosen one first, then by likelihood.
 
     With `order`, only the chain of that order.
@@ -132,7 +132,7 @@ def best_background(
         tried = dict([first, ("GC content of each example", gc_law(x)), *rest])
     judged = int((following(held_out, before, len(letters)) < len(letters)).sum())
     found = [
-        Candidate(name, law, likelihood(law, held_out, letters, before), judged)
+        FittedBackground(name, law, likelihood(law, held_out, letters, before), judged)
         for name, law in tried.items()
     ]
     chosen = found[0]

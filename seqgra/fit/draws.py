@@ -23,7 +23,7 @@ MOST_EXAMPLES = 20_000
 FEWEST = 50
 
 
-class Group(NamedTuple):
+class ExampleGroup(NamedTuple):
     """Examples that show the same conditions.
 
     Attributes
@@ -92,7 +92,7 @@ class Drawn(NamedTuple):
     strand: np.ndarray
 
 
-def groups_of(y: np.ndarray, conditions: tuple[str, ...]) -> list[Group]:
+def groups_of(y: np.ndarray, conditions: tuple[str, ...]) -> list[ExampleGroup]:
     """Return the combinations of conditions that labels (uint8 (N, C)) show, by condition."""
     if not len(y):
         return []
@@ -100,7 +100,7 @@ def groups_of(y: np.ndarray, conditions: tuple[str, ...]) -> list[Group]:
     groups = []
     for number, row in enumerate(found):
         shown = tuple(name for name, on in zip(conditions, row, strict=True) if on)
-        groups.append(Group(shown, np.flatnonzero(numbers.ravel() == number)))
+        groups.append(ExampleGroup(shown, np.flatnonzero(numbers.ravel() == number)))
     places = {name: place for place, name in enumerate(conditions)}
     return sorted(
         groups, key=lambda g: (not g.conditions, len(g.conditions), *map(places.get, g.conditions))

@@ -13,17 +13,17 @@ from seqgra.errors import Problem, raise_problems
 from seqgra.fit import pairs, singles
 from seqgra.fit.background import (
     GAIN,
-    Candidate,
+    FittedBackground,
     best_background,
     known_before,
     likelihood,
     without_hits,
 )
 from seqgra.fit.compose import compose
-from seqgra.fit.draws import FEWEST, MOST_EXAMPLES, Group, Setting, draw, groups_of, probe
+from seqgra.fit.draws import FEWEST, MOST_EXAMPLES, ExampleGroup, Setting, draw, groups_of, probe
 from seqgra.fit.evidence import Estimates, PairEstimate
 from seqgra.fit.laws import excess_law
-from seqgra.fit.pairs import Histogram, Interval
+from seqgra.fit.pairs import GapInterval, Histogram
 from seqgra.fit.singles import Observed, Single
 from seqgra.labels import NONE
 from seqgra.law.scan import find_hits
@@ -117,13 +117,13 @@ def _masked(setting: Setting, x: np.ndarray) -> np.ndarray:
 
 def _backgrounds(
     setting: Setting,
-    groups: list[Group],
+    groups: list[ExampleGroup],
     y: np.ndarray,
     masked: np.ndarray,
     held_out: np.ndarray,
     held_y: np.ndarray,
     order: int | None,
-) -> tuple[list[list[Candidate]], list[Candidate], dict[str, Candidate], bool]:
+) -> tuple[list[list[FittedBackground]], list[FittedBackground], dict[str, FittedBackground], bool]:
     """Return the backgrounds of each group, of all, of each condition, and whether that of all will do."""
     letters = setting.alphabet.letters
     held_groups = {g.conditions: g.rows for g in groups_of(held_y, setting.conditions)}
@@ -154,7 +154,7 @@ def _backgrounds(
 
 def _singles(
     setting: Setting,
-    groups: list[Group],
+    groups: list[ExampleGroup],
     laws: list[dict[str, Any]],
     seen: dict[str, Observed],
     notes: list[str],
@@ -185,7 +185,7 @@ def _any_element(setting: Setting) -> dict[str, Any]:
 
 
 def _without_doubles(
-    groups: list[Group], found: list[Single], seen: dict[str, Observed], notes: list[str]
+    groups: list[ExampleGroup], found: list[Single], seen: dict[str, Observed], notes: list[str]
 ) -> list[Single]:
     """Set the share of motifs to 0 whose hits in a group are mostly those of a clearer motif."""
     kept: dict[int, list[str]] = {}
@@ -229,7 +229,7 @@ def _with_pairs(
     setting, groups = found.setting, found.groups
     progress = Progress("fit: pairs", len(groups))
     by_group: list[list[Histogram]] = []
-    intervals: dict[Any, tuple[Interval, int]] = {}
+    intervals: dict[Any, tuple[GapInterval, int]] = {}
     for number, group in enumerate(groups):
         present = [s.motif for s in found.singles if s.group == number and s.share]
         by_group.append([])
@@ -256,7 +256,7 @@ def _still_enriched(
     found: Estimates,
     laws: list[dict[str, Any]],
     seen: dict[str, Observed],
-    interval: Interval,
+    interval: GapInterval,
     number: int,
 ) -> bool:
     """Say whether a pair is enriched over sequences drawn with the pairs found so far."""
@@ -303,7 +303,7 @@ def _placed(found: Estimates, laws: list[dict[str, Any]], pair: PairEstimate) ->
     return pair._replace(position=law)
 
 
-def _add(intervals: dict[Any, tuple[Interval, int]], interval: Interval, group: int) -> None:
+def _add(intervals: dict[Any, tuple[GapInterval, int]], interval: GapInterval, group: int) -> None:
     """Keep the clearer of two intervals of one pair and arrangement that overlap."""
     for key, (other, _) in intervals.items():
         apart = interval.low > other.high or interval.high < other.low

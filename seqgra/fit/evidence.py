@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import nnls
 
-from seqgra.fit.background import Candidate
-from seqgra.fit.draws import Group, Setting
-from seqgra.fit.pairs import Histogram, Interval
+from seqgra.fit.background import FittedBackground
+from seqgra.fit.draws import ExampleGroup, Setting
+from seqgra.fit.pairs import GapInterval, Histogram
 from seqgra.fit.singles import Single
 from seqgra.model import MULTI_LABEL
 
@@ -33,7 +33,7 @@ class PairEstimate(NamedTuple):
         Law of the block's start; None: anywhere.
     """
 
-    interval: Interval
+    interval: GapInterval
     group: int
     shared: str
     shares: list[tuple[float, float]]
@@ -66,11 +66,11 @@ class Estimates(NamedTuple):
     """
 
     setting: Setting
-    groups: list[Group]
+    groups: list[ExampleGroup]
     shown: dict[tuple[str, ...], int]
-    backgrounds: list[list[Candidate]]
-    together: list[Candidate]
-    lent: dict[str, Candidate]
+    backgrounds: list[list[FittedBackground]]
+    together: list[FittedBackground]
+    lent: dict[str, FittedBackground]
     pooled: bool
     singles: list[Single]
     pairs: list[PairEstimate]

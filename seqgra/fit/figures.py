@@ -9,7 +9,7 @@ from seqgra.fit.evidence import Estimates
 from seqgra.fit.pairs import ARRANGEMENTS, Histogram
 from seqgra.fit.singles import Single
 from seqgra.fit.twin import FLAG, Check
-from seqgra.plot.fit import Dumbbell, Panel, binned, panels, scores, spectra
+from seqgra.plot.fit import Dumbbell, HistogramPanel, binned, panels, scores, spectra
 
 _MOST_PAIRS = 3
 _FEWEST_BINS = 15
@@ -66,7 +66,7 @@ def _name(found: Estimates, single: Single) -> str:
     return f"{single.motif} in {found.groups[single.group].name}"
 
 
-def _strength(found: Estimates, single: Single) -> Panel:
+def _strength(found: Estimates, single: Single) -> HistogramPanel:
     inner = single.seen["edges"]
     step = np.median(np.diff(inner)) if inner.size > 1 else 1.0
     edges = np.concatenate([[inner[0] - 2 * step], inner, [inner[-1] + 2 * step]])
@@ -78,7 +78,7 @@ def _strength(found: Estimates, single: Single) -> Panel:
     names = ("best", "best_chance", "best_fitted")
     values = [_merged(single.seen[name], widths.size) / widths for name in names]
     fitted = values[2] if single.share else None
-    return Panel(f"{_name(found, single)}\n{told}", edges, values[0], values[1], fitted)
+    return HistogramPanel(f"{_name(found, single)}\n{told}", edges, values[0], values[1], fitted)
 
 
 def _merged(values: np.ndarray, bins: int) -> np.ndarray:
@@ -88,7 +88,7 @@ def _merged(values: np.ndarray, bins: int) -> np.ndarray:
     return np.asarray(np.add.reduceat(values, np.arange(0, values.size, 2)))
 
 
-def _copies(found: Estimates, single: Single) -> Panel:
+def _copies(found: Estimates, single: Single) -> HistogramPanel:
     names = ("hits", "hits_chance", "hits_fitted")
     seen, chance, fitted = (single.seen[name] for name in names)
     last = max(2, int(np.flatnonzero(seen > 0.002).max(initial=0)) + 1)
@@ -96,15 +96,17 @@ def _copies(found: Estimates, single: Single) -> Panel:
     law = ", ".join(f"{k}: {w:.0%}" for k, w in single.copies.items())
     parts = (part[: last + 1] for part in (seen, chance, fitted))
     padded = [np.pad(part, (0, last + 1 - part.size)) for part in parts]
-    return Panel(f"{_name(found, single)}\n{law}", edges, padded[0], padded[1], padded[2])
+    return HistogramPanel(f"{_name(found, single)}\n{law}", edges, padded[0], padded[1], padded[2])
 
 
-def _positions(found: Estimates, single: Single) -> Panel:
+def _positions(found: Estimates, single: Single) -> HistogramPanel:
     places = found.setting.length - len(found.setting.motifs[single.motif]) + 1
     edges, seen = binned(single.seen["starts"], places)
     chance = single.seen["starts_chance"].size * float(single.seen["scale"])
     law = "anywhere" if single.position is None else "a law of its own"
-    return Panel(f"{_name(found, single)}\n{law}", edges, seen, np.full(seen.size, chance / places))
+    return HistogramPanel(
+        f"{_name(found, single)}\n{law}", edges, seen, np.full(seen.size, chance / places)
+    )
 
 
 def _chosen(found: Estimates) -> list[tuple[Histogram, int]]:
@@ -120,7 +122,7 @@ def _chosen(found: Estimates) -> list[tuple[Histogram, int]]:
     return [fullest[pair] for pair in order[:_MOST_PAIRS]]
 
 
-def _pair(found: Estimates, histogram: Histogram, group: int, arrangement: int) -> Panel:
+def _pair(found: Estimates, histogram: Histogram, group: int, arrangement: int) -> HistogramPanel:
     gaps = histogram.seen.shape[1]
     edges = np.arange(gaps + 1) + histogram.lowest - 0.5
     marked, told = None, ""
@@ -130,7 +132,7 @@ def _pair(found: Estimates, histogram: Histogram, group: int, arrangement: int) 
             marked = (interval.low - 0.5, interval.high + 0.5)
             ends = sorted({interval.low, interval.high})
             told = f", kept: {' to '.join(map(str, ends))}"
-    return Panel(
+    return HistogramPanel(
         f"A {histogram.first}, B {histogram.second} in {found.groups[group].name}\n"
         f"{list(ARRANGEMENTS)[arrangement]}{told}",
         edges,

@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
-from seqgra.fit.draws import Group, Setting, matrix_of, no_letter_suits, probe
+from seqgra.fit.draws import ExampleGroup, Setting, matrix_of, no_letter_suits, probe
 from seqgra.fit.singles import Observed, observe
 
 #: Arrangements of B seen from A: (B comes first, strands differ).
@@ -70,7 +70,7 @@ class Histogram(NamedTuple):
     chance: pd.DataFrame
 
 
-class Interval(NamedTuple):
+class GapInterval(NamedTuple):
     """Gaps at which a pair is enriched.
 
     Attributes
@@ -166,7 +166,7 @@ def histograms(
         yield Histogram(first, second, lowest, counts[0], counts[1] * scale, *tables)
 
 
-def enriched(setting: Setting, found: list[Histogram]) -> list[Interval]:
+def enriched(setting: Setting, found: list[Histogram]) -> list[GapInterval]:
     """Return the intervals of gaps that are enriched in any of the histograms of a group."""
     limit = lowest_llr(found)
     kept = []
@@ -190,12 +190,12 @@ def lowest_llr(found: list[Histogram]) -> float:
     return float(np.log(max(tried, 1) / _RISK))
 
 
-def is_enriched(interval: Interval, limit: float) -> bool:
+def is_enriched(interval: GapInterval, limit: float) -> bool:
     """Say whether an interval has enough pairs, and enough more than by chance."""
     return interval.seen >= _FEWEST and interval.ratio >= _RATIO and interval.llr >= limit
 
 
-def seen_again(interval: Interval, histogram: Histogram) -> Interval:
+def seen_again(interval: GapInterval, histogram: Histogram) -> GapInterval:
     """Return an interval as another histogram of the same pair shows it."""
     low, high = interval.low - histogram.lowest, interval.high - histogram.lowest
     llr = _llr(histogram, interval.arrangement, low, high)
@@ -203,7 +203,7 @@ def seen_again(interval: Interval, histogram: Histogram) -> Interval:
 
 
 def pair_share(
-    setting: Setting, background: Mapping[str, Any], interval: Interval, histogram: Histogram
+    setting: Setting, background: Mapping[str, Any], interval: GapInterval, histogram: Histogram
 ) -> tuple[float, float, str]:
     """Return the share of a group's sequences with the pair, its error, and how columns are shared."""
     inside = slice(interval.low - histogram.lowest, interval.high - histogram.lowest + 1)
@@ -239,9 +239,9 @@ def pair_share(
 def rate_in(
     setting: Setting,
     backgrounds: Sequence[Mapping[str, Any]],
-    groups: list[Group],
+    groups: list[ExampleGroup],
     by_group: list[list[Histogram]],
-    interval: Interval,
+    interval: GapInterval,
 ) -> tuple[list[tuple[float, float]], str]:
     """Return share and error of a pair in every group, and how columns are shared."""
     told, shared = [], "product"
@@ -316,13 +316,15 @@ def _llr(histogram: Histogram, arrangement: int, low: int, high: int) -> float:
     return float(llr + (o_out * np.log(o_out / e_out) if o_out else 0.0))
 
 
-def starts_in(interval: Interval, table: pd.DataFrame) -> np.ndarray:
+def starts_in(interval: GapInterval, table: pd.DataFrame) -> np.ndarray:
     """Return the starts of the pairs of a table that lie in an interval: int64 (M,)."""
     inside = (table["arrangement"] == interval.arrangement) & table["gap"].between(*interval[3:5])
     return table["start"][inside].to_numpy()
 
 
-def _interval(histogram: Histogram, llr: float, arrangement: int, low: int, high: int) -> Interval:
+def _interval(
+    histogram: Histogram, llr: float, arrangement: int, low: int, high: int
+) -> GapInterval:
     seen = histogram.seen[arrangement, low : high + 1]
     chance = histogram.expected[arrangement, low : high + 1]
     chance = chance * _ratio(histogram, seen.sum(), chance.sum())
@@ -338,4 +340,4 @@ def _interval(histogram: Histogram, llr: float, arrangement: int, low: int, high
         law = {int(gap): float(share) for gap, share in zip(gaps, shares, strict=True) if share > 0}
     ratio = float(seen.sum() / max(chance.sum(), 1e-9))
     told = (float(seen.sum()), float(chance.sum()), ratio, llr)
-    return Interval(histogram.first, histogram.second, arrangement, *bounds, *told, law)
+    return GapInterval(histogram.first, histogram.second, arrangement, *bounds, *told, law)

@@ -23,12 +23,12 @@ from seqgra.architecture.schema import Baseline, Features, Kmers, PwmScan, Stran
 from seqgra.backends import sklearn
 from seqgra.dataset import Dataset
 from seqgra.errors import bad_input
-from seqgra.fit.draws import FEWEST, MOST_EXAMPLES, Group, draw, groups_of
+from seqgra.fit.draws import FEWEST, MOST_EXAMPLES, ExampleGroup, draw, groups_of
 from seqgra.grammar.schema import Element
 from seqgra.law.word_counts import word_counts
 from seqgra.metrics import log_odds, rank
 from seqgra.model import MULTI_CLASS, MULTI_LABEL
-from seqgra.training import Options, TrainingData
+from seqgra.training import TrainingData, TrainingOptions
 
 #: A difference of ROC AUC between real and twin that is flagged.
 FLAG = 0.03
@@ -38,7 +38,7 @@ _K, _K_OF_PROTEINS = 5, 2
 _LEAST_TEST = 8192
 
 
-class Examples(NamedTuple):
+class LabelledSequences(NamedTuple):
     """The sets of a dataset: uint8 (N, L) letter codes and uint8 (N, C) labels by set."""
 
     x: Mapping[str, np.ndarray]
@@ -99,7 +99,7 @@ class Check(NamedTuple):
     spectra: list[Spectrum]
 
 
-def real_examples(dataset: Dataset) -> Examples:
+def real_examples(dataset: Dataset) -> LabelledSequences:
     """Return the sets of a dataset, at most 20,000 examples of each.
 
     Raises
@@ -111,13 +111,15 @@ def real_examples(dataset: Dataset) -> Examples:
         message = f"has no {missing[0]} set; the twin check trains, validates and tests"
         raise bad_input(dataset.folder, "", message)
     dataset.verify(*SETS)
-    return Examples(
+    return LabelledSequences(
         {name: np.array(dataset.x(name)[:MOST_EXAMPLES]) for name in SETS},
         {name: np.array(dataset.y(name)[:MOST_EXAMPLES]) for name in SETS},
     )
 
 
-def twin_examples(content: Mapping[str, Any], real: Examples, seed: int) -> Examples:
+def twin_examples(
+    content: Mapping[str, Any], real: LabelledSequences, seed: int
+) -> LabelledSequences:
     """Draw the twin's sets: of the sizes of the real ones, the test set of 8,192 at least.
 
     Raises
@@ -128,7 +130,7 @@ def twin_examples(content: Mapping[str, Any], real: Examples, seed: int) -> Exam
     sizes = {name: len(x) for name, x in real.x.items()}
     sizes["test"] = max(sizes["test"], _LEAST_TEST)
     drawn = {name: draw(content, seed, size, name) for name, size in sizes.items()}
-    return Examples(
+    return LabelledSequences(
         {name: part.x for name, part in drawn.items()},
         {name: part.y for name, part in drawn.items()},
     )
@@ -165,7 +167,11 @@ def _strands(alphabet: str) -> Strands:
 
 
 def areas(
-    baseline: Baseline, examples: Examples, dataset: Dataset, conditions: Sequence[str], seed: int
+    baseline: Baseline,
+    examples: LabelledSequences,
+    dataset: Dataset,
+    conditions: Sequence[str],
+    seed: int,
 ) -> dict[str, float]:
     """Return the test ROC AUC of each condition against the rest, and ``macro``, their mean.
 
@@ -178,7 +184,7 @@ def areas(
         examples.y["validation"],
         dataset,
     )
-    trained = sklearn.fit(baseline, data, Options(seed, "cpu", 1), None)
+    trained = sklearn.fit(baseline, data, TrainingOptions(seed, "cpu", 1), None)
     odds = log_odds(trained.model.logits(examples.x["test"]), data.task == MULTI_LABEL)
     truth = examples.y["test"]
     found = {
@@ -191,8 +197,8 @@ def areas(
 
 def check(
     dataset: Dataset,
-    real: Examples,
-    twin: Examples,
+    real: LabelledSequences,
+    twin: LabelledSequences,
     seed: int,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Check:
@@ -231,13 +237,17 @@ def check(
     return Check(scores, told, spectra)
 
 
-def _of_group(examples: Examples, group: Group, conditions: Sequence[str], name: str) -> np.ndarray:
+def _of_group(
+    examples: LabelledSequences, group: ExampleGroup, conditions: Sequence[str], name: str
+) -> np.ndarray:
     """Return the letter codes of a set's examples that show just a group's conditions."""
     wanted = np.array([condition in group.conditions for condition in conditions], np.uint8)
     return np.asarray(examples.x[name][(examples.y[name] == wanted).all(axis=1)])
 
 
-def _mixed(dataset: Dataset, group: Group, real: Examples, twin: Examples) -> Examples | None:
+def _mixed(
+    dataset: Dataset, group: ExampleGroup, real: LabelledSequences, twin: LabelledSequences
+) -> LabelledSequences | None:
     """Return as many real as twin examples of a group in each set, with labels real and twin."""
     x, y = {}, {}
     for name in SETS:
@@ -247,10 +257,12 @@ def _mixed(dataset: Dataset, group: Group, real: Examples, twin: Examples) -> Ex
             return None
         x[name] = np.concatenate([part[:count] for part in parts])
         y[name] = np.repeat(np.eye(2, dtype=np.uint8), count, axis=0)
-    return Examples(x, y)
+    return LabelledSequences(x, y)
 
 
-def _spectrum(dataset: Dataset, group: Group, real: Examples, twin: Examples) -> Spectrum:
+def _spectrum(
+    dataset: Dataset, group: ExampleGroup, real: LabelledSequences, twin: LabelledSequences
+) -> Spectrum:
     letters = len(dataset.alphabet.letters)
     k = SPECTRUM if letters == 4 else _K_OF_PROTEINS
     words = tuple(map("".join, product(dataset.alphabet.letters, repeat=k)))

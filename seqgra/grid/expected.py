@@ -15,8 +15,7 @@ from seqgra.grid import Cell, Grid
 from seqgra.results import read_tuning
 from seqgra.simulate import dataset_identity
 from seqgra.subsample import subsample_identity
-from seqgra.training import Options as TrainingOptions
-from seqgra.training import engine_used
+from seqgra.training import TrainingOptions, engine_used
 from seqgra.tune import tuning_engine, tuning_options
 
 log = logging.getLogger(__name__)

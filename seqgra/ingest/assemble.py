@@ -26,7 +26,7 @@ from seqgra.ingest.elements import (
     hit_columns,
     wanted_motifs,
 )
-from seqgra.ingest.examples import NEGATIVE, Encoder, Examples, gc_shares, same_letters
+from seqgra.ingest.examples import NEGATIVE, Encoder, IngestedExamples, gc_shares, same_letters
 from seqgra.ingest.gather import Gathered, gather
 from seqgra.ingest.genome import Genome, open_genome
 from seqgra.ingest.measure import (
@@ -55,7 +55,7 @@ _ROWS = 1 << 14
 class _Made(NamedTuple):
     """Examples with their sets, their labels' names, and how they were split."""
 
-    examples: Examples
+    examples: IngestedExamples
     names: list[str]
     split: str
 
@@ -117,8 +117,8 @@ def _make(recipe: Recipe, genome: Genome | None, encoder: Encoder, tally: Tally)
 
 
 def _split(
-    recipe: Recipe, examples: Examples, names: list[str], tally: Tally
-) -> tuple[Examples, str]:
+    recipe: Recipe, examples: IngestedExamples, names: list[str], tally: Tally
+) -> tuple[IngestedExamples, str]:
     """Return the examples with their sets, and in words how they were split."""
     rows, how = examples.rows, recipe.split
     named, placed = rows["set"].to_numpy() >= 0, rows["chrom"].to_numpy() != ""
@@ -199,7 +199,7 @@ def _with_negatives(
         count = f"{int((~new).sum()):,} of {len(new):,} drawn"
         tally.remark(f"negatives: {count} have the letters of another example and are left out")
         drawn = drawn.take(new)
-    joined = Examples(
+    joined = IngestedExamples(
         np.concatenate([examples.x, drawn.x]),
         np.concatenate([examples.y, drawn.y]),
         pd.concat([examples.rows, drawn.rows], ignore_index=True),
@@ -208,7 +208,7 @@ def _with_negatives(
     return made._replace(examples=joined, names=names)
 
 
-def _match_note(positives: Examples, drawn: Examples, wanted: int) -> str:
+def _match_note(positives: IngestedExamples, drawn: IngestedExamples, wanted: int) -> str:
     ours, theirs = gc_shares(positives.x), gc_shares(drawn.x)
     return (
         f"negatives: {len(theirs):,} of {wanted:,} wanted windows found; mean GC "
@@ -281,7 +281,7 @@ def _write_set(
     draft: Draft,
     recipe: Recipe,
     name: str,
-    examples: Examples,
+    examples: IngestedExamples,
     motifs: dict[str, SoughtMotif],
     grammar: Grammar,
     content: dict[str, Any],

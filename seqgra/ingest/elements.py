@@ -16,7 +16,7 @@ from seqgra.grammar.combinations import ROLES
 from seqgra.grammar.motifs import read_motifs
 from seqgra.grammar.schema import Element
 from seqgra.ingest.columns import listed
-from seqgra.ingest.examples import Examples
+from seqgra.ingest.examples import IngestedExamples
 from seqgra.ingest.tally import Tally
 from seqgra.law.scan import best_hits, find_hits
 from seqgra.stages.ingest import Recipe
@@ -108,7 +108,7 @@ def hit_columns(
 
 
 def annotated_elements(
-    examples: Examples, training: np.ndarray, letters: int
+    examples: IngestedExamples, training: np.ndarray, letters: int
 ) -> dict[str, Element]:
     """Return the elements that an annotation names, with the letters that they show in training.
 

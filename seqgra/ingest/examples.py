@@ -27,7 +27,7 @@ NEGATIVE = "negative"
 _AMBIGUOUS = {DNA.name: "NRYSWKMBDHV", RNA.name: "NRYSWKMBDHV", PROTEIN.name: "XBZJUO*"}
 
 
-class Examples(NamedTuple):
+class IngestedExamples(NamedTuple):
     """Examples of one or all sets.
 
     Attributes
@@ -49,7 +49,7 @@ class Examples(NamedTuple):
     rows: pd.DataFrame
     elements: pd.DataFrame | None = None
 
-    def take(self, chosen: np.ndarray) -> Examples:
+    def take(self, chosen: np.ndarray) -> IngestedExamples:
         """Return some examples, int64 (M,) or bool (N,), in this order."""
         chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
         elements = self.elements
@@ -61,7 +61,7 @@ class Examples(NamedTuple):
                 ["example", "start"], kind="stable", ignore_index=True
             )
         rows = self.rows.iloc[chosen].reset_index(drop=True)
-        return Examples(self.x[chosen], self.y[chosen], rows, elements)
+        return IngestedExamples(self.x[chosen], self.y[chosen], rows, elements)
 
 
 def make_rows(count: int) -> pd.DataFrame:
@@ -141,7 +141,7 @@ def same_letters(x: np.ndarray) -> np.ndarray:
     return np.array([first.setdefault(key, n) for n, key in enumerate(keys)], np.int64)
 
 
-def merge(examples: Examples, leader: np.ndarray) -> Examples:
+def merge(examples: IngestedExamples, leader: np.ndarray) -> IngestedExamples:
     """Return the examples that lead themselves, with the labels of all that they lead.
 
     `leader` is int64 (N,): the number of the example that stays in each one's place.

@@ -15,7 +15,7 @@ from seqgra.alphabet import SETS
 from seqgra.errors import bad_input
 from seqgra.ingest.examples import (
     Encoder,
-    Examples,
+    IngestedExamples,
     contradictory,
     make_rows,
     merge,
@@ -63,7 +63,7 @@ class Gathered(NamedTuple):
         Where no negative may lie: regions, windows and the blacklist; None without a genome.
     """
 
-    examples: Examples
+    examples: IngestedExamples
     names: list[str]
     taken: Intervals | None
 
@@ -164,7 +164,7 @@ def _from_regions(recipe: Recipe, genome: Genome, tally: Tally) -> Gathered:
     _add_covering_labels(windows, y, regions, region_y)
     x, masked = _letters(windows, genome, recipe)
     windows["masked"] = masked
-    return Gathered(Examples(x, y, windows.drop(columns="strand")), names, taken)
+    return Gathered(IngestedExamples(x, y, windows.drop(columns="strand")), names, taken)
 
 
 def _read_all(recipe: Recipe, genome: Genome, tally: Tally) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from seqgra.alphabet import SETS, UNKNOWN
-from seqgra.ingest.examples import Examples, gc_shares, make_rows
+from seqgra.ingest.examples import IngestedExamples, gc_shares, make_rows
 from seqgra.ingest.genome import Genome
 from seqgra.ingest.regions import Intervals
 from seqgra.law.shuffle import shuffle_rows
@@ -67,7 +67,7 @@ def _scaled(count: np.ndarray, ratio: float) -> np.ndarray:
 
 
 def gc_matched(
-    positives: Examples,
+    positives: IngestedExamples,
     genome: Genome,
     taken: Intervals,
     set_of: Mapping[str, int] | None,
@@ -75,7 +75,7 @@ def gc_matched(
     ratio: float,
     limits: Limits,
     seed: int,
-) -> tuple[Examples, int]:
+) -> tuple[IngestedExamples, int]:
     """Draw windows with the positives' GC content from the chromosomes that hold positives.
 
     Starts are uniform over these chromosomes. A window is kept if it overlaps nothing that is taken and no
@@ -122,7 +122,7 @@ def gc_matched(
     rows["end"] = rows["start"] + width
     rows["set"] = np.array([number for *_, number, _ in found], np.int8)
     x = np.array([letters for *_, letters in found], np.uint8).reshape(len(found), width)
-    return Examples(x, np.zeros((len(found), positives.y.shape[1]), np.uint8), rows), total
+    return IngestedExamples(x, np.zeros((len(found), positives.y.shape[1]), np.uint8), rows), total
 
 
 def _accept(
@@ -164,7 +164,9 @@ def gc_distance(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.abs(below[0] - below[1]).max())
 
 
-def shuffled(positives: Examples, ratio: float, letters: int, seed: int) -> Examples:
+def shuffled(
+    positives: IngestedExamples, ratio: float, letters: int, seed: int
+) -> IngestedExamples:
     """Return shuffles of the positives that keep the counts of neighbouring letters.
 
     Each set's positives are shuffled in turn, `ratio` times as many as there are; a shuffle belongs
@@ -182,4 +184,4 @@ def shuffled(positives: Examples, ratio: float, letters: int, seed: int) -> Exam
     rows = make_rows(len(x))
     rows["set"] = positives.rows["set"].to_numpy()[source]
     y = np.zeros((len(x), positives.y.shape[1]), np.uint8)
-    return Examples(x, y, rows)
+    return IngestedExamples(x, y, rows)

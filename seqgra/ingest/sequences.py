@@ -13,7 +13,7 @@ from seqgra.alphabet import SETS
 from seqgra.errors import bad_input
 from seqgra.grammar.fasta import read_fasta
 from seqgra.ingest.columns import TextTable, shown
-from seqgra.ingest.examples import NEGATIVE, Encoder, Examples, make_rows, stack
+from seqgra.ingest.examples import NEGATIVE, Encoder, IngestedExamples, make_rows, stack
 from seqgra.ingest.places import Place, places_in_headers
 from seqgra.ingest.tally import Tally
 from seqgra.labels import NONE
@@ -211,7 +211,7 @@ def with_negative(names: list[str], labels: Sequence[tuple[str, ...]]) -> list[s
     return [*names, NEGATIVE] if needed else names
 
 
-def as_examples(records: SequenceRecords, names: list[str], width: int | None) -> Examples:
+def as_examples(records: SequenceRecords, names: list[str], width: int | None) -> IngestedExamples:
     """Return the sequences as examples.
 
     Parameters
@@ -235,4 +235,4 @@ def as_examples(records: SequenceRecords, names: list[str], width: int | None) -
     x = stack(cut, max(len(codes) for codes in cut))
     rows["masked"] = shares
     rows["chrom"], rows["start"], rows["end"] = zip(*places, strict=True)
-    return Examples(x, label_matrix(records.labels, names), rows)
+    return IngestedExamples(x, label_matrix(records.labels, names), rows)

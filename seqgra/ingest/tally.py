@@ -10,7 +10,7 @@ import numpy as np
 
 from seqgra.errors import bad_input
 from seqgra.ingest.columns import shown
-from seqgra.ingest.examples import NEGATIVE, Examples
+from seqgra.ingest.examples import NEGATIVE, IngestedExamples
 
 
 class Tally:
@@ -78,12 +78,12 @@ class Tally:
 
     def keep(
         self,
-        examples: Examples,
+        examples: IngestedExamples,
         good: np.ndarray,
         names: Sequence[str],
         reason: str,
         option: str = "",
-    ) -> Examples:
+    ) -> IngestedExamples:
         """Return the good examples (bool (N,)) and count the others.
 
         Raises

@@ -21,7 +21,7 @@ from seqgra.streams import cumulative63
 POOL = -1
 
 
-class Background(NamedTuple):
+class CompiledBackground(NamedTuple):
     """The laws of the background letters: D distinct ones, T tables of letter thresholds in all.
 
     A 32-bit draw v becomes the letter number sum(v >= thresholds of a table).
@@ -108,7 +108,7 @@ class _Tables:
         return np.concatenate(parts)
 
 
-def compile_background(grammar: Grammar, sets: Sequence[str]) -> Background:
+def compile_background(grammar: Grammar, sets: Sequence[str]) -> CompiledBackground:
     """Return the background laws of a resolved grammar; `sets` orders `Background.law_of`.
 
     Raises
@@ -131,7 +131,7 @@ def compile_background(grammar: Grammar, sets: Sequence[str]) -> Background:
                 distinct.append(key)
                 tables.add(law, set_name)
             law_of[s, c] = distinct.index(key)
-    return Background(
+    return CompiledBackground(
         letters=len(alphabet.letters),
         law_of=law_of,
         tables=np.array(tables.tables, np.uint32).reshape(-1, len(alphabet.letters) - 1),
@@ -165,13 +165,15 @@ def _thresholds(probabilities: list[float]) -> list[int]:
     return [min(max(round(p * 2**32), 1), 2**32 - 1) for p in sums]
 
 
-def has_choices(law: Background) -> bool:
+def has_choices(law: CompiledBackground) -> bool:
     """Tell whether any law chooses something once for each example."""
     return bool(law.choice_law.size > law.order.size or law.pool.size)
 
 
 @part
-def write(law: Background, d: int, pick: np.uint64, raw: np.ndarray, out: np.ndarray) -> None:
+def write(
+    law: CompiledBackground, d: int, pick: np.uint64, raw: np.ndarray, out: np.ndarray
+) -> None:
     """Write the background letters of one example.
 
     Parameters
@@ -215,7 +217,12 @@ def write_letters(raw: np.ndarray, thresholds: np.ndarray, out: np.ndarray) -> N
 
 @part
 def _stretch(
-    law: Background, low: int, high: int, both_strands: bool, word: np.uint64, out: np.ndarray
+    law: CompiledBackground,
+    low: int,
+    high: int,
+    both_strands: bool,
+    word: np.uint64,
+    out: np.ndarray,
 ) -> None:
     """Copy the stretch that `word` picks; its last bit picks the strand."""
     place = below(word, law.choice_law[high - 1])
@@ -232,7 +239,7 @@ def _stretch(
 
 
 @part
-def _chain(law: Background, d: int, context: int, raw: np.ndarray, out: np.ndarray) -> None:
+def _chain(law: CompiledBackground, d: int, context: int, raw: np.ndarray, out: np.ndarray) -> None:
     """Write the first letters `context` stands for, then each letter given those before it."""
     order, letters = law.order[d], law.letters
     rest = context

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import expit
 
 from seqgra.grammar.schema import Grammar
-from seqgra.law.law import Examples, Law, compile_law, draw_block
+from seqgra.law.law import Law, SampledExamples, compile_law, draw_block
 from seqgra.law.posterior import compile_posterior
 from seqgra.metrics import Sorted, log_odds
 from seqgra.streams import BLOCK
@@ -108,7 +108,7 @@ def ceiling(
     )
 
 
-def draw_examples(law: Law, seed: int, set_name: str, examples: int) -> Examples:
+def draw_examples(law: Law, seed: int, set_name: str, examples: int) -> SampledExamples:
     """Return the first examples of a set: `examples` of them, drawn with a data seed.
 
     Raises

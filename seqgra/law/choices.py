@@ -15,7 +15,7 @@ from seqgra.law.pcg import next_word
 from seqgra.law.tables import ALL, Placement
 
 
-class Scratch(NamedTuple):
+class ChoiceScratch(NamedTuple):
     """What the kernels note about one example.
 
     Attributes
@@ -31,10 +31,10 @@ class Scratch(NamedTuple):
     reverse: np.ndarray
 
 
-def scratch_for(law: Placement) -> Scratch:
+def scratch_for(law: Placement) -> ChoiceScratch:
     """Return room for what the kernels note."""
     blocks, edges = law.blocks.size, law.edges.size
-    return Scratch(np.zeros(blocks, np.int32), np.zeros(edges, bool), np.zeros(blocks, bool))
+    return ChoiceScratch(np.zeros(blocks, np.int32), np.zeros(edges, bool), np.zeros(blocks, bool))
 
 
 @part
@@ -60,7 +60,7 @@ _ANY = np.iinfo(np.int32).max
 
 @part
 def choose_rules(
-    law: Placement, set_number: int, c: int, state: np.ndarray, scratch: Scratch
+    law: Placement, set_number: int, c: int, state: np.ndarray, scratch: ChoiceScratch
 ) -> int:
     """Draw which blocks of combination c are placed; return how many, listed in `scratch.blocks`."""
     one = np.uint64(1)
@@ -91,7 +91,7 @@ def choose_rules(
 
 @part
 def choose_blocks(
-    first: int, there: int, wanted: int, state: np.ndarray, scratch: Scratch, blocks: int
+    first: int, there: int, wanted: int, state: np.ndarray, scratch: ChoiceScratch, blocks: int
 ) -> int:
     """Append `wanted` of the blocks `first` .. `first + there - 1`, each subset equally likely."""
     for n in range(there):
@@ -111,7 +111,7 @@ def choose_elements(
     state: np.ndarray,
     element: np.ndarray,
     strand: np.ndarray,
-    scratch: Scratch,
+    scratch: ChoiceScratch,
 ) -> None:
     """Draw the elements, orders, strands and orientations of the blocks that are placed."""
     for n in range(blocks):
@@ -133,7 +133,9 @@ def choose_elements(
 
 
 @part
-def _face(law: Placement, b: int, first_slot: int, scratch: Scratch, strand: np.ndarray) -> None:
+def _face(
+    law: Placement, b: int, first_slot: int, scratch: ChoiceScratch, strand: np.ndarray
+) -> None:
     """Let the two elements of a block point at one another, or away: the left one decides.
 
     Reversing a convergent (divergent) pair gives a convergent (divergent) pair again.

@@ -21,7 +21,7 @@ from seqgra.law.tables import BY_LAW, UNIFORM
 from seqgra.streams import stream_state
 
 
-class Edge(NamedTuple):
+class BlockSpacing(NamedTuple):
     """A spacing of a block.
 
     Attributes
@@ -77,7 +77,7 @@ class RuleBlock(NamedTuple):
     copies: np.ndarray
     slots: tuple[int, ...]
     elements: tuple[tuple[int, ...], ...]
-    edges: tuple[Edge, ...]
+    edges: tuple[BlockSpacing, ...]
     free: bool
     starts: np.ndarray
     strand: int
@@ -157,7 +157,7 @@ class Construction:
                         tuple(self._distribution(slot["choices"])[0].tolist()) for slot in slots
                     ),
                     edges=tuple(
-                        Edge(
+                        BlockSpacing(
                             own + int(edge["parent"]),
                             own + int(edge["child"]),
                             bool(edge["after"]),

@@ -12,7 +12,7 @@ from seqgra.errors import Problem
 from seqgra.grammar.combinations import Applied, applied_rules
 from seqgra.grammar.laws import highest, table
 from seqgra.grammar.schema import Grammar
-from seqgra.law.choices import Scratch, choose_blocks, choose_elements, scratch_for
+from seqgra.law.choices import ChoiceScratch, choose_blocks, choose_elements, scratch_for
 from seqgra.law.jit import kernel, part
 from seqgra.law.pcg import generator_state
 from seqgra.law.placement import Placed, nothing_placed, place_apart
@@ -201,7 +201,7 @@ def _accepted(
     length: int,
     state: np.ndarray,
     placed: Placed,
-    scratch: Scratch,
+    scratch: ChoiceScratch,
 ) -> float:
     """Return the share of placements without overlap, for one choice each row of `placed`."""
     first = law.combinations[combination].slot

@@ -56,7 +56,7 @@ class Elements(NamedTuple):
     bands: AffinityBands
 
 
-class Scratch(NamedTuple):
+class SiteScratch(NamedTuple):
     """Room for one site.
 
     Attributes
@@ -71,9 +71,9 @@ class Scratch(NamedTuple):
     product: np.ndarray
 
 
-def make_scratch(law: Elements) -> Scratch:
+def make_scratch(law: Elements) -> SiteScratch:
     """Return room to work in for `paste`."""
-    return Scratch(np.empty(law.columns.shape[1], np.uint64), np.empty(law.columns.shape[2]))
+    return SiteScratch(np.empty(law.columns.shape[1], np.uint64), np.empty(law.columns.shape[2]))
 
 
 def compile_elements(grammar: Grammar) -> Elements:
@@ -154,7 +154,7 @@ def paste(
     placed: Placed,
     n: int,
     state: np.ndarray,
-    scratch: Scratch,
+    scratch: SiteScratch,
     row: np.ndarray,
 ) -> None:
     """Draw and write the placed elements of example n into `row` (uint8 (L,)).

@@ -53,10 +53,10 @@ class Law(NamedTuple):
     conditions: int
     lengths: np.ndarray
     length_law: np.ndarray
-    background: background.Background
+    background: background.CompiledBackground
     elements: elements.Elements
     placement: tables.Placement
-    noise: noise.Noise
+    noise: noise.CompiledNoise
     groups: np.ndarray
     group_combination: np.ndarray
     group_shuffle: np.ndarray
@@ -67,7 +67,7 @@ class Law(NamedTuple):
     source_law: np.ndarray
 
 
-class Examples(NamedTuple):
+class SampledExamples(NamedTuple):
     """Drawn examples.
 
     Attributes
@@ -167,7 +167,7 @@ def balanced_order(shares: list[float]) -> np.ndarray:
 
 def draw_block(
     law: Law, seed: int, set_name: str, block: int, x: np.ndarray | None = None
-) -> Examples:
+) -> SampledExamples:
     """Draw the examples ``block * BLOCK`` up to ``(block + 1) * BLOCK`` of a set.
 
     They depend on the law, the seed, the set and the block alone. Their letters are written into `x`
@@ -212,7 +212,7 @@ def draw_block(
         combination = law.group_combination[group]
     y_true = law.labels[combination]
     y = noise.sample(law.noise, set_name, y_true, of("noise"))
-    return Examples(x, y, y_true, combination, placed, unchanged)
+    return SampledExamples(x, y, y_true, combination, placed, unchanged)
 
 
 def _sources(law: Law, group: np.ndarray, state: np.ndarray) -> np.ndarray:

@@ -39,7 +39,7 @@ class Streams(NamedTuple):
 class Laws(NamedTuple):
     """The laws that letters follow, and where elements are placed."""
 
-    background: background.Background
+    background: background.CompiledBackground
     elements: elements.Elements
     placement: Placement
 
@@ -87,7 +87,7 @@ def _write(
     choose: bool,
     raw: np.ndarray,
     picks: np.ndarray,
-    scratch: elements.Scratch,
+    scratch: elements.SiteScratch,
     x: np.ndarray,
 ) -> None:
     """Do the work of `write`, as many examples at a time as `raw` and `picks` have rows for."""

@@ -13,7 +13,7 @@ from seqgra.law.maps import below
 from seqgra.law.pcg import words
 
 
-class Noise(NamedTuple):
+class CompiledNoise(NamedTuple):
     """The law of recorded labels.
 
     Attributes
@@ -31,17 +31,17 @@ class Noise(NamedTuple):
     one_of: bool
 
 
-def compile_noise(grammar: Grammar) -> Noise:
+def compile_noise(grammar: Grammar) -> CompiledNoise:
     """Return the label noise of a resolved grammar."""
     one_of, count = grammar.task == "multi-class", len(grammar.conditions)
     if grammar.noise is None:
-        return Noise((), np.zeros(count, np.uint64), one_of)
+        return CompiledNoise((), np.zeros(count, np.uint64), one_of)
     rates = [grammar.noise.labels.get(name, 0.0) for name in grammar.conditions]
     chance = np.array([round(rate * 2**63) for rate in rates], np.uint64)
-    return Noise(tuple(name for name in SETS if name in grammar.noise.sets), chance, one_of)
+    return CompiledNoise(tuple(name for name in SETS if name in grammar.noise.sets), chance, one_of)
 
 
-def sample(law: Noise, set_name: str, y_true: np.ndarray, state: np.ndarray) -> np.ndarray:
+def sample(law: CompiledNoise, set_name: str, y_true: np.ndarray, state: np.ndarray) -> np.ndarray:
     """Return the recorded labels of examples that show `y_true` (uint8 (N, C)): uint8 (N, C)."""
     if set_name not in law.sets:
         return y_true

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqgra.errors import SeqgraError
-from seqgra.law.choices import Scratch, choose_elements, choose_rules, draw_law, scratch_for
+from seqgra.law.choices import ChoiceScratch, choose_elements, choose_rules, draw_law, scratch_for
 from seqgra.law.jit import kernel, part
 from seqgra.law.maps import below
 from seqgra.law.pcg import next_word
@@ -111,7 +111,7 @@ def place_apart(
     state: np.ndarray,
     start: np.ndarray,
     element: np.ndarray,
-    scratch: Scratch,
+    scratch: ChoiceScratch,
     most: int,
 ) -> int:
     """Draw places until nothing overlaps that may not; return how often, 0 after `most` in vain."""
@@ -132,7 +132,7 @@ def _draw(
     once: np.ndarray,
     again: np.ndarray,
     placed: Placed,
-    scratch: Scratch,
+    scratch: ChoiceScratch,
 ) -> int:
     """Fill `placed`; return the number of the first example that was given up, -1 for none."""
     for i in range(combination.size):
@@ -161,7 +161,7 @@ def _place(
     state: np.ndarray,
     start: np.ndarray,
     element: np.ndarray,
-    scratch: Scratch,
+    scratch: ChoiceScratch,
 ) -> bool:
     """Draw gaps and starts of every block that is placed; False as soon as one does not fit."""
     for n in range(blocks):
@@ -197,7 +197,7 @@ def _draw_gaps(
     state: np.ndarray,
     start: np.ndarray,
     element: np.ndarray,
-    scratch: Scratch,
+    scratch: ChoiceScratch,
 ) -> int:
     """Draw the gaps of block b, set starts relative to its first letter; return the letters it covers.
 

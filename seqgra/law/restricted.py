@@ -22,7 +22,7 @@ from seqgra.alphabet import ALPHABETS, PADDING
 from seqgra.grammar.schema import Element, Grammar
 from seqgra.law.ceiling import RESAMPLES, Areas, areas_of, draw_examples
 from seqgra.law.elements import best_scores
-from seqgra.law.law import Examples, compile_law
+from seqgra.law.law import SampledExamples, compile_law
 from seqgra.motif import ADDED, Zeros, log_odds, reverse_complement
 
 #: Examples that fit, for each one that is scored.
@@ -47,7 +47,7 @@ ONE_MOTIF = "best score of one motif"
 Learner = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-class Sites(NamedTuple):
+class SampledSites(NamedTuple):
     """Sites of N examples, S slots each.
 
     Attributes
@@ -133,7 +133,7 @@ def restricted_ceilings(
 def _candidates(
     name: str,
     grammar: Grammar,
-    drawn: Examples,
+    drawn: SampledExamples,
     width: np.ndarray,
     truth: np.ndarray,
     fitting: np.ndarray,
@@ -213,15 +213,17 @@ def _reverse_of(element: Element) -> object:
     return frozenset((kmer.translate(complement)[::-1], weight) for kmer, weight in kmers)
 
 
-def _sites(drawn: Examples, width: np.ndarray, motif: np.ndarray, strand: np.ndarray) -> Sites:
+def _sites(
+    drawn: SampledExamples, width: np.ndarray, motif: np.ndarray, strand: np.ndarray
+) -> SampledSites:
     """Return the sites of examples; width, motif and strand (E,) are of the elements."""
     placed = drawn.placed
     if not motif.size:
         nothing = np.zeros(placed.start.shape, np.int64)
-        return Sites(nothing > 0, nothing, nothing, nothing, nothing, _lengths(drawn.x))
+        return SampledSites(nothing > 0, nothing, nothing, nothing, nothing, _lengths(drawn.x))
     start = placed.start.astype(np.int64)
     side = placed.strand * strand[placed.element]
-    return Sites(
+    return SampledSites(
         start >= 0,
         start,
         start + width[placed.element],
@@ -273,7 +275,7 @@ def best_motif_scores(grammar: Grammar, motif: np.ndarray, x: np.ndarray) -> np.
     return np.where(np.isfinite(scores), scores, lowest)  # no place in an example: as bad as can be
 
 
-def _positions(sites: Sites, number: int, window: int) -> csr_array:
+def _positions(sites: SampledSites, number: int, window: int) -> csr_array:
     """Return, for each strand, a motif's sites that start in each bin, and the sum of their positions."""
     width = max(1, -(-window // _BINS))
     parts = []
@@ -292,22 +294,22 @@ def _side_by_side(parts: Sequence[csr_array]) -> csr_array:
     return csr_array(hstack(parts)) if parts else csr_array((0, 0))
 
 
-def _number_of_sites(sites: Sites) -> np.ndarray:
+def _number_of_sites(sites: SampledSites) -> np.ndarray:
     number = sites.present.sum(axis=1)
     return np.asarray(np.eye(number.max() + 1)[number])
 
 
-def _sum_of_positions(sites: Sites) -> np.ndarray:
+def _sum_of_positions(sites: SampledSites) -> np.ndarray:
     return _scaled(np.where(sites.present, sites.start, 0).sum(axis=1)[:, None])
 
 
-def _nearest_edge(sites: Sites) -> np.ndarray:
+def _nearest_edge(sites: SampledSites) -> np.ndarray:
     edge = np.minimum(sites.start, sites.length[:, None] - sites.end)
     nearest = edge.min(axis=1, where=sites.present, initial=np.iinfo(np.int64).max)
     return _number_or_none(nearest, sites.present.sum(axis=1) > 0)
 
 
-def _span(sites: Sites) -> np.ndarray:
+def _span(sites: SampledSites) -> np.ndarray:
     first = sites.start.min(axis=1, where=sites.present, initial=np.iinfo(np.int64).max)
     end = sites.end.max(axis=1, where=sites.present, initial=0)
     return _number_or_none(end - first, sites.present.sum(axis=1) > 1)

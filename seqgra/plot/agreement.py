@@ -63,7 +63,7 @@ _PANEL_WIDTH = 3.3
 _THREE_LINES, _ONE_LINE = 0.36, 0.13
 
 
-class Panel(NamedTuple):
+class ModelAttributions(NamedTuple):
     """One model's attributions of some examples of the test set.
 
     Attributes
@@ -155,18 +155,18 @@ def outcomes(values: np.ndarray, roles: np.ndarray) -> np.ndarray:
 def agreement(
     values: np.ndarray, roles: np.ndarray, conditions: Sequence[str], title: str
 ) -> Figure:
-    """Draw the grammar agreement plot of one model; see `Panel` for the arrays.
+    """Draw the grammar agreement plot of one model; see `ModelAttributions` for the arrays.
 
     Returns
     -------
     Figure
         Heat map, one row an example, grouped by condition; one column a position.
     """
-    return agreement_grid([Panel("", values, roles, conditions)], title)
+    return agreement_grid([ModelAttributions("", values, roles, conditions)], title)
 
 
 def agreement_grid(
-    panels: Sequence[Panel],
+    panels: Sequence[ModelAttributions],
     title: str,
     *,
     thresholded: bool = False,
@@ -212,7 +212,7 @@ def agreement_grid(
     return figure
 
 
-def _draw(axis: Axes, panel: Panel, height: float, thresholded: bool) -> None:
+def _draw(axis: Axes, panel: ModelAttributions, height: float, thresholded: bool) -> None:
     names = np.array([str(name) for name in panel.conditions])
     groups = list(dict.fromkeys(names))
     order = np.concatenate([np.flatnonzero(names == name) for name in groups])
@@ -271,7 +271,7 @@ def _short(name: str, most: int = 14) -> str:
     return name if len(name) <= most else f"{name[: most // 2]}…{name[1 - most // 2 :]}"
 
 
-def _key_roles(panels: Sequence[Panel]) -> list[int]:
+def _key_roles(panels: Sequence[ModelAttributions]) -> list[int]:
     """Return the roles in the key."""
     confounders = any((panel.roles == CONFOUNDER_ROLE).any() for panel in panels)
     return [role for role in _NAMES if role != CONFOUNDER_ROLE or confounders]

@@ -33,7 +33,7 @@ LINE = 100
 _WIDTH = 11.0
 
 
-class Placed(NamedTuple):
+class ElementSpan(NamedTuple):
     """An element in an example: name, first position, end, strand and what it is.
 
     `kind` is ``grammar`` (it encodes the condition explained), ``confounder`` or ``other``.
@@ -64,7 +64,7 @@ class Example(NamedTuple):
     title: str
     letters: str
     scores: np.ndarray
-    placed: Sequence[Placed]
+    placed: Sequence[ElementSpan]
 
 
 def example_logos(examples: Sequence[Example], alphabet: int, title: str) -> Figure:
@@ -92,7 +92,7 @@ def example_logos(examples: Sequence[Example], alphabet: int, title: str) -> Fig
     return figure
 
 
-def stretch(length: int, placed: Sequence[Placed]) -> tuple[int, int]:
+def stretch(length: int, placed: Sequence[ElementSpan]) -> tuple[int, int]:
     """Return which positions of an example are drawn, first and end: `LINE` at most.
 
     The grammar's elements and what lies between them, in the middle.
@@ -142,7 +142,7 @@ def _draw_example(axis: Axes, example: Example, alphabet: int) -> None:
     axis.tick_params(axis="x", length=0)
 
 
-def _draw_element(axis: Axes, part: Placed, first: int, end: int) -> None:
+def _draw_element(axis: Axes, part: ElementSpan, first: int, end: int) -> None:
     left, right = max(part.start, first), min(part.end, end)
     colour = _COLOURS[part.kind]
     axis.add_patch(Rectangle((left, 1.08), right - left, 0.14, color=colour, lw=0))

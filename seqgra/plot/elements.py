@@ -38,7 +38,7 @@ _HUES = {"A": "#009e73", "C": "#0072b2", "G": "#e69f00", "T": "#d55e00", "U": "#
 _CHEMISTRY = {"DE": "#d55e00", "KRH": "#0072b2", "AVLIMFWPC": "#3d3d3d", "GSTYNQ": "#009e73"}
 
 
-class Measure(NamedTuple):
+class HeatMap(NamedTuple):
     """One heat map: its title, values float64 (E, E), axis labels, and the ends of its colours.
 
     The first end is drawn darkest.
@@ -52,7 +52,7 @@ class Measure(NamedTuple):
     pale: float
 
 
-def similarity_maps(names: Sequence[str], measures: Sequence[Measure], title: str) -> Figure:
+def similarity_maps(names: Sequence[str], measures: Sequence[HeatMap], title: str) -> Figure:
     """Draw heat maps of pairs of elements beside each other; darker is more alike.
 
     Parameters
@@ -79,7 +79,7 @@ def similarity_maps(names: Sequence[str], measures: Sequence[Measure], title: st
 
 
 def _draw_map(
-    figure: Figure, axis: Axes, names: Sequence[str], measure: Measure, cell: float
+    figure: Figure, axis: Axes, names: Sequence[str], measure: HeatMap, cell: float
 ) -> None:
     low, high = sorted((measure.dark, measure.pale))
     dark_is_low = measure.dark < measure.pale

@@ -28,7 +28,7 @@ _POSITION_BINS = 30
 _BLUE = "#1f6fb4"
 
 
-class Panel(NamedTuple):
+class HistogramPanel(NamedTuple):
     """A histogram seen, by chance and, where there is one, as fitted.
 
     Attributes
@@ -62,7 +62,7 @@ class Dumbbell(NamedTuple):
 
 
 def panels(
-    drawn: Sequence[Panel], title: str, x: str, y: str, columns: int | None = None
+    drawn: Sequence[HistogramPanel], title: str, x: str, y: str, columns: int | None = None
 ) -> Figure:
     """Draw histograms beside each other: seen as bars, chance and fit as lines."""
     shown = list(drawn)[:_MOST_PANELS]
@@ -84,7 +84,7 @@ def panels(
     return settle(figure)
 
 
-def _draw_panel(axis: Axes, panel: Panel, inches: float) -> None:
+def _draw_panel(axis: Axes, panel: HistogramPanel, inches: float) -> None:
     if not panel.seen.any() and not panel.chance.any():
         axis.axis("off")
         return

@@ -58,7 +58,7 @@ class Knowledge(NamedTuple):
     knows: tuple[str, ...]
 
 
-class Measure(NamedTuple):
+class YAxis(NamedTuple):
     """What the y axis of `against_size` shows.
 
     Attributes
@@ -86,7 +86,7 @@ class Measure(NamedTuple):
     less: tuple[Knowledge, ...] = ()
 
 
-def against_size(runs: pd.DataFrame, looks: Mapping[str, Look], measure: Measure) -> Figure:
+def against_size(runs: pd.DataFrame, looks: Mapping[str, Look], measure: YAxis) -> Figure:
     """Draw a measure against dataset size: one panel a grammar, one line an architecture.
 
     Parameters
@@ -139,7 +139,7 @@ def _draw_panel(
     labels: list[str],
     looks: Mapping[str, Look],
     sizes: np.ndarray,
-    measure: Measure,
+    measure: YAxis,
 ) -> None:
     if measure.line is not None:
         axis.axhline(measure.line, color=FAINT, linewidth=1, linestyle=TARGET_LINE, zorder=1)
@@ -164,7 +164,7 @@ def _draw_panel(
         axis.vlines(bars.index, bars["min"], bars["max"], colors=colors, linewidth=1, alpha=0.55)
 
 
-def _draw_ceiling(axis: Axes, grammar: str, measure: Measure) -> None:
+def _draw_ceiling(axis: Axes, grammar: str, measure: YAxis) -> None:
     for ceiling in measure.ceilings:
         if ceiling.grammar == grammar:
             style = _CEILING if ceiling.exact else _NO_BOUND
@@ -174,7 +174,7 @@ def _draw_ceiling(axis: Axes, grammar: str, measure: Measure) -> None:
             axis.axhline(known.value, **_LESS, zorder=1.5)
 
 
-def _letters(measure: Measure) -> dict[str, str]:
+def _letters(measure: YAxis) -> dict[str, str]:
     """Return what is known -> the letter that stands for it in all panels."""
     names = sorted({name for known in measure.less for name in known.knows})
     return dict(zip(names, ascii_uppercase, strict=False))
@@ -245,7 +245,7 @@ def size_axis(axis: Axes, sizes: np.ndarray, width: float) -> None:
     axis.minorticks_off()
 
 
-def _value_axis(axis: Axes, values: pd.DataFrame, measure: Measure) -> None:
+def _value_axis(axis: Axes, values: pd.DataFrame, measure: YAxis) -> None:
     bounds = [ceiling.value for ceiling in measure.ceilings]
     bounds += [known.value for known in measure.less]
     low = min([values.min().min(), *bounds])
@@ -257,7 +257,7 @@ def _value_axis(axis: Axes, values: pd.DataFrame, measure: Measure) -> None:
     axis.set_ylim(low - margin, max(high, 1.0) + margin)
 
 
-def _notes(runs: pd.DataFrame, measure: Measure) -> list[Line2D]:
+def _notes(runs: pd.DataFrame, measure: YAxis) -> list[Line2D]:
     """Return the legend entries that are no architecture."""
     notes = []
     grey: dict[str, Any] = {"color": FAINT, "marker": "o", "ls": ""}

@@ -11,7 +11,7 @@ import numpy as np
 from seqgra.alphabet import PADDING
 from seqgra.dataset import Dataset, Examples
 from seqgra.grammar.combinations import ROLES, tells
-from seqgra.plot.attribution import Example, Placed, example_logos
+from seqgra.plot.attribution import ElementSpan, Example, example_logos
 from seqgra.plot.style import styled
 
 #: Examples whose logos a notebook shows.
@@ -42,7 +42,7 @@ def explained_example(
     instances = table[columns].to_numpy(np.int64).tolist()
     for (element, start, end, strand, role), own in zip(instances, encode, strict=True):
         other = "confounder" if ROLES[role] == "confounder" else "other"
-        placed.append(Placed(names[element], start, end, strand, "grammar" if own else other))
+        placed.append(ElementSpan(names[element], start, end, strand, "grammar" if own else other))
     scores = values.sum(axis=0)[: len(codes)]
     title = f"{dataset.conditions[explained]}, {set_name} example {row}"
     return Example(title, dataset.alphabet.decode(codes), scores, placed)

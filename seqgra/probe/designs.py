@@ -16,7 +16,7 @@ import numpy as np
 
 from seqgra.grammar.backgrounds import Background
 from seqgra.grammar.schema import Grammar
-from seqgra.law.constructed import Construction, Edge, RuleBlock, overlapping
+from seqgra.law.constructed import BlockSpacing, Construction, RuleBlock, overlapping
 from seqgra.law.placement import Placed
 from seqgra.streams import stream
 
@@ -321,7 +321,7 @@ class Designer:
                 reason="" if cells else _NO_ROOM,
             )
 
-    def _reversed_in(self, condition: int, block: RuleBlock, edge: Edge) -> int | None:
+    def _reversed_in(self, condition: int, block: RuleBlock, edge: BlockSpacing) -> int | None:
         """Return another condition that places the elements of a spacing the other way round, if any."""
         left, right = _elements_of(block, edge)
         for other in self.drawn:
@@ -338,7 +338,7 @@ class Designer:
         return None
 
     def _order_cells(
-        self, condition: int, block: RuleBlock, edge: Edge, each: int
+        self, condition: int, block: RuleBlock, edge: BlockSpacing, each: int
     ) -> Iterator[ProbeCell]:
         one, two = edge.parent, edge.child
         drawn = self.drawn[condition]
@@ -896,17 +896,17 @@ def _other_gaps(mine: RuleBlock, theirs: RuleBlock) -> bool:
     return edges[0] == edges[1] and any(map(_gaps_differ, mine.edges, theirs.edges))
 
 
-def _elements_of(block: RuleBlock, edge: Edge) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _elements_of(block: RuleBlock, edge: BlockSpacing) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return the elements of a spacing, left and right on the block's own strand."""
     parent, child = (block.elements[block.slots.index(slot)] for slot in edge[:2])
     return (parent, child) if edge.after else (child, parent)
 
 
-def _order_of(edge: Edge) -> tuple[bool, bool]:
+def _order_of(edge: BlockSpacing) -> tuple[bool, bool]:
     return edge.after, edge.random
 
 
-def _gaps_differ(one: Edge, two: Edge) -> bool:
+def _gaps_differ(one: BlockSpacing, two: BlockSpacing) -> bool:
     return one.gaps.tolist() != two.gaps.tolist() or not np.allclose(one.weights, two.weights)
 
 

@@ -36,7 +36,7 @@ class Picture(NamedTuple):
     narrow: Path | None = None
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """A row of a table, and what it is about; the page's filters hide the others."""
 
     cells: Sequence[str]
@@ -170,9 +170,11 @@ def _classes(heads: Sequence[str], texts: int, long: Sequence[int] = ()) -> list
     ]
 
 
-def _filled(heads: Sequence[str], rows: Sequence[Row | Sequence[str]], texts: int) -> list[int]:
+def _filled(
+    heads: Sequence[str], rows: Sequence[TableRow | Sequence[str]], texts: int
+) -> list[int]:
     """Return the columns of a table that are text or hold something; all of a table without rows."""
-    cells = [row.cells if isinstance(row, Row) else row for row in rows]
+    cells = [row.cells if isinstance(row, TableRow) else row for row in rows]
     return [i for i in range(len(heads)) if i < texts or not rows or any(row[i] for row in cells)]
 
 

@@ -6,15 +6,15 @@ from markupsafe import Markup
 
 from seqgra.report.drawing import Drawing
 from seqgra.report.page import fill
-from seqgra.report.sections import Section, Shown, all_sections
+from seqgra.report.sections import Section, ShownSection, all_sections
 
 
-def shown_sections(drawing: Drawing) -> list[tuple[Section, Shown]]:
+def shown_sections(drawing: Drawing) -> list[tuple[Section, ShownSection]]:
     """Return what the page shows, section by section; their figures are drawn and saved."""
     return [(section, shown) for section in all_sections() for shown in section.shown(drawing)]
 
 
-def report(drawing: Drawing, shown: list[tuple[Section, Shown]], pictures: int) -> str:
+def report(drawing: Drawing, shown: list[tuple[Section, ShownSection]], pictures: int) -> str:
     """Return the report as one self-contained HTML page; figures are read from their files.
 
     Parameters

@@ -28,7 +28,7 @@ class Computing(Strict):
     device: str = Field("auto", description="auto (CUDA where there is one), cpu or cuda")
 
 
-class Training(Computing):
+class TrainingRun(Computing):
     """What tune and train share."""
 
     size: Count | None = Field(
@@ -46,7 +46,7 @@ class Training(Computing):
     )
 
 
-class Options(Training):
+class Options(TrainingRun):
     """Options of ``seqgra train``."""
 
     tuned: Annotated[Path, Written(Path, "TUNING")] | None = Field(

@@ -11,7 +11,7 @@ from seqgra.architecture.optimizers import CANDIDATES, CandidateList, Candidates
 from seqgra.errors import bad_input, raise_problems
 from seqgra.stages import Input, Stage
 from seqgra.stages.options import Count, Written
-from seqgra.stages.train import ARCHITECTURE, Training
+from seqgra.stages.train import ARCHITECTURE, TrainingRun
 from seqgra.yamlfile import Strict, validate
 
 
@@ -41,7 +41,7 @@ class Trials(Strict):
     )
 
 
-class Options(Trials, Training):
+class Options(Trials, TrainingRun):
     """Options of ``seqgra tune``."""
 
     size: Count = Field(description="examples in all: 70 % train, 10 % validate")

@@ -140,7 +140,7 @@ class Operation:
         raise TypeError("operations of kernels have no meaning outside them")
 
 
-class Part:
+class KernelPart:
     """A kernel that other kernels call: a function, or a definition in a source text.
 
     Attributes
@@ -154,7 +154,7 @@ class Part:
         self._node: ast.FunctionDef | None = None
 
     @classmethod
-    def of(cls, node: ast.FunctionDef, names: Mapping[str, Any]) -> Part:
+    def of(cls, node: ast.FunctionDef, names: Mapping[str, Any]) -> KernelPart:
         """Return the kernel of a definition."""
         made = cls(None, names)
         made._node = node
@@ -177,7 +177,7 @@ class Part:
 
 def part(function: Callable[..., Any]) -> Any:
     """Make a function one that kernels may call; its annotations are for readers alone."""
-    return Part(function, function.__globals__)
+    return KernelPart(function, function.__globals__)
 
 
 def kind_of(value: Any) -> Kind:
@@ -242,7 +242,7 @@ class Unit:
         self.module.triple = llvm.get_process_triple()
         self._done: dict[tuple[int, tuple[Kind, ...]], _Compiled | None] = {}
 
-    def entry(self, name: str, source: Part, kinds: tuple[Kind, ...]) -> None:
+    def entry(self, name: str, source: KernelPart, kinds: tuple[Kind, ...]) -> None:
         """Add a function ``int64 name(words)`` that calls a kernel with what `pack` made of its arguments."""
         called = self.kernel(source, kinds)
         function = ir.Function(self.module, ir.FunctionType(_INT, [_INT.as_pointer()]), name)
@@ -255,7 +255,7 @@ class Unit:
         result = builder.call(called.function, parts)
         builder.ret(result if called.result == INT else ir.Constant(_INT, 0))
 
-    def kernel(self, source: Part, kinds: tuple[Kind, ...]) -> _Compiled:
+    def kernel(self, source: KernelPart, kinds: tuple[Kind, ...]) -> _Compiled:
         """Return a kernel for arguments of these kinds, compiled if it has not been."""
         key = id(source), kinds
         if key not in self._done:
@@ -315,7 +315,7 @@ _RESULTS = {"None": None, "int": INT, "float": DOUBLE, "np.uint64": UINT}
 class _Function:
     """A kernel in compilation, for arguments of given kinds."""
 
-    def __init__(self, unit: Unit, source: Part, kinds: tuple[Kind, ...]) -> None:
+    def __init__(self, unit: Unit, source: KernelPart, kinds: tuple[Kind, ...]) -> None:
         self._unit, self._node, self._outer = unit, source.node, source.names
         names = [argument.arg for argument in self._node.args.args]
         if len(names) != len(kinds):
@@ -690,7 +690,7 @@ class _Function:
                 called = self._outer.get(name)
                 if isinstance(called, Operation):
                     return called.emit(self._build, *args)
-                if isinstance(called, Part):
+                if isinstance(called, KernelPart):
                     kernel = self._unit.kernel(called, tuple(value.kind for value in args))
                     codes = [code for value in args for code in value.parts]
                     result = self._build.call(kernel.function, codes)

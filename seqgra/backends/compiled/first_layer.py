@@ -10,13 +10,13 @@ from __future__ import annotations
 from textwrap import indent
 
 from seqgra.backends.compiled import parts, vector
-from seqgra.backends.compiled.parts import LANES, Shape
+from seqgra.backends.compiled.parts import LANES, ConvolutionSizes
 
 #: Modules whose names the sources use.
 PARTS = (parts, vector)
 
 
-def _convolution(shape: Shape, position: str, depth: int) -> tuple[str, str]:
+def _convolution(shape: ConvolutionSizes, position: str, depth: int) -> tuple[str, str]:
     """Return lines that load what one output is the sum of, and the sum, as a tree."""
     step, size = shape.group * shape.dilation, shape.rows * LANES
     lines = [f"p = example + ({position}) * shape.stride"]
@@ -31,7 +31,7 @@ def _convolution(shape: Shape, position: str, depth: int) -> tuple[str, str]:
     return indent("\n".join(lines), "    " * depth), terms[0]
 
 
-def features_source(shape: Shape, activation: bool) -> str:
+def features_source(shape: ConvolutionSizes, activation: bool) -> str:
     """Return the source of ``features``: convolution, and maximum over `pool` positions, if any.
 
     ``features(shape, tables, c, out, best, low, high, first, last, by_place, by_example)`` writes 16 filters
@@ -67,7 +67,7 @@ def features(shape, tables, c, out, best, low, high, first, last, by_place, by_e
 """
 
 
-def scatter_source(shape: Shape) -> str:
+def scatter_source(shape: ConvolutionSizes) -> str:
     """Return the source of ``scatter``, which adds gradients of ``features``'s outputs to the tables'.
 
     ``scatter(shape, tables, c, gradient, best, low, high, first, last, by_place, by_example)``, arguments as
@@ -116,7 +116,7 @@ def scatter(shape, tables, c, gradient, best, low, high, first, last, by_place, 
 """
 
 
-def layer_source(shape: Shape, activation: bool) -> str:
+def layer_source(shape: ConvolutionSizes, activation: bool) -> str:
     """Return the source of ``forward`` and ``backward`` of a first layer by itself, channels first."""
     return (
         features_source(shape, activation)

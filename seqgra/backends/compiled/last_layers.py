@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqgra.backends.compiled.compiler import part
-from seqgra.backends.compiled.parts import Shape
+from seqgra.backends.compiled.parts import ConvolutionSizes
 from seqgra.backends.compiled.vector import (
     add,
     add_ints,
@@ -30,7 +30,7 @@ from seqgra.backends.compiled.vector import (
 )
 
 
-class Head(NamedTuple):
+class UpperLayers(NamedTuple):
     """What follows the first layer, and the loss.
 
     Attributes
@@ -56,7 +56,7 @@ class Head(NamedTuple):
     dropout: tuple[float, float]
 
 
-class Layout(NamedTuple):
+class ParameterLayout(NamedTuple):
     """Where each parameter starts in the one array of all; each is padded with zeros to whole vectors.
 
     Attributes
@@ -198,7 +198,7 @@ def sum_products(
 
 @part
 def normalise(
-    shape: Shape,
+    shape: ConvolutionSizes,
     work: Work,
     convolved: np.ndarray,
     out: np.ndarray,
@@ -230,9 +230,9 @@ def normalise(
 
 @part
 def prepare_normalisation(
-    head: Head,
-    layout: Layout,
-    shape: Shape,
+    head: UpperLayers,
+    layout: ParameterLayout,
+    shape: ConvolutionSizes,
     work: Work,
     params: np.ndarray,
     running: Running,
@@ -255,7 +255,12 @@ def prepare_normalisation(
 
 @part
 def fixed_normalisation(
-    head: Head, layout: Layout, shape: Shape, work: Work, params: np.ndarray, running: Running
+    head: UpperLayers,
+    layout: ParameterLayout,
+    shape: ConvolutionSizes,
+    work: Work,
+    params: np.ndarray,
+    running: Running,
 ) -> None:
     """Write factor and offset of the running mean and variance."""
     for f in range(shape.filters * (1 + shape.shared)):
@@ -266,7 +271,7 @@ def fixed_normalisation(
 
 @part
 def normalisation_backward(
-    layout: Layout, shape: Shape, work: Work, grads: np.ndarray, count: int
+    layout: ParameterLayout, shape: ConvolutionSizes, work: Work, grads: np.ndarray, count: int
 ) -> None:
     """Write gradients of scale and shift from the sums of a gradient, and what `spread_back` needs.
 
@@ -286,7 +291,7 @@ def normalisation_backward(
 
 @part
 def spread_back(
-    shape: Shape, work: Work, out: np.ndarray, examples: int, first: int, last: int
+    shape: ConvolutionSizes, work: Work, out: np.ndarray, examples: int, first: int, last: int
 ) -> None:
     """Write the gradient for the convolution at positions `first` to `last` from that of the features."""
     channels, row = shape.channels, examples * shape.channels
@@ -307,7 +312,7 @@ def spread_back(
 
 
 @part
-def add_products(shape: Shape, work: Work, examples: int) -> None:
+def add_products(shape: ConvolutionSizes, work: Work, examples: int) -> None:
     """Add up the features' gradient, and its products with the convolution where it comes from."""
     channels, row = shape.channels, examples * shape.channels
     for q in range(shape.pooled):
@@ -332,7 +337,9 @@ def add_products(shape: Shape, work: Work, examples: int) -> None:
 
 
 @part
-def sum_filters(head: Head, layout: Layout, work: Work, params: np.ndarray, examples: int) -> None:
+def sum_filters(
+    head: UpperLayers, layout: ParameterLayout, work: Work, params: np.ndarray, examples: int
+) -> None:
     """Write the dense layer's outputs from its sums over places."""
     partial = work.partial
     for i in range(examples * head.units):
@@ -347,8 +354,8 @@ def sum_filters(head: Head, layout: Layout, work: Work, params: np.ndarray, exam
 
 @part
 def _normalise_hidden(
-    head: Head,
-    layout: Layout,
+    head: UpperLayers,
+    layout: ParameterLayout,
     work: Work,
     params: np.ndarray,
     running: Running,
@@ -384,8 +391,8 @@ def _normalise_hidden(
 
 @part
 def hidden_layer(
-    head: Head,
-    layout: Layout,
+    head: UpperLayers,
+    layout: ParameterLayout,
     work: Work,
     params: np.ndarray,
     running: Running,
@@ -408,7 +415,9 @@ def hidden_layer(
 
 
 @part
-def write_logits(head: Head, layout: Layout, work: Work, params: np.ndarray, e: int) -> None:
+def write_logits(
+    head: UpperLayers, layout: ParameterLayout, work: Work, params: np.ndarray, e: int
+) -> None:
     """Write the logits of an example."""
     for c in range(head.outputs):
         total = float(params[layout.output_bias + c])
@@ -418,7 +427,7 @@ def write_logits(head: Head, layout: Layout, work: Work, params: np.ndarray, e: 
 
 
 @part
-def _loss(head: Head, work: Work, y: np.ndarray, weights: np.ndarray) -> float:
+def _loss(head: UpperLayers, work: Work, y: np.ndarray, weights: np.ndarray) -> float:
     """Return the loss of an example and replace its logits by the loss's gradient."""
     logits, loss = work.logits, 0.0
     if head.multi_label:
@@ -450,8 +459,8 @@ def _loss(head: Head, work: Work, y: np.ndarray, weights: np.ndarray) -> float:
 
 @part
 def last_layers(
-    head: Head,
-    layout: Layout,
+    head: UpperLayers,
+    layout: ParameterLayout,
     work: Work,
     params: np.ndarray,
     grads: np.ndarray,
@@ -498,8 +507,8 @@ def last_layers(
 
 @part
 def hidden_backward(
-    head: Head,
-    layout: Layout,
+    head: UpperLayers,
+    layout: ParameterLayout,
     work: Work,
     params: np.ndarray,
     grads: np.ndarray,
@@ -524,7 +533,7 @@ def hidden_backward(
             gradient[i] = factor * (gradient[i] - back)
 
 
-class Rule(NamedTuple):
+class UpdateRule(NamedTuple):
     """An optimiser's settings: `kind` 0 is SGD, 1 Adam, 2 AdamW.
 
     Attributes
@@ -550,7 +559,7 @@ class Rule(NamedTuple):
 
 
 @part
-def clip(rule: Rule, grads: np.ndarray, count: int, lanes: np.ndarray) -> None:
+def clip(rule: UpdateRule, grads: np.ndarray, count: int, lanes: np.ndarray) -> None:
     """Limit the gradients, as PyTorch's ``clip_grad_norm_`` and ``clip_grad_value_``."""
     if rule.clip_value < np.inf:
         limit = np.float32(rule.clip_value)
@@ -574,7 +583,7 @@ def clip(rule: Rule, grads: np.ndarray, count: int, lanes: np.ndarray) -> None:
 
 @part
 def update(
-    rule: Rule,
+    rule: UpdateRule,
     params: np.ndarray,
     grads: np.ndarray,
     first: np.ndarray,

@@ -18,7 +18,7 @@ from typing import Any
 import llvmlite
 
 from seqgra.backends.compiled import compiler
-from seqgra.backends.compiled.compiler import Kind, Part, Unit, kind_of, machine, pack
+from seqgra.backends.compiled.compiler import KernelPart, Kind, Unit, kind_of, machine, pack
 from seqgra.fingerprint import replacing
 from seqgra.kernel_cache import kernel_folder
 
@@ -75,7 +75,7 @@ class Kernels:
         names = dict(self._names)
         for node in ast.parse(self._source).body:
             assert isinstance(node, ast.FunctionDef)
-            names[node.name] = Part.of(node, names)
+            names[node.name] = KernelPart.of(node, names)
         unit = Unit(entry)
         unit.entry(entry, names[name], kinds)
         return machine().compile(unit)

@@ -10,13 +10,19 @@ from numpy.typing import NDArray
 from seqgra.architecture.family import Family
 from seqgra.architecture.optimizers import Adam, AdamW, Sgd
 from seqgra.architecture.schema import Network
-from seqgra.backends.compiled.last_layers import Head, Layout, Rule, Running, Work
+from seqgra.backends.compiled.last_layers import (
+    ParameterLayout,
+    Running,
+    UpdateRule,
+    UpperLayers,
+    Work,
+)
 from seqgra.backends.compiled.modules import kernels
 from seqgra.backends.compiled.parts import (
     LANES,
     TILE,
-    Shape,
-    Tables,
+    ConvolutionSizes,
+    FirstLayerArrays,
     aligned,
     make_shape,
     make_tables,
@@ -30,15 +36,15 @@ Arrays = dict[str, np.ndarray]
 Views = dict[str, tuple[np.ndarray, tuple[int, ...]]]
 
 
-def rule_of(network: Network) -> Rule:
+def rule_of(network: Network) -> UpdateRule:
     """Return the optimiser of a network of the family, and how it limits gradients."""
     plan, s = network.training, network.optimizer.settings
     clip = (plan.clip_norm or math.inf, plan.clip_value or math.inf)
     if isinstance(s, Sgd):
-        return Rule(0, s.momentum, 0.0, 1.0, s.weight_decay, int(s.nesterov), *clip)
+        return UpdateRule(0, s.momentum, 0.0, 1.0, s.weight_decay, int(s.nesterov), *clip)
     assert isinstance(s, Adam | AdamW)
     kind = 2 if isinstance(s, AdamW) else 1
-    return Rule(kind, s.beta1, s.beta2, s.epsilon, s.weight_decay, 0, *clip)
+    return UpdateRule(kind, s.beta1, s.beta2, s.epsilon, s.weight_decay, 0, *clip)
 
 
 class CompiledNetwork:
@@ -68,7 +74,7 @@ class CompiledNetwork:
         self.shape = shape = _shape(family, letters, window)
         normal, dense_normal = family.normal, family.dense_normal
         self._normalised = normal is not None
-        self.head = Head(
+        self.head = UpperLayers(
             units=family.dense.units,
             outputs=outputs,
             multi_label=int(multi_label),
@@ -85,7 +91,7 @@ class CompiledNetwork:
         self.running = _running(shape, self.head)
         self._kernels = kernels(step_source(shape, self.head.units, self._normalised), PARTS)
         self._batch = 0
-        self._tables: Tables
+        self._tables: FirstLayerArrays
         self._work: Work
         self._reserve(_PREDICTED, training=False)
 
@@ -102,7 +108,7 @@ class CompiledNetwork:
         labels: NDArray[np.uint8],
         order: NDArray[np.int64],
         *,
-        rule: Rule,
+        rule: UpdateRule,
         weights: NDArray[np.float64],
         batch: int,
         rate: float,
@@ -234,7 +240,7 @@ def contiguous(values: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(values).view(np.ndarray)
 
 
-def _shape(family: Family, letters: int, window: int) -> Shape:
+def _shape(family: Family, letters: int, window: int) -> ConvolutionSizes:
     """Return the sizes of the first layer."""
     conv = family.conv
     if conv.padding == "same":
@@ -257,7 +263,7 @@ def _shape(family: Family, letters: int, window: int) -> Shape:
     return shape._replace(pool=pool, pooled=shape.positions // pool)
 
 
-def _layout(shape: Shape, head: Head) -> Layout:
+def _layout(shape: ConvolutionSizes, head: UpperLayers) -> ParameterLayout:
     """Put the parameters one behind the other."""
     sizes = (
         shape.filters * shape.letters * shape.width,
@@ -274,10 +280,10 @@ def _layout(shape: Shape, head: Head) -> Layout:
     starts = [0]
     for size in sizes:
         starts.append(starts[-1] + -(-size // LANES) * LANES)
-    return Layout(*starts)
+    return ParameterLayout(*starts)
 
 
-def _running(shape: Shape, head: Head) -> Running:
+def _running(shape: ConvolutionSizes, head: UpperLayers) -> Running:
     """Return running statistics before any training."""
     running = Running(
         aligned(shape.channels), aligned(shape.channels), aligned(head.units), aligned(head.units)
@@ -287,7 +293,9 @@ def _running(shape: Shape, head: Head) -> Running:
     return running
 
 
-def _work(shape: Shape, head: Head, examples: int, normalised: bool, training: bool) -> Work:
+def _work(
+    shape: ConvolutionSizes, head: UpperLayers, examples: int, normalised: bool, training: bool
+) -> Work:
     """Return scratch for batches of so many examples; without training only what a prediction needs."""
     row = examples * shape.channels
     tile = max(TILE, row)

@@ -30,7 +30,7 @@ TILE = 4096
 _GROUP, _OFFSETS = 3, 1 << 16
 
 
-class Shape(NamedTuple):
+class ConvolutionSizes(NamedTuple):
     """Sizes of a convolution over letters and of the maximum that may follow it.
 
     Attributes
@@ -91,13 +91,13 @@ def make_shape(
     padding: tuple[int, int],
     shared: bool,
     pool: int,
-) -> Shape:
+) -> ConvolutionSizes:
     """Return the sizes that follow from a convolution's options.
 
     Parameters
     ----------
     letters, window, filters, width, stride, dilation, shared, pool
-        As of `Shape`.
+        As of `ConvolutionSizes`.
     padding
         Zero columns put before the first and after the last letter.
 
@@ -111,7 +111,7 @@ def make_shape(
     positions = (window + sum(padding) - dilation * (width - 1) - 1) // stride + 1
     length = (positions - 1) * stride + (groups - 1) * group * dilation + 1
     channels = -(-filters * (1 + shared) // LANES) * LANES
-    return Shape(
+    return ConvolutionSizes(
         letters=letters,
         window=window,
         filters=filters,
@@ -130,7 +130,7 @@ def make_shape(
     )
 
 
-class Tables(NamedTuple):
+class FirstLayerArrays(NamedTuple):
     """Scratch of the first layer, float32 but where said.
 
     Attributes
@@ -165,14 +165,14 @@ def aligned(count: int, kind: type = np.float32) -> np.ndarray:
     return values[start : start + count + LANES]
 
 
-def make_tables(shape: Shape, examples: int) -> Tables:
+def make_tables(shape: ConvolutionSizes, examples: int) -> FirstLayerArrays:
     """Return scratch for batches of so many examples."""
     row = shape.length + (shape.group - 1) * shape.dilation
     row = max(row, shape.left + shape.window) + 2 * LANES
     vectors = shape.channels // LANES
     table = vectors * shape.groups * shape.rows * LANES
     columns = shape.groups * shape.group * (shape.letters + 1) * shape.channels
-    return Tables(
+    return FirstLayerArrays(
         np.full(row, 255, np.uint8),
         aligned(examples * shape.length + 2 * LANES, np.uint16),
         aligned(columns),
@@ -192,7 +192,9 @@ def clear(values: np.ndarray, count: int) -> None:
 
 
 @part
-def fill_words(shape: Shape, tables: Tables, codes: np.ndarray, rows: np.ndarray) -> None:
+def fill_words(
+    shape: ConvolutionSizes, tables: FirstLayerArrays, codes: np.ndarray, rows: np.ndarray
+) -> None:
     """Fill `words` from letter codes, uint8 (N, L): those of the examples `rows`."""
     row, base = tables.row, spread_ints16(shape.letters + 1)
     lanes = spread_ints16(16)
@@ -209,7 +211,9 @@ def fill_words(shape: Shape, tables: Tables, codes: np.ndarray, rows: np.ndarray
 
 
 @part
-def fill_tables(shape: Shape, tables: Tables, weight: np.ndarray, bias: np.ndarray) -> None:
+def fill_tables(
+    shape: ConvolutionSizes, tables: FirstLayerArrays, weight: np.ndarray, bias: np.ndarray
+) -> None:
     """Fill `columns`, `sums` and `bias` from filters: weight float32 (F A K,), bias (F,)."""
     letters, width, filters, channels = shape.letters, shape.width, shape.filters, shape.channels
     columns = tables.columns
@@ -229,7 +233,9 @@ def fill_tables(shape: Shape, tables: Tables, weight: np.ndarray, bias: np.ndarr
 
 
 @part
-def scale_tables(shape: Shape, tables: Tables, factor: np.ndarray, shift: np.ndarray) -> None:
+def scale_tables(
+    shape: ConvolutionSizes, tables: FirstLayerArrays, factor: np.ndarray, shift: np.ndarray
+) -> None:
     """Let what `fill_tables` made give factor * convolution + shift, each (channels,)."""
     for i in range(0, shape.groups * shape.group * (shape.letters + 1) * shape.channels, 16):
         f = i % shape.channels
@@ -241,7 +247,7 @@ def scale_tables(shape: Shape, tables: Tables, factor: np.ndarray, shift: np.nda
 
 
 @part
-def _sum_columns(shape: Shape, columns: np.ndarray, sums: np.ndarray) -> None:
+def _sum_columns(shape: ConvolutionSizes, columns: np.ndarray, sums: np.ndarray) -> None:
     symbols, channels = shape.letters + 1, shape.channels
     column = symbols * channels
     to = 0
@@ -263,7 +269,9 @@ def _sum_columns(shape: Shape, columns: np.ndarray, sums: np.ndarray) -> None:
 
 
 @part
-def fold_tables(shape: Shape, tables: Tables, weight: np.ndarray, bias: np.ndarray) -> None:
+def fold_tables(
+    shape: ConvolutionSizes, tables: FirstLayerArrays, weight: np.ndarray, bias: np.ndarray
+) -> None:
     """Write the gradients of filters from those of the tables; the inverse of `fill_tables`."""
     letters, width, filters, channels = shape.letters, shape.width, shape.filters, shape.channels
     symbols, columns = letters + 1, tables.columns

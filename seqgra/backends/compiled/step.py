@@ -12,7 +12,7 @@ import llvmlite.binding as llvm
 
 from seqgra.backends.compiled import last_layers, parts, vector
 from seqgra.backends.compiled.first_layer import features_source, scatter_source
-from seqgra.backends.compiled.parts import Shape
+from seqgra.backends.compiled.parts import ConvolutionSizes
 
 PARTS = (parts, vector, last_layers)
 #: Units of the dense layer that are computed at once, at most, so that their sums stay in registers.
@@ -131,7 +131,7 @@ def dense_backward(x, w, dw, dx, dy, count, units, channels, places, scale):
     )
 
 
-def step_source(shape: Shape, units: int, normalised: bool) -> str:
+def step_source(shape: ConvolutionSizes, units: int, normalised: bool) -> str:
     """Return the source of ``train`` and ``predict`` of a network.
 
     It depends on the words of a filter, whether there is pooling and batch normalisation, and on how many

@@ -44,7 +44,7 @@ class Start(NamedTuple):
     weights: tuple[float, ...] = ()
 
 
-class Variant(NamedTuple):
+class LayoutVariant(NamedTuple):
     """Letters of a layout: its chance, and parts int32 (K, P) with their offsets; -1 for no part."""
 
     weight: float
@@ -77,7 +77,7 @@ class Layout(NamedTuple):
     prior: np.ndarray
     limits: tuple[Limit, ...]
     start: Start
-    variants: tuple[Variant, ...]
+    variants: tuple[LayoutVariant, ...]
 
     @property
     def single(self) -> bool:
@@ -86,7 +86,7 @@ class Layout(NamedTuple):
         return result
 
 
-class Fitted(NamedTuple):
+class LayoutAtLength(NamedTuple):
     """A layout in examples of one length.
 
     Attributes
@@ -187,7 +187,7 @@ class LayoutTable:
     def _block(self, rule: Arrangement, block: Block) -> dict[Scenario, float]:
         """Return the law of the layouts of a block."""
         start = _start(rule)
-        gathered: dict[object, tuple[Layout, list[Variant]]] = {}
+        gathered: dict[object, tuple[Layout, list[LayoutVariant]]] = {}
         for placing, weight in _variants(rule, block):
             layout = self._layout(block, placing, start)
             key = _key(layout)
@@ -272,11 +272,11 @@ class LayoutTable:
             prior[kept],
             limits,
             start,
-            (Variant(1.0, parts[kept], part_offsets[kept]),),
+            (LayoutVariant(1.0, parts[kept], part_offsets[kept]),),
         )
 
 
-def fitted(layout: Layout, length: int) -> Fitted:
+def fitted(layout: Layout, length: int) -> LayoutAtLength:
     """Return the chances of a layout's configurations in examples of `length` letters.
 
     A gap is drawn among those that fit by themselves, the start among those that fit the whole block.
@@ -294,9 +294,9 @@ def fitted(layout: Layout, length: int) -> Fitted:
     last = np.maximum(length - layout.span.astype(np.int64), 0)
     weights = np.ones(length)
     if start.kind == "center":
-        return Fitted(weight, last // 2, last // 2, weights)
+        return LayoutAtLength(weight, last // 2, last // 2, weights)
     if start.kind == "end":
-        return Fitted(weight, last, last, weights)
+        return LayoutAtLength(weight, last, last, weights)
     if start.kind == "law":
         values = np.array(start.values)
         weights[:] = 0
@@ -305,7 +305,7 @@ def fitted(layout: Layout, length: int) -> Fitted:
     sums = np.cumsum(weights)[last]
     first = np.full_like(last, min(start.values, default=0))
     weight = np.divide(weight, sums, out=np.zeros_like(weight), where=(sums > 0) & (weight > 0))
-    return Fitted(weight, first, last, weights)
+    return LayoutAtLength(weight, first, last, weights)
 
 
 def _add(into: dict[Scenario, float], law: dict[Scenario, float], chance: float) -> None:
@@ -382,9 +382,9 @@ def _key(layout: Layout) -> object:
     return tuple(array.tobytes() for array in arrays), layout.offsets.shape, limits, layout.start
 
 
-def _merged(variants: list[Variant], total: float) -> tuple[Variant, ...]:
+def _merged(variants: list[LayoutVariant], total: float) -> tuple[LayoutVariant, ...]:
     """Return variants with equal ones added up and weights that sum to 1."""
-    found: dict[bytes, Variant] = {}
+    found: dict[bytes, LayoutVariant] = {}
     for variant in variants:
         key = variant.parts.tobytes() + variant.offsets.tobytes()
         before = found[key].weight if key in found else 0.0

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from seqgra.law.jit import kept
-from seqgra.law.posterior.block_layouts import Fitted, Layout, fitted
+from seqgra.law.posterior.block_layouts import Layout, LayoutAtLength, fitted
 
 
 class BlockArrays(NamedTuple):
@@ -37,7 +37,7 @@ class BlockArrays(NamedTuple):
     chance: np.ndarray
     offsets: np.ndarray
     widths: np.ndarray
-    fit: Fitted
+    fit: LayoutAtLength
     flat: bool
 
 
@@ -54,7 +54,7 @@ def block_arrays(
         chance,
         np.ascontiguousarray(layout.offsets[kept]),
         np.ascontiguousarray(layout.widths[kept]),
-        Fitted(fit.weight[kept], fit.first[kept], fit.last[kept], fit.start),
+        LayoutAtLength(fit.weight[kept], fit.first[kept], fit.last[kept], fit.start),
         bool((fit.start == 1).all()),
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from seqgra.law.posterior.background_likelihood import BackgroundLaw, Clusters, bridges
 from seqgra.law.posterior.block_layouts import Layout
-from seqgra.law.posterior.joint_placements import Shown
+from seqgra.law.posterior.joint_placements import LayoutParts
 from seqgra.law.posterior.site_probabilities import Sites
 
 
@@ -30,7 +30,7 @@ class Clustered(NamedTuple):
 
     clusters: Clusters
     cut: dict[int, tuple[np.ndarray, np.ndarray]]
-    shown: dict[int, Shown]
+    shown: dict[int, LayoutParts]
     widths: tuple[int, ...]
 
 
@@ -45,7 +45,7 @@ def cut_into_clusters(layouts: dict[int, Layout], sites: Sites, order: int) -> C
     for number, layout in layouts.items():
         parts = np.stack([variant.parts for variant in layout.variants])
         offsets = np.stack([variant.offsets for variant in layout.variants])
-        shown[number] = Shown(parts, offsets)
+        shown[number] = LayoutParts(parts, offsets)
         cut[number] = _cut(parts, offsets, sites, order, numbers)
     return Clustered(*_clusters(list(numbers), sites, order, cut, shown))
 
@@ -85,8 +85,10 @@ def _clusters(
     sites: Sites,
     order: int,
     cut: dict[int, tuple[np.ndarray, np.ndarray]],
-    shown: dict[int, Shown],
-) -> tuple[Clusters, dict[int, tuple[np.ndarray, np.ndarray]], dict[int, Shown], tuple[int, ...]]:
+    shown: dict[int, LayoutParts],
+) -> tuple[
+    Clusters, dict[int, tuple[np.ndarray, np.ndarray]], dict[int, LayoutParts], tuple[int, ...]
+]:
     most = max((len(key) for key in keys), default=1)
     part_width = sites.width[sites.part_site]
     width = [max(offset + int(part_width[part]) for part, offset in key) for key in keys]

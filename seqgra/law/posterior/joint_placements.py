@@ -24,14 +24,14 @@ _BATCH, _MOST_DRAWS, _WANTED = 2_000, 64_000, 0.01
 _SEED = 20_260_101
 
 
-class Shown(NamedTuple):
+class LayoutParts(NamedTuple):
     """Parts of a layout by variant and configuration: int32 (V, K, P), and their offsets."""
 
     parts: np.ndarray
     places: np.ndarray
 
 
-class Row(NamedTuple):
+class ScoredExample(NamedTuple):
     """One example: letters uint8 (L,), the background's logs float64 (L,), ratios (Q, L), top (Q,)."""
 
     letters: np.ndarray
@@ -57,7 +57,7 @@ def joint_log(
     sites, background
         What is written, and over what.
     letters, chain
-        See `Row`.
+        See `ScoredExample`.
     parts, places
         int64 (M,): parts and their first letters, in order; columns that elements share come last.
     owner
@@ -100,9 +100,9 @@ def enumerated_logs(
     x: np.ndarray,
     chains: np.ndarray,
     one: BlockArrays,
-    shown_one: Shown,
+    shown_one: LayoutParts,
     two: BlockArrays,
-    shown_two: Shown,
+    shown_two: LayoutParts,
     overlap: bool,
 ) -> np.ndarray:
     """Return the log sum over two blocks that meet: nearer than the chain's order, or overlapping.
@@ -167,7 +167,7 @@ def enumerated_logs(
 
 @kept(nogil=True)
 def _list(
-    shown: Shown, v: int, k: int, s: int, parts: np.ndarray, places: np.ndarray, count: int
+    shown: LayoutParts, v: int, k: int, s: int, parts: np.ndarray, places: np.ndarray, count: int
 ) -> int:
     """Write the parts of a placed block behind `count` others; return how many there are then."""
     for p in range(shown.parts.shape[2]):
@@ -183,7 +183,7 @@ _Places = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]
 
 
 @kept(nogil=True)
-def _placements(block: BlockArrays, row: Row) -> _Places:
+def _placements(block: BlockArrays, row: ScoredExample) -> _Places:
     """Return configuration, start, scaled value and weight of every placement of a block; the scale."""
     count = 0
     for k in range(block.fit.weight.size):
@@ -204,9 +204,9 @@ def _placements(block: BlockArrays, row: Row) -> _Places:
 def drawn_log(
     sites: Sites,
     background: BackgroundLaw,
-    row: Row,
+    row: ScoredExample,
     blocks: Sequence[BlockArrays],
-    shown: Sequence[Shown],
+    shown: Sequence[LayoutParts],
     overlap: bool,
 ) -> tuple[float, float]:
     """Estimate the log sum over several blocks by drawing them; return it and its standard error.
@@ -246,9 +246,9 @@ def drawn_log(
 def _batch(
     sites: Sites,
     background: BackgroundLaw,
-    row: Row,
+    row: ScoredExample,
     blocks: Sequence[BlockArrays],
-    shown: Sequence[Shown],
+    shown: Sequence[LayoutParts],
     overlap: bool,
     places: list[_Places],
     generator: np.random.Generator,
@@ -311,9 +311,9 @@ def _close(
 def _joint(
     sites: Sites,
     background: BackgroundLaw,
-    row: Row,
+    row: ScoredExample,
     blocks: Sequence[BlockArrays],
-    shown: Sequence[Shown],
+    shown: Sequence[LayoutParts],
     ways: list[tuple[int, int]],
     scale: float,
 ) -> float:

@@ -29,7 +29,7 @@ from seqgra.law.posterior.chain_sums import (
     without_holes,
 )
 from seqgra.law.posterior.element_clusters import bridge_tables, cut_into_clusters
-from seqgra.law.posterior.joint_placements import Row, drawn_log, enumerated_logs
+from seqgra.law.posterior.joint_placements import ScoredExample, drawn_log, enumerated_logs
 from seqgra.law.posterior.responsibilities import (
     beside_shares,
     block_shares,
@@ -487,7 +487,7 @@ class SequenceSums:
             drawn_log(
                 self._parent.sites,
                 self._background,
-                Row(self._x[n], self._chains[n], self.ratios[n], self.top[n]),
+                ScoredExample(self._x[n], self._chains[n], self.ratios[n], self.top[n]),
                 blocks,
                 shown,
                 overlap,

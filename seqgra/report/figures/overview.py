@@ -9,7 +9,7 @@ import pandas as pd
 from seqgra.compare.cells import KEYS
 from seqgra.compare.tables import ceilings_only, headlines, models_only, recovery_runs
 from seqgra.plot.attribution import method_matrix
-from seqgra.plot.sizes import Ceiling, Knowledge, Measure, against_size
+from seqgra.plot.sizes import Ceiling, Knowledge, YAxis, against_size
 from seqgra.report.drawing import Drawing, file_name, save_figure
 from seqgra.report.page import Picture, caption, metric_words
 from seqgra.results import LARGEST_GAPS, MACRO, MICRO
@@ -32,7 +32,7 @@ def draw_overview(drawing: Drawing) -> list[Picture]:
         named = _scope_named if len(scopes) > 1 else _as_is
         ceilings = _ceilings(named(_with_kind(drawing, ceilings_only(areas))))
         less = _less_knowledge(named(_known_less(drawing, shown)))
-        measure = Measure(label, title, None, compared.target, line, ceilings, less)
+        measure = YAxis(label, title, None, compared.target, line, ceilings, less)
         stem = save_figure(drawing, "pr-auc", against_size, named(shown), drawing.looks, measure)
         largest = int(shown["size"].max())
         words = caption("pr_auc", largest=largest, scopes=scopes, target=compared.target)
@@ -59,7 +59,7 @@ def _draw_recovery(drawing: Drawing, method: str, name: str) -> list[Picture]:
         return []
     title = f"Grammar recovery ({method}) against dataset size"
     ceilings = _ceilings(_with_kind(drawing, ceilings_only(found)))
-    measure = Measure(metric_words(metric), title, 0.0, 0.0, "chance", ceilings)
+    measure = YAxis(metric_words(metric), title, 0.0, 0.0, "chance", ceilings)
     if "chance_corrected" not in metric:
         measure = measure._replace(line=None)
     merged = shown.merge(tables.status[[*KEYS, "status"]], on=list(KEYS), how="left")

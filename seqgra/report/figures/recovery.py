@@ -14,7 +14,7 @@ from seqgra.dataset import Dataset, open_dataset
 from seqgra.fingerprint import read_run
 from seqgra.law.affinity import element_columns
 from seqgra.motif import information
-from seqgra.plot.agreement import BACKGROUND_ROLE, GRAMMAR_ROLE, Panel, agreement_grid
+from seqgra.plot.agreement import BACKGROUND_ROLE, GRAMMAR_ROLE, ModelAttributions, agreement_grid
 from seqgra.plot.attribution import example_logos
 from seqgra.plot.motifs import Logo, logo_grid
 from seqgra.plot.style import compact
@@ -61,7 +61,7 @@ def draw_recovery(drawing: Drawing, grammar: str) -> list[Picture]:
     return [*pictures, _draw_examples(drawing, shown), *_draw_motifs(drawing, shown)]
 
 
-def _draw_agreement(drawing: Drawing, shown: _Shown, panels: list[Panel]) -> Picture:
+def _draw_agreement(drawing: Drawing, shown: _Shown, panels: list[ModelAttributions]) -> Picture:
     grammar, dataset = shown.grammar, shown.dataset
     title = f"{grammar}: grammar agreement ({drawing.compared.method}) at {compact(shown.size)} examples"
     names = _role_names(dataset)
@@ -106,7 +106,7 @@ def real_annotations(cells: Iterable[CellResults]) -> dict[str, str]:
     }
 
 
-def _draw_thresholded(drawing: Drawing, shown: _Shown, panels: list[Panel]) -> Picture:
+def _draw_thresholded(drawing: Drawing, shown: _Shown, panels: list[ModelAttributions]) -> Picture:
     words = f"{shown.grammar}: grammar agreement at a threshold ({drawing.compared.method}"
     title = f"{words}, {compact(shown.size)} examples)"
     name = f"agreement-thresholded-{file_name(shown.grammar)}"
@@ -193,7 +193,7 @@ def _draw_motifs(drawing: Drawing, shown: _Shown) -> list[Picture]:
     return [Picture(stem, title, words)]
 
 
-def _panels(drawing: Drawing, shown: _Shown) -> list[Panel]:
+def _panels(drawing: Drawing, shown: _Shown) -> list[ModelAttributions]:
     """Return a panel of each cell shown, without figures beside its rows."""
     panels, known = [], dict[tuple[bytes, bytes], np.ndarray]()
     for cell, label in shown.cells:
@@ -205,11 +205,13 @@ def _panels(drawing: Drawing, shown: _Shown) -> list[Panel]:
         status = drawing.outcomes[cell.key]
         title = label if status == "done" else f"{label} ({status})"
         names = [shown.dataset.conditions[number] for number in explained[order]]
-        panels.append(Panel(title, values[order], known[examples][order], names))
+        panels.append(ModelAttributions(title, values[order], known[examples][order], names))
     return panels
 
 
-def _with_figures(shown: _Shown, panels: list[Panel], kind: str) -> list[Panel]:
+def _with_figures(
+    shown: _Shown, panels: list[ModelAttributions], kind: str
+) -> list[ModelAttributions]:
     """Add figures beside the rows of panels; `kind` is the end of the names of their metrics."""
     wanted, found = [f"{name}{kind}" for name in ("precision", "recall", "f1")], []
     for (cell, _), panel in zip(shown.cells, panels, strict=True):

@@ -47,7 +47,7 @@ def draw_roc_pr(drawing: Drawing, grammar: str) -> list[Picture]:
         area: Any = areas.loc[[cell.key]].iloc[0]
         table = read_curves(cell.scores, scope)
         table = mean_curves(table) if scope == MACRO else table
-        curves[label] = Curves(table, float(area["roc_auc"]), float(area["pr_auc"]))
+        curves[label] = RocCurves(table, float(area["roc_auc"]), float(area["pr_auc"]))
     title = f"{grammar}: ROC and precision-recall curves ({scope}) at {compact(size)} examples"
     stem = save_figure(
         drawing, f"roc-pr-{file_name(grammar)}", roc_pr, curves, drawing.looks, title, chance
@@ -56,7 +56,7 @@ def draw_roc_pr(drawing: Drawing, grammar: str) -> list[Picture]:
     return [Picture(stem, title, words)]
 
 
-class Curves(NamedTuple):
+class RocCurves(NamedTuple):
     """The curves of one architecture for `roc_pr`.
 
     Attributes
@@ -110,7 +110,7 @@ def _precision_at(x: np.ndarray, y: np.ndarray, grid: np.ndarray) -> np.ndarray:
 
 
 def roc_pr(
-    curves: Mapping[str, Curves],
+    curves: Mapping[str, RocCurves],
     looks: Mapping[str, Look],
     title: str,
     chance: float | None = None,
@@ -157,7 +157,7 @@ def roc_pr(
     return figure
 
 
-def _curve_handle(label: str, look: Look, curves: Curves) -> Line2D:
+def _curve_handle(label: str, look: Look, curves: RocCurves) -> Line2D:
     text = f"{wrap(label, 30)}  ({curves.roc_auc:.3f}, {curves.pr_auc:.3f})"
     return Line2D([], [], color=look.color, ls=look.line, label=text)
 

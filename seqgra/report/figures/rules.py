@@ -18,7 +18,7 @@ from seqgra.compare.cells import KEYS
 from seqgra.compare.probes import ASKED, WORDS, known, rule_runs
 from seqgra.compare.tables import models_only, recovery_runs
 from seqgra.plot.legends import legend_below, line_handles, marker_handles
-from seqgra.plot.sizes import Measure, against_size
+from seqgra.plot.sizes import YAxis, against_size
 from seqgra.plot.style import (
     CEILING_LOOK,
     CHANCE_LINE,
@@ -105,7 +105,7 @@ def draw_order(drawing: Drawing, grammar: str) -> list[Picture]:
         }
         ceiling = own.groupby(level="gap_low")["ceiling"].mean()
         best = np.array([ceiling.get(low, math.nan) for low, _ in bins])
-        panels.append(Panel(f"{place} third", lines, best, places, names))
+        panels.append(LinePanel(f"{place} third", lines, best, places, names))
     title = f"{grammar}: both orders of a pair called right, by gap and place"
     words = ("gap, letters", "share of pairs (Flip)")
     stem = save_figure(
@@ -159,7 +159,7 @@ def draw_curves(drawing: Drawing, grammar: str) -> list[Picture]:
     return pictures
 
 
-def curve_panel(drawing: Drawing, rows: pd.DataFrame, title: str) -> Panel:
+def curve_panel(drawing: Drawing, rows: pd.DataFrame, title: str) -> LinePanel:
     """Return evidence of every architecture by gap, start or copies; `rows`: of one subject."""
     mean = rows.groupby(["label", "gap_low"])[["raw", "ceiling"]].mean()
     places = np.array(sorted(rows["gap_low"].unique()))
@@ -180,7 +180,7 @@ def curve_panel(drawing: Drawing, rows: pd.DataFrame, title: str) -> Panel:
                     stretches[-1] = (stretches[-1][0], float(place))
                 else:
                     stretches.append((float(place), float(place)))
-    return Panel(title, lines, ceiling, places, (), shaded)
+    return LinePanel(title, lines, ceiling, places, (), shaded)
 
 
 def draw_scatter(drawing: Drawing) -> list[Picture]:
@@ -223,7 +223,7 @@ def draw_sizes(drawing: Drawing) -> list[Picture]:
         if name not in (*RULES, "vocabulary"):
             continue
         title = f"Rule score of {name} against dataset size"
-        measure = Measure("score", title, 0.0, 1.0, "exact posterior")
+        measure = YAxis("score", title, 0.0, 1.0, "exact posterior")
         stem = save_figure(
             drawing,
             f"rules-{name}",
@@ -292,7 +292,7 @@ def _draw_cell(axis: Axes, row: int, column: int, value: float, asked: str) -> N
     )
 
 
-class Panel(NamedTuple):
+class LinePanel(NamedTuple):
     """Lines of a panel.
 
     Attributes
@@ -318,7 +318,7 @@ class Panel(NamedTuple):
 
 
 def panels_figure(
-    panels: Sequence[Panel],
+    panels: Sequence[LinePanel],
     looks: Mapping[str, Look],
     title: str,
     axes_words: tuple[str, str],
@@ -378,7 +378,7 @@ def _shades(names: set[str]) -> dict[str, str]:
 
 
 def _draw_panel(
-    axis: Axes, panel: Panel, looks: Mapping[str, Look], line: float, shades: Mapping[str, str]
+    axis: Axes, panel: LinePanel, looks: Mapping[str, Look], line: float, shades: Mapping[str, str]
 ) -> None:
     for name, stretches in panel.shaded.items():
         for low, high in stretches:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from seqgra.report.drawing import Drawing
 
 
-class Shown(NamedTuple):
+class ShownSection(NamedTuple):
     """A section as it stands on the page: its anchor, its link at the top, and what its template needs."""
 
     key: str
@@ -33,7 +33,7 @@ class Section(NamedTuple):
 
     place: int
     template: str
-    shown: Callable[[Drawing], Iterable[Shown]]
+    shown: Callable[[Drawing], Iterable[ShownSection]]
 
 
 def all_sections() -> list[Section]:

@@ -14,8 +14,8 @@ from seqgra.compare.runs import filled
 from seqgra.plot.style import FOREIGN
 from seqgra.report.drawing import Drawing
 from seqgra.report.figures.architecture import draw_architecture
-from seqgra.report.page import Row, number, percent
-from seqgra.report.sections import Section, Shown
+from seqgra.report.page import TableRow, number, percent
+from seqgra.report.sections import Section, ShownSection
 from seqgra.results import MACRO
 
 _FAILED = ("collapsed", "diverged")
@@ -23,7 +23,7 @@ _FAILED = ("collapsed", "diverged")
 _MOST_PLACES = 4
 
 
-def _shown(drawing: Drawing) -> Iterable[Shown]:
+def _shown(drawing: Drawing) -> Iterable[ShownSection]:
     known = drawing.compared.statistics
     if known.runs.empty:
         return
@@ -32,10 +32,10 @@ def _shown(drawing: Drawing) -> Iterable[Shown]:
         "rows": _rows(drawing, known),
         "architectures": [_part(drawing, label) for label in sorted(known.runs["label"].unique())],
     }
-    yield Shown("architectures", "By architecture", context)
+    yield ShownSection("architectures", "By architecture", context)
 
 
-def _rows(drawing: Drawing, known: Statistics) -> list[Row]:
+def _rows(drawing: Drawing, known: Statistics) -> list[TableRow]:
     """Return what every architecture does on each grammar at its largest size, by attribution method."""
     sizes = {decision.grammar: decision.size for decision in known.decisions}
     needed = known.needed[known.needed["version"] == "typical"].set_index(
@@ -60,7 +60,7 @@ def _rows(drawing: Drawing, known: Statistics) -> list[Row]:
         nothing = [("", math.nan, math.nan)]
         for method, *values in measured.get((str(label), str(grammar)), nothing):
             cells = [str(label), str(grammar), *facts, method, *(number(v, ".2f") for v in values)]
-            rows.append(Row(cells, str(grammar), str(label), str(method)))
+            rows.append(TableRow(cells, str(grammar), str(label), str(method)))
     return rows
 
 
@@ -116,7 +116,7 @@ def _cost(runs: pd.DataFrame, known: Statistics) -> dict[str, Any]:
     }
 
 
-def _by_grammar(known: Statistics, label: str) -> tuple[list[str], list[Row]]:
+def _by_grammar(known: Statistics, label: str) -> tuple[list[str], list[TableRow]]:
     """Return mean PR AUC of an architecture by grammar and size, collapsed runs counted in."""
     runs = filled(known.runs[known.runs["label"] == label])
     sizes = sorted(runs["size"].unique())
@@ -126,7 +126,7 @@ def _by_grammar(known: Statistics, label: str) -> tuple[list[str], list[Row]]:
         bounds = known.bounds[str(grammar)]
         ends = [number(bounds.chance, ".3f"), f"{bounds.ceiling:.3f}" if bounds.known else ""]
         cells = [str(grammar), *(number(row[size], ".3f") for size in sizes), *ends]
-        rows.append(Row(cells, str(grammar), label))
+        rows.append(TableRow(cells, str(grammar), label))
     heads = ["grammar", *(f"{size:,}" for size in sizes), "constant", "ceiling"]
     return heads, rows
 

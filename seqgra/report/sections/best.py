@@ -11,10 +11,10 @@ from seqgra.compare.resample import FEWEST_MODEL_SEEDS, FEWEST_SEEDS
 from seqgra.report.drawing import Drawing
 from seqgra.report.figures.ranking import draw_ranking
 from seqgra.report.page import number, percent
-from seqgra.report.sections import Section, Shown
+from seqgra.report.sections import Section, ShownSection
 
 
-def _shown(drawing: Drawing) -> Iterable[Shown]:
+def _shown(drawing: Drawing) -> Iterable[ShownSection]:
     known = drawing.compared.statistics
     if known.runs.empty:
         return
@@ -46,7 +46,7 @@ def _shown(drawing: Drawing) -> Iterable[Shown]:
             for row in known.stability.to_dict("records")
         ],
     }
-    yield Shown("best", "Across grammars", context)
+    yield ShownSection("best", "Across grammars", context)
 
 
 def family_facts(name: str, found: Across) -> dict[str, Any]:

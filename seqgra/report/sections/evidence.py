@@ -16,13 +16,13 @@ from seqgra.report.drawing import Drawing
 from seqgra.report.figures.answer import draw_answer
 from seqgra.report.figures.calibration import draw_calibration
 from seqgra.report.figures.runs import draw_at
-from seqgra.report.page import Row, number, percent
-from seqgra.report.sections import Section, Shown
+from seqgra.report.page import TableRow, number, percent
+from seqgra.report.sections import Section, ShownSection
 from seqgra.report.tuned import tuned_facts
 from seqgra.results import MACRO
 
 
-def _shown(drawing: Drawing) -> Iterable[Shown]:
+def _shown(drawing: Drawing) -> Iterable[ShownSection]:
     compared = drawing.compared
     known, rows = compared.statistics, compared.standing
     answers = compared.answer
@@ -50,7 +50,7 @@ def _shown(drawing: Drawing) -> Iterable[Shown]:
         "tuned": tuned_facts(compared.tuned),
         "rows": [_row(row, known.asked[row["grammar"]]) for row in rows.to_dict("records")],
     }
-    yield Shown("evidence", "How sure", context)
+    yield ShownSection("evidence", "How sure", context)
 
 
 def _facts(answer: Answer, rows: pd.DataFrame) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def _facts(answer: Answer, rows: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _row(row: Mapping[Hashable, Any], decision: Decision) -> Row:
+def _row(row: Mapping[Hashable, Any], decision: Decision) -> TableRow:
     """Return a row of the table of all architectures; `row`: of `standing`."""
     other: Any = decision.others.set_index("label").loc[row["label"]]
     behind = "" if row["named"] else number(other["behind"], "z.3f")
@@ -90,7 +90,7 @@ def _row(row: Mapping[Hashable, Any], decision: Decision) -> Row:
         f"{row['failed']} of {row['runs']}",
         f"{row['size']:,}",
     ]
-    return Row(cells, row["grammar"], row["label"])
+    return TableRow(cells, row["grammar"], row["label"])
 
 
 def _ends(low: float, high: float, form: str) -> str:

@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from seqgra.report.drawing import Drawing
 from seqgra.report.figures.overview import draw_overview
 from seqgra.report.figures.runs import draw_runs
-from seqgra.report.sections import Section, Shown
+from seqgra.report.sections import Section, ShownSection
 
 
-def _shown(drawing: Drawing) -> Iterable[Shown]:
-    yield Shown("figures", "Figures", {"pictures": [*draw_overview(drawing), *draw_runs(drawing)]})
+def _shown(drawing: Drawing) -> Iterable[ShownSection]:
+    yield ShownSection(
+        "figures", "Figures", {"pictures": [*draw_overview(drawing), *draw_runs(drawing)]}
+    )
 
 
 SECTION = Section(30, "figures.html.j2", _shown)

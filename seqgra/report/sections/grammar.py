@@ -20,11 +20,11 @@ from seqgra.report.figures.losses import draw_histories
 from seqgra.report.figures.recovery import draw_recovery
 from seqgra.report.figures.roc import draw_roc_pr
 from seqgra.report.page import Picture, number
-from seqgra.report.sections import Section, Shown
+from seqgra.report.sections import Section, ShownSection
 from seqgra.results import MICRO
 
 
-def _shown(drawing: Drawing) -> Iterable[Shown]:
+def _shown(drawing: Drawing) -> Iterable[ShownSection]:
     compared = drawing.compared
     tables, scores = compared.tables, compared.tables.scores
     tests = {cell.grammar: cell.test for cell in compared.cells}
@@ -46,7 +46,7 @@ def _shown(drawing: Drawing) -> Iterable[Shown]:
                 compared.reached[compared.reached["grammar"] == name],
             ),
         }
-        yield Shown(f"grammar-{place}", name, context)
+        yield ShownSection(f"grammar-{place}", name, context)
 
 
 def _pictures(drawing: Drawing, grammar: str) -> list[Picture]:

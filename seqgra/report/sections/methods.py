@@ -8,11 +8,11 @@ from seqgra.compare.resample import DRAWS, FEWEST_MODEL_SEEDS, FEWEST_SEEDS, is_
 from seqgra.dataset import split_size
 from seqgra.plot.style import FOREIGN
 from seqgra.report.drawing import Drawing
-from seqgra.report.sections import Section, Shown
+from seqgra.report.sections import Section, ShownSection
 from seqgra.report.sections.reproduce import version_words
 
 
-def _shown(drawing: Drawing) -> Iterable[Shown]:
+def _shown(drawing: Drawing) -> Iterable[ShownSection]:
     compared = drawing.compared
     known, tables = compared.statistics, compared.tables
     there = tables.status[tables.status["size"] > 0]
@@ -48,7 +48,7 @@ def _shown(drawing: Drawing) -> Iterable[Shown]:
         "fewest_model_seeds": FEWEST_MODEL_SEEDS,
         "tuned": len(compared.tuned) > 0,
     }
-    yield Shown("methods", "Methods paragraph (draft)", context)
+    yield ShownSection("methods", "Methods paragraph (draft)", context)
 
 
 SECTION = Section(42, "methods.html.j2", _shown)

@@ -13,11 +13,11 @@ from seqgra.report.drawing import Drawing
 from seqgra.report.figures.fits import draw_fits
 from seqgra.report.figures.noise import draw_noise
 from seqgra.report.figures.pareto import draw_pareto
-from seqgra.report.page import Row, number, percent
-from seqgra.report.sections import Section, Shown
+from seqgra.report.page import TableRow, number, percent
+from seqgra.report.sections import Section, ShownSection
 
 
-def _shown(drawing: Drawing) -> Iterable[Shown]:
+def _shown(drawing: Drawing) -> Iterable[ShownSection]:
     known = drawing.compared.statistics
     if known.runs.empty:
         return
@@ -38,10 +38,10 @@ def _shown(drawing: Drawing) -> Iterable[Shown]:
         ],
         "noise": [_noise_row(row) for row in known.noise.to_dict("records")],
     }
-    yield Shown("needed", "Examples needed", context)
+    yield ShownSection("needed", "Examples needed", context)
 
 
-def _row(names: list[str], group: pd.DataFrame) -> Row:
+def _row(names: list[str], group: pd.DataFrame) -> TableRow:
     """Return what one architecture needs on one grammar, by the share of the way to the ceiling."""
     by_tau = {round(row.tau, 4): row for row in group.itertuples()}  # type: ignore[arg-type]
     first = group.iloc[0]
@@ -52,10 +52,10 @@ def _row(names: list[str], group: pd.DataFrame) -> Row:
     of = "" if first["of"] == "interval" or low == high else " (range)"
     reach = f"{first['reached']} of {first['curves']}"
     cells = [*names, *words, f"{ends}{of}", reach, number(first["alc"], ".2f")]
-    return Row(cells, names[0], names[1])
+    return TableRow(cells, names[0], names[1])
 
 
-def _noise_row(row: Mapping[Hashable, Any]) -> Row:
+def _noise_row(row: Mapping[Hashable, Any]) -> TableRow:
     rate, label = row["rate"], str(row["label"])
     cells = [
         str(row["grammars"]),
@@ -65,7 +65,7 @@ def _noise_row(row: Mapping[Hashable, Any]) -> Row:
         f"{100 * row['highest']:.1f} %",
         str(row["runs"]),
     ]
-    return Row(cells, "", label)
+    return TableRow(cells, "", label)
 
 
 SECTION = Section(34, "needed.html.j2", _shown)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from seqgra.report.drawing import Drawing
-from seqgra.report.sections import Section, Shown
+from seqgra.report.sections import Section, ShownSection
 
 #: Rows of the table; the status table has all.
 _MOST_PROBLEMS = 60
@@ -22,8 +22,8 @@ _OUTCOMES = {
 }
 
 
-def _shown(drawing: Drawing) -> Iterable[Shown]:
-    yield Shown("problems", "What went wrong", _problems(drawing.compared.tables.status))
+def _shown(drawing: Drawing) -> Iterable[ShownSection]:
+    yield ShownSection("problems", "What went wrong", _problems(drawing.compared.tables.status))
 
 
 def _problems(status: pd.DataFrame) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from seqgra.compare.concordance import shown_rows
 from seqgra.report.drawing import Drawing
 from seqgra.report.figures.concordance import draw_concordance
 from seqgra.report.page import percent
-from seqgra.report.sections import Section, Shown
+from seqgra.report.sections import Section, ShownSection
 
 
-def _shown(drawing: Drawing) -> Iterable[Shown]:
+def _shown(drawing: Drawing) -> Iterable[ShownSection]:
     known = drawing.compared.statistics
     table = known.concordance
     if table.empty:
@@ -36,7 +36,7 @@ def _shown(drawing: Drawing) -> Iterable[Shown]:
         "pictures": draw_concordance(drawing),
         "rows": rows,
     }
-    yield Shown("real", "Simulated and real", context)
+    yield ShownSection("real", "Simulated and real", context)
 
 
 SECTION = Section(38, "real.html.j2", _shown)

@@ -10,11 +10,11 @@ import pandas as pd
 from seqgra.plot.style import FOREIGN
 from seqgra.report.drawing import Drawing
 from seqgra.report.page import number
-from seqgra.report.sections import Section, Shown
+from seqgra.report.sections import Section, ShownSection
 from seqgra.report.tuned import tuned_rows
 
 
-def _shown(drawing: Drawing) -> Iterable[Shown]:
+def _shown(drawing: Drawing) -> Iterable[ShownSection]:
     runs = drawing.compared.tables.runs
     machines = {
         name: sorted({str(value) for value in runs[name].dropna()} - {""})
@@ -28,7 +28,7 @@ def _shown(drawing: Drawing) -> Iterable[Shown]:
         "command": drawing.command,
         "config": drawing.config,
     }
-    yield Shown("reproduce", "Run times and config", context)
+    yield ShownSection("reproduce", "Run times and config", context)
 
 
 def _run_times(runs: pd.DataFrame) -> list[list[str]]:

@@ -12,11 +12,11 @@ from seqgra.compare.efficiency import TAUS, size_words
 from seqgra.compare.probes import WORDS
 from seqgra.report.drawing import Drawing
 from seqgra.report.figures.rules import draw_card, draw_curves, draw_order, draw_scatter, draw_sizes
-from seqgra.report.page import Row, number
-from seqgra.report.sections import Section, Shown
+from seqgra.report.page import TableRow, number
+from seqgra.report.sections import Section, ShownSection
 
 
-def _shown(drawing: Drawing) -> Iterable[Shown]:
+def _shown(drawing: Drawing) -> Iterable[ShownSection]:
     compared, pictures = drawing.compared, []
     if compared.properties.empty:
         return
@@ -30,15 +30,15 @@ def _shown(drawing: Drawing) -> Iterable[Shown]:
         "needed": _needed_rows(compared.rules_needed),
         "score": TAUS[0],
     }
-    yield Shown("rules", "Which rules they know", context)
+    yield ShownSection("rules", "Which rules they know", context)
 
 
-def _rows(rules: pd.DataFrame) -> list[Row]:
+def _rows(rules: pd.DataFrame) -> list[TableRow]:
     shown = rules[(rules["level"] == "summary") & rules["property"].isin(list(WORDS))]
     shown = shown[shown["size"] == shown.groupby("grammar")["size"].transform("max")]
     records: list[dict[str, Any]] = shown.to_dict("records")  # type: ignore[assignment]
     return [
-        Row(
+        TableRow(
             [
                 *(str(row[n]) for n in ("grammar", "label", "property", "rule", "subject")),
                 str(row["asked"]),
@@ -65,7 +65,7 @@ def _ends(row: dict[str, Any]) -> str:
     return f"{row['least']:.2f} to {row['most']:.2f} (range)"
 
 
-def _needed_rows(needed: pd.DataFrame) -> list[Row]:
+def _needed_rows(needed: pd.DataFrame) -> list[TableRow]:
     shown = needed[needed["tau"] == TAUS[0]]
     rows = []
     records: list[dict[str, Any]] = shown.to_dict("records")  # type: ignore[assignment]
@@ -78,7 +78,7 @@ def _needed_rows(needed: pd.DataFrame) -> list[Row]:
         ends = low if low == high else f"{low} to {high}"
         reach = f"{row['reached']} of {row['curves']}"
         names = [str(row[name]) for name in ("grammar", "label", "property", "version")]
-        rows.append(Row([*names, many, f"{ends}{of}", reach], names[0], names[1]))
+        rows.append(TableRow([*names, many, f"{ends}{of}", reach], names[0], names[1]))
     return rows
 
 

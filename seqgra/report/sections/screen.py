@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from seqgra.report.drawing import Drawing
 from seqgra.report.figures.answer import draw_answer
-from seqgra.report.sections import Section, Shown
+from seqgra.report.sections import Section, ShownSection
 
 
-def _shown(drawing: Drawing) -> Iterable[Shown]:
+def _shown(drawing: Drawing) -> Iterable[ShownSection]:
     compared = drawing.compared
     status = compared.tables.status["status"]
     context = {
@@ -20,7 +20,7 @@ def _shown(drawing: Drawing) -> Iterable[Shown]:
         "pictures": draw_answer(drawing),
         "answers": compared.answer,
     }
-    yield Shown("answer", "Answer", context)
+    yield ShownSection("answer", "Answer", context)
 
 
 SECTION = Section(10, "screen.html.j2", _shown)
