@@ -1,6 +1,6 @@
-"""Verb export: dataset -> plain files for other tools, block by block, in memory that does not grow.
+"""Stage export: dataset -> plain files for other tools, block by block, in memory that does not grow.
 
-The folder is a noun: it has a `run.json`, an interrupted export leaves the previous one whole, and a folder
+The folder is a result: it has a `run.json`, an interrupted export leaves the previous one whole, and a folder
 with other files is refused. Names and labels:
 
 tsv        <set>.txt, <set>-annotation.txt        the published system's layout
@@ -22,6 +22,7 @@ from seqgra.dataset_files import require_space
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, Outcome, identity_of, make
 from seqgra.progress import Progress
+from seqgra.stages.export import DEFAULTS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,9 +65,9 @@ def export(
     dataset_folder: Path,
     folder: Path,
     *,
-    form: str,
-    sets: Sequence[str] | None = None,
-    examples: int | None = None,
+    format: str,
+    sets: Sequence[str] = DEFAULTS.sets,
+    examples: int | None = DEFAULTS.examples,
 ) -> str:
     """Write sets of a dataset in another format.
 
@@ -76,10 +77,10 @@ def export(
         A finished dataset.
     folder
         What to write: a new or empty folder, or an earlier export.
-    form
+    format
         ``tsv``, ``fasta-bed`` or ``parquet``.
     sets
-        Which sets, None for all that are there.
+        Which sets; none are named: all that are there.
     examples
         How many examples of each set, the first ones; None for all.
 
@@ -94,31 +95,24 @@ def export(
         If the dataset is not whole or too small, a name cannot be written, or the folder holds other files.
     """
     dataset = open_dataset(dataset_folder)
-    wanted = [name for name in SETS if name in (dataset.counts if sets is None else sets)]
+    wanted = [name for name in SETS if name in (sets or dataset.counts)]
     counts = {name: len(dataset.y(name, examples)) for name in wanted}
     _check_names(dataset)
     identity = identity_of(
         "export",
         {"dataset": dataset.fingerprint},
-        {"format": form, "counts": counts},
+        {"format": format, "counts": counts},
     )
 
     def compute(draft: Draft) -> Outcome:
-        if form != "parquet":  # which is compressed
+        if format != "parquet":  # which is compressed
             require_space(folder, counts, dataset.grammar.shortest)
         for name, count in counts.items():
             dataset.verify(name)
-            _WRITERS[form](dataset, name, draft.aside, _blocks(dataset, name, count, folder))
+            _WRITERS[format](dataset, name, draft.aside, _blocks(dataset, name, count, folder))
         return Outcome({"counts": counts})
 
     return make(identity, folder, compute).status
-
-
-def run(
-    dataset: Path, folder: Path, *, format: str, sets: Sequence[str], examples: int | None
-) -> str:
-    """Export as ``seqgra export`` asks."""
-    return export(dataset, folder, form=format, sets=sets or None, examples=examples)
 
 
 def _check_names(dataset: Dataset) -> None:

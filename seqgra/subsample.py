@@ -1,4 +1,4 @@
-"""Verb subsample: the examples of a real dataset in the order of a data seed.
+"""Stage subsample: the examples of a real dataset in the order of a data seed.
 
 A simulated grammar gives new examples for every data seed; a real dataset has the examples it has. A
 data seed is an order of them, so that a smaller dataset, which is the first rows of a larger one, is a
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,11 +24,17 @@ from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, Identity, Outcome, identity_of, make
 from seqgra.markers import require_unchanged
 from seqgra.progress import Progress
+from seqgra.stages.subsample import DEFAULTS
 from seqgra.streams import BLOCK, STREAM_VERSION, stratified_order
 
 
 def subsample(
-    source: Path, folder: Path, *, seed: int, sets: Sequence[str], expected: str | None = None
+    source: Path,
+    folder: Path,
+    *,
+    seed: int = DEFAULTS.seed,
+    sets: Sequence[str] = DEFAULTS.sets,
+    expected: str | None = None,
 ) -> str:
     """Write the named sets of a dataset in the order of a data seed.
 
@@ -44,7 +49,7 @@ def subsample(
     seed
         Data seed, not negative.
     sets
-        Such as training and validation.
+        Such as training and validation; none are named: all that there are.
     expected
         Fingerprint that the dataset must have: that of the batch file; None takes any.
 
@@ -62,6 +67,7 @@ def subsample(
     refuse_negative_seed(seed)
     dataset = open_dataset(source)
     require_unchanged(source, dataset.fingerprint, expected)
+    sets = sets or list(dataset.counts)
     if missing := [name for name in sets if name not in dataset.counts]:
         known = ", ".join(dataset.counts)
         raise bad_input(source, missing[0], f"no such set; the dataset has {known}")
@@ -77,11 +83,6 @@ def subsample(
         return write_content(draft, content)
 
     return make(subsample_identity(dataset.fingerprint, seed, sets), folder, compute).status
-
-
-def run(source: Path, folder: Path, *, sets: Sequence[str], **options: Any) -> str:
-    """Subsample as ``seqgra subsample`` asks: all sets that there are unless some are named."""
-    return subsample(source, folder, sets=sets or list(open_dataset(source).counts), **options)
 
 
 def subsample_identity(dataset: str, seed: int, sets: Sequence[str]) -> Identity:

@@ -287,8 +287,6 @@ def test_an_option_at_its_default_changes_no_fingerprint(stage, identity_of_call
 BEHIND = {
     "simulate": "seqgra.simulate:simulate",
     "attribute": "seqgra.attribute:attribute",
-    "subsample": "seqgra.subsample:subsample",
-    "export": "seqgra.export:export",
 }
 LIBRARY = ("simulate", "train", "evaluate", "attribute", "probe")
 FUNCTIONS = [(stage.name, stage.run) for stage in all_stages()] + [*BEHIND.items()]

@@ -15,6 +15,7 @@ from seqgra.errors import InputError, bad_input
 from seqgra.fingerprint import Draft, Outcome, file_sha256, identity_of, make, require_run
 from seqgra.model import MULTI_LABEL, task_of
 from seqgra.plot.style import FOREIGN
+from seqgra.stages.score import DEFAULTS
 from seqgra.textfile import read_text
 
 #: Probabilities are at least this far from 0 and 1, so that their logits are finite.
@@ -33,9 +34,9 @@ def score(
     values: str,
     name: str,
     size: int,
-    data_seed: int = 0,
-    model_seed: int = 0,
-    set_size: int | None = None,
+    data_seed: int = DEFAULTS.data_seed,
+    model_seed: int = DEFAULTS.model_seed,
+    set_size: int | None = DEFAULTS.set_size,
 ) -> str:
     """Score predictions of a test set that another program made.
 

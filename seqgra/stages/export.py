@@ -21,13 +21,16 @@ class Options(Strict):
     examples: Count | None = Field(None, description="the first so many examples of each set [all]")
 
 
+#: The defaults of all that has one, for the functions of Python too.
+DEFAULTS = Options.model_construct()  # type: ignore[call-arg]
+
 STAGE = Stage(
     "export",
     version=1,
     files=r"(training|validation|test)((-annotation)?\.txt|\.(fa|bed)|(-elements)?\.parquet)",
     makes="FOLDER",
     example="seqgra export data/homer -o homer-tsv --format tsv",
-    run="seqgra.export:run",
+    run="seqgra.export:export",
     options=Options,
     inputs=(Input("dataset", "folder made by seqgra simulate"),),
 )

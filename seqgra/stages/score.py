@@ -30,6 +30,9 @@ class Options(Strict):
     set_size: Count | None = Field(None, description="use the first so many test examples [all]")
 
 
+#: The defaults of all that has one, for the functions of Python too.
+DEFAULTS = Options.model_construct()  # type: ignore[call-arg]
+
 STAGE = Stage(
     "score",
     version=1,

@@ -16,13 +16,16 @@ class Options(Strict):
     sets: Sets = Field((), description="which sets, such as training,test [all it has]")
 
 
+#: The defaults of all that has one, for the functions of Python too.
+DEFAULTS = Options.model_construct()
+
 STAGE = Stage(
     "subsample",
     version=1,
     files=rf"{DATASET_FILES})",
     makes="DATASET",
     example="seqgra subsample data/peaks -o data/peaks-s1 --seed 1 --sets training,validation",
-    run="seqgra.subsample:run",
+    run="seqgra.subsample:subsample",
     options=Options,
     inputs=(Input("dataset", "folder made by seqgra ingest"),),
     expects="a dataset",
