@@ -6,24 +6,30 @@
 # make paper  which of the paper's figures there are; make paper FIGURE=2 SCALE=small  one of them
 # make ladder RULE=order   a rule of the ladder, kept in docs/results/ladder/ (docs/ladder.md); SCALE=tiny: only that it runs
 # make ladder-check        what data seeds 11 to 15 say of the claims of docs/ladder.md; before a release
-# All set-up happens in .venv, once; it is repeated only when a file that it depends on changes.
+# All set-up happens in .venv, once; it is repeated only when a file that it depends on changes. Grids need less of it
+# than tests do: no TensorFlow, no linters.
 
 PYTHON ?= python3
 CORES ?= $(shell nproc)
 SCALE ?= small
 BIN := .venv/bin
+RUN := .venv/.run
 SETUP := .venv/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: demo test test-all test-slurm smoke paper ladder ladder-check lint clean
 
-$(SETUP): pyproject.toml constraints.txt
+$(RUN): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(SETUP): $(RUN)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: $(SETUP)
+demo: $(RUN)
 	snakemake --cores $(CORES)
 	@echo
 	@echo "The report: file://$(CURDIR)/results/demo/report.html"
@@ -44,7 +50,7 @@ lint: $(SETUP)
 	snakefmt --check workflow
 	snakemake --lint --quiet
 
-smoke: $(SETUP)
+smoke: $(RUN)
 	rm -rf .test/results .test/.snakemake
 	snakemake --cores $(CORES) --directory .test
 	test -s .test/results/smoke/report.html
@@ -55,7 +61,7 @@ ifeq ($(GRID),)
 $(error no figure $(FIGURE) at scale $(SCALE); `make paper` says what there is)
 endif
 RESULT := results/$(basename $(notdir $(GRID)))
-paper: $(SETUP)
+paper: $(if $(filter s10-s11,$(FIGURE)),$(SETUP),$(RUN))
 	snakemake --cores $(CORES) --configfile $(GRID)
 	$(if $(filter 2 3,$(FIGURE)),python tools/paper.py page $(FIGURE) $(RESULT))
 	@echo
@@ -71,17 +77,17 @@ endif
 LADDER := motif affinity position orientation order near-far exact-gap helical and xor confounder
 RULE ?= $(LADDER)
 ifeq ($(SCALE),tiny)
-ladder: $(SETUP)
+ladder: $(RUN)
 	snakemake --cores $(CORES) --configfile config/ladder/tiny.yaml
 	python tools/ladder.py results/ladder-tiny --to results/ladder-tiny/page
 else
-ladder: $(SETUP)
+ladder: $(RUN)
 	set -e; for rule in $(RULE); do \
 		snakemake --cores $(CORES) --configfile config/ladder/$$rule.yaml; \
 		python tools/ladder.py results/ladder-$$rule; done
 endif
 
-ladder-check: $(SETUP)
+ladder-check: $(RUN)
 	set -e; for rule in $(RULE); do \
 		snakemake --cores $(CORES) --configfile config/ladder/$$rule.yaml \
 			--config name=ladder-check-$$rule 'data_seeds=[11,12,13,14,15]'; \

@@ -149,7 +149,9 @@ def test_the_image_is_made_from_what_is_there():
 
 def test_what_continuous_integration_runs_is_there():
     """Targets of the Makefile and test files that .github and .ci name; nothing else can be tried here."""
-    targets = set(re.findall(r"(?m)^([\w-]+|\$\(SETUP\)):", (REPOSITORY / "Makefile").read_text()))
+    targets = set(
+        re.findall(r"(?m)^([\w-]+|\$\((?:SETUP|RUN)\)):", (REPOSITORY / "Makefile").read_text())
+    )
     files = [*(REPOSITORY / ".github" / "workflows").glob("*.yml"), REPOSITORY / ".ci" / "run"]
     assert len(files) == 3
     for file in files:
