@@ -18,18 +18,20 @@ from seqgra.dataset import split_size
 from seqgra.grammar.schema import Grammar
 from seqgra.grid.config import AttributionPlan, MethodPlan, TunePlan
 
-#: CPU seconds that a job takes before its first result: Snakemake twice, Python, torch.
-START_SECONDS = 6.0
-#: The same of simulate, which may compile its law first.
-COMPILE_SECONDS = 20.0
+#: CPU seconds that a job takes before its first result: Python, torch, kernels.
+START_SECONDS = 3.0
+#: The same of a job that may compile the kernels of a grammar first.
+COMPILE_SECONDS = 8.0
 #: MiB of a job that does nothing yet: Snakemake twice, Python, torch, and some slack.
 _START_MIB = 900
-#: Epochs after which early stopping is expected.
-_EPOCHS_EXPECTED = 25
+#: Share of the epochs that a training may take at most after which it stops early, as it was in 180 and 120
+#: trainings of at most 25 and 100.
+_EPOCHS_EXPECTED = 0.65
 #: CPU seconds of one letter of a constructed sequence: its posterior, and what the grammar asks for.
 _CONSTRUCTED_PER_LETTER = 2e-6
-#: CPU seconds that compiling an exact posterior takes, and one letter of an example.
-_EXACT_SECONDS, _EXACT_PER_LETTER = 30.0, 1e-6
+#: CPU seconds that compiling an exact posterior may take, one letter of an example, and the same for each letter
+#: of the window where two groups of elements lie beside one another.
+_EXACT_SECONDS, _EXACT_PER_LETTER, _EXACT_GROUPS = 4.0, 1e-6, 4e-7
 #: Weights, gradients, two of the optimiser, the best epoch's, and a checkpoint of all in writing.
 _COPIES_OF_WEIGHTS = 10
 #: MiB that a backend's library takes beyond torch.
@@ -96,7 +98,17 @@ def copying(grammar: Grammar, examples: int) -> Cost:
 
 def construction(grammar: Grammar) -> Cost:
     """Return the cost of constructing the sequences of a grammar and of the posterior of them."""
-    return Cost(PROBED * _CONSTRUCTED_PER_LETTER * grammar.longest, 400)
+    per_letter = _CONSTRUCTED_PER_LETTER + 5 * _exact_per_letter(grammar)
+    return Cost(PROBED * per_letter * grammar.longest, 400)
+
+
+def _exact_per_letter(grammar: Grammar) -> float:
+    """Return CPU seconds of the exact posterior of one letter."""
+    groups = max(
+        (sum(len(rule.elements) > 1 for rule in each.rules) for each in grammar.conditions.values()),
+        default=0,
+    )
+    return _EXACT_PER_LETTER if groups < 2 else _EXACT_GROUPS * grammar.longest
 
 
 def probing(architecture: Architecture, grammar: Grammar, network: Size) -> Cost:
@@ -110,7 +122,7 @@ def training(
     grammar: Grammar,
     size: int,
     network: Size,
-    epochs: int = _EPOCHS_EXPECTED,
+    epochs: float = math.inf,
     compiled: bool = False,
 ) -> Cost:
     """Return the cost of one training on a dataset of `size` examples, `network` being its size.
@@ -126,10 +138,10 @@ def training(
             steps = features(architecture, grammar) * size
             seconds += 3e-7 * steps if architecture.head.dense else 1e-7 * steps
         return Cost(seconds, letters_mib + _feature_mib(architecture, grammar, size))
-    per_example = 3e-5 + 1.5e-10 * network.multiplications
+    per_example = 3e-5 + 1e-10 * network.multiplications + 1e-8 * network.numbers
     if compiled:
         per_example = 5e-7 + 5e-12 * network.multiplications + 3e-10 * network.weights
-    epochs = min(architecture.training.epochs, epochs, _EPOCHS_EXPECTED)
+    epochs = min(_EPOCHS_EXPECTED * architecture.training.epochs, epochs)
     held = 4 * 4 * network.numbers * architecture.training.batch_size
     held += 4 * _COPIES_OF_WEIGHTS * network.weights
     seconds = split_size(size)["training"] * epochs * per_example
@@ -153,9 +165,11 @@ def evaluation(architecture: Architecture, grammar: Grammar, examples: int, netw
     """Return the cost of predicting a test set and drawing its curves."""
     conditions = len(grammar.conditions)
     if isinstance(architecture, BayesOptimal):
-        return Cost(_EXACT_SECONDS + examples * _EXACT_PER_LETTER * grammar.longest, 300)
+        return Cost(_EXACT_SECONDS + examples * _exact_per_letter(grammar) * grammar.longest, 300)
     compiled = isinstance(architecture, Network) and family_layers(architecture) is not None
-    per_example = (5e-12 if compiled else 5e-11) * network.multiplications
+    per_example = 2.5e-11 * network.multiplications + 4e-9 * network.numbers
+    if compiled:
+        per_example = 5e-12 * network.multiplications
     per_example += _per_sequence(architecture, grammar)
     seconds = 0.1 + examples * (3e-6 * (1 + conditions) + per_example)
     held = 4 * (2 * network.numbers * _BATCH + network.weights) + 100 * examples * conditions
@@ -178,7 +192,7 @@ def attribution(
         return Cost(0.1 * times + examples * passes * per_pass, 50)
     passes = sum(_passes(method, plan, grammar) for method in plan.methods)
     if isinstance(architecture, BayesOptimal):  # a pass takes as long as a prediction
-        per_letter = passes * examples * _EXACT_PER_LETTER
+        per_letter = passes * examples * _EXACT_PER_LETTER  # groups have no gradient
         return Cost(_EXACT_SECONDS + 3 * per_letter * grammar.longest, 300)
     letters = len(ALPHABETS[grammar.alphabet].letters) * grammar.longest
     per_pass = 2e-5 + 1e-8 * letters + 1e-10 * network.multiplications
