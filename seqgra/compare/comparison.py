@@ -42,6 +42,7 @@ from seqgra.dataset import open_dataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import read_run
 from seqgra.grammar.schema import Grammar
+from seqgra.plot.style import FOREIGN
 from seqgra.results import read_scores
 
 #: The PR AUC that counts as having learnt the task.
@@ -88,6 +89,8 @@ class Comparison:
         What less knowledge reaches (`ceiling.restricted`), and how exact each ceiling is.
     test_examples
         How many examples of each test set were scored.
+    times
+        What each architecture cost, see `run_times`.
     cells, grammars
         Cells whose results may be read, and the grammars of those that are there; not part of the JSON.
     """
@@ -113,6 +116,7 @@ class Comparison:
     ceilings: pd.DataFrame
     kinds: Mapping[str, str]
     test_examples: Sequence[int]
+    times: pd.DataFrame
     cells: Sequence[CellResults] = dataclasses.field(repr=False)
     grammars: Mapping[str, Grammar] = dataclasses.field(repr=False)
 
@@ -237,6 +241,7 @@ def compare_cells(
         ceilings=less,
         kinds=kinds,
         test_examples=_test_sizes(readable),
+        times=run_times(tables.runs),
         cells=readable,
         grammars=grammars,
     )
@@ -300,6 +305,26 @@ def resolved_grammars(cells: list[CellResults]) -> tuple[dict[str, Grammar], set
     there = {n: open_dataset(folder) for n, folder in folders.items() if read_run(folder)}
     grammars = {name: dataset.grammar for name, dataset in there.items() if dataset.simulated}
     return grammars, there.keys() - grammars.keys()
+
+
+def run_times(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return what each architecture cost: label, runs, parameters (most), epochs (median), times.
+
+    Times are mean seconds of each stage, and minutes in all.
+
+    Parameters
+    ----------
+    runs
+        The table of that name, with labels; what another program predicted has no times.
+    """
+    own = runs[runs["backend"] != FOREIGN].dropna(subset=["train_seconds"])
+    groups = own.groupby("label")
+    found = groups.agg(
+        runs=("label", "size"), parameters=("parameters", "max"), epochs=("epochs", "median")
+    )
+    stages = ["train_seconds", "evaluate_seconds", "attribute_seconds"]
+    found = found.join(groups[stages].mean())
+    return found.assign(minutes=groups[stages].sum().sum(axis=1) / 60).reset_index()
 
 
 def by_cell(table: pd.DataFrame, column: str) -> dict[tuple[str | int, ...], str]:

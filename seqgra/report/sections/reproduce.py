@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from seqgra.plot.style import FOREIGN
 from seqgra.report.drawing import Drawing
 from seqgra.report.page import number
 from seqgra.report.sections import Section, ShownSection
@@ -22,7 +21,7 @@ def _shown(drawing: Drawing) -> Iterable[ShownSection]:
     }
     context = {
         "tuned": tuned_rows(drawing.compared.tuned),
-        "times": _run_times(runs),
+        "times": _run_times(drawing.compared.times),
         "versions": version_words(runs["versions"]),
         "machines": {name: values for name, values in machines.items() if values},
         "command": drawing.command,
@@ -31,17 +30,12 @@ def _shown(drawing: Drawing) -> Iterable[ShownSection]:
     yield ShownSection("reproduce", "Run times and config", context)
 
 
-def _run_times(runs: pd.DataFrame) -> list[list[str]]:
-    """Return what each architecture cost."""
-    stages = ["train_seconds", "evaluate_seconds", "attribute_seconds"]
-    rows, own = [], runs[runs["backend"] != FOREIGN]
-    for label, group in own.dropna(subset=["train_seconds"]).groupby("label"):
-        epochs, parameters = group["epochs"].median(), group["parameters"].max()
-        times = [number(group[stage].mean(), ",.2f") for stage in stages]
-        total = number(group[stages].sum().sum() / 60, ",.1f")
-        facts = [number(parameters, ",.0f"), number(epochs, ",.0f")]
-        rows.append([str(label), str(len(group)), *facts, *times, total])
-    return rows
+def _run_times(times: pd.DataFrame) -> list[list[str]]:
+    forms = [",.0f", ",.0f", ",.0f", ",.2f", ",.2f", ",.2f", ",.1f"]
+    return [
+        [str(label), *(number(value, form) for value, form in zip(values, forms, strict=True))]
+        for label, *values in times.itertuples(index=False)
+    ]
 
 
 def version_words(texts: Iterable[str]) -> str:
