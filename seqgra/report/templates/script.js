@@ -86,7 +86,13 @@
       if (box.clientWidth) { box.parentElement.classList.toggle("wide", box.scrollWidth > box.clientWidth + 1); }
     });
   }
-  document.addEventListener("toggle", measure, true);
+  // Figures are decoded when what they are folded into is opened: the first screen need not wait for them.
+  function decode() {
+    document.querySelectorAll(".paper noscript").forEach(function (held) {
+      if (!held.closest("details:not([open])")) { held.outerHTML = held.textContent; }
+    });
+  }
+  document.addEventListener("toggle", function () { decode(); measure(); }, true);
   window.addEventListener("resize", measure);
   window.addEventListener("load", measure);
 
@@ -94,11 +100,19 @@
   function unfold() {
     var part = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     for (var up = part; up; up = up.parentElement) { if (up.tagName === "DETAILS") { up.open = true; } }
+    decode();
     if (part) { part.scrollIntoView(); }
   }
   window.addEventListener("hashchange", unfold);
   unfold();
+  // What is folded away is printed, and folded again.
+  var folded = [];
   window.addEventListener("beforeprint", function () {
-    document.querySelectorAll("details").forEach(function (part) { part.open = true; });
+    folded = Array.from(document.querySelectorAll("details:not([open])"));
+    folded.forEach(function (part) { part.open = true; });
+    decode();
+  });
+  window.addEventListener("afterprint", function () {
+    folded.forEach(function (part) { part.open = false; });
   });
 })();
