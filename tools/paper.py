@@ -77,7 +77,10 @@ def keep(results: Path) -> None:
     cells = _cells(tables)
     wide = cells.pivot(index=[*_CELL, "status"], columns="measure", values="value").reset_index()
     wide.to_csv(target / "cells.csv", index=False, float_format="%.4g")
-    means(cells).to_csv(target / "means.csv", index=False, float_format="%.4g")
+    derived = {"means": means(cells), "model-seeds": _starts(wide), "libraries": _apart(wide)}
+    for name, table in derived.items():
+        if len(table):
+            table.to_csv(target / f"{name}.csv", index=False, float_format="%.4g")
     methods = tables["recovery"].query("scope == 'macro' and metric == 'ap_chance_corrected'")
     if methods["method"].nunique() > 1:
         named = methods[[*_CELL, "method", "value"]].rename(columns={"method": "measure"})
@@ -128,6 +131,28 @@ def means(cells: pd.DataFrame) -> pd.DataFrame:
         measure="lost", value=lambda t: (t["status"] != "done").astype(float)
     )
     return _means(pd.concat([cells, lost]))
+
+
+def _starts(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return PR AUC by model seed, mean over datasets, lost runs counted; empty where there is one seed."""
+    if cells["model_seed"].nunique() < 2:
+        return pd.DataFrame()
+    own = cells.assign(lost=cells["status"] != "done")
+    groups = own.groupby(["grammar", "architecture", "model_seed"])
+    return groups.agg(
+        pr_auc=("pr_auc", "mean"), lost=("lost", "sum"), runs=("lost", "size")
+    ).reset_index()
+
+
+def _apart(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return PyTorch less TensorFlow, paired by data seed, as `means` does; empty where one is missing."""
+    if not {"pytorch", "tensorflow"} <= set(cells["backend"]):
+        return pd.DataFrame()
+    keys = ["grammar", "architecture", "size", "data_seed"]
+    long = cells.melt([*keys, "backend"], ["pr_auc", "recovery"], "measure")
+    wide = long.pivot_table(index=["measure", *keys], columns="backend", values="value")
+    apart = (wide["pytorch"] - wide["tensorflow"]).dropna().rename("value").reset_index()
+    return _means(apart.assign(backend="")).drop(columns="backend")
 
 
 def _means(cells: pd.DataFrame) -> pd.DataFrame:
@@ -250,30 +275,22 @@ def _examples(row: pd.Series) -> str:
 
 
 def _model_seeds(grid: str) -> Iterator[str]:
-    """Yield PR AUC by model seed, mean over datasets, lost runs counted."""
-    cells = _kept(grid, "cells")
-    seeds = sorted(cells["model_seed"].unique())
+    table = _kept(grid, "model-seeds")
+    seeds = sorted(table["model_seed"].unique())
     yield f"| grammar, network | {' | '.join(map(str, seeds))} |"
     yield "|---" * (len(seeds) + 1) + "|"
-    for (grammar, name), own in cells.groupby(["grammar", "architecture"]):
-        shown = []
-        for seed in seeds:
-            runs = own[own["model_seed"] == seed]
-            lost = int((runs["status"] != "done").sum())
-            shown.append(
-                f"{runs['pr_auc'].mean():.3f}" + (f" ({lost} of {len(runs)} lost)" if lost else "")
-            )
+    for (grammar, name), own in table.groupby(["grammar", "architecture"]):
+        shown = [
+            f"{row.pr_auc:.3f}" + (f" ({row.lost} of {row.runs} lost)" if row.lost else "")
+            for row in own.sort_values("model_seed").itertuples()
+        ]
         yield f"| {_word(grammar)}, {_word(name)} | {' | '.join(shown)} |"
     yield ""
 
 
 def _libraries(grid: str) -> Iterator[str]:
-    """Yield PyTorch less TensorFlow, paired by data seed."""
-    keys = ["grammar", "architecture", "size", "data_seed"]
-    cells = _kept(grid, "cells").melt([*keys, "backend"], ["pr_auc", "recovery"], "measure")
-    wide = cells.pivot_table(index=["measure", *keys], columns="backend", values="value")
-    apart = (wide["pytorch"] - wide["tensorflow"]).dropna().rename("value").reset_index()
-    yield from _pivot(_means(apart.assign(backend="")), ["grammar", "architecture"], ["measure"], 4)
+    table = _kept(grid, "libraries")
+    yield from _pivot(table, ["grammar", "architecture"], ["measure"], 4)
 
 
 def _concordance(grid: str) -> Iterator[str]:
@@ -310,6 +327,11 @@ def _ablation(grid: str) -> Iterator[str]:
     yield from _needed(grid)
 
 
+def _analysis(grid: str) -> Iterator[str]:
+    names = ("pr_auc", "lost", "recovery", "rule_score")
+    yield from _measures(grid, names, ["architecture"], ["measure"])
+
+
 #: Grid -> the tables of its section.
 TABLES: dict[str, Callable[[str], Iterator[str]]] = {
     "figure-1-small": lambda g: _measures(
@@ -324,12 +346,8 @@ TABLES: dict[str, Callable[[str], Iterator[str]]] = {
         g, ("pr_auc", "recovery"), ["measure", "size"], ["architecture"], 9
     ),
     "figure-3-ranking-small": _concordance,
-    "figure-s2-small": lambda g: _measures(
-        g, ("pr_auc", "lost", "recovery"), ["architecture"], ["measure"]
-    ),
-    "figure-s3-small": lambda g: _measures(
-        g, ("pr_auc", "lost", "recovery"), ["architecture"], ["measure"]
-    ),
+    "figure-s2-small": _analysis,
+    "figure-s3-small": _analysis,
     "figure-s6-cpu": lambda g: _measures(
         g, ("pr_auc", "recovery"), ["architecture"], ["measure", "grammar"]
     ),
