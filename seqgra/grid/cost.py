@@ -29,8 +29,8 @@ _START_MIB = 900
 _EPOCHS_EXPECTED = 0.65
 #: CPU seconds of one letter of a constructed sequence: its posterior, and what the grammar asks for.
 _CONSTRUCTED_PER_LETTER = 2e-6
-#: CPU seconds that compiling an exact posterior may take, one letter of an example, and the same for each letter
-#: of the window where two groups of elements lie beside one another.
+#: CPU seconds that compiling an exact posterior may take, one letter of an example, and the same for each
+#: letter of the window where two groups of elements lie beside one another.
 _EXACT_SECONDS, _EXACT_PER_LETTER, _EXACT_GROUPS = 4.0, 1e-6, 4e-7
 #: Weights, gradients, two of the optimiser, the best epoch's, and a checkpoint of all in writing.
 _COPIES_OF_WEIGHTS = 10
@@ -105,7 +105,10 @@ def construction(grammar: Grammar) -> Cost:
 def _exact_per_letter(grammar: Grammar) -> float:
     """Return CPU seconds of the exact posterior of one letter."""
     groups = max(
-        (sum(len(rule.elements) > 1 for rule in each.rules) for each in grammar.conditions.values()),
+        (
+            sum(len(rule.elements) > 1 for rule in each.rules)
+            for each in grammar.conditions.values()
+        ),
         default=0,
     )
     return _EXACT_PER_LETTER if groups < 2 else _EXACT_GROUPS * grammar.longest
