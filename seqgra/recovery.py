@@ -18,7 +18,7 @@ from seqgra.alphabet import PADDING, lengths_of
 from seqgra.dataset import Dataset
 from seqgra.grammar.combinations import ROLES, tells
 from seqgra.grammar.schema import Grammar
-from seqgra.law.affinity import element_columns
+from seqgra.law.element_motifs import element_columns
 from seqgra.metrics import chance_average_precision, rank_measures
 from seqgra.motif import information
 from seqgra.results import NULL, THRESHOLD, BackgroundOnly

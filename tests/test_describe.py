@@ -27,7 +27,7 @@ from seqgra.errors import InputError
 from seqgra.grammar.laws import parse_law
 from seqgra.grammar.load import load_grammar, resolve
 from seqgra.grammar.schema import Grammar
-from seqgra.law.affinity import element_columns
+from seqgra.law.element_motifs import element_columns
 from seqgra.law.law import compile_law
 from seqgra.motif import (
     MIXED,

@@ -12,14 +12,8 @@ from seqgra.alphabet import DNA
 from seqgra.cli import main
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
-from seqgra.filters import (
-    SHARE,
-    Filters,
-    activating_letters,
-    filters,
-    first_layer,
-    match,
-)
+from seqgra.filters import filters
+from seqgra.filters.motifs import SHARE, Filters, activating_letters, first_layer, match
 from seqgra.fingerprint import require_run, seal
 from seqgra.grammar.motifs import read_motifs
 from seqgra.model import open_model

@@ -17,7 +17,7 @@ from seqgra.dataset_files import ArrayWriter
 from seqgra.fingerprint import Identity, claim
 from seqgra.grammar.load import load_grammar
 from seqgra.grammar.schema import Element, Grammar
-from seqgra.law.affinity import element_columns
+from seqgra.law.element_motifs import element_columns
 from seqgra.metrics import chance_average_precision
 from seqgra.recovery import (
     FLANK,

@@ -8,7 +8,8 @@ import numpy as np
 
 from seqgra.alphabet import ALPHABETS
 from seqgra.grammar.schema import Grammar
-from seqgra.law.affinity import compile_band, element_columns, sample_site
+from seqgra.law.affinity import compile_band, sample_site
+from seqgra.law.element_motifs import element_columns
 from seqgra.law.jit import kept
 from seqgra.law.pcg import words
 from seqgra.motif import (

@@ -25,8 +25,6 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from seqgra.alphabet import ALPHABETS
-from seqgra.grammar.schema import Grammar
 from seqgra.law.jit import kept, part
 from seqgra.streams import cumulative63
 
@@ -141,21 +139,6 @@ def band_columns(band: AffinityBand) -> np.ndarray:
         reached = after
     result: np.ndarray = columns / columns.sum(axis=1, keepdims=True)
     return result
-
-
-def element_columns(grammar: Grammar) -> dict[str, np.ndarray]:
-    """Return the letter probabilities of each element's sites, float64 (W, A), by name.
-
-    Those of an element with an affinity band are of the sites within it.
-    """
-    letters, background = ALPHABETS[grammar.alphabet].letters, grammar.letter_distribution()
-    found = {}
-    for name, element in grammar.elements.items():
-        found[name] = element.letter_probabilities(letters)
-        if element.affinity:
-            low, high = element.affinity.min, element.affinity.max
-            found[name] = band_columns(compile_band(found[name], background, low, high))
-    return found
 
 
 def _units(probabilities: np.ndarray) -> list[int]:

@@ -8,6 +8,9 @@ from seqgra.stages import FIGURE, Stage
 from seqgra.stages.evaluate import MODEL, TESTED
 from seqgra.stages.options import Count, Device, File
 
+#: Where known motifs come from: the grammar, or a file.
+ELEMENTS, DATABASE = "elements", "database"
+
 
 class Options(Device):
     """Options of ``seqgra filters``."""

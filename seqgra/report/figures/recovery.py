@@ -12,7 +12,7 @@ from seqgra.compare.cells import KEYS, CellResults
 from seqgra.compare.tables import recovery_runs
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.fingerprint import read_run
-from seqgra.law.affinity import element_columns
+from seqgra.law.element_motifs import element_columns
 from seqgra.motif import information
 from seqgra.plot.agreement import BACKGROUND_ROLE, GRAMMAR_ROLE, ModelAttributions, agreement_grid
 from seqgra.plot.attribution import example_logos
