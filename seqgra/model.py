@@ -36,6 +36,10 @@ _TRAINERS = {
 }
 #: Those that train networks; a baseline's file names its own.
 NETWORK_BACKENDS = ("pytorch", "tensorflow")
+#: Backends that are the ceiling: a line of its own, and no competitor.
+CEILINGS = frozenset({"bayes-optimal"})
+#: Backend of what another program predicted, see `seqgra score`.
+FOREIGN = "foreign"
 
 MULTI_CLASS, MULTI_LABEL = "multi-class", "multi-label"
 

@@ -128,6 +128,15 @@ def test_the_command_line_starts_without_heavy_libraries():
     assert done.stderr.strip() == "set()"
 
 
+def test_a_stage_loads_what_it_computes_with_when_it_computes():
+    """One that finds its result up to date ends before that."""
+    code = "import sys; from importlib import import_module; from seqgra.stages import all_stages\n"
+    code += "for stage in all_stages(): import_module(stage.run.partition(':')[0])\n"
+    code += f"sys.exit(str({HEAVY | {'scipy', 'pyarrow'}} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == "set()"
+
+
 #: Runs the stages of a model, and prints what of torch they have loaded.
 STAGES = """
 import json, sys

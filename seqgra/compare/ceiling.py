@@ -21,7 +21,7 @@ from seqgra.dataset import open_dataset
 from seqgra.fingerprint import read_run
 from seqgra.law.ceiling import NEEDED
 from seqgra.metrics import log_odds
-from seqgra.plot.style import CEILINGS
+from seqgra.model import CEILINGS
 from seqgra.results import MACRO, MICRO, read_predictions, read_scores
 from seqgra.training import mean_loss
 

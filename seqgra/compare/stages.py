@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 from seqgra.compare.cells import CellResults
 from seqgra.compare.resample import NO_SEEDS
 from seqgra.fingerprint import make_again, read_run, why_no_result
-from seqgra.model import NETWORK_BACKENDS
-from seqgra.plot.style import CEILINGS, FOREIGN
+from seqgra.model import CEILINGS, FOREIGN, NETWORK_BACKENDS
 from seqgra.results import EarlierVersion
 from seqgra.stages import find_stage
 from seqgra.stages.evaluate import MODEL

@@ -13,8 +13,7 @@ import numpy as np
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import InputError, bad_input
 from seqgra.fingerprint import Draft, Outcome, file_sha256, identity_of, make, require_run
-from seqgra.model import MULTI_LABEL, task_of
-from seqgra.plot.style import FOREIGN
+from seqgra.model import FOREIGN, MULTI_LABEL, task_of
 from seqgra.stages.score import DEFAULTS
 from seqgra.textfile import read_text
 

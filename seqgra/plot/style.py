@@ -18,6 +18,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
 from seqgra.fingerprint import replacing
+from seqgra.model import CEILINGS
 from seqgra.plot.fonts import WHOLE, families
 from seqgra.plot.recording import Recording
 from seqgra.stages import FIGURE_KINDS
@@ -28,10 +29,6 @@ CONFOUNDER = "#2f6fd0"
 INK, FAINT = "#222222", "#8c8c8c"
 #: Backends that are no networks, drawn dashed and grey.
 BASELINES = frozenset({"sklearn"})
-#: Backends that are the ceiling: a line of its own, and no competitor.
-CEILINGS = frozenset({"bayes-optimal"})
-#: Backend of what another program predicted, see `seqgra score`.
-FOREIGN = "foreign"
 
 _COLOURS = ("#1f6fb4", "#e08a00", "#7b4fa3", "#56b4e9", "#8a5a2b", "#d673b0", "#23386e", "#b5a000")
 _GREYS = ("#4d4d4d", "#8f8f8f", "#b0b0b0")

@@ -11,7 +11,7 @@ import pandas as pd
 from seqgra.compare.decide import Statistics
 from seqgra.compare.efficiency import TAUS, size_words
 from seqgra.compare.runs import filled
-from seqgra.plot.style import FOREIGN
+from seqgra.model import FOREIGN
 from seqgra.report.drawing import Drawing
 from seqgra.report.figures.architecture import draw_architecture
 from seqgra.report.page import TableRow, number, percent

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from seqgra.compare.resample import DRAWS, FEWEST_MODEL_SEEDS, FEWEST_SEEDS, is_crossed
 from seqgra.dataset import split_size
-from seqgra.plot.style import FOREIGN
+from seqgra.model import FOREIGN
 from seqgra.report.drawing import Drawing
 from seqgra.report.sections import Section, ShownSection
 from seqgra.report.sections.reproduce import version_words
