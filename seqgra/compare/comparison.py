@@ -42,7 +42,7 @@ from seqgra.dataset import open_dataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import read_run
 from seqgra.grammar.schema import Grammar
-from seqgra.plot.style import FOREIGN
+from seqgra.model import FOREIGN
 from seqgra.results import read_scores
 
 #: The PR AUC that counts as having learnt the task.
