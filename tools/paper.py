@@ -135,10 +135,12 @@ def means(cells: pd.DataFrame) -> pd.DataFrame:
 
 def _starts(cells: pd.DataFrame) -> pd.DataFrame:
     """Return PR AUC by model seed, mean over datasets, lost runs counted; empty where there is one seed."""
-    if cells["model_seed"].nunique() < 2:
+    own = cells[cells["architecture"] != _EXACT]
+    if own["model_seed"].nunique() < 2:
         return pd.DataFrame()
-    own = cells.assign(lost=cells["status"] != "done")
-    groups = own.groupby(["grammar", "architecture", "model_seed"])
+    groups = own.assign(lost=own["status"] != "done").groupby(
+        ["grammar", "architecture", "model_seed"]
+    )
     return groups.agg(
         pr_auc=("pr_auc", "mean"), lost=("lost", "sum"), runs=("lost", "size")
     ).reset_index()
