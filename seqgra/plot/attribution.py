@@ -97,7 +97,7 @@ def stretch(length: int, placed: Sequence[ElementSpan]) -> tuple[int, int]:
 
     The grammar's elements and what lies between them, in the middle.
 
-    >>> stretch(1000, [Placed("a", 500, 510, 1, "grammar")])
+    >>> stretch(1000, [ElementSpan("a", 500, 510, 1, "grammar")])
     (455, 555)
     """
     if length <= LINE:
