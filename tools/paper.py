@@ -313,7 +313,8 @@ def _plain(table: pd.DataFrame) -> Iterator[str]:
 
 def _noise(grid: str) -> Iterator[str]:
     """Yield PR AUC and recovery by rate of wrong labels; a grammar of the grid is a rate."""
-    yield from _measures(grid, ("pr_auc", "recovery"), ["architecture", "measure"], ["grammar"])
+    names = ("pr_auc", "recovery", "rule_score")
+    yield from _measures(grid, names, ["architecture", "measure"], ["grammar"])
 
 
 def _methods(grid: str) -> Iterator[str]:
