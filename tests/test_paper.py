@@ -181,8 +181,9 @@ def test_the_real_half_of_figure_3_is_as_the_simulated_one(tiny_dataset, tmp_pat
     content = read_yaml(FILES[REAL]) | {"sizes": [100, 1000]}
     real = Grid(content, FILES[REAL].name, (REPOSITORY,))
     simulated = grid("figure-3-small").config
-    assert networks(real) == {"fc", "conv-gmp-fc"} and real.config.name == REAL
-    assert not real.config.grammars and len(real.cells) == 2 * 2 * 5
+    same = {"fc", "conv-gmp-fc"}
+    assert networks(real) == same | {f"{name}-adam" for name in same} and real.config.name == REAL
+    assert not real.config.grammars and len(real.cells) == 4 * 2 * 5
     for key in ("data_seeds", "model_seeds", "attribution", "test", "train", "tune"):
         assert getattr(real.config, key) == getattr(simulated, key), key
 
