@@ -385,8 +385,8 @@ def unfounded(text: str) -> list[str]:
         files = [f for grid in grids or TABLES for f in sorted((KEPT / grid).glob("*.csv"))]
         known = set().union(*map(_numbers, files))
         plain = re.sub(r"`[^`]*`|\]\([^)]*\)|<!--.*?-->", " ", section)
-        pattern = r"(?<![\w.,/-])-?\d[\d,]*\.\d+" + (
-            r"|(?<![\w.,/])\d{1,3}(?:,\d{3})+" if grids else ""
+        pattern = r"(?<![\w.,/:-])-?\d[\d,]*\.\d+" + (
+            r"|(?<![\w.,/:])\d{1,3}(?:,\d{3})+" if grids else ""
         )
         for number in re.findall(pattern, plain):
             value, digits = float(number.replace(",", "")), len(number.partition(".")[2])
