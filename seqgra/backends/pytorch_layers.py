@@ -449,6 +449,13 @@ def _activation(name: str) -> Iterator[nn.Module]:
         yield _ACTIVATIONS[name]()
 
 
+def all_filters(convolution: nn.Conv1d) -> torch.Tensor:
+    """Return the filters of a convolution, those of the reverse strand after the others: (F, C, W)."""
+    weight = convolution.weight.detach()
+    shared = isinstance(convolution, SharedConv)
+    return torch.cat([weight, weight.flip(0, 1, 2)]) if shared else weight
+
+
 def padding_before(convolution: nn.Conv1d) -> int:
     """Return how many zeros a convolution puts before the first position."""
     if convolution.padding == "same":

@@ -15,7 +15,12 @@ import torch
 from torch import nn
 
 from seqgra.backends.local_kernels import Layers, commit, compute, pool_candidates
-from seqgra.backends.pytorch_layers import ExponentialActivation, SharedConv
+from seqgra.backends.pytorch_layers import (
+    ExponentialActivation,
+    SharedConv,
+    all_filters,
+    padding_before,
+)
 from seqgra.model import explained_part
 
 #: Activations between convolutions; their order is their code in the compiled loops.
@@ -38,19 +43,17 @@ class _Convolution:
     """A convolution while its normalisation and activation are being read."""
 
     def __init__(self, layer: nn.Conv1d) -> None:
-        weight, bias = layer.weight.detach(), layer.bias
+        weight, bias = all_filters(layer), layer.bias
         bias = torch.zeros(layer.out_channels).to(weight) if bias is None else bias.detach()
         if isinstance(layer, SharedConv):
-            weight = torch.cat([weight, weight.flip(0, 1, 2)])
             bias = torch.cat([bias, bias.flip(0)])
         self.weight = weight.double().cpu().numpy().transpose(2, 1, 0)  # tap, in, out
         self.bias = bias.double().cpu().numpy()
         self.dilation, self.activation = int(layer.dilation[0]), 0
         self.scale, self.shift = np.ones_like(self.bias), np.zeros_like(self.bias)
         span = self.dilation * (len(self.weight) - 1)
-        same = layer.padding == "same"
-        self.left = span // 2 if same else int(layer.padding[0])
-        self.added = span if same else 2 * self.left
+        self.left = padding_before(layer)
+        self.added = span if layer.padding == "same" else 2 * self.left
 
     def normalise(self, layer: nn.BatchNorm1d) -> None:
         parts = (layer.weight, layer.bias, layer.running_mean, layer.running_var)

@@ -21,6 +21,7 @@ from seqgra.backends.path_kernels import carry_back, follow_maxima
 from seqgra.backends.pytorch_layers import (
     ExponentialActivation,
     SharedConv,
+    all_filters,
     explained_logits,
     is_plain_pool,
     number,
@@ -132,7 +133,7 @@ class Paths:
         result = np.zeros(tuple(begin.shape))
         convolution = next(self._first.children())
         assert isinstance(convolution, nn.Conv1d)
-        weight = _filters(convolution).double().numpy()
+        weight = all_filters(convolution).double().numpy()
         step, spread = convolution.stride[0], convolution.dilation[0]
         taken = (step, spread, padding_before(convolution))
         carry_back(gradient.numpy().reshape(shape), which, weight, *taken, result)
@@ -163,9 +164,3 @@ def gradient_of(explained: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
 def _parts(count: int, most: int) -> Iterator[slice]:
     for low in range(0, count, max(most, 1)):
         yield slice(low, low + max(most, 1))
-
-
-def _filters(convolution: nn.Conv1d) -> torch.Tensor:
-    weight = convolution.weight.detach()
-    shared = isinstance(convolution, SharedConv)
-    return torch.cat([weight, weight.flip(0, 1, 2)]) if shared else weight
