@@ -4,11 +4,13 @@ python tools/reference.py REVISION FOLDER            make them in FOLDER, in a w
 python tools/reference.py REVISION FOLDER --quick    the quick part alone, under two minutes of CPU
 python tools/reference.py . FOLDER                   of the working folder as it stands
 python tools/reference.py --compare FOLDER OTHER     print what differs; exit code 1 if anything does
+python tools/reference.py --update                   write tests/reference.json anew; the commit says why
 
 FOLDER holds text files: every stage's run.json and the SHA-256 of each other file that it made, what the
 second call said, `snakemake -n -p` and the batch files of configs, help, descriptions and refusals; the full
 part adds a grid of four grammars and five architectures, golden hashes, and reports of whole grids. Two runs
-of one revision on one machine give the same files.
+of one revision on one machine give the same files. tests/reference.json holds the digests of those that are
+the same on every machine; a test makes them again.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ from pathlib import Path
 
 #: Facts of a run.json that differ from run to run, or (versions) depend on what a process has loaded before.
 PASSING = ("host", "started", "seconds", "cpu_seconds", "checksum", "versions")
+#: Digests of what is the same on every machine.
+DIGESTS = Path(__file__).resolve().parents[1] / "tests" / "reference.json"
 LINES = 40  # of a difference that are printed
 #: Every stage once, with its default options, on little data; `write_inputs` makes what they read.
 STAGES = (
@@ -53,6 +57,9 @@ STAGES = (
     "probe train-pytorch construct -o probe",
     "export simulate -o export --format tsv",
 )
+#: Stages whose results are the same on every machine, and configs of `Reference.everywhere`.
+DATA_STAGES = ("simulate", "ingest", "subsample", "construct", "export")
+EVERYWHERE = ("config", "paper/figure-2-tiny", "ladder/order")
 ARCHITECTURES = ("fc", "conv-gmp-fc", "danq", "pwm-logistic-regression", "bayes-optimal")
 GRAMMARS = {
     "toy1": "toy1-kmer-center",
@@ -98,6 +105,7 @@ class Reference:
         self.repository = repository
         self.target = target
         self.work = Path.cwd()
+        self.crashes = 0
 
     def write(self, name: str, text: str) -> None:
         """Write a reference, without the paths of this run."""
@@ -127,6 +135,7 @@ class Reference:
             except Exception as error:  # a crash is a fact of this revision, too
                 said.write(f"{type(error).__name__}: {error}\n")
                 code = "crash"
+                self.crashes += 1
         if (took := time.process_time() - before) > 5:
             print(f"  {took:.0f} CPU seconds: seqgra {line}", flush=True)
         return f"$ seqgra {line}\n{said.getvalue()}exit code {code}\n"
@@ -228,6 +237,24 @@ class Reference:
         described = [self.call(f"describe {name} --ceiling 0") for name in GRAMMARS.values()]
         self.write("described.txt", "\n".join(described))
 
+    def everywhere(self) -> dict[str, str]:
+        """Make what no processor and no version of a library changes; return its digests."""
+        write_inputs()
+        self.stages("data", [line for line in STAGES if line.split()[0] in DATA_STAGES])
+        self.refusals()
+        self.configs([self.repository / "config" / f"{name}.yaml" for name in EVERYWHERE])
+        made = {
+            name: digest
+            for name, digest in json.loads((self.target / "data/files.json").read_text()).items()
+            if name.endswith((".npy", ".json", ".txt")) and "ceiling" not in name
+        }
+        runs = json.loads((self.target / "data/runs.json").read_text())
+        made |= {f"{name}/fingerprint": run["fingerprint"] for name, run in runs.items()}
+        texts = ["*.txt", "data/*.txt", "configs/*.batches.txt"]
+        files = sorted(file for pattern in texts for file in self.target.glob(pattern))
+        made |= {str(f.relative_to(self.target)): hash_of(f.read_bytes()) for f in files}
+        return made
+
     # ---------------------------------------------------------------- full
 
     def slow_stages(self) -> None:
@@ -262,7 +289,7 @@ class Reference:
                     chosen = f"{name}.yaml --backend {library}" if network else name
                     lines.append(f"train {data} {chosen} -o {model}/model --device cpu")
                     lines.append(f"evaluate {model}/model {data} -o {model}/scores --device cpu")
-                    for method in ("integrated-gradients", "mutagenesis"):
+                    for method in methods_of(name):
                         out = f"{model}/{method} --method {method} --examples 5 --device cpu"
                         lines.append(f"attribute {model}/model {data} -o {out}")
         self.stages("grid", lines)
@@ -277,7 +304,7 @@ class Reference:
                 name, _, library = cell.name.rpartition("-")
                 if library not in ("pytorch", "tensorflow"):
                     name, library = cell.name, "sklearn" if "pwm" in cell.name else "bayes-optimal"
-                maps = ";".join(f"{m}={cell / m}" for m in ("integrated-gradients", "mutagenesis"))
+                maps = ";".join(f"{m}={cell / m}" for m in methods_of(name))
                 size, seed = (0, 0) if library == "bayes-optimal" else (300, 1)  # as in a grid
                 scores = cell / "scores"
                 rows.append([grammar, size, seed, name, library, 0, model, scores, maps])
@@ -354,6 +381,15 @@ letter-probability matrix: alength= 4 w= 6
 """
 
 
+def methods_of(architecture: str) -> tuple[str, ...]:
+    """Return the attribution methods of an architecture in the grid by hand."""
+    if architecture == "bayes-optimal":
+        return (
+            "integrated-gradients",
+        )  # exact posteriors of every mutant take longer than all else
+    return ("integrated-gradients", "mutagenesis")
+
+
 def is_lasting(line: str) -> bool:
     """Tell whether a line of Snakemake's is the same each time."""
     passing = r" *(host|date|platform|user|workflow id|command|base directory|python version|run directory): "
@@ -375,11 +411,21 @@ def without_seconds(file: Path) -> str:
     return "\n".join(",".join(row[n] for n in kept) for row in rows)
 
 
-def make_inside(repository: Path, target: Path, quick: bool) -> None:
-    """Make the references in the working folder with the seqgra that is imported."""
+def digests(repository: Path) -> dict[str, str]:
+    """Return the digests of `Reference.everywhere` of the seqgra that this process imports."""
+    with tempfile.TemporaryDirectory() as place, contextlib.chdir(place):
+        (Path(place) / "work").mkdir()
+        os.chdir("work")
+        return Reference(repository, Path(place) / "made").everywhere()
+
+
+def make_inside(repository: Path, target: Path, quick: bool) -> int:
+    """Make the references in the working folder with the seqgra that is imported; return the exit code."""
     reference = Reference(repository, target)
     configs = [repository / ".test" / "config" / "config.yaml"]
     configs += sorted((repository / "config").rglob("*.yaml"))
+    rules = {file for file in configs if file.parent.name == "ladder"}  # alike but for the grammar
+    configs = [f for f in configs if f not in rules or f.stem in ("order", "order-large", "tiny")]
     few = [file for file in configs if file.stem in ("config", "figure-2-tiny", "noise-small")]
     steps = [
         ("stages", reference.every_stage),
@@ -398,6 +444,9 @@ def make_inside(repository: Path, target: Path, quick: bool) -> None:
         before = sum(os.times()[:4])
         step()
         print(f"{name}: {sum(os.times()[:4]) - before:.0f} CPU seconds", flush=True)
+    if reference.crashes:
+        print(f"{reference.crashes} calls crashed: look for 'exit code crash'", flush=True)
+    return 1 if reference.crashes else 0
 
 
 @contextlib.contextmanager
@@ -467,19 +516,28 @@ def main() -> int:
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--compare", action="store_true", help="compare two folders of references")
     kind.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("first", metavar="REVISION", help="revision, or the first folder")
-    parser.add_argument("second", metavar="FOLDER", type=Path, help="where to write, or the second")
+    kind.add_argument("--update", action="store_true", help="write tests/reference.json anew")
+    for name, text in (
+        ("first", "revision, or the first folder"),
+        ("second", "where to write, or the second"),
+    ):
+        parser.add_argument(name, nargs="?", metavar=name.upper(), help=text)
     parser.add_argument("--quick", action="store_true", help="the quick part alone")
     options = parser.parse_args()
+    if options.update:
+        made = digests(DIGESTS.parents[1])
+        DIGESTS.write_text(json.dumps(made, indent=1, sort_keys=True) + "\n")
+        return 0
+    if options.second is None:
+        parser.error("a revision and a folder, or two folders, are needed")
     if options.compare:
-        found = list(differences(Path(options.first), options.second))
+        found = list(differences(Path(options.first), Path(options.second)))
         print(*found, sep="\n", end="\n" if found else "")
         print(f"{options.first}, {options.second}: {'DIFFERENT' if found else 'equal'}")
         return 1 if found else 0
     if options.inside:
-        make_inside(Path(options.first), options.second, options.quick)
-        return 0
-    return make(options.first, options.second, options.quick)
+        return make_inside(Path(options.first), Path(options.second), options.quick)
+    return make(options.first, Path(options.second), options.quick)
 
 
 if __name__ == "__main__":
