@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -584,4 +585,5 @@ def test_help_and_json(peaks, genome, tmp_path):
     assert set(content["ingest"]["sources"]) == {"peaks 0", "peaks 1", "genome"}
     assert str(tmp_path) not in json.dumps(content["ingest"])
     assert dataset.alphabet is DNA
-    subprocess.run(["seqgra", "ingest", "--help"], check=True, capture_output=True)
+    help_of = [sys.executable, "-m", "seqgra.cli", "ingest", "--help"]
+    subprocess.run(help_of, check=True, capture_output=True)
