@@ -36,14 +36,29 @@ RULES = {
 }
 
 
+#: Rules with a third class that holds no site.
+SCAFFOLDS = ("order", "near-far")
+
+
 def rule(name):
     return load_grammar(GRAMMARS / f"ladder-{name}.yaml")
 
 
 def test_every_rung_is_here():
-    assert {f"ladder-{name}" for name in RULES} == {
-        file.stem for file in GRAMMARS.glob("ladder-*.yaml")
-    }
+    files = {file.stem for file in GRAMMARS.glob("ladder-*.yaml")}
+    assert files == {f"ladder-{name}" for name in (*RULES, *map("{}-scaffold".format, SCAFFOLDS))}
+    assert set(ladder.RULES) == {name.removeprefix("ladder-") for name in files}
+
+
+@pytest.mark.parametrize("name", SCAFFOLDS)
+def test_a_scaffold_is_its_rule_and_a_class_without_sites(name):
+    with_it, without = rule(f"{name}-scaffold"), rule(name)
+    conditions = dict(with_it.conditions)
+    assert not conditions.pop("none").rules
+    assert conditions == without.conditions and with_it.elements == without.elements
+    assert (with_it.window, with_it.background) == (without.window, without.background)
+    exact = ceiling(with_it, 300)
+    assert exact.kind == "exact" and exact.roc_auc.value > 0.95
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -679,6 +679,8 @@ MADE_FOR = {
     "ladder-affinity": "affinity",
     "ladder-confounder": "confounder",
     "ladder-order": "order",
+    "ladder-order-scaffold": "order",
+    "ladder-near-far-scaffold": "spacing",
     "ladder-exact-gap": "spacing",
     "ladder-helical": "spacing",
     "ladder-near-far": "spacing",
