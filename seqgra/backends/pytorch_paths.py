@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from seqgra.backends.path_kernels import carry_back, follow_maxima
 from seqgra.backends.pytorch_layers import (
     ExponentialActivation,
     SharedConv,
@@ -115,6 +114,8 @@ class Paths:
         self, begin: torch.Tensor, end: torch.Tensor, target: np.ndarray, shares: np.ndarray
     ) -> np.ndarray:
         """Return the same through a maximum, whose points are known without the positions below them."""
+        from seqgra.backends.path_kernels import carry_back, follow_maxima  # with numba
+
         if shares.shape[1] == 1:  # one point needs one convolution
             begin = end = torch.lerp(begin, end, torch.from_numpy(shares[:, :, None].copy()))
         with torch.no_grad():
