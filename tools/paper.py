@@ -213,6 +213,8 @@ def _pivot(
     yield ""
 
 
+#: Names of architectures without a hyphen.
+SHORT_NAMES = ("fc", "fc10", "deepbind", "basset", "deepsea", "danq", "chromdragonn")
 #: How measures and grammars are called on the page.
 _WORDS = {
     "pr_auc": "PR AUC",
@@ -235,7 +237,7 @@ def _word(value: object) -> str:
     if isinstance(value, int | np.integer):
         return f"{value:,}"
     text = str(value)
-    return _WORDS.get(text, f"`{text}`" if "-" in text or text.startswith("fc") else text)
+    return _WORDS.get(text, f"`{text}`" if "-" in text or text in SHORT_NAMES else text)
 
 
 def _kept(grid: str, name: str = "means") -> pd.DataFrame:
@@ -298,16 +300,11 @@ def _libraries(grid: str) -> Iterator[str]:
 def _concordance(grid: str) -> Iterator[str]:
     """Yield PR AUC by source, and Kendall's tau with the real dataset."""
     yield from _measures(grid, ("pr_auc",), ["architecture"], ["grammar"])
-    table = _kept(grid, "concordance")
-    yield from _plain(table)
-
-
-def _plain(table: pd.DataFrame) -> Iterator[str]:
-    yield f"| {' | '.join(table)} |"
-    yield "|---" * table.shape[1] + "|"
-    for _, row in table.iterrows():
-        cells = (f"{v:.2f}" if isinstance(v, float) else _word(v) for v in row)
-        yield f"| {' | '.join(cells)} |"
+    yield "| simulated | Kendall's tau with real | 95 % interval | p of an order by chance |"
+    yield "|---|---|---|---|"
+    for _, row in _kept(grid, "concordance").iterrows():
+        numbers = f"{row['tau']:.2f} | {row['low']:.2f} to {row['high']:.2f} | {row['p']:.2g}"
+        yield f"| {_word(row['grammar'])} | {numbers} |"
     yield ""
 
 
