@@ -24,7 +24,7 @@ from seqgra.attribute.sufficient_subsets import (
     sufficient_subsets,
 )
 from seqgra.backends import pytorch
-from seqgra.backends.path_kernels import follow_maxima
+from seqgra.backends.path_kernels import follow_maxima, letters_of
 from seqgra.backends.pytorch_local import LocalCandidates, local_network
 from seqgra.backends.pytorch_paths import Paths
 from seqgra.backends.pytorch_rules import Backprop
@@ -158,6 +158,40 @@ def test_paths_through_a_linear_first_layer_are_those_of_gradients_call_by_call(
         few = shares[2:3] if shares.ndim == 2 else shares
         alone = model.path_gradients(inputs[2:3], start[2:3], target[2:3], few)
         assert np.abs(alone - found[2:3]).max() < 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("name", [name for name in FIRST if "maxi" in name])
+def test_a_point_between_two_sequences_comes_from_tables(name, monkeypatch):
+    model = model_of(FIRST[name])
+    _, inputs, target = sequences(examples=9)
+    _, start, _ = sequences(examples=9, seed=1)
+    shares = np.random.default_rng(1).random((9, 1)).astype(np.float32)
+    expected = mean_along(model.gradients, inputs, start, target, shares)
+    with monkeypatch.context() as patched:
+        patched.delattr(Paths, "_maxima")  # the way of all else
+        found = model.path_gradients(inputs, start, target, shares)
+        few = model.path_gradients(inputs[:2], start[:2], target[:2], shares[:2])
+    assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
+    assert np.abs(few - found[:2]).max() < 1e-5 * np.abs(expected).max()
+    with torch.no_grad():
+        next(model.module.children()).weight *= -1
+    expected = mean_along(model.gradients, inputs, start, target, shares)
+    found = model.path_gradients(inputs, start, target, shares)
+    assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+def test_points_between_letters_are_told_from_letters():
+    _, inputs, _ = sequences()
+    codes = np.empty((len(inputs), 40), np.uint8)
+    assert letters_of(inputs, codes)
+    np.testing.assert_array_equal(gradients.one_hot(codes, 4), inputs)
+    for wrong in (0.5, np.nan, -1.0, 2.0):
+        points = inputs.copy()
+        points[3, 2, 7] = wrong
+        assert not letters_of(points, codes)
+    points = inputs.copy()
+    points[3, :, 7] = 1
+    assert not letters_of(points, codes)
 
 
 def test_maxima_along_paths_are_those_of_every_point():
@@ -780,7 +814,7 @@ def test_draws_of_expected_gradients_are_stratified():
 
     references = np.zeros((8, *inputs.shape), np.float32)
     gradients.expected_gradients(paths, inputs, np.zeros(3, int), references=references)
-    shares = 8 * np.array(seen) - np.arange(8)[:, None]
+    shares = 8 * np.concatenate(seen).reshape(8, 3) - np.arange(8)[:, None]
     assert shares.min() >= 0 and shares.max() < 1
     assert len(np.unique(shares)) == 24 and 0.2 < shares.mean() < 0.8
 

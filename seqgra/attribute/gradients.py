@@ -12,8 +12,6 @@ from seqgra.streams import stream
 #: logit of the target with respect to the input: the model knows whether it is the centred one
 #: (multi-class) or the label's own (multi-label).
 Gradients = Callable[[np.ndarray, np.ndarray], np.ndarray]
-
-
 #: (inputs, starts, both float32 (N, A, L), target int64 (N,), shares float32 (K,) or (N, K)) -> float64
 #: (N, A, L): the mean gradient over points of the paths between them; see `AbstractModel.path_gradients`.
 Paths = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -22,6 +20,8 @@ Paths = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 Multipliers = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 #: (inputs, target) -> float (N, L): Grad-CAM's map of each example.
 Maps = Callable[[np.ndarray, np.ndarray], np.ndarray]
+#: Paths of expected gradients that are followed at once.
+_TOGETHER = 256
 
 
 def one_hot(x: np.ndarray, letters: int) -> np.ndarray:
@@ -136,9 +136,10 @@ def starts(baseline: np.ndarray, inputs: np.ndarray) -> Iterator[np.ndarray]:
     inputs
         float32 (N, A, L).
     """
-    baseline = baseline.astype(np.float32)
+    baseline = baseline.astype(np.float32, copy=False)
+    there = _has_letter(inputs).astype(np.float32)
     for reference in baseline if baseline.ndim == 4 else [baseline.reshape(inputs.shape[1], -1)]:
-        yield reference * _has_letter(inputs)
+        yield reference * there
 
 
 def _part(baseline: np.ndarray, part: slice) -> np.ndarray:
@@ -160,11 +161,18 @@ def expected_gradients(
     references
         float32 (R, N, A, L).
     """
-    total, count = np.zeros(inputs.shape), len(references)
+    total, count, examples = np.zeros(inputs.shape), len(references), len(inputs)
     shares = np.stack([_uniform(row, "expected-gradients", count) for row in inputs])
     shares = ((np.arange(count) + shares) / count).astype(np.float32)
-    for k, start in enumerate(starts(references, inputs)):
-        total += (inputs - start) * paths(inputs, start, target, shares[:, k : k + 1])
+    there, together = _has_letter(inputs).astype(np.float32), max(1, _TOGETHER // examples)
+    ends, targets = np.tile(inputs, (together, 1, 1)), np.tile(target, together)
+    for first in range(0, count, together):
+        start = (references[first : first + together] * there).reshape(-1, *inputs.shape[1:])
+        end, own = ends[: len(start)], shares[:, first : first + together].T.reshape(-1, 1)
+        values = paths(end, start, targets[: len(start)], own)
+        values *= end - start
+        for k in range(0, len(start), examples):
+            total += values[k : k + examples]
     return (total / count).astype(np.float32)
 
 

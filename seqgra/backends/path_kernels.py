@@ -61,6 +61,32 @@ def follow_maxima(
 
 
 @kept(nogil=True)
+def letters_of(points: np.ndarray, codes: np.ndarray) -> bool:
+    """Fill in the letter codes of points; False if one lies between letters.
+
+    Parameters
+    ----------
+    points
+        float32 (N, A, L).
+    codes
+        uint8 (N, L): A where a position holds no letter.
+    """
+    none = np.uint8(points.shape[1])
+    for n in range(len(points)):
+        own, wrong = codes[n], 0
+        own[:] = none
+        for a in range(points.shape[1]):
+            row = points[n, a]
+            for p in range(len(row)):
+                one = row[p] == 1
+                wrong += (one & (own[p] != none)) | (~one & (row[p] != 0))
+                own[p] = a if one else own[p]
+        if wrong:
+            return False
+    return True
+
+
+@kept(nogil=True)
 def carry_back(
     gradient: np.ndarray,
     which: np.ndarray,

@@ -17,6 +17,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from seqgra.backends.compiled.first_layer import PARTS, between_source
+from seqgra.backends.compiled.modules import kernels
+from seqgra.backends.compiled.parts import ConvolutionSizes, FirstLayerArrays, make_tables
 from seqgra.backends.pytorch_layers import (
     ExponentialActivation,
     SharedConv,
@@ -24,8 +27,8 @@ from seqgra.backends.pytorch_layers import (
     explained_logits,
     is_plain_pool,
     number,
-    padding_before,
 )
+from seqgra.backends.pytorch_letters import convolution_shape
 from seqgra.model import NO_GRADIENT, NotDifferentiable
 
 #: Numbers of a layer's outputs that paths are followed for at once, so that they stay in the caches.
@@ -53,6 +56,7 @@ class Paths:
 
     def __init__(self, module: nn.Sequential, linear: int, task: str, device: torch.device) -> None:
         self._task, self._device, self._pool = task, device, 0
+        self._tables: tuple[int, FirstLayerArrays] | None = None
         first, rest = list(module)[:linear], list(module)[linear:]
         at = next((i for i, part in enumerate(rest) if type(part) not in _RISING), len(rest))
         convolution = first[0]
@@ -80,16 +84,26 @@ class Paths:
         self, inputs: np.ndarray, start: np.ndarray, target: np.ndarray, shares: np.ndarray
     ) -> np.ndarray:
         """Return mean gradients; see `AbstractModel.path_gradients`."""
-        result = np.empty(inputs.shape)
-        ends = [torch.from_numpy(np.ascontiguousarray(x)).to(self._device) for x in (start, inputs)]
+        begin, end = (
+            torch.from_numpy(np.ascontiguousarray(x, np.float32)).to(self._device)
+            for x in (start, inputs)
+        )
         shares = np.broadcast_to(np.asarray(shares, np.float32), (len(inputs), shares.shape[-1]))
-        following = self._pooled if self._pool else self._plain
-        with torch.no_grad():
-            size = max(self._first(ends[0][:1]).numel(), 1)
-        for part in _parts(len(inputs), _NUMBERS // size):
-            begin, end = (x[part] for x in ends)
-            result[part] = following(begin, end, target[part], shares[part])
+        if self._pool:
+            return self._pooled(begin, end, target, np.ascontiguousarray(shares))
+        result = np.empty(inputs.shape)
+        for part in self._parts(end):
+            result[part] = self._plain(begin[part], end[part], target[part], shares[part])
         return result
+
+    def _parts(self, points: torch.Tensor) -> Iterator[slice]:
+        """Yield slices of points for which the first layer's outputs stay in the caches."""
+        last = list(self._first)[-1]
+        if isinstance(last, nn.Linear):
+            return _parts(len(points), _NUMBERS // last.out_features)
+        assert isinstance(last, nn.Conv1d)
+        shape = convolution_shape(last, points.shape[1], points.shape[2])
+        return _parts(len(points), _NUMBERS // (shape.outputs * shape.positions))
 
     def _plain(
         self, begin: torch.Tensor, end: torch.Tensor, target: np.ndarray, shares: np.ndarray
@@ -114,31 +128,84 @@ class Paths:
         self, begin: torch.Tensor, end: torch.Tensor, target: np.ndarray, shares: np.ndarray
     ) -> np.ndarray:
         """Return the same through a maximum, whose points are known without the positions below them."""
-        from seqgra.backends.path_kernels import carry_back, follow_maxima  # with numba
+        from seqgra.backends.path_kernels import carry_back
 
-        if shares.shape[1] == 1:  # one point needs one convolution
-            begin = end = torch.lerp(begin, end, torch.from_numpy(shares[:, :, None].copy()))
-        with torch.no_grad():
-            before = self._first(begin).contiguous().numpy()
-            after = before if end is begin else self._first(end).contiguous().numpy()
-        _, channels, length = before.shape
-        places = channels * (length // self._pool)
-        shape = (len(before), shares.shape[1], places)
-        which, values = np.empty(shape, np.int32), np.empty(shape, np.float32)
-        follow_maxima(before, after, np.ascontiguousarray(shares), self._pool, which, values)
-        points = torch.from_numpy(values).view(-1, channels, length // self._pool)
-        gradient = torch.empty_like(points)
-        targets = np.repeat(target, shape[1])
-        for part in _parts(len(points), _NUMBERS // max(places, 1)):
-            gradient[part] = self._above(points[part], targets[part])
-        result = np.zeros(tuple(begin.shape))
         convolution = next(self._first.children())
         assert isinstance(convolution, nn.Conv1d)
+        shape = convolution_shape(convolution, begin.shape[1], begin.shape[2], self._pool)
+        maxima = self._between_letters(convolution, shape, begin, end, shares)
+        which, values = maxima or self._maxima(shape, begin, end, shares)
+        points = torch.from_numpy(values).view(-1, shape.outputs, shape.pooled)
+        gradient, targets = torch.empty_like(points), np.repeat(target, shares.shape[1])
+        for part in _parts(len(points), _NUMBERS // (shape.outputs * shape.pooled)):
+            gradient[part] = self._above(points[part], targets[part])
+        result = np.zeros(tuple(begin.shape))
         weight = all_filters(convolution).double().numpy()
-        step, spread = convolution.stride[0], convolution.dilation[0]
-        taken = (step, spread, padding_before(convolution))
-        carry_back(gradient.numpy().reshape(shape), which, weight, *taken, result)
-        return np.asarray(result / shape[1])
+        taken = (shape.stride, shape.dilation, shape.left)
+        carry_back(gradient.numpy().reshape(which.shape), which, weight, *taken, result)
+        if shares.shape[1] > 1:
+            result /= shares.shape[1]
+        return result
+
+    def _maxima(
+        self, shape: ConvolutionSizes, begin: torch.Tensor, end: torch.Tensor, shares: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return positions and maxima, int32 and float32 (N, K, F Q), of all points."""
+        from seqgra.backends.path_kernels import follow_maxima
+
+        if shares.shape[1] == 1:  # one point needs one convolution
+            begin = end = torch.lerp(begin, end, torch.from_numpy(shares[:, :, None]))
+        size = (*shares.shape, shape.outputs * shape.pooled)
+        which, values = np.empty(size, np.int32), np.empty(size, np.float32)
+        for part in self._parts(end):
+            with torch.no_grad():
+                before = self._first(begin[part]).contiguous().numpy()
+                after = before if end is begin else self._first(end[part]).contiguous().numpy()
+            follow_maxima(before, after, shares[part], self._pool, which[part], values[part])
+        return which, values
+
+    def _between_letters(
+        self,
+        convolution: nn.Conv1d,
+        shape: ConvolutionSizes,
+        begin: torch.Tensor,
+        end: torch.Tensor,
+        shares: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the same of one point between two sequences of letters, by tables; None of anything else."""
+        from seqgra.backends.path_kernels import letters_of
+
+        count = len(end)
+        codes = np.empty((2 * count, shape.window), np.uint8)
+        if shares.shape[1] > 1 or convolution.weight.dtype != torch.float32:
+            return None
+        if not letters_of(end.numpy(), codes[count:]) or not letters_of(
+            begin.numpy(), codes[:count]
+        ):
+            return None
+        if self._tables is None or self._tables[0] < count:
+            self._tables = count, make_tables(shape, 2 * count)
+        weight = convolution.weight.detach().numpy().reshape(-1)
+        bias = convolution.bias
+        offsets = np.zeros(shape.filters, np.float32) if bias is None else bias.detach().numpy()
+        best = np.empty((count, shape.pooled, shape.channels), np.int32)
+        out = np.empty(best.shape, np.float32)
+        kernels(between_source(shape), PARTS).run(
+            "between",
+            shape,
+            self._tables[1],
+            codes,
+            np.arange(2 * count),
+            weight,
+            offsets,
+            shares[:, 0].copy(),
+            best.reshape(-1),
+            out.reshape(-1),
+        )
+        best += self._pool * np.arange(shape.pooled, dtype=np.int32)[:, None]
+        both = (x[:, :, : shape.outputs].transpose(0, 2, 1) for x in (best, out))
+        which, values = (np.ascontiguousarray(x).reshape(count, 1, -1) for x in both)
+        return which, values
 
     def _above(self, points: torch.Tensor, target: np.ndarray) -> torch.Tensor:
         """Return the gradient of the explained quantity at outputs of the first layer, or of its maximum."""

@@ -16,15 +16,18 @@ from seqgra.backends.compiled.parts import LANES, ConvolutionSizes
 PARTS = (parts, vector)
 
 
-def _convolution(shape: ConvolutionSizes, position: str, depth: int) -> tuple[str, str]:
+def _convolution(
+    shape: ConvolutionSizes, position: str, depth: int, example: str = "example", bias: str = "bias"
+) -> tuple[str, str]:
     """Return lines that load what one output is the sum of, and the sum, as a tree."""
     step, size = shape.group * shape.dilation, shape.rows * LANES
-    lines = [f"p = example + ({position}) * shape.stride"]
+    names = [f"{example}{j}" for j in range(shape.groups)]
+    lines = [f"p = {example} + ({position}) * shape.stride"]
     lines += [
-        f"t{j} = load16(tables.sums, tables.words[p + {j * step}] + (start + {j * size}))"
-        for j in range(shape.groups)
+        f"{name} = load16(tables.sums, tables.words[p + {j * step}] + (start + {j * size}))"
+        for j, name in enumerate(names)
     ]
-    terms = ["bias", *(f"t{j}" for j in range(shape.groups))]
+    terms = [bias, *names]
     while len(terms) > 1:
         pairs = [f"add({', '.join(terms[i : i + 2])})" for i in range(0, len(terms) - 1, 2)]
         terms = pairs + terms[len(pairs) * 2 :]
@@ -113,6 +116,41 @@ def scatter(shape, tables, c, gradient, best, low, high, first, last, by_place, 
 {inner}
             to += by_place
     {after}
+"""
+
+
+def between_source(shape: ConvolutionSizes) -> str:
+    """Return the source of ``between``: a convolution and its maxima at points between two sequences.
+
+    ``between(shape, tables, codes, rows, weight, bias, shares, best, out)``: the first half of `codes` begins
+    a path, the second half ends it, and ``shares[e]`` is how far along it point e is. Writes maxima at
+    ``out[(e * shape.pooled + q) * shape.channels + f]`` and there in `best` the position of each in its pool.
+    """
+    position = "q * shape.pool + i"
+    low_lines, low = _convolution(shape, position, 5, "begin", "offset")
+    high_lines, high = _convolution(shape, position, 5, "end", "offset")
+    return f"""
+def between(shape, tables, codes, rows, weight, bias, shares, best, out):
+    fill_words(shape, tables, codes, rows)
+    fill_tables(shape, tables, weight, bias)
+    count = rows.size // 2
+    for c in range(0, shape.channels, 16):
+        start = c * {shape.groups * shape.rows}
+        offset = load16(tables.bias, c)
+        for e in range(count):
+            begin, end, share = e * shape.length, (count + e) * shape.length, spread16(shares[e])
+            for q in range(shape.pooled):
+                most, which = spread16(np.float32(-np.inf)), spread_ints16(0)
+                for i in range(shape.pool):
+{low_lines}
+                    low = {low}
+{high_lines}
+                    value = fma(share, subtract({high}, low), low)
+                    which = choose(value, most, spread_ints16(i), which)
+                    most = larger(value, most)
+                to = (e * shape.pooled + q) * shape.channels + c
+                store(best, to, which)
+                store(out, to, most)
 """
 
 
