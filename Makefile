@@ -74,7 +74,7 @@ paper:
 		config/paper/*.yaml
 endif
 
-LADDER := motif affinity position orientation order near-far exact-gap helical and xor confounder
+LADDER := motif affinity position orientation order order-scaffold near-far near-far-scaffold exact-gap helical and xor confounder
 RULE ?= $(LADDER)
 ifeq ($(SCALE),tiny)
 ladder: $(RUN)
