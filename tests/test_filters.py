@@ -61,6 +61,7 @@ def test_letters_of_activating_windows_agree_with_brute_force(tiny_dataset, dila
     assert windows[3] == 0 and windows[:3].min() > 0
 
 
+@pytest.mark.slow  # Tomtom takes a minute to compile
 def test_a_filter_set_to_a_motif_is_told_on_either_strand(tiny_dataset):
     data = open_dataset(tiny_dataset)
     counts, _ = activating_letters(known_filters(), np.array(data.x("test")))
@@ -80,6 +81,7 @@ def test_a_filter_set_to_a_motif_is_told_on_either_strand(tiny_dataset):
     assert seen[0, "GGGGCCCC"] > 0.1 and seen[1, "ACGTACGT"] > 0.1
 
 
+@pytest.mark.slow  # Tomtom takes a minute to compile
 def test_random_filters_rarely_match():
     rng = np.random.default_rng(0)
     random = {n: rng.dirichlet(np.full(4, 0.3), size=10).T for n in range(40)}
@@ -102,6 +104,7 @@ def test_the_first_convolution_is_found_in_any_network():
     assert first_layer(SimpleNamespace()) is None
 
 
+@pytest.mark.slow  # Tomtom takes a minute to compile
 def test_the_command_writes_motifs_tables_and_a_figure(tiny_dataset, tmp_path, capsys):
     architecture = {
         "layers": [{"conv": {"filters": 6, "width": 8, "activation": "relu"}}, "global-max-pool"],
@@ -149,6 +152,7 @@ def test_what_has_no_filters_is_refused(tiny_dataset, tmp_path):
     assert not (tmp_path / "out" / "run.json").exists()
 
 
+@pytest.mark.slow  # Tomtom takes a minute to compile
 def test_filters_of_a_keras_network_are_its_twin_s(tiny_dataset, tmp_path):
     options = {"size": 100, "seed": 0, "device": "cpu", "backend": "tensorflow"}
     architecture = {
