@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from pydantic import ValidationError
 
-from seqgra.alphabet import ALPHABETS, UNKNOWN
+from seqgra.alphabet import ALPHABETS, PADDING, UNKNOWN
 from seqgra.dataset import Dataset
 from seqgra.errors import InputError, Problem, bad_argument, bad_input, out_of_memory
 from seqgra.fingerprint import RUN_FILE, delete_and_make_again, verify_file
@@ -168,9 +168,19 @@ class AbstractModel(ABC):
     history: Sequence[Mapping[str, float]] = ()
     beside: Path | None = None
 
-    @abstractmethod
     def logits(self, x: np.ndarray) -> np.ndarray:
-        """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L)."""
+        """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L).
+
+        Raises
+        ------
+        InputError
+            If `x` is no such array of the model's alphabet and window.
+        """
+        return self._logits_of(letter_codes(x, self.alphabet, self.window))
+
+    @abstractmethod
+    def _logits_of(self, x: np.ndarray) -> np.ndarray:
+        """Return the logits of letter codes that are as they should be."""
 
     def gradients(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Return the gradient of the explained quantity with respect to the input.
@@ -272,6 +282,30 @@ class AbstractModel(ABC):
     def batch(self) -> int:
         """Inputs whose gradient may be asked for at once, so that memory stays bounded."""
         return 256
+
+
+def letter_codes(x: np.ndarray, alphabet: str, window: int) -> np.ndarray:
+    """Return letter codes, uint8 (N, L), that hold nothing but letters, `UNKNOWN` and `PADDING`.
+
+    Raises
+    ------
+    InputError
+        If `x` is another kind of array.
+    """
+    try:
+        found = np.asarray(x)
+    except ValueError:  # rows of different lengths
+        found = np.empty(0, object)
+    expected = f"letter codes, uint8 (N, {window}), as a dataset's x; texts go to predict"
+    if found.dtype.kind not in "ui" or found.ndim != 2 or found.shape[1] != window:
+        raise bad_argument("x", f"has {found.dtype} of shape {found.shape}; give {expected}")
+    letters = len(ALPHABETS[alphabet].letters)
+    wrong = (found >= letters) & (found < UNKNOWN) | (found > PADDING) | (found < 0)
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        message = f"holds {found[row, column]} in row {row}, which is no letter of {alphabet}"
+        raise bad_argument("x", f"{message}; give {expected}")
+    return found.astype(np.uint8, copy=False)
 
 
 def mean_along(

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import seqgra as sg
-from seqgra.alphabet import PADDING
+from seqgra.alphabet import ALPHABETS, PADDING
 from seqgra.cli import main
 from seqgra.progress import Progress
 from seqgra.recovery import recovery_metrics
@@ -210,6 +210,53 @@ def test_an_estimator_of_scikit_learn(data):
     test = (data.test.x[:, None] == np.arange(4)[:, None]).reshape(len(data.test), -1)
     right = fitted.score(test, data.test.y.argmax(axis=1))
     assert sg.evaluate(wrapped, data.test).metrics["accuracy"]["micro"] == pytest.approx(right)
+    names = np.array(data.conditions)[data.training.y.argmax(axis=1)]
+    by_name = sg.wrap(LogisticRegression().fit(x.reshape(len(x), -1), names), data)
+    expected = wrapped.logits(data.test.x)
+    np.testing.assert_allclose(by_name.logits(data.test.x), expected, atol=1e-5)
+
+    class Turned(LogisticRegression):
+        """With its columns in another order, as where names sort otherwise than conditions stand."""
+
+        def predict_proba(self, values):
+            return super().predict_proba(values)[:, ::-1]
+
+    turned = Turned().fit(x.reshape(len(x), -1), names)
+    turned.classes_ = turned.classes_[::-1]
+    np.testing.assert_allclose(sg.wrap(turned, data).logits(data.test.x), expected, atol=1e-5)
+    others = LogisticRegression().fit(x.reshape(len(x), -1), np.char.add(names, "s"))
+    with pytest.raises(
+        sg.InputError, match=r"model: is fitted to \['ones', 'twos'\]; fit it to the"
+    ):
+        sg.wrap(others, data)
+
+
+def test_a_classifier_of_texts(data):
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    words = CountVectorizer(analyzer="char", ngram_range=(3, 3), lowercase=False)
+    texts = [ALPHABETS["DNA"].decode(row) for row in data.training.x]
+    fitted = make_pipeline(words, LogisticRegression()).fit(texts, data.training.y.argmax(axis=1))
+    wrapped = sg.wrap(fitted, data, takes="letters")
+    test = [ALPHABETS["DNA"].decode(row) for row in data.test.x]
+    right = fitted.score(test, data.test.y.argmax(axis=1))
+    assert sg.evaluate(wrapped, data.test).metrics["accuracy"]["micro"] == pytest.approx(right)
+    with pytest.raises(sg.InputError, match="model: fails on one-hot float32"):
+        sg.wrap(fitted, data)
+
+
+@pytest.mark.parametrize("architecture", ["fc4", "conv3-gmp", "kmer-logistic-regression"])
+def test_logits_take_letter_codes_of_their_window_alone(data, architecture):
+    model = sg.train(data, architecture)
+    x = data.test.x[:4]
+    for wrong in (x[:, :-1], np.pad(x, ((0, 0), (0, 1))), x[0], x.astype(float), ["ACGT"], [x, x]):
+        with pytest.raises(sg.InputError, match=r"x: has .*; give letter codes, uint8 \(N, 40\)"):
+            model.logits(wrong)
+    with pytest.raises(sg.InputError, match="x: holds 7 in row 2, which is no letter of DNA"):
+        model.logits(np.where(np.arange(4)[:, None] == 2, 7, x))
+    np.testing.assert_array_equal(model.logits(x.astype(np.int64)), model.logits(x))
 
 
 @pytest.mark.usefixtures("tensorflow")
@@ -230,7 +277,7 @@ def test_a_keras_model(data):
     np.testing.assert_allclose(difference[:, 0], difference[:, 1], atol=1e-4)
     flat = (keras.layers.Flatten(), keras.layers.Dense(2))
     wide = keras.Sequential([keras.Input((data.window, 5)), *flat])
-    with pytest.raises(sg.InputError, match=r"model: fails on one-hot float32 \(N, 40, 4\)"):
+    with pytest.raises(sg.InputError, match=r"model: is a Keras model of \(40, 5\); give one of"):
         sg.wrap(wide, data)
     three = keras.Sequential([keras.Input((data.window, 4)), keras.layers.Flatten()])
     with pytest.raises(sg.InputError, match=r"model: returns shape \(2, 160\) for 2 examples"):
@@ -358,6 +405,14 @@ REFUSED = {
     "a module of other letters": (
         lambda v: sg.wrap(torch.nn.Conv1d(5, 2, 3), v["data"]),
         r"model: fails on one-hot float32 \(N, 4, 40\)",
+    ),
+    "a module that returns several": (
+        lambda v: sg.wrap(torch.nn.LSTM(40, 2), v["data"]),
+        "model: returns tuple",
+    ),
+    "a module of probabilities": (
+        lambda v: sg.wrap(v["model"].module, v["data"], output="probabilities"),
+        "model: a torch module takes one-hot and returns logits; wrap a function around it",
     ),
     "a function that returns NaN": (
         lambda v: sg.evaluate(sg.wrap(sometimes_nan, v["data"]), v["data"].test),

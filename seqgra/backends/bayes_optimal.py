@@ -54,7 +54,7 @@ class BayesModel(AbstractModel):
         self.alphabet, self.window = grammar.alphabet, grammar.longest
         self.task = grammar.task
 
-    def logits(self, x: np.ndarray) -> np.ndarray:
+    def _logits_of(self, x: np.ndarray) -> np.ndarray:
         """Return log posteriors (multi-class) or log odds (multi-label): float32 (N, C).
 
         Parameters

@@ -88,7 +88,7 @@ class PytorchModel(AbstractModel):
         """The network as a function of paths, where it begins with a linear layer."""
         return Paths.of(self.module, self.task, self._device)
 
-    def logits(self, x: np.ndarray) -> np.ndarray:
+    def _logits_of(self, x: np.ndarray) -> np.ndarray:
         """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L)."""
         if self._whole is not None:
             self._whole.follow()

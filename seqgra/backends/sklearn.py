@@ -71,7 +71,7 @@ class SklearnModel(AbstractModel):
         given = self._baseline, len(self.conditions), self.task, own, self._file
         return estimators.OwnEstimator(*given)
 
-    def logits(self, x: np.ndarray) -> np.ndarray:
+    def _logits_of(self, x: np.ndarray) -> np.ndarray:
         """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L)."""
         parts = [np.zeros((0, len(self.conditions)), np.float32)]
         if self.beside is not None:

@@ -65,7 +65,7 @@ class KerasModel(AbstractModel):
         self.device = "gpu" if tf.config.get_visible_devices("GPU") else "cpu"
         self.predict = predictor(network, card)
 
-    def logits(self, x: np.ndarray) -> np.ndarray:
+    def _logits_of(self, x: np.ndarray) -> np.ndarray:
         """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L)."""
         parts = [np.zeros((0, len(self.conditions)), np.float32)]
         for start in range(0, len(x), BATCH):

@@ -39,7 +39,7 @@ class WrappedFunction(AbstractModel):
         self.conditions, self.task = data.conditions, task_of(data)
         self.alphabet, self.window, self.device = data.alphabet.name, data.window, "cpu"
 
-    def logits(self, x: np.ndarray) -> np.ndarray:
+    def _logits_of(self, x: np.ndarray) -> np.ndarray:
         """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L).
 
         Raises
@@ -79,6 +79,8 @@ def checked(
     InputError
         If its shape is another, or a number is not finite or no probability.
     """
+    if hasattr(values, "detach"):  # a tensor that still has its history
+        values = values.detach().cpu()
     try:
         found = np.asarray(values, np.float64)
     except (TypeError, ValueError):
@@ -128,22 +130,25 @@ def wrap_module(module: Any, data: Dataset) -> AbstractModel:
             )
             super().__init__(module, card, weights.device)
 
-        def logits(self, x: np.ndarray) -> np.ndarray:
+        def _logits_of(self, x: np.ndarray) -> np.ndarray:
             shape = (len(x), len(self.conditions))
-            return checked(super().logits(x), shape, 0, "logits", self.task)
+            return checked(super()._logits_of(x), shape, 0, "logits", self.task)
 
     was_training = module.training
     module.eval()
     device = next(module.parameters(), torch.zeros(0)).device
     try:
-        with torch.inference_mode():
-            tried = module(torch.zeros(2, len(data.alphabet.letters), data.window, device=device))
-    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+        try:
+            with torch.inference_mode():
+                given = torch.zeros(2, len(data.alphabet.letters), data.window, device=device)
+                tried = module(given)
+        except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+            taken = f"one-hot float32 (N, {len(data.alphabet.letters)}, {data.window})"
+            raise _fails(taken, error) from error
+        checked(tried, (2, len(data.conditions)), 0, "logits", task_of(data))
+    except InputError:
         module.train(was_training)
-        taken = f"(N, {len(data.alphabet.letters)}, {data.window})"
-        said = " ".join(str(error).split())[:200]
-        raise bad_argument("model", f"fails on one-hot float32 {taken}: {said}") from error
-    checked(tried.cpu().numpy(), (2, len(data.conditions)), 0, "logits", task_of(data))
+        raise
     return WrappedModule()
 
 
@@ -157,12 +162,12 @@ def wrap(
     model
         A torch module from one-hot float32 (N, A, L) to logits (N, C); it is put into evaluation mode, and
         attributions take its gradients. A Keras model, which takes float32 (N, L, A). A scikit-learn
-        classifier of flattened one-hot float32 (N, A * L). Or a function. A padded or unknown letter is a
-        column of zeros.
+        classifier of flattened one-hot float32 (N, A * L) or of texts, for multi-class data, fitted to names
+        of conditions or to their numbers. Or a function. A padded or unknown letter is a column of zeros.
     data
         Whose conditions, alphabet, window and task it has.
     takes
-        What a function takes: ``one-hot``, float32 (N, A, L), or ``letters``, N texts.
+        What a function or a classifier takes: ``one-hot``, float32 (N, A, L), or ``letters``, N texts.
     output
         What a function or a Keras model returns: ``logits`` or ``probabilities``, (N, C).
 
@@ -183,22 +188,22 @@ def wrap(
     letters = len(data.alphabet.letters)
     libraries = {base.__module__.split(".")[0] for base in type(model).__mro__}
     if "torch" in libraries:
+        _only(takes == "one-hot" and output == "logits", "a torch module", "logits", "one-hot")
         return wrap_module(model, data)
     if "sklearn" in libraries:
-        if task_of(data) == MULTI_LABEL or not hasattr(model, "predict_proba"):
-            raise bad_argument("model", "give a multi-class classifier that has predict_proba")
-
-        def estimated(values: np.ndarray) -> np.ndarray:
-            return np.asarray(model.predict_proba(values.reshape(len(values), -1)))
-
-        taken = f"(N, {letters * data.window})"
-        return _tried(WrappedFunction(estimated, data, "one-hot", "probabilities"), taken)
+        return _wrap_classifier(model, data, takes)
     if "keras" in libraries:
+        _only(takes == "one-hot", "a Keras model", output, "one-hot")
+        shape = (data.window, letters)
+        declared = tuple(getattr(model, "input_shape", None) or (None, *shape))
+        if any(given not in (None, size) for given, size in zip(declared[1:], shape, strict=False)):
+            message = f"is a Keras model of {declared[1:]}; give one of {shape}, positions first"
+            raise bad_argument("model", message)
 
         def predicted(values: np.ndarray) -> np.ndarray:
             return np.asarray(model.predict(values.transpose(0, 2, 1), verbose=0))
 
-        taken = f"(N, {data.window}, {letters})"
+        taken = f"one-hot float32 (N, {data.window}, {letters})"
         return _tried(WrappedFunction(predicted, data, "one-hot", output), taken)
     if not callable(model):
         message = (
@@ -206,6 +211,55 @@ def wrap(
         )
         raise bad_argument("model", message)
     return _tried(WrappedFunction(model, data, takes, output))
+
+
+def _only(right: bool, what: str, output: str, takes: str) -> None:
+    """Refuse an option of another kind of model.
+
+    Raises
+    ------
+    InputError
+        If the options are not right.
+    """
+    if not right:
+        message = f"{what} takes {takes} and returns {output}; wrap a function around it for anything else"
+        raise bad_argument("model", message)
+
+
+def _wrap_classifier(model: Any, data: Dataset, takes: Takes) -> WrappedFunction:
+    """Return a classifier of scikit-learn as a model, its columns in the order of conditions.
+
+    Raises
+    ------
+    InputError
+        If it is of other conditions, or does not take such input.
+    """
+    if task_of(data) == MULTI_LABEL or not hasattr(model, "predict_proba"):
+        raise bad_argument("model", "give a multi-class classifier that has predict_proba")
+    conditions = list(data.conditions)
+    given = [
+        each.item() if hasattr(each, "item") else each for each in getattr(model, "classes_", ())
+    ]
+    if set(given) == set(conditions):
+        order = [given.index(name) for name in conditions]
+    elif given == list(range(len(conditions))):
+        order = list(range(len(conditions)))
+    else:
+        message = f"is fitted to {given}; fit it to the conditions, {conditions}, or to their numbers from 0"
+        raise bad_argument("model", message)
+
+    def estimated(values: Any) -> np.ndarray:
+        flat = values if takes == "letters" else values.reshape(len(values), -1)
+        return np.asarray(model.predict_proba(flat))[:, order]
+
+    letters = len(data.alphabet.letters)
+    taken = "texts" if takes == "letters" else f"one-hot float32 (N, {letters * data.window})"
+    return _tried(WrappedFunction(estimated, data, takes, "probabilities"), taken)
+
+
+def _fails(taken: str, error: Exception) -> InputError:
+    said = " ".join(str(error).split())[:200]
+    return bad_argument("model", f"fails on {taken}: {said}")
 
 
 def _tried(model: WrappedFunction, taken: str = "") -> WrappedFunction:
@@ -216,7 +270,7 @@ def _tried(model: WrappedFunction, taken: str = "") -> WrappedFunction:
     model
         The model.
     taken
-        Of another library's model: the shape that it is given. A function's own errors stay as they are.
+        Of another library's model: what it is given. A function's own errors stay as they are.
 
     Raises
     ------
@@ -230,6 +284,5 @@ def _tried(model: WrappedFunction, taken: str = "") -> WrappedFunction:
     except Exception as error:
         if not taken:
             raise
-        said = " ".join(str(error).split())[:200]
-        raise bad_argument("model", f"fails on one-hot float32 {taken}: {said}") from error
+        raise _fails(taken, error) from error
     return model
