@@ -296,21 +296,30 @@ def predict(model: AbstractModel, sequences: Sequence[str]) -> pd.DataFrame:
         If a sequence is empty or holds a letter that the alphabet lacks, or the model returns numbers
         that are not finite.
     """
+    _expect_model(model)
+    if isinstance(sequences, str) or not isinstance(sequences, Iterable):
+        kind = "one text" if isinstance(sequences, str) else type(sequences).__name__
+        raise bad_argument("sequences", f"is {kind}; give a list of sequences")
+    return predicted(model, ((f"sequences[{n}]", text) for n, text in enumerate(sequences)))
+
+
+def predicted(
+    model: AbstractModel, sequences: Iterable[tuple[str, str]], file: str = ""
+) -> pd.DataFrame:
+    """Return what `predict` does, of sequences with the place of each, in a file if there is one."""
     import pandas as pd
     from scipy.special import expit, softmax
 
     from seqgra.evaluate import predict as logits_of
     from seqgra.ingest.examples import Encoder, stack
 
-    _expect_model(model)
-    if isinstance(sequences, str) or not isinstance(sequences, Iterable):
-        kind = "one text" if isinstance(sequences, str) else type(sequences).__name__
-        raise bad_argument("sequences", f"is {kind}; give a list of sequences")
     encode, codes = Encoder(ALPHABETS[model.alphabet]), []
-    for number, text in enumerate(sequences):
-        if not isinstance(text, str) or not text:
-            raise bad_argument(f"sequences[{number}]", "is no text or an empty one; leave it out")
-        letters, _ = encode(text, f"sequences[{number}]", "")
+    for place, text in sequences:
+        if not isinstance(text, str):
+            raise bad_argument(place, f"is {type(text).__name__}; give its letters as text")
+        if not text:
+            raise bad_argument(place, "has no letters; leave it out")
+        letters, _ = encode(text, file or place, place if file else "")
         first = max(0, len(letters) - model.window) // 2
         codes.append(letters[first : first + model.window])
     if not codes:

@@ -106,6 +106,11 @@ class Dataset:
     fingerprint: str
     content: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        sets = ", ".join(f"{count:,} {name}" for name, count in self.counts.items())
+        what = f"{self.alphabet.name}, {self.window} letters, {self.task}"
+        return f"<{self.folder}: {sets} examples; {what}: {', '.join(self.conditions)}>"
+
     @property
     def simulated(self) -> bool:
         """Whether the examples were drawn from a grammar; otherwise they are real, see `ingest`."""
@@ -345,6 +350,9 @@ class Examples:
 
     dataset: Dataset
     set_name: str
+
+    def __repr__(self) -> str:
+        return f"<{self.set_name} set, {len(self):,} examples, of {self.dataset!r}>"
 
     def __len__(self) -> int:
         return self.dataset.counts[self.set_name]

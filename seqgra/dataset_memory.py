@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MemoryDataset(Dataset):
     """A simulated dataset in memory; `save` writes the folder that `seqgra simulate` would.
 

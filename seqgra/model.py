@@ -168,6 +168,10 @@ class AbstractModel(ABC):
     history: Sequence[Mapping[str, float]] = ()
     beside: Path | None = None
 
+    def __repr__(self) -> str:
+        taken = f"{self.alphabet}, {self.window} letters, {self.task}"
+        return f"<{type(self).__name__}, {self.status}; {taken}: {', '.join(self.conditions)}>"
+
     def logits(self, x: np.ndarray) -> np.ndarray:
         """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L).
 

@@ -192,7 +192,8 @@ def training_data(dataset: Dataset, size: int) -> TrainingData:
     """
     counts = split_size(size)
     if counts["validation"] < 1:
-        raise bad_input("--size", "", f"is {size}; at least 10 examples are needed")
+        message = f"gives {size} examples to train and validate with; at least 10 are needed"
+        raise bad_input(dataset.folder, "", message)
     dataset.verify("training", "validation")
     return TrainingData(
         dataset.x("training", counts["training"]),

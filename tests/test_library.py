@@ -171,6 +171,8 @@ def test_new_sequences_are_read_as_in_training(data, model, tmp_path, capsys):
         sg.predict(model, ["ACGT", "AC!T"])
     with pytest.raises(sg.InputError, match="sequences: is one text; give a list"):
         sg.predict(model, "ACGT")
+    with pytest.raises(sg.InputError, match=r"sequences\[0\]: is bytes; give its letters as text"):
+        sg.predict(model, [b"ACGT"])
     assert sg.predict(model, []).shape == (0, 2)
 
 
@@ -197,8 +199,43 @@ def test_predict_reads_fasta_and_tables(data, tmp_path, capsys):
     capsys.readouterr()
     out.unlink()
     assert main(["predict", folder, str(wrong), "-o", str(out)]) == 2
-    assert "b.tsv: line 1: is no FASTA and has no column sequence" in capsys.readouterr().err
+    assert "b.tsv: line 1: needs columns sequence (or seq, x)" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_predict_says_where_and_writes_over_nothing_else(data, tmp_path, capsys):
+    (tmp_path / "net.yaml").write_text(SMALL)
+    data.save(tmp_path / "d")
+    folder, fasta, out = str(tmp_path / "m"), tmp_path / "a.fa", tmp_path / "out.tsv"
+    assert main(["train", str(tmp_path / "d"), str(tmp_path / "net.yaml"), "-o", folder]) == 0
+    table = tmp_path / "a.csv"
+    table.write_text("id,seq\nfirst,ACGT\nsecond,TTTT\n")
+    for _ in range(2):  # predictions may be written again
+        assert main(["predict", folder, str(table), "-o", str(out)]) == 0
+    assert pd.read_csv(out, sep="\t")["name"].tolist() == ["first", "second"]
+    fasta.write_text(">a\nACGT\n>b\nACXT\n")
+    capsys.readouterr()
+    assert main(["predict", folder, str(fasta), "-o", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert f"{fasta}: sequence 2 (b)" in said and "holds 'X'" in said
+    named = tmp_path / "named.tsv"
+    named.write_text("name\tsequence\na\tACGT\n")
+    kept = (fasta, table, named, tmp_path / "m" / "run.json")
+    before = [file.read_bytes() for file in kept]
+    for file in kept:
+        assert main(["predict", folder, str(named), "-o", str(file)]) == 2
+        assert "holds no predictions; choose another file" in capsys.readouterr().err
+    assert main(["predict", folder, str(named), "-o", str(tmp_path)]) == 2
+    assert "is a folder; name a file in it" in capsys.readouterr().err
+    assert [file.read_bytes() for file in kept] == before
+
+
+def test_values_are_shown_in_a_line(data):
+    model = sg.train(data, "fc4")
+    for value in (data, data.test, data.grammar, model):
+        assert len(repr(value)) < 300 and "\n" not in repr(value), type(value)
+    assert repr(data).startswith("<dataset of tiny in memory: ")
+    assert "DNA, 40 letters, multi-class: one, two" in repr(model)
 
 
 def test_an_estimator_of_scikit_learn(data):
@@ -368,7 +405,7 @@ REFUSED = {
     ),
     "training without a set": (
         lambda v: sg.train(v["test_only"], "fc4"),
-        "--size: is 0; at least 10 examples are needed",
+        "gives 0 examples to train and validate with; at least 10 are needed",
     ),
     "a model of another alphabet": (
         lambda v: sg.evaluate(v["model"], v["protein"].test),

@@ -134,7 +134,7 @@ def _add_predict(verbs: Verbs) -> None:
         "sequences",
         type=Path,
         metavar="FILE",
-        help="FASTA, or tab-separated text with a column sequence, and name if there is one; may be gzip",
+        help="FASTA, or a table with a column sequence, and name or id if there is one; may be gzip",
     )
     add_output(parser, "FILE.tsv")
     add_device(parser)
@@ -142,14 +142,35 @@ def _add_predict(verbs: Verbs) -> None:
 
 
 def _predict(options: argparse.Namespace) -> str:
-    from seqgra.api import load_model, predict
+    from seqgra.api import load_model, predicted
     from seqgra.fingerprint import write_atomically
 
+    _require_predictions(options.output)
     names, sequences = _named_sequences(options.sequences)
-    table = predict(load_model(options.model, device=options.device), sequences)
+    model = load_model(options.model, device=options.device)
+    places = (f"sequence {number} ({name})" for number, name in enumerate(names, 1))
+    table = predicted(model, zip(places, sequences, strict=True), str(options.sequences))
     table.insert(0, "name", names, allow_duplicates=True)
     write_atomically(options.output, table.to_csv(sep="\t", index=False, float_format="%.6g"))
     return f"{len(table):,} sequences"
+
+
+def _require_predictions(file: Path) -> None:
+    """Refuse to write over anything but earlier predictions.
+
+    Raises
+    ------
+    InputError
+        If the file is there and holds something else.
+    """
+    if not file.exists():
+        return
+    if file.is_dir():
+        raise bad_input(file, "", "is a folder; name a file in it, such as predictions.tsv")
+    with file.open("rb") as stream:
+        columns = stream.readline(1 << 20).strip().split(b"\t")
+    if columns[0] != b"name" or len(columns) < 2 or b"sequence" in columns:
+        raise bad_input(file, "", "holds no predictions; choose another file for them")
 
 
 def _add_export_model(verbs: Verbs) -> None:
@@ -169,24 +190,17 @@ def _export_model(options: argparse.Namespace) -> str:
 
 def _named_sequences(file: Path) -> tuple[list[str], list[str]]:
     """Return the names and letters of the sequences of a FASTA file or a table."""
-    import csv
-
     from seqgra.grammar.fasta import read_fasta
+    from seqgra.ingest.columns import TextTable
     from seqgra.textfile import read_text
 
-    text = read_text(file)
-    if text.lstrip().startswith(">"):
+    if read_text(file).lstrip().startswith(">"):
         found = read_fasta(file)
     else:
-        rows = csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
-        if "sequence" not in (rows.fieldnames or ()):
-            message = (
-                "is no FASTA and has no column sequence; separate columns by tabs and name them"
-            )
-            raise bad_input(file, "line 1", message)
+        rows = TextTable(file, ("sequence",), ("name", "id")).rows()
         found = [
-            (row.get("name") or str(number), row["sequence"] or "")
-            for number, row in enumerate(rows, 1)
+            (row.get("name") or row.get("id") or str(number), row["sequence"].strip())
+            for number, (_, row) in enumerate(rows, 1)
         ]
     for number, (name, letters) in enumerate(found, 1):
         if not letters:

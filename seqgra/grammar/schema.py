@@ -244,6 +244,10 @@ class Grammar(Strict):
     confounders: tuple[Confounder, ...] = ()
     noise: Noise | None = None
 
+    def __repr__(self) -> str:
+        what = f"{self.alphabet}, {self.task}: {', '.join(self.conditions)}"
+        return f"<grammar {self.description!r}; {what}; elements {', '.join(self.elements)}>"
+
     @property
     def longest(self) -> int:
         """Length of the longest examples: the arrays' width (resolved grammars only)."""

@@ -109,6 +109,7 @@ class _Look:
         self._grid, self._batches = grid, batches
         self._expected = Expected(grid)
         self._fingerprint = cache(_fingerprint)
+        self._undone: set[str] = set()  # results of the jobs looked at so far
 
     def states(self, job: Job) -> Iterator[str]:
         """Yield the state of each result of a job."""
@@ -120,9 +121,12 @@ class _Look:
         for place, call in enumerate(calls):
             words, number = list(map(str, call)), place + _FIRST_CALL
             output = Path(words[words.index("-o") + 1])
-            if self._is_done(job, place, words, read_run(output)):
+            made_again = self._undone.intersection(words) - {str(output)}
+            if not made_again and self._is_done(job, place, words, read_run(output)):
                 yield "done"
-            elif _is_locked(output):
+                continue
+            self._undone.add(str(output))
+            if _is_locked(output):
                 yield "running"
             else:
                 yield "failed" if number in failed else "missing"

@@ -15,6 +15,7 @@ NAMES = {
     "label": ("label", "labels", "y"),
     "set": ("set", "split"),
     "id": ("id",),
+    "name": ("name",),
     "chrom": ("chrom", "chr", "chromosome", "seqnames", "seqname"),
     "start": ("start", "chromstart", "chrom_start"),
     "end": ("end", "stop", "chromend", "chrom_end"),
