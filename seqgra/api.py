@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -528,13 +528,15 @@ def compare(
     return compare_grid(file, config=None if config is None else path_of("config", config), at=size)
 
 
-def report(parts: Sequence[Scores | pd.DataFrame], file: str | Path) -> None:
+def report(
+    parts: Sequence[Scores | pd.DataFrame] | Mapping[str, Scores | pd.DataFrame], file: str | Path
+) -> None:
     """Write scores and recovery as one HTML page that needs no network.
 
     Parameters
     ----------
     parts
-        What `evaluate`, `ceiling` and `recovery` return, in the order of the page.
+        What `evaluate`, `ceiling` and `recovery` return, in the order of the page; a mapping names each.
     file
         The page.
 
@@ -548,7 +550,7 @@ def report(parts: Sequence[Scores | pd.DataFrame], file: str | Path) -> None:
     page = path_of("file", file)
     if page.is_dir():
         raise bad_argument("file", f"{page} is a folder; name a file in it, such as report.html")
-    if not isinstance(parts, list | tuple):
+    if not isinstance(parts, list | tuple | Mapping):
         message = f"is {_kind(parts)}; give a list of what evaluate, ceiling and recovery return"
         raise bad_argument("parts", message)
     write_atomically(page, values_page(parts))

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -358,6 +359,16 @@ def test_a_notebook_shows_tables_and_logos(data, model):
     )
     drawn = base64.b64decode(picture.removesuffix('">')).decode()
     assert drawn.count("<svg") == 1 and "PathCollection" in drawn
+
+
+def test_parts_of_a_page_have_names(data, grammar, tmp_path):
+    scores = sg.evaluate(sg.train(data, "fc4"), data.test)
+    page = tmp_path / "page.html"
+    sg.report({"my <network>": scores, "the ceiling": sg.ceiling(grammar)}, page)
+    heads = re.findall(r"<h2>(.*?)</h2>", page.read_text())
+    assert heads == ["1. my &lt;network&gt;", "2. the ceiling"]
+    sg.report([scores], page)
+    assert re.findall(r"<h2>(.*?)</h2>", page.read_text()) == ["1. Scores"]
 
 
 def test_library_calls_print_nothing_and_a_notebook_sees_progress(data, tmp_path, capfd):

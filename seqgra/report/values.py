@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,8 +12,10 @@ from seqgra.report.page import fill, number
 from seqgra.results import MACRO, NULL, Scores, summarise_recovery
 
 
-def values_page(parts: Sequence[Scores | pd.DataFrame]) -> str:
-    """Return scores and tables of recovery as one HTML page, each in a section.
+def values_page(
+    parts: Sequence[Scores | pd.DataFrame] | Mapping[str, Scores | pd.DataFrame],
+) -> str:
+    """Return scores and tables of recovery as one HTML page, each in a section, by name if they have one.
 
     Raises
     ------
@@ -22,7 +24,10 @@ def values_page(parts: Sequence[Scores | pd.DataFrame]) -> str:
     """
     if not parts:
         raise bad_argument("parts", "is empty; give scores or tables of recovery")
-    shown = [_part(place, part) for place, part in enumerate(parts, 1)]
+    named = parts.items() if isinstance(parts, Mapping) else (("", part) for part in parts)
+    shown = [
+        {"name": str(name), **_part(place, part)} for place, (name, part) in enumerate(named, 1)
+    ]
     return fill("values.html.j2", {"shown": shown, "null": NULL})
 
 
