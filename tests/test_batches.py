@@ -412,7 +412,7 @@ def counts(work):
     return by_stage, found.logs
 
 
-def test_status_says_what_is_done_running_failed_and_missing(work, capsys):
+def test_status_says_what_is_done_running_failed_and_missing(work, tmp_path, capsys):
     found, logs = counts(work)
     cells = found["train"]["done"]
     assert cells and not logs and all(states.keys() == {"done"} for states in found.values())
@@ -438,6 +438,12 @@ def test_status_says_what_is_done_running_failed_and_missing(work, capsys):
     said = capsys.readouterr().out
     assert re.search(rf"(?m)^evaluate +varied +{cells - 1} +1$", said), said
     assert "failed: see results/t/logs/evaluate/tiny/varied/sklearn/n100.log" in said
+    assert "--directory names" not in said
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    place = ("--directory", str(elsewhere), "--library", str(work.folder))
+    assert main(["status", str(work.folder / "config/config.yaml"), *place]) == 0
+    assert "results/t: not in this folder; --directory names the one" in capsys.readouterr().out
 
 
 def test_status_takes_no_result_of_other_inputs_for_done(work):

@@ -305,6 +305,10 @@ def _status(options: argparse.Namespace) -> str:
 
     grid = read_grid(options.config, library_folders(options.library))
     print(table(status(grid, options.library or SHIPPED)))
+    if not grid.folder.exists():
+        print(
+            f"{grid.folder}: not in this folder; --directory names the one that Snakemake runs in"
+        )
     return ""
 
 
