@@ -36,6 +36,8 @@ from pathlib import Path
 PASSING = ("host", "started", "seconds", "cpu_seconds", "checksum", "versions")
 #: Digests of what is the same on every machine.
 DIGESTS = Path(__file__).resolve().parents[1] / "tests" / "reference.json"
+#: Files that hold run times, or hashes of such.
+TIMED = r"/figures/pareto\.|/report\.html$|/logs/|\.done$|/tables/runs\."
 LINES = 40  # of a difference that are printed
 #: Every stage once, with its default options, on little data; `write_inputs` makes what they read.
 STAGES = (
@@ -155,9 +157,9 @@ class Reference:
         for file in sorted(files):
             if file.name == "run.json":
                 runs[str(file.parent)] = self.run_facts(json.loads(file.read_text()))
-            elif file.name == "history.csv":
+            elif file.name in ("history.csv", "runs.csv"):
                 hashes[str(file)] = hash_of(without_seconds(file).encode())
-            elif file.name.startswith("."):
+            elif file.name.startswith(".") or re.search(TIMED, str(file)):
                 hashes[str(file)] = "there"
             else:
                 hashes[str(file)] = hash_of(self.plain_bytes(file))
@@ -201,7 +203,8 @@ class Reference:
             command += ["--configfile", str(file), "--directory", str(folder)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             lines = (done.stdout + done.stderr).splitlines()
-            self.write(f"configs/{name}.txt", "\n".join(sorted(filter(is_lasting, lines))))
+            lasting = sorted(in_order(line) for line in lines if is_lasting(line))
+            self.write(f"configs/{name}.txt", "\n".join(lasting))
             batches = sorted(folder.rglob("*.txt"))
             parts = [f"== {b.relative_to(folder)}\n{b.read_text()}" for b in batches]
             self.write(f"configs/{name}.batches.txt", "\n".join(parts))
@@ -328,9 +331,11 @@ class Reference:
         """Describe a report: tables as they are, the page as text, all other files as hashes."""
         self.results(name, [str(folder)])
         for table in sorted(folder.rglob("*.csv")):
-            self.write(f"{name}/{table.relative_to(folder)}", table.read_text())
+            self.write(f"{name}/{table.relative_to(folder)}", without_seconds(table))
         page = (folder / "report.html").read_text() if (folder / "report.html").exists() else ""
         text = re.sub(r"<(script|style|svg)\b.*?</\1>", "", page, flags=re.DOTALL)
+        text = re.sub(r"took [\d.,]+ s on average|attributed, [\d.,]+ min", "", text)
+        text, _, _ = text.partition("Run times, versions and how to reproduce</")
         ids = "\n".join(re.findall(r'\bid="[^"]+"', page))
         words = re.sub(r"\n\s*\n+", "\n", re.sub(r"<[^>]+>", "\n", text))
         self.write(f"{name}/page.txt", f"{words}\n{ids}")
@@ -396,6 +401,12 @@ def is_lasting(line: str) -> bool:
     return bool(line) and not re.match(
         rf"(?i){passing}|using |building |\[|\w{{3}} \w{{3}} +\d+ ", line
     )
+
+
+def in_order(line: str) -> str:
+    """Return a line of Snakemake's, with the files that are missing in order."""
+    head, found, names = line.partition("Missing output files: ")
+    return head + found + ", ".join(sorted(names.split(", ")))
 
 
 def hash_of(content: bytes) -> str:
