@@ -280,7 +280,7 @@ class LinearModel(AbstractModel):
         self.weights = np.random.default_rng(3).normal(size=(2, 4, 20)).astype(np.float32)
         self.asked = 0
 
-    def logits(self, x):
+    def _logits_of(self, x):
         self.asked += len(x)
         hot = gradients.one_hot(x, 4)
         return np.stack([(hot * w).sum(axis=(1, 2)) for w in self.weights], axis=1)

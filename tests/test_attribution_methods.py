@@ -533,7 +533,7 @@ class TableModel(AbstractModel):
         self.single = rng.normal(size=(3, window, 4))
         self.pair = rng.normal(size=(3, window, window, 4, 4)) * 0.5
 
-    def logits(self, x):
+    def _logits_of(self, x):
         hot = gradients.one_hot(x, 4).transpose(0, 2, 1).astype(np.float64)
         single = np.einsum("nla,cla->nc", hot, self.single)
         return single + np.einsum("nla,nmb,clmab->nc", hot, hot, self.pair)

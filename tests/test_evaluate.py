@@ -299,7 +299,7 @@ class LengthModel(AbstractModel):
     def __init__(self):
         self.batches = []
 
-    def logits(self, x):
+    def _logits_of(self, x):
         self.batches.append(len(x))
         return np.stack([(x == 0).sum(axis=1), (x == 3).sum(axis=1)], axis=1).astype(np.float32)
 
