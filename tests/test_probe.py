@@ -756,7 +756,7 @@ def best_sites(grammar, x):
 
 
 def cheaters(grammar, x):
-    """Return name -> logits (N, 2) of classifiers that know a shortcut and nothing else."""
+    """Return name -> logits (N, C) of classifiers that know a shortcut and nothing else."""
     scores, starts = best_sites(grammar, x)
     evidence = {
         "motifs": scores.sum(axis=0),
@@ -764,7 +764,8 @@ def cheaters(grammar, x):
         "one position": np.median(starts[0]) - starts[0],
         "confounder": scores[-1] - np.median(scores[-1]),  # of ladder-confounder, the last motif
     }
-    return {name: np.stack([e, np.zeros(len(e))], axis=1) for name, e in evidence.items()}
+    rest = [np.zeros(len(x))] * (len(grammar.conditions) - 1)
+    return {name: np.stack([e, *rest], axis=1) for name, e in evidence.items()}
 
 
 @pytest.mark.slow
