@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -164,10 +165,10 @@ def expected_gradients(
     total, count, examples = np.zeros(inputs.shape), len(references), len(inputs)
     shares = np.stack([_uniform(row, "expected-gradients", count) for row in inputs])
     shares = ((np.arange(count) + shares) / count).astype(np.float32)
-    there, together = _has_letter(inputs).astype(np.float32), max(1, _TOGETHER // examples)
+    together, each = max(1, _TOGETHER // examples), starts(references, inputs)
     ends, targets = np.tile(inputs, (together, 1, 1)), np.tile(target, together)
     for first in range(0, count, together):
-        start = (references[first : first + together] * there).reshape(-1, *inputs.shape[1:])
+        start = np.concatenate(list(islice(each, together)))
         end, own = ends[: len(start)], shares[:, first : first + together].T.reshape(-1, 1)
         values = paths(end, start, targets[: len(start)], own)
         values *= end - start

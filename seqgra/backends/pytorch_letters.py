@@ -175,7 +175,7 @@ class _FirstLayer:
         pools = [m for m in modules[1:used] if isinstance(m, nn.MaxPool1d)]
         self._pool = number(pools[0].kernel_size) if pools else 1
         self._letters = letters
-        self._kernels: _Kernels | None = None
+        self._kernels: LayerKernels | None = None
 
     @classmethod
     def of(cls, network: nn.Module, letters: int) -> _FirstLayer | None:
@@ -205,7 +205,7 @@ class _FirstLayer:
         """Return what the network makes of letter codes, uint8 (N, L)."""
         if self._kernels is None or self._kernels.shape.window != codes.shape[1]:
             shape = convolution_shape(self._convolution, self._letters, codes.shape[1], self._pool)
-            self._kernels = _Kernels(shape, self._activation)
+            self._kernels = LayerKernels(shape, layer_source(shape, self._activation))
         weight, bias = self._convolution.weight, self._convolution.bias
         values: torch.Tensor = _Node.apply(codes, weight, bias, self._kernels)  # type: ignore[no-untyped-call]
         for module in self._rest:
@@ -234,12 +234,20 @@ def convolution_shape(
     )
 
 
-class _Kernels:
-    """The compiled kernels of a first layer with their scratch, which nothing outlives a call in."""
+class LayerKernels:
+    """The compiled kernels of a first layer with their scratch, which nothing outlives a call in.
 
-    def __init__(self, shape: ConvolutionSizes, activation: bool) -> None:
+    Parameters
+    ----------
+    shape
+        Of the layer.
+    source
+        Of the kernels, see `compiled.first_layer`.
+    """
+
+    def __init__(self, shape: ConvolutionSizes, source: str) -> None:
         self.shape = shape
-        self.run = kernels(layer_source(shape, activation), PARTS).run
+        self.run = kernels(source, PARTS).run
         self.tile = aligned(TILE * LANES)
         self._tables, self._examples = make_tables(shape, 0), 0
 
@@ -255,7 +263,11 @@ class _Node(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, codes: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, kernels: _Kernels
+        ctx: Any,
+        codes: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+        kernels: LayerKernels,
     ) -> torch.Tensor:
         """Return float32 (N, F, Q)."""
         shape, examples = kernels.shape, len(codes)

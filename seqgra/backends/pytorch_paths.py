@@ -17,9 +17,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from seqgra.backends.compiled.first_layer import PARTS, between_source
-from seqgra.backends.compiled.modules import kernels
-from seqgra.backends.compiled.parts import ConvolutionSizes, FirstLayerArrays, make_tables
+from seqgra.backends.compiled.first_layer import between_source
+from seqgra.backends.compiled.parts import ConvolutionSizes
 from seqgra.backends.pytorch_layers import (
     ExponentialActivation,
     SharedConv,
@@ -28,7 +27,7 @@ from seqgra.backends.pytorch_layers import (
     is_plain_pool,
     number,
 )
-from seqgra.backends.pytorch_letters import convolution_shape
+from seqgra.backends.pytorch_letters import LayerKernels, convolution_shape
 from seqgra.model import NO_GRADIENT, NotDifferentiable
 
 #: Numbers of a layer's outputs that paths are followed for at once, so that they stay in the caches.
@@ -56,7 +55,7 @@ class Paths:
 
     def __init__(self, module: nn.Sequential, linear: int, task: str, device: torch.device) -> None:
         self._task, self._device, self._pool = task, device, 0
-        self._tables: tuple[int, FirstLayerArrays] | None = None
+        self._kernels: LayerKernels | None = None
         first, rest = list(module)[:linear], list(module)[linear:]
         at = next((i for i, part in enumerate(rest) if type(part) not in _RISING), len(rest))
         convolution = first[0]
@@ -183,17 +182,17 @@ class Paths:
             begin.numpy(), codes[:count]
         ):
             return None
-        if self._tables is None or self._tables[0] < count:
-            self._tables = count, make_tables(shape, 2 * count)
+        if self._kernels is None or self._kernels.shape != shape:
+            self._kernels = LayerKernels(shape, between_source(shape))
         weight = convolution.weight.detach().numpy().reshape(-1)
         bias = convolution.bias
         offsets = np.zeros(shape.filters, np.float32) if bias is None else bias.detach().numpy()
         best = np.empty((count, shape.pooled, shape.channels), np.int32)
         out = np.empty(best.shape, np.float32)
-        kernels(between_source(shape), PARTS).run(
+        self._kernels.run(
             "between",
             shape,
-            self._tables[1],
+            self._kernels.tables(2 * count),
             codes,
             np.arange(2 * count),
             weight,
