@@ -50,7 +50,7 @@ NETWORKS = {
 def test_letters_give_what_one_hot_letters_give(name):
     torch.manual_seed(1)
     for layer in NETWORKS[name]:
-        if hasattr(layer, "reset_parameters"):  # made at import, from numbers that nobody has seeded
+        if hasattr(layer, "reset_parameters"):  # made at import, before any seed
             layer.reset_parameters()
     assert_like_one_hot(network(*NETWORKS[name], letters=4, window=53).eval(), 4)
 
