@@ -582,10 +582,13 @@ def _refuse_foreign(folder: Path, verb: str) -> None:
 
 
 @contextmanager
-def locked(folder: Path, verb: str, name: str = LOCK) -> Iterator[None]:
-    """Hold the lock of a folder; another process that wants it waits.
+def locked(
+    folder: Path, verb: str, name: str = LOCK, check: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Make a folder where there is none, and hold its lock; another process that wants it waits.
 
-    The lock says which stage has made it. One that is there is not written to, whatever it is.
+    The lock says which stage has made it. One that is there is not written to, whatever it is. A folder
+    that was made here goes again when the block fails and has left nothing in it.
 
     Parameters
     ----------
@@ -593,33 +596,59 @@ def locked(folder: Path, verb: str, name: str = LOCK) -> Iterator[None]:
         What is written, and by which stage.
     name
         Of the lock.
+    check
+        Called before the lock is taken; raises where the folder must be left alone.
 
     Raises
     ------
     InputError
-        If it cannot be had.
+        If the folder cannot be made, or the lock cannot be had.
     """
+    lock, made = _take_lock(folder, verb, name, check)
+    try:
+        yield
+    except BaseException:
+        if made and [entry.name for entry in os.scandir(folder)] == [name]:
+            (folder / name).unlink()
+            with suppress(OSError):  # somebody else has put something in at this moment
+                folder.rmdir()
+        raise
+    finally:
+        os.close(lock)
+
+
+def _take_lock(folder: Path, verb: str, name: str, check: Callable[[], None]) -> tuple[int, bool]:
+    """Return the open lock of a folder, and whether the folder was made here."""
     path, flags = folder / name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
-    try:
+    for tries in range(_PATIENCE):
         try:
-            lock = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
-            os.write(lock, _lock_text(verb).encode())
-        except FileExistsError:
-            lock = os.open(path, flags)
-    except OSError as error:
-        raise _not_writable(folder, error) from None
-    try:
+            made = not folder.exists()
+            folder.mkdir(parents=True, exist_ok=True)
+            check()
+            try:
+                lock = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
+                os.write(lock, _lock_text(verb).encode())
+            except FileExistsError:
+                lock = os.open(path, flags)
+        except FileNotFoundError as error:  # who made the folder has taken it away at this moment
+            if tries < _PATIENCE - 1:
+                continue
+            raise _not_writable(folder, error) from None
+        except OSError as error:
+            raise _not_writable(folder, error) from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             log.warning("waiting for %s, which another process is writing", folder)
             fcntl.flock(lock, fcntl.LOCK_EX)
         except OSError as error:
+            os.close(lock)
             message = f"cannot be locked ({error.strerror}); use a file system with flock"
             raise bad_input(folder, "", message) from None
-        yield
-    finally:
-        os.close(lock)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), path.stat(follow_symlinks=False)):
+                return lock, made
+        os.close(lock)  # the lock went with the folder of a call that failed
 
 
 def _not_writable(folder: Path, error: OSError) -> Exception:
@@ -640,12 +669,7 @@ def claim(folder: Path, identity: Identity) -> Iterator[Draft]:
     InputError
         If the folder cannot be made or written, or holds what is not this stage's.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _refuse_foreign(folder, identity.verb)
-    except OSError as error:
-        raise _not_writable(folder, error) from None
-    with locked(folder, identity.verb):
+    with locked(folder, identity.verb, check=lambda: _refuse_foreign(folder, identity.verb)):
         draft = Draft(folder, identity)
         draft.clean()
         try:

@@ -171,10 +171,6 @@ def own_files(
     InputError
         If the folder cannot be made or written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise bad_input(folder, "", f"is no folder ({error.strerror})") from None
     with locked(folder, command, f".{command}.lock"):
         own = OwnFiles(folder, command, earlier)
         yield own

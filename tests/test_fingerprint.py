@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -126,6 +127,41 @@ def test_a_second_writer_waits_and_finds_the_noun_up_to_date(tmp_path):
 def release_later(release):
     time.sleep(0.3)
     release.set()
+
+
+def test_a_call_that_fails_leaves_no_folder_of_its_own(tmp_path):
+    new, empty = tmp_path / "new", tmp_path / "empty"
+    empty.mkdir()
+    for folder in (new, empty):
+        with pytest.raises(RuntimeError), claim(folder, IDENTITY) as draft:
+            draft.aside("model.json").write_text("half")
+            raise RuntimeError
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"], "one that was there stays"
+    with pytest.raises(RuntimeError), claim(new, IDENTITY) as draft:
+        draft.checkpoint.write_text("half way")
+        raise RuntimeError
+    assert draft.checkpoint.exists(), "a folder that holds a checkpoint stays"
+
+
+def fail(folder, started, release):
+    with claim(folder, Identity("train", 2)):
+        started.set()
+        release.wait()
+        raise SystemExit
+
+
+def test_who_waits_for_a_call_that_fails_gets_a_folder(tmp_path):
+    context = multiprocessing.get_context("fork")
+    for _ in range(5):
+        started, release = context.Event(), context.Event()
+        other = context.Process(target=fail, args=(tmp_path / "noun", started, release))
+        other.start()
+        assert started.wait(30)
+        context.Process(target=release_later, args=(release,)).start()
+        publish(tmp_path / "noun", a="whole")
+        other.join()
+        assert read_run(tmp_path / "noun")["fingerprint"] == IDENTITY.fingerprint
+        shutil.rmtree(tmp_path / "noun")
 
 
 def test_a_killed_writer_leaves_no_lock_and_its_leftovers_are_removed(tmp_path):
