@@ -359,7 +359,7 @@ def attribute(
     correct
         Remove the part of gradients that points off the simplex.
     settings
-        Options of the method: baseline, steps, references, samples, noise, width, mask, threshold.
+        Options of this method, of: baseline, steps, references, samples, noise, width, mask, threshold.
 
     Raises
     ------
@@ -382,6 +382,9 @@ def attribute(
     problems = method_problems(method, correct)
     whole_number("examples", examples, 1)
     raise_problems(problems)
+    if foreign := settings.keys() - set(METHODS[method].settings):
+        own = ", ".join(METHODS[method].settings) or "none"
+        raise bad_argument(min(foreign), f"is no option of {method}, whose options are: {own}")
     if reason := refusal(method, network_of(model)):
         raise bad_argument("method", reason)
     dataset, name = data.dataset, data.set_name

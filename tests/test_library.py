@@ -438,6 +438,10 @@ REFUSED = {
         lambda v: sg.attribute(v["model"], v["data"].test, stepz=3),
         "stepz: no such option",
     ),
+    "an option of another method": (
+        lambda v: sg.attribute(v["model"], v["data"].test, "deep-lift", steps=3),
+        "steps: is no option of deep-lift, whose options are: baseline",
+    ),
     "no method": (
         lambda v: sg.attribute(v["model"], v["data"].test, "gradiant"),
         "did you mean 'gradient'",
