@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from seqgra.errors import bad_input
-from seqgra.fingerprint import file_sha256, locked, within, write_atomically
+from seqgra.fingerprint import RUN_FILE, file_sha256, locked, within, write_atomically
 from seqgra.stages import FIGURE_KINDS
 
 #: Names that may stand in a list.
@@ -169,8 +169,11 @@ def own_files(
     Raises
     ------
     InputError
-        If the folder cannot be made or written.
+        If the folder cannot be made or written, or holds the result of a stage.
     """
+    if os.path.lexists(folder / RUN_FILE):
+        message = "holds the result of a stage (run.json); choose another folder"
+        raise bad_input(folder, "", message)
     with locked(folder, command, f".{command}.lock"):
         own = OwnFiles(folder, command, earlier)
         yield own

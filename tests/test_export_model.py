@@ -99,6 +99,10 @@ def test_the_command_and_a_process_without_seqgra(tmp_path, tiny_dataset, capsys
     (out / ".export-model.sha256").unlink()
     assert main(["export-model", str(model), "-o", str(out)]) == 2
     assert (out / "network.py").read_text() == "mine"
+    before = sorted(path.name for path in model.iterdir())
+    assert main(["export-model", str(model), "-o", str(model)]) == 2
+    assert "holds the result of a stage" in capsys.readouterr().err
+    assert sorted(path.name for path in model.iterdir()) == before
 
 
 def test_what_is_no_network_of_seqgras_is_refused(tmp_path, tiny_dataset):
