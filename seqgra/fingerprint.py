@@ -620,7 +620,9 @@ def locked(
 def _take_lock(folder: Path, verb: str, name: str, check: Callable[[], None]) -> tuple[int, bool]:
     """Return the open lock of a folder, and whether the folder was made here."""
     path, flags = folder / name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
-    for tries in range(_PATIENCE):
+    tries = 0
+    while True:
+        tries += 1
         try:
             made = not folder.exists()
             folder.mkdir(parents=True, exist_ok=True)
@@ -631,7 +633,7 @@ def _take_lock(folder: Path, verb: str, name: str, check: Callable[[], None]) ->
             except FileExistsError:
                 lock = os.open(path, flags)
         except FileNotFoundError as error:  # who made the folder has taken it away at this moment
-            if tries < _PATIENCE - 1:
+            if tries < _PATIENCE:
                 continue
             raise _not_writable(folder, error) from None
         except OSError as error:

@@ -4,8 +4,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pandas as pd
 import paper
 import pytest
+from PIL import Image
 from real_data import as_real
 
 from seqgra.architecture.schema import BayesOptimal, Network
@@ -206,6 +208,64 @@ def test_the_ranking_is_of_seven_architectures_alike_in_budget(tiny_dataset, tmp
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def as_results(folder, cells):
+    """Write tables of results that hold the given cells, as a grid that ran to its end has them."""
+    keys = ["grammar", "size", "data_seed", "architecture", "backend", "model_seed"]
+    long = cells.melt([*keys, "status"], var_name="metric").dropna(subset=["value"])
+    recovered = {"recovery": "ap_chance_corrected", "consistency": "consistency", "f1": "f1"}
+    recovery = long[long["metric"].isin(recovered)].replace({"metric": recovered})
+    pairs = cells[cells["size"] > 0][["grammar", "architecture"]].drop_duplicates()
+    needed = pairs.rename(columns={"architecture": "label"})
+    tables = {
+        "status": cells[[*keys, "status"]],
+        "runs": cells[keys].assign(train_seconds=1.0, device="cpu", versions='{"numpy": "2"}'),
+        "scores": long[long["metric"].isin(["pr_auc", "roc_auc"])].assign(headline=True),
+        "recovery": recovery.assign(scope="macro", method="integrated-gradients"),
+        "needed": needed.assign(version="typical", tau=0.9, needed=needed["label"].str.len()),
+        "ranking": needed.assign(best=1.0),
+    }
+    for name in ("tables", "figures"):
+        (folder / name).mkdir(parents=True)
+    for name, table in tables.items():
+        table.to_csv(folder / "tables" / f"{name}.csv", index=False)
+    for name in paper.FIGURES[folder.name]:
+        Image.new("RGB", (200, 100), "white").save(folder / "figures" / f"{name}.png")
+
+
+def test_a_grid_that_is_kept_in_parts_is_kept_as_one(tmp_path, monkeypatch):
+    name = "figure-2-small"
+    cells = pd.read_csv(paper.KEPT / name / "cells.csv").drop(columns="rule_score")
+    exact = cells["architecture"] == "bayes-optimal"
+    first = cells["architecture"].isin(["conv10w-fc5", "conv10w-bn10-fc5"])
+    order = cells["grammar"] == "mc2-dna150-order"
+    again = first & ~order  # is computed twice
+    parts = {
+        "whole": [cells],
+        "parts": [
+            cells[part]
+            for part in (exact | first, ~first & order, exact | (~first & ~order), again)
+        ],
+    }
+    for kind, each in parts.items():
+        monkeypatch.setattr(paper, "KEPT", tmp_path / kind)
+        monkeypatch.setattr(paper, "IMAGES", tmp_path / kind / "images")
+        for number, part in enumerate(each):
+            as_results(tmp_path / f"{kind}{number}" / name, part)
+            paper.keep(tmp_path / f"{kind}{number}" / name)
+    whole, merged = (tmp_path / kind / name for kind in parts)
+    tables = {file.name for file in whole.glob("*.csv")}
+    assert tables == {"cells.csv", "means.csv", "needed.csv", "ranking.csv"}
+    assert {file.name for file in merged.glob("*.csv")} == tables - {"ranking.csv"}
+    for table in sorted(tables - {"ranking.csv"}):
+        one, other = (pd.read_csv(folder / table) for folder in (whole, merged))
+        keys = [key for key in one if key in ("size", "data_seed") or one[key].dtype == "str"]
+        one, other = (table.sort_values(list(keys), ignore_index=True) for table in (one, other))
+        pd.testing.assert_frame_equal(one, other, rtol=2e-3)
+    assert (merged / "README.md").read_text().count("cells on cpu") == 4
+    with Image.open(tmp_path / "parts/images" / f"{name}-pr-auc.png") as picture:
+        assert picture.width > 300, "drawn from what is kept"
+
+
 def test_make_paper_lists_the_grids_and_refuses_what_there_is_not():
     def make(*what):
         return subprocess.run(

@@ -26,11 +26,14 @@ from pages import with_made
 from PIL import Image
 from scipy import stats
 
+from seqgra.plot.sizes import Ceiling, YAxis, against_size
+from seqgra.plot.style import line_looks, save
 from seqgra.results import primary_property
 from seqgra.yamlfile import read_yaml
 
 TOP = Path(__file__).parents[1]
 PAGE, KEPT, IMAGES = TOP / "docs/paper.md", TOP / "docs/results", TOP / "docs/images/paper"
+CONFIGS = TOP / "config/paper"
 #: Before and after the tables of a grid on the page.
 BEGIN, END = "<!-- made by tools/paper.py: {} -->", "<!-- end of what is made -->"
 _CELL = ["grammar", "size", "data_seed", "architecture", "backend", "model_seed"]
@@ -53,6 +56,9 @@ FIGURES = {
     "noise-small": ["noise-0"],
 }
 _LARGEST_PICTURE = 150_000
+#: Tables of a grid that hold of each part of it by itself, and that compare its architectures.
+_BY_PART = ("needed", "ceilings")
+_COMPARED = ("ranking", "noise", "concordance", "variance")
 
 
 # --- what is kept of a grid
@@ -60,6 +66,10 @@ _LARGEST_PICTURE = 150_000
 
 def keep(results: Path) -> None:
     """Write the small tables and the figures of a grid, and how it came about.
+
+    A grid may be computed in parts, by grammars and architectures: what is kept of the others that its
+    config names stays. Tables that compare architectures are left out then, and the figures are drawn from
+    what is kept.
 
     Raises
     ------
@@ -72,26 +82,73 @@ def keep(results: Path) -> None:
         sys.exit(f"{results}: {missing} cells are missing; run the grid to its end first")
     target = KEPT / results.name
     target.mkdir(parents=True, exist_ok=True)
-    for old in target.glob("*.csv"):
-        old.unlink()
     cells = _cells(tables)
     wide = cells.pivot(index=[*_CELL, "status"], columns="measure", values="value").reset_index()
-    wide.to_csv(target / "cells.csv", index=False, float_format="%.4g")
-    derived = {"means": means(cells), "model-seeds": _starts(wide), "libraries": _apart(wide)}
-    for name, table in derived.items():
+    methods = tables["recovery"].query("scope == 'macro' and metric == 'ap_chance_corrected'")
+    named = methods[[*_CELL, "method", "value"]].rename(columns={"method": "measure"})
+    own = {"cells": wide, **{name: tables[name] for name in _BY_PART if name in tables}}
+    own["methods"] = _means(named) if methods["method"].nunique() > 1 else pd.DataFrame()
+    others = {name: _others(target / f"{name}.csv", results.name, wide) for name in own}
+    kept = {name: _stacked(others[name], table) for name, table in own.items()}
+    wide = kept["cells"] = kept["cells"].sort_values(_CELL, kind="stable")
+    kept["means"] = means(wide.melt([*_CELL, "status"], var_name="measure").dropna())
+    kept |= {"model-seeds": _starts(wide), "libraries": _apart(wide)}
+    in_parts = len(others["cells"]) > 0
+    if not in_parts:
+        kept |= {name: tables[name] for name in _COMPARED if name in tables}
+    for file in target.glob("*.csv"):
+        file.unlink()
+    for name, table in kept.items():
         if len(table):
             table.to_csv(target / f"{name}.csv", index=False, float_format="%.4g")
-    methods = tables["recovery"].query("scope == 'macro' and metric == 'ap_chance_corrected'")
-    if methods["method"].nunique() > 1:
-        named = methods[[*_CELL, "method", "value"]].rename(columns={"method": "measure"})
-        _means(named).to_csv(target / "methods.csv", index=False, float_format="%.4g")
-    for name in ("needed", "ranking", "noise", "ceilings", "concordance", "variance"):
-        if name in tables and len(tables[name]):
-            tables[name].to_csv(target / f"{name}.csv", index=False, float_format="%.4g")
-    (target / "README.md").write_text(_readme(results.name, tables["runs"]))
+    page, text = target / "README.md", _readme(results.name, tables["runs"])
+    page.write_text(f"{text}\n{page.read_text()}" if in_parts else text)
     for name in FIGURES.get(results.name, []):
-        with Image.open(results / "figures" / f"{name}.png") as picture:
+        stem = results / "figures" / name
+        if in_parts:
+            stem = stem.with_name(f"{name}-of-all-parts")
+            save(_against_size(wide, name), stem)
+        with Image.open(stem.with_suffix(".png")) as picture:
             _shrink(picture.convert("RGB"), IMAGES / f"{results.name}-{name}.png")
+
+
+def _stacked(*tables: pd.DataFrame) -> pd.DataFrame:
+    """Return tables as one; an empty one would turn whole numbers into objects."""
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled) if filled else pd.DataFrame()
+
+
+def _others(file: Path, grid: str, cells: pd.DataFrame) -> pd.DataFrame:
+    """Return what is kept in a table of the grammars and architectures of a config that `cells` lack."""
+    config = CONFIGS / f"{grid}.yaml"
+    if not file.exists() or not config.exists():
+        return pd.DataFrame()
+    table, content = pd.read_csv(file), read_yaml(config)
+    keys = {"grammar": "grammars"}
+    if name := next((each for each in ("architecture", "label") if each in table), None):
+        keys[name] = "architectures"
+    for key, part in keys.items():
+        table = table[table[key].isin(content[part])]
+    here = set(zip(cells["grammar"], cells["architecture"], strict=True))
+    own = zip(table["grammar"], table[name] if name else [_EXACT] * len(table), strict=True)
+    return table[[pair not in here for pair in own]]
+
+
+def _against_size(cells: pd.DataFrame, figure: str) -> Figure:
+    """Draw the figure `pr-auc` or `recovery` from the cells that are kept."""
+    measure = figure.replace("-", "_")
+    runs = cells.dropna(subset=[measure]).assign(label=lambda t: t["architecture"])
+    runs = runs.rename(columns={measure: "value"})
+    exact = runs["architecture"] == _EXACT
+    models = runs[~exact]
+    words = _word(measure)
+    ceilings = runs[exact].groupby("grammar")["value"].mean().items()
+    axis = YAxis(
+        words,
+        f"{words[0].upper()}{words[1:]} against dataset size",
+        ceilings=tuple(Ceiling(str(name), float(value), True) for name, value in ceilings),
+    )
+    return against_size(models, line_looks(dict.fromkeys(models["label"])), axis)
 
 
 def _cells(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
