@@ -33,6 +33,7 @@ from seqgra.backends.pytorch_layers import (
     number,
     padding_before,
 )
+from seqgra.backends.pytorch_maximum import joined_maxima
 from seqgra.model import MULTI_LABEL, ModelCard
 
 #: Narrower filters without pooling gain less from tables than turning their outputs around costs.
@@ -170,7 +171,7 @@ class _FirstLayer:
         convolution = modules[0]
         assert isinstance(convolution, nn.Conv1d)
         self._convolution = convolution
-        self._rest = modules[used:]
+        self._rest = joined_maxima(modules[used:])
         self._activation = any(isinstance(m, nn.ReLU) for m in modules[1:used])
         pools = [m for m in modules[1:used] if isinstance(m, nn.MaxPool1d)]
         self._pool = number(pools[0].kernel_size) if pools else 1
@@ -208,8 +209,8 @@ class _FirstLayer:
             self._kernels = LayerKernels(shape, layer_source(shape, self._activation))
         weight, bias = self._convolution.weight, self._convolution.bias
         values: torch.Tensor = _Node.apply(codes, weight, bias, self._kernels)  # type: ignore[no-untyped-call]
-        for module in self._rest:
-            values = module(values)
+        for step in self._rest:
+            values = step(values)
         return values
 
 
