@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from functools import cache
@@ -9,6 +10,8 @@ from pathlib import Path
 
 #: Environment variable that names another cache folder.
 CACHE_VARIABLE = "SEQGRA_CACHE"
+
+log = logging.getLogger(__name__)
 
 
 @cache
@@ -26,3 +29,10 @@ def kernel_folder() -> Path:
     if ours and os.access(folder, os.W_OK):
         return folder
     return Path(tempfile.mkdtemp(prefix="seqgra-kernels-"))  # compiled anew by each process
+
+
+@cache
+def say_compiling() -> None:
+    """Say once a process that it compiles, which a user would otherwise wait for without a word."""
+    folder = kernel_folder()
+    log.info("compiling for this machine, up to half a minute, once: kept in %s", folder)

@@ -234,7 +234,8 @@ def test_a_closed_pipe_ends_in_silence(tmp_path, tiny_grammar, arguments):
     os.close(reading)
     ended = subprocess.run(call, stdout=writing, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
     os.close(writing)
-    assert ended.stderr == "" and ended.returncode in (0, 141)
+    said = [line for line in ended.stderr.splitlines() if "compiling for this machine" not in line]
+    assert not said and ended.returncode in (0, 141)
 
 
 def test_a_stage_whose_output_nobody_reads_is_done(tmp_path, tiny_grammar):

@@ -190,9 +190,11 @@ def test_kernels_are_compiled_once_for_all_processes_and_again_when_damaged(tmp_
     assert len(list(folder.iterdir())) == 2
 
 
-def test_an_edit_of_a_called_module_makes_another_file(tmp_path, monkeypatch):
+def test_an_edit_of_a_called_module_makes_another_file(tmp_path, monkeypatch, caplog):
     """Machine code is named by all source that it follows from, and by the kinds of the arguments."""
     monkeypatch.setattr(modules, "kernel_folder", lambda: tmp_path)
+    kernel_cache.say_compiling.cache_clear()
+    caplog.set_level("INFO", "seqgra.kernel_cache")
     file = tmp_path / "called.py"
     source = "def run(values) -> int:\n    return changed(values[0])\n"
     results = []
@@ -208,6 +210,7 @@ def test_an_edit_of_a_called_module_makes_another_file(tmp_path, monkeypatch):
     assert results == [6, 7, 6] and len(list(tmp_path.glob("*.o"))) == 2
     made.run("run", np.array([5], np.uint8))
     assert len(list(tmp_path.glob("*.o"))) == 3
+    assert [record.message[:9] for record in caplog.records] == ["compiling"], "once a process"
 
 
 def test_a_cache_folder_of_others_is_not_used(tmp_path, monkeypatch):

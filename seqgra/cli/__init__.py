@@ -59,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str] | None) -> int:
     logging.basicConfig(format="seqgra: %(message)s", level=logging.WARNING)
+    logging.getLogger("seqgra.kernel_cache").setLevel(logging.INFO)
     # looking for plugins of pydantic reads a file of every installed package
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     given = list(sys.argv[1:] if arguments is None else arguments)

@@ -23,7 +23,7 @@ import numba
 import numpy as np
 from numba.core import caching, options
 
-from seqgra.kernel_cache import kernel_folder
+from seqgra.kernel_cache import kernel_folder, say_compiling
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -50,6 +50,13 @@ class _Cache(caching.FunctionCache):
         name = f"{self._py_func.__name__}-{digest[:32]}"
         self._cache_file = caching.IndexDataCacheFile(str(kernel_folder()), name, "")
         return key
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the machine code of an earlier process, or None: it is compiled next."""
+        found = super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+        if found is None:
+            say_compiling()
+        return found
 
 
 def code_digest(function: Callable[..., Any]) -> str:

@@ -20,7 +20,7 @@ import llvmlite
 from seqgra.backends.compiled import compiler
 from seqgra.backends.compiled.compiler import KernelPart, Kind, Unit, kind_of, machine, pack
 from seqgra.fingerprint import replacing
-from seqgra.kernel_cache import kernel_folder
+from seqgra.kernel_cache import kernel_folder, say_compiling
 
 
 class Kernels:
@@ -66,6 +66,7 @@ class Kernels:
         path, entry = kernel_folder() / f"{digest}.o", f"{name}_{digest}"
         code = _read(path)
         if code is None:
+            say_compiling()
             code = self._compile(name, kinds, entry)
             with replacing(path) as stream:
                 stream.write(hashlib.sha256(code).digest() + code)
