@@ -119,6 +119,7 @@ def learn_networks(names: list[str], grammar: str, size: int) -> bool:
                 model = folder / f"{name}-{seed}"
                 train(folder / f"data-{seed}", name, model, size=size, seed=0, device="cpu")
                 reached.append(pr_auc(model, folder / "test", folder / f"{name}-{seed}-scores"))
+                print(f"{name}, data seed {seed}: {reached[-1]:.3f}", file=sys.stderr, flush=True)
             seconds, middle = (time.process_time() - started) / len(SEEDS), median(reached)
             values = ", ".join(f"{value:.3f}" for value in reached)
             print(
