@@ -17,7 +17,6 @@ from seqgra.alphabet import PADDING, UNKNOWN
 from seqgra.backends.compiled import modules
 from seqgra.backends.pytorch_layers import SharedConv, StrandAverage
 from seqgra.backends.pytorch_letters import FromLetters, OneHot
-from seqgra.backends.pytorch_maximum import joined_maxima
 
 CPU = torch.device("cpu")
 
@@ -61,27 +60,6 @@ def test_letters_give_what_one_hot_letters_give(name):
         if hasattr(layer, "reset_parameters"):  # made at import, before any seed
             layer.reset_parameters()
     assert_like_one_hot(network(*NETWORKS[name], letters=4, window=53).eval(), 4)
-
-
-@pytest.mark.parametrize(
-    ("layers", "joined"),
-    [
-        ((nn.Conv1d(6, 5, 16), nn.ReLU(), nn.MaxPool1d(28)), True),
-        ((nn.Conv1d(6, 5, 3, padding="same"), nn.MaxPool1d(43)), True),
-        ((nn.Conv1d(6, 5, 16), nn.ReLU(), nn.MaxPool1d(14)), False),  # not over all positions
-        ((nn.Conv1d(6, 5, 3, dilation=2), nn.ReLU(), nn.MaxPool1d(39)), False),
-        ((nn.Conv1d(6, 6, 3, groups=2), nn.MaxPool1d(41)), False),
-        ((nn.Conv1d(6, 5, 3), nn.GELU(), nn.MaxPool1d(41)), False),
-    ],
-)
-def test_a_convolution_and_its_maximum_over_all_positions_are_one_node(layers, joined):
-    torch.manual_seed(4)
-    x = torch.randn(4, 6, 43, requires_grad=True)
-    out = x
-    for step in joined_maxima(layers):
-        out = step(out)
-    assert (type(out.grad_fn).__name__ == "_NodeBackward") == joined
-    assert torch.equal(out, nn.Sequential(*layers)(x))
 
 
 def test_proteins():

@@ -100,6 +100,16 @@ class Steps:
         """Return the softmax over the last axis."""
         return values.softmax(dim=-1)
 
+    def attention(
+        self,
+        block: SelfAttention,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+    ) -> torch.Tensor:
+        """Return means of values weighted by attention, (N, L, C) as what they are made from."""
+        return block.mixed(query, key, value, self)
+
 
 _STEPS = Steps()
 
@@ -243,9 +253,15 @@ class SelfAttention(Composite):
     def through(self, values: torch.Tensor, steps: Steps) -> torch.Tensor:
         """Return at every position the mean of the values of all, weighted by attention."""
         values = values.transpose(1, 2)
+        parts = (steps.layer(part, values) for part in (self.query, self.key, self.value))
+        return steps.layer(self.output, steps.attention(self, *parts)).transpose(1, 2)
+
+    def mixed(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, steps: Steps
+    ) -> torch.Tensor:
+        """Return the weighted means, (N, L, C) as query, key and value."""
         query, key, value = (
-            steps.layer(part, values).unflatten(2, (self.heads, -1)).transpose(1, 2)
-            for part in (self.query, self.key, self.value)
+            part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in (query, key, value)
         )
         if self.rotary is not None:
             query, key = steps.layer(self.rotary, query), steps.layer(self.rotary, key)
@@ -253,8 +269,7 @@ class SelfAttention(Composite):
         if self.bias is not None:
             scores = steps.layer(self.bias, scores)
         weights = steps.layer(self.dropout, steps.softmax(scores))
-        mixed = steps.product(weights, value, torch.matmul).transpose(1, 2).flatten(2)
-        return steps.layer(self.output, mixed).transpose(1, 2)
+        return steps.product(weights, value, torch.matmul).transpose(1, 2).flatten(2)
 
 
 class AttentionMean(Composite):

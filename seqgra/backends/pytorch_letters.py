@@ -33,9 +33,10 @@ from seqgra.backends.pytorch_layers import (
     number,
     padding_before,
 )
-from seqgra.backends.pytorch_maximum import joined_maxima
+from seqgra.backends.pytorch_steps import CompiledSteps, joined_maxima
 from seqgra.model import MULTI_LABEL, ModelCard
 
+_STEPS = CompiledSteps()
 #: Narrower filters without pooling gain less from tables than turning their outputs around costs.
 _NARROW = 8
 
@@ -210,7 +211,7 @@ class _FirstLayer:
         weight, bias = self._convolution.weight, self._convolution.bias
         values: torch.Tensor = _Node.apply(codes, weight, bias, self._kernels)  # type: ignore[no-untyped-call]
         for step in self._rest:
-            values = step(values)
+            values = _STEPS.layer(step, values) if isinstance(step, nn.Module) else step(values)
         return values
 
 

@@ -8,15 +8,19 @@ width and the processor. Indices count elements, and nothing checks bounds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 
-from seqgra.backends.compiled.compiler import Array, Operation, Value, Vector, get_function
+from seqgra.backends.compiled.compiler import SINGLE, Array, Operation, Value, Vector, get_function
 
 _WORD, _SHORT, _BYTE = ir.IntType(32), ir.IntType(16), ir.IntType(8)
 Code = Callable[[Any, ir.VectorType, Any], Any]
+#: 1.5 * 2^23: a number added to it is rounded to a whole one. log(2) as a number of few bits, and its rest.
+_WHOLE, _LOG_2 = 12582912.0, 0.693359375
+_LOG_2_REST = _LOG_2 - math.log(2)
 
 
 def _splat(builder: Any, value: Any, kind: ir.VectorType) -> Any:
@@ -153,6 +157,41 @@ def _random(builder: Any, kind: ir.VectorType, args: Any) -> Any:
     return builder.xor(x, builder.lshr(x, shift[2]))
 
 
+def _exponential(builder: Any, kind: ir.VectorType, args: Any) -> Any:
+    """exp(x) = 2^n exp(r), n whole and r at most log(2) / 2: a sum of seven powers of r, then n's bits."""
+    whole, product = ir.VectorType(_WORD, kind.count), _built_in("fma")
+
+    def fused(a: Any, b: float, c: Any) -> Any:
+        return product(builder, kind, [a, _constant(b, kind), c])
+
+    x = _larger(builder, kind, [args[0], _constant(-87.0, kind)])
+    shifted = fused(x, 1 / math.log(2), _constant(_WHOLE, kind))  # its last bits are n
+    n = builder.fsub(shifted, _constant(_WHOLE, kind))
+    rest = fused(n, _LOG_2_REST, fused(n, -_LOG_2, x))
+    power = _constant(1 / math.factorial(7), kind)
+    for k in range(6, -1, -1):
+        power = product(builder, kind, [power, rest, _constant(1 / math.factorial(k), kind)])
+    exponent = builder.shl(builder.bitcast(shifted, whole), _constant(23, whole))
+    return builder.bitcast(builder.add(builder.bitcast(power, whole), exponent), kind)
+
+
+def _total(builder: Any, value: Value) -> Value:
+    assert isinstance(value.kind, Vector)
+    code, count = value.code, value.kind.lanes
+    while count > 1:
+        count //= 2
+        halves = (
+            builder.shuffle_vector(
+                code,
+                ir.Constant(code.type, ir.Undefined),
+                ir.Constant(ir.VectorType(_WORD, count), list(range(first, first + count))),
+            )
+            for first in (0, count)
+        )
+        code = builder.fadd(*halves)
+    return Value(SINGLE, (builder.extract_element(code, ir.Constant(_WORD, 0)),))
+
+
 add = _elementwise(lambda b, _, x: b.fadd(*x))
 subtract = _elementwise(lambda b, _, x: b.fsub(*x))
 multiply = _elementwise(lambda b, _, x: b.fmul(*x))
@@ -161,6 +200,10 @@ add_ints = _elementwise(lambda b, _, x: b.add(*x))
 multiply_ints = _elementwise(lambda b, _, x: b.mul(*x))
 #: a * b + c, rounded once.
 fma = _elementwise(_built_in("fma"))
+#: exp, to two units in the last place, of numbers up to 0; below -87 exp(-87).
+exponential = _elementwise(_exponential)
+#: The sum of a vector's numbers, half added to half until one is left.
+total = Operation(_total)
 root = _elementwise(_built_in("sqrt"))
 #: The larger of a and 0; a where it is not a number.
 relu = _elementwise(_relu)

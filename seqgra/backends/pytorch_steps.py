@@ -1,8 +1,9 @@
-"""A convolution and the maximum over all positions after it, as one node of PyTorch's autograd.
+"""Layers above the first that training on a CPU computes by kernels, as nodes of PyTorch's autograd.
 
-The maximum passes each filter's gradient to one position, so the gradients of the weights and of the input
-are sums over the windows at these positions. PyTorch multiplies the zeros of all others too, which takes
-three quarters of the time of such layers. Outputs and weights are PyTorch's own.
+A maximum over all positions passes each filter's gradient to one position, so the gradients of the
+convolution before it are sums over the windows at these positions. PyTorch multiplies the zeros of all others
+too, which takes three quarters of the time of such layers; the outputs are PyTorch's own. Attention is
+computed head by head, see `compiled.attention`.
 """
 
 from __future__ import annotations
@@ -10,16 +11,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from seqgra.backends.compiled import vector
+from seqgra.backends.compiled import attention, vector
 from seqgra.backends.compiled.modules import kernels
 from seqgra.backends.compiled.parts import LANES
-from seqgra.backends.pytorch_layers import is_plain_pool, number, padding_before
+from seqgra.backends.pytorch_layers import (
+    Composite,
+    SelfAttention,
+    Steps,
+    is_plain_pool,
+    number,
+    padding_before,
+)
 
-Step = Callable[[torch.Tensor], torch.Tensor]
+Step = nn.Module | Callable[[torch.Tensor], torch.Tensor]
 #: ``backward`` adds to the gradients of weights (F, C, width), biases (F,) and input (E, C, length), all
 #: flat. `width` is a whole number of vectors; weights are 0 where the filter has ended.
 _SOURCE = """
@@ -64,6 +73,12 @@ def _is_plain(module: nn.Module) -> bool:
     return plain and module.weight.dtype == torch.float32
 
 
+def _is_dense(module: nn.Conv1d) -> bool:
+    """Whether a convolution is one dense layer at every position, which it is faster as."""
+    plain = _is_plain(module) and not padding_before(module)
+    return plain and number(module.kernel_size) == 1 and number(module.stride) == 1
+
+
 class _ConvolutionMaximum:
     """A convolution, a ReLU where there is one, and the maximum of neighbouring positions."""
 
@@ -85,12 +100,12 @@ class _ConvolutionMaximum:
                 x = each(x)
             return x
         assert module.bias is not None
-        node: Any = _Node.apply
+        node: Any = _MaximumNode.apply
         maxima: torch.Tensor = node(x, module.weight, module.bias, module, self._relu, left, padded)
         return maxima
 
 
-class _Node(torch.autograd.Function):
+class _MaximumNode(torch.autograd.Function):
     """The two, or three, layers; `left` zeros before the first position, `padded` positions in all."""
 
     @staticmethod
@@ -142,7 +157,87 @@ class _Node(torch.autograd.Function):
             channels,
             wide,
             whole,
-            *(each.numpy().reshape(-1) for each in flat),
+            *map(_flat, flat),
         )
         own = of_x[:, :, ctx.left : ctx.left + length]
         return own, of_weight[:, :, :width], of_bias, None, None, None, None
+
+
+class CompiledSteps(Steps):
+    """Layers as they are, with attention by kernels."""
+
+    def layer(self, module: nn.Module, values: torch.Tensor) -> torch.Tensor:
+        """Return the output of a module, walked into where it is made of others."""
+        if type(module) is nn.Sequential:
+            for part in module.children():
+                values = self.layer(part, values)
+            return values
+        if isinstance(module, Composite):
+            return module.through(values, self)
+        if isinstance(module, nn.Conv1d) and _is_dense(module):
+            weight = module.weight[:, :, 0]
+            return F.linear(values.transpose(1, 2), weight, module.bias).transpose(1, 2)
+        return super().layer(module, values)
+
+    def attention(
+        self, block: SelfAttention, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+    ) -> torch.Tensor:
+        """Return what `Steps.attention` does, in training; positions inside attention are left to PyTorch."""
+        plain = block.rotary is None and block.bias is None and block.dropout.p < 1
+        if not (plain and block.training and torch.is_grad_enabled()):
+            return super().attention(block, query, key, value)
+        node: Any = _AttentionNode.apply
+        mixed: torch.Tensor = node(query, key, value, block.heads, block.dropout.p)
+        return mixed
+
+
+_ATTENTION = ("", (attention,))
+
+
+class _AttentionNode(torch.autograd.Function):
+    """Means of values weighted by attention, with dropout of the weights at `rate`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        heads: int,
+        rate: float,
+    ) -> torch.Tensor:
+        """Return float32 (N, L, C), as query, key and value are."""
+        examples, length, channels = query.shape
+        random = np.uint64(torch.randint(2**63 - 1, ()).item() if rate else 0)
+        query, key, value = (each.contiguous() for each in (query, key, value))
+        out = torch.empty_like(query)
+        weights = torch.empty(examples * heads * -(-length // LANES) * length * LANES)
+        ctx.settings = heads, length, channels, random, float(rate)
+        ctx.scratch = [np.empty(LANES * channels // heads, np.float32) for _ in range(2)]
+        inputs = [_flat(each) for each in (query, key, value)]
+        more = _flat(weights), _flat(out)
+        kernels(*_ATTENTION).run("attend", *ctx.settings, *inputs, *ctx.scratch, *more)
+        ctx.save_for_backward(query, key, value, weights)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """Return the gradients of query, key and value."""
+        query, key, value, weights = ctx.saved_tensors
+        length = query.shape[1]
+        rows, sums = ctx.scratch
+        sizes = rows.size, LANES * length, 2 * rows.size * length
+        found = [torch.empty_like(query) for _ in range(3)]
+        kernels(*_ATTENTION).run(
+            "attend_backward",
+            *ctx.settings,
+            *(_flat(each) for each in (query, key, value)),
+            *(rows, sums, _flat(weights), _flat(gradients[0].contiguous())),
+            *(np.empty(size, np.float32) for size in sizes),
+            *map(_flat, found),
+        )
+        return *found, None, None
+
+
+def _flat(values: torch.Tensor) -> np.ndarray:
+    return values.detach().numpy().reshape(-1)

@@ -1,0 +1,164 @@
+"""Layers above the first in training on a CPU: the same as PyTorch's in double precision."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from seqgra.architecture.layers import Attention, Shape
+from seqgra.architecture.load import architecture_content, resolve_architecture
+from seqgra.backends.compiled import vector
+from seqgra.backends.compiled.modules import Kernels
+from seqgra.backends.pytorch_layers import SelfAttention, build
+from seqgra.backends.pytorch_letters import FromLetters, OneHot
+from seqgra.backends.pytorch_steps import CompiledSteps, joined_maxima
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("layers", "joined"),
+    [
+        ((nn.Conv1d(6, 5, 16), nn.ReLU(), nn.MaxPool1d(28)), True),
+        ((nn.Conv1d(6, 5, 3, padding="same"), nn.MaxPool1d(43)), True),
+        ((nn.Conv1d(6, 5, 16), nn.ReLU(), nn.MaxPool1d(14)), False),  # not over all positions
+        ((nn.Conv1d(6, 5, 3, dilation=2), nn.ReLU(), nn.MaxPool1d(39)), False),
+        ((nn.Conv1d(6, 6, 3, groups=2), nn.MaxPool1d(41)), False),
+        ((nn.Conv1d(6, 5, 3), nn.GELU(), nn.MaxPool1d(41)), False),
+    ],
+)
+def test_a_convolution_and_its_maximum_over_all_positions_are_one_node(layers, joined):
+    torch.manual_seed(4)
+    x = torch.randn(4, 6, 43, requires_grad=True)
+    out = x
+    for step in joined_maxima(layers):
+        out = step(out)
+    assert (type(out.grad_fn).__name__ == "_MaximumNodeBackward") == joined
+    assert torch.equal(out, nn.Sequential(*layers)(x))
+
+
+def block(channels, length, **settings):
+    torch.manual_seed(channels)
+    return SelfAttention(Shape(channels, length), Attention(kind="attention", **settings))
+
+
+def assert_alike(one, other, tolerance=2e-6):
+    assert (one.double() - other).abs().max() <= tolerance * other.abs().max()
+
+
+def assert_gradients_alike(one, other, tolerance):
+    """Within a share of the largest: keys' biases have no gradient but rounding, a softmax ignores them."""
+    pairs = list(zip(one.parameters(), other.parameters(), strict=True))
+    largest = max(float(theirs.grad.abs().max()) for _, theirs in pairs)
+    for mine, theirs in pairs:
+        assert (mine.grad - theirs.grad).abs().max() <= tolerance * largest
+
+
+def graph(node):
+    """Return the names of all operations that lead to a result."""
+    if node is None:
+        return []
+    return [type(node).__name__, *(graph(before) for before, _ in node.next_functions)]
+
+
+@pytest.mark.parametrize(
+    ("heads", "channels", "length"), [(4, 32, 46), (1, 5, 16), (3, 24, 7), (2, 64, 33)]
+)
+def test_attention_is_that_of_pytorch(heads, channels, length):
+    ours = block(channels, length, heads=heads)
+    exact = copy.deepcopy(ours).double()
+    x = 2 * torch.randn(3, channels, length)
+    inputs = x.requires_grad_(), x.detach().double().requires_grad_()
+    out, expected = ours.through(inputs[0], CompiledSteps()), exact(inputs[1])
+    names = str(graph(out.grad_fn))
+    assert "_AttentionNodeBackward" in names and "Softmax" not in names
+    given = torch.randn_like(out)
+    out.backward(given)
+    expected.backward(given.double())
+    assert_alike(out, expected)
+    assert_alike(inputs[0].grad, inputs[1].grad)
+    assert_gradients_alike(ours, exact, 2e-6)
+
+
+def attended(query, key, value, rate, seed):
+    """Return what the kernel makes of a single head whose projections change nothing."""
+    one = block(query.shape[2], query.shape[1], heads=1, dropout=rate)
+    torch.manual_seed(seed)
+    return CompiledSteps().attention(one, query, key, value)
+
+
+def test_dropout_of_attention_and_its_gradient():
+    """Values that are one-hot show the weights that are left; the gradient is that of the same mask."""
+    length, rate = 40, 0.3
+    torch.manual_seed(0)
+    query, key, value, given = (torch.randn(50, length, length) for _ in range(4))
+    eye = torch.eye(length).expand(50, -1, -1)
+    with torch.enable_grad():
+        left = attended(query.requires_grad_(), key, eye, rate, 1).detach().double()
+    weights = (
+        (query.double() @ key.double().transpose(1, 2) / math.sqrt(length)).softmax(-1).detach()
+    )
+    kept = left != 0
+    assert_alike(left, weights * kept / (1 - rate))
+    share, deviation = float(1 - kept.double().mean()), math.sqrt(rate * (1 - rate) / kept.numel())
+    assert abs(share - rate) < 5 * deviation  # false alarms: 6 in 10 million
+    assert not torch.equal(kept[0], kept[1]), "each example has a mask of its own"
+    again = attended(query, key, eye, rate, 1)
+    assert torch.equal(again.double(), left) and not torch.equal(
+        attended(query, key, eye, rate, 2), again
+    )
+
+    leaves = [part.detach().requires_grad_() for part in (query, key, value)]
+    attended(*leaves, rate, 1).backward(given)
+    exact = [part.detach().double().requires_grad_() for part in (query, key, value)]
+    scores = exact[0] @ exact[1].transpose(1, 2) / math.sqrt(length)
+    (scores.softmax(-1) * kept / (1 - rate) @ exact[2]).backward(given.double())
+    for mine, theirs in zip(leaves, exact, strict=True):
+        assert_alike(mine.grad, theirs.grad)
+
+
+@pytest.mark.parametrize("positions", ["rotary", "relative"])
+def test_positions_inside_attention_are_left_to_pytorch(positions):
+    one = block(8, 11, heads=2, positions=positions)
+    x = torch.randn(2, 8, 11)
+    assert torch.equal(one.through(x, CompiledSteps()), one(x))
+
+
+@pytest.mark.parametrize("name", ["conv-transformer", "motif-pairs"])
+def test_a_network_in_training_has_the_gradients_of_its_modules(name):
+    torch.manual_seed(5)
+    network = resolve_architecture(*architecture_content(name))
+    module = build(network, 4, 120, 3, "test").train()
+    for part in module.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0
+    codes = torch.randint(0, 4, (9, 120), dtype=torch.uint8)
+    exact = copy.deepcopy(module).double()
+    logits, expected = FromLetters(module, 4, CPU)(codes), exact(OneHot(4, CPU)(codes).double())
+    assert_alike(logits, expected, 1e-5)
+    given = torch.randn_like(logits)
+    logits.backward(given)
+    expected.backward(given.double())
+    assert_gradients_alike(module, exact, 2e-6)
+
+
+def test_exponentials_and_totals_of_vectors():
+    source = """
+def run(x, out, sums):
+    for i in range(0, x.size, 16):
+        value = load16(x, i)
+        sums[i // 16] = total(value)
+        store(out, i, exponential(value))
+"""
+    x = np.linspace(-87, 0, 16_000, dtype=np.float32)
+    out, sums = np.empty_like(x), np.empty(1000, np.float32)
+    kernels = Kernels(source, (vector,))
+    kernels.run("run", x, out, sums)
+    assert np.abs(out / np.exp(x.astype(float)) - 1).max() < 2**-22
+    np.testing.assert_allclose(sums, x.reshape(-1, 16).sum(1, dtype=float), rtol=1e-6)
+    ends = np.array([-np.inf, -1000, np.nan, 0] * 4, np.float32)
+    kernels.run("run", ends, out, sums)
+    assert (out[:2] < 2e-38).all() and np.isnan(out[2]) and out[3] == 1
