@@ -1,4 +1,4 @@
-"""Layers above the first that training on a CPU computes by kernels, as nodes of PyTorch's autograd.
+"""Layers above the first that a CPU computes by kernels, as nodes of PyTorch's autograd.
 
 A maximum over all positions passes each filter's gradient to one position, so the gradients of the
 convolution before it are sums over the windows at these positions. PyTorch multiplies the zeros of all others
@@ -182,12 +182,12 @@ class CompiledSteps(Steps):
     def attention(
         self, block: SelfAttention, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
     ) -> torch.Tensor:
-        """Return what `Steps.attention` does, in training; positions inside attention are left to PyTorch."""
-        plain = block.rotary is None and block.bias is None and block.dropout.p < 1
-        if not (plain and block.training and torch.is_grad_enabled()):
+        """Return what `Steps.attention` does; positions inside attention are left to PyTorch."""
+        rate = block.dropout.p if block.training else 0.0
+        if block.rotary is not None or block.bias is not None or rate == 1:
             return super().attention(block, query, key, value)
         node: Any = _AttentionNode.apply
-        mixed: torch.Tensor = node(query, key, value, block.heads, block.dropout.p)
+        mixed: torch.Tensor = node(query, key, value, block.heads, rate)
         return mixed
 
 
