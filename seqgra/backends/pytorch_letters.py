@@ -15,14 +15,12 @@ import torch
 from torch import nn
 
 from seqgra.architecture.family import Family, family_layers
-from seqgra.backends.compiled.first_layer import PARTS, TILE, layer_source
+from seqgra.backends.compiled.first_layer import PARTS, layer_source
 from seqgra.backends.compiled.modules import kernels
 from seqgra.backends.compiled.network import CompiledNetwork
 from seqgra.backends.compiled.parts import (
-    LANES,
     ConvolutionSizes,
     FirstLayerArrays,
-    aligned,
     make_shape,
     make_tables,
 )
@@ -211,7 +209,7 @@ class _FirstLayer:
         weight, bias = self._convolution.weight, self._convolution.bias
         values: torch.Tensor = _Node.apply(codes, weight, bias, self._kernels)  # type: ignore[no-untyped-call]
         for step in self._rest:
-            values = _STEPS.layer(step, values) if isinstance(step, nn.Module) else step(values)
+            values = _STEPS.layer(step, values)
         return values
 
 
@@ -250,7 +248,6 @@ class LayerKernels:
     def __init__(self, shape: ConvolutionSizes, source: str) -> None:
         self.shape = shape
         self.run = kernels(source, PARTS).run
-        self.tile = aligned(TILE * LANES)
         self._tables, self._examples = make_tables(shape, 0), 0
 
     def tables(self, examples: int) -> FirstLayerArrays:
@@ -271,33 +268,26 @@ class _Node(torch.autograd.Function):
         bias: torch.Tensor,
         kernels: LayerKernels,
     ) -> torch.Tensor:
-        """Return float32 (N, F, Q)."""
+        """Return float32 (N, F, Q), a place's channels side by side in memory."""
         shape, examples = kernels.shape, len(codes)
-        out = torch.empty((examples, shape.outputs, shape.pooled))
+        out = torch.empty((examples, shape.pooled, shape.channels))
         best = np.empty(examples * shape.pooled * shape.channels if shape.pool > 1 else 0, np.int32)
         letters = np.ascontiguousarray(codes.numpy())
         rows = np.arange(examples)
         parameters = (weight.detach().numpy().reshape(-1), bias.detach().numpy())
-        kernels.run(
-            "forward",
-            shape,
-            kernels.tables(examples),
-            letters,
-            rows,
-            *parameters,
-            kernels.tile,
-            best,
-            out.numpy().reshape(-1),
-        )
+        given = letters, rows, *parameters, best, out.numpy().reshape(-1)
+        kernels.run("forward", shape, kernels.tables(examples), *given)
         ctx.kernels, ctx.letters, ctx.rows, ctx.best = kernels, letters, rows, best
         ctx.save_for_backward(out)
-        return out
+        return out[:, :, : shape.outputs].transpose(1, 2)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Return the gradients of the filters and of their biases."""
         kernels, (out,) = ctx.kernels, ctx.saved_tensors
         shape = kernels.shape
+        given = torch.zeros_like(out)
+        given[:, :, : shape.outputs] = gradients[0].transpose(1, 2)
         weight = torch.empty((shape.filters, shape.letters, shape.width))
         bias = torch.empty(shape.filters)
         kernels.run(
@@ -307,10 +297,6 @@ class _Node(torch.autograd.Function):
             ctx.letters,
             ctx.rows,
             ctx.best,
-            out.detach().numpy().reshape(-1),
-            gradients[0].contiguous().numpy().reshape(-1),
-            kernels.tile,
-            weight.numpy().reshape(-1),
-            bias.numpy(),
+            *(each.numpy().reshape(-1) for each in (out, given, weight, bias)),
         )
         return None, weight, bias, None

@@ -9,6 +9,7 @@ computed head by head, see `compiled.attention`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,6 @@ from seqgra.backends.pytorch_layers import (
     padding_before,
 )
 
-Step = nn.Module | Callable[[torch.Tensor], torch.Tensor]
 #: ``backward`` adds to the gradients of weights (F, C, width), biases (F,) and input (E, C, length), all
 #: flat. `width` is a whole number of vectors; weights are 0 where the filter has ended.
 _SOURCE = """
@@ -51,15 +51,15 @@ def backward(filters, channels, width, length, x, weight, starts, given, of_weig
 """
 
 
-def joined_maxima(modules: Sequence[nn.Module]) -> list[Step]:
+def joined_maxima(modules: Sequence[nn.Module]) -> list[nn.Module]:
     """Return modules to be called in turn, a convolution and its maximum over all positions as one."""
-    steps: list[Step] = []
+    steps: list[nn.Module] = []
     rest = list(modules)
     while rest:
         used = 3 if len(rest) > 1 and type(rest[1]) is nn.ReLU else 2
         pools = len(rest) >= used and is_plain_pool(rest[used - 1])
         if pools and _is_plain(rest[0]):
-            steps.append(_ConvolutionMaximum(rest[:used]))
+            steps.append(ConvolutionMaximum(rest[:used]))
             rest = rest[used:]
         else:
             steps.append(rest.pop(0))
@@ -79,29 +79,63 @@ def _is_dense(module: nn.Conv1d) -> bool:
     return plain and number(module.kernel_size) == 1 and number(module.stride) == 1
 
 
-class _ConvolutionMaximum:
+def as_images(values: torch.Tensor) -> torch.Tensor:
+    """Return sequences (N, C, L) as images (N, C, 1, L), the channels of a place side by side in memory."""
+    return values.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+
+
+def _of_images(module: nn.Module) -> Callable[[torch.Tensor], torch.Tensor] | None:
+    """Return what a module does to images (N, C, 1, L), or None where it is called as it is."""
+    if isinstance(module, nn.Conv1d) and type(module) is nn.Conv1d:
+        return partial(_convolve, module) if module.padding_mode == "zeros" else None
+    if isinstance(module, nn.BatchNorm1d) and type(module) is nn.BatchNorm1d:
+        plain = module.track_running_stats and module.momentum is not None
+        return partial(_normalise, module) if plain else None
+    if isinstance(module, nn.MaxPool1d) and is_plain_pool(module):
+        return partial(F.max_pool2d, kernel_size=(1, number(module.kernel_size)))
+    return None
+
+
+def _convolve(module: nn.Conv1d, image: torch.Tensor) -> torch.Tensor:
+    padding = module.padding if isinstance(module.padding, str) else (0, *module.padding)
+    stride, dilation = (1, *module.stride), (1, *module.dilation)
+    weight = module.weight.unsqueeze(2)
+    return F.conv2d(image, weight, module.bias, stride, padding, dilation, module.groups)
+
+
+def _normalise(module: nn.BatchNorm1d, image: torch.Tensor) -> torch.Tensor:
+    assert module.momentum is not None
+    if module.training and module.num_batches_tracked is not None:
+        module.num_batches_tracked.add_(1)
+    running = module.running_mean, module.running_var
+    share = module.momentum
+    return F.batch_norm(
+        image, *running, module.weight, module.bias, module.training, share, module.eps
+    )
+
+
+class ConvolutionMaximum(Composite):
     """A convolution, a ReLU where there is one, and the maximum of neighbouring positions."""
 
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
-        convolution, *activation, pool = modules
-        assert isinstance(convolution, nn.Conv1d) and isinstance(pool, nn.MaxPool1d)
-        self._modules, self._convolution = modules, convolution
-        self._relu, self._pool = bool(activation), number(pool.kernel_size)
+    def __init__(self, parts: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Return float32 (N, F, 1), or what the modules return of more positions."""
-        module = self._convolution
-        left = padding_before(module)
-        right = number(module.kernel_size) - 1 - left if module.padding == "same" else left
-        padded = x.shape[2] + left + right
-        places = (padded - number(module.kernel_size)) // number(module.stride) + 1
-        if places != self._pool or not torch.is_grad_enabled():
-            for each in self._modules:
-                x = each(x)
-            return x
-        assert module.bias is not None
+    def through(self, values: torch.Tensor, steps: Steps) -> torch.Tensor:
+        """Return float32 (N, F, Q); as one node where the gradient is wanted and the maximum is over all."""
+        convolution, *activation, pool = self.parts
+        assert isinstance(convolution, nn.Conv1d) and isinstance(pool, nn.MaxPool1d)
+        width, left = number(convolution.kernel_size), padding_before(convolution)
+        right = width - 1 - left if convolution.padding == "same" else left
+        padded = values.shape[2] + left + right
+        places = (padded - width) // number(convolution.stride) + 1
+        if places != number(pool.kernel_size) or not torch.is_grad_enabled():
+            for part in self.parts:
+                values = steps.layer(part, values)
+            return values
+        weights = convolution.weight, convolution.bias
         node: Any = _MaximumNode.apply
-        maxima: torch.Tensor = node(x, module.weight, module.bias, module, self._relu, left, padded)
+        maxima: torch.Tensor = node(values, *weights, convolution, bool(activation), left, padded)
         return maxima
 
 
@@ -120,8 +154,9 @@ class _MaximumNode(torch.autograd.Function):
         padded: int,
     ) -> torch.Tensor:
         """Return float32 (N, F, 1)."""
-        outputs = convolution(x)
-        maxima, places = F.max_pool1d(outputs, outputs.shape[2], return_indices=True)
+        outputs = _convolve(convolution, as_images(x))
+        found = F.max_pool2d(outputs, (1, outputs.shape[3]), return_indices=True)
+        maxima, places = (each.squeeze(3) for each in found)
         if relu:
             maxima = maxima.relu_()
         ctx.relu, ctx.left, ctx.padded = relu, left, padded
@@ -164,7 +199,11 @@ class _MaximumNode(torch.autograd.Function):
 
 
 class CompiledSteps(Steps):
-    """Layers as they are, with attention by kernels."""
+    """Layers as they are, with attention by kernels, and channels side by side in memory.
+
+    In that order PyTorch's convolutions need not turn their input and output around, and normalisation and
+    maxima work on vectors; it knows the order of images alone, so that a sequence is one of height 1.
+    """
 
     def layer(self, module: nn.Module, values: torch.Tensor) -> torch.Tensor:
         """Return the output of a module, walked into where it is made of others."""
@@ -177,6 +216,8 @@ class CompiledSteps(Steps):
         if isinstance(module, nn.Conv1d) and _is_dense(module):
             weight = module.weight[:, :, 0]
             return F.linear(values.transpose(1, 2), weight, module.bias).transpose(1, 2)
+        if values.dim() == 3 and (flat := _of_images(module)) is not None:
+            return flat(as_images(values)).squeeze(2)
         return super().layer(module, values)
 
     def attention(

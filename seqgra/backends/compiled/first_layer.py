@@ -155,50 +155,28 @@ def between(shape, tables, codes, rows, weight, bias, shares, best, out):
 
 
 def layer_source(shape: ConvolutionSizes, activation: bool) -> str:
-    """Return the source of ``forward`` and ``backward`` of a first layer by itself, channels first."""
-    return (
-        features_source(shape, activation)
-        + scatter_source(shape)
-        + _LAYER.format(activation=activation)
-    )
+    """Return the source of ``forward`` and ``backward`` of a first layer by itself.
 
-
-#: Places that `_LAYER` turns around at once, so that they stay in the nearest cache.
-TILE = 256
-_LAYER = """
-def forward(shape, tables, codes, rows, weight, bias, tile, best, out):
+    Its outputs and their gradients have the channels of a place side by side, `shape.channels` of them.
+    """
+    gating = """
+    for i in range(0, given.size, 16):
+        store(given, i, gate(load16(given, i), load16(out, i)))"""
+    return f"""{features_source(shape, activation)}{scatter_source(shape)}
+def forward(shape, tables, codes, rows, weight, bias, best, out):
     fill_words(shape, tables, codes, rows)
     fill_tables(shape, tables, weight, bias)
-    channels = shape.filters * (1 + shape.shared)
-    for c in range(0, channels, 16):
-        for e in range(rows.size):
-            for first in range(0, shape.pooled, 256):
-                last = min(first + 256, shape.pooled)
-                features(shape, tables, c, tile, best, e, e + 1, first, last, 16, 0)
-                for f in range(min(channels - c, 16)):
-                    to = (e * channels + c + f) * shape.pooled
-                    for q in range(first, last):
-                        out[to + q] = tile[(q - first) * 16 + f]
+    row = shape.channels
+    for c in range(0, row, 16):
+        features(shape, tables, c, out[c:], best, 0, rows.size, 0, shape.pooled, row, shape.pooled * row)
 
 
-def backward(shape, tables, codes, rows, best, out, given, tile, weight, bias):
+def backward(shape, tables, codes, rows, best, out, given, weight, bias):
     fill_words(shape, tables, codes, rows)
     clear(tables.gradient, tables.gradient.size - 16)
-    clear(tables.bias_gradient, shape.channels)
-    channels = shape.filters * (1 + shape.shared)
-    for c in range(0, channels, 16):
-        count = min(channels - c, 16)
-        clear(tile, tile.size - 16)
-        for e in range(rows.size):
-            for first in range(0, shape.pooled, 256):
-                last = min(first + 256, shape.pooled)
-                for f in range(count):
-                    start = (e * channels + c + f) * shape.pooled
-                    for q in range(first, last):
-                        value = given[start + q]
-                        if {activation} and out[start + q] <= 0:
-                            value = np.float32(0)
-                        tile[(q - first) * 16 + f] = value
-                scatter(shape, tables, c, tile, best, e, e + 1, first, last, 16, 0)
+    clear(tables.bias_gradient, shape.channels){gating if activation else ""}
+    row = shape.channels
+    for c in range(0, row, 16):
+        scatter(shape, tables, c, given[c:], best, 0, rows.size, 0, shape.pooled, row, shape.pooled * row)
     fold_tables(shape, tables, weight, bias)
 """
