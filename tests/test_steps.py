@@ -158,6 +158,19 @@ def test_a_network_in_training_has_the_gradients_of_its_modules(name):
         assert_alike(mine, theirs)
 
 
+@pytest.mark.parametrize("which", [0, 3, 4, 6])
+def test_modules_with_hooks_are_called(which):
+    """A user's module may be changed by hooks, as weight normalisation does."""
+    torch.manual_seed(6)
+    parts = [nn.Conv1d(4, 6, 11), nn.ReLU(), nn.MaxPool1d(2), nn.Conv1d(6, 8, 3), nn.BatchNorm1d(8)]
+    parts += [nn.Conv1d(8, 5, 7), nn.ReLU(), nn.MaxPool1d(13), nn.Flatten(), nn.Linear(5, 2)]
+    network = nn.Sequential(*parts).eval()
+    codes = torch.randint(0, 4, (9, 53), dtype=torch.uint8)
+    parts[which].register_forward_hook(lambda _, inputs, output: output * 2)
+    expected = network(OneHot(4, CPU)(codes))
+    torch.testing.assert_close(FromLetters(network, 4, CPU)(codes), expected)
+
+
 def test_exponentials_and_totals_of_vectors():
     source = """
 def run(x, out, sums):

@@ -483,6 +483,12 @@ def number(size: Any) -> int:
     return int(size[0] if isinstance(size, tuple) else size)
 
 
+def is_bare(module: nn.Module) -> bool:
+    """Whether a module does what its class does: hooks (of weight normalisation, say) may change that."""
+    hooks = module._forward_hooks, module._forward_pre_hooks, module._backward_hooks
+    return not any(hooks) and "forward" not in vars(module)
+
+
 def is_plain_pool(module: nn.Module) -> bool:
     """Whether a module is a maximum over neighbouring positions, side by side."""
     if type(module) is not nn.MaxPool1d:

@@ -27,6 +27,7 @@ from seqgra.backends.compiled.parts import (
 from seqgra.backends.pytorch_layers import (
     SharedConv,
     StrandAverage,
+    is_bare,
     is_plain_pool,
     number,
     padding_before,
@@ -180,20 +181,21 @@ class _FirstLayer:
     @classmethod
     def of(cls, network: nn.Module, letters: int) -> _FirstLayer | None:
         """Return the first layer of a network, or None where the tables are not made for it."""
-        if type(network) is not nn.Sequential:
+        if type(network) is not nn.Sequential or not is_bare(network):
             return None
         modules = list(network.children())
         first = modules[0]
         if not isinstance(first, nn.Conv1d) or type(first) not in (nn.Conv1d, SharedConv):
             return None
+        if not is_bare(first):
+            return None
         plain = first.groups == 1 and first.padding_mode == "zeros" and first.bias is not None
         if not plain or first.in_channels != letters or first.weight.dtype != torch.float32:
             return None
         used = 1
-        if len(modules) > used and type(modules[used]) is nn.ReLU:
-            used += 1
-        if len(modules) > used and is_plain_pool(modules[used]):
-            used += 1
+        for takes in (lambda module: type(module) is nn.ReLU, is_plain_pool):
+            if len(modules) > used and takes(modules[used]) and is_bare(modules[used]):
+                used += 1
         return cls(modules, used, letters)
 
     def pays(self) -> bool:

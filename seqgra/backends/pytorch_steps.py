@@ -24,6 +24,7 @@ from seqgra.backends.pytorch_layers import (
     Composite,
     SelfAttention,
     Steps,
+    is_bare,
     is_plain_pool,
     number,
     padding_before,
@@ -58,7 +59,7 @@ def joined_maxima(modules: Sequence[nn.Module]) -> list[nn.Module]:
     while rest:
         used = 3 if len(rest) > 1 and type(rest[1]) is nn.ReLU else 2
         pools = len(rest) >= used and is_plain_pool(rest[used - 1])
-        if pools and _is_plain(rest[0]):
+        if pools and _is_plain(rest[0]) and all(map(is_bare, rest[:used])):
             steps.append(ConvolutionMaximum(rest[:used]))
             rest = rest[used:]
         else:
@@ -207,6 +208,8 @@ class CompiledSteps(Steps):
 
     def layer(self, module: nn.Module, values: torch.Tensor) -> torch.Tensor:
         """Return the output of a module, walked into where it is made of others."""
+        if not is_bare(module):
+            return super().layer(module, values)
         if type(module) is nn.Sequential:
             for part in module.children():
                 values = self.layer(part, values)
