@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from seqgra.architecture.layers import Attention, Shape
+from seqgra.architecture.layers import Attention, Gru, Shape
 from seqgra.architecture.load import architecture_content, resolve_architecture
 from seqgra.backends.compiled import vector
 from seqgra.backends.compiled.modules import Kernels
-from seqgra.backends.pytorch_layers import SelfAttention, build
+from seqgra.backends.pytorch_layers import Recurrent, SelfAttention, build
 from seqgra.backends.pytorch_letters import FromLetters, OneHot
 from seqgra.backends.pytorch_steps import CompiledSteps, joined_maxima
 
@@ -118,6 +118,25 @@ def test_dropout_of_attention_and_its_gradient():
     (scores.softmax(-1) * kept / (1 - rate) @ exact[2]).backward(given.double())
     for mine, theirs in zip(leaves, exact, strict=True):
         assert_alike(mine.grad, theirs.grad)
+
+
+@pytest.mark.parametrize("output", ["positions", "last"])
+@pytest.mark.parametrize(("examples", "units", "bidirectional"), [(18, 5, True), (3, 16, False)])
+def test_a_recurrence_is_that_of_pytorch(examples, units, bidirectional, output):
+    torch.manual_seed(units)
+    layer = Gru(kind="gru", units=units, bidirectional=bidirectional, output=output)
+    ours = Recurrent(layer, 3)
+    exact = copy.deepcopy(ours).double()
+    x = torch.randn(examples, 3, 11)
+    inputs = x.requires_grad_(), x.detach().double().requires_grad_()
+    out, expected = CompiledSteps().layer(ours, inputs[0]), exact(inputs[1])
+    assert "_RecurrentNodeBackward" in str(graph(out.grad_fn))
+    given = torch.randn_like(out)
+    out.backward(given)
+    expected.backward(given.double())
+    assert_alike(out, expected)
+    assert_alike(inputs[0].grad, inputs[1].grad)
+    assert_gradients_alike(ours, exact, 2e-6)
 
 
 @pytest.mark.parametrize("positions", ["rotary", "relative"])

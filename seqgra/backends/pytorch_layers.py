@@ -160,6 +160,10 @@ class Recurrent(nn.Module):
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Return the states."""
         states, _ = self.cell(values.transpose(1, 2))
+        return self.kept(states)
+
+    def kept(self, states: torch.Tensor) -> torch.Tensor:
+        """Return what the layer keeps of all states (N, L, D H)."""
         if self.keeps_positions:
             result: torch.Tensor = states.transpose(1, 2)
             return result

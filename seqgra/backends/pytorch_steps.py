@@ -2,8 +2,8 @@
 
 A maximum over all positions passes each filter's gradient to one position, so the gradients of the
 convolution before it are sums over the windows at these positions. PyTorch multiplies the zeros of all others
-too, which takes three quarters of the time of such layers; the outputs are PyTorch's own. Attention is
-computed head by head, see `compiled.attention`.
+too, which takes three quarters of the time of such layers; the outputs are PyTorch's own. Attention and gated
+recurrent units are computed as in `compiled.attention` and `compiled.recurrence`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from seqgra.backends.compiled import attention, vector
+from seqgra.backends.compiled import attention, recurrence, vector
 from seqgra.backends.compiled.modules import kernels
 from seqgra.backends.compiled.parts import LANES
 from seqgra.backends.pytorch_layers import (
     Composite,
+    Recurrent,
     SelfAttention,
     Steps,
     is_bare,
@@ -200,7 +201,7 @@ class _MaximumNode(torch.autograd.Function):
 
 
 class CompiledSteps(Steps):
-    """Layers as they are, with attention by kernels, and channels side by side in memory.
+    """Layers as they are, attention and recurrence by kernels, channels side by side in memory.
 
     In that order PyTorch's convolutions need not turn their input and output around, and normalisation and
     maxima work on vectors; it knows the order of images alone, so that a sequence is one of height 1.
@@ -216,6 +217,8 @@ class CompiledSteps(Steps):
             return values
         if isinstance(module, Composite):
             return module.through(values, self)
+        if isinstance(module, Recurrent) and _is_small(module.cell):
+            return module.kept(_states(module.cell, values.transpose(1, 2)))
         if isinstance(module, nn.Conv1d) and _is_dense(module):
             weight = module.weight[:, :, 0]
             return F.linear(values.transpose(1, 2), weight, module.bias).transpose(1, 2)
@@ -257,7 +260,7 @@ class _AttentionNode(torch.autograd.Function):
         out = torch.empty_like(query)
         weights = torch.empty(examples * heads * -(-length // LANES) * length * LANES)
         ctx.settings = heads, length, channels, random, float(rate)
-        ctx.scratch = [np.empty(LANES * channels // heads, np.float32) for _ in range(2)]
+        ctx.scratch = _vectors(channels // heads, channels // heads)
         inputs = [_flat(each) for each in (query, key, value)]
         more = _flat(weights), _flat(out)
         kernels(*_ATTENTION).run("attend", *ctx.settings, *inputs, *ctx.scratch, *more)
@@ -270,17 +273,88 @@ class _AttentionNode(torch.autograd.Function):
         query, key, value, weights = ctx.saved_tensors
         length = query.shape[1]
         rows, sums = ctx.scratch
-        sizes = rows.size, LANES * length, 2 * rows.size * length
+        depth = rows.size // LANES
         found = [torch.empty_like(query) for _ in range(3)]
         kernels(*_ATTENTION).run(
             "attend_backward",
             *ctx.settings,
             *(_flat(each) for each in (query, key, value)),
             *(rows, sums, _flat(weights), _flat(gradients[0].contiguous())),
-            *(np.empty(size, np.float32) for size in sizes),
+            *_vectors(depth, length, 2 * depth * length),
             *map(_flat, found),
         )
         return *found, None, None
+
+
+def _is_small(cell: nn.RNNBase) -> bool:
+    """Whether a recurrence is one that kernels compute faster than PyTorch."""
+    return type(cell) is nn.GRU and cell.num_layers == 1 and cell.hidden_size <= _UNITS
+
+
+def _states(cell: nn.RNNBase, values: torch.Tensor) -> torch.Tensor:
+    """Return the states (N, L, D H) of a layer's directions for values (N, L, C)."""
+    node: Any = _RecurrentNode.apply
+    directions = []
+    for backward in range(1 + cell.bidirectional):
+        names = (f"{name}_l0{'_reverse' * backward}" for name in _CELL)
+        of_input, input_bias, weight, bias = (getattr(cell, name) for name in names)
+        directions.append(node(F.linear(values, of_input, input_bias), weight, bias, backward))
+    return torch.cat(directions, dim=2)
+
+
+#: Most units: with more, matrix products for all examples at once gain on the kernels.
+_UNITS = 64
+_CELL = ("weight_ih", "bias_ih", "weight_hh", "bias_hh")
+_RECURRENCE = ("", (recurrence,))
+
+
+class _RecurrentNode(torch.autograd.Function):
+    """The states of a gated recurrent unit in one direction, from what its gates get from the input."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, inputs: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, backward: int
+    ) -> torch.Tensor:
+        """Return float32 (N, L, H)."""
+        examples, length, _ = inputs.shape
+        units = weight.shape[1]
+        gates = torch.empty(-(-examples // LANES) * length * units * 4 * LANES)
+        states = torch.empty((examples, length, units))
+        kernels(*_RECURRENCE).run(
+            "recur",
+            *(units, length, backward),
+            *map(_flat, (inputs.contiguous(), weight, bias)),
+            *_vectors(1, units, units),
+            *(_flat(gates), _flat(states)),
+        )
+        ctx.backward_in_time = backward
+        ctx.save_for_backward(weight, gates, states)
+        return states
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """Return the gradients of the inputs, of the states' weights and of their biases."""
+        weight, gates, states = ctx.saved_tensors
+        examples, length, units = states.shape
+        of_inputs, of_states = (torch.empty((examples, length, 3 * units)) for _ in range(2))
+        kernels(*_RECURRENCE).run(
+            "recur_backward",
+            *(units, length, ctx.backward_in_time),
+            *map(_flat, (weight.T.contiguous(), gates, states, gradients[0].contiguous())),
+            *_vectors(1, units, units, 3 * units),
+            *(_flat(of_inputs), _flat(of_states)),
+        )
+        before = torch.zeros_like(states)
+        if ctx.backward_in_time:
+            before[:, :-1] = states[:, 1:]
+        else:
+            before[:, 1:] = states[:, :-1]
+        of_each = of_states.flatten(0, 1)
+        return of_inputs, of_each.T @ before.flatten(0, 1), of_each.sum(0), None
+
+
+def _vectors(*counts: int) -> list[np.ndarray]:
+    return [np.empty(count * LANES, np.float32) for count in counts]
 
 
 def _flat(values: torch.Tensor) -> np.ndarray:
