@@ -141,7 +141,8 @@ def training(
             steps = features(architecture, grammar) * size
             seconds += 3e-7 * steps if architecture.head.dense else 1e-7 * steps
         return Cost(seconds, letters_mib + _feature_mib(architecture, grammar, size))
-    per_example = 3e-5 + 1e-10 * network.multiplications + 1e-8 * network.numbers
+    per_example = 2e-5 + 3e-11 * network.multiplications + 6e-9 * network.numbers
+    per_example += 3e-10 * network.weights
     if compiled:
         per_example = 5e-7 + 5e-12 * network.multiplications + 3e-10 * network.weights
     epochs = min(_EPOCHS_EXPECTED * architecture.training.epochs, epochs)
