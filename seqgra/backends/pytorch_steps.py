@@ -31,6 +31,12 @@ from seqgra.backends.pytorch_layers import (
     padding_before,
 )
 
+#: Most units of a recurrence: with more, matrix products for all examples at once gain on the kernels.
+_UNITS = 64
+#: Parameters of a recurrence, as PyTorch calls them.
+_CELL = ("weight_ih", "bias_ih", "weight_hh", "bias_hh")
+#: Sources of kernels, here none beside the parts of a module.
+_ATTENTION, _RECURRENCE = ("", (attention,)), ("", (recurrence,))
 #: ``backward`` adds to the gradients of weights (F, C, width), biases (F,) and input (E, C, length), all
 #: flat. `width` is a whole number of vectors; weights are 0 where the filter has ended.
 _SOURCE = """
@@ -238,9 +244,6 @@ class CompiledSteps(Steps):
         return mixed
 
 
-_ATTENTION = ("", (attention,))
-
-
 class _AttentionNode(torch.autograd.Function):
     """Means of values weighted by attention, with dropout of the weights at `rate`."""
 
@@ -300,12 +303,6 @@ def _states(cell: nn.RNNBase, values: torch.Tensor) -> torch.Tensor:
         of_input, input_bias, weight, bias = (getattr(cell, name) for name in names)
         directions.append(node(F.linear(values, of_input, input_bias), weight, bias, backward))
     return torch.cat(directions, dim=2)
-
-
-#: Most units: with more, matrix products for all examples at once gain on the kernels.
-_UNITS = 64
-_CELL = ("weight_ih", "bias_ih", "weight_hh", "bias_hh")
-_RECURRENCE = ("", (recurrence,))
 
 
 class _RecurrentNode(torch.autograd.Function):
