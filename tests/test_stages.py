@@ -191,7 +191,7 @@ def test_an_interrupted_stage_is_made_by_the_same_command_and_then_up_to_date(
         assert main(words) == 130
     assert read_run(tmp_path / "made") is None
     owns = find_stage(stage).owns
-    assert not [file.name for file in (tmp_path / "made").iterdir() if owns(file.name)]
+    assert not [file.name for file in (tmp_path / "made").glob("*") if owns(file.name)]
     capsys.readouterr()
     assert main(words) == 0
     assert "up to date" not in capsys.readouterr().out
