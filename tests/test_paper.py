@@ -207,7 +207,6 @@ def test_the_ranking_is_of_seven_architectures_alike_in_budget(tiny_dataset, tmp
     assert found.config.tune is not None and len(networks(found)) == 5
 
 
-@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
 def as_results(folder, cells):
     """Write tables of results that hold the given cells, as a grid that ran to its end has them."""
     keys = ["grammar", "size", "data_seed", "architecture", "backend", "model_seed"]
@@ -266,6 +265,7 @@ def test_a_grid_that_is_kept_in_parts_is_kept_as_one(tmp_path, monkeypatch):
         assert picture.width > 300, "drawn from what is kept"
 
 
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
 def test_make_paper_lists_the_grids_and_refuses_what_there_is_not():
     def make(*what):
         return subprocess.run(
