@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from seqgra.backends.compiled.compiler import part
+from seqgra.backends.compiled.parts import clear
 from seqgra.backends.compiled.vector import (
     add,
     add_ints,
@@ -31,13 +32,6 @@ from seqgra.backends.compiled.vector import (
 
 
 @part
-def clear_vectors(values: np.ndarray, count: int) -> None:
-    """Set a whole number of vectors to 0."""
-    for i in range(0, count, 16):
-        store(values, i, spread16(np.float32(0)))
-
-
-@part
 def gather(
     values: np.ndarray,
     start: int,
@@ -48,7 +42,7 @@ def gather(
     to: np.ndarray,
 ) -> None:
     """Write up to 16 positions as vectors: ``to[c * 16 + r]`` from ``values[start + r * step + c]``."""
-    clear_vectors(to, depth * 16)
+    clear(to, depth * 16)
     for r in range(rows):
         for c in range(depth):
             to[c * 16 + r] = values[start + r * step + c] * scale
@@ -129,7 +123,7 @@ def attend(
                     store(weights, place + j * 16, weight)
                     whole = add(whole, weight)
                 factor = divide(spread16(np.float32(1)), whole)
-                clear_vectors(sums, depth * 16)
+                clear(sums, depth * 16)
                 for j in range(length):
                     weight, at = (
                         multiply(load16(weights, place + j * 16), factor),
@@ -190,7 +184,7 @@ def attend_backward(
     for n in range(query.size // (length * channels)):
         for h in range(heads):
             start = n * length * channels + h * depth
-            clear_vectors(of_each, 2 * behind)
+            clear(of_each, 2 * behind)
             for b in range(blocks):
                 count, here = min(length - b * 16, 16), start + b * 16 * channels
                 gather(query, here, channels, count, depth, scale, rows)
@@ -212,7 +206,7 @@ def attend_backward(
                     for c in range(depth):
                         i = behind + (j * depth + c) * 16
                         store(of_each, i, fma(used, load16(turned, c * 16), load16(of_each, i)))
-                clear_vectors(sums, depth * 16)
+                clear(sums, depth * 16)
                 for j in range(length):
                     weight, at = load16(weights, place + j * 16), start + j * channels
                     gradient = multiply(weight, subtract(load16(inward, j * 16), mean))
