@@ -263,7 +263,7 @@ class _AttentionNode(torch.autograd.Function):
         out = torch.empty_like(query)
         weights = torch.empty(examples * heads * -(-length // LANES) * length * LANES)
         ctx.settings = heads, length, channels, random, float(rate)
-        ctx.scratch = _vectors(channels // heads, channels // heads)
+        ctx.scratch = _vectors(channels // heads, channels // heads, length)
         inputs = [_flat(each) for each in (query, key, value)]
         more = _flat(weights), _flat(out)
         kernels(*_ATTENTION).run("attend", *ctx.settings, *inputs, *ctx.scratch, *more)
@@ -275,14 +275,14 @@ class _AttentionNode(torch.autograd.Function):
         """Return the gradients of query, key and value."""
         query, key, value, weights = ctx.saved_tensors
         length = query.shape[1]
-        rows, sums = ctx.scratch
-        depth = rows.size // LANES
+        depth = ctx.scratch[0].size // LANES
         found = [torch.empty_like(query) for _ in range(3)]
         kernels(*_ATTENTION).run(
             "attend_backward",
             *ctx.settings,
             *(_flat(each) for each in (query, key, value)),
-            *(rows, sums, _flat(weights), _flat(gradients[0].contiguous())),
+            *ctx.scratch,
+            *(_flat(weights), _flat(gradients[0].contiguous())),
             *_vectors(depth, length, 2 * depth * length),
             *map(_flat, found),
         )

@@ -10,21 +10,17 @@ from __future__ import annotations
 import numpy as np
 
 from seqgra.backends.compiled.compiler import part
+from seqgra.backends.compiled.last_layers import drop
 from seqgra.backends.compiled.parts import clear
 from seqgra.backends.compiled.vector import (
     add,
-    add_ints,
     divide,
     exponential,
     fma,
-    keep,
-    lanes16,
     larger,
     load16,
     multiply,
-    random_bits,
     spread16,
-    spread_ints16,
     store,
     subtract,
     total,
@@ -76,6 +72,7 @@ def attend(
     values: np.ndarray,
     rows: np.ndarray,
     sums: np.ndarray,
+    used: np.ndarray,
     weights: np.ndarray,
     out: np.ndarray,
 ) -> None:
@@ -89,8 +86,8 @@ def attend(
         64 bits that decide what is dropped, and its share.
     query, keys, values
         Flat, of (N, L, C), a head's channels side by side.
-    rows, sums
-        Scratch, 16 C / H each.
+    rows, sums, used
+        Scratch: 16 C / H, 16 C / H, 16 L.
     weights
         Out: softmax before dropout, (N, H, B, L, 16) for B blocks of 16 query positions.
     out
@@ -98,11 +95,6 @@ def attend(
     """
     depth, blocks = channels // heads, (length + 15) // 16
     scale = np.float32(1 / np.sqrt(float(depth)))
-    one = spread_ints16(np.int64(random & np.uint64(0xFFFFFFFF)))
-    two = spread_ints16(np.int64(random >> np.uint64(32)))
-    limit = spread_ints16(np.int64(rate * 4294967296.0))
-    up = spread16(np.float32(1 / (1 - rate)))
-    lanes = lanes16()
     for n in range(query.size // (length * channels)):
         for h in range(heads):
             start = n * length * channels + h * depth
@@ -125,15 +117,13 @@ def attend(
                 factor = divide(spread16(np.float32(1)), whole)
                 clear(sums, depth * 16)
                 for j in range(length):
-                    weight, at = (
-                        multiply(load16(weights, place + j * 16), factor),
-                        start + j * channels,
-                    )
+                    weight = multiply(load16(weights, place + j * 16), factor)
                     store(weights, place + j * 16, weight)
-                    if rate > 0:
-                        counter = add_ints(lanes, spread_ints16(place + j * 16))
-                        bits = random_bits(counter, one, two)
-                        weight = keep(multiply(weight, up), bits, limit)
+                    store(used, j * 16, weight)
+                if rate > 0:
+                    drop(used, length * 16, place, random, rate)
+                for j in range(length):
+                    weight, at = load16(used, j * 16), start + j * channels
                     for c in range(depth):
                         old = load16(sums, c * 16)
                         store(sums, c * 16, fma(weight, spread16(values[at + c]), old))
@@ -152,6 +142,7 @@ def attend_backward(
     values: np.ndarray,
     rows: np.ndarray,
     sums: np.ndarray,
+    used: np.ndarray,
     weights: np.ndarray,
     given: np.ndarray,
     turned: np.ndarray,
@@ -165,7 +156,7 @@ def attend_backward(
 
     Parameters
     ----------
-    heads, length, channels, random, rate, query, keys, values, rows, sums, weights
+    heads, length, channels, random, rate, query, keys, values, rows, sums, used, weights
         As of `attend`; `weights` as it wrote them.
     given
         The gradient of its `out`.
@@ -176,11 +167,7 @@ def attend_backward(
     """
     depth, blocks = channels // heads, (length + 15) // 16
     scale = np.float32(1 / np.sqrt(float(depth)))
-    one = spread_ints16(np.int64(random & np.uint64(0xFFFFFFFF)))
-    two = spread_ints16(np.int64(random >> np.uint64(32)))
-    limit = spread_ints16(np.int64(rate * 4294967296.0))
-    up = spread16(np.float32(1 / (1 - rate)))
-    lanes, behind = lanes16(), length * depth * 16
+    behind = length * depth * 16
     for n in range(query.size // (length * channels)):
         for h in range(heads):
             start = n * length * channels + h * depth
@@ -190,22 +177,22 @@ def attend_backward(
                 gather(query, here, channels, count, depth, scale, rows)
                 gather(given, here, channels, count, depth, np.float32(1), turned)
                 place = ((n * heads + h) * blocks + b) * length * 16
-                mean = spread16(np.float32(0))
                 for j in range(length):
-                    weight, at = load16(weights, place + j * 16), start + j * channels
-                    gradient, used = spread16(np.float32(0)), weight
+                    gradient, at = spread16(np.float32(0)), start + j * channels
                     for c in range(depth):
                         gradient = fma(load16(turned, c * 16), spread16(values[at + c]), gradient)
-                    if rate > 0:
-                        counter = add_ints(lanes, spread_ints16(place + j * 16))
-                        bits = random_bits(counter, one, two)
-                        gradient = keep(multiply(gradient, up), bits, limit)
-                        used = keep(multiply(weight, up), bits, limit)
-                    mean = fma(gradient, weight, mean)
                     store(inward, j * 16, gradient)
+                    store(used, j * 16, load16(weights, place + j * 16))
+                if rate > 0:
+                    drop(inward, length * 16, place, random, rate)
+                    drop(used, length * 16, place, random, rate)
+                mean = spread16(np.float32(0))
+                for j in range(length):
+                    mean = fma(load16(inward, j * 16), load16(weights, place + j * 16), mean)
+                    weight = load16(used, j * 16)
                     for c in range(depth):
                         i = behind + (j * depth + c) * 16
-                        store(of_each, i, fma(used, load16(turned, c * 16), load16(of_each, i)))
+                        store(of_each, i, fma(weight, load16(turned, c * 16), load16(of_each, i)))
                 clear(sums, depth * 16)
                 for j in range(length):
                     weight, at = load16(weights, place + j * 16), start + j * channels
