@@ -321,7 +321,7 @@ class _RecurrentNode(torch.autograd.Function):
             "recur",
             *(units, length, backward),
             *map(_flat, (inputs.contiguous(), weight, bias)),
-            *_vectors(1, units, units),
+            *_vectors(3 * units, units, units),
             *(_flat(gates), _flat(states)),
         )
         ctx.backward_in_time = backward
@@ -338,7 +338,7 @@ class _RecurrentNode(torch.autograd.Function):
             "recur_backward",
             *(units, length, ctx.backward_in_time),
             *map(_flat, (weight.T.contiguous(), gates, states, gradients[0].contiguous())),
-            *_vectors(1, units, units, 3 * units),
+            *_vectors(3 * units, *[units] * 5),
             *(_flat(of_inputs), _flat(of_states)),
         )
         before = torch.zeros_like(states)

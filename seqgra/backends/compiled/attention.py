@@ -11,7 +11,7 @@ import numpy as np
 
 from seqgra.backends.compiled.compiler import part
 from seqgra.backends.compiled.last_layers import drop
-from seqgra.backends.compiled.parts import clear
+from seqgra.backends.compiled.parts import clear, gather, scatter_rows
 from seqgra.backends.compiled.vector import (
     add,
     divide,
@@ -25,39 +25,6 @@ from seqgra.backends.compiled.vector import (
     subtract,
     total,
 )
-
-
-@part
-def gather(
-    values: np.ndarray,
-    start: int,
-    step: int,
-    rows: int,
-    depth: int,
-    scale: np.float32,
-    to: np.ndarray,
-) -> None:
-    """Write up to 16 positions as vectors: ``to[c * 16 + r]`` from ``values[start + r * step + c]``."""
-    clear(to, depth * 16)
-    for r in range(rows):
-        for c in range(depth):
-            to[c * 16 + r] = values[start + r * step + c] * scale
-
-
-@part
-def scatter_rows(
-    sums: np.ndarray,
-    start: int,
-    step: int,
-    rows: int,
-    depth: int,
-    scale: np.float32,
-    to: np.ndarray,
-) -> None:
-    """Write what `gather` reads."""
-    for r in range(rows):
-        for c in range(depth):
-            to[start + r * step + c] = sums[c * 16 + r] * scale
 
 
 @part

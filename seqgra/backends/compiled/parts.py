@@ -192,6 +192,39 @@ def clear(values: np.ndarray, count: int) -> None:
 
 
 @part
+def gather(
+    values: np.ndarray,
+    start: int,
+    step: int,
+    rows: int,
+    depth: int,
+    scale: np.float32,
+    to: np.ndarray,
+) -> None:
+    """Write up to 16 positions as vectors: ``to[c * 16 + r]`` from ``values[start + r * step + c]``."""
+    clear(to, depth * 16)
+    for r in range(rows):
+        for c in range(depth):
+            to[c * 16 + r] = values[start + r * step + c] * scale
+
+
+@part
+def scatter_rows(
+    sums: np.ndarray,
+    start: int,
+    step: int,
+    rows: int,
+    depth: int,
+    scale: np.float32,
+    to: np.ndarray,
+) -> None:
+    """Write what `gather` reads."""
+    for r in range(rows):
+        for c in range(depth):
+            to[start + r * step + c] = sums[c * 16 + r] * scale
+
+
+@part
 def fill_words(
     shape: ConvolutionSizes, tables: FirstLayerArrays, codes: np.ndarray, rows: np.ndarray
 ) -> None:

@@ -13,33 +13,17 @@ from __future__ import annotations
 import numpy as np
 
 from seqgra.backends.compiled.compiler import part
+from seqgra.backends.compiled.parts import clear, gather, scatter_rows
 from seqgra.backends.compiled.vector import (
     add,
-    choose,
-    divide,
-    exponential,
     fma,
-    larger,
     load16,
     multiply,
+    sigmoid,
     spread16,
     store,
     subtract,
 )
-
-
-@part
-def scatter_unit(values: np.ndarray, at: int, step: int, count: int, lanes: np.ndarray) -> None:
-    """Write the first `count` numbers of a vector that lies in `lanes`, `step` apart."""
-    for e in range(count):
-        values[at + e * step] = lanes[e]
-
-
-@part
-def gather_unit(values: np.ndarray, at: int, step: int, count: int, lanes: np.ndarray) -> None:
-    """Read what `scatter_unit` writes into `lanes`; what is behind them stays."""
-    for e in range(count):
-        lanes[e] = values[at + e * step]
 
 
 @part
@@ -50,7 +34,7 @@ def recur(
     inputs: np.ndarray,
     weight: np.ndarray,
     bias: np.ndarray,
-    lanes: np.ndarray,
+    inward: np.ndarray,
     state: np.ndarray,
     after: np.ndarray,
     gates: np.ndarray,
@@ -68,8 +52,8 @@ def recur(
         What gates get from the input: (N, L, 3 U), flat, r before z before n.
     weight, bias
         Of the states: (3 U, U), (3 U,).
-    lanes, state, after
-        Scratch: 16, 16 U, 16 U.
+    inward, state, after
+        Scratch: 48 U, 16 U, 16 U.
     gates
         Out: r, z, n and W_n h + b_n, (blocks of 16 examples, L, U, 4, 16).
     states
@@ -77,7 +61,6 @@ def recur(
     """
     one, two, zero = spread16(np.float32(1)), spread16(np.float32(2)), spread16(np.float32(0))
     count = states.size // (length * units)
-    store(lanes, 0, zero)
     for block in range((count + 15) // 16):
         here = min(count - block * 16, 16)
         for u in range(units):
@@ -87,6 +70,8 @@ def recur(
             if backward > 0:
                 place = length - 1 - step
             first = block * 16 * length + place
+            row = length * 3 * units
+            gather(inputs, first * 3 * units, row, here, 3 * units, np.float32(1), inward)
             for u in range(units):
                 r, z = spread16(bias[u]), spread16(bias[units + u])
                 n = spread16(bias[2 * units + u])
@@ -95,22 +80,10 @@ def recur(
                     r = fma(spread16(weight[u * units + k]), h, r)
                     z = fma(spread16(weight[(units + u) * units + k]), h, z)
                     n = fma(spread16(weight[(2 * units + u) * units + k]), h, n)
-                at, row = first * 3 * units + u, length * 3 * units
-                gather_unit(inputs, at, row, here, lanes)
-                r = add(r, load16(lanes, 0))
-                power = exponential(subtract(zero, larger(r, subtract(zero, r))))
-                share = divide(one, add(one, power))
-                r = choose(r, zero, share, multiply(power, share))
-                gather_unit(inputs, at + units, row, here, lanes)
-                z = add(z, load16(lanes, 0))
-                power = exponential(subtract(zero, larger(z, subtract(zero, z))))
-                share = divide(one, add(one, power))
-                z = choose(z, zero, share, multiply(power, share))
-                gather_unit(inputs, at + 2 * units, row, here, lanes)
-                c = multiply(two, fma(r, n, load16(lanes, 0)))
-                power = exponential(subtract(zero, larger(c, subtract(zero, c))))
-                share = divide(two, add(one, power))
-                c = subtract(choose(c, zero, share, multiply(power, share)), one)
+                r = sigmoid(add(r, load16(inward, u * 16)))
+                z = sigmoid(add(z, load16(inward, (units + u) * 16)))
+                c = multiply(two, fma(r, n, load16(inward, (2 * units + u) * 16)))
+                c = subtract(multiply(two, sigmoid(c)), one)
                 new = fma(z, subtract(load16(state, u * 16), c), c)
                 store(after, u * 16, new)
                 to = (((block * length + place) * units + u) * 4) * 16
@@ -118,8 +91,8 @@ def recur(
                 store(gates, to + 16, z)
                 store(gates, to + 32, c)
                 store(gates, to + 48, n)
-                store(lanes, 0, new)
-                scatter_unit(states, first * units + u, length * units, here, lanes)
+            row = length * units
+            scatter_rows(after, first * units, row, here, units, np.float32(1), states)
             for u in range(units):
                 store(state, u * 16, load16(after, u * 16))
 
@@ -133,10 +106,12 @@ def recur_backward(
     gates: np.ndarray,
     states: np.ndarray,
     given: np.ndarray,
-    lanes: np.ndarray,
+    inward: np.ndarray,
     state: np.ndarray,
     after: np.ndarray,
-    inward: np.ndarray,
+    outward: np.ndarray,
+    earlier: np.ndarray,
+    candidate: np.ndarray,
     of_inputs: np.ndarray,
     of_states: np.ndarray,
 ) -> None:
@@ -150,8 +125,8 @@ def recur_backward(
         The weights of the states as (U, 3 U).
     given
         The gradient of `states`.
-    lanes, state, after, inward
-        Scratch: 16, 16 U, 16 U, 48 U.
+    inward, state, after, outward, earlier, candidate
+        Scratch: 48 U, then 16 U each.
     of_inputs, of_states
         Out: (N, L, 3 U) each, with respect to the gates' inputs and to W h + b.
     """
@@ -165,16 +140,15 @@ def recur_backward(
             place, before = length - 1 - step, length - 2 - step
             if backward > 0:
                 place, before = step, step + 1
-            first = block * 16 * length + place
+            first, row = block * 16 * length + place, length * units
+            gather(given, first * units, row, here, units, np.float32(1), outward)
+            clear(earlier, units * 16)
+            if step < length - 1:
+                at = (block * 16 * length + before) * units
+                gather(states, at, row, here, units, np.float32(1), earlier)
             for u in range(units):
-                at = first * units + u
-                store(lanes, 0, zero)
-                gather_unit(given, at, length * units, here, lanes)
-                gradient = add(load16(lanes, 0), load16(state, u * 16))
-                store(lanes, 0, zero)
-                if step < length - 1:
-                    gather_unit(states, at + (before - place) * units, length * units, here, lanes)
-                h = load16(lanes, 0)
+                gradient = add(load16(outward, u * 16), load16(state, u * 16))
+                h = load16(earlier, u * 16)
                 to = (((block * length + place) * units + u) * 4) * 16
                 r, z = load16(gates, to), load16(gates, to + 16)
                 c, n = load16(gates, to + 32), load16(gates, to + 48)
@@ -186,17 +160,11 @@ def recur_backward(
                 store(inward, u * 16, reset)
                 store(inward, (units + u) * 16, update)
                 store(inward, (2 * units + u) * 16, multiply(new, r))
-                at, row = first * 3 * units + u, length * 3 * units
-                store(lanes, 0, reset)
-                scatter_unit(of_inputs, at, row, here, lanes)
-                scatter_unit(of_states, at, row, here, lanes)
-                store(lanes, 0, update)
-                scatter_unit(of_inputs, at + units, row, here, lanes)
-                scatter_unit(of_states, at + units, row, here, lanes)
-                store(lanes, 0, new)
-                scatter_unit(of_inputs, at + 2 * units, row, here, lanes)
-                store(lanes, 0, multiply(new, r))
-                scatter_unit(of_states, at + 2 * units, row, here, lanes)
+                store(candidate, u * 16, new)
+            at, row = first * 3 * units, length * 3 * units
+            scatter_rows(inward, at, row, here, 3 * units, np.float32(1), of_states)
+            scatter_rows(inward, at, row, here, 2 * units, np.float32(1), of_inputs)
+            scatter_rows(candidate, at + 2 * units, row, here, units, np.float32(1), of_inputs)
             for k in range(units):
                 reset, update, new = load16(after, k * 16), zero, zero
                 for u in range(units):

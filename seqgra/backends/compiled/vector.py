@@ -175,6 +175,15 @@ def _exponential(builder: Any, kind: ir.VectorType, args: Any) -> Any:
     return builder.bitcast(builder.add(builder.bitcast(power, whole), exponent), kind)
 
 
+def _sigmoid(builder: Any, kind: ir.VectorType, args: Any) -> Any:
+    """1 / (1 + exp(-x)), from the exponential of a number up to 0 on either side."""
+    x, one, zero = args[0], _constant(1.0, kind), _constant(0.0, kind)
+    size = _larger(builder, kind, [x, builder.fsub(zero, x)])
+    power = _exponential(builder, kind, [builder.fsub(zero, size)])
+    share = builder.fdiv(one, builder.fadd(one, power))
+    return _choose(builder, kind, [x, zero, share, builder.fmul(power, share)])
+
+
 def _total(builder: Any, value: Value) -> Value:
     assert isinstance(value.kind, Vector)
     code, count = value.code, value.kind.lanes
@@ -202,6 +211,8 @@ multiply_ints = _elementwise(lambda b, _, x: b.mul(*x))
 fma = _elementwise(_built_in("fma"))
 #: exp, to two units in the last place, of numbers up to 0; below -87 exp(-87).
 exponential = _elementwise(_exponential)
+#: 1 / (1 + exp(-a)).
+sigmoid = _elementwise(_sigmoid)
 #: The sum of a vector's numbers, half added to half until one is left.
 total = Operation(_total)
 root = _elementwise(_built_in("sqrt"))
