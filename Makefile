@@ -68,7 +68,7 @@ paper: $(if $(filter s10-s11,$(FIGURE)),$(SETUP),$(RUN))
 	@echo "The report: file://$(CURDIR)/$(RESULT)/report.html"
 else
 paper:
-	@awk 'FNR == 1 { figure = scale = FILENAME; sub(/.*paper\/(figure-)?/, "", figure); \
+	@awk 'FNR == 2 { figure = scale = FILENAME; sub(/.*paper\/(figure-)?/, "", figure); \
 		sub(/-[a-z]*\.yaml$$/, "", figure); sub(/.*-/, "", scale); sub(/\.yaml$$/, "", scale); \
 		printf "make paper FIGURE=%-12s SCALE=%-6s %s\n", figure, scale, substr($$0, 3) }' \
 		config/paper/*.yaml
