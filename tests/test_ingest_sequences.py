@@ -192,6 +192,26 @@ def test_proteins(tmp_path):
     assert dataset.grammar.background.letters is not None
 
 
+def test_the_stop_that_ends_a_protein_is_left_out(tmp_path):
+    rng = np.random.default_rng(6)
+    texts = ["".join(rng.choice(list("ACDEFGHIKLMNPQRSTVWY"), 12)) for _ in range(40)]
+    texts[3] = texts[3][:5] + "*" + texts[3][6:]  # within a protein it is an unknown letter
+    ends = ["*" if n % 2 else "" for n in range(40)]
+    fasta = [
+        write_fasta(tmp_path / f"{name}.fa", *((f"{n}", texts[n] + ends[n]) for n in own))
+        for name, own in (("P", range(20)), ("Q", range(20, 40)))
+    ]
+    table = tmp_path / "t.csv"
+    lines = [f"{texts[n]}{ends[n]},{'P' if n < 20 else 'Q'}\n" for n in range(40)]
+    table.write_text("sequence,label\n" + "".join(lines))
+    of_fasta = ("--fasta", f"P={fasta[0]}", "--fasta", f"Q={fasta[1]}")
+    for name, call in (("a", of_fasta), ("b", ("--table", table))):
+        dataset = ingested(tmp_path / name, *call, "--alphabet", "protein", "--unknown", "0.1")
+        assert sorted(sequences(dataset)) == sorted(text.replace("*", "X") for text in texts)
+        notes = dataset.content["ingest"]["notes"]
+        assert "20 proteins end in *, their stop, which is left out" in notes
+
+
 def test_proteins_read_as_dna_are_refused(tmp_path, capsys):
     file = write_fasta(tmp_path / "p.fa", ("a", "ACGT"), ("b", "MKVLQE"))
     said = refused(capsys, tmp_path / "d", "--fasta", f"A={file}")

@@ -87,6 +87,8 @@ def write_dataset(
             else None
         )
         made = _make(recipe, genome, encoder, tally)
+    if encoder.stops:
+        tally.remark(f"{encoder.stops:,} proteins end in *, their stop, which is left out")
     content = _write(draft, recipe, made, tally)
     content["ingest"] = {
         "recipe": options_of(recipe),

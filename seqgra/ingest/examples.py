@@ -80,11 +80,13 @@ def make_rows(count: int) -> pd.DataFrame:
 class Encoder:
     """Turns text into letter codes and refuses letters that are none of the alphabet's.
 
-    Case is ignored, T and U are one letter, and ambiguity codes (IUPAC) become `UNKNOWN`.
+    Case is ignored, T and U are one letter, and ambiguity codes (IUPAC) become `UNKNOWN`. The ``*`` that ends
+    a protein, its stop, is left out, and counted in `stops`.
     """
 
     def __init__(self, alphabet: Alphabet) -> None:
         self.alphabet = alphabet
+        self.stops = 0
         self._codes = np.full(256, PADDING, np.uint8)
         same = {"RNA": "T", "DNA": "U"}.get(alphabet.name, "")
         for letters, codes in (
@@ -103,6 +105,9 @@ class Encoder:
         InputError
             If a letter is foreign.
         """
+        if self.alphabet is PROTEIN and text.endswith("*") and len(text) > 1:
+            text = text[:-1]
+            self.stops += 1
         data = np.frombuffer(text.encode("latin-1", "replace"), np.uint8)
         codes = self._codes[data]
         if (codes == PADDING).any():
