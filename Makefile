@@ -5,6 +5,7 @@
 # make smoke  a small grid through Snakemake
 # make paper  which of the paper's figures there are; make paper FIGURE=2 SCALE=small  one of them
 # make ladder RULE=order   a rule of the ladder, kept in docs/results/ladder/ (docs/ladder.md); SCALE=tiny: only that it runs
+#             ARCHITECTURES="conv-gru my-network"   these alone, beside what is kept of the others; of paper too, and GRAMMARS
 # make ladder-check        what data seeds 11 to 15 say of the claims of docs/ladder.md; before a release
 # All set-up happens in .venv, once; it is repeated only when a file that it depends on changes. Grids need less of it
 # than tests do: no TensorFlow, no linters.
@@ -55,6 +56,10 @@ smoke: $(RUN)
 	snakemake --cores $(CORES) --directory .test
 	test -s .test/results/smoke/report.html
 
+# The config of what ARCHITECTURES and GRAMMARS leave of a grid, $(1).
+PART = $(if $(ARCHITECTURES),--architectures $(ARCHITECTURES)) $(if $(GRAMMARS),--grammars $(GRAMMARS))
+some = $(if $(strip $(PART)),$$(python tools/part.py $(1) $(PART)),$(1))
+
 ifdef FIGURE
 GRID := $(wildcard config/paper/figure-$(FIGURE)-$(SCALE).yaml config/paper/$(FIGURE)-$(SCALE).yaml)
 ifeq ($(GRID),)
@@ -62,7 +67,7 @@ $(error no figure $(FIGURE) at scale $(SCALE); `make paper` says what there is)
 endif
 RESULT := results/$(basename $(notdir $(GRID)))
 paper: $(if $(filter s10-s11,$(FIGURE)),$(SETUP),$(RUN))
-	snakemake --cores $(CORES) --configfile $(GRID)
+	snakemake --cores $(CORES) --configfile $(call some,$(GRID))
 	$(if $(filter 2 3,$(FIGURE)),python tools/paper.py page $(FIGURE) $(RESULT))
 	@echo
 	@echo "The report: file://$(CURDIR)/$(RESULT)/report.html"
@@ -83,13 +88,13 @@ ladder: $(RUN)
 else
 ladder: $(RUN)
 	set -e; for rule in $(RULE); do \
-		snakemake --cores $(CORES) --configfile config/ladder/$$rule.yaml; \
+		snakemake --cores $(CORES) --configfile $(call some,config/ladder/$$rule.yaml); \
 		python tools/ladder.py results/ladder-$$rule; done
 endif
 
 ladder-check: $(RUN)
 	set -e; for rule in $(RULE); do \
-		snakemake --cores $(CORES) --configfile config/ladder/$$rule.yaml \
+		snakemake --cores $(CORES) --configfile $(call some,config/ladder/$$rule.yaml) \
 			--config name=ladder-check-$$rule 'data_seeds=[11,12,13,14,15]'; \
 		python tools/ladder.py results/ladder-check-$$rule --to results/ladder-check; done
 	python tools/ladder.py --repeated results/ladder-check/tables

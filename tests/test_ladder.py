@@ -9,10 +9,12 @@ from pathlib import Path
 import ladder
 import numpy as np
 import pandas as pd
+import part
 import pytest
 import yaml
 
 from seqgra.grammar.load import load_grammar
+from seqgra.grid import Grid
 from seqgra.law.ceiling import ceiling
 from seqgra.law.restricted import restricted_ceilings
 
@@ -105,6 +107,34 @@ def test_every_rule_has_the_same_grid():
     assert {key: files["order-large"][key] for key in shared} == {
         k: files["motif"][k] for k in shared
     }
+
+
+def test_a_part_of_a_grid_is_the_grid_but_for_what_is_left_out(tmp_path, monkeypatch, capsys):
+    config = GRAMMARS.parent / "config/ladder/order.yaml"
+    whole = yaml.safe_load(config.read_text())
+    calls = {
+        "--architectures conv-gru my-network": {
+            "architectures": {
+                "bayes-optimal": {},
+                "conv-gru": whole["architectures"]["conv-gru"],
+                "my-network": {},
+            }
+        },
+        "--grammars ladder-order": {"grammars": {"ladder-order": {}}},
+    }
+    for call, changed in calls.items():
+        monkeypatch.setattr("sys.argv", ["part.py", str(config), *call.split()])
+        monkeypatch.chdir(tmp_path)
+        part.main()
+        written = tmp_path / capsys.readouterr().out.strip()
+        made = yaml.safe_load(written.read_text())
+        assert made == {**whole, **changed}
+        assert Grid(made, written.name, (GRAMMARS.parent,)).config.name == "ladder-order"
+    monkeypatch.setattr("sys.argv", ["part.py", str(config), "--grammars", "ladder-xor"])
+    with pytest.raises(
+        SystemExit, match=r"order.yaml: has no grammar 'ladder-xor'; it has ladder-order"
+    ):
+        part.main()
 
 
 def test_the_page_holds_what_the_tables_say():
