@@ -138,7 +138,13 @@ def test_a_part_of_a_grid_is_the_grid_but_for_what_is_left_out(tmp_path, monkeyp
 
 
 def test_the_page_holds_what_the_tables_say():
-    assert ladder.PAGE.read_text() == ladder.page_with(ladder.made())
+    page = ladder.PAGE.read_text()
+    assert page == ladder.page_with(ladder.made())
+    assert ladder.unfounded(page) == []
+    for title, rule in ladder.ABOUT.items():
+        assert f"\n**{title}** " in page and rule in ladder.RULES
+        wrong = page.replace(f"\n**{title}** ", f"\n**{title}** It was 0.1234567 for 76,543. ")
+        assert ladder.unfounded(wrong) == [f"{title}: 0.1234567", f"{title}: 76,543"]
 
 
 def test_claims_of_a_page_hold_in_a_simulation():

@@ -3,7 +3,7 @@
 python tools/ladder.py RESULTS...              keep them in docs/results/ladder/<rule>/, then write the page
 python tools/ladder.py                         write the page: its figures, and the tables in docs/ladder.md
 python tools/ladder.py RESULTS... --to FOLDER  the same tables and figures, into a folder
-python tools/ladder.py --check                 say whether the tables of the page are what would be written
+python tools/ladder.py --check                 say whether tables and numbers of the page are those that are kept
 python tools/ladder.py --repeated FOLDER       the page's claims beside the tables of other data seeds
 """
 
@@ -21,7 +21,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from pages import with_made
+from pages import strays_of, with_made
 from scipy import stats
 
 from seqgra.compare.ranking import holm
@@ -65,6 +65,22 @@ ORDER = (
     "dilated-residual",
     "deepstarr",
 )
+#: The paragraphs of the page's text that are about a rule, and the next ones until one that has a title.
+ABOUT = {
+    "Which motif.": "motif",
+    "Weak or strong site.": "affinity",
+    "Position.": "position",
+    "Orientation.": "orientation",
+    "Order.": "order",
+    "Order with a scaffold.": "order-scaffold",
+    "Near or far.": "near-far",
+    "Near or far with a scaffold.": "near-far-scaffold",
+    "Exact gap.": "exact-gap",
+    "Helical phase.": "helical",
+    "AND.": "and",
+    "XOR.": "xor",
+    "A confounder.": "confounder",
+}
 CEILING = "bayes-optimal"
 #: Share of the way from chance to the ceiling that counts as learnt, and the level of all claims.
 TAU, ALPHA = 0.9, 0.05
@@ -232,6 +248,34 @@ def examples(row: pd.Series) -> str:
         return f"≤ {row['smallest']:,.0f}"
     two_figures = float(f"{row['needed']:.2g}")
     return f"{two_figures:,.0f}"
+
+
+def unfounded(page: str, folder: Path = KEPT) -> list[str]:
+    """Return the numbers of the paragraphs about a rule that its tables do not hold, each with the title.
+
+    They hold single models, means over data seeds, examples needed to two figures, and the target.
+    """
+    cells, needed = read(folder)
+    text = page.partition("\n## What surprised\n")[2].partition("\n## ")[0]
+    strays, rule = [], None
+    for paragraph in text.strip().split("\n\n"):
+        title = paragraph.removeprefix("**").partition("**")[0] if paragraph[:2] == "**" else None
+        rule = ABOUT.get(title) if title else rule
+        if rule in cells:
+            strays += [
+                f"{title or rule}: {n}"
+                for n in strays_of(paragraph, _known(cells[rule], needed[rule]))
+            ]
+    return strays
+
+
+def _known(cells: pd.DataFrame, needed: pd.DataFrame) -> set[float]:
+    ceiling = cells[cells["architecture"] == CEILING]["pr_auc"].mean()
+    cells = cells[["architecture", "size", "pr_auc", "recovery", "rule_score"]]
+    means = cells.groupby(["architecture", "size"]).mean()
+    examples_needed = [float(f"{value:.2g}") for value in needed["needed"] if np.isfinite(value)]
+    tables = [table.select_dtypes("number").to_numpy(float).ravel() for table in (cells, means)]
+    return {*np.concatenate(tables), *examples_needed, 0.5 + TAU * (ceiling - 0.5)}
 
 
 def _number(value: float) -> str:
@@ -429,9 +473,11 @@ def main() -> int:
         print("\n".join(repeated(given.repeated)))
         return 0
     if given.check:
-        stale = PAGE.read_text() != page_with(made())
+        page = PAGE.read_text()
+        stale, strays = page != page_with(made()), unfounded(page)
         print(f"{PAGE.relative_to(TOP)}: {'run python tools/ladder.py' if stale else 'as written'}")
-        return int(stale)
+        print(*(f"not in the tables: {each}" for each in strays), sep="\n", end="\n" * bool(strays))
+        return int(stale or bool(strays))
     kept = given.to / "tables" if given.to else KEPT
     for results in given.results:
         for folder in keep(results, kept):

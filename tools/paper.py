@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from pages import with_made
+from pages import strays_of, with_made
 from PIL import Image
 from scipy import stats
 
@@ -438,14 +438,8 @@ def unfounded(text: str) -> list[str]:
             continue
         files = [f for grid in grids or TABLES for f in sorted((KEPT / grid).glob("*.csv"))]
         known = set().union(*map(_numbers, files))
-        plain = re.sub(r"`[^`]*`|\]\([^)]*\)|<!--.*?-->", " ", section)
-        pattern = r"(?<![\w.,/:-])-?\d[\d,]*\.\d+" + (
-            r"|(?<![\w.,/:])\d{1,3}(?:,\d{3})+" if grids else ""
-        )
-        for number in re.findall(pattern, plain):
-            value, digits = float(number.replace(",", "")), len(number.partition(".")[2])
-            if not any(abs(value - each) <= 0.5001 * 10.0**-digits for each in known):
-                strays.append(f"{title}: {number}")
+        found = strays_of(section, known, thousands=bool(grids))
+        strays += [f"{title}: {number}" for number in found]
     return strays
 
 
