@@ -3,7 +3,7 @@
 python tools/ladder.py RESULTS...              keep them in docs/results/ladder/<rule>/, then write the page
 python tools/ladder.py                         write the page: its figures, and the tables in docs/ladder.md
 python tools/ladder.py RESULTS... --to FOLDER  the same tables and figures, into a folder
-python tools/ladder.py --check                 say whether tables and numbers of the page are those that are kept
+python tools/ladder.py --check                 say whether tables and numbers of the page are as kept
 python tools/ladder.py --repeated FOLDER       the page's claims beside the tables of other data seeds
 """
 
@@ -279,7 +279,7 @@ def _known(cells: pd.DataFrame, needed: pd.DataFrame) -> set[float]:
 
 
 def _number(value: float) -> str:
-    return "" if np.isnan(value) else f"{value:.2f}"
+    return "" if np.isnan(value) else f"{value:z.2f}"
 
 
 def made(folder: Path = KEPT) -> str:
