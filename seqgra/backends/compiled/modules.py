@@ -1,8 +1,8 @@
 """Kernels of generated source; their machine code is kept in a cache folder, so that it is compiled once.
 
 A file of machine code is named by the hash of all that it follows from: the source, the modules whose
-kernels it calls, the compiler, the kinds of the arguments and the processor. So an edit of any of them makes
-another file, and none is ever stale.
+kernels it calls, every module of this package, the kinds of the arguments and the processor. So an edit of
+any of them makes another file, and none is ever stale.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +22,9 @@ from seqgra.backends.compiled import compiler
 from seqgra.backends.compiled.compiler import KernelPart, Kind, Unit, kind_of, machine, pack
 from seqgra.fingerprint import replacing
 from seqgra.kernel_cache import kernel_folder, say_compiling
+
+#: One thread compiles and loads at a time, as LLVM wants.
+_LOADING = Lock()
 
 
 class Kernels:
@@ -38,8 +42,8 @@ class Kernels:
     def __init__(self, source: str, parts: tuple[ModuleType, ...]) -> None:
         self._source = source
         self._names = {name: value for module in parts for name, value in vars(module).items()}
-        digest = hashlib.sha256(source.encode())
-        for module in (compiler, *parts):
+        digest = hashlib.sha256(source.encode() + _package())
+        for module in parts:
             digest.update(Path(str(module.__file__)).read_bytes())
         digest.update(repr((machine().processor, llvmlite.__version__)).encode())
         self._digest = digest.hexdigest()
@@ -57,7 +61,8 @@ class Kernels:
         """
         key = name, tuple(map(kind_of, args))
         if key not in self._entries:
-            self._entries[key] = self._load(*key)
+            with _LOADING:
+                self._entries[key] = self._load(*key)
         return self._entries[key](b"".join(map(pack, args)))
 
     def _load(self, name: str, kinds: tuple[Kind, ...]) -> Callable[[bytes], int]:
@@ -80,6 +85,15 @@ class Kernels:
         unit = Unit(entry)
         unit.entry(entry, names[name], kinds)
         return machine().compile(unit)
+
+
+@cache
+def _package() -> bytes:
+    """Return the hash of this package, whose modules call one another."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(str(compiler.__file__)).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.digest()
 
 
 @cache
