@@ -243,6 +243,30 @@ def test_rectified_gradients_agree_with_captum(source, oracle):
     assert np.abs(found - model.gradients(inputs, target)).max() > 1e-3
 
 
+def test_a_module_that_stands_twice_acts_twice():
+    """As modules of their own with the same weights, to which PyTorch's `children` gives one number more."""
+    torch.manual_seed(3)
+    relu, dense = nn.ReLU(), nn.Linear(4, 4)
+    layers = [nn.Conv1d(4, 5, 7), relu, nn.Conv1d(5, 4, 3), relu, nn.MaxPool1d(32), nn.Flatten()]
+    layers += [dense, relu, dense, nn.Linear(4, 3)]
+    once = nn.Sequential(*layers).eval()
+    apart = nn.Sequential(*map(copy.deepcopy, layers)).eval()
+    x, inputs, target = sequences()
+    for rule in ("guided", "deconvolution", "multipliers", "class_activation"):
+        found, expected = (getattr(Backprop(net, "multi-class"), rule) for net in (once, apart))
+        given = (
+            (inputs, target) if rule != "multipliers" else (inputs, np.zeros_like(inputs), target)
+        )
+        np.testing.assert_array_equal(found(*given), expected(*given))
+    table = sources.letters_table(4, np.zeros(4)).astype(np.float64)
+    subsets = [
+        back_select(LocalCandidates(network, table[x], table[MASKED], target), x < MASKED)[0]
+        for net in (once, apart)
+        if (network := local_network(net, 4, 40, "multi-class"))
+    ]
+    assert len(subsets) == 2 and np.array_equal(*subsets)
+
+
 def test_rectified_gradients_of_one_filter():
     conv = nn.Conv1d(4, 2, 1, bias=False)
     conv.weight.data = torch.tensor([[1.0, -1, 2, 0], [3.0, 1, 1, 1]])[:, :, None]

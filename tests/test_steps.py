@@ -2,6 +2,13 @@
 
 import copy
 import math
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +17,13 @@ from torch import nn
 
 from seqgra.architecture.layers import Attention, Gru, Shape
 from seqgra.architecture.load import architecture_content, resolve_architecture
-from seqgra.backends.compiled import vector
+from seqgra.backends.compiled import compiler, modules, vector
 from seqgra.backends.compiled.modules import Kernels
+from seqgra.backends.pytorch import PytorchModel
 from seqgra.backends.pytorch_layers import Recurrent, SelfAttention, build
 from seqgra.backends.pytorch_letters import FromLetters, OneHot
 from seqgra.backends.pytorch_steps import CompiledSteps, joined_maxima
+from seqgra.model import AbstractModel, ModelCard
 
 CPU = torch.device("cpu")
 
@@ -173,17 +182,163 @@ def test_a_network_in_training_has_the_gradients_of_its_modules(name):
         assert_alike(mine, theirs)
 
 
-@pytest.mark.parametrize("which", [0, 3, 4, 6])
-def test_modules_with_hooks_are_called(which):
-    """A user's module may be changed by hooks, as weight normalisation does."""
+def shared(part):
+    """Return a network that uses one module twice."""
+    return [nn.Conv1d(4, 6, 11), part, nn.MaxPool1d(2), nn.Conv1d(6, 6, 3), part, nn.MaxPool1d(19)]
+
+
+class Rows(nn.Module):
+    def forward(self, values):
+        return values.view(values.size(0), -1, 1)
+
+
+def normalised():
+    return [nn.utils.weight_norm(nn.Conv1d(4, 6, 11)), nn.ReLU(), nn.MaxPool1d(43)]
+
+
+OWN = {
+    "one activation twice": lambda: shared(nn.ReLU()),
+    "another activation twice": lambda: shared(nn.GELU()),
+    "one convolution twice": lambda: [
+        nn.Conv1d(4, 4, 11),
+        *[nn.Conv1d(4, 4, 3)] * 2,
+        nn.ReLU(),
+        nn.MaxPool1d(39),
+    ],
+    "a view": lambda: [nn.Conv1d(4, 6, 11), Rows()],
+    "in place": lambda: [nn.Conv1d(4, 6, 11), nn.LeakyReLU(inplace=True), nn.MaxPool1d(43)],
+    "nested": lambda: [nn.Conv1d(4, 6, 11), nn.Sequential(*[nn.Tanh()] * 2), nn.MaxPool1d(43)],
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_user_s_modules_do_what_they_do_in_pytorch(name):
     torch.manual_seed(6)
-    parts = [nn.Conv1d(4, 6, 11), nn.ReLU(), nn.MaxPool1d(2), nn.Conv1d(6, 8, 3), nn.BatchNorm1d(8)]
-    parts += [nn.Conv1d(8, 5, 7), nn.ReLU(), nn.MaxPool1d(13), nn.Flatten(), nn.Linear(5, 2)]
-    network = nn.Sequential(*parts).eval()
+    network = nn.Sequential(*OWN[name](), nn.Flatten(), nn.LazyLinear(2)).eval()
     codes = torch.randint(0, 4, (9, 53), dtype=torch.uint8)
-    parts[which].register_forward_hook(lambda _, inputs, output: output * 2)
-    expected = network(OneHot(4, CPU)(codes))
-    torch.testing.assert_close(FromLetters(network, 4, CPU)(codes), expected)
+    points = OneHot(4, CPU)(codes).clone()
+    expected = network(points)
+    model = PytorchModel(network, ModelCard(architecture={}, **CARD), CPU)
+    np.testing.assert_allclose(model.logits(codes.numpy()), expected.detach().numpy(), atol=1e-6)
+    trained = FromLetters(network.train(), 4, CPU, built=False)(codes)
+    trained.sum().backward()
+    torch.testing.assert_close(trained, expected)
+    assert_paths_alike(model.__reduce__()[0](network.eval(), model.card, CPU), points.numpy())
+
+
+CARD = {"alphabet": "DNA", "window": 53, "conditions": ("a", "b")}
+
+
+def assert_paths_alike(model, points):
+    """The mean gradients on the way from zeros are those of the points, one after the other."""
+    shares = (np.arange(3, dtype=np.float32) + 0.5)[None] / 3
+    given = points, np.zeros_like(points), np.arange(len(points)) % 2, shares
+    expected = AbstractModel.path_gradients(model, *given)
+    np.testing.assert_allclose(model.path_gradients(*given), expected, atol=1e-6)
+
+
+def built(name):
+    torch.manual_seed(7)
+    network = resolve_architecture(*architecture_content(name))
+    card = ModelCard(architecture=network.model_dump(mode="json"), **CARD)
+    return PytorchModel(build(network, 4, 53, 2, "test"), card, CPU)
+
+
+KERNELS = [
+    "conv10w-bn10-fc5",
+    "conv10w-gmp-fc5",
+    "conv-transformer",
+    "conv-gru",
+    "motif-pairs-pool4",
+]
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_hooks_on_modules_are_heeded_whenever_they_come(name):
+    model = built(name)
+    codes = torch.randint(0, 4, (9, 53), dtype=torch.uint8)
+    points = OneHot(4, CPU)(codes).clone()
+    before = model.logits(codes.numpy())
+    for part in model.network:
+        handle = part.register_forward_hook(lambda _, inputs, output: output * 2)
+        with torch.no_grad():
+            expected = model.module(points).numpy()
+        assert np.array_equal(model.logits(codes.numpy()), expected)
+        assert_paths_alike(model, points.numpy())
+        handle.remove()
+    assert np.array_equal(model.logits(codes.numpy()), before)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_a_model_can_be_copied_and_sent_after_it_was_used(name):
+    model, codes = built(name), np.random.default_rng(0).integers(0, 4, (9, 53)).astype(np.uint8)
+    logits = model.logits(codes)
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):  # noqa: S301 - our own
+        assert np.array_equal(other.logits(codes), logits)
+        assert other.network is not model.network and other.card == model.card
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_threads_do_not_mix_their_results(name):
+    model, random = built(name), np.random.default_rng(0)
+    parts = [random.integers(0, 4, (40, 53)).astype(np.uint8) for _ in range(60)]
+    expected = [model.logits(part) for part in parts]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(model.logits, parts))
+    assert all(map(np.array_equal, found, expected))
+
+
+FIRST_CALLS = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from seqgra.backends.compiled import modules, vector
+source = "def run(x, out):\\n    for i in range(x.size):\\n        out[i] = x[i] * np.float32(2)\\n"
+x = np.ones(64, np.float32)
+def call(number):
+    out = np.empty_like(x)
+    modules.kernels(source, (vector,)).run("run", x, out)
+    return out.sum()
+with ThreadPoolExecutor(4) as pool:
+    assert list(pool.map(call, range(8))) == [128.0] * 8
+"""
+
+
+def test_threads_may_make_the_first_call(tmp_path):
+    environment = {**os.environ, "SEQGRA_CACHE": str(tmp_path / "kernels")}
+    subprocess.run([sys.executable, "-c", FIRST_CALLS], check=True, env=environment)
+
+
+def test_dropout_of_attention_follows_its_own_mode():
+    one, x = block(8, 11, heads=2, dropout=0.5).eval(), torch.randn(2, 8, 11)
+    assert torch.equal(one.through(x, CompiledSteps()), one.through(x, CompiledSteps()))
+    one.dropout.train()
+    assert not torch.equal(one.through(x, CompiledSteps()), one.through(x, CompiledSteps()))
+
+
+@pytest.mark.parametrize("name", ["conv-transformer", "conv-gru", "motif-pairs"])
+def test_second_derivatives_are_refused(name):
+    network = built(name).network.train()
+    network[0].requires_grad_(False)
+    codes = torch.randint(0, 4, (3, 53), dtype=torch.uint8)
+    weights = [p for p in network.parameters() if p.requires_grad]
+    loss = FromLetters(network, 4, CPU)(codes).square().sum()
+    found = torch.autograd.grad(loss, weights, create_graph=True, allow_unused=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        sum(g.square().sum() for g in found if g is not None).backward()
+
+
+def test_every_module_of_the_package_counts_for_machine_code(tmp_path, monkeypatch):
+    folder = Path(modules.__file__).parent
+    copied = shutil.copytree(folder, tmp_path / "compiled")
+    monkeypatch.setattr(compiler, "__file__", str(copied / "compiler.py"))
+    before = modules._package.__wrapped__()
+    assert before == modules._package()
+    for file in sorted(copied.glob("*.py")):
+        text = file.read_text()
+        file.write_text(text + "\n")
+        assert modules._package.__wrapped__() != before, file.name
+        file.write_text(text)
 
 
 def test_exponentials_and_totals_of_vectors():

@@ -7,6 +7,7 @@ import os
 import platform
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from seqgra.backends.pytorch_layers import (
     StrandAverage,
     build,
     explained_logits,
+    is_bare,
 )
 from seqgra.backends.pytorch_letters import FromLetters, WholeNetwork
 from seqgra.backends.pytorch_paths import Paths, gradient_of
@@ -73,7 +75,8 @@ class PytorchModel(AbstractModel):
         on_gpu = device.type == "cuda"
         self.device = torch.cuda.get_device_name(device) if on_gpu else "cpu"
         letters = len(ALPHABETS[self.alphabet].letters)
-        self._from_letters = FromLetters(self.module, letters, device)
+        self._from_letters = FromLetters(self.module, letters, device, card.is_network)
+        self._lock = Lock()  # kernels share their scratch
         # cuDNN has no backward pass of recurrent layers in evaluation mode
         self._cudnn = not any(isinstance(m, (Recurrent, nn.RNNBase)) for m in network.modules())
 
@@ -88,17 +91,24 @@ class PytorchModel(AbstractModel):
         """The network as a function of paths, where it begins with a linear layer."""
         return Paths.of(self.module, self.task, self._device)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle what it is made of."""
+        return PytorchModel, (self.network, self.card, self._device)
+
     def _logits_of(self, x: np.ndarray) -> np.ndarray:
         """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L)."""
-        if self._whole is not None:
-            self._whole.follow()
-            return self._whole.logits(x)
+        bare = is_bare(self.module)
+        if bare and self._whole is not None:
+            with self._lock:
+                self._whole.follow()
+                return self._whole.logits(x)
+        forward = self._from_letters if bare else self._from_letters.plain
         parts = [np.zeros((0, len(self.conditions)), np.float32)]
         batch = batch_size(self.window, self._device)
-        with torch.inference_mode():
+        with self._lock, torch.inference_mode():
             for start in range(0, len(x), batch):
                 codes = torch.from_numpy(np.array(x[start : start + batch])).to(self._device)
-                parts.append(self._from_letters(codes).cpu().numpy())
+                parts.append(forward(codes).cpu().numpy())
         return np.concatenate(parts)
 
     def gradients(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -113,9 +123,11 @@ class PytorchModel(AbstractModel):
         self, inputs: np.ndarray, start: np.ndarray, target: np.ndarray, shares: np.ndarray
     ) -> np.ndarray:
         """Return mean gradients along paths; see `AbstractModel.path_gradients` and `Paths`."""
-        if self._paths is None or not self._paths.pay(shares.shape[-1]):
+        bare = is_bare(self.module)
+        if not bare or self._paths is None or not self._paths.pay(shares.shape[-1]):
             return super().path_gradients(inputs, start, target, shares)
-        with torch.backends.cudnn.flags(enabled=self._cudnn, deterministic=True, benchmark=False):
+        flags = torch.backends.cudnn.flags(enabled=self._cudnn, deterministic=True, benchmark=False)
+        with self._lock, flags:
             return self._paths.gradients(inputs, start, target, shares)
 
     def explained(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -488,9 +488,12 @@ def number(size: Any) -> int:
 
 
 def is_bare(module: nn.Module) -> bool:
-    """Whether a module does what its class does: hooks (of weight normalisation, say) may change that."""
-    hooks = module._forward_hooks, module._forward_pre_hooks, module._backward_hooks
-    return not any(hooks) and "forward" not in vars(module)
+    """Whether a module and its parts do what their classes do: hooks, of a user's say, may change that."""
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return not any(
+        "forward" in vars(part) or any(getattr(part, kind) for kind in kinds)
+        for part in module.modules()
+    )
 
 
 def is_plain_pool(module: nn.Module) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 
 from seqgra.architecture.family import Family, family_layers
 from seqgra.backends.compiled.first_layer import PARTS, layer_source
@@ -27,7 +28,6 @@ from seqgra.backends.compiled.parts import (
 from seqgra.backends.pytorch_layers import (
     SharedConv,
     StrandAverage,
-    is_bare,
     is_plain_pool,
     number,
     padding_before,
@@ -68,29 +68,39 @@ class FromLetters:
     Parameters
     ----------
     module
-        From one-hot float32 (N, A, L) to logits; called anew each time, so it may be trained.
+        From one-hot float32 (N, A, L) to logits; its weights are read anew each time, so it may be trained.
     letters
         A, of the alphabet.
     device
         Where it is.
+    built
+        Whether `pytorch_layers.build` made it: other modules are called as they are, for what they do to
+        values in place, or by hooks, no kernel does.
     """
 
-    def __init__(self, module: nn.Module, letters: int, device: torch.device) -> None:
+    def __init__(
+        self, module: nn.Module, letters: int, device: torch.device, built: bool = True
+    ) -> None:
         self._encode = OneHot(letters, device)
         self._module, self._letters = module, letters
         body = module.body if isinstance(module, StrandAverage) else module
         self._both = body is not module
-        self._first = _FirstLayer.of(body, letters) if device.type == "cpu" else None
+        here = built and device.type == "cpu"
+        self._first = _FirstLayer.of(body, letters) if here else None
 
     def __call__(self, codes: torch.Tensor) -> torch.Tensor:
         """Return the logits of letter codes on the device of the network."""
         first = self._first
         if first is None or not first.pays() or torch.is_autocast_enabled("cpu"):
-            logits: torch.Tensor = self._module(self._encode(codes))
-            return logits
+            return self.plain(codes)
         if not self._both:
             return first(codes)
         return (first(codes) + first(reverse_complement(codes, self._letters))) / 2
+
+    def plain(self, codes: torch.Tensor) -> torch.Tensor:
+        """Return the logits by the module itself."""
+        logits: torch.Tensor = self._module(self._encode(codes))
+        return logits
 
 
 class WholeNetwork:
@@ -181,20 +191,18 @@ class _FirstLayer:
     @classmethod
     def of(cls, network: nn.Module, letters: int) -> _FirstLayer | None:
         """Return the first layer of a network, or None where the tables are not made for it."""
-        if type(network) is not nn.Sequential or not is_bare(network):
+        if type(network) is not nn.Sequential:
             return None
-        modules = list(network.children())
+        modules = list(network)
         first = modules[0]
         if not isinstance(first, nn.Conv1d) or type(first) not in (nn.Conv1d, SharedConv):
-            return None
-        if not is_bare(first):
             return None
         plain = first.groups == 1 and first.padding_mode == "zeros" and first.bias is not None
         if not plain or first.in_channels != letters or first.weight.dtype != torch.float32:
             return None
         used = 1
         for takes in (lambda module: type(module) is nn.ReLU, is_plain_pool):
-            if len(modules) > used and takes(modules[used]) and is_bare(modules[used]):
+            if len(modules) > used and takes(modules[used]):
                 used += 1
         return cls(modules, used, letters)
 
@@ -284,6 +292,7 @@ class _Node(torch.autograd.Function):
         return out[:, :, : shape.outputs].transpose(1, 2)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Return the gradients of the filters and of their biases."""
         kernels, (out,) = ctx.kernels, ctx.saved_tensors

@@ -19,6 +19,7 @@ from seqgra.backends.pytorch_layers import (
     ExponentialActivation,
     SharedConv,
     all_filters,
+    is_bare,
     padding_before,
 )
 from seqgra.model import explained_part
@@ -77,10 +78,10 @@ def local_network(module: nn.Module, letters: int, window: int, task: str) -> Lo
     task
         ``multi-class`` or ``multi-label``.
     """
-    if type(module) is not nn.Sequential:
+    if type(module) is not nn.Sequential or not is_bare(module):
         return None
     convolutions: list[_Convolution] = []
-    length, parts = window, list(module.children())
+    length, parts = window, list(module)
     for number, part in enumerate(parts):
         kind = type(part)
         if isinstance(part, nn.Conv1d) and kind in (nn.Conv1d, SharedConv):

@@ -64,6 +64,7 @@ class Paths:
         if ungrouped and at < len(rest) and is_plain_pool(rest[at]):
             self._pool = number(rest.pop(at).kernel_size)
         self._first, self._rest = nn.Sequential(*first), nn.Sequential(*rest)
+        self._in_place = any(getattr(part, "inplace", False) for part in self._rest.modules())
 
     @classmethod
     def of(cls, module: nn.Module, task: str, device: torch.device) -> Paths | None:
@@ -129,7 +130,7 @@ class Paths:
         """Return the same through a maximum, whose points are known without the positions below them."""
         from seqgra.backends.path_kernels import carry_back
 
-        convolution = next(self._first.children())
+        convolution = self._first[0]
         assert isinstance(convolution, nn.Conv1d)
         shape = convolution_shape(convolution, begin.shape[1], begin.shape[2], self._pool)
         maxima = self._between_letters(convolution, shape, begin, end, shares)
@@ -209,7 +210,8 @@ class Paths:
     def _above(self, points: torch.Tensor, target: np.ndarray) -> torch.Tensor:
         """Return the gradient of the explained quantity at outputs of the first layer, or of its maximum."""
         points = points.detach().requires_grad_()
-        return gradient_of(explained_logits(self._rest(points), target, self._task), points)
+        logits = self._rest(points.clone() if self._in_place else points)
+        return gradient_of(explained_logits(logits, target, self._task), points)
 
 
 def gradient_of(explained: torch.Tensor, points: torch.Tensor) -> torch.Tensor:

@@ -100,8 +100,8 @@ def walk(module: nn.Module, values: torch.Tensor, rule: BackpropagationRule) -> 
         If the rule is not defined for a layer, or the module is none of this package's.
     """
     kind = type(module)  # of the very class: a subclass may do something else
-    if kind is nn.Sequential:
-        for part in module.children():
+    if isinstance(module, nn.Sequential) and kind is nn.Sequential:
+        for part in module:
             values = walk(part, values, rule)
         return values
     if isinstance(module, Composite) and kind in (*_ADDED, *_MULTIPLIED):

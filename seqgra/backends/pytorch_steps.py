@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.autograd.function import once_differentiable
 
 from seqgra.backends.compiled import attention, recurrence, vector
 from seqgra.backends.compiled.modules import kernels
@@ -25,14 +26,13 @@ from seqgra.backends.pytorch_layers import (
     Recurrent,
     SelfAttention,
     Steps,
-    is_bare,
     is_plain_pool,
     number,
     padding_before,
 )
 
-#: Most units of a recurrence: with more, matrix products for all examples at once gain on the kernels.
-_UNITS = 64
+#: Most units of a recurrence and channels of a head: with more, PyTorch's matrix products are faster.
+_UNITS, _DEPTH = 64, 32
 #: Parameters of a recurrence, as PyTorch calls them.
 _CELL = ("weight_ih", "bias_ih", "weight_hh", "bias_hh")
 #: Sources of kernels, here none beside the parts of a module.
@@ -66,7 +66,7 @@ def joined_maxima(modules: Sequence[nn.Module]) -> list[nn.Module]:
     while rest:
         used = 3 if len(rest) > 1 and type(rest[1]) is nn.ReLU else 2
         pools = len(rest) >= used and is_plain_pool(rest[used - 1])
-        if pools and _is_plain(rest[0]) and all(map(is_bare, rest[:used])):
+        if pools and _is_plain(rest[0]):
             steps.append(ConvolutionMaximum(rest[:used]))
             rest = rest[used:]
         else:
@@ -94,9 +94,9 @@ def as_images(values: torch.Tensor) -> torch.Tensor:
 
 def _of_images(module: nn.Module) -> Callable[[torch.Tensor], torch.Tensor] | None:
     """Return what a module does to images (N, C, 1, L), or None where it is called as it is."""
-    if isinstance(module, nn.Conv1d) and type(module) is nn.Conv1d:
+    if type(module) is nn.Conv1d:
         return partial(_convolve, module) if module.padding_mode == "zeros" else None
-    if isinstance(module, nn.BatchNorm1d) and type(module) is nn.BatchNorm1d:
+    if type(module) is nn.BatchNorm1d:
         plain = module.track_running_stats and module.momentum is not None
         return partial(_normalise, module) if plain else None
     if isinstance(module, nn.MaxPool1d) and is_plain_pool(module):
@@ -173,6 +173,7 @@ class _MaximumNode(torch.autograd.Function):
         return maxima
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Return the gradients of the input, of the filters and of their biases."""
         x, weight, places, maxima = ctx.saved_tensors
@@ -215,10 +216,8 @@ class CompiledSteps(Steps):
 
     def layer(self, module: nn.Module, values: torch.Tensor) -> torch.Tensor:
         """Return the output of a module, walked into where it is made of others."""
-        if not is_bare(module):
-            return super().layer(module, values)
-        if type(module) is nn.Sequential:
-            for part in module.children():
+        if isinstance(module, nn.Sequential):
+            for part in module:
                 values = self.layer(part, values)
             return values
         if isinstance(module, Composite):
@@ -236,8 +235,9 @@ class CompiledSteps(Steps):
         self, block: SelfAttention, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
     ) -> torch.Tensor:
         """Return what `Steps.attention` does; positions inside attention are left to PyTorch."""
-        rate = block.dropout.p if block.training else 0.0
-        if block.rotary is not None or block.bias is not None or rate == 1:
+        rate = block.dropout.p if block.dropout.training else 0.0
+        wide = query.shape[2] // block.heads > _DEPTH
+        if wide or block.rotary is not None or block.bias is not None:
             return super().attention(block, query, key, value)
         node: Any = _AttentionNode.apply
         mixed: torch.Tensor = node(query, key, value, block.heads, rate)
@@ -263,25 +263,28 @@ class _AttentionNode(torch.autograd.Function):
         out = torch.empty_like(query)
         weights = torch.empty(examples * heads * -(-length // LANES) * length * LANES)
         ctx.settings = heads, length, channels, random, float(rate)
-        ctx.scratch = _vectors(channels // heads, channels // heads, length)
+        depth = channels // heads
         inputs = [_flat(each) for each in (query, key, value)]
         more = _flat(weights), _flat(out)
-        kernels(*_ATTENTION).run("attend", *ctx.settings, *inputs, *ctx.scratch, *more)
+        kernels(*_ATTENTION).run(
+            "attend", *ctx.settings, *inputs, *_vectors(depth, depth, length), *more
+        )
         ctx.save_for_backward(query, key, value, weights)
         return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Return the gradients of query, key and value."""
         query, key, value, weights = ctx.saved_tensors
-        length = query.shape[1]
-        depth = ctx.scratch[0].size // LANES
+        heads, length, channels, *_ = ctx.settings
+        depth = channels // heads
         found = [torch.empty_like(query) for _ in range(3)]
         kernels(*_ATTENTION).run(
             "attend_backward",
             *ctx.settings,
             *(_flat(each) for each in (query, key, value)),
-            *ctx.scratch,
+            *_vectors(depth, depth, length),
             *(_flat(weights), _flat(gradients[0].contiguous())),
             *_vectors(depth, length, 2 * depth * length),
             *map(_flat, found),
@@ -329,6 +332,7 @@ class _RecurrentNode(torch.autograd.Function):
         return states
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Return the gradients of the inputs, of the states' weights and of their biases."""
         weight, gates, states = ctx.saved_tensors

@@ -93,7 +93,8 @@ class PytorchTrainee(Trainee):
         self.device, self._on = device.type, device
         self._module, self._plan, self._source = module, network.training, source
         self._letters = len(data.dataset.alphabet.letters)
-        self._predict = FromLetters(predicting(module, card), self._letters, device)
+        built = card.is_network
+        self._predict = FromLetters(predicting(module, card), self._letters, device, built)
         self._optimizer = make_optimizer(network.optimizer, module)
         there = device if _fits(data, device) else torch.device("cpu")
         self._x, self._validation_x = (as_tensor(x).to(there) for x in (data.x, data.validation_x))
@@ -106,7 +107,7 @@ class PytorchTrainee(Trainee):
         self._forward: Callable[[torch.Tensor], torch.Tensor] = (
             _compiled(module, OneHot(self._letters, device))
             if self._plan.compile
-            else FromLetters(module, self._letters, device)
+            else FromLetters(module, self._letters, device, built)
         )
 
     def train_epoch(self, epoch: int, rate: float) -> float:
