@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from seqgra.alphabet import DNA
+from seqgra.grammar.fasta import Encoder
 from seqgra.grammar.motifs import read_motifs
 from seqgra.ingest import ingest
-from seqgra.ingest.examples import Encoder
 from seqgra.ingest.genome import open_genome
 from seqgra.law.scan import best_hits, find_hits
 from seqgra.stages.ingest import Recipe

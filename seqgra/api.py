@@ -311,7 +311,8 @@ def predicted(
     from scipy.special import expit, softmax
 
     from seqgra.evaluate import predict as logits_of
-    from seqgra.ingest.examples import Encoder, stack
+    from seqgra.grammar.fasta import Encoder
+    from seqgra.ingest.examples import stack
 
     encode, codes = Encoder(ALPHABETS[model.alphabet]), []
     for place, text in sequences:

@@ -17,7 +17,7 @@ from seqgra.architecture.load import load_architecture, resolve_architecture
 from seqgra.architecture.schema import Network
 from seqgra.backends.pytorch import PytorchModel, build_from_card
 from seqgra.cli import main
-from seqgra.ingest.examples import Encoder
+from seqgra.grammar.fasta import Encoder
 
 SHIPPED = sorted(file.stem for file in (REPOSITORY / "architectures").glob("*.yaml"))
 NETWORKS = {name: load_architecture(name) for name in SHIPPED}

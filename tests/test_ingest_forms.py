@@ -10,7 +10,7 @@ from real_tools import ingested, labelled, random_letters, sequences, write_bed,
 
 from seqgra.alphabet import DNA, PADDING, UNKNOWN
 from seqgra.cli import main
-from seqgra.ingest.examples import Encoder
+from seqgra.grammar.fasta import Encoder
 from seqgra.ingest.genome import fits, open_genome
 from seqgra.ingest.measure import STRETCH, shared_stretches, shortcuts
 from seqgra.ingest.places import places_in_headers

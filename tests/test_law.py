@@ -558,6 +558,27 @@ def test_markov_chain_follows_the_words_of_its_fasta(tmp_path):
             assert not rejects(counts, fitted[c]), f"position {position}, context {c}"
 
 
+def test_a_chain_of_rna_is_that_of_the_same_letters_as_dna(tmp_path):
+    codes = np.random.default_rng(1).integers(0, 4, 3000).astype(np.uint8)
+    (tmp_path / "f.fa").write_text(f">one\n{ALPHABETS['DNA'].decode(codes)}\n")
+    rna, dna = (
+        resolve(
+            {
+                "alphabet": name,
+                "window": 50,
+                "background": {"markov": {"order": 1, "fasta": "f.fa"}},
+                "elements": {"a": {"kmers": {"ACG": 1}}},
+                "conditions": {"one": {}, "two": {}},
+            },
+            Path("g.yaml"),
+            tmp_path,
+        )
+        for name in ("RNA", "DNA")
+    )
+    assert rna.background == dna.background
+    assert np.min(rna.background.markov.table) > 0.15
+
+
 def test_backgrounds_of_conditions_and_sets():
     rich, poor = {"A": 0.1, "C": 0.4, "G": 0.4, "T": 0.1}, {"A": 0.4, "C": 0.1, "G": 0.1, "T": 0.4}
     training = {"by-condition": {"one": rich, "two": poor}}

@@ -22,7 +22,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from seqgra.alphabet import BACKGROUND_PRESETS, Alphabet
 from seqgra.errors import bad_input
 from seqgra.fingerprint import file_sha256
-from seqgra.grammar.fasta import read_fasta
+from seqgra.grammar.fasta import read_codes
 from seqgra.grammar.laws import whole_steps
 from seqgra.labels import NONE
 from seqgra.yamlfile import Strict, suggest
@@ -300,8 +300,7 @@ def resolve_background(background: Background, alphabet: Alphabet, folder: Path)
 def _resolve_pool(pool: Pool, alphabet: Alphabet, folder: Path) -> Pool:
     path = (folder / pool.file).resolve()
     counts = np.zeros(len(alphabet.letters))
-    for _, sequence in read_fasta(path):
-        codes = alphabet.encode(sequence)
+    for _, codes in read_codes(path, alphabet):
         counts += np.bincount(codes[codes < counts.size], minlength=counts.size)
     if not counts.all():
         raise bad_input(path, "", f"does not hold all letters {alphabet.letters}")
@@ -319,19 +318,20 @@ def fit_markov(markov: Markov, alphabet: Alphabet, folder: Path) -> Markov:
     Raises
     ------
     InputError
-        If the file cannot be read or has no word of order + 1 known letters.
+        If the file cannot be read, holds foreign letters, or has no word of order + 1 known ones.
     """
     path, k, letters = folder / str(markov.fasta), markov.order, len(alphabet.letters)
     counts = np.zeros(letters ** (k + 1))
     powers = letters ** np.arange(k, -1, -1)
-    for _, sequence in read_fasta(path):
-        codes = alphabet.encode(sequence).astype(np.int64)
+    for _, codes in read_codes(path, alphabet):
         if codes.size > k:
-            words = np.lib.stride_tricks.sliding_window_view(codes, k + 1)
+            words = np.lib.stride_tricks.sliding_window_view(codes.astype(np.int64), k + 1)
             words = words[(words < letters).all(axis=1)]
             counts += np.bincount(words @ powers, minlength=counts.size)
     if counts.sum() == 0:
         raise bad_input(path, "", f"holds no {k + 1} letters of {alphabet.letters} in a row")
+    if not counts.reshape(-1, letters).any(axis=0).all():
+        raise bad_input(path, "", f"does not hold all letters {alphabet.letters}")
     rows = counts.reshape(-1, letters) + markov.pseudocount
     if (rows.sum(axis=1) == 0).any() or (rows == 0).any():
         raise bad_input(path, "", "lacks some words of letters; use a pseudocount above 0")

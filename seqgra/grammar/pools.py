@@ -11,7 +11,7 @@ from seqgra.alphabet import SETS, Alphabet
 from seqgra.errors import bad_input
 from seqgra.fingerprint import file_sha256
 from seqgra.grammar.backgrounds import Pool
-from seqgra.grammar.fasta import read_fasta
+from seqgra.grammar.fasta import read_codes
 
 _SHARES = {"training": 0.7, "validation": 0.1, "test": 0.2}
 
@@ -46,15 +46,14 @@ def read_pool(pool: Pool, alphabet: Alphabet, window: int) -> Stretches:
     path = Path(pool.file)
     if file_sha256(path) != pool.sha256:
         raise bad_input(path, "", "has changed since the grammar was read; run again")
-    records = read_fasta(path)
-    codes = [alphabet.encode(sequence) for _, sequence in records]
+    names, codes = zip(*read_codes(path, alphabet), strict=True)
     ends = np.cumsum([len(part) for part in codes])
     units: dict[str, list[tuple[int, int]]] = {}
     cut: dict[str, list[tuple[int, int]]] = {name: [] for name in SETS}
-    for (name, sequence), end in zip(records, ends.tolist(), strict=True):
-        first = end - len(sequence)
+    for name, part, end in zip(names, codes, ends.tolist(), strict=True):
+        first = end - len(part)
         if pool.split == "stretch":
-            edges = (first, first + len(sequence) * 7 // 10, first + len(sequence) * 8 // 10, end)
+            edges = (first, first + len(part) * 7 // 10, first + len(part) * 8 // 10, end)
             for n, set_name in enumerate(SETS):
                 cut[set_name].append((edges[n], edges[n + 1]))
         else:

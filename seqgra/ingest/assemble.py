@@ -16,6 +16,7 @@ from seqgra.alphabet import SETS
 from seqgra.dataset_files import ArrayWriter, ElementWriter, content_of, write_content
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, Outcome
+from seqgra.grammar.fasta import Encoder
 from seqgra.grammar.schema import Grammar
 from seqgra.ingest.columns import listed
 from seqgra.ingest.elements import (
@@ -26,7 +27,7 @@ from seqgra.ingest.elements import (
     hit_columns,
     wanted_motifs,
 )
-from seqgra.ingest.examples import NEGATIVE, Encoder, IngestedExamples, gc_shares, same_letters
+from seqgra.ingest.examples import NEGATIVE, IngestedExamples, gc_shares, same_letters
 from seqgra.ingest.gather import Gathered, gather
 from seqgra.ingest.genome import Genome, open_genome
 from seqgra.ingest.measure import (
@@ -79,7 +80,8 @@ def write_dataset(
     InputError
         If files are wrong or no example is left.
     """
-    encoder, tally = Encoder(recipe.letters), Tally()
+    encoder = Encoder(recipe.letters, "give --alphabet protein if these are proteins")
+    tally = Tally()
     with ExitStack() as stack:
         genome = (
             stack.enter_context(open_genome(recipe.genome, encoder, tally))

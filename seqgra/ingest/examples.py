@@ -9,22 +9,15 @@ import numpy as np
 import pandas as pd
 
 from seqgra.alphabet import (
-    DNA,
     PADDING,
-    PROTEIN,
-    RNA,
     UNKNOWN,
-    Alphabet,
     count_codes,
     lengths_of,
     strong_and_known,
 )
-from seqgra.errors import bad_input
 
 #: Label of examples that have none; in a multi-class task they are a class of this name.
 NEGATIVE = "negative"
-#: Letters that stand for several or for none; they become unknown ones.
-_AMBIGUOUS = {DNA.name: "NRYSWKMBDHV", RNA.name: "NRYSWKMBDHV", PROTEIN.name: "XBZJUO*"}
 
 
 class IngestedExamples(NamedTuple):
@@ -75,49 +68,6 @@ def make_rows(count: int) -> pd.DataFrame:
             "masked": np.zeros(count),
         }
     )
-
-
-class Encoder:
-    """Turns text into letter codes and refuses letters that are none of the alphabet's.
-
-    Case is ignored, T and U are one letter, and ambiguity codes (IUPAC) become `UNKNOWN`. The ``*`` that ends
-    a protein, its stop, is left out, and counted in `stops`.
-    """
-
-    def __init__(self, alphabet: Alphabet) -> None:
-        self.alphabet = alphabet
-        self.stops = 0
-        self._codes = np.full(256, PADDING, np.uint8)
-        same = {"RNA": "T", "DNA": "U"}.get(alphabet.name, "")
-        for letters, codes in (
-            (_AMBIGUOUS[alphabet.name], [UNKNOWN] * 99),
-            (alphabet.letters, range(99)),
-            (same, [3]),
-        ):
-            for letter, code in zip(letters, codes, strict=False):
-                self._codes[ord(letter)] = self._codes[ord(letter.lower())] = code
-
-    def __call__(self, text: str, file: object, place: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return letter codes, uint8 (L,), and which letters are in lower case, bool (L,).
-
-        Raises
-        ------
-        InputError
-            If a letter is foreign.
-        """
-        if self.alphabet is PROTEIN and text.endswith("*") and len(text) > 1:
-            text = text[:-1]
-            self.stops += 1
-        data = np.frombuffer(text.encode("latin-1", "replace"), np.uint8)
-        codes = self._codes[data]
-        if (codes == PADDING).any():
-            letter = text[int(np.argmax(codes == PADDING))]
-            advice = "mend it"
-            if self.alphabet is not PROTEIN and letter.upper() in PROTEIN.letters:
-                advice = "give --alphabet protein if these are proteins"
-            message = f"holds {letter!r}, which is no letter of {self.alphabet.name}; {advice}"
-            raise bad_input(file, place, message)
-        return codes, data >= ord("a")
 
 
 def stack(codes: list[np.ndarray], length: int) -> np.ndarray:

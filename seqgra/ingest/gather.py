@@ -13,8 +13,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from seqgra.alphabet import SETS
 from seqgra.errors import bad_input
+from seqgra.grammar.fasta import Encoder
 from seqgra.ingest.examples import (
-    Encoder,
     IngestedExamples,
     contradictory,
     make_rows,

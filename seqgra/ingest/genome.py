@@ -15,8 +15,7 @@ import numpy as np
 from pyfaidx import Faidx, FastaIndexingError
 
 from seqgra.errors import bad_input
-from seqgra.grammar.fasta import NOT_FASTA
-from seqgra.ingest.examples import Encoder
+from seqgra.grammar.fasta import NOT_FASTA, Encoder
 from seqgra.ingest.tally import Tally
 from seqgra.textfile import GZIP, refuse_binary
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from seqgra.alphabet import SETS
 from seqgra.errors import bad_input
-from seqgra.grammar.fasta import read_fasta
+from seqgra.grammar.fasta import Encoder, read_fasta
 from seqgra.ingest.columns import TextTable, shown
-from seqgra.ingest.examples import NEGATIVE, Encoder, IngestedExamples, make_rows, stack
+from seqgra.ingest.examples import NEGATIVE, IngestedExamples, make_rows, stack
 from seqgra.ingest.places import Place, places_in_headers
 from seqgra.ingest.tally import Tally
 from seqgra.labels import NONE

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from seqgra.errors import bad_input
+from seqgra.grammar.fasta import Encoder
 from seqgra.ingest.columns import TextTable, columns_of, missing
-from seqgra.ingest.examples import Encoder
 from seqgra.ingest.places import NOWHERE, Place, fitted
 from seqgra.ingest.recipe import beside, table_files
 from seqgra.ingest.sequences import SequenceRecords, set_name, split_labels
