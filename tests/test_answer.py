@@ -255,11 +255,14 @@ def test_the_screen_names_a_shortcut_and_what_it_is_blind_to():
     )  # fmt: skip
     found = known(Truth({"a": 1000.0, "b": 20000.0}), at=3000)
     words = said(found, less)
-    assert "A classifier that knows only where one element lies reaches 0.97 here." in words
+    assert (
+        "A classifier that knows only where one element lies reaches a PR AUC of 0.97 here."
+        in words
+    )
     both = said(found, less, {"g000": Rules((), (), (("their order", 0.02),))})
     assert "Probed, it is blind to their order (0.02) (1: as the best possible" in both
     assert (
-        "not at all); a classifier that knows only where one element lies reaches 0.97 here."
+        "not at all); a classifier that knows only where one element lies reaches a PR AUC of 0.97 here."
         in both
     )
     assert "knows only" not in said(found, less[less["knows"] != "one position"].head(4))

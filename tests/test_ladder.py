@@ -16,7 +16,7 @@ import yaml
 from seqgra.grammar.load import load_grammar
 from seqgra.grid import Grid
 from seqgra.law.ceiling import ceiling
-from seqgra.law.restricted import restricted_ceilings
+from seqgra.law.restricted import restricted_ceilings, rule_itself
 
 GRAMMARS = Path(__file__).parents[1] / "grammars"
 EXAMPLES = 600
@@ -74,6 +74,18 @@ def test_all_knowledge_solves_a_rule_and_no_shortcut_does(name):
         assert found[knows].roc_auc.value > 0.98, knows
     exact = ceiling(rule(name), 300)
     assert exact.kind == "exact" and exact.roc_auc.value > 0.95
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_no_shortcut_that_is_closed_is_the_rule_itself(name):
+    """And what is the rule itself is, but of AND and XOR, whose classes hold the same elements."""
+    own, (closed, itself) = rule_itself(rule(name)), RULES[name]
+    if name == "position":  # of which the table names one
+        closed = ("composition", "number of sites", "best scores")
+    kept = set(closed) - {"one position", "additive positions", "sum of positions", "nearest edge"}
+    assert not own & kept
+    assert own >= set(itself) or name in ("and", "xor")
+    assert own or name not in ("motif", "affinity", "position", "confounder")
 
 
 def test_the_confounder_says_much_in_training_and_nothing_in_the_test_set():

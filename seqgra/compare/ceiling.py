@@ -19,7 +19,9 @@ from seqgra.compare.cells import CellResults
 from seqgra.compare.stages import content_of, look_at_model, look_at_scores
 from seqgra.dataset import open_dataset
 from seqgra.fingerprint import read_run
+from seqgra.grammar.schema import Grammar
 from seqgra.law.ceiling import NEEDED
+from seqgra.law.restricted import rule_itself
 from seqgra.metrics import log_odds
 from seqgra.model import CEILINGS
 from seqgra.results import MACRO, MICRO, read_predictions, read_scores
@@ -179,6 +181,13 @@ def restricted(cells: list[CellResults]) -> pd.DataFrame:
     types = dict.fromkeys(RESTRICTED[:3], "str")
     types |= dict.fromkeys(RESTRICTED[3:5], "float64") | {"enough": "bool"}
     return pd.DataFrame(rows, columns=list(RESTRICTED)).astype(types)
+
+
+def beside_the_rule(known: pd.DataFrame, grammars: Mapping[str, Grammar]) -> pd.DataFrame:
+    """Return the rows of `restricted` whose knowledge is not what the grammar's conditions differ in."""
+    own = {name: rule_itself(grammar) for name, grammar in grammars.items()}
+    pairs = zip(known["grammar"], known["knows"], strict=True)
+    return known[[knows not in own.get(grammar, ()) for grammar, knows in pairs]]
 
 
 def ceiling_facts(

@@ -15,7 +15,7 @@ import pandas as pd
 
 from seqgra.compare.answer import Answer, Few, answers, few_seeds
 from seqgra.compare.calibration import calibration
-from seqgra.compare.ceiling import ceiling_kinds, is_ceiling, restricted
+from seqgra.compare.ceiling import beside_the_rule, ceiling_kinds, is_ceiling, restricted
 from seqgra.compare.cells import KEYS, CellResults
 from seqgra.compare.decide import Decision, Statistics, statistics
 from seqgra.compare.probes import (
@@ -225,7 +225,7 @@ def compare_cells(
         target=TARGET,
         method=method,
         metric=metric,
-        answer=_answer(tables.scores, known, rows, less, card, rules),
+        answer=_answer(tables.scores, known, rows, beside_the_rule(less, grammars), card, rules),
         few=few_seeds(known),
         standing=rows,
         tables=tables,

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.sparse import csr_array, hstack
 
 from seqgra.alphabet import ALPHABETS, PADDING
-from seqgra.grammar.schema import Element, Grammar
+from seqgra.grammar.schema import Element, Grammar, Rule
 from seqgra.law.ceiling import RESAMPLES, Areas, areas_of, draw_examples
 from seqgra.law.elements import best_scores
 from seqgra.law.law import SampledExamples, compile_law
@@ -40,11 +40,47 @@ KNOWLEDGE = (
     *("one position", "additive positions", "additive best scores", "best scores"),
 )
 
+#: What of it tells which elements there are, and where they are.
+_OF_ELEMENTS = ("one position", "additive positions", "additive best scores", "best scores")
+_OF_PLACES = ("sum of positions", "nearest edge", "one position", "additive positions")
+
 #: Known by a classifier that sees one motif, and no other: any function of its best score. Asked for by name.
 ONE_MOTIF = "best score of one motif"
 
 #: Fits to the examples of the first rows (int64) and returns the log odds (M, C) of those of the second.
 Learner = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def rule_itself(grammar: Grammar) -> frozenset[str]:
+    """Return which of `KNOWLEDGE` is what the conditions differ in: no shortcut to the rule, but the rule.
+
+    Conditions of other elements are told apart by who knows which are there (whether any is, where a
+    condition has none), those of the same elements at other positions by who knows these, and those of the same
+    rules but for the copies by who counts sites.
+    """
+    sites = [
+        [
+            (name, rule)
+            for rule in condition.rules
+            for slot in rule.elements.values()
+            for name in slot
+        ]
+        for condition in grammar.conditions.values()
+    ]
+
+    def differ(part: Callable[[Rule], object]) -> bool:
+        """Whether no two conditions have the same elements with the same part of their rules."""
+        return len({frozenset((n, repr(part(r))) for n, r in own) for own in sites}) == len(sites)
+
+    if differ(lambda rule: None):
+        return frozenset(_OF_ELEMENTS if all(sites) else KNOWLEDGE[1:])
+    if differ(lambda rule: rule.position):
+        return frozenset(_OF_PLACES)
+    bare = {"copies": None}
+    rules = [
+        repr([r.model_copy(update=bare) for r in c.rules]) for c in grammar.conditions.values()
+    ]
+    return frozenset(["number of sites"] if len(set(rules)) == 1 else ())
 
 
 class SampledSites(NamedTuple):
