@@ -515,6 +515,38 @@ def test_the_grid_refuses_what_does_not_fit_before_anything_is_simulated(tmp_pat
     ]
 
 
+def test_the_grid_refuses_features_that_cannot_be_had(tmp_path):
+    grammar = tmp_path / "proteins.yaml"
+    grammar.write_text(
+        "alphabet: protein\nwindow: 40\nelements: {a: {kmers: {WWWW: 1}}}\n"
+        "conditions: {one: {rules: [{elements: [a]}]}, two: {}}\n"
+    )
+    gapped = {"length": 12, "informative": 8}
+    features = {
+        "words": {"kmers": {"k": 5}},
+        "gapped": {"gapped_kmers": gapped},
+        "wide": {"random_convolutions": {"width": 41}},
+        "both": {"kmers": {"k": 3, "strands": "both"}},
+    }
+    (tmp_path / "architectures").mkdir()
+    for name, own in features.items():
+        text = yaml.safe_dump({"backend": "sklearn", "features": own})
+        (tmp_path / "architectures" / f"{name}.yaml").write_text(text)
+    with pytest.raises(InputError) as caught:
+        grid_of(tmp_path, grammar, list(features))
+    assert str(caught.value).splitlines() == [
+        "config.yaml: architectures.words: features.kmers.k: is 5: 3,200,000 features of 20 letters; "
+        "at most 3, grammar tiny",
+        "config.yaml: architectures.gapped: features.gapped_kmers.informative: is 8: "
+        "8,448,000,000,000 words of 20 letters; use fewer letters, grammar tiny",
+        "config.yaml: architectures.wide: features.random_convolutions.width: is 41, more than the "
+        "window of 40, grammar tiny",
+        "config.yaml: architectures.both: features.kmers.strands: is both; protein has one strand, "
+        "grammar tiny",
+    ]
+    grid_of(tmp_path, grammar, {"words": {"features": {"kmers": {"k": 3}}}})
+
+
 def test_the_grid_runs_custom_code_only_where_the_config_allows_it(tmp_path, tiny_grammar):
     (tmp_path / "architectures").mkdir()
     (tmp_path / "architectures" / "mine.py").write_text("raise SystemExit\n")

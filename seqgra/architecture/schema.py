@@ -124,6 +124,8 @@ class Network(Strict):
 
 #: Features of a baseline at most, so that their dense float32 matrix stays in memory.
 MOST_FEATURES = 65_536
+#: Gapped k-mers that are counted at most: two tables of so many numbers are held.
+MOST_WORDS = 4_000_000
 #: Strands that features are of; ``auto``: those that the dataset says its elements lie on.
 Strands = Literal["auto", "forward", "both"]
 

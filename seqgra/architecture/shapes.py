@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 from collections.abc import Iterable
 
-from seqgra.alphabet import ALPHABETS
+from seqgra.alphabet import ALPHABETS, DNA
 from seqgra.architecture.layers import (
     Attention,
     BatchNorm,
@@ -21,7 +22,7 @@ from seqgra.architecture.layers import (
     shapes_through,
     walk_layers,
 )
-from seqgra.architecture.schema import Network
+from seqgra.architecture.schema import MOST_FEATURES, MOST_WORDS, Baseline, Network
 from seqgra.errors import Problem, bad_input, raise_problems
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,42 @@ def check_fit(
         layer_shapes(network, len(ALPHABETS[alphabet].letters), window, file)
         if note := order_note(network):
             _warn_once(f"{file}: {note}")
+
+
+def check_features(baseline: Baseline, alphabet: str, window: int, file: str) -> None:
+    """Refuse a baseline whose features cannot be had of an alphabet and a window.
+
+    Raises
+    ------
+    InputError
+        Holding every problem found: both strands where there is one, too many words, a random filter that is
+        wider than the window.
+    """
+    chosen, letters, problems = baseline.features, len(ALPHABETS[alphabet].letters), []
+
+    def refuse(place: str, message: str) -> None:
+        problems.append(Problem(file, f"features.{place}", message))
+
+    for name, kind in chosen:
+        if getattr(kind, "strands", "auto") == "both" and alphabet != DNA.name:
+            refuse(f"{name}.strands", f"is both; {alphabet} has one strand")
+    if (kmers := chosen.kmers) and letters**kmers.k > MOST_FEATURES:
+        most = next(k for k in range(kmers.k, 0, -1) if letters**k <= MOST_FEATURES)
+        message = (
+            f"is {kmers.k}: {letters**kmers.k:,} features of {letters} letters; at most {most}"
+        )
+        refuse("kmers.k", message)
+    if gapped := chosen.gapped_kmers:
+        words = math.comb(gapped.length - 1, gapped.informative - 1) * letters**gapped.informative
+        if words > MOST_WORDS:
+            message = (
+                f"is {gapped.informative}: {words:,} words of {letters} letters; use fewer letters"
+            )
+            refuse("gapped_kmers.informative", message)
+    random = chosen.random_convolutions
+    if random and random.width > window:
+        refuse("random_convolutions.width", f"is {random.width}, more than the window of {window}")
+    raise_problems(problems)
 
 
 def order_note(network: Network) -> str:

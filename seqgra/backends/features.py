@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from seqgra.alphabet import ALPHABETS, DNA
+from seqgra.alphabet import ALPHABETS
 from seqgra.architecture.custom import load_named, only_own_file
 from seqgra.architecture.schema import MOST_FEATURES, Baseline, RandomConvolutions
+from seqgra.architecture.shapes import check_features
 from seqgra.backends import gapped_kmers
 from seqgra.backends.strands import Strand, either_strand, element_strands
 from seqgra.errors import InputError, bad_input, out_of_memory
@@ -25,8 +25,6 @@ from seqgra.motif import ADDED, Zeros, log_odds
 from seqgra.streams import stream
 from seqgra.training import TrainingData
 
-#: Gapped k-mers that are counted at most: two tables of so many numbers are held.
-_MOST_WORDS = 4_000_000
 #: Sequences that a function of the user's own is given at once; each such part is one file of a cache.
 PART = 256
 #: A part of a model's arrays: what its features are made of.
@@ -354,14 +352,11 @@ def card_and_arrays(baseline: Baseline, data: TrainingData) -> tuple[BaselineCar
         window shorter than a random filter.
     """
     dataset, chosen = data.dataset, baseline.features
-    letters, dna = len(dataset.alphabet.letters), dataset.alphabet.name == DNA.name
-    for name, kind in chosen:
-        if getattr(kind, "strands", "auto") == "both" and not dna:
-            message = f"is both; {dataset.alphabet.name} has one strand"
-            raise bad_input(baseline.description, f"features.{name}.strands", message)
+    alphabet = dataset.alphabet
+    check_features(baseline, alphabet.name, dataset.window, baseline.description)
     card = BaselineCard(
         architecture=baseline.model_dump(mode="json"),
-        alphabet=dataset.alphabet.name,
+        alphabet=alphabet.name,
         window=dataset.window,
         conditions=tuple(dataset.conditions),
         task=data.task,
@@ -375,15 +370,10 @@ def card_and_arrays(baseline: Baseline, data: TrainingData) -> tuple[BaselineCar
             strands = "both" if either_strand(dataset) else "forward"
         found["strands"] = strands
     if kmers := chosen.kmers:
-        if letters**kmers.k > MOST_FEATURES:
-            message = (
-                f"is {kmers.k}: {letters**kmers.k:,} features of {letters} letters; use a smaller k"
-            )
-            raise bad_input(baseline.description, "features.kmers.k", message)
         found["k"] = kmers.k
     if gapped := chosen.gapped_kmers:
         found["gapped"] = (gapped.length, gapped.informative)
-        arrays["words"] = _words(baseline, data, letters, found["strands"] == "both")
+        arrays["words"] = _words(baseline, data, found["strands"] == "both")
     if chosen.pwm_scan is not None:
         if not dataset.grammar.elements:
             message = "names no motifs to score; ingest it again with --motifs"
@@ -391,11 +381,7 @@ def card_and_arrays(baseline: Baseline, data: TrainingData) -> tuple[BaselineCar
         found["scores"] = element_scores(dataset.grammar)
         found["element_strands"] = _strands_of_elements(chosen.pwm_scan.strands, data)
     if random := chosen.random_convolutions:
-        if random.width > dataset.window:
-            message = f"is {random.width}, more than the window of {dataset.window}"
-            place = "features.random_convolutions.width"
-            raise bad_input(baseline.description, place, message)
-        arrays["filters"] = random_filters(random, letters)
+        arrays["filters"] = random_filters(random, len(alphabet.letters))
     return BaselineCard(**{**card.model_dump(exclude_unset=True), **found}), arrays
 
 
@@ -406,18 +392,13 @@ def _strands_of_elements(wanted: str, data: TrainingData) -> dict[str, list[Stra
     return {name: [one] for name in data.dataset.grammar.elements}
 
 
-def _words(baseline: Baseline, data: TrainingData, letters: int, both: bool) -> np.ndarray:
+def _words(baseline: Baseline, data: TrainingData, both: bool) -> np.ndarray:
     """Return which gapped k-mers are features."""
     gapped = baseline.features.gapped_kmers
     assert gapped is not None
-    words = math.comb(gapped.length - 1, gapped.informative - 1) * letters**gapped.informative
-    if words > _MOST_WORDS:
-        message = (
-            f"is {gapped.informative}: {words:,} words of {letters} letters; use fewer letters"
-        )
-        raise bad_input(baseline.description, "features.gapped_kmers.informative", message)
     places = gapped_kmers.patterns(gapped.length, gapped.informative)
     x, y = np.asarray(data.x), np.asarray(data.y)
+    letters = len(data.dataset.alphabet.letters)
     found = gapped_kmers.distinct_words(x, y, places, letters, both, gapped.most)
     if not len(found):
         message = (

@@ -9,7 +9,7 @@ from typing import Protocol
 from seqgra.alphabet import ALPHABETS
 from seqgra.architecture.custom import Sizes, custom_code
 from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Network
-from seqgra.architecture.shapes import check_fit
+from seqgra.architecture.shapes import check_features, check_fit
 from seqgra.errors import InputError, Problem
 from seqgra.grammar.schema import Grammar
 from seqgra.grid.config import GridConfig
@@ -51,6 +51,8 @@ def _shape_problems(grid: Parts) -> Iterator[Problem]:
         try:
             if isinstance(found, Network):
                 check_fit(found, *setting, file, found.backends(grid.config.backends))
+            elif isinstance(found, Baseline):
+                check_features(found, *setting[:2], file)
             if kind not in tried:
                 tried.add(kind)
                 _try_own(grid, found, grammar, file)

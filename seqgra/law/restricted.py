@@ -55,7 +55,7 @@ def rule_itself(grammar: Grammar) -> frozenset[str]:
     """Return which of `KNOWLEDGE` is what the conditions differ in: no shortcut to the rule, but the rule.
 
     Conditions of other elements are told apart by who knows which are there (whether any is, where a
-    condition has none), those of the same elements at other positions by who knows these, and those of the same
+    condition has none), those of the same elements at other positions by who knows these, those of the same
     rules but for the copies by who counts sites.
     """
     sites = [
