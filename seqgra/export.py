@@ -21,6 +21,7 @@ from seqgra.dataset import Dataset, open_dataset
 from seqgra.dataset_files import require_space
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, Outcome, identity_of, make
+from seqgra.labels import unwritable
 from seqgra.progress import Progress
 from seqgra.stages.export import DEFAULTS
 
@@ -31,8 +32,6 @@ _ROWS = 1 << 14
 #: Annotation letters of element roles; elements of other roles tell nothing, like the background.
 _ROLE_LETTERS = {"grammar": "G", "hit": "G", "annotated": "G", "confounder": "C"}
 _BACKGROUND, _SEPARATOR = "_", "|"
-#: Characters that end a name in these formats.
-_UNWRITABLE = "\t\n\r|"
 
 
 class ExportedBlock(NamedTuple):
@@ -118,9 +117,8 @@ def export(
 def _check_names(dataset: Dataset) -> None:
     for kind in ("conditions", "elements"):
         for name in dataset.content[kind]:
-            if any(letter in name for letter in _UNWRITABLE):
-                message = "holds a tab, a line end or |, which separate fields; rename it"
-                raise bad_input(dataset.folder, f"{kind}: {name!r}", message)
+            if problem := unwritable(name):
+                raise bad_input(dataset.folder, f"{kind}: {name!r}", f"{problem}; rename it")
 
 
 def _blocks(dataset: Dataset, name: str, count: int, folder: Path) -> Iterator[ExportedBlock]:

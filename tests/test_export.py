@@ -281,11 +281,11 @@ def test_a_damaged_dataset_is_refused(folder, tmp_path, capsys):
 def test_names_that_would_break_the_files_are_refused(folder, tmp_path, capsys):
     data = copied(folder, tmp_path / "data")
     content = json.loads((data / "dataset.json").read_text())
-    content["conditions"][0] = "one\ttwo"
+    content["elements"][0] = "one\ttwo"
     (data / "dataset.json").write_text(json.dumps(content))
     mend_run(data)
     assert run("export", data, "-o", tmp_path / "o", "--format", "tsv") == 2
-    assert "conditions: 'one\\ttwo': holds a tab" in capsys.readouterr().err
+    assert "elements: 'one\\ttwo': holds a tab" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("form", FORMATS)

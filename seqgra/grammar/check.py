@@ -13,7 +13,7 @@ from seqgra.grammar.blocks import blocks_of, least_span
 from seqgra.grammar.combinations import applied_rules
 from seqgra.grammar.laws import highest, lowest
 from seqgra.grammar.schema import Arrangement, Grammar, Spacing
-from seqgra.labels import NONE, name_problem
+from seqgra.labels import NONE, name_problem, unwritable
 from seqgra.yamlfile import suggest
 
 _TOLERANCE = 1e-3
@@ -72,6 +72,8 @@ def _elements(grammar: Grammar) -> Found:
         place = f"elements.{name}"
         if not name.strip():
             yield "elements", f"names one {name!r}; a name needs a letter"
+        if problem := unwritable(name):
+            yield place, problem
         if element.kmers is not None:
             yield from _kmers(element.kmers, letters, f"{place}.kmers")
         if element.matrix == ():
