@@ -35,4 +35,7 @@ def kernel_folder() -> Path:
 def say_compiling() -> None:
     """Say once a process that it compiles, which a user would otherwise wait for without a word."""
     folder = kernel_folder()
-    log.info("compiling for this machine, up to half a minute, once: kept in %s", folder)
+    log.info(
+        "compiling for this machine, up to half a minute, once a kind of model: kept in %s",
+        folder,
+    )

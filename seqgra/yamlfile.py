@@ -199,6 +199,8 @@ def validate(model: type[Model], content: Any, file: str) -> tuple[Model, list[P
         except ValidationError as error:
             details = error.errors(include_url=False)
         for detail in details:
+            if detail["type"] == "too_short" and any(_within(detail, each) for each in details):
+                continue  # its parts are wrong, which says why they are missing
             error_of = detail.get("ctx", {}).get("error")
             if isinstance(error_of, InputError):  # which says by itself what is wrong where
                 problems += error_of.problems
@@ -207,6 +209,12 @@ def validate(model: type[Model], content: Any, file: str) -> tuple[Model, list[P
         if not all(_drop(content, detail) for detail in details):
             break
     raise InputError(*dict.fromkeys(problems))
+
+
+def _within(whole: ErrorDetails, part: ErrorDetails) -> bool:
+    """Whether what is wrong with `part` is wrong with a part of `whole`."""
+    place = whole["loc"]
+    return len(part["loc"]) > len(place) and part["loc"][: len(place)] == place
 
 
 def _drop(content: Any, detail: ErrorDetails) -> bool:
@@ -245,6 +253,10 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], file: str) -> Problem
         message = f"is {_kind(given)}; expected keys and values"
     elif kind in ("tuple_type", "list_type"):
         message = f"is {_kind(given)}; expected a list"
+    elif kind == "too_short":
+        message = f"holds {context['actual_length'] or 'nothing'}; at least {context['min_length']}"
+    elif kind == "too_long":
+        message = f"holds {context['actual_length']}; at most {context['max_length']}"
     else:
         said = detail["msg"].removeprefix("Input ")
         message = f"is {_short(given)}; {said}"

@@ -126,8 +126,7 @@ LAYERS = [{"conv": {"filters": 10, "width": 21}}, "flatten", {"dense": 5}]
             {"layers": [{"attention": {"positions": "rotated"}}, {"branches": [[]]}]},
             [
                 "layers[0].attention.positions: is 'rotated'; expected 'none', 'rotary' or 'relative'",
-                "layers[1].branches.paths: is [[]]; Value should have at least 2 items after validation, "
-                "not 1",
+                "layers[1].branches.paths: holds 1; at least 2",
             ],
         ),
         (

@@ -366,7 +366,7 @@ def test_sizes_to_probe_must_be_the_grids():
 @pytest.mark.parametrize(
     ("sizes", "adaptive", "explained"),
     [
-        (None, None, {0, 100, 200, 400}),
+        ("all", None, {0, 100, 200, 400}),
         ([400], None, {0, 400}),
         (["largest"], None, {0, 400}),
         ([100, "largest"], None, {0, 100, 400}),

@@ -34,6 +34,16 @@ def test_invalid_grammar_says_what_is_wrong(path):
     assert str(caught.value).splitlines() == [f"{path}: {expected}"]
 
 
+def test_messages_that_the_page_explains_are_said():
+    page = (HERE.parents[1] / "docs" / "grammar.md").read_text().partition("## Error messages")[2]
+    said = [path.read_text().splitlines()[0] for path in INVALID]
+    explained = re.findall(r"(?m)^\| `(.+?)` \| ", page)
+    assert len(explained) == 10
+    for message in explained[:-1]:  # the last one is said once the grammar is compiled
+        parts = [part.strip() for part in message.split("...")]
+        assert any(all(part in line for part in parts) for line in said), message
+
+
 def test_all_problems_are_reported_at_once():
     content = read_yaml(HERE / "valid" / "everything.yaml")
     content["windw"] = 3

@@ -18,6 +18,7 @@ from seqgra.cli import main
 from seqgra.digest import digest
 from seqgra.errors import InputError
 from seqgra.fingerprint import file_sha256, seal
+from seqgra.grid import Grid
 from seqgra.yamlfile import read_yaml
 
 REPOSITORY = Path(__file__).parents[1]
@@ -398,3 +399,58 @@ def test_numbers_that_yaml_reads_otherwise_are_refused(tmp_path, text, value, pl
 def test_other_numbers_are_read(tmp_path, text):
     (tmp_path / "a.yaml").write_text(f"a: {text}")
     assert isinstance(read_yaml(tmp_path / "a.yaml")["a"], (int, float))
+
+
+#: What a config says -> the line about it.
+CONFIGS = {
+    "grammars: {toy: {from: toy1-kmer-center, windw: 300}}": "grammars.toy: windw: unknown key; did you mean "
+    "'window'?",
+    "architectures: {small: {from: fc10, optimiser: 3}}": "architectures.small: optimiser: unknown key; did "
+    "you mean 'optimizer'?",
+    "architectures: [conv10w-gmp-fc]": "architectures.conv10w-gmp-fc: architecture: unknown part 'fc'; parts "
+    "are convN[xn|n|w|xw|xxw], fcN, gmp, do0D, bnN",
+    "architectures: {a: {from: kmer-logistic-regression, training: {}}}": "architectures.a: training: "
+    "unknown key; allowed: description, backend, features, head, penalties",
+    "datasets: {real: {folder: data/x}}": "datasets.real.folder: data/x does not exist; make it with seqgra "
+    "ingest",
+    "sizes: [5]": "sizes[0]: is 5; should be greater than or equal to 10",
+    "sizes: []": "sizes: holds nothing; at least 1",
+    "train: {device: gpu}": "train.device: is 'gpu'; expected 'auto', 'cpu' or 'cuda'",
+    "probe: {sizes: most}": "probe.sizes[0]: is 'most'; expected a size of the grid, largest or all",
+    "attribution: {sizes: [7]}": "attribution.sizes[0]: is 7; expected a size of the grid, largest or all",
+    "probe: {sizes: [largest, 300]}": "probe.sizes: holds 300, which is none of the grid's sizes",
+}
+
+
+@pytest.mark.parametrize("text", CONFIGS)
+def test_what_is_wrong_with_a_config_is_one_line_at_its_place(tmp_path, text, capsys):
+    whole = {
+        "name": "t",
+        "grammars": ["toy1-kmer-center"],
+        "architectures": ["fc10"],
+        "sizes": [100],
+    }
+    file = tmp_path / "c.yaml"
+    file.write_text(yaml.safe_dump({**whole, **yaml.safe_load(text)}))
+    assert main(["check", str(file)]) == 2
+    assert capsys.readouterr().err == f"seqgra: {file}: {CONFIGS[text]}\n"
+
+
+def test_a_config_is_one_without_grammars_too(tmp_path, capsys):
+    file = tmp_path / "c.yaml"
+    file.write_text("name: t\ngrammar: [toy1-kmer-center]\narchitectures: [fc10]\nsizes: [100]\n")
+    assert main(["check", str(file)]) == 2
+    said = capsys.readouterr().err
+    assert "grammar: unknown key; did you mean 'grammars'?" in said and "window" not in said
+
+
+@pytest.mark.parametrize("sizes", ["all", "largest", 100, [100], ["largest", 100]])
+@pytest.mark.parametrize("key", ["probe", "attribution"])
+def test_sizes_are_words_or_numbers_one_or_several(sizes, key):
+    config = {"name": "t", "grammars": ["toy1-kmer-center"], "architectures": ["fc10"]}
+    grid = Grid({**config, "sizes": [100, 200], key: {"sizes": sizes}}, "c.yaml")
+    chosen = grid.probed if key == "probe" else grid.explained
+    found = {cell.size for cell in grid.cells if chosen(cell)}
+    named = set(sizes if isinstance(sizes, list) else [sizes])
+    wanted = {100: {100, "all"}, 200: {"all", "largest"}}
+    assert found == {size for size, words in wanted.items() if named & words}

@@ -125,11 +125,11 @@ def test_a_part_of_a_grid_is_the_grid_but_for_what_is_left_out(tmp_path, monkeyp
     config = GRAMMARS.parent / "config/ladder/order.yaml"
     whole = yaml.safe_load(config.read_text())
     calls = {
-        "--architectures conv-gru my-network": {
+        "--architectures conv-gru conv8-gmp-fc4": {
             "architectures": {
                 "bayes-optimal": {},
                 "conv-gru": whole["architectures"]["conv-gru"],
-                "my-network": {},
+                "conv8-gmp-fc4": {},
             }
         },
         "--grammars ladder-order": {"grammars": {"ladder-order": {}}},

@@ -277,7 +277,7 @@ def _check_one(file: Path, library: Path | None) -> list[str]:
         load_architecture(file)
         return []
     content = read_yaml(file)
-    if content.keys() & {"grammars", "datasets"}:
+    if content.keys() & {"grammars", "datasets", "architectures", "sizes"}:
         return read_grid(file, library_folders(library)).notes
     if content.keys() & _OF_ARCHITECTURES:
         architecture = load_architecture(file)
@@ -340,10 +340,11 @@ def _variant(options: argparse.Namespace) -> str:
     if not isinstance(changes, dict):
         raise bad_input("variant", "changes", 'must be a JSON mapping, such as {"window": 500}')
     if options.kind == "grammar":
-        text = grammar_text(grammar_variant(find_grammar(options.base, options.library), changes))
+        file = find_grammar(options.base, options.library)
+        text = grammar_text(grammar_variant(file, changes, f"{file} (changed)"))
     else:
         base = named_architecture(options.base, options.library)
-        text = architecture_text(architecture_variant(base, changes, options.output.stem))
+        text = architecture_text(architecture_variant(base, changes, f"{base} (changed)"))
     replace_own_file(options.output, text, "variant")
     return "done"
 

@@ -187,7 +187,8 @@ def beside_the_rule(known: pd.DataFrame, grammars: Mapping[str, Grammar]) -> pd.
     """Return the rows of `restricted` whose knowledge is not what the grammar's conditions differ in."""
     own = {name: rule_itself(grammar) for name, grammar in grammars.items()}
     pairs = zip(known["grammar"], known["knows"], strict=True)
-    return known[[knows not in own.get(grammar, ()) for grammar, knows in pairs]]
+    beside = [knows not in own.get(grammar, ()) for grammar, knows in pairs]
+    return known[np.array(beside, bool)]
 
 
 def ceiling_facts(

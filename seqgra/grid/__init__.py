@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import os
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -16,10 +17,10 @@ from typing import Any, NamedTuple
 
 from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Network
 from seqgra.dataset import largest_size
-from seqgra.errors import InputError, raise_problems
+from seqgra.errors import InputError, Problem, raise_problems
 from seqgra.grammar.schema import Grammar
 from seqgra.grid import checks, cost
-from seqgra.grid.config import GridConfig
+from seqgra.grid.config import ChosenSizes, GridConfig
 from seqgra.grid.resolved import Resolved
 from seqgra.grid.sources import Source, find_grammar, read_grammar, read_real, with_all_sizes
 from seqgra.grid.variants import architecture_variant
@@ -88,18 +89,24 @@ class Grid:
         self.sources: dict[str, Source] = {}
         self.architectures: dict[str, Architecture] = {}
         config = self.config
-        for read, names in (
-            (self._read_grammar, config.grammars),
-            (self._read_architecture, config.architectures),
-            (self._read_dataset, config.datasets),
+        for read, key, names in (
+            (self._read_grammar, "grammars", config.grammars),
+            (self._read_architecture, "architectures", config.architectures),
+            (self._read_dataset, "datasets", config.datasets),
         ):
             for name in names:
                 try:
                     read(name)
                 except InputError as error:
-                    problems += error.problems
+                    problems += (self._at(f"{key}.{name}", each) for each in error.problems)
         problems += checks.problems(self)
         raise_problems(problems)
+
+    def _at(self, place: str, problem: Problem) -> Problem:
+        """Return what is wrong with an entry, at its place in the config unless a file is at fault."""
+        if problem.file.startswith(self.file) or os.path.exists(problem.file):  # noqa: PTH110 (of any text)
+            return problem
+        return problem._replace(file=f"{self.file}: {place}")
 
     def _read_grammar(self, name: str) -> None:
         changes = json.loads(self.variant_changes("grammars", name))
@@ -113,7 +120,8 @@ class Grid:
     def _read_architecture(self, name: str) -> None:
         base = self.architecture_base(name)
         changes = json.loads(self.variant_changes("architectures", name))
-        self.architectures[name] = architecture_variant(base, changes, name)
+        called = f"{self.file}: architectures.{name}"
+        self.architectures[name] = architecture_variant(base, changes, called)
 
     def architecture_base(self, name: str) -> str:
         """Return the file or descriptor that an architecture of the config starts from."""
@@ -157,8 +165,7 @@ class Grid:
         plan = self.config.probe
         if plan is None or cell.backend == EXACT or not self.sources[cell.grammar].simulated:
             return False
-        sizes = self.config.sizes if plan.sizes == "all" else plan.sizes
-        return cell.size in (sizes or (max(self.config.sizes),))
+        return self._chosen(plan.sizes, cell)
 
     @cached_property
     def probed_grammars(self) -> frozenset[str]:
@@ -167,8 +174,11 @@ class Grid:
 
     def explained(self, cell: Cell) -> bool:
         """Return whether a cell's model is explained: one of a size that the config names, if it does."""
-        sizes = self.config.attribution.sizes
-        if sizes is None or cell.backend == EXACT or cell.size in sizes:
+        return cell.backend == EXACT or self._chosen(self.config.attribution.sizes, cell)
+
+    def _chosen(self, sizes: ChosenSizes, cell: Cell) -> bool:
+        """Return whether a cell's size is one of some of the grid's."""
+        if "all" in sizes or cell.size in sizes:
             return True
         own = filter(self.sources[cell.grammar].holds, self.config.sizes)
         return "largest" in sizes and cell.size == max(own)

@@ -100,7 +100,7 @@ def _other_problems(grid: Parts) -> Iterator[Problem]:
             place = f"attribution.methods[{number}]"
             yield Problem(grid.file, f"{place}.{option}" if option else place, message)
     for key, chosen in (("probe", grid.config.probe), ("attribution", grid.config.attribution)):
-        named = chosen.sizes if chosen and isinstance(chosen.sizes, tuple) else ()
+        named = chosen.sizes if chosen else ()
         for size in sorted({each for each in named if isinstance(each, int)} - set(sizes)):
             message = f"holds {size}, which is none of the grid's sizes"
             yield Problem(grid.file, f"{key}.sizes", message)

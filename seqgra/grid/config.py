@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from seqgra.architecture.schema import Network
 from seqgra.stages.attribute import Options as AttributeOptions
@@ -66,7 +66,33 @@ Entries = Annotated[
     dict[Name, dict[str, Any]], BeforeValidator(_entries), AfterValidator(_with_bases)
 ]
 Seeds = Annotated[tuple[Natural, ...], Field(min_length=1), AfterValidator(_distinct)]
-Size = Annotated[int, Field(ge=10)]
+_SMALLEST = 10
+Size = Annotated[int, Field(ge=_SMALLEST)]
+
+
+def _listed(given: Any) -> Any:
+    """Turn one size, or a word for sizes, into a list."""
+    return [given] if isinstance(given, (str, int)) else given
+
+
+def _chosen_size(given: Any) -> Any:
+    whole = isinstance(given, int) and not isinstance(given, bool)
+    if given not in ("all", "largest") and not (whole and given >= _SMALLEST):
+        raise ValueError(f"is {given!r}; expected a size of the grid, largest or all")
+    return given
+
+
+#: Some of a grid's sizes.
+_WORDS: dict[str, Any] = {"enum": ["all", "largest"]}
+_ITEMS: dict[str, Any] = {"anyOf": [_WORDS, {"minimum": _SMALLEST, "type": "integer"}]}
+ChosenSizes = Annotated[
+    tuple[Annotated[Any, AfterValidator(_chosen_size)], ...],
+    Field(min_length=1),
+    BeforeValidator(_listed),
+    AfterValidator(_distinct),
+    WithJsonSchema({"anyOf": [_WORDS, {"items": _ITEMS, "minItems": 1, "type": "array"}]}),
+]
+_CHOSEN = "list of the grid's sizes, `largest` (that of each source) or `all`"
 
 
 class RealData(Strict):
@@ -156,18 +182,10 @@ class AttributionPlan(Strict):
         "`auto`: as many as [completeness](../docs/attribution.md#completeness) needs",
         json_schema_extra={"type_words": "whole number from 1, or `auto`"},
     )
-    sizes: (
-        Annotated[
-            tuple[Size | Literal["largest"], ...], Field(min_length=1), AfterValidator(_distinct)
-        ]
-        | None
-    ) = Field(
-        None,
-        description="at which of the grid's sizes models are explained; `largest`: that of each source",
-        json_schema_extra={
-            "type_words": "list of the grid's sizes, or `largest`",
-            "default_words": "all",
-        },
+    sizes: ChosenSizes = Field(
+        ("all",),
+        description="at which of the grid's sizes models are explained",
+        json_schema_extra={"type_words": _CHOSEN, "default_words": "`all`"},
     )
 
     def settings_of(self, method: MethodPlan) -> Settings:
@@ -178,7 +196,7 @@ class AttributionPlan(Strict):
 class TrainPlan(Computing):
     """Where and by what to train, and whether architectures may run code of the user's own."""
 
-    device: Annotated[str, Field(pattern="^(auto|cpu|cuda)$")] = Field(
+    device: Literal["auto", "cpu", "cuda"] = Field(
         "auto",
         description="`auto` is CUDA where there is one; also used to evaluate and attribute",
         json_schema_extra={"type_words": "`auto`, `cpu`, `cuda`"},
@@ -226,17 +244,10 @@ class AdaptivePlan(Strict):
 class ProbePlan(Strict):
     """Which models are probed (docs/probes.md), and the seed of the sequences."""
 
-    sizes: (
-        Annotated[tuple[Size, ...], Field(min_length=1), AfterValidator(_distinct)]
-        | Literal["all"]
-        | None
-    ) = Field(
-        None,
+    sizes: ChosenSizes = Field(
+        ("largest",),
         description="dataset sizes whose models are probed",
-        json_schema_extra={
-            "type_words": "list of the grid's sizes, or `all`",
-            "default_words": "the largest",
-        },
+        json_schema_extra={"type_words": _CHOSEN, "default_words": "`largest`"},
     )
     seed: Natural = Field(0, description="of the constructed sequences")
 
@@ -340,7 +351,7 @@ class GridConfig(Strict):
     probe: Annotated[ProbePlan | None, BeforeValidator(_switch)] = Field(
         ProbePlan(),
         description="[probe](../docs/probes.md) the models of simulated grammars: did they learn the rules? "
-        "`false` or nothing: do not",
+        "`false`: do not",
         json_schema_extra={"type_words": "mapping, true or false", "default_words": "`{}`"},
     )
     tune: TunePlan | None = Field(

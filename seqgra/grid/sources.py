@@ -139,11 +139,12 @@ def read_grammar(
     InputError
         If it is wrong, or its elements find no room.
     """
-    grammar = grammar_variant(base, changes) if changes else load_grammar(base)
+    called = f"{config}: grammars.{name}"
+    grammar = grammar_variant(base, changes, called) if changes else load_grammar(base)
     if any(_may_not_fit(grammar)):
         from seqgra.law.law import compile_law
 
-        compile_law(grammar, f"{config}: grammars.{name}")
+        compile_law(grammar, called)
     file = folder / "grammars" / f"{name}.yaml" if changes else base
     return Simulated(grammar, base, changes, file, folder / "data" / name / "test")
 
@@ -156,6 +157,8 @@ def read_real(folder: Path, smallest: int, config: str, place: str) -> Real:
     InputError
         If there is none, it was simulated, or it has too few examples for the smallest size.
     """
+    if not folder.is_dir():
+        raise bad_input(config, place, f"{folder} does not exist; make it with seqgra ingest")
     dataset = open_dataset(folder)
     if dataset.simulated:
         message = f"{folder} was simulated; name its grammar among grammars instead"
@@ -179,6 +182,7 @@ def with_all_sizes(content: Any, file: str) -> Any:
         If it names no dataset, or one that cannot be read.
     """
     sizes = content.get("sizes") if isinstance(content, dict) else None
+    sizes = [ALL] if sizes == ALL else sizes
     if not isinstance(sizes, list) or ALL not in sizes:
         return content
     datasets = content.get("datasets")

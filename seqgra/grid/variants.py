@@ -9,21 +9,27 @@ import yaml
 
 from seqgra.architecture.load import architecture_content, resolve_architecture
 from seqgra.architecture.schema import Architecture
+from seqgra.errors import InputError
 from seqgra.grammar.load import merge, resolve
 from seqgra.grammar.schema import Grammar
 from seqgra.yamlfile import read_yaml
 
 
-def grammar_variant(file: Path, changes: dict[str, Any]) -> Grammar:
+def grammar_variant(file: Path, changes: dict[str, Any], called: str) -> Grammar:
     """Return the grammar of `file` with changes: mappings merge, lists replace.
 
     Raises
     ------
     InputError
-        If the changed grammar is wrong.
+        If the file is wrong, or the changed grammar, which messages call `called`.
     """
-    content = merge(read_yaml(file), {k: v for k, v in changes.items() if k != "from"})
-    return resolve(content, file, file.parent)
+    content = read_yaml(file)
+    changed = merge(content, {k: v for k, v in changes.items() if k != "from"})
+    try:
+        return resolve(changed, Path(called), file.parent)
+    except InputError:
+        resolve(content, file, file.parent)  # what is wrong may be the file's own
+        raise
 
 
 def grammar_text(grammar: Grammar) -> str:
@@ -42,16 +48,20 @@ def grammar_content(grammar: Grammar) -> dict[str, Any]:
     return grammar.model_dump(mode="json", exclude_none=True)
 
 
-def architecture_variant(base: str, changes: dict[str, Any], name: str) -> Architecture:
+def architecture_variant(base: str, changes: dict[str, Any], called: str) -> Architecture:
     """Return an architecture with changes: mappings merge, lists replace.
 
     Raises
     ------
     InputError
-        If there is no such base, or the changed architecture is wrong.
+        If there is no such base, it is wrong, or the changed architecture, which messages call `called`.
     """
-    content, file = architecture_content(base)
-    content = merge(content, {k: v for k, v in changes.items() if k != "from"})
+    own, file = architecture_content(base)
+    content = merge(own, {k: v for k, v in changes.items() if k != "from"})
     for key in {"optimizer", "schedule"} & changes.keys():  # a choice of one: a change replaces it
         content[key] = changes[key]
-    return resolve_architecture(content, f"{file} ({name})" if changes else file)
+    try:
+        return resolve_architecture(content, called if changes else file)
+    except InputError:
+        resolve_architecture(own, file)  # what is wrong may be the file's own
+        raise
