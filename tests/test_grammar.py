@@ -117,9 +117,9 @@ def test_hostile_yaml_is_refused_in_one_line(tmp_path, text):
     [
         ({5: 1, 5_000_000_000: 1}, "holds 5000000000; its values lie within"),
         ({5: 1e308, 6: 1e308}, "needs weights"),
-        ({"--5": 1, 3: 1}, "expected a law such as"),
-        ([0, "inf%"], "expected a law such as"),
-        ([0, "nan%"], "expected a law such as"),
+        ({"--5": 1, 3: 1}, "expected a distribution such as"),
+        ([0, "inf%"], "expected a distribution such as"),
+        ([0, "nan%"], "expected a distribution such as"),
         ([-2_000_000, 5], "holds -2000000"),
         ({"normal": {"center": [1], "sd": 3}}, "its values must be numbers"),
         ({"normal": {"center": 1, "sd": True}}, "its values must be numbers"),

@@ -219,6 +219,9 @@ def test_predict_says_where_and_writes_over_nothing_else(data, tmp_path, capsys)
     assert main(["predict", folder, str(fasta), "-o", str(out)]) == 2
     said = capsys.readouterr().err
     assert f"{fasta}: sequence 2 (b)" in said and "holds 'X'" in said
+    (tmp_path / "empty.fa").write_text("\n")
+    assert main(["predict", folder, str(tmp_path / "empty.fa"), "-o", str(out)]) == 2
+    assert "empty.fa: is empty; expected FASTA or a table" in capsys.readouterr().err
     named = tmp_path / "named.tsv"
     named.write_text("name\tsequence\na\tACGT\n")
     kept = (fasta, table, named, tmp_path / "m" / "run.json")

@@ -109,7 +109,7 @@ def fit(
     """
     started = time.perf_counter()
     if not data.dataset.simulated:
-        message = "holds real examples, whose law nobody knows; bayes-optimal needs simulated ones"
+        message = "holds real examples, whose distribution nobody knows; bayes-optimal needs simulated ones"
         raise bad_input(data.dataset.folder, "", message)
     grammar = data.dataset.grammar
     model = exact_model(architecture, grammar)

@@ -194,7 +194,10 @@ def _named_sequences(file: Path) -> tuple[list[str], list[str]]:
     from seqgra.ingest.columns import TextTable
     from seqgra.textfile import read_text
 
-    if read_text(file).lstrip().startswith(">"):
+    text = read_text(file).lstrip()
+    if not text:
+        raise bad_input(file, "", "is empty; expected FASTA or a table with a column sequence")
+    if text.startswith(">"):
         found = read_fasta(file)
     else:
         rows = TextTable(file, ("sequence",), ("name", "id")).rows()

@@ -103,7 +103,7 @@ def _positions(found: Estimates, single: Single) -> HistogramPanel:
     places = found.setting.length - len(found.setting.motifs[single.motif]) + 1
     edges, seen = binned(single.seen["starts"], places)
     chance = single.seen["starts_chance"].size * float(single.seen["scale"])
-    law = "anywhere" if single.position is None else "a law of its own"
+    law = "anywhere" if single.position is None else "a distribution of its own"
     return HistogramPanel(
         f"{_name(found, single)}\n{law}", edges, seen, np.full(seen.size, chance / places)
     )

@@ -20,7 +20,7 @@ from typing import Any
 from seqgra.errors import bad_input
 
 Law = tuple[int, int] | dict[int, float]
-EXPECTED = "expected a law such as 5, [0, 10], [500, null], [0%, 10%] or {8: .1, 9: .9}"
+EXPECTED = "expected a distribution such as 5, [0, 10], [500, null], [0%, 10%] or {8: .1, 9: .9}"
 #: Beyond any window; bounds the tables of laws.
 _LARGEST = 1_000_000
 #: What a number may be off by and still count as a whole one, or as a tolerance.
@@ -210,9 +210,9 @@ def _table(path: Path) -> dict[int, float]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        raise bad_input(path, "", f"law table cannot be read ({error.strerror})") from None
+        raise bad_input(path, "", f"table cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
-        raise bad_input(path, "", "law table is not text") from None
+        raise bad_input(path, "", "table is not text") from None
     law: dict[int, float] = {}
     for number, line in enumerate(lines, 1):
         fields = line.split()
@@ -234,7 +234,7 @@ def _table(path: Path) -> dict[int, float]:
             raise bad_input(path, f"line {number}", f"gives {value} once more; add up its weights")
         law[value] = weight
     if not law:
-        raise bad_input(path, "", "law table holds no rows")
+        raise bad_input(path, "", "table holds no rows")
     return law
 
 

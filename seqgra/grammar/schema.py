@@ -25,7 +25,7 @@ def _position(given: Any) -> Any:
         if given in ("random", "start", "center", "end"):
             return given
         raise ValueError(
-            f"is {given!r}; expected random, start, center, end, a 1-based number or a law of them"
+            f"is {given!r}; expected random, start, center, end, a 1-based number or a distribution of them"
         )
     return parse_law(given)
 

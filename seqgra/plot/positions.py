@@ -101,7 +101,7 @@ def position_map(lanes: Sequence[Lane], window: int, title: str) -> Figure:
         below.axis("off")
         scale = below.inset_axes((0.2, 0, 0.6, 1))
         bar = figure.colorbar(drawn, cax=scale, orientation="horizontal", extend="max")
-        bar.set_label("starts, relative to a uniform law over the window")
+        bar.set_label("starts, relative to a uniform distribution over the window")
         bar.ax.tick_params(labelsize=7, length=2)
         bar.outline.set_visible(False)
         headline(figure, title)
