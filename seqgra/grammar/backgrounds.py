@@ -321,16 +321,17 @@ def fit_markov(markov: Markov, alphabet: Alphabet, folder: Path) -> Markov:
         If the file cannot be read, holds foreign letters, or has no word of order + 1 known ones.
     """
     path, k, letters = folder / str(markov.fasta), markov.order, len(alphabet.letters)
-    counts = np.zeros(letters ** (k + 1))
+    counts, seen = np.zeros(letters ** (k + 1)), np.zeros(letters, bool)
     powers = letters ** np.arange(k, -1, -1)
     for _, codes in read_codes(path, alphabet):
+        seen[codes[codes < letters]] = True
         if codes.size > k:
             words = np.lib.stride_tricks.sliding_window_view(codes.astype(np.int64), k + 1)
             words = words[(words < letters).all(axis=1)]
             counts += np.bincount(words @ powers, minlength=counts.size)
     if counts.sum() == 0:
         raise bad_input(path, "", f"holds no {k + 1} letters of {alphabet.letters} in a row")
-    if not counts.reshape(-1, letters).any(axis=0).all():
+    if not seen.all():
         raise bad_input(path, "", f"does not hold all letters {alphabet.letters}")
     rows = counts.reshape(-1, letters) + markov.pseudocount
     if (rows.sum(axis=1) == 0).any() or (rows == 0).any():
