@@ -45,7 +45,9 @@ class Kernels:
         digest = hashlib.sha256(source.encode() + _package())
         for module in parts:
             digest.update(Path(str(module.__file__)).read_bytes())
-        digest.update(repr((machine().processor, llvmlite.__version__)).encode())
+        with _LOADING:
+            processor = machine().processor
+        digest.update(repr((processor, llvmlite.__version__)).encode())
         self._digest = digest.hexdigest()
         self._entries: dict[tuple[str, tuple[Kind, ...]], Callable[[bytes], int]] = {}
 
