@@ -168,7 +168,7 @@ class PackStage(_GridStage):
         grid always runs the largest size, and the others are not known yet.
         """
         sizes = self.sizes(grid)
-        if grid.config.adaptive and sizes not in (None, ("largest",), ("all",)):
+        if grid.config.adaptive and sizes and sizes != ("largest",):
             return True
         return any(self.wanted(grid, cell) for cell in grid.packs[name].cells)
 
