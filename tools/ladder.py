@@ -86,6 +86,8 @@ CEILING = "bayes-optimal"
 TAU, ALPHA = 0.9, 0.05
 #: Of the recovery of a ceiling, below which the motifs count as not found.
 MOTIFS_FOUND = 0.5
+#: Rule score from which a model that falls short does not fail for want of motifs or rule.
+HALF_KNOWN = 0.5
 _METHOD, _METRIC = "integrated-gradients", "ap"
 
 
@@ -375,7 +377,7 @@ def _draw_cell(
             )
         )
         ink = INK
-        if np.isnan(cell["recovery"]):
+        if np.isnan(cell["recovery"]) or cell["score"] >= HALF_KNOWN:
             words = "not reached"
         else:
             words = "motifs found" if cell["recovery"] >= MOTIFS_FOUND else "no motifs"
