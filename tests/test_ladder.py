@@ -4,6 +4,7 @@ By the table of docs/grammars.md. A shortcut is closed where its ROC AUC, an est
 than one standard error above it.
 """
 
+import shutil
 from pathlib import Path
 
 import ladder
@@ -189,3 +190,20 @@ def test_what_is_kept_of_a_rule_is_added_to(tmp_path):
     ladder._add(file, frame.assign(architecture=["b", "c"], pr_auc=[0.7, 0.8]), "architecture")
     found = pd.read_csv(file).set_index("architecture")["pr_auc"].to_dict()
     assert found == {"a": 0.5, "b": 0.7, "c": 0.8}
+
+
+def test_claims_are_repeated_where_their_architectures_were_run(tmp_path):
+    (tmp_path / "motif").mkdir()
+    cells = ladder.read(ladder.KEPT)[0]["motif"]
+    claims = ladder.shown_better(ladder._models(cells)).query(f"p <= {ladder.ALPHA}")
+    better, worse = claims[["better", "worse"]].iloc[0]
+    own = cells[cells["architecture"].isin([better, worse])]
+    own.to_csv(tmp_path / "motif/cells.csv", index=False)
+    shutil.copy(ladder.KEPT / "motif/needed.csv", tmp_path / "motif")
+    rest = f"; {len(claims) - 1} are of architectures that were not run"
+    said = "motif: 1 of 1 claims point the same way; contradicted: none"
+    assert list(ladder.repeated(tmp_path)) == [said + rest]
+    names = own["architecture"].map({better: worse, worse: better})
+    own.assign(architecture=names).to_csv(tmp_path / "motif/cells.csv", index=False)
+    said = f"motif: 0 of 1 claims point the same way; contradicted: {better} over {worse}"
+    assert list(ladder.repeated(tmp_path)) == [said + rest]

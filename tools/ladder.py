@@ -448,7 +448,8 @@ def repeated(folder: Path) -> Iterator[str]:
     for rule in old.keys() & new.keys():
         claims = shown_better(_models(old[rule])).query(f"p <= {ALPHA}")
         again = shown_better(_models(new[rule])).set_index(["better", "worse"])
-        pairs = list(zip(claims["better"], claims["worse"], strict=True))
+        claimed = zip(claims["better"], claims["worse"], strict=True)
+        pairs = [(a, b) for a, b in claimed if (a, b) in again.index or (b, a) in again.index]
         same = [pair for pair in pairs if pair in again.index]
         turned = [
             f"{a} over {b}"
@@ -456,7 +457,9 @@ def repeated(folder: Path) -> Iterator[str]:
             if (b, a) in again.index and again.loc[(b, a), "p"] <= ALPHA
         ]
         against = ", ".join(turned) or "none"
-        yield f"{rule}: {len(same)} of {len(pairs)} claims point the same way; contradicted: {against}"
+        unasked = len(claims) - len(pairs)
+        more = f"; {unasked} are of architectures that were not run" if unasked else ""
+        yield f"{rule}: {len(same)} of {len(pairs)} claims point the same way; contradicted: {against}{more}"
 
 
 def main() -> int:
