@@ -64,7 +64,8 @@ class Kernels:
         key = name, tuple(map(kind_of, args))
         if key not in self._entries:
             with _LOADING:
-                self._entries[key] = self._load(*key)
+                if key not in self._entries:  # another thread may have loaded it meanwhile
+                    self._entries[key] = self._load(*key)
         return self._entries[key](b"".join(map(pack, args)))
 
     def _load(self, name: str, kinds: tuple[Kind, ...]) -> Callable[[bytes], int]:
