@@ -343,11 +343,10 @@ def _variant(options: argparse.Namespace) -> str:
     if not isinstance(changes, dict):
         raise bad_input("variant", "changes", 'must be a JSON mapping, such as {"window": 500}')
     if options.kind == "grammar":
-        file = find_grammar(options.base, options.library)
-        text = grammar_text(grammar_variant(file, changes, f"{file} (changed)"))
+        text = grammar_text(grammar_variant(find_grammar(options.base, options.library), changes))
     else:
         base = named_architecture(options.base, options.library)
-        text = architecture_text(architecture_variant(base, changes, f"{base} (changed)"))
+        text = architecture_text(architecture_variant(base, changes))
     replace_own_file(options.output, text, "variant")
     return "done"
 

@@ -120,8 +120,7 @@ class Grid:
     def _read_architecture(self, name: str) -> None:
         base = self.architecture_base(name)
         changes = json.loads(self.variant_changes("architectures", name))
-        called = f"{self.file}: architectures.{name}"
-        self.architectures[name] = architecture_variant(base, changes, called)
+        self.architectures[name] = architecture_variant(base, changes)
 
     def architecture_base(self, name: str) -> str:
         """Return the file or descriptor that an architecture of the config starts from."""

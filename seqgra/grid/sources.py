@@ -139,12 +139,11 @@ def read_grammar(
     InputError
         If it is wrong, or its elements find no room.
     """
-    called = f"{config}: grammars.{name}"
-    grammar = grammar_variant(base, changes, called) if changes else load_grammar(base)
+    grammar = grammar_variant(base, changes) if changes else load_grammar(base)
     if any(_may_not_fit(grammar)):
         from seqgra.law.law import compile_law
 
-        compile_law(grammar, called)
+        compile_law(grammar, f"{config}: grammars.{name}")
     file = folder / "grammars" / f"{name}.yaml" if changes else base
     return Simulated(grammar, base, changes, file, folder / "data" / name / "test")
 

@@ -15,18 +15,18 @@ from seqgra.grammar.schema import Grammar
 from seqgra.yamlfile import read_yaml
 
 
-def grammar_variant(file: Path, changes: dict[str, Any], called: str) -> Grammar:
+def grammar_variant(file: Path, changes: dict[str, Any]) -> Grammar:
     """Return the grammar of `file` with changes: mappings merge, lists replace.
 
     Raises
     ------
     InputError
-        If the file is wrong, or the changed grammar, which messages call `called`.
+        If the file is wrong, or the changed grammar, which messages call the file (changed).
     """
     content = read_yaml(file)
     changed = merge(content, {k: v for k, v in changes.items() if k != "from"})
     try:
-        return resolve(changed, Path(called), file.parent)
+        return resolve(changed, Path(f"{file} (changed)"), file.parent)
     except InputError:
         resolve(content, file, file.parent)  # what is wrong may be the file's own
         raise
@@ -48,20 +48,21 @@ def grammar_content(grammar: Grammar) -> dict[str, Any]:
     return grammar.model_dump(mode="json", exclude_none=True)
 
 
-def architecture_variant(base: str, changes: dict[str, Any], called: str) -> Architecture:
+def architecture_variant(base: str, changes: dict[str, Any]) -> Architecture:
     """Return an architecture with changes: mappings merge, lists replace.
 
     Raises
     ------
     InputError
-        If there is no such base, it is wrong, or the changed architecture, which messages call `called`.
+        If there is no such base, it is wrong, or the changed architecture, which messages call the base
+        (changed).
     """
     own, file = architecture_content(base)
     content = merge(own, {k: v for k, v in changes.items() if k != "from"})
     for key in {"optimizer", "schedule"} & changes.keys():  # a choice of one: a change replaces it
         content[key] = changes[key]
     try:
-        return resolve_architecture(content, called if changes else file)
+        return resolve_architecture(content, f"{file} (changed)" if changes else file)
     except InputError:
         resolve_architecture(own, file)  # what is wrong may be the file's own
         raise
