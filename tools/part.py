@@ -16,32 +16,32 @@ from typing import Any
 
 import yaml
 
+from seqgra.errors import InputError, bad_input
+from seqgra.grid.config import entries
+from seqgra.yamlfile import read_yaml
+
 CEILING = "bayes-optimal"
 
 
-def part(config: dict[str, Any], architectures: list[str], grammars: list[str]) -> dict[str, Any]:
+def part(file: Path, architectures: list[str], grammars: list[str]) -> dict[str, Any]:
     """Return the config of some of a grid's architectures and grammars; none named: all of them.
 
     Raises
     ------
-    ValueError
-        If the grid has no grammar of a name.
+    InputError
+        If the config cannot be read, or the grid has no grammar of a name.
     """
-    own = {kind: _named(config[kind]) for kind in ("architectures", "grammars")}
+    kept = read_yaml(file)
+    own = {kind: entries(kept[kind]) for kind in ("architectures", "grammars")}
     if foreign := [name for name in grammars if name not in own["grammars"]]:
-        raise ValueError(f"has no grammar {foreign[0]!r}; it has {', '.join(own['grammars'])}")
-    kept = dict(config)
+        message = f"has no grammar {foreign[0]!r}; it has {', '.join(own['grammars'])}"
+        raise bad_input(file, "", message)
     if architectures:
         wanted = dict.fromkeys([CEILING] * (CEILING in own["architectures"]) + architectures)
         kept["architectures"] = {name: own["architectures"].get(name, {}) for name in wanted}
     if grammars:
         kept["grammars"] = {name: own["grammars"][name] for name in grammars}
     return kept
-
-
-def _named(given: list[str] | dict[str, Any]) -> dict[str, Any]:
-    """Return the settings of each name, of a list of names too."""
-    return given if isinstance(given, dict) else {name: {} for name in given}
 
 
 def main() -> None:
@@ -51,11 +51,10 @@ def main() -> None:
     for kind in ("--architectures", "--grammars"):
         parser.add_argument(kind, nargs="*", default=[], metavar="NAME")
     chosen = parser.parse_args()
-    config = yaml.safe_load(chosen.config.read_text())
     try:
-        kept = part(config, chosen.architectures, chosen.grammars)
-    except ValueError as error:
-        sys.exit(f"{chosen.config}: {error}")
+        kept = part(chosen.config, chosen.architectures, chosen.grammars)
+    except InputError as error:
+        sys.exit(str(error))
     to = Path("results/parts") / chosen.config.name
     to.parent.mkdir(parents=True, exist_ok=True)
     to.write_text(yaml.safe_dump(kept, sort_keys=False))

@@ -43,7 +43,7 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
-def _entries(given: Any) -> Any:
+def entries(given: Any) -> Any:
     """Turn a list of names into {name: {}}; a mapping holds variants."""
     if isinstance(given, list):
         return {str(name): {} for name in given}
@@ -63,10 +63,10 @@ def _with_bases(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]
 
 Name = Annotated[str, AfterValidator(_path_safe)]
 Entries = Annotated[
-    dict[Name, dict[str, Any]], BeforeValidator(_entries), AfterValidator(_with_bases)
+    dict[Name, dict[str, Any]], BeforeValidator(entries), AfterValidator(_with_bases)
 ]
 Seeds = Annotated[tuple[Natural, ...], Field(min_length=1), AfterValidator(_distinct)]
-_SMALLEST = 10
+_SMALLEST, _SIZE_WORDS = 10, ("all", "largest")
 Size = Annotated[int, Field(ge=_SMALLEST)]
 
 
@@ -77,14 +77,14 @@ def _listed(given: Any) -> Any:
 
 def _chosen_size(given: Any) -> Any:
     whole = isinstance(given, int) and not isinstance(given, bool)
-    if given not in ("all", "largest") and not (whole and given >= _SMALLEST):
+    if given not in _SIZE_WORDS and not (whole and given >= _SMALLEST):
         raise ValueError(f"is {given!r}; expected a size of the grid, largest or all")
     return given
 
 
-#: Some of a grid's sizes.
-_WORDS: dict[str, Any] = {"enum": ["all", "largest"]}
+_WORDS: dict[str, Any] = {"enum": list(_SIZE_WORDS)}
 _ITEMS: dict[str, Any] = {"anyOf": [_WORDS, {"minimum": _SMALLEST, "type": "integer"}]}
+#: Some of a grid's sizes.
 ChosenSizes = Annotated[
     tuple[Annotated[Any, AfterValidator(_chosen_size)], ...],
     Field(min_length=1),
