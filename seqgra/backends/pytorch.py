@@ -123,12 +123,12 @@ class PytorchModel(AbstractModel):
         self, inputs: np.ndarray, start: np.ndarray, target: np.ndarray, shares: np.ndarray
     ) -> np.ndarray:
         """Return mean gradients along paths; see `AbstractModel.path_gradients` and `Paths`."""
-        bare = is_bare(self.module)
-        if not bare or self._paths is None or not self._paths.pay(shares.shape[-1]):
+        paths = self._paths if is_bare(self.module) else None
+        if paths is None or not paths.pay(shares.shape[-1]):
             return super().path_gradients(inputs, start, target, shares)
         flags = torch.backends.cudnn.flags(enabled=self._cudnn, deterministic=True, benchmark=False)
         with self._lock, flags:
-            return self._paths.gradients(inputs, start, target, shares)
+            return paths.gradients(inputs, start, target, shares)
 
     def explained(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Return the explained quantity of points: float64 (N,); see `AbstractModel.explained`."""
