@@ -40,7 +40,7 @@ KNOWLEDGE = (
     *("one position", "additive positions", "additive best scores", "best scores"),
 )
 
-#: What of it tells which elements there are, and where they are.
+#: Knowledge of which elements are present, and of where sites are.
 _OF_ELEMENTS = ("one position", "additive positions", "additive best scores", "best scores")
 _OF_PLACES = ("sum of positions", "nearest edge", "one position", "additive positions")
 
@@ -52,11 +52,10 @@ Learner = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def rule_itself(grammar: Grammar) -> frozenset[str]:
-    """Return which of `KNOWLEDGE` is what the conditions differ in: no shortcut to the rule, but the rule.
+    """Return the entries of `KNOWLEDGE` that the conditions differ in by definition, so no shortcuts.
 
-    Conditions of other elements are told apart by who knows which are there (whether any is, where a
-    condition has none), those of the same elements at other positions by who knows these, those of the same
-    rules but for the copies by who counts sites.
+    Different elements: presence (any knowledge of sites, if a condition has no element). The same elements at
+    different positions: positions. The same rules but for the number of copies: the number of sites.
     """
     sites = [
         [
