@@ -527,6 +527,17 @@ def test_gc_content_is_drawn_for_each_example():
     assert not rejects(counts[[0, 3]], [1, 1]) and not rejects(counts[[1, 2]], [1, 1])
 
 
+def chain_grammar(folder, order, **changes):
+    """Return a grammar over the Markov chain of ``f.fa`` in a folder."""
+    content = {
+        "window": 50,
+        "background": {"markov": {"order": order, "fasta": "f.fa"}},
+        "elements": {"a": {"kmers": {"ACGT": 1}}},
+        "conditions": {"one": {}, "two": {}},
+    }
+    return resolve({**content, **changes}, Path("g.yaml"), folder)
+
+
 def test_markov_chain_follows_the_words_of_its_fasta(tmp_path):
     rng = np.random.default_rng(0)
     table = rng.dirichlet(np.ones(4), size=16)
@@ -535,16 +546,7 @@ def test_markov_chain_follows_the_words_of_its_fasta(tmp_path):
         codes.append(bisect(steps[codes[-2] * 4 + codes[-1]], u))
     text = ALPHABETS["DNA"].decode(np.array(codes, np.uint8))
     (tmp_path / "f.fa").write_text(f">one\n{text[:90000]}\nNNN\n{text[90000:]}\n>two\nac\n")
-    grammar = resolve(
-        {
-            "window": 50,
-            "background": {"markov": {"order": 2, "fasta": "f.fa"}},
-            "elements": {"a": {"kmers": {"ACGT": 1}}},
-            "conditions": {"one": {}, "two": {}},
-        },
-        Path("g.yaml"),
-        tmp_path,
-    )
+    grammar = chain_grammar(tmp_path, 2)
     fitted = np.array(grammar.background.markov.table)
     assert np.abs(fitted - table).max() < 0.02
     _, examples = draw(grammar)
@@ -560,20 +562,10 @@ def test_markov_chain_follows_the_words_of_its_fasta(tmp_path):
 
 def test_a_chain_of_rna_is_that_of_the_same_letters_as_dna(tmp_path):
     codes = np.random.default_rng(1).integers(0, 4, 3000).astype(np.uint8)
+    short = {"a": {"kmers": {"ACG": 1}}}
     (tmp_path / "f.fa").write_text(f">one\n{ALPHABETS['DNA'].decode(codes)}\n")
     rna, dna = (
-        resolve(
-            {
-                "alphabet": name,
-                "window": 50,
-                "background": {"markov": {"order": 1, "fasta": "f.fa"}},
-                "elements": {"a": {"kmers": {"ACG": 1}}},
-                "conditions": {"one": {}, "two": {}},
-            },
-            Path("g.yaml"),
-            tmp_path,
-        )
-        for name in ("RNA", "DNA")
+        chain_grammar(tmp_path, 1, alphabet=name, elements=short) for name in ("RNA", "DNA")
     )
     assert rna.background == dna.background
     assert np.min(rna.background.markov.table) > 0.15

@@ -223,7 +223,7 @@ def test_a_user_s_modules_do_what_they_do_in_pytorch(name):
     trained = FromLetters(network.train(), 4, CPU, built=False)(codes)
     trained.sum().backward()
     torch.testing.assert_close(trained, expected)
-    assert_paths_alike(model.__reduce__()[0](network.eval(), model.card, CPU), points.numpy())
+    assert_paths_alike(PytorchModel(network.eval(), model.card, CPU), points.numpy())
 
 
 CARD = {"alphabet": "DNA", "window": 53, "conditions": ("a", "b")}
