@@ -12,7 +12,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,15 +38,11 @@ class OwnFiles:
     ----------
     folder, command
         Where it writes, and what it is called.
-    earlier
-        Tells whether a folder without a list was made by an earlier version of the command, which kept none:
-        then what is written is taken for its own, and nothing is removed.
     """
 
-    def __init__(self, folder: Path, command: str, earlier: Callable[[], bool]) -> None:
+    def __init__(self, folder: Path, command: str) -> None:
         self.folder, self._command = folder, command
         self._list = folder / f".{command}.sha256"
-        self._earlier = not os.path.lexists(self._list) and earlier()
         self._known = self._read()
         self._made: dict[str, None] = {}
         self._drawn_list = folder / f".{command}.figures"
@@ -66,7 +62,7 @@ class OwnFiles:
         *folders, _ = name.split("/")
         path = within(self.folder, *folders) / name.rpartition("/")[2]
         if name not in self._known and name not in self._made:
-            if os.path.lexists(path) and not self._earlier:
+            if os.path.lexists(path):
                 message = f"was not written by `seqgra {self._command}`"
                 advice = "move it away, or choose another folder"
                 raise bad_input(path, "", f"{message}; {advice}")
@@ -159,9 +155,7 @@ def _list_text(hashes: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def own_files(
-    folder: Path, command: str, earlier: Callable[[], bool] = lambda: False
-) -> Iterator[OwnFiles]:
+def own_files(folder: Path, command: str) -> Iterator[OwnFiles]:
     """Lock a folder, yield what may be written into it, and at the end remove what is no longer made.
 
     A second call for the same folder waits. See `OwnFiles` for the parameters.
@@ -175,7 +169,7 @@ def own_files(
         message = "holds the result of a stage (run.json); choose another folder"
         raise bad_input(folder, "", message)
     with locked(folder, command, f".{command}.lock"):
-        own = OwnFiles(folder, command, earlier)
+        own = OwnFiles(folder, command)
         yield own
         own.finish()
 

@@ -14,8 +14,8 @@ from seqgra.outputs import own_files
 NAMES = ("report.html", "tables/status.csv", "figures/pr-auc.pdf")
 
 
-def write(folder, *names, text="made", earlier=lambda: False):
-    with own_files(folder, "compare", earlier) as own:
+def write(folder, *names, text="made"):
+    with own_files(folder, "compare") as own:
         for name in names:
             write_atomically(own.file(name), text)
 
@@ -113,15 +113,6 @@ def test_a_killed_call_does_not_lock_the_next_one_out(tmp_path):
         raise KeyboardInterrupt
     write(tmp_path, "report.html", "tables/next.csv")
     assert listed(tmp_path) == {"report.html", "tables/next.csv"}
-
-
-def test_a_folder_of_an_earlier_version_is_taken_over(tmp_path):
-    write(tmp_path, *NAMES)
-    (tmp_path / ".compare.sha256").unlink()
-    (tmp_path / "figures" / "mine.pdf").write_text("mine")
-    write(tmp_path, *NAMES, text="again", earlier=lambda: True)
-    assert (tmp_path / "report.html").read_text() == "again"
-    assert (tmp_path / "figures" / "mine.pdf").read_text() == "mine"
 
 
 def slowly(folder, text):

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from seqgra.describe.ceilings import ceiling_lines
 from seqgra.describe.description import (
-    ELEMENT_HEADER,
     Description,
     document,
     element_csv,
@@ -83,18 +82,9 @@ def describe(
     if folder is not None:
         from seqgra.describe.figures import draw
 
-        with own_files(folder, "describe", lambda: _is_described(folder)) as own:
+        with own_files(folder, "describe") as own:
             write_atomically(own.file("description.md"), text)
             write_atomically(own.file("elements.csv"), element_csv(description))
             write_atomically(own.file("similarity.csv"), similarity_csv(description))
             draw(description, own)
     return text
-
-
-def _is_described(folder: Path) -> bool:
-    """Tell whether a folder is one of an earlier version, which kept no list of its files."""
-    try:
-        header = (folder / "elements.csv").read_text().partition("\n")[0]
-    except (OSError, UnicodeDecodeError):
-        return False
-    return header == ",".join(ELEMENT_HEADER)

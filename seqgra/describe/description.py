@@ -19,7 +19,7 @@ from seqgra.law.crowding import acceptances
 from seqgra.law.law import Law
 from seqgra.textfile import harmless
 
-ELEMENT_HEADER = ("element", "kind", "width", "consensus") + (
+_ELEMENT_HEADER = ("element", "kind", "width", "consensus") + (
     "bits",
     "chance_as_good",
     "places_by_chance",
@@ -193,7 +193,7 @@ def element_csv(description: Description) -> str:
         )
         for name, numbers in description.numbers.items()
     ]
-    return _csv([ELEMENT_HEADER, *rows])
+    return _csv([_ELEMENT_HEADER, *rows])
 
 
 def similarity_csv(description: Description) -> str:

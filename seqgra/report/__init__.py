@@ -10,7 +10,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from seqgra.compare.cells import KEYS, read_cells
+from seqgra.compare.cells import read_cells
 from seqgra.compare.comparison import METHOD, Comparison, compare_cells
 from seqgra.compare.tables import write_tables
 from seqgra.errors import bad_input
@@ -72,7 +72,7 @@ def write_report(
         If the cells file or the config cannot be read, a finished result is damaged, or the folder holds a
         file of the user's where one of these goes.
     """
-    with own_files(folder, "compare", lambda: _is_compared(folder)) as own:
+    with own_files(folder, "compare") as own:
         if isinstance(cells, str):
             file = own.file(CELLS_FILE)
             write_atomically(file, cells)
@@ -103,15 +103,6 @@ def _compare(
         prevalence=_prevalence(settings, config),
         method=method,
     )
-
-
-def _is_compared(folder: Path) -> bool:
-    """Tell whether a folder is one of an earlier version, which kept no list of its files."""
-    try:
-        header = (folder / "tables" / "scores.csv").read_text().partition("\n")[0]
-    except (OSError, UnicodeDecodeError):
-        return False
-    return header.startswith(",".join(KEYS))
 
 
 def _write(
