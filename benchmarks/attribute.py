@@ -98,7 +98,7 @@ def subsets(model: pytorch.PytorchModel, x: np.ndarray, plain: int) -> tuple[flo
     predict = sources.predictions(model, None)
     sufficient_subsets(sources.masking(model, None), predict, x[:4], target[:4], 0.9)  # compiles
     started = time.process_time()
-    found = sufficient_subsets(sources.masking(model, None), predict, x, target, 0.9).number
+    found = sufficient_subsets(sources.masking(model, None), predict, x, target, 0.9)
     ours = (time.process_time() - started) / len(x)
     if not plain:
         return ours, float("nan"), int(found.max(axis=1).sum())
@@ -107,7 +107,7 @@ def subsets(model: pytorch.PytorchModel, x: np.ndarray, plain: int) -> tuple[flo
         return PlainCandidates(predict, codes, wanted)
 
     started = time.process_time()
-    expected = sufficient_subsets(whole, predict, x[:plain], target[:plain], 0.9).number
+    expected = sufficient_subsets(whole, predict, x[:plain], target[:plain], 0.9)
     bare = (time.process_time() - started) / plain
     same = (expected == found[:plain]).all(axis=1).mean()
     print(

@@ -24,7 +24,6 @@ BLOCK = 4096
 _SCALE = 1 << 63
 #: What the random numbers of a training follow from, see `seqgra.training.Options.source`.
 SeedDesign = Literal["nested", "crossed"]
-SEED_DESIGNS: tuple[SeedDesign, ...] = ("nested", "crossed")
 
 
 def stream_state(seed: int, stage: str, set_name: str, block: int) -> np.ndarray:

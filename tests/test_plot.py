@@ -27,7 +27,6 @@ from seqgra.plot.agreement import (
     CONFOUNDER_ROLE,
     PADDING_ROLE,
     ModelAttributions,
-    agreement,
     agreement_grid,
     colours,
     importance,
@@ -103,7 +102,7 @@ def test_padding_is_blank():
 def test_the_key_names_confounders_where_there_are_any(confounders):
     some = panel()
     some.roles[2, 3:9], some.roles[:, 30:] = CONFOUNDER_ROLE if confounders else 0, PADDING_ROLE
-    drawn = agreement(some.values, some.roles, some.conditions, "title")
+    drawn = agreement_grid([some], "title")
     drawn.draw_without_rendering()
     texts = drawn.axes[-1].texts
     assert ("confounder position" in [text.get_text() for text in texts]) == confounders
@@ -312,7 +311,7 @@ def panel(title="fc10", length=40):
 
 def test_agreement_groups_rows_by_condition():
     some = panel()
-    picture = agreement(some.values, some.roles, some.conditions, "title").axes[0].images[0]
+    picture = agreement_grid([some], "title").axes[0].images[0]
     expected = colours(importance(some.values), some.roles)[[0, 2, 4, 1, 3, 5]]
     assert np.allclose(picture.get_array(), expected)
 

@@ -9,7 +9,7 @@ masked for good and the next one sought among the rest, until the rest does not 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -55,24 +55,9 @@ class PlainCandidates:
         self._x[rows, positions] = MASKED
 
 
-class Subsets(NamedTuple):
-    """Sufficient subsets of N examples.
-
-    Attributes
-    ----------
-    number
-        int64 (N, L): 1 for positions of the first subset found, 2 of the second, ...; 0 for none.
-    threshold
-        float64 (N,): what f of a subset alone reaches.
-    """
-
-    number: np.ndarray
-    threshold: np.ndarray
-
-
 def sufficient_subsets(
     masking: Masking, predict: Predict, x: np.ndarray, target: np.ndarray, share: float
-) -> Subsets:
+) -> np.ndarray:
     """Return all disjoint sufficient subsets of each example.
 
     Parameters
@@ -88,6 +73,11 @@ def sufficient_subsets(
     share
         The threshold is f(nothing) + share (f(x) - f(nothing)), nothing being x all masked. An
         example has no subset where f(x) is not above f(nothing).
+
+    Returns
+    -------
+    ndarray
+        int64 (N, L): 1 for positions of the first subset found, 2 of the second, ...; 0 for none.
     """
     left = x < MASKED
     whole, nothing = (predict(codes, target) for codes in (x, np.where(left, MASKED, x)))
@@ -105,7 +95,7 @@ def sufficient_subsets(
         chosen = _smallest(*back_select(candidates, left[rows]), threshold[rows])
         number[rows] += found * chosen
         left[rows] &= ~chosen
-    return Subsets(number, threshold)
+    return number
 
 
 def back_select(candidates: Candidates, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -167,5 +157,5 @@ def subset_positions(
     threshold
         As `share` in `sufficient_subsets`.
     """
-    number = sufficient_subsets(masking, predict, x, target, threshold).number
+    number = sufficient_subsets(masking, predict, x, target, threshold)
     return (inputs * (number > 0)[:, None, :]).astype(np.float32)

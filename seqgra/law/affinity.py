@@ -54,8 +54,6 @@ class AffinityBand(NamedTuple):
         The lowest and the highest score in the band.
     mass
         Z, the probability of the band under the PWM.
-    steps_per_bit
-        R, the resolution of scores.
     """
 
     scores: np.ndarray
@@ -66,7 +64,6 @@ class AffinityBand(NamedTuple):
     low: int
     high: int
     mass: float
-    steps_per_bit: int
 
 
 def compile_band(
@@ -99,7 +96,7 @@ def compile_band(
             "affinity compares the motif with the background, where some of its letters have "
             "probability 0; give every letter of the motif a background probability"
         )
-    scores, first, floor, steps = _scores(matrix, background, letters)
+    scores, first, floor = _scores(matrix, background, letters)
     sizes = np.diff(first)
     distribution = _forward(scores, letters, floor, int(sizes[-1]))
     lowest, highest = _band(distribution, low, high)
@@ -113,7 +110,6 @@ def compile_band(
         lowest + int(floor[-1]),
         highest + int(floor[-1]),
         int(tails[0]) / _ONE,
-        steps,
     )
 
 
@@ -149,8 +145,8 @@ def _units(probabilities: np.ndarray) -> list[int]:
 
 def _scores(
     matrix: np.ndarray, background: np.ndarray, letters: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Return scores, bounds of the tables (W + 2,), lowest scores (W + 1,) and steps a bit."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return scores, bounds of the tables (W + 2,) and lowest scores (W + 1,)."""
     logs = _logs(matrix, background, letters)
     steps = Fraction(_STEPS_PER_BIT)
     while True:
@@ -161,7 +157,7 @@ def _scores(
         ceiling = np.concatenate([[0], np.cumsum(at_most)])
         first = np.concatenate([[0], np.cumsum(ceiling - floor + 1)])
         if first[-1] <= _LARGEST_TABLE or steps == 1:
-            return scores, first, floor, int(steps)
+            return scores, first, floor
         steps /= 2
 
 
@@ -300,19 +296,6 @@ def sample_site(band: AffinityBand, raw: np.ndarray) -> np.ndarray:
     site = np.empty(band.scores.shape[0], np.uint8)
     draw(band.scores, band.letters, band.tails, band.first, band.floor, raw, site)
     return site
-
-
-@kept(nogil=True)
-def in_band(band: AffinityBand, site: np.ndarray) -> bool:
-    """Say whether letters (uint8 (W,)) are a site of the PWM whose score lies in the band."""
-    width, alphabet = band.scores.shape
-    score = 0
-    for w in range(width):
-        letter = site[w]
-        if letter >= alphabet or band.letters[w, letter] == 0:
-            return False
-        score += band.scores[w, letter]
-    return band.low <= score <= band.high
 
 
 class AffinityBands(NamedTuple):

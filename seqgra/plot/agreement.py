@@ -152,19 +152,6 @@ def outcomes(values: np.ndarray, roles: np.ndarray) -> np.ndarray:
     return np.where(roles == GRAMMAR_ROLE, grammar, background)
 
 
-def agreement(
-    values: np.ndarray, roles: np.ndarray, conditions: Sequence[str], title: str
-) -> Figure:
-    """Draw the grammar agreement plot of one model; see `ModelAttributions` for the arrays.
-
-    Returns
-    -------
-    Figure
-        Heat map, one row an example, grouped by condition; one column a position.
-    """
-    return agreement_grid([ModelAttributions("", values, roles, conditions)], title)
-
-
 def agreement_grid(
     panels: Sequence[ModelAttributions],
     title: str,
@@ -184,6 +171,11 @@ def agreement_grid(
         Show `outcomes` in place of importance by role.
     names
         Other names of roles in the key, such as those of hits in real data.
+
+    Returns
+    -------
+    Figure
+        Heat maps, one row an example, grouped by condition; one column a position.
     """
     with styled(grid=False):
         columns = len(panels) if len(panels) <= 4 else columns_for(len(panels))
