@@ -14,8 +14,7 @@ from seqgra.fingerprint import require_run
 from seqgra.grammar.load import grammar_fingerprint
 from seqgra.grammar.schema import Grammar
 from seqgra.labels import NONE
-from seqgra.law.law import Law, draw_block
-from seqgra.streams import BLOCK
+from seqgra.law.law import Law, draw_examples
 
 #: Examples that are simulated where no number is given.
 EXAMPLES = 2000
@@ -81,14 +80,11 @@ def seen_in_simulation(law: Law, grammar: Grammar, seed: int, examples: int) -> 
     of_example = law.groups[np.arange(examples) % law.groups.size]
     shown = tuple(dict.fromkeys(groups))
     combination = np.array([shown.index(name) for name in groups])[of_example]
-    parts = []
-    for block in range(-(-examples // BLOCK)):
-        placed = draw_block(law, seed, "training", block).placed
-        rows = min(BLOCK, examples - block * BLOCK)
-        example, slot = np.nonzero(placed.start[:rows] >= 0)
-        element, start = placed.element[example, slot], placed.start[example, slot]
-        parts.append(np.stack([example + block * BLOCK, element, start]).astype(np.int64))
-    example, element, start = np.concatenate(parts, axis=1)
+    placed = draw_examples(law, seed, "training", examples).placed
+    example, slot = np.nonzero(placed.start >= 0)
+    element, start = (
+        part[example, slot].astype(np.int64) for part in (placed.element, placed.start)
+    )
     source = f"{examples:,} examples simulated with seed {seed}"
     counts = np.bincount(combination, minlength=len(shown))
     return Seen(source, shown, counts, combination[example], example, element, start)

@@ -14,8 +14,7 @@ from seqgra.errors import InputError
 from seqgra.grammar.load import resolve
 from seqgra.grammar.schema import Grammar
 from seqgra.law.elements import disagreements
-from seqgra.law.law import Law, compile_law, draw_block
-from seqgra.streams import BLOCK
+from seqgra.law.law import Law, SampledExamples, compile_law, draw_examples
 
 #: Examples that estimates are made from at most: the first of the training set.
 MOST_EXAMPLES = 20_000
@@ -75,23 +74,6 @@ class Setting(NamedTuple):
     seed: int
 
 
-class Drawn(NamedTuple):
-    """Examples drawn from a grammar.
-
-    Attributes
-    ----------
-    x, y
-        uint8 (N, L) letter codes and uint8 (N, C) labels.
-    start, strand
-        int32, int8 (N, S): the placed elements by slot, start -1 for none.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    start: np.ndarray
-    strand: np.ndarray
-
-
 def groups_of(y: np.ndarray, conditions: tuple[str, ...]) -> list[ExampleGroup]:
     """Return the combinations of conditions that labels (uint8 (N, C)) show, by condition."""
     if not len(y):
@@ -130,7 +112,9 @@ def fits(content: Mapping[str, Any]) -> bool:
     return True
 
 
-def draw(content: Mapping[str, Any], seed: int, examples: int, set_name: str = "training") -> Drawn:
+def draw(
+    content: Mapping[str, Any], seed: int, examples: int, set_name: str = "training"
+) -> SampledExamples:
     """Draw examples of a grammar.
 
     Raises
@@ -139,13 +123,7 @@ def draw(content: Mapping[str, Any], seed: int, examples: int, set_name: str = "
         If the content is no grammar.
     """
     _, law = compiled(content)
-    parts = [draw_block(law, seed, set_name, block) for block in range(-(-examples // BLOCK))]
-    return Drawn(
-        np.concatenate([part.x for part in parts])[:examples],
-        np.concatenate([part.y for part in parts])[:examples],
-        np.concatenate([part.placed.start for part in parts])[:examples],
-        np.concatenate([part.placed.strand for part in parts])[:examples],
-    )
+    return draw_examples(law, seed, set_name, examples)
 
 
 def matrix_of(setting: Setting, name: str) -> dict[str, Any]:
@@ -159,7 +137,7 @@ def probe(
     elements: Mapping[str, Any],
     rules: list[list[dict[str, Any]]],
     each: int,
-) -> tuple[Drawn, list[np.ndarray]]:
+) -> tuple[SampledExamples, list[np.ndarray]]:
     """Draw `each` examples for each list of rules; return them and the rows of each list.
 
     Raises

@@ -28,8 +28,9 @@ import pandas as pd
 from seqgra.backends.features import best_on_strand
 from seqgra.backends.strands import Strand
 from seqgra.errors import InputError
-from seqgra.fit.draws import Drawn, Setting, matrix_of, probe
+from seqgra.fit.draws import Setting, matrix_of, probe
 from seqgra.fit.laws import excess_law
+from seqgra.law.law import SampledExamples
 from seqgra.law.scan import best_hits, find_hits
 from seqgra.motif import ADDED, Zeros, log_odds
 
@@ -253,9 +254,9 @@ class _Response:
         self.quantile = _quantiles(drawn, rows[1], scores_of(one.motifs[name]))
 
 
-def _quantiles(drawn: Drawn, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def _quantiles(drawn: SampledExamples, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return the rank of each sequence's site among all by score, in [0, 1): float64 (N,)."""
-    start, strand = drawn.start[rows, 0], drawn.strand[rows, 0]
+    start, strand = drawn.placed.start[rows, 0], drawn.placed.strand[rows, 0]
     width = len(scores)
     sites = drawn.x[rows[:, None], start[:, None] + np.arange(width)]
     forward = scores[np.arange(width), np.minimum(sites, scores.shape[1] - 1)].sum(axis=1)

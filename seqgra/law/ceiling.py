@@ -8,10 +8,9 @@ import numpy as np
 from scipy.special import expit
 
 from seqgra.grammar.schema import Grammar
-from seqgra.law.law import Law, SampledExamples, compile_law, draw_block
+from seqgra.law.law import compile_law, draw_examples
 from seqgra.law.posterior import compile_posterior
 from seqgra.metrics import Sorted, log_odds
-from seqgra.streams import BLOCK
 
 #: ROC AUCs of full and of restricted knowledge this close count as equal.
 NEEDED = 0.02
@@ -106,25 +105,6 @@ def ceiling(
         Measured(float(hits.mean()), float(hits.std() / root)),
         Measured(float(entropies.mean()), float(entropies.std() / root)),
     )
-
-
-def draw_examples(law: Law, seed: int, set_name: str, examples: int) -> SampledExamples:
-    """Return the first examples of a set: `examples` of them, drawn with a data seed.
-
-    Raises
-    ------
-    InputError
-        If no room is found for the elements of an example.
-    """
-    blocks = [draw_block(law, seed, set_name, b) for b in range(-(-examples // BLOCK))]
-    parts = [np.concatenate([getattr(block, part) for block in blocks])[:examples] for part in "xy"]
-    placed = blocks[0].placed._replace(
-        **{
-            name: np.concatenate([getattr(block.placed, name) for block in blocks])[:examples]
-            for name in blocks[0].placed._fields
-        }
-    )
-    return blocks[0]._replace(x=parts[0], y=parts[1], placed=placed)
 
 
 def _entropy(*probabilities: np.ndarray) -> np.ndarray:

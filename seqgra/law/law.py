@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -213,6 +214,24 @@ def draw_block(
     y_true = law.labels[combination]
     y = noise.sample(law.noise, set_name, y_true, of("noise"))
     return SampledExamples(x, y, y_true, combination, placed, unchanged)
+
+
+def draw_examples(law: Law, seed: int, set_name: str, examples: int) -> SampledExamples:
+    """Return the first examples of a set, in memory: `examples` of them, see `draw_block`."""
+    blocks = [draw_block(law, seed, set_name, block) for block in range(-(-examples // BLOCK))]
+
+    def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+        return np.concatenate(parts)[:examples]
+
+    x, y, y_true, combination, placed, unchanged = zip(*blocks, strict=True)
+    return SampledExamples(
+        joined(x),
+        joined(y),
+        joined(y_true),
+        joined(combination),
+        placement.Placed(*map(joined, zip(*placed, strict=True))),
+        joined(unchanged),
+    )
 
 
 def _sources(law: Law, group: np.ndarray, state: np.ndarray) -> np.ndarray:

@@ -20,9 +20,9 @@ from scipy.sparse import csr_array, hstack
 
 from seqgra.alphabet import ALPHABETS, PADDING
 from seqgra.grammar.schema import Element, Grammar, Rule
-from seqgra.law.ceiling import RESAMPLES, Areas, areas_of, draw_examples
+from seqgra.law.ceiling import RESAMPLES, Areas, areas_of
 from seqgra.law.elements import best_scores
-from seqgra.law.law import SampledExamples, compile_law
+from seqgra.law.law import SampledExamples, compile_law, draw_examples
 from seqgra.motif import ADDED, Zeros, log_odds, reverse_complement
 
 #: Examples that fit, for each one that is scored.

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from seqgra.grammar.schema import Grammar, Rule
-from seqgra.law.ceiling import NEEDED, areas_of, draw_examples
-from seqgra.law.law import compile_law
+from seqgra.law.ceiling import NEEDED, areas_of
+from seqgra.law.law import compile_law, draw_examples
 from seqgra.law.posterior import compile_posterior
 from seqgra.law.restricted import ONE_MOTIF, restricted_ceilings
 from seqgra.metrics import log_odds
