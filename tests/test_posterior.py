@@ -22,7 +22,7 @@ from seqgra.law.posterior import (
     labels_of,
     sequence_sums,
 )
-from seqgra.law.posterior.block_sums import packed
+from seqgra.law.posterior.block_sums import packed_sums
 from seqgra.law.posterior.gradient import NoGradient, log_posterior_at
 from seqgra.law.posterior.sequence_sums import Ratios
 from seqgra.law.posterior.two_blocks import beside_pair, two_blocks
@@ -323,7 +323,7 @@ one: {rules: [{elements: {x: one, y: a, z: one}, spacing: [{elements: [x, y], ga
 
 def test_packed_counts_every_way_to_place_the_copies():
     """Copies are distinguished: 3! times C(5, 3) ways for three of 2 letters in 8; weights multiply."""
-    alone = packed(np.ones((1, 8)), np.array([2]), np.array([3]))
+    alone = packed_sums(np.ones((1, 8)), np.array([2]), np.array([3]))[:, -1]
     assert alone.tolist() == [1, 7, 2 * 15, 6 * 10]
     rows = np.random.default_rng(0).random((2, 9))
     width, most = np.array([2, 3]), np.array([2, 1])
@@ -337,7 +337,7 @@ def test_packed_counts_every_way_to_place_the_copies():
             if apart and max(ends, default=0) <= 9:
                 weights = [rows[kind, at] for at, kind in zip(starts, kinds, strict=True)]
                 expected[one, two] += np.prod(weights)
-    np.testing.assert_allclose(packed(rows, width, most), expected.ravel(), rtol=1e-12)
+    np.testing.assert_allclose(packed_sums(rows, width, most)[:, -1], expected.ravel(), rtol=1e-12)
 
 
 def test_lengths_vary():

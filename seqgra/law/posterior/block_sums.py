@@ -165,7 +165,7 @@ def single_rows(
 
 
 @kept(nogil=True)
-def packed(rows: np.ndarray, width: np.ndarray, most: np.ndarray) -> np.ndarray:
+def packed_sums(rows: np.ndarray, width: np.ndarray, most: np.ndarray) -> np.ndarray:
     """Sum the products of single elements over all ways to place them without overlap.
 
     f(c, i) = f(c, i - 1) + sum over types t of c_t f(c - e_t, i - w_t) r_t(i - w_t), the sum with c_t
@@ -181,7 +181,7 @@ def packed(rows: np.ndarray, width: np.ndarray, most: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray
-        float64 (prod(most + 1),): f(c, L), c in mixed radix, the first type the fastest.
+        float64 (prod(most + 1), L + 1): f(c, i), c in mixed radix, the first type the fastest.
     """
     types, length = rows.shape
     stride = np.ones(types + 1, np.int64)
@@ -197,15 +197,15 @@ def packed(rows: np.ndarray, width: np.ndarray, most: np.ndarray) -> np.ndarray:
                 if there and i >= width[t]:
                     before = i - width[t]
                     sums[c, i] += there * sums[c - stride[t], before] * rows[t, before]
-    return sums[:, length]
+    return sums
 
 
 @kept(nogil=True)
 def packed_all(rows: np.ndarray, width: np.ndarray, most: np.ndarray, states: int) -> np.ndarray:
-    """Return `packed` of N examples: rows float64 (N, T, L), result float64 (N, states)."""
+    """Return f(c, L) of `packed_sums` in N examples: rows float64 (N, T, L), result float64 (N, states)."""
     out = np.empty((rows.shape[0], states))
     for n in range(rows.shape[0]):
-        out[n] = packed(rows[n], width, most)
+        out[n] = packed_sums(rows[n], width, most)[:, -1]
     return out
 
 
@@ -260,7 +260,7 @@ def beside_single(
     margin
         0 where they only may not overlap.
     """
-    ways, slots, length = block.clusters.shape[1], block.offsets.shape[1], ratios.shape[2]
+    ways, length = block.clusters.shape[1], ratios.shape[2]
     out = np.empty(ratios.shape[0])
     for n in range(ratios.shape[0]):
         tree = tree_of(rows[n])
@@ -271,15 +271,23 @@ def beside_single(
                 value = placed_value(block, ratios[n], top[n], best, k, s)
                 if value == 0:
                     continue
-                free, reached = 0.0, 0
-                for slot in range(slots):
-                    at = s + block.offsets[k, slot]
-                    free += tree_sum(tree, reached, max(at - width - margin + 1, reached))
-                    reached = max(reached, min(at + block.widths[k, slot] + margin, length))
-                free += tree_sum(tree, reached, length)
-                total += value * free
+                total += value * free_sum(block, k, s, tree, width, margin, length)
         out[n] = best + scales[n] + np.log(total) if total > 0 else -np.inf
     return out
+
+
+@kept(nogil=True)
+def free_sum(
+    block: BlockArrays, k: int, s: int, tree: np.ndarray, width: int, margin: int, length: int
+) -> float:
+    """Return the sum of a single element's row at least `margin` letters from a placed block."""
+    free, reached = 0.0, 0
+    for slot in range(block.offsets.shape[1]):
+        at = s + block.offsets[k, slot]
+        free += tree_sum(tree, reached, max(at - width - margin + 1, reached))
+        reached = max(reached, min(at + block.widths[k, slot] + margin, length))
+    result: float = free + tree_sum(tree, reached, length)
+    return result
 
 
 @kept(nogil=True)

@@ -9,7 +9,13 @@ import numba
 import numpy as np
 
 from seqgra.law.jit import kept
-from seqgra.law.posterior.block_sums import BlockArrays, highest_scale, tree_of, tree_sum
+from seqgra.law.posterior.block_sums import (
+    BlockArrays,
+    free_sum,
+    highest_scale,
+    packed_sums,
+    tree_of,
+)
 
 
 @kept(nogil=True)
@@ -86,7 +92,7 @@ def single_shares(
 def packed_shares(
     rows: np.ndarray, width: np.ndarray, counts: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
-    """Return what `block_sums.packed` with `counts` elements owes to each place, times a weight.
+    """Return what `block_sums.packed_sums` with `counts` elements owes to each place, times a weight.
 
     Parameters
     ----------
@@ -106,21 +112,12 @@ def packed_shares(
         stride[t + 1] = stride[t] * (counts[t] + 1)
     states = stride[-1]
     out = np.zeros(rows.shape)
-    sums, back = np.zeros((states, length + 1)), np.zeros((states, length + 1))
+    back = np.zeros((states, length + 1))
     for n in range(examples):
-        sums[:] = 0
-        sums[0] = 1.0
-        back[:] = 0
-        for c in range(1, states):
-            for i in range(1, length + 1):
-                sums[c, i] = sums[c, i - 1]
-                for t in range(types):
-                    there = c // stride[t] % (counts[t] + 1)
-                    if there and i >= width[t]:
-                        before = i - width[t]
-                        sums[c, i] += there * sums[c - stride[t], before] * rows[n, t, before]
+        sums = packed_sums(rows[n], width, counts)
         if weight[n] == 0 or sums[states - 1, length] == 0:
             continue
+        back[:] = 0
         back[states - 1, length] = weight[n] / sums[states - 1, length]
         for c in range(states - 1, 0, -1):
             for i in range(length, 0, -1):
@@ -174,7 +171,7 @@ def beside_shares(
             for k in range(ways):
                 for s in range(block.fit.first[k], block.fit.last[k] + 1):
                     if not again:
-                        free[k, s] = _free(block, k, s, tree, width, length)
+                        free[k, s] = free_sum(block, k, s, tree, width, 0, length)
                     for v in range(variants):
                         value, log = (
                             block.chance[v] * block.fit.weight[k] * block.fit.start[s],
@@ -207,21 +204,10 @@ def beside_shares(
 
 
 @numba.njit
-def _free(block: BlockArrays, k: int, s: int, tree: np.ndarray, width: int, length: int) -> float:
-    """Return the sum of a single element's row where it does not overlap a placed block."""
-    free, reached = 0.0, 0
-    for slot in range(block.offsets.shape[1]):
-        at = s + block.offsets[k, slot]
-        free += tree_sum(tree, reached, max(at - width + 1, reached))
-        reached = max(reached, min(at + block.widths[k, slot], length))
-    return free + tree_sum(tree, reached, length)
-
-
-@numba.njit
 def _spread(
     block: BlockArrays, k: int, s: int, width: int, length: int, share: float, steps: np.ndarray
 ) -> None:
-    """Add a share to all places of `_free`, as steps up and down."""
+    """Add a share to all places of `block_sums.free_sum` without a margin, as steps up and down."""
     reached = 0
     for slot in range(block.offsets.shape[1]):
         at = s + block.offsets[k, slot]

@@ -48,7 +48,7 @@ _MOST_RARE_PAIRS = 50_000_000
 #: Largest order of a chain whose contexts `chained` carries along, and steps of a scenario in one sequence
 #: beyond which its sums are tried or drawn instead.
 _LARGEST_CHAINED, _MOST_STEPS = 4, 1e9
-#: States of `packed` and `chained` beyond which scenarios are summed one by one.
+#: States of `packed_sums` and `chained` beyond which scenarios are summed one by one.
 _MOST_STATES = 256
 
 _DRAWN = "three or more blocks, or two that may lie in many ways: drawn, with a standard error"
