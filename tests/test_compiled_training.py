@@ -13,7 +13,7 @@ from seqgra.architecture.family import family_of
 from seqgra.architecture.load import load_architecture, resolve_architecture
 from seqgra.backends import pytorch, pytorch_layers
 from seqgra.backends.compiled.network import CompiledNetwork, rule_of
-from seqgra.backends.pytorch_letters import OneHot
+from seqgra.backends.pytorch_letters import OneHot, convolution_shape
 from seqgra.backends.pytorch_training import clip_gradients, make_loss, make_optimizer
 from seqgra.cli import main
 from seqgra.errors import InputError
@@ -134,7 +134,8 @@ def test_an_epoch_is_that_of_double_precision(name):
     module = pytorch_layers.build(network, letters, window, 3, name)
     named = [key for key, part in module.named_children() if list(part.parameters())]
     family = family_of(network)
-    compiled = CompiledNetwork(family, letters, window, 3, task == "multi-label", named)
+    shape = convolution_shape(module[0], letters, window)
+    compiled = CompiledNetwork(family, shape, 3, task == "multi-label", named)
     state = {key: values.numpy() for key, values in module.state_dict().items()}
     compiled.restore(state)
     assert all(np.array_equal(values, state[key]) for key, values in compiled.weights().items())

@@ -137,9 +137,10 @@ class WholeNetwork:
     ) -> None:
         self._network, self._both, self._letters = network, both, letters
         names = [name for name, layer in network.named_children() if list(layer.parameters())]
-        self.compiled = CompiledNetwork(
-            family, letters, window, outputs, task == MULTI_LABEL, names
-        )
+        convolution = next(network.children())
+        assert isinstance(convolution, nn.Conv1d)
+        shape = convolution_shape(convolution, letters, window)
+        self.compiled = CompiledNetwork(family, shape, outputs, task == MULTI_LABEL, names)
         self.follow()
 
     @classmethod

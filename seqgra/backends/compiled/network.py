@@ -24,7 +24,6 @@ from seqgra.backends.compiled.parts import (
     ConvolutionSizes,
     FirstLayerArrays,
     aligned,
-    make_shape,
     make_tables,
 )
 from seqgra.backends.compiled.step import PARTS, step_source
@@ -54,8 +53,10 @@ class CompiledNetwork:
     ----------
     family
         Its layers.
-    letters, window, outputs
-        A, L, C.
+    shape
+        Sizes of the convolution over letters, without the maximum after it.
+    outputs
+        C.
     multi_label
         Whether the task is.
     names
@@ -65,13 +66,13 @@ class CompiledNetwork:
     def __init__(
         self,
         family: Family,
-        letters: int,
-        window: int,
+        shape: ConvolutionSizes,
         outputs: int,
         multi_label: bool,
         names: list[str],
     ) -> None:
-        self.shape = shape = _shape(family, letters, window)
+        pool = family.pool or shape.positions
+        self.shape = shape = shape._replace(pool=pool, pooled=shape.positions // pool)
         normal, dense_normal = family.normal, family.dense_normal
         self._normalised = normal is not None
         self.head = UpperLayers(
@@ -238,29 +239,6 @@ class CompiledNetwork:
 def contiguous(values: np.ndarray) -> np.ndarray:
     """Return an array, mapped files included, as kernels read it."""
     return np.ascontiguousarray(values).view(np.ndarray)
-
-
-def _shape(family: Family, letters: int, window: int) -> ConvolutionSizes:
-    """Return the sizes of the first layer."""
-    conv = family.conv
-    if conv.padding == "same":
-        reach = conv.dilation * (conv.width - 1)
-        padding = reach // 2, reach - reach // 2
-    else:
-        padding = (0, 0) if conv.padding == "valid" else (int(conv.padding), int(conv.padding))
-    shape = make_shape(
-        letters=letters,
-        window=window,
-        filters=conv.filters,
-        width=conv.width,
-        stride=conv.stride,
-        dilation=conv.dilation,
-        padding=padding,
-        shared=conv.reverse_complement,
-        pool=1,
-    )
-    pool = family.pool or shape.positions
-    return shape._replace(pool=pool, pooled=shape.positions // pool)
 
 
 def _layout(shape: ConvolutionSizes, head: UpperLayers) -> ParameterLayout:
