@@ -86,20 +86,6 @@ def add_expect_all(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def positive(text: str) -> int:
-    """Read an option that counts something."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
-    return int(text)
-
-
-def natural(text: str) -> int:
-    """Read a seed."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0")
-    return int(text)
-
-
 def named_architecture(name: str, library: Path | None) -> str:
     """Return the file of an architecture that `library` has by that name, else what was given."""
     from seqgra.library import ARCHITECTURES, find_named

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqgra.cli.options import (
+    Handler,
     Verbs,
     add_custom_code,
     add_device,
@@ -18,10 +19,9 @@ from seqgra.cli.options import (
     add_output,
     add_verb,
     named_architecture,
-    natural,
-    positive,
 )
 from seqgra.errors import InputError, Problem, SeqgraError, bad_input
+from seqgra.stages import natural, positive
 
 if TYPE_CHECKING:
     from seqgra.legacy.reader import Imported
@@ -96,8 +96,10 @@ def add_tools(verbs: Verbs) -> None:
     _add_init(verbs)
     _add_predict(verbs)
     _add_export_model(verbs)
-    _add_plan(verbs)
-    _add_status(verbs)
+    summary = "print what a grid will cost: jobs, CPU and GPU hours, memory, disk"
+    _add_of_grid(verbs, "plan", _plan, summary)
+    summary = "say what of a grid is done, running, failed and missing, also while it runs"
+    _add_of_grid(verbs, "status", _status, summary)
     _add_next(verbs)
     _add_import_xml(verbs)
     _add_compare(verbs)
@@ -211,19 +213,8 @@ def _named_sequences(file: Path) -> tuple[list[str], list[str]]:
     return [name for name, _ in found], [letters for _, letters in found]
 
 
-def _add_plan(verbs: Verbs) -> None:
-    example = "seqgra plan config/config.yaml"
-    summary = "print what a grid will cost: jobs, CPU and GPU hours, memory, disk"
-    parser = add_verb(verbs, "plan", _plan, summary, example)
-    parser.add_argument("config", type=Path, metavar="CONFIG", help="the grid's config file")
-    add_library(parser)
-    add_directory(parser)
-
-
-def _add_status(verbs: Verbs) -> None:
-    example = "seqgra status config/config.yaml"
-    summary = "say what of a grid is done, running, failed and missing, also while it runs"
-    parser = add_verb(verbs, "status", _status, summary, example)
+def _add_of_grid(verbs: Verbs, name: str, handler: Handler, summary: str) -> None:
+    parser = add_verb(verbs, name, handler, summary, f"seqgra {name} config/config.yaml")
     parser.add_argument("config", type=Path, metavar="CONFIG", help="the grid's config file")
     add_library(parser)
     add_directory(parser)

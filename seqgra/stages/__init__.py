@@ -7,6 +7,7 @@ computes is imported when it runs, so that a declaration costs little.
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -153,3 +154,17 @@ def find_stage(name: str) -> Stage:
 def all_stages() -> tuple[Stage, ...]:
     """Return every stage, in the order of the documentation."""
     return tuple(map(find_stage, SUMMARIES))
+
+
+def positive(text: str) -> int:
+    """Read an option that counts something."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
+    return int(text)
+
+
+def natural(text: str) -> int:
+    """Read a seed."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0")
+    return int(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
 from seqgra.errors import bad_input, raise_problems
+from seqgra.stages import natural, positive
 from seqgra.yamlfile import Strict, validate
 
 _Options = TypeVar("_Options", bound=Strict)
@@ -40,14 +40,8 @@ class Written:
     repeated: bool = False
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
-    return int(text)
-
-
 def _count_or_auto(text: str) -> int | str:
-    return text if text == "auto" else _count(text)
+    return text if text == "auto" else positive(text)
 
 
 def _is_count_or_auto(value: int | str) -> int | str:
@@ -55,12 +49,6 @@ def _is_count_or_auto(value: int | str) -> int | str:
     if value != "auto" and (isinstance(value, str) or value < 1):
         raise ValueError(f"is {value!r}; give a whole number from 1, or auto")
     return value
-
-
-def _natural(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0")
-    return int(text)
 
 
 def _split(given: Any) -> Any:
@@ -78,11 +66,11 @@ def _split_sets(given: Any) -> Any:
 
 
 #: A whole number from 1.
-Count = Annotated[int, Field(ge=1), Written(_count)]
+Count = Annotated[int, Field(ge=1), Written(positive)]
 #: A whole number from 1, or ``auto``.
 CountOrAuto = Annotated[int | str, AfterValidator(_is_count_or_auto), Written(_count_or_auto)]
 #: A whole number from 0, such as a seed.
-Natural = Annotated[int, Field(ge=0), Written(_natural)]
+Natural = Annotated[int, Field(ge=0), Written(natural)]
 #: A file that is read.
 File = Annotated[Path, Written(Path, "FILE")]
 #: Names of sets of a dataset.
