@@ -47,7 +47,7 @@ from seqgra.results import read_scores
 
 #: The PR AUC that counts as having learnt the task.
 TARGET = 0.95
-#: Attribution method and recovery metric shown by default, where attributions hold them.
+#: Attribution method and recovery metric shown; the first ones there where no attributions hold them.
 METHOD, METRIC = "integrated-gradients", "ap_chance_corrected"
 #: Columns that tables of the comparison have beyond those that are written.
 _ADDED = {"probes": ["label", "seeds"]}
@@ -181,7 +181,6 @@ def compare_cells(
     question: str = "",
     at: int | None = None,
     prevalence: float | None = None,
-    method: str = METHOD,
 ) -> Comparison:
     """Compare the finished cells of a grid, whole or partial.
 
@@ -195,8 +194,6 @@ def compare_cells(
         The user's dataset size.
     prevalence
         The share of positives where the model will be used.
-    method
-        The attribution method shown; the first one there is where no cell has it.
 
     Raises
     ------
@@ -212,7 +209,7 @@ def compare_cells(
     grammars, real = resolved_grammars(readable)
     at = _checked(at, tables.status)
     known = statistics(curve_runs(tables, kinds), grammars, at, real)
-    method = _prefer(method, tables.recovery["method"])
+    method = _prefer(METHOD, tables.recovery["method"])
     metric = _prefer(METRIC, tables.recovery["metric"])
     properties = property_scores(tables.probes)
     card, rules = rule_card(properties), rule_scores(tables.probes)

@@ -11,7 +11,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from seqgra.compare.cells import read_cells
-from seqgra.compare.comparison import METHOD, Comparison, compare_cells
+from seqgra.compare.comparison import Comparison, compare_cells
 from seqgra.compare.tables import write_tables
 from seqgra.errors import bad_input
 from seqgra.fingerprint import write_atomically
@@ -34,7 +34,6 @@ def write_report(
     folder: Path,
     *,
     config: Path | None,
-    method: str = METHOD,
     at: int | None = None,
     workers: int = 1,
     json: Path | None = None,
@@ -52,8 +51,6 @@ def write_report(
         removed; a second call at the same time waits.
     config
         The grid's config file, quoted in the report.
-    method
-        The attribution method shown; the first one there is where no cell has it.
     at
         The user's dataset size: adds what is best there. The config's key `at` where not given.
     workers
@@ -79,21 +76,19 @@ def write_report(
         else:
             file = cells
             own.keep(CELLS_FILE)
-        compared = _write(file, own, config, method, at, workers)
+        compared = _write(file, own, config, at, workers)
     if json is not None:
         write_atomically(json, compared.to_json())
     return "done"
 
 
-def compare_grid(
-    cells: Path, *, config: Path | None = None, method: str = METHOD, at: int | None = None
-) -> Comparison:
+def compare_grid(cells: Path, *, config: Path | None = None, at: int | None = None) -> Comparison:
     """Return what the report of a grid is made from; see `write_report`, whose parameters these are."""
-    return _compare(cells, read_yaml(config) if config else {}, config, method, at)
+    return _compare(cells, read_yaml(config) if config else {}, config, at)
 
 
 def _compare(
-    cells: Path, settings: Mapping[str, Any], config: Path | None, method: str, at: int | None
+    cells: Path, settings: Mapping[str, Any], config: Path | None, at: int | None
 ) -> Comparison:
     """Compare cells as a config, whose content `settings` are, asks for."""
     return compare_cells(
@@ -101,7 +96,6 @@ def _compare(
         question=str(settings.get("question", "")),
         at=settings.get("at") if at is None else at,
         prevalence=_prevalence(settings, config),
-        method=method,
     )
 
 
@@ -109,14 +103,13 @@ def _write(
     cells: Path,
     own: OwnFiles,
     config: Path | None,
-    method: str,
     at: int | None,
     workers: int,
 ) -> Comparison:
     """Write all files but the JSON, and return what they are made from; see `write_report`."""
     folder = own.folder
     settings, config_text = read_yaml_and_text(config) if config else ({}, "")
-    compared = _compare(cells, settings, config, method, at)
+    compared = _compare(cells, settings, config, at)
     write_tables(compared.files(), own)
     grid = f" --grid {config}" if config else ""
     command = f"seqgra compare{grid} --cells {cells} -o {folder}"
