@@ -13,8 +13,9 @@ import yaml
 
 from seqgra.architecture.custom import custom_code
 from seqgra.backends import loop
+from seqgra.backends.features import BaselineCard
 from seqgra.backends.pytorch import build_from_card
-from seqgra.backends.sklearn import FittedCard, SklearnModel
+from seqgra.backends.sklearn import SklearnModel
 from seqgra.cli import main
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
@@ -233,7 +234,7 @@ def test_a_model_reads_no_file_that_its_folder_names(tmp_path):
     given = {"alphabet": "DNA", "window": 40, "conditions": ("a", "b")}
     card = ModelCard(architecture={"module": name, "options": {"units": 8}}, **given)
     features = {"backend": "sklearn", "features": {"module": name}}
-    baseline = FittedCard(architecture=features, **given)
+    baseline = BaselineCard(architecture=features, **given)
     with custom_code(True):
         with pytest.raises(InputError, match="holds no class or function Mine"):
             build_from_card(card, "a model")

@@ -32,7 +32,7 @@ Arrays = dict[str, np.ndarray]
 
 
 class BaselineCard(ModelCard):
-    """What a baseline's features are made of.
+    """What a baseline's features are made of, and how its head is kept.
 
     Attributes
     ----------
@@ -48,6 +48,8 @@ class BaselineCard(ModelCard):
         Strands of each motif.
     sources
         Text of each file of the user's own that it runs, by the name that its architecture has for it.
+    kept
+        Of an estimator that the user's own function made, see `estimators.STORED`; None of others.
     """
 
     k: int | None = None
@@ -56,6 +58,7 @@ class BaselineCard(ModelCard):
     strands: str | None = None
     element_strands: dict[str, list[Strand]] | None = None
     sources: dict[str, str] | None = None
+    kept: str | None = None
 
     def baseline(self, file: str) -> Baseline:
         """Return the architecture; `file` is its name for messages.

@@ -29,18 +29,6 @@ _CHUNK = 8192
 _TRIED_SEQUENCES, _TRIED_EXAMPLES, _TRIED_FEATURES = 4, 20, 16
 
 
-class FittedCard(BaselineCard):
-    """A fitted baseline: its features, and how its head is kept.
-
-    Attributes
-    ----------
-    kept
-        Of an estimator that the user's own function made, see `estimators.STORED`; None of others.
-    """
-
-    kept: str | None = None
-
-
 class SklearnModel(AbstractModel):
     """Features of sequences and what was fitted on them.
 
@@ -53,7 +41,7 @@ class SklearnModel(AbstractModel):
         `Extractor`); and the head's.
     """
 
-    def __init__(self, card: FittedCard, arrays: Arrays, file: str = "the model") -> None:
+    def __init__(self, card: BaselineCard, arrays: Arrays, file: str = "the model") -> None:
         self.card, self.arrays, self.device, self._file = card, arrays, "cpu", file
         self.conditions = card.conditions
         self.alphabet, self.window = card.alphabet, card.window
@@ -166,7 +154,7 @@ def fit(
     }
     facts |= {} if card.strands is None else {"strands": card.strands}
     facts |= {} if card.element_strands is None else {"element_strands": card.element_strands}
-    full = FittedCard(**{**card.model_dump(exclude_unset=True), **({"kept": kept} if kept else {})})
+    full = card.model_copy(update={"kept": kept}) if kept else card
     model = SklearnModel(full, arrays, file)
     model.features = extract  # which knows what has been computed already
     return Trained(model, fitted.history, *outcome(best, constant), facts)
@@ -233,7 +221,7 @@ def open_model(folder: Path, run: dict[str, Any], device: str) -> SklearnModel:
         If a file is missing or damaged, code of the user's own is not allowed, or the model is of an earlier
         version.
     """
-    card = read_card(FittedCard, folder, run)
+    card = read_card(BaselineCard, folder, run)
     words = card.k is not None or card.gapped is not None
     known = card.kept in (None, estimators.OWN, *estimators.STORED)
     if words != (card.strands is not None) or not known:
