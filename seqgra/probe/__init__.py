@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -55,18 +55,6 @@ _TRIED = 8
 
 class CannotProbe(InputError):
     """A grammar gives nothing to probe, or a model no logits; a grid goes on without it."""
-
-
-class Predicts(Protocol):
-    """What a model must offer to be probed; every `AbstractModel` does."""
-
-    conditions: tuple[str, ...]
-    alphabet: str
-    window: int
-    task: str
-
-    def logits(self, x: np.ndarray) -> np.ndarray:
-        """Return logits (N, C) of letter codes, uint8 (N, L)."""
 
 
 @dataclass(frozen=True)
@@ -198,10 +186,10 @@ def construct(
 
 
 def probe(
-    model: Predicts,
+    model: AbstractModel,
     constructed: Constructed,
     source: Path | str = "model",
-    untrained: Sequence[Predicts] = (),
+    untrained: Sequence[AbstractModel] = (),
 ) -> pd.DataFrame:
     """Return what constructed sequences say about a model.
 
@@ -259,7 +247,7 @@ def probe(
 
 
 def _finite_logits(
-    model: Predicts, x: np.ndarray, conditions: int, source: Path | str
+    model: AbstractModel, x: np.ndarray, conditions: int, source: Path | str
 ) -> np.ndarray:
     """Return float64 (N, C) logits of letter codes, uint8 (N, L).
 
