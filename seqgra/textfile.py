@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,6 +131,22 @@ def harmless_table(table: pd.DataFrame) -> pd.DataFrame:
         if formulas := {text: harmless(text) for text in texts if harmless(text) is not text}:
             changed[name] = table[name].replace(formulas)
     return table.assign(**changed)
+
+
+def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
+    """Return a table as lines: the first `left` columns on the left, others on the right.
+
+    >>> aligned([["a", "bc"], ["def", "g"]])
+    ['a    bc', 'def   g']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if number < left else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def text_lines(file: Path) -> Iterator[tuple[int, str]]:

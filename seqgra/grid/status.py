@@ -18,6 +18,7 @@ from seqgra.grid.batches import Batches, Job
 from seqgra.grid.expected import Expected
 from seqgra.grid.stages import GRID_STAGES
 from seqgra.stages import find_stage
+from seqgra.textfile import aligned
 
 #: In the order of the table.
 STATES = ("done", "running", "failed", "missing")
@@ -86,15 +87,7 @@ def table(found: Status) -> str:
         rows.append((stage, architecture, *(str(states[state] or "") for state in STATES)))
     total = sum(found.counts.values(), Counter[str]())
     rows.append(("all", "", *(str(total[state]) for state in STATES)))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(
-            text.ljust(width) if number < 2 else text.rjust(width)
-            for number, (text, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    return "\n".join([*lines, *(f"failed: see {log}" for log in found.logs)])
+    return "\n".join([*aligned(rows, left=2), *(f"failed: see {log}" for log in found.logs)])
 
 
 def _log(folder: Path, job: Job) -> Path:

@@ -7,6 +7,7 @@ from typing import Any
 
 from seqgra.alphabet import SETS
 from seqgra.ingest.columns import listed
+from seqgra.textfile import aligned
 
 #: Up to so many elements are told one by one.
 _MOST_ELEMENTS = 20
@@ -27,12 +28,12 @@ def facts_in_words(content: Mapping[str, Any]) -> str:
         for reason, n in facts["dropped"].items()
     ]
     lines += [f"split: {facts['split']}"] if "split" in facts else []
-    lines += ["", *_aligned(_label_rows(facts_of, labels, content["alphabet"] != "protein"))]
+    lines += ["", *aligned(_label_rows(facts_of, labels, content["alphabet"] != "protein"))]
     if "shortcuts" in facts:
         lines += _shortcut_lines(facts["shortcuts"])
     names = content["elements"]
     if names:
-        lines += ["", *_aligned(_element_rows(facts_of, labels, names))]
+        lines += ["", *aligned(_element_rows(facts_of, labels, names))]
         if len(names) > _MOST_ELEMENTS:
             lines.append(f"  and {len(names) - _MOST_ELEMENTS} more; all are in dataset.json")
     return "\n".join([*lines, *([""] if facts["notes"] else []), *facts["notes"]])
@@ -71,7 +72,7 @@ def _shortcut_lines(shortcuts: Mapping[str, Any]) -> list[str]:
     for name, auc in found.items():
         values = (auc["length"], auc["words"])
         rows.append([name, *("" if value is None else f"{value:.2f}" for value in values)])
-    return ["", *_aligned(rows)]
+    return ["", *aligned(rows)]
 
 
 def _lengths(sets: Any) -> str:
@@ -104,15 +105,3 @@ def _element_rows(sets: Mapping[str, Any], labels: list[str], names: list[str]) 
         )
         rows.append([name, *("" if mean is None else f"{mean:.3g}" for mean in means)])
     return rows
-
-
-def _aligned(rows: list[list[str]]) -> list[str]:
-    """Return a table as lines: the first column on the left, numbers on the right."""
-    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.ljust(width) if n == 0 else cell.rjust(width)
-            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
