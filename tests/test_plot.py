@@ -476,7 +476,7 @@ def lines():
 def colour_bar():
     """Its colours are pixels in every format."""
     values = pd.DataFrame([[0.1, 0.9], [0.5, np.nan]], ["saliency", "occlusion"], ["pool", "flat"])
-    return method_matrix(values, values.astype(str), "recovery", "title")
+    return method_matrix(values, "recovery", "title")
 
 
 def uncompressed(figure, kind):
@@ -553,6 +553,5 @@ def test_letters_of_an_example_are_as_high_as_their_scores():
 
 def test_the_matrix_of_methods_shows_every_value():
     values = pd.DataFrame([[0.25, np.nan], [0.5, 1.0]], index=["a", "b"], columns=["x", "y"])
-    notes = pd.DataFrame("none", index=values.index, columns=values.columns)
-    texts = [text.get_text() for text in method_matrix(values, notes, "AP", "title").axes[0].texts]
+    texts = [text.get_text() for text in method_matrix(values, "AP", "title").axes[0].texts]
     assert texts == ["0.25", "none", "0.50", "1.00"]

@@ -169,15 +169,13 @@ def _draw_key(axis: Axes, kinds: set[str]) -> None:
     )
 
 
-def method_matrix(values: pd.DataFrame, notes: pd.DataFrame, label: str, title: str) -> Figure:
+def method_matrix(values: pd.DataFrame, label: str, title: str) -> Figure:
     """Draw recovery of attribution methods (rows) by architectures (columns).
 
     Parameters
     ----------
     values
         Means, float64; NaN where there is none.
-    notes
-        Text for cells without a value, of the same shape.
     label
         Of the colour bar.
     title
@@ -201,8 +199,7 @@ def method_matrix(values: pd.DataFrame, notes: pd.DataFrame, label: str, title: 
                         column, row, f"{value:.2f}", ha="center", va="center", color=colour, size=8
                     )
                 else:
-                    text = str(notes.iloc[row, column])
-                    axis.text(column, row, text, ha="center", va="center", color=FAINT, size=7)
+                    axis.text(column, row, "none", ha="center", va="center", color=FAINT, size=7)
         axis.set_xticks(range(columns), [wrap(str(name), 14) for name in values.columns])
         axis.tick_params(axis="x", rotation=45 if columns > 6 else 0, length=0)
         axis.set_yticks(range(rows), [wrap(str(name), 26) for name in values.index])

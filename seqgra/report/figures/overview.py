@@ -88,11 +88,8 @@ def _draw_methods(drawing: Drawing) -> list[Picture]:
     means = largest.groupby(["method", "label"])["value"].mean().unstack()
     labels = [label for label in dict.fromkeys(tables.status["label"]) if label in means]
     values = means.reindex(index=methods, columns=labels)
-    notes = pd.DataFrame("none", index=values.index, columns=values.columns)
     title = "Grammar recovery by attribution method and architecture"
-    stem = save_figure(
-        drawing, "methods", method_matrix, values, notes, metric_words(metric), title
-    )
+    stem = save_figure(drawing, "methods", method_matrix, values, metric_words(metric), title)
     return [Picture(stem, title, caption("methods", metric=metric))]
 
 
