@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import zlib
-from collections.abc import Iterator, Sequence
-from io import BytesIO
+from collections.abc import Iterable, Iterator, Sequence
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,6 +122,14 @@ def harmless(cell: object) -> object:
     except ValueError:
         return f"'{cell}"
     return cell
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Return rows, the header first, as CSV whose cells are `harmless`."""
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([harmless(cell) for cell in row] for row in rows)
+    return text.getvalue()
 
 
 def harmless_table(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import textwrap
 from typing import NamedTuple
@@ -17,7 +15,7 @@ from seqgra.grammar.schema import Grammar
 from seqgra.labels import NONE
 from seqgra.law.crowding import acceptances
 from seqgra.law.law import Law
-from seqgra.textfile import harmless
+from seqgra.textfile import csv_text
 
 _ELEMENT_HEADER = ("element", "kind", "width", "consensus") + (
     "bits",
@@ -193,7 +191,7 @@ def element_csv(description: Description) -> str:
         )
         for name, numbers in description.numbers.items()
     ]
-    return _csv([_ELEMENT_HEADER, *rows])
+    return csv_text([_ELEMENT_HEADER, *rows])
 
 
 def similarity_csv(description: Description) -> str:
@@ -209,11 +207,4 @@ def similarity_csv(description: Description) -> str:
         for i, one in enumerate(names)
         for j, two in enumerate(names)
     ]
-    return _csv([("element", "other", "divergence_bits", "score"), *rows])
-
-
-def _csv(rows: list[tuple[object, ...]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([[harmless(cell) for cell in row] for row in rows])
-    return text.getvalue()
+    return csv_text([("element", "other", "divergence_bits", "score"), *rows])

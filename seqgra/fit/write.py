@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +13,7 @@ from seqgra.fit.pairs import ARRANGEMENTS
 from seqgra.fit.scale import Step
 from seqgra.fit.singles import MOST_COPIES
 from seqgra.fit.twin import FLAG, Check
-from seqgra.textfile import harmless
+from seqgra.textfile import csv_text
 
 MOTIFS = "motifs.meme"
 
@@ -189,7 +187,7 @@ def tables(estimates: Estimates, check: Check) -> dict[str, str]:
         counts = tuple(f"{v:.6g}" for v in (i.seen, i.expected, i.ratio, i.llr))
         for group, (share, error) in zip(estimates.groups, pair.shares, strict=True):
             pairs.append((*told, *counts, group.name, f"{share:.6g}", f"{error:.6g}"))
-    return {"motifs.csv": _csv(singles), "pairs.csv": _csv(pairs), **check_tables(check)}
+    return {"motifs.csv": csv_text(singles), "pairs.csv": csv_text(pairs), **check_tables(check)}
 
 
 def check_tables(check: Check) -> dict[str, str]:
@@ -205,11 +203,4 @@ def check_tables(check: Check) -> dict[str, str]:
             (spectrum.group, word, f"{real:.8f}", f"{other:.8f}")
             for word, real, other in zip(spectrum.words, spectrum.real, spectrum.twin, strict=True)
         ]
-    return {"twin.csv": _csv(twin), "spectra.csv": _csv(spectra)}
-
-
-def _csv(rows: list[tuple[object, ...]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([[harmless(cell) for cell in row] for row in rows])
-    return text.getvalue()
+    return {"twin.csv": csv_text(twin), "spectra.csv": csv_text(spectra)}
