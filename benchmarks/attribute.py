@@ -18,6 +18,7 @@ import time
 import numpy as np
 import torch
 
+from seqgra.alphabet import one_hot
 from seqgra.architecture.load import architecture_content, resolve_architecture
 from seqgra.attribute import gradients, sources
 from seqgra.attribute.mutagenesis import mutagenesis
@@ -86,7 +87,7 @@ def bare_predictions(model: pytorch.PytorchModel, mutants: torch.Tensor) -> floa
 
 def our_mutagenesis(model: pytorch.PytorchModel, x: np.ndarray) -> float:
     """Return seconds of in-silico mutagenesis."""
-    inputs, target = gradients.one_hot(x, 4), np.zeros(len(x), np.int64)
+    inputs, target = one_hot(x, 4), np.zeros(len(x), np.int64)
     started = time.process_time()
     mutagenesis(sources.predictions(model, None), inputs, target, x=x)
     return time.process_time() - started
@@ -127,12 +128,12 @@ def main() -> None:
     for name, window in [*networks, ("conv10w-fc5", 1000), ("conv-mp-fc", 1000)]:
         model = model_of(name, window)
         x = rng.integers(4, size=(options.examples, window)).astype(np.uint8)
-        inputs = gradients.one_hot(np.repeat(x, 4, axis=0), 4)
+        inputs = one_hot(np.repeat(x, 4, axis=0), 4)
         mutants = torch.from_numpy(
-            gradients.one_hot(rng.integers(4, size=(3 * window, window)).astype(np.uint8), 4)
+            one_hot(rng.integers(4, size=(3 * window, window)).astype(np.uint8), 4)
         )
         shuffles = rng.permuted(np.broadcast_to(x, (STEPS, *x.shape)), axis=2)
-        references = gradients.one_hot(shuffles.reshape(-1, window), 4)
+        references = one_hot(shuffles.reshape(-1, window), 4)
         references = np.repeat(references.reshape(STEPS, len(x), 4, window), 4, axis=1)
         for ours, given, what in (
             (our_gradients, STEPS, "integrated gradients"),

@@ -70,6 +70,20 @@ def lengths_of(x: np.ndarray) -> np.ndarray:
     return count_codes(x, 0, PADDING)
 
 
+def one_hot(x: np.ndarray, letters: int) -> np.ndarray:
+    """Return letter codes, uint8 (N, L), as float32 (N, A, L); padding and unknown letters are all zero.
+
+    >>> import numpy as np
+    >>> one_hot(np.array([[1, 0, PADDING]], np.uint8), 2)[0].tolist()
+    [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
+    """
+    import numpy as np
+
+    codes = np.arange(letters, dtype=np.uint8)[:, None]
+    result: np.ndarray = (x[:, None, :] == codes).astype(np.float32)
+    return result
+
+
 def strong_and_known(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return how many C and G, and how many known letters, nucleotides (uint8 (N, L)) have: int64 (N,)."""
     return count_codes(x, 1, 3), count_codes(x, 0, 4)

@@ -11,7 +11,7 @@ import torch
 from captum.attr import InputXGradient, IntegratedGradients, Saliency
 
 import seqgra.model
-from seqgra.alphabet import PADDING, UNKNOWN
+from seqgra.alphabet import PADDING, UNKNOWN, one_hot
 from seqgra.attribute import attribute, fixed_explanations, gradients
 from seqgra.attribute import explain as computing
 from seqgra.attribute.explain import refined
@@ -56,7 +56,7 @@ def sequences(examples=9, seed=0):
     rng = np.random.default_rng(seed)
     x = rng.integers(A, size=(examples, L)).astype(np.uint8)
     x[1, 25:], x[2, 3] = PADDING, UNKNOWN
-    return gradients.one_hot(x, A), rng.integers(C, size=examples)
+    return one_hot(x, A), rng.integers(C, size=examples)
 
 
 def explain(method, function, inputs, target, **settings):
@@ -116,7 +116,7 @@ def gradients_of(net):
 
 def test_one_hot_leaves_padding_and_unknown_letters_empty():
     x = np.array([[3, UNKNOWN, 0, PADDING]], np.uint8)
-    hot = gradients.one_hot(x, 4)
+    hot = one_hot(x, 4)
     assert hot.dtype == np.float32 and hot.shape == (1, 4, 4)
     assert hot[0].T.tolist() == [[0, 0, 0, 1], [0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
 
@@ -282,7 +282,7 @@ class LinearModel(AbstractModel):
 
     def _logits_of(self, x):
         self.asked += len(x)
-        hot = gradients.one_hot(x, 4)
+        hot = one_hot(x, 4)
         return np.stack([(hot * w).sum(axis=(1, 2)) for w in self.weights], axis=1)
 
     def gradients(self, inputs, target):
@@ -344,7 +344,7 @@ def test_attribute_writes_recovery_and_pictures(dataset, tmp_path, opened):
     assert table["condition"].tolist() == np.array(data.conditions)[target].tolist()
     logits = opened.logits(x)
     assert table["correct"].tolist() == (logits.argmax(axis=1) == target).tolist()
-    inputs = gradients.one_hot(x, 4)
+    inputs = one_hot(x, 4)
     values = opened.gradients(inputs, target) * inputs
     expected = recover(data, "test", rows, target, values, True)
     pd.testing.assert_frame_equal(table[list(expected)], expected)
@@ -395,7 +395,7 @@ def test_integrated_gradients_start_at_the_background(dataset, tmp_path, opened)
         out = tmp_path / baseline
         run(dataset, out, method="integrated-gradients", baseline=baseline, steps=2)
         rows, explained, values = read_pictured(out)
-        inputs = gradients.one_hot(np.array(data.x("test")[rows]), 4)
+        inputs = one_hot(np.array(data.x("test")[rows]), 4)
         weights = opened.gradients(inputs, explained)
         np.testing.assert_allclose(values, weights * (inputs - start[:, None]), atol=1e-6)
 

@@ -11,7 +11,7 @@ from captum.attr import Deconvolution, GuidedBackprop, LayerGradCam, Occlusion
 from tangermeme.deep_lift_shap import BilinearOp, deep_lift_shap
 from torch import nn
 
-from seqgra.alphabet import PADDING, UNKNOWN
+from seqgra.alphabet import PADDING, UNKNOWN, one_hot
 from seqgra.architecture.load import architecture_content, load_architecture, resolve_architecture
 from seqgra.attribute import gradients, sources
 from seqgra.attribute.methods import METHODS, corrects, refusal
@@ -184,7 +184,7 @@ def test_points_between_letters_are_told_from_letters():
     _, inputs, _ = sequences()
     codes = np.empty((len(inputs), 40), np.uint8)
     assert letters_of(inputs, codes)
-    np.testing.assert_array_equal(gradients.one_hot(codes, 4), inputs)
+    np.testing.assert_array_equal(one_hot(codes, 4), inputs)
     for wrong in (0.5, np.nan, -1.0, 2.0):
         points = inputs.copy()
         points[3, 2, 7] = wrong
@@ -217,7 +217,7 @@ def sequences(examples=6, window=40, seed=0):
     rng = np.random.default_rng(seed)
     x = rng.integers(4, size=(examples, window)).astype(np.uint8)
     x[1, window - 5 :], x[2, 3] = PADDING, UNKNOWN
-    return x, gradients.one_hot(x, 4), rng.integers(3, size=examples)
+    return x, one_hot(x, 4), rng.integers(3, size=examples)
 
 
 def centred(module):
@@ -313,7 +313,7 @@ def test_grad_cam_of_one_filter_is_where_the_filter_is():
     net = nn.Sequential(conv, nn.ReLU(), nn.MaxPool1d(8), nn.Flatten(), dense)
     x = np.full((1, 10), 3, np.uint8)
     x[0, 4:7] = 0, 1, 2
-    maps = Backprop(net, "multi-label").class_activation(gradients.one_hot(x, 4), np.array([0]))
+    maps = Backprop(net, "multi-label").class_activation(one_hot(x, 4), np.array([0]))
     assert maps[0].argmax() == 5 and maps[0, 5] == pytest.approx(6 * 3 / 8)
     assert not maps[0, [0, 1, 2, 8, 9]].any()
 
@@ -403,7 +403,7 @@ def test_deep_lift_of_a_linear_network_is_its_weights():
     dense = nn.Linear(4 * 5, 3)
     rules = Backprop(nn.Sequential(nn.Flatten(), dense), "multi-label")
     x = np.random.default_rng(0).integers(4, size=(4, 5)).astype(np.uint8)
-    inputs, target = gradients.one_hot(x, 4), np.array([0, 1, 2, 0])
+    inputs, target = one_hot(x, 4), np.array([0, 1, 2, 0])
     values = gradients.deep_lift(rules.multipliers, inputs, target, baseline=MEAN)
     weights = dense.weight.detach().numpy().reshape(3, 4, 5)[target]
     np.testing.assert_allclose(values, weights * (inputs - MEAN[:, None]), atol=1e-6)
@@ -558,7 +558,7 @@ class TableModel(AbstractModel):
         self.pair = rng.normal(size=(3, window, window, 4, 4)) * 0.5
 
     def _logits_of(self, x):
-        hot = gradients.one_hot(x, 4).transpose(0, 2, 1).astype(np.float64)
+        hot = one_hot(x, 4).transpose(0, 2, 1).astype(np.float64)
         single = np.einsum("nla,cla->nc", hot, self.single)
         return single + np.einsum("nla,nmb,clmab->nc", hot, hot, self.pair)
 
@@ -618,7 +618,7 @@ def test_windows_of_occlusion_end_with_the_sequence(width):
         )
 
     values = [
-        occlusion(predict, gradients.one_hot(rows, 4), target[1:2], x=rows, width=width)
+        occlusion(predict, one_hot(rows, 4), target[1:2], x=rows, width=width)
         for rows in (x[1:2], x[1:2, :35])
     ]
     assert np.abs(values[1]).max() > 0.1
@@ -696,7 +696,7 @@ def test_subsets_of_a_linear_model_are_known():
     assert as_lists(found[0]) == [[0], [2, 4]]
     values = subset_positions(
         lambda codes, wanted: PlainCandidates(predict, codes, wanted),
-        gradients.one_hot(x, 4),
+        one_hot(x, 4),
         target,
         x=x,
         predict=predict,
@@ -829,7 +829,7 @@ def test_noise_of_smooth_gradients_leaves_padding_empty():
 
 def test_draws_of_expected_gradients_are_stratified():
     """The k-th of R references is left at a share in [k, k + 1) / R of the way, not all alike."""
-    inputs = gradients.one_hot(sequences()[0], 4)[[0, 3, 4]]
+    inputs = one_hot(sequences()[0], 4)[[0, 3, 4]]
     seen = []
 
     def paths(there, start, target, shares):
@@ -854,7 +854,7 @@ def test_maps_of_even_filters_lie_where_the_filter_sees(width):
     net = nn.Sequential(conv, nn.ReLU(), nn.MaxPool1d(20), nn.Flatten(), dense)
     x = np.full((1, 20), 3, np.uint8)
     x[0, 8 : 8 + width] = 0
-    found = Backprop(net, "multi-label").class_activation(gradients.one_hot(x, 4), np.array([0]))[0]
+    found = Backprop(net, "multi-label").class_activation(one_hot(x, 4), np.array([0]))[0]
     centre = (found * np.arange(20)).sum() / found.sum()
     assert centre == pytest.approx(8 + (width - 1) / 2, abs=1e-6)
     middle = 8 + width // 2

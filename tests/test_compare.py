@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from seqgra.alphabet import one_hot
 from seqgra.attribute import fixed_explanations
-from seqgra.attribute.gradients import one_hot
 from seqgra.compare.ceiling import with_ceiling
 from seqgra.compare.cells import CELL_COLUMNS, KEYS, read_cells
 from seqgra.compare.stages import look_at_model, look_at_scores

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from seqgra.alphabet import one_hot
 from seqgra.attribute.consistency import Patterns, columns, consistency
-from seqgra.attribute.gradients import one_hot
 
 SHAPE = (200, 4, 100)
 

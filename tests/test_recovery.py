@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score
 
-from seqgra.alphabet import DNA, PADDING
-from seqgra.attribute import gradients
+from seqgra.alphabet import DNA, PADDING, one_hot
 from seqgra.attribute.null import background_only
 from seqgra.dataset import ELEMENT_COLUMNS, open_dataset
 from seqgra.dataset_files import ArrayWriter
@@ -409,7 +408,7 @@ def test_roles_of_simulated_multi_label_examples(tmp_path):
         assert letters[Role.IGNORED] == (other if data.y_true("test")[row].sum() == 2 else "")
     np.testing.assert_array_equal(roles == Role.PADDING, x == PADDING)
     assert (x == PADDING).any() and (data.y("test") != data.y_true("test")).any()
-    values = gradients.one_hot(x, 4) * (1 + (roles == Role.CONFOUNDER))[:, None, :]
+    values = one_hot(x, 4) * (1 + (roles == Role.CONFOUNDER))[:, None, :]
     table = recover(data, "test", rows, explained, values.astype(np.float32), True)
     length = (x != PADDING).sum(axis=1) - (roles == Role.IGNORED).sum(axis=1)
     np.testing.assert_allclose(table["confounder_share"], 10 / (length + 5))
@@ -499,7 +498,7 @@ def averaged(data, rows, explained, values, batch=200, signed=False):
 def test_aligned_motifs_are_the_elements_on_either_strand(tmp_path, batch):
     data = instance_data(tmp_path)
     rows, explained = np.arange(200), data.y("test").argmax(axis=1)
-    values = gradients.one_hot(np.array(data.x("test")), 4)
+    values = one_hot(np.array(data.x("test")), 4)
     elements, motifs = averaged(data, rows, explained, values, batch)
     assert elements["element"].tolist() == ["box", "hat"]
     for (_, row), word in zip(elements.iterrows(), ("ACGTAC", "TTTTGG"), strict=True):

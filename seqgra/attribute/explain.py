@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from seqgra.alphabet import one_hot
 from seqgra.architecture.schema import Network
-from seqgra.attribute import gradients
 from seqgra.attribute.consistency import Patterns
 from seqgra.attribute.explanations import PICTURED, Explanations, fixed_explanations
 from seqgra.attribute.methods import (
@@ -88,8 +88,8 @@ def attributions(model: AbstractModel, plan: ExplanationPlan) -> AttributionScor
     NotDifferentiable
         If the model has no gradient.
     """
-    one_hot = np.eye(len(plan.dataset.conditions), dtype=np.uint8)[plan.wanted.conditions]
-    pictured = fixed_explanations(one_hot, PICTURED, PICTURED).rows
+    labels = np.eye(len(plan.dataset.conditions), dtype=np.uint8)[plan.wanted.conditions]
+    pictured = fixed_explanations(labels, PICTURED, PICTURED).rows
     null = _background_only(model, plan)
     motifs = AlignedMotifs(plan.dataset, plan.set_name, plan.chosen.signed)
     tables, kept, patterns = [], [], Patterns()
@@ -136,7 +136,7 @@ def _values(
     Where steps are `AUTO` they are in the settings by explanation, int64 (K,).
     """
     method = plan.chosen
-    inputs = gradients.one_hot(x, len(plan.dataset.alphabet.letters))
+    inputs = one_hot(x, len(plan.dataset.alphabet.letters))
     source = source_of(model, method, correct=plan.correct, fill=plan.fill)
     predict = predictions(model, plan.fill)
     settings = method_settings(method, plan.settings, plan.dataset, x, predict)
@@ -206,7 +206,7 @@ def _explain(
     metrics = recover(dataset, plan.set_name, rows, target, values, method.signed, null)
     if method.complete:
         start = settings.get("baseline", settings.get("references"))
-        inputs = gradients.one_hot(x, len(dataset.alphabet.letters))
+        inputs = one_hot(x, len(dataset.alphabet.letters))
         gap = completeness_gap(model, inputs, target, values, start)
         metrics = metrics.assign(completeness_gap=gap)
         if "steps" in settings:

@@ -25,29 +25,6 @@ Maps = Callable[[np.ndarray, np.ndarray], np.ndarray]
 _TOGETHER = 256
 
 
-def one_hot(x: np.ndarray, letters: int) -> np.ndarray:
-    """Return letter codes as one-hot columns; padding and unknown letters are all zero.
-
-    Parameters
-    ----------
-    x
-        uint8 (N, L): letter codes.
-    letters
-        Size A of the alphabet.
-
-    Returns
-    -------
-    ndarray
-        float32 (N, A, L).
-
-    >>> one_hot(np.array([[1, 0, 255]], np.uint8), 2)[0].tolist()
-    [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
-    """
-    codes = np.arange(letters, dtype=np.uint8)[:, None]
-    result: np.ndarray = (x[:, None, :] == codes).astype(np.float32)
-    return result
-
-
 def gradient(gradients: Gradients, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Return df / dx_la (doi:10.48550/arXiv.0912.1128), 0 at positions without a letter.
 

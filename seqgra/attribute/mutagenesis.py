@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from seqgra.alphabet import lengths_of
-from seqgra.attribute.gradients import one_hot
+from seqgra.alphabet import lengths_of, one_hot
 
 #: (letter codes uint8 (N, L), target int64 (N,)) -> float (N,), the explained logit of the target;
 #: a position with the code `MASKED` is masked.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seqgra.attribute.gradients import one_hot
+from seqgra.alphabet import one_hot
 from seqgra.dataset import Dataset
 from seqgra.streams import stream
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from seqgra.alphabet import ALPHABETS
+from seqgra.alphabet import ALPHABETS, one_hot
 from seqgra.dataset import Dataset
 from seqgra.errors import InputError, bad_argument
 from seqgra.model import MULTI_LABEL, AbstractModel, ModelCard, task_of
@@ -61,12 +61,6 @@ class WrappedFunction(AbstractModel):
 
     def _checked(self, values: Any, examples: int, first: int) -> np.ndarray:
         return checked(values, (examples, len(self.conditions)), first, self._output, self.task)
-
-
-def one_hot(codes: np.ndarray, letters: int) -> np.ndarray:
-    """Return letter codes, uint8 (N, L), as float32 (N, A, L); unknown letters and padding are zero."""
-    result: np.ndarray = (codes[:, None, :] == np.arange(letters)[:, None]).astype(np.float32)
-    return result
 
 
 def checked(

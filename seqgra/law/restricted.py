@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array, hstack
 
-from seqgra.alphabet import ALPHABETS, PADDING
+from seqgra.alphabet import ALPHABETS, lengths_of
 from seqgra.grammar.schema import Element, Grammar, Rule
 from seqgra.law.ceiling import RESAMPLES, Areas, areas_of
 from seqgra.law.elements import best_scores
@@ -255,7 +255,7 @@ def _sites(
     placed = drawn.placed
     if not motif.size:
         nothing = np.zeros(placed.start.shape, np.int64)
-        return SampledSites(nothing > 0, nothing, nothing, nothing, nothing, _lengths(drawn.x))
+        return SampledSites(nothing > 0, nothing, nothing, nothing, nothing, lengths_of(drawn.x))
     start = placed.start.astype(np.int64)
     side = placed.strand * strand[placed.element]
     return SampledSites(
@@ -264,19 +264,15 @@ def _sites(
         start + width[placed.element],
         motif[placed.element],
         np.where(side == 0, 1, side),
-        _lengths(drawn.x),
+        lengths_of(drawn.x),
     )
-
-
-def _lengths(x: np.ndarray) -> np.ndarray:
-    return np.asarray((x != PADDING).sum(axis=1))
 
 
 def _shares(grammar: Grammar, x: np.ndarray) -> np.ndarray:
     """Return the share of each letter of the alphabet in each example: float64 (N, A)."""
     letters = range(len(ALPHABETS[grammar.alphabet].letters))
     counts = np.stack([(x == letter).sum(axis=1) for letter in letters], axis=1)
-    return np.asarray(counts / _lengths(x)[:, None])
+    return np.asarray(counts / lengths_of(x)[:, None])
 
 
 def best_motif_scores(grammar: Grammar, motif: np.ndarray, x: np.ndarray) -> np.ndarray:
