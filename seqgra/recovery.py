@@ -140,12 +140,8 @@ def position_roles(
     InputError
         If the set is missing, too small or damaged.
     """
-    examples = int(rows.max(initial=-1)) + 1
     x = np.asarray(dataset.x(set_name)[rows])
-    explanations = pd.DataFrame(
-        {"example": rows, "row": np.arange(rows.size), "explained": explained}
-    )
-    letters = _Letters.of(dataset.elements(set_name, examples).merge(explanations, on="example"))
+    letters = _Letters.of(_placed(dataset, set_name, rows, explained))
     informative = letters.bits(_information(dataset.grammar)) >= LEAST_INFORMATION
     informative |= letters.role == ROLES.index("annotated")
     visible = letters.intact & informative
@@ -160,6 +156,17 @@ def position_roles(
         roles[letters.row[chosen], letters.position[chosen]] = role
     roles[x == PADDING] = Role.PADDING
     return roles
+
+
+def _placed(
+    dataset: Dataset, set_name: str, rows: np.ndarray, explained: np.ndarray
+) -> pd.DataFrame:
+    """Return the elements of examples, a row for each and explanation, whose number is in `row`."""
+    explanations = pd.DataFrame(
+        {"example": rows, "row": np.arange(rows.size), "explained": explained}
+    )
+    examples = int(rows.max(initial=-1)) + 1
+    return dataset.elements(set_name, examples).merge(explanations, on="example")
 
 
 class _Letters(NamedTuple):
@@ -271,7 +278,7 @@ def recovery_metrics(
     counted = grammar | background
     defined = grammar.any(axis=1) & (np.isfinite(values).all(axis=1) | ~counted).all(axis=1)
     values = np.where(counted[:, None, :] & defined[:, None, None], values, 0).astype(np.float64)
-    scores = values.sum(axis=1) if signed else np.sqrt((values**2).sum(axis=1))
+    scores = position_scores(values, signed)
     soft = np.maximum(values, 0).sum(axis=1)
     soft /= np.maximum(soft.max(axis=1, keepdims=True, initial=0), np.finfo(np.float64).tiny)
     hard = (values.max(axis=1) >= THRESHOLD).astype(np.float64)
@@ -337,7 +344,7 @@ def position_scores(values: np.ndarray, signed: bool) -> np.ndarray:
     The sum over letters of contributions (`signed`), the L2 norm of sensitivities; `values` is
     float (K, A, L).
     """
-    values = values.astype(np.float64)
+    values = values.astype(np.float64, copy=False)
     return np.asarray(values.sum(axis=1) if signed else np.sqrt((values**2).sum(axis=1)))
 
 
@@ -351,12 +358,7 @@ def placed_instances(
     DataFrame
         One row an instance: row (number of the explanation), element, start, end, strand.
     """
-    explanations = pd.DataFrame(
-        {"example": rows, "row": np.arange(rows.size), "explained": explained}
-    )
-    table = dataset.elements(set_name, int(rows.max(initial=-1)) + 1).merge(
-        explanations, on="example"
-    )
+    table = _placed(dataset, set_name, rows, explained)
     chosen = table["intact"].to_numpy() & tells(
         *(table[name].to_numpy() for name in ("role", "condition", "explained"))
     )
