@@ -45,13 +45,6 @@ class _Trial(NamedTuple):
     backend: str
     options: TrainingOptions
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Options that can change bits."""
-        shared = {name: getattr(self.options, name) for name in ("seed", "threads", "seeds")}
-        shared |= {"engine": self.options.engine} if self.options.engine else {}
-        return {"backend": self.backend, "size": self.size, **shared}
-
     def candidate(self, optimizer: Optimizer) -> Network:
         """Return the network that tries an optimiser."""
         plan = self.network.training
@@ -142,10 +135,15 @@ def tuning_options(
 ) -> dict[str, Any]:
     """Return the options of a tuning's identity; see `tune`."""
     content = [c.model_dump(mode="json", exclude_none=True) for c in candidates]
-    settings = {"backend": backend, "size": size, "seed": options.seed, "threads": options.threads}
-    settings["seeds"] = options.seeds
+    shared = _candidate_options(backend, size, options)
+    return {**shared, "epochs": epochs, "candidates": content}
+
+
+def _candidate_options(backend: str, size: int, options: TrainingOptions) -> dict[str, Any]:
+    """Return the options of a candidate's identity: those that can change bits."""
+    settings = {name: getattr(options, name) for name in ("seed", "threads", "seeds")}
     settings |= {"engine": options.engine} if options.engine else {}
-    return {**settings, "epochs": epochs, "candidates": content}
+    return {"backend": backend, "size": size, **settings}
 
 
 def tuning_engine(network: Network, name: str, backend: str, engine: str, device: str) -> str:
@@ -164,7 +162,8 @@ def _try(trial: _Trial, optimizer: Optimizer, folder: Path) -> Candidate:
         "dataset": trial.dataset.fingerprint,
         "architecture": architecture_fingerprint(network),
     }
-    identity = identity_of("tune", inputs, trial.settings)
+    options = _candidate_options(trial.backend, trial.size, trial.options)
+    identity = identity_of("tune", inputs, options)
     place = within(folder, "candidates", identity.fingerprint[:12])
 
     def compute(draft: Draft) -> Outcome:
