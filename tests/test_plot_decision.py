@@ -39,7 +39,7 @@ def texts_inside(figure):
 def test_strip_draws_every_run_once_and_marks_the_collapsed():
     table = runs()
     table = table[table["size"] == 4000]
-    figure = strip(table, LOOKS, "title", "PR AUC")
+    figure = strip(table, LOOKS, "title")
     texts_inside(figure)
     found, opened = [], 0
     for axis in figure.axes:
@@ -58,7 +58,7 @@ def test_strip_draws_every_run_once_and_marks_the_collapsed():
 def test_bars_reach_from_chance_to_the_mean():
     table = runs()
     table = table[table["size"] == 4000]
-    figure = bars(table, LOOKS, "title", "PR AUC")
+    figure = bars(table, LOOKS, "title")
     own = table[table["grammar"] == "g000"].groupby("label")["value"].mean().sort_values()
     ends = [bar.get_x() + bar.get_width() for bar in figure.axes[0].patches]
     assert ends == pytest.approx(own.tolist())
@@ -108,7 +108,7 @@ def test_ranking_draws_ranks_and_joins_cliques():
 def test_fitted_is_dashed_beyond_the_grid_only():
     table = runs().assign(backend="pytorch", architecture=lambda t: t["label"])
     known = statistics(table, {}, None)
-    figure = fitted(table, known.fits, LOOKS, "title", "PR AUC")
+    figure = fitted(table, known.fits, LOOKS, "title")
     texts_inside(figure)
     lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) > 2]
     assert len(lines) == 6
@@ -160,7 +160,7 @@ def test_long_names_stay_within_the_figures_whose_legend_is_below():
     table = noisy_runs().replace({"label": names})
     texts_inside(against_noise([NoiseMeasure("PR AUC", table, 0.9, 0.5, "goal")], looked, "title"))
     pairs, values = two_sides(list(names.values()))
-    texts_inside(concordances(pairs, values, looked, "title", "PR AUC"))
+    texts_inside(concordances(pairs, values, looked, "title"))
 
 
 def two_sides(labels, seeds=3):
@@ -179,7 +179,7 @@ def two_sides(labels, seeds=3):
 
 def test_concordance_sets_means_over_ranges_of_both_sides():
     pairs, values = two_sides("abc")
-    figure = concordances(pairs, values, LOOKS, "title", "PR AUC")
+    figure = concordances(pairs, values, LOOKS, "title")
     texts_inside(figure)
     [axis] = figure.axes
     sides = [

@@ -20,6 +20,8 @@ from seqgra.plot.saving import Save, draw_and_save
 from seqgra.plot.style import Look, looks
 
 P = ParamSpec("P")
+#: What the values of runs are, in words.
+VALUE = "PR AUC"
 
 
 class Drawing(NamedTuple):

@@ -25,7 +25,7 @@ from seqgra.plot.style import (
     wrap,
     wrap_title,
 )
-from seqgra.report.drawing import Drawing, save_figure
+from seqgra.report.drawing import VALUE, Drawing, save_figure
 from seqgra.report.page import Picture, caption
 
 _WIDTH = 3.2
@@ -37,15 +37,13 @@ def draw_concordance(drawing: Drawing) -> list[Picture]:
     pairs = shown_rows(known.concordance, known.at)
     values = pd.concat([at_size(known.runs, int(size)) for size in sorted(set(pairs["size"]))])
     title = "Simulated and real: PR AUC of every architecture"
-    stem = save_figure(
-        drawing, "concordance", concordances, pairs, values, drawing.looks, title, "PR AUC"
-    )
+    stem = save_figure(drawing, "concordance", concordances, pairs, values, drawing.looks, title)
     words = caption("concordance")
     return [Picture(stem, title, words)]
 
 
 def concordances(
-    pairs: pd.DataFrame, values: pd.DataFrame, looks: Mapping[str, Look], title: str, label: str
+    pairs: pd.DataFrame, values: pd.DataFrame, looks: Mapping[str, Look], title: str
 ) -> Figure:
     """Draw a panel for each grammar and real dataset: one symbol an architecture, with its range.
 
@@ -57,8 +55,8 @@ def concordances(
         One row a run: grammar (or dataset), size, label, value.
     looks
         How each label is drawn.
-    title, label
-        Of the figure and of the value.
+    title
+        Of the figure.
     """
     with styled():
         columns = min(columns_for(len(pairs)), 3)
@@ -70,8 +68,8 @@ def concordances(
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for axis, pair in zip(axes, pairs.to_dict("records"), strict=False):
             _draw(axis, pair, values[values["size"] == pair["size"]], looks)
-            axis.set_xlabel(wrap(f"{label} on {pair['grammar']}", 44))
-            axis.set_ylabel(wrap(f"{label} on {pair['dataset']} (real)", 36))
+            axis.set_xlabel(wrap(f"{VALUE} on {pair['grammar']}", 44))
+            axis.set_ylabel(wrap(f"{VALUE} on {pair['dataset']} (real)", 36))
             words = f"tau {pair['tau']:.2f} at {pair['size']:,} examples"
             axis.set_title(wrap_title(words, width / columns))
         for axis in axes[len(pairs) :]:

@@ -27,7 +27,7 @@ from seqgra.plot.style import (
     styled,
     wrap_title,
 )
-from seqgra.report.drawing import Drawing, save_figure
+from seqgra.report.drawing import VALUE, Drawing, save_figure
 from seqgra.report.page import Picture, caption
 
 _WIDTH = 3.6
@@ -39,9 +39,7 @@ def draw_fits(drawing: Drawing) -> list[Picture]:
     if not known.fits:
         return []
     title = "Learning curves, fitted and carried on to twice the largest size"
-    stem = save_figure(
-        drawing, "fits", fitted, known.runs, known.fits, drawing.looks, title, "PR AUC"
-    )
+    stem = save_figure(drawing, "fits", fitted, known.runs, known.fits, drawing.looks, title)
     worst = max(fit.error for fit in known.fits.values())
     words = caption("fits", worst=worst)
     return [Picture(stem, title, words)]
@@ -52,7 +50,6 @@ def fitted(
     fits: Mapping[tuple[str, str], Any],
     looks: Mapping[str, Look],
     title: str,
-    label: str,
 ) -> Figure:
     """Draw fitted learning curves: solid within the sizes of the grid, dashed beyond, with their bands.
 
@@ -64,8 +61,8 @@ def fitted(
         (grammar, label) -> `compare.fits.Fit`.
     looks
         How each label is drawn.
-    title, label
-        Of the figure and of the value.
+    title
+        Of the figure.
     """
     with styled():
         grammars = sorted({grammar for grammar, _ in fits})
@@ -90,7 +87,7 @@ def fitted(
             axis.xaxis.set_minor_locator(NullLocator())
             axis.set_title(wrap_title(grammar, width / columns))
             axis.tick_params(labelleft=True)
-        label_outer(axes, len(grammars), columns, "dataset size (examples, log scale)", label)
+        label_outer(axes, len(grammars), columns, "dataset size (examples, log scale)", VALUE)
         headline(figure, title)
         figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
     return figure

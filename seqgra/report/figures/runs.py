@@ -29,7 +29,7 @@ from seqgra.plot.style import (
     wrap,
     wrap_title,
 )
-from seqgra.report.drawing import Drawing, save_figure
+from seqgra.report.drawing import VALUE, Drawing, save_figure
 from seqgra.report.page import Picture, caption
 
 _WIDTH = 3.6
@@ -46,7 +46,7 @@ def draw_runs(drawing: Drawing) -> list[Picture]:
         return []
     shown = filled(shown)
     title = "Single runs at the largest size"
-    stem = save_figure(drawing, "runs", strip, shown, drawing.looks, title, "PR AUC")
+    stem = save_figure(drawing, "runs", strip, shown, drawing.looks, title)
     words = caption("runs")
     return [Picture(stem, title, words)]
 
@@ -59,12 +59,12 @@ def draw_at(drawing: Drawing) -> list[Picture]:
     shown = at_size(known.runs, known.at)
     title = f"PR AUC at {known.at:,} examples"
     shown = shown.merge(mean_interval(shown), on=["grammar", "label"], how="left")
-    stem = save_figure(drawing, "at", bars, shown, drawing.looks, title, "PR AUC")
+    stem = save_figure(drawing, "at", bars, shown, drawing.looks, title)
     words = caption("at", size=known.at, between=known.at not in set(known.runs["size"]))
     return [Picture(stem, title, words)]
 
 
-def strip(runs: pd.DataFrame, looks: Mapping[str, Look], title: str, label: str) -> Figure:
+def strip(runs: pd.DataFrame, looks: Mapping[str, Look], title: str) -> Figure:
     """Draw every single run: one panel a grammar, one row an architecture, the best mean on top.
 
     Parameters
@@ -75,8 +75,8 @@ def strip(runs: pd.DataFrame, looks: Mapping[str, Look], title: str, label: str)
         interval of the label's mean, the same in all its rows.
     looks
         How each label is drawn.
-    title, label
-        Of the figure and of the value.
+    title
+        Of the figure.
     """
     with styled():
         grammars = sorted(runs["grammar"].unique())
@@ -92,7 +92,7 @@ def strip(runs: pd.DataFrame, looks: Mapping[str, Look], title: str, label: str)
             _draw_strip(axis, runs[runs["grammar"] == grammar], looks)
             beside = 1.3 if lines > 1 else 0  # inches of names in several lines
             axis.set_title(wrap_title(grammar, width / columns - beside))
-        label_outer(axes, len(grammars), columns, label)
+        label_outer(axes, len(grammars), columns, VALUE)
         headline(figure, title)
         figure.legend(handles=_strip_key(runs), loc="outside lower center", ncols=3)
     return figure
@@ -153,9 +153,9 @@ def _strip_key(runs: pd.DataFrame) -> list[Line2D]:
     return found
 
 
-def bars(runs: pd.DataFrame, looks: Mapping[str, Look], title: str, label: str) -> Figure:
+def bars(runs: pd.DataFrame, looks: Mapping[str, Look], title: str) -> Figure:
     """Draw the mean of each architecture as a bar from chance, single runs on it; see `strip`."""
-    figure = strip(runs, looks, title, label)
+    figure = strip(runs, looks, title)
     grammars = sorted(runs["grammar"].unique())
     for axis, grammar in zip(figure.axes, grammars, strict=False):
         own = runs[runs["grammar"] == grammar]
