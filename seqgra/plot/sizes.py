@@ -13,22 +13,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from seqgra.plot.legends import chance_handle, legend_below, line_handles, target_handle
+from seqgra.plot.legends import chance_handle, line_handles, target_handle
+from seqgra.plot.panels import panels_above_legend
 from seqgra.plot.style import (
     CEILING_LOOK,
     CHANCE_LINE,
     FAINT,
     TARGET_LINE,
     Look,
-    columns_for,
     compact,
-    headline,
-    label_outer,
-    new_figure,
     sideways,
     spaced,
     styled,
-    wrap_title,
 )
 
 _PANEL = (3.3, 2.7)
@@ -107,30 +103,26 @@ def against_size(runs: pd.DataFrame, looks: Mapping[str, Look], measure: YAxis) 
     with styled():
         grammars = sorted(runs["grammar"].unique())
         labels = [name for name in looks if name in set(runs["label"])]
-        columns = columns_for(len(grammars))
-        rows = math.ceil(len(grammars) / columns)
-        width = max(6.4, _PANEL[0] * columns)
-        legend = legend_below(line_handles(looks, labels), _notes(runs, measure), width)
-        figure = new_figure(width, _PANEL[1] * rows + 0.2 * legend.rows + 0.45)
-        axes = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+        panels = panels_above_legend(
+            *(grammars, _PANEL, line_handles(looks, labels), _notes(runs, measure)),
+            most=4,
+            more=0.45,
+            sharey=True,
+        )
         sizes = np.sort(runs["size"].unique())
-        for axis, grammar in zip(axes, grammars, strict=False):
+        for axis, grammar in zip(panels.axes, grammars, strict=True):
             panel = runs[runs["grammar"] == grammar]
             _draw_panel(axis, panel, labels, looks, sizes, measure)
             _draw_ceiling(axis, grammar, measure)
-            axis.set_title(wrap_title(grammar, width / columns))
-            size_axis(axis, sizes, width / columns)
+            size_axis(axis, sizes, panels.width)
             axis.tick_params(labelleft=True)
-        label_outer(
-            axes, len(grammars), columns, "dataset size (examples, log scale)", measure.label
+        _value_axis(
+            panels.axes[0], runs[[*runs.columns.intersection(["value", "chance"])]], measure
         )
-        _value_axis(axes[0], runs[[*runs.columns.intersection(["value", "chance"])]], measure)
-        for axis, grammar in zip(axes, grammars, strict=False):
+        for axis, grammar in zip(panels.axes, grammars, strict=True):
             known = [each for each in measure.less if each.grammar == grammar]
             _name_knowledge(axis, known, _letters(measure))
-        headline(figure, measure.title)
-        figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
-    return figure
+        return panels.finish(measure.title, "dataset size (examples, log scale)", measure.label)
 
 
 def _draw_panel(

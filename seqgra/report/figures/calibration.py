@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,18 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from seqgra.compare.ceiling import is_ceiling
-from seqgra.plot.legends import legend_below
+from seqgra.plot.panels import panels_above_legend
 from seqgra.plot.style import (
     FAINT,
     INK,
     Look,
-    columns_for,
-    headline,
-    label_outer,
-    new_figure,
     styled,
     wrap,
-    wrap_title,
 )
 from seqgra.report.drawing import Drawing, save_figure
 from seqgra.report.page import Picture, caption
@@ -71,20 +65,11 @@ def reliabilities(bins: pd.DataFrame, looks: Mapping[str, Look], title: str) -> 
     """
     with styled():
         grammars = sorted(bins["grammar"].unique())
-        columns = min(columns_for(len(grammars)), 3)
-        rows = math.ceil(len(grammars) / columns)
-        width = max(6.4, _PANEL[0] * columns)
-        legend = legend_below([], _notes(bins), width)
-        figure = new_figure(width, _PANEL[1] * rows + 0.2 * legend.rows + 0.5)
-        axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
-        for axis, grammar in zip(axes, grammars, strict=False):
+        panels = panels_above_legend(grammars, _PANEL, [], _notes(bins), sharex=True, sharey=True)
+        for axis, grammar in zip(panels.axes, grammars, strict=True):
             _draw(axis, bins[bins["grammar"] == grammar], looks)
-            axis.set_title(wrap_title(grammar, width / columns))
             axis.tick_params(labelleft=True)
-        label_outer(axes, len(grammars), columns, "predicted probability", "share that is so")
-        headline(figure, title)
-        figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
-    return figure
+        return panels.finish(title, "predicted probability", "share that is so")
 
 
 def _draw(axis: Axes, bins: pd.DataFrame, looks: Mapping[str, Look]) -> None:

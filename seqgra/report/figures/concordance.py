@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,22 +12,19 @@ from matplotlib.figure import Figure
 
 from seqgra.compare.concordance import shown_rows
 from seqgra.compare.runs import at_size
-from seqgra.plot.legends import legend_below, marker_handles
+from seqgra.plot.legends import marker_handles
+from seqgra.plot.panels import panels_above_legend
 from seqgra.plot.style import (
     FAINT,
     INK,
     Look,
-    columns_for,
-    headline,
-    new_figure,
     styled,
     wrap,
-    wrap_title,
 )
 from seqgra.report.drawing import VALUE, Drawing, save_figure
 from seqgra.report.page import Picture, caption
 
-_WIDTH = 3.2
+_PANEL = (3.2, 2.9)
 
 
 def draw_concordance(drawing: Drawing) -> list[Picture]:
@@ -59,24 +55,15 @@ def concordances(
         Of the figure.
     """
     with styled():
-        columns = min(columns_for(len(pairs)), 3)
-        rows = math.ceil(len(pairs) / columns)
-        width = max(6.4, _WIDTH * columns)
-        labels = sorted(set(values["label"]))
-        legend = legend_below(marker_handles(looks, labels), [], width)
-        figure = new_figure(width, 2.9 * rows + 0.5 + 0.2 * legend.rows)
-        axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        for axis, pair in zip(axes, pairs.to_dict("records"), strict=False):
+        shown = pairs.to_dict("records")
+        titles = [f"tau {pair['tau']:.2f} at {pair['size']:,} examples" for pair in shown]
+        entries = marker_handles(looks, sorted(set(values["label"])))
+        panels = panels_above_legend(titles, _PANEL, entries, [])
+        for axis, pair in zip(panels.axes, shown, strict=True):
             _draw(axis, pair, values[values["size"] == pair["size"]], looks)
             axis.set_xlabel(wrap(f"{VALUE} on {pair['grammar']}", 44))
             axis.set_ylabel(wrap(f"{VALUE} on {pair['dataset']} (real)", 36))
-            words = f"tau {pair['tau']:.2f} at {pair['size']:,} examples"
-            axis.set_title(wrap_title(words, width / columns))
-        for axis in axes[len(pairs) :]:
-            axis.set_visible(False)
-        headline(figure, title)
-        figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
-    return figure
+        return panels.finish(title)
 
 
 def _draw(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,24 +12,20 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from seqgra.plot.legends import ceiling_handle, legend_below
+from seqgra.plot.legends import ceiling_handle
+from seqgra.plot.panels import panels_above_legend
 from seqgra.plot.style import (
     CEILING_LINE,
     CHANCE_LINE,
     FAINT,
     Look,
-    columns_for,
     compact,
-    headline,
-    label_outer,
-    new_figure,
     styled,
-    wrap_title,
 )
 from seqgra.report.drawing import VALUE, Drawing, save_figure
 from seqgra.report.page import Picture, caption
 
-_WIDTH = 3.6
+_PANEL = (3.5, 2.75)
 
 
 def draw_fits(drawing: Drawing) -> list[Picture]:
@@ -66,14 +61,10 @@ def fitted(
     """
     with styled():
         grammars = sorted({grammar for grammar, _ in fits})
-        columns = min(columns_for(len(grammars)), 3)
-        rows = math.ceil(len(grammars) / columns)
-        width = max(6.4, 3.5 * columns)
         labels = [name for name in looks if any((g, name) in fits for g in grammars)]
-        legend = legend_below(_fit_handles(labels, looks), _fit_notes(runs, fits), width)
-        figure = new_figure(width, 2.75 * rows + 0.2 * legend.rows + 0.5)
-        axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
-        for axis, grammar in zip(axes, grammars, strict=False):
+        entries, notes = _fit_handles(labels, looks), _fit_notes(runs, fits)
+        panels = panels_above_legend(grammars, _PANEL, entries, notes, sharey=True)
+        for axis, grammar in zip(panels.axes, grammars, strict=True):
             own = runs[runs["grammar"] == grammar]
             for name in labels:
                 if (grammar, name) in fits:
@@ -85,12 +76,8 @@ def fitted(
             axis.xaxis.set_major_formatter(FuncFormatter(_compact_tick))
             axis.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
             axis.xaxis.set_minor_locator(NullLocator())
-            axis.set_title(wrap_title(grammar, width / columns))
             axis.tick_params(labelleft=True)
-        label_outer(axes, len(grammars), columns, "dataset size (examples, log scale)", VALUE)
-        headline(figure, title)
-        figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
-    return figure
+        return panels.finish(title, "dataset size (examples, log scale)", VALUE)
 
 
 def _fit_handles(labels: Sequence[str], looks: Mapping[str, Look]) -> list[Line2D]:

@@ -15,25 +15,21 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from seqgra.compare.decide import TAU
 from seqgra.compare.tables import recovery_runs
-from seqgra.plot.legends import legend_below, marker_handles
+from seqgra.plot.legends import marker_handles
+from seqgra.plot.panels import panels_above_legend
 from seqgra.plot.style import (
     FAINT,
     INK,
     Look,
-    columns_for,
     compact,
-    headline,
-    label_outer,
-    new_figure,
     sideways,
     styled,
     wrap,
-    wrap_title,
 )
 from seqgra.report.drawing import Drawing, save_figure
 from seqgra.report.page import Picture, caption, metric_words
 
-_WIDTH = 3.6
+_PANEL = (3.6, 2.9)
 
 
 def draw_pareto(drawing: Drawing) -> list[Picture]:
@@ -99,21 +95,13 @@ def pareto(points: pd.DataFrame, looks: Mapping[str, Look], title: str, measure:
     """
     with styled():
         grammars = sorted(points["grammar"].unique())
-        columns = min(columns_for(len(grammars)), 3)
-        rows = math.ceil(len(grammars) / columns)
-        width = max(6.4, _WIDTH * columns)
         labels = [name for name in looks if name in set(points["label"])]
-        legend = legend_below(marker_handles(looks, labels), _pareto_notes(), width)
-        figure = new_figure(width, 2.9 * rows + 0.2 * legend.rows + 0.5)
-        axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
-        for axis, grammar in zip(axes, grammars, strict=False):
+        entries = marker_handles(looks, labels)
+        panels = panels_above_legend(grammars, _PANEL, entries, _pareto_notes(), sharey=True)
+        for axis, grammar in zip(panels.axes, grammars, strict=True):
             _draw_pareto(axis, points[points["grammar"] == grammar], looks, points["seconds"].max())
-            axis.set_title(wrap_title(grammar, width / columns))
             axis.tick_params(labelleft=True)
-        label_outer(axes, len(grammars), columns, "examples needed (log scale)", wrap(measure, 34))
-        headline(figure, title)
-        figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
-    return figure
+        return panels.finish(title, "examples needed (log scale)", wrap(measure, 34))
 
 
 def _pareto_notes() -> list[Line2D]:

@@ -17,7 +17,8 @@ from matplotlib.patches import Rectangle
 from seqgra.compare.cells import KEYS
 from seqgra.compare.probes import ASKED, WORDS, known, rule_runs
 from seqgra.compare.tables import models_only, recovery_runs
-from seqgra.plot.legends import legend_below, line_handles, marker_handles
+from seqgra.plot.legends import line_handles, marker_handles
+from seqgra.plot.panels import panels_above_legend
 from seqgra.plot.sizes import YAxis, against_size
 from seqgra.plot.style import (
     CEILING_LOOK,
@@ -31,7 +32,6 @@ from seqgra.plot.style import (
     new_figure,
     styled,
     wrap,
-    wrap_title,
 )
 from seqgra.report.drawing import Drawing, file_name, save_figure
 from seqgra.report.page import Picture, caption
@@ -45,6 +45,7 @@ _MOST_PANELS = 4
 _PANEL = (3.3, 2.5)
 #: Columns of panels at most: with more, letters are too small on a narrow page.
 _COLUMNS = 2
+_MORE = 0.75
 _GREY = "#e3e3e3"
 #: How much colour is left of what the grammar does not ask for.
 _PALE = 0.35
@@ -340,9 +341,6 @@ def panels_figure(
         A value to mark, and what it is.
     """
     with styled():
-        columns = min(len(panels), _COLUMNS)
-        rows = math.ceil(len(panels) / columns)
-        width = max(6.4, _PANEL[0] * columns)
         there = {label for panel in panels for label in panel.lines}
         notes = [
             Line2D([], [], color=CEILING_LOOK.color, lw=1.6, label="exact posterior"),
@@ -352,22 +350,16 @@ def panels_figure(
         for name, colour in _shades(names).items():
             notes.append(Line2D([], [], color=colour, lw=7, alpha=0.22, label=f"made by {name}"))
         entries = line_handles(looks, [label for label in looks if label in there])
-        legend = legend_below(entries, notes, width)
-        figure = new_figure(width, _PANEL[1] * rows + 0.2 * legend.rows + 0.75)
-        axes = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
-        for axis, panel in zip(axes, panels, strict=False):
-            _draw_panel(axis, panel, looks, line[0], _shades(names))
-            axis.set_title(wrap_title(panel.title, width / columns))
-            axis.set_xlabel(axes_words[0])
-        for axis in axes[len(panels) :]:
-            axis.set_visible(False)
-        for axis in axes[::columns]:
-            axis.set_ylabel(axes_words[1])
-        figure.legend(
-            handles=legend.handles, loc="outside lower left", ncols=legend.columns, borderpad=0
+        titles = [panel.title for panel in panels]
+        grid = panels_above_legend(
+            titles, _PANEL, entries, notes, most=_COLUMNS, more=_MORE, sharey=True
         )
-        headline(figure, title)
-    return figure
+        for axis, panel in zip(grid.axes, panels, strict=True):
+            _draw_panel(axis, panel, looks, line[0], _shades(names))
+            axis.set_xlabel(axes_words[0])
+        for axis in grid.axes[:: grid.columns]:
+            axis.set_ylabel(axes_words[1])
+        return grid.finish(title, loc="outside lower left", borderpad=0)
 
 
 def _shades(names: set[str]) -> dict[str, str]:
@@ -412,14 +404,13 @@ def recovery_scatter(
     """
     with styled():
         grammars = sorted(points["grammar"].unique())
-        columns = min(len(grammars), _COLUMNS)
-        rows = math.ceil(len(grammars) / columns)
-        width = max(6.4, _PANEL[0] * columns)
         shown = [name for name in looks if name in set(points["label"])]
-        legend = legend_below(marker_handles(looks, shown), [], width)
-        figure = new_figure(width, 2.9 * rows + 0.2 * legend.rows + 0.75)
-        axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-        for axis, grammar in zip(axes, grammars, strict=False):
+        entries = marker_handles(looks, shown)
+        size = (_PANEL[0], 2.9)
+        grid = panels_above_legend(
+            grammars, size, entries, [], most=_COLUMNS, more=_MORE, sharex=True, sharey=True
+        )
+        for axis, grammar in zip(grid.axes, grammars, strict=True):
             own = points[points["grammar"] == grammar]
             for name in shown:
                 part = own[own["label"] == name]
@@ -427,7 +418,6 @@ def recovery_scatter(
                 axis.scatter(
                     part["recovery"], part["score"], color=look.color, marker=look.marker, s=30
                 )
-            axis.set_title(wrap_title(grammar, width / columns))
             axis.set(ylim=(-0.26, 1.05), xlabel=label, yticks=np.linspace(0, 1, 6))
             words = "finds the motifs,\ndoes not know the rule"
             axis.text(
@@ -440,12 +430,6 @@ def recovery_scatter(
                 color=FAINT,
                 size=7.5,
             )
-        for axis in axes[len(grammars) :]:
-            axis.set_visible(False)
-        for axis in axes[::columns]:
+        for axis in grid.axes[:: grid.columns]:
             axis.set_ylabel("rule score")
-        figure.legend(
-            handles=legend.handles, loc="outside lower left", ncols=legend.columns, borderpad=0
-        )
-        headline(figure, title)
-    return figure
+        return grid.finish(title, loc="outside lower left", borderpad=0)
