@@ -1,4 +1,4 @@
-"""Text files, plain or gzip (bgzip is gzip), and what is said of files that are none."""
+"""Text files, plain or gzip (bgzip is gzip), what is said of files that are none, and tables as text."""
 
 from __future__ import annotations
 
