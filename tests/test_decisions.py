@@ -53,6 +53,39 @@ def test_the_best_is_used_only_if_shown():
     assert "bootstrap" not in words
 
 
+def test_nothing_is_shown_of_what_has_no_run_there():
+    """An adaptive grid asked at another size, and a grid that is not done yet."""
+    runs = draw(Truth({"good": 500.0, "middle": 4000.0, "bad": 20000.0}), 0)
+    runs = runs.assign(backend="pytorch", architecture=lambda t: t["label"])
+    spared = (runs["label"] == "good") & runs["size"].between(2000, 16000)
+    late = (runs["label"] == "good") & (runs["size"] == 32000)
+    for gone, at, planned in (
+        (spared, 4000, None),
+        (late, None, None),
+        (runs["label"] == "good", None, {"g000": ["good", "middle", "bad"]}),
+    ):
+        found = statistics(runs[~gone], {}, at, (), planned)
+        decision = found.asked["g000"]
+        assert (decision.label, decision.absent, decision.open) == ("middle", ("good",), ())
+        assert not decision.shown
+        words = say("claim", decision, found)
+        assert "better than every other architecture that has runs there" in words
+        assert words.endswith("Not compared, for want of a finished run there: good.")
+    assert statistics(runs, {}, 4000).asked["g000"].absent == ()
+
+
+def test_a_difference_that_counts_as_none_is_not_shown():
+    """Data seeds share a test set: a difference below its error may be its own."""
+    runs = draw(Truth({"a": 1000.0, "b": 1000.0}, of_seed=0, of_own_seed=0, of_run=0), 0)
+    for behind, shown in ((1e-6, False), (0.004, False), (0.006, True)):
+        same = runs.assign(value=runs.groupby(["size", "data_seed"])["value"].transform("first"))
+        value = same["value"] - np.where(runs["label"] == "a", 0, behind + 1e-9 * runs["data_seed"])
+        found = statistics(runs.assign(value=value), {}, None)
+        (decision,) = found.decisions
+        assert decision.shown == shown and decision.others["p"].iloc[1] < 1e-6
+        assert ("Shown to be better" in say("claim", decision, found)) == shown
+
+
 def test_ceilings_are_named_and_perfect_scores_too():
     world = known(Truth({"a": 1000.0}))
     assert "from chance to the ceiling, PR AUC 0.932" in say("needed", world.decisions[0], world)
@@ -74,6 +107,8 @@ def test_values_at_a_size_are_linear_in_log_size():
     assert at_size(runs, 100_000).empty
     diverged = runs.assign(value=runs["value"].where(runs["data_seed"] == 0), status="diverged")
     assert at_size(diverged, 2000).set_index("data_seed")["value"][1] == CHANCE
+    unknown = runs.assign(value=runs["value"].where(runs["data_seed"] == 0))
+    assert math.isnan(at_size(unknown, 2000).set_index("data_seed")["value"][1])
 
 
 def test_doubling_is_measured_within_the_grid_and_fitted_beyond_it():

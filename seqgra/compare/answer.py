@@ -34,6 +34,10 @@ class Answer(NamedTuple):
         The next best, empty without any; its PR AUC, how far it is behind, and whether that is a tie.
     alike
         Those that are not shown to be worse; empty with too few seeds to show it.
+    absent
+        Those of the grid without a finished run there.
+    lost
+        Whether no run of any architecture learnt it.
     doubling, simulated
         What twice the data gain, None where not known; the same on a simulated counterpart, and its name.
     rules
@@ -59,6 +63,8 @@ class Answer(NamedTuple):
     gap: float
     level: bool
     alike: tuple[str, ...]
+    absent: tuple[str, ...]
+    lost: bool
     doubling: Doubling | None
     simulated: tuple[str, Doubling] | None
     rules: Rules | None
@@ -123,6 +129,8 @@ def answers(
                 gap=float(first["mean"]) - next_mean,
                 level=abs(float(first["mean"]) - next_mean) <= TIE,
                 alike=tuple(n for n in others["label"] if decision.enough and n in decision.open),
+                absent=decision.absent,
+                lost=bool((own["failed"] == own["runs"]).all()),
                 doubling=known.doubling.get(grammar),
                 simulated=next(((n, d) for n, d in simulated if d is not None), None),
                 rules=rules.get(grammar),

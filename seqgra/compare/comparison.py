@@ -208,7 +208,9 @@ def compare_cells(
     kinds, less = ceiling_kinds(readable), restricted(readable)
     grammars, real = resolved_grammars(readable)
     at = _checked(at, tables.status)
-    known = statistics(curve_runs(tables, kinds), grammars, at, real)
+    models = models_only(tables.status)
+    planned = {str(name): set(own["label"]) for name, own in models.groupby("grammar")}
+    known = statistics(curve_runs(tables, kinds), grammars, at, real, planned)
     method = _prefer(METHOD, tables.recovery["method"])
     metric = _prefer(METRIC, tables.recovery["metric"])
     properties = property_scores(tables.probes)

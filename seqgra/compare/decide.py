@@ -27,7 +27,7 @@ from seqgra.compare.variance import components
 from seqgra.compare.variants import Change, families, one_field_changes, stability, wrong_labels
 from seqgra.grammar.schema import Grammar
 
-#: Means this close to the best count as equal to it.
+#: Means this close to the best count as equal to it: data seeds share a test set, whose own error is about this.
 TIE = 0.005
 #: The share of the way to the ceiling that decides who needs the fewest examples.
 TAU = 0.9
@@ -43,11 +43,13 @@ class Decision(NamedTuple):
     label
         The highest mean, or of those within `TIE` of it the one that needs the fewest examples.
     shown
-        Whether every other architecture is shown to be worse.
+        Whether every other architecture of the grid is shown to be worse, by more than `TIE`.
     others
         From `ranking.standings` with `label` as the leader.
     worse, open
         Others that are shown to be worse, and those that are not.
+    absent
+        Others of the grid without a finished run there: nothing is known of them.
     seeds
         The fewest data seeds that it shares with another.
     restarts
@@ -64,6 +66,7 @@ class Decision(NamedTuple):
     others: pd.DataFrame
     worse: tuple[str, ...]
     open: tuple[str, ...]
+    absent: tuple[str, ...]
     seeds: int
     restarts: int | None
     fewest: Mapping[str, float]
@@ -155,6 +158,7 @@ def statistics(
     grammars: Mapping[str, Grammar],
     at: int | None,
     real: Collection[str] = (),
+    planned: Mapping[str, Collection[str]] | None = None,
 ) -> Statistics:
     """Compute every statistic of a grid, whole or partial.
 
@@ -168,6 +172,8 @@ def statistics(
         The user's dataset size, or None.
     real
         Names of the real datasets among the runs' grammars.
+    planned
+        Grammar -> labels of the grid, finished or not; None: those of the runs.
     """
     needed, bounds = efficiency(runs), bounds_of(runs)
     fits = {
@@ -177,13 +183,16 @@ def statistics(
     }
     groups = {str(grammar): group for grammar, group in runs.groupby("grammar")}
     fewest = {grammar: _fewest(group) for grammar, group in groups.items()}
-    decisions = [
-        _decide(group, int(group["size"].max()), needed, fewest[grammar])
-        for grammar, group in groups.items()
-    ]
+
+    def decided(grammar: str, size: int) -> Decision:
+        group = groups[grammar]
+        labels = {*group["label"], *(planned or {}).get(grammar, ())}
+        return _decide(group, size, needed, fewest[grammar], labels)
+
+    decisions = [decided(name, int(group["size"].max())) for name, group in groups.items()]
     chosen = [
-        _decide(group, at, needed, fewest[grammar])
-        for grammar, group in groups.items()
+        decided(name, at)
+        for name, group in groups.items()
         if at is not None and len(at_size(group, at))
     ]
     asked = ({d.grammar: d for d in decisions} | {d.grammar: d for d in chosen}).values()
@@ -217,9 +226,13 @@ def statistics(
 
 
 def _decide(
-    runs: pd.DataFrame, size: int, needed: pd.DataFrame, fewest: dict[str, float]
+    runs: pd.DataFrame,
+    size: int,
+    needed: pd.DataFrame,
+    fewest: dict[str, float],
+    labels: Collection[str],
 ) -> Decision:
-    """Decide for the runs of one grammar; `fewest`: from `_fewest` of them."""
+    """Decide for the runs of one grammar; `fewest`: from `_fewest` of them; `labels`: of the grid."""
     here = at_size(runs, size)
     grammar = str(here["grammar"].iloc[0])
     wants = needed[
@@ -231,15 +244,17 @@ def _decide(
     others = standings(here, str(label))
     rest = others.iloc[1:]
     shared = rest["model_seeds"][rest["design"] == "crossed"]
-    worse = (rest["p"] <= ALPHA) & (rest["behind"] > 0)
+    worse = (rest["p"] <= ALPHA) & (rest["behind"] > TIE)
+    absent = tuple(sorted(set(labels) - set(here["label"])))
     return Decision(
         grammar=grammar,
         size=size,
         label=str(label),
-        shown=bool(len(rest) and worse.all()),
+        shown=bool(len(rest) and worse.all() and not absent),
         others=others,
         worse=tuple(rest["label"][worse]),
         open=tuple(rest["label"][~worse]),
+        absent=absent,
         seeds=int(others["seeds"].min()),
         restarts=int(shared.min()) if len(shared) else None,
         fewest=fewest,

@@ -50,7 +50,8 @@ def curve_runs(tables: Tables, kinds: Mapping[str, str], metric: str = "pr_auc")
 
 def filled(runs: pd.DataFrame) -> pd.DataFrame:
     """Return runs of which those that diverged have the value of a constant prediction."""
-    return runs.assign(value=runs["value"].fillna(runs["chance"]))
+    diverged = runs["value"].isna() & (runs["status"] == "diverged")
+    return runs.assign(value=runs["value"].mask(diverged, runs["chance"]))
 
 
 def at_size(runs: pd.DataFrame, size: int) -> pd.DataFrame:

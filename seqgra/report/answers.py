@@ -42,6 +42,7 @@ def facts(decision: Decision, known: Statistics) -> dict[str, Any]:
         "sharing": decision.seeds >= FEWEST_SEEDS and decision.restarts is not None,
         "open": decision.open,
         "worse": decision.worse,
+        "absent": decision.absent,
         "others": behind[["behind", "behind_low", "behind_high"]].to_dict("index"),
         **{name: float(rows.iloc[0][name]) for name in ("mean", "best", "regret")},
         "chance": bounds.chance,
