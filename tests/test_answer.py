@@ -14,7 +14,7 @@ from seqgra.compare.answer import answers, few_seeds
 from seqgra.compare.calibration import brier_score, probabilities, reliability
 from seqgra.compare.decide import statistics
 from seqgra.compare.prevalence import prevalence_rows
-from seqgra.compare.probes import Rules
+from seqgra.compare.probes import Rules, rules_of_named
 from seqgra.compare.standing import INTERVAL, RANGE, selected, standing
 from seqgra.errors import InputError
 from seqgra.plot.style import looks
@@ -119,6 +119,7 @@ def test_standing_has_every_architecture_once_the_named_one_first():
     assert first["of"] == INTERVAL and first["low"] < first["mean"] < first["high"]
     assert (first["recovery"], first["explained"], first["rule"]) == (0.5, 40, 0.7)
     assert first["property"] == "order"
+    assert (first["recovery_size"], first["rule_size"]) == (32000, 32000), "not measured at 3,000"
     assert rows["rare"].tolist() == pytest.approx([0.25] * 6) and set(rows["negatives"]) == {90}
     assert rows["baseline"].tolist() == [label == "words" for label in rows["label"]]
     assert (rows["ceiling"] == CEILING).all() and (rows["chance"] == CHANCE).all()
@@ -126,6 +127,59 @@ def test_standing_has_every_architecture_once_the_named_one_first():
     assert set(few["of"]) == {RANGE} and not few["shown"].any()
     one = rows_of(known(Truth({"a": 1000.0}, data_seeds=1)))
     assert one["low"].isna().all() and one["of"].tolist() == [""]
+
+
+def test_what_was_measured_at_the_asked_size_is_told_of_it():
+    """Not of the largest, whose models know more."""
+    found = known(Truth({"a": 1000.0, "b": 9000.0}), at=4000)
+    sizes = ((4000, 0.1), (32000, 0.9))
+    recovery = pd.DataFrame(
+        [("g000", "a", size, value, 40) for size, value in sizes], columns=NO_RECOVERY.columns
+    )
+    card = pd.DataFrame(
+        [("g000", "a", size, value, "order", True) for size, value in sizes],
+        columns=NO_CARD.columns,
+    )
+    first = rows_of(found, recovery, card).iloc[0]
+    assert (first["recovery"], first["rule"]) == (0.1, 0.1)
+    assert (first["recovery_size"], first["rule_size"]) == (4000, 4000)
+    card = card.assign(asked="asked", reason="", low=0.0, high=1.0, least=0.0, most=1.0)
+    empty = pd.DataFrame(
+        columns=[
+            "grammar",
+            "label",
+            "size",
+            "property",
+            "level",
+            "place",
+            "gap_low",
+            "gap_high",
+            "score",
+        ]
+    )
+    for size, score, words in (
+        (4000, 0.1, "Probed, it is blind to their order (0.10)"),
+        (3000, 0.9, "Probed after 32,000 examples, it knows their order (0.90)"),
+    ):
+        (rules,) = rules_of_named(card, empty, {"g000": ("a", size)}).values()
+        assert (rules.known + rules.blind)[0][1] == score
+        found = known(Truth({"a": 1000.0, "b": 9000.0}), at=size)
+        assert words in said(found, rules={"g000": rules})
+
+
+def test_the_screen_names_what_has_no_run_there_and_when_nothing_learnt():
+    runs = draw(Truth({"a": 1000.0, "b": 1000.0, "c": 1000.0}), 0)
+    runs = runs.assign(backend="pytorch", architecture=lambda t: t["label"])
+    runs.loc[(runs["label"] == "b") & (runs["size"] == 32000), "status"] = "collapsed"
+    gone = (runs["label"] == "c") & (runs["size"] == 32000)
+    found = statistics(runs[~gone & ((runs["label"] != "a") | (runs["size"] < 32000))], {}, None)
+    words = said(found)
+    assert "No architecture learnt this at 32,000 examples" in words
+    a_learns = statistics(runs[~gone], {}, None)
+    named = a_learns.asked["g000"].label
+    words = said(a_learns)
+    assert "No architecture" not in words and "nothing is known there of c." in words
+    assert ("5 of 5 runs did not learn" in words) == (named == "b")
 
 
 def test_a_selection_keeps_the_named_the_next_two_and_the_best_baseline():
@@ -259,7 +313,7 @@ def test_the_screen_names_a_shortcut_and_what_it_is_blind_to():
         "A classifier that knows only where one element lies reaches a PR AUC of 0.97 here."
         in words
     )
-    both = said(found, less, {"g000": Rules((), (), (("their order", 0.02),))})
+    both = said(found, less, {"g000": Rules((), (), (("their order", 0.02),), size=3000)})
     assert "Probed, it is blind to their order (0.02) (1: as the best possible" in both
     assert (
         "not at all); a classifier that knows only where one element lies reaches a PR AUC of 0.97 here."

@@ -143,7 +143,9 @@ def test_the_card_names_what_is_known_and_what_is_not(tables):
     assert found["good"]["order"].asked == "asked"
     assert found["poor"]["order"].score < 0.2
     assert "spacing" not in found["good"]
-    own = rules_of_named(card, rule_scores(tables.probes), {"pairs": "good"})["pairs"]
+    largest = int(card["size"].max())
+    rules = rule_scores(tables.probes)
+    own = rules_of_named(card, rules, {"pairs": ("good", largest)})["pairs"]
     assert said(own).startswith("Probed, it knows the motifs (1.00), their order (1.00)")
     assert "blind to their order" in said(graded(found["poor"]))
     assert graded({}) is None

@@ -270,7 +270,10 @@ def _answer(
     heads = headlines(scores).groupby("grammar")["scope"].first()
     scopes = dict(zip(heads.index.astype(str), heads.astype(str), strict=True))
     first = rows[rows["named"]]
-    named = dict(zip(first["grammar"].astype(str), first["label"].astype(str), strict=True))
+    named = {
+        str(grammar): (str(label), int(size))
+        for grammar, label, size in first[["grammar", "label", "size"]].itertuples(index=False)
+    }
     return answers(rows, known, less, scopes, rules_of_named(card, rules, named))
 
 

@@ -27,7 +27,7 @@ from seqgra.compare.variance import components
 from seqgra.compare.variants import Change, families, one_field_changes, stability, wrong_labels
 from seqgra.grammar.schema import Grammar
 
-#: Means this close to the best count as equal to it: data seeds share a test set, whose own error is about this.
+#: Means this close to the best count as equal: data seeds share a test set, whose own error may be as large.
 TIE = 0.005
 #: The share of the way to the ceiling that decides who needs the fewest examples.
 TAU = 0.9

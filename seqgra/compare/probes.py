@@ -17,6 +17,7 @@ from scipy import stats
 from seqgra.compare.cells import KEYS
 from seqgra.compare.efficiency import efficiency
 from seqgra.compare.resample import FEWEST_SEEDS, TAIL, is_crossed, mean_over_seeds
+from seqgra.compare.runs import measured
 from seqgra.results import primary_property
 
 #: Property -> what a model knows that has it, in the order of the report card.
@@ -279,20 +280,23 @@ class Rules(NamedTuple):
     far
         Where order is known of far pairs only: score, least and most letters between them, of the closest
         pairs and of the farthest; their order is then in none of the others.
+    size
+        Of the models: how many examples they were made of.
     """
 
     known: tuple[tuple[str, float], ...]
     part: tuple[tuple[str, float], ...]
     blind: tuple[tuple[str, float], ...]
     far: tuple[tuple[float, int, int], ...] = ()
+    size: int = 0
 
 
 def graded(
-    scores: Mapping[str, Known], far: tuple[tuple[float, int, int], ...] = ()
+    scores: Mapping[str, Known], far: tuple[tuple[float, int, int], ...] = (), size: int = 0
 ) -> Rules | None:
     """Return which rules are known, of the score of each property; None where nothing is graded.
 
-    `far` counts only where order as a whole is not known, see `Rules`.
+    `far` counts only where order as a whole is not known, see `Rules`; `size`: of the models.
     """
     found = {
         name: own.score
@@ -308,6 +312,7 @@ def graded(
         tuple((words, score) for words, score in named if BLIND <= score < KNOWN),
         tuple((words, score) for words, score in named if score < BLIND),
         by_gap,
+        size,
     )
 
 
@@ -329,7 +334,7 @@ def far_only(rules: pd.DataFrame, grammar: str, label: str) -> tuple[tuple[float
 
 
 def rules_of_named(
-    card: pd.DataFrame, rules: pd.DataFrame, named: Mapping[str, str]
+    card: pd.DataFrame, rules: pd.DataFrame, named: Mapping[str, tuple[str, int]]
 ) -> dict[str, Rules]:
     """Return, by grammar, which rules the architecture knows that is named for it.
 
@@ -338,10 +343,14 @@ def rules_of_named(
     card, rules
         From `rule_card` and `rule_scores`.
     named
-        Grammar -> label.
+        Grammar -> label, and the size that is asked for: where nothing was probed, the largest stands in.
     """
-    found = {
-        grammar: graded(known(card, grammar).get(label, {}), far_only(rules, grammar, label))
-        for grammar, label in named.items()
-    }
-    return {grammar: own for grammar, own in found.items() if own is not None}
+    sizes = {grammar: size for grammar, (_, size) in named.items()}
+    card, rules = measured(card, sizes), measured(rules, sizes)
+    found = {}
+    for grammar, (label, _) in named.items():
+        own = known(card, grammar).get(label, {})
+        size = card.loc[card["grammar"] == grammar, "size"].max() if own else 0
+        if (rules_known := graded(own, far_only(rules, grammar, label), int(size))) is not None:
+            found[grammar] = rules_known
+    return found

@@ -54,6 +54,23 @@ def filled(runs: pd.DataFrame) -> pd.DataFrame:
     return runs.assign(value=runs["value"].mask(diverged, runs["chance"]))
 
 
+def measured(table: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:
+    """Return the rows of each grammar at a size, or at its largest where it has none there.
+
+    Parameters
+    ----------
+    table
+        Columns grammar and size among others.
+    sizes
+        Grammar -> the size that is asked for.
+    """
+    asked = table["grammar"].map(sizes)
+    there = (table["size"] == asked).groupby(table["grammar"]).transform("any")
+    return table[
+        table["size"] == asked.where(there, table.groupby("grammar")["size"].transform("max"))
+    ]
+
+
 def at_size(runs: pd.DataFrame, size: int) -> pd.DataFrame:
     """Return the value of each curve at a size, linear in log2 of the size between those of the grid.
 

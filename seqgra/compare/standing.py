@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from seqgra.compare.cells import KEYS
 from seqgra.compare.decide import TAU, Decision, Statistics
 from seqgra.compare.ranking import mean_interval
-from seqgra.compare.runs import at_size
+from seqgra.compare.runs import at_size, measured
 from seqgra.plot.style import BASELINES
 from seqgra.results import MACRO
 
@@ -43,8 +45,9 @@ def standing(
         whether it needs no network, is named, is shown to be better than all others; needed, examples needed
         for `TAU` of the way to the ceiling (inf: more than largest, 0: at most smallest, NaN: not known),
         smallest and largest; recovery, and explained, of how many explanations a run; rule, the score of the
-        property that the grammar is about, and property, which that is; rare, PR AUC at
-        `prevalence`, with the fewest negatives of any condition. NaN or empty where not measured.
+        property that the grammar is about, and property, which that is; recovery_size and rule_size: `size`,
+        or where it was not measured there the largest; rare, PR AUC at `prevalence`, with the fewest
+        negatives of any condition. NaN or empty where not measured.
     """
     parts = [_rows(known, decision) for decision in known.asked.values()]
     if not parts:
@@ -53,10 +56,13 @@ def standing(
     needed = known.needed[(known.needed["tau"] == TAU) & (known.needed["version"] == "typical")]
     keys = ["grammar", "label"]
     found = rows.merge(needed[[*keys, "needed", "smallest", "largest"]], on=keys, how="left")
-    regained = _largest(recovery).groupby(keys, as_index=False)
-    means = regained.agg(recovery=("value", "mean"), explained=("examples", "max"))
-    found = found.merge(means, on=keys, how="left")
-    found = found.merge(_rule(card), on=keys, how="left")
+    sizes = {grammar: decision.size for grammar, decision in known.asked.items()}
+    means = measured(recovery, sizes).groupby(keys, as_index=False)
+    regained = means.agg(
+        recovery=("value", "mean"), explained=("examples", "max"), recovery_size=("size", "first")
+    )
+    found = found.merge(regained, on=keys, how="left")
+    found = found.merge(_rule(card, sizes), on=keys, how="left")
     return found.merge(_rare(known, prevalence), on=keys, how="left")
 
 
@@ -88,14 +94,11 @@ def _rows(known: Statistics, decision: Decision) -> pd.DataFrame:
     return found.sort_values(["named", "mean", "label"], ascending=[False, False, True])
 
 
-def _largest(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["size"] == table.groupby("grammar")["size"].transform("max")]
-
-
-def _rule(card: pd.DataFrame) -> pd.DataFrame:
+def _rule(card: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:
     """Return, by grammar and label, how well it knows what the grammar is about: rule, property."""
-    shown = _largest(card[card["primary"].astype(bool)])
-    return shown.rename(columns={"score": "rule"})[["grammar", "label", "rule", "property"]]
+    shown = measured(card[card["primary"].astype(bool)], sizes)
+    shown = shown.rename(columns={"score": "rule", "size": "rule_size"})
+    return shown[["grammar", "label", "rule", "property", "rule_size"]]
 
 
 def _rare(known: Statistics, prevalence: pd.DataFrame) -> pd.DataFrame:

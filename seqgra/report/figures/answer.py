@@ -155,9 +155,17 @@ def _caption(drawing: Drawing, rows: pd.DataFrame, *, chosen: bool) -> str:
         method=drawing.compared.method,
         recovery=kinds if rows["recovery"].notna().any() else [],
         explained=sorted({int(n) for n in rows["explained"].dropna()}),
+        recovery_at=_elsewhere(rows, "recovery_size"),
         rule=bool(rows["rule"].notna().any()),
+        rule_at=_elsewhere(rows, "rule_size"),
         rare=rare,
     )
+
+
+def _elsewhere(rows: pd.DataFrame, column: str) -> list[int]:
+    """Return the sizes at which something was measured, where these are not those of the rows."""
+    sizes = rows[rows[column].notna() & (rows[column] != rows["size"])][column]
+    return sorted(set(sizes.astype(int)))
 
 
 def answer_panels(

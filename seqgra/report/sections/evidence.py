@@ -63,6 +63,7 @@ def _facts(answer: Answer, rows: pd.DataFrame) -> dict[str, Any]:
         "scope": answer.scope,
         "baseline": bool(own["baseline"]),
         "recovery": float(own["recovery"]),
+        "recovery_size": own["recovery_size"],
         "top_recovery": (recovery.idxmax(), recovery.max()) if len(recovery) else None,
         "top_baseline": (baselines.idxmax(), baselines.max()) if len(baselines) else None,
         "failed": answer.failed,
