@@ -9,6 +9,7 @@ import pytest
 from synthetic import CEILING, CHANCE, Truth, draw
 
 from seqgra.compare.decide import statistics
+from seqgra.compare.ranking import across
 from seqgra.compare.runs import at_size
 from seqgra.compare.variants import families, one_field_changes, stability, wrong_labels
 from seqgra.errors import InputError
@@ -17,7 +18,8 @@ from seqgra.grid import Grid
 from seqgra.report.answers import facts
 from seqgra.report.figures.confusion import condition_order, confusion
 from seqgra.report.figures.overview import explanations
-from seqgra.report.page import caption, plain_text
+from seqgra.report.page import caption, fill, plain_text
+from seqgra.report.sections.best import family_facts
 
 GRAMMARS = Path(__file__).parents[1] / "grammars"
 
@@ -84,6 +86,29 @@ def test_a_difference_that_counts_as_none_is_not_shown():
         (decision,) = found.decisions
         assert decision.shown == shown and decision.others["p"].iloc[1] < 1e-6
         assert ("Shown to be better" in say("claim", decision, found)) == shown
+
+
+def test_who_differs_from_the_first_over_grammars_is_told_by_its_own_tests():
+    """A steady second may differ where an erratic third does not."""
+    r = np.random.default_rng(5)
+    steady = 0.9 + r.normal(0, 0.002, 10)
+    means = {"a": steady, "b": steady - 0.02 + r.normal(0, 0.004, 10)}
+    means["c"] = steady - 0.02 + r.normal(0, 0.08, 10)
+    found = across(pd.DataFrame(means, index=[f"g{i}" for i in range(10)]))
+    p = {row.label + row.other: row.p for row in found.p_values.itertuples()}
+    assert list(found.ranks.index) == ["a", "b", "c"]
+    assert p["ab"] <= 0.05 < p["ac"]
+    facts_of = family_facts("all grammars", found)
+    assert (facts_of["alike"], facts_of["beaten"]) == (["c"], 1)
+    context = {
+        "families": [facts_of],
+        "alpha": 0.05,
+        "pictures": [],
+        "variance": [],
+        "stability": [],
+    }
+    words = " ".join(fill("best.html.j2", context | {"key": "best", "share": ""}).split())
+    assert "not significantly different from c; 1 of the 2 others differ significantly" in words
 
 
 def test_ceilings_are_named_and_perfect_scores_too():

@@ -52,7 +52,9 @@ def _shown(drawing: Drawing) -> Iterable[ShownSection]:
 def family_facts(name: str, found: Across) -> dict[str, Any]:
     """Return what a family of grammars shows of architectures; a grammar is a block."""
     first = str(found.ranks.index[0])
-    clique = next((clique for clique in found.cliques if first in clique), (first,))
+    pairs = found.p_values
+    own = pairs[(pairs["label"] == first) | (pairs["other"] == first)]
+    alike = {*own.loc[~(own["p"] <= ALPHA), ["label", "other"]].to_numpy().ravel()} - {first}
     return {
         "name": name,
         "grammars": len(found.grammars),
@@ -61,8 +63,8 @@ def family_facts(name: str, found: Across) -> dict[str, Any]:
         "crossed": found.crossed,
         "least": found.least,
         "labels": len(found.ranks),
-        "alike": [label for label in clique if label != first],
-        "beaten": len(found.ranks) - len(clique),
+        "alike": [label for label in found.ranks.index if label in alike],
+        "beaten": len(found.ranks) - 1 - len(alike),
     }
 
 
