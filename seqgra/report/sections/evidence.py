@@ -35,6 +35,7 @@ def _shown(drawing: Drawing) -> Iterable[ShownSection]:
             for answer in answers
         ],
         "at": known.at,
+        "tie": TIE,
         "without": sorted(set(known.runs["grammar"]) - {d.grammar for d in known.chosen}),
         "pictures": [
             *draw_answer(drawing, every=True),
