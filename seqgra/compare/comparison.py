@@ -217,7 +217,6 @@ def compare_cells(
     card, rules = rule_card(properties), rule_scores(tables.probes)
     recovery = recovery_runs(models_only(tables.recovery), method, metric)
     rows = standing(known, recovery, card, tables.prevalence)
-    models = models_only(tables.scores)
     return Comparison(
         question=question,
         at=at,
@@ -228,8 +227,8 @@ def compare_cells(
         few=few_seeds(known),
         standing=rows,
         tables=tables,
-        sizes=_label(summary(models), names),
-        reached=_label(examples_needed(models, TARGET), names),
+        sizes=_label(summary(tables), names),
+        reached=_label(examples_needed(tables, TARGET), names),
         statistics=known,
         rules=rules,
         rules_needed=needed_for_rules(properties, tables.status),

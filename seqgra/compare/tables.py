@@ -337,13 +337,39 @@ def headlines(scores: pd.DataFrame, metric: str = "pr_auc") -> pd.DataFrame:
     return chosen.dropna(subset=["value"])
 
 
-def summary(scores: pd.DataFrame, metric: str = "pr_auc") -> pd.DataFrame:
+def counted(tables: Tables, metric: str = "pr_auc") -> pd.DataFrame:
+    """Return the headline rows of models; a run that diverged counts as a constant prediction.
+
+    Parameters
+    ----------
+    tables
+        Scores and status are read.
+    metric
+        Which value.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `Tables.scores`. Of a grammar without any score nothing is known of a constant.
+    """
+    shown = models_only(headlines(tables.scores, metric))
+    status = models_only(tables.status)
+    lost = status.loc[status["status"] == "diverged", list(KEYS)]
+    facts = ["grammar", "metric", "scope", "chance", "headline"]
+    sizes = ["grammar", "size", "training_examples"]
+    lost = lost.merge(shown[facts].drop_duplicates("grammar"), on="grammar")
+    lost = lost.merge(shown[sizes].drop_duplicates(sizes[:2]), on=sizes[:2], how="left")
+    lost = lost.assign(value=lost["chance"], status="diverged")
+    return pd.concat([shown, lost], ignore_index=True) if len(lost) else shown
+
+
+def summary(tables: Tables, metric: str = "pr_auc") -> pd.DataFrame:
     """Summarise a metric, of the headline scope, over seeds.
 
     Parameters
     ----------
-    scores
-        `Tables.scores`.
+    tables
+        Of the grid.
     metric
         Which value to summarise.
 
@@ -351,10 +377,10 @@ def summary(scores: pd.DataFrame, metric: str = "pr_auc") -> pd.DataFrame:
     -------
     DataFrame
         One row a (grammar, architecture, backend, size): training_examples; scope, micro or macro;
-        chance, the value of a constant prediction; mean, min and max over runs, float64; n, the runs
-        with a value; collapsed, how many of them collapsed. Collapsed runs count in all of these.
+        chance, the value of a constant prediction; mean, min and max over runs, float64; n, the runs;
+        failed, how many of them collapsed or diverged. These count in all (see `counted`).
     """
-    chosen = headlines(scores, metric).assign(collapsed=lambda t: t["status"] == "collapsed")
+    chosen = counted(tables, metric).assign(failed=lambda t: t["status"] != "done")
     keys = ["grammar", "architecture", "backend", "size"]
     return chosen.groupby(keys, as_index=False).agg(
         training_examples=("training_examples", "first"),
@@ -364,13 +390,11 @@ def summary(scores: pd.DataFrame, metric: str = "pr_auc") -> pd.DataFrame:
         min=("value", "min"),
         max=("value", "max"),
         n=("value", "size"),
-        collapsed=("collapsed", "sum"),
+        failed=("failed", "sum"),
     )
 
 
-def examples_needed(
-    scores: pd.DataFrame, target: float = 0.95, metric: str = "pr_auc"
-) -> pd.DataFrame:
+def examples_needed(tables: Tables, target: float = 0.95, metric: str = "pr_auc") -> pd.DataFrame:
     """Return the smallest grid size at which the mean over runs, of the headline, reaches a target.
 
     It is a point on the grid, not an estimate between sizes, and comes without an interval: a few
@@ -378,8 +402,8 @@ def examples_needed(
 
     Parameters
     ----------
-    scores
-        `Tables.scores`.
+    tables
+        Of the grid.
     target
         The value to reach.
     metric
@@ -393,7 +417,7 @@ def examples_needed(
         reach the target by themselves; n, the runs there; stays, whether the mean also reaches it
         at every larger size.
     """
-    sizes, values = summary(scores, metric), headlines(scores, metric)
+    sizes, values = summary(tables, metric), counted(tables, metric)
     columns = ["grammar", "architecture", "backend"]
     reaching = values[values["value"] >= target].groupby([*columns, "size"]).size()
     rows = []

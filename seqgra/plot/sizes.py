@@ -33,6 +33,8 @@ _SPREAD = math.log(1.03)
 #: The ceiling, and what is only an estimate or approximation of it.
 _CEILING: dict[str, Any] = {"color": CEILING_LOOK.color, "ls": CEILING_LOOK.line, "lw": 1.0}
 _LESS: dict[str, Any] = {"color": FAINT, "ls": "-", "lw": 0.5}
+#: Statuses of runs that did not learn.
+_FAILED = ("collapsed", "diverged")
 #: Points of the letters beside lines.
 _NAME_SIZE = 7.0
 _NO_BOUND: dict[str, Any] = {"color": FAINT, "ls": "-", "lw": 0.8}
@@ -88,7 +90,7 @@ def against_size(runs: pd.DataFrame, looks: Mapping[str, Look], measure: YAxis) 
     Parameters
     ----------
     runs
-        One row a run: grammar, label, size, value and status (``collapsed`` gets an open symbol);
+        One row a run: grammar, label, size, value and status (`_FAILED` get open symbols);
         optionally chance, the value of a constant prediction, the same for all runs of a grammar.
     looks
         How each label is drawn.
@@ -146,7 +148,7 @@ def _draw_panel(
             continue
         shift = math.exp(2 * _SPREAD * sideways(i, len(labels)))
         runs = runs.assign(x=runs["size"] * shift, color=looks[label].color)
-        parts.append(runs[runs["status"] != "collapsed"])
+        parts.append(runs[~runs["status"].isin(_FAILED)])
         ranges.append(_draw_line(axis, runs, looks[label]).assign(color=looks[label].color))
     if parts:  # of all architectures at once: thousands of dots and bars
         dots, bars = pd.concat(parts), pd.concat(ranges)
@@ -193,9 +195,9 @@ def _name_knowledge(axis: Axes, known: Sequence[Knowledge], letters: Mapping[str
 
 
 def _draw_line(axis: Axes, runs: pd.DataFrame, look: Look) -> pd.DataFrame:
-    """Draw means and collapsed runs of an architecture; return mean, min and max by x."""
+    """Draw means and failed runs of an architecture; return mean, min and max by x."""
     by_size = runs.groupby("x")["value"].agg(["mean", "min", "max"])
-    collapsed = runs[runs["status"] == "collapsed"]
+    failed = runs[runs["status"].isin(_FAILED)]
     axis.plot(
         by_size.index.to_numpy(),
         by_size["mean"],
@@ -206,10 +208,10 @@ def _draw_line(axis: Axes, runs: pd.DataFrame, look: Look) -> pd.DataFrame:
         linewidth=1.5,
         zorder=3,
     )
-    if len(collapsed):
+    if len(failed):
         axis.scatter(
-            collapsed["x"],
-            collapsed["value"],
+            failed["x"],
+            failed["value"],
             s=30,
             marker=look.marker,
             facecolor="white",
@@ -255,8 +257,9 @@ def _notes(runs: pd.DataFrame, measure: YAxis) -> list[Line2D]:
     grey: dict[str, Any] = {"color": FAINT, "marker": "o", "ls": ""}
     if runs.groupby(["grammar", "label", "size"]).size().max() > 1:
         notes.append(Line2D([], [], **grey, ms=3, label="single run; bar: min to max"))
-    if (runs["status"] == "collapsed").any():
-        notes.append(Line2D([], [], **grey, ms=5.5, mfc="white", label="open: collapsed run"))
+    if failed := sorted(set(runs["status"]) & set(_FAILED)):
+        words = f"open: {' or '.join(failed)} run"
+        notes.append(Line2D([], [], **grey, ms=5.5, mfc="white", label=words))
     shown = [ceiling for ceiling in measure.ceilings if ceiling.grammar in set(runs["grammar"])]
     if any(ceiling.exact for ceiling in shown):
         notes.append(Line2D([], [], **_CEILING, label="ceiling: exact posterior"))

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from seqgra.compare.cells import KEYS
-from seqgra.compare.tables import ceilings_only, headlines, models_only, recovery_runs
+from seqgra.compare.tables import ceilings_only, counted, headlines, models_only, recovery_runs
 from seqgra.plot.attribution import method_matrix
 from seqgra.plot.sizes import Ceiling, Knowledge, YAxis, against_size
 from seqgra.report.drawing import Drawing, file_name, save_figure
@@ -21,8 +21,7 @@ _ALIKE = 0.03
 def draw_overview(drawing: Drawing) -> list[Picture]:
     """Draw PR AUC and recovery against dataset size; figures without data are left out."""
     compared = drawing.compared
-    areas = headlines(compared.tables.scores)
-    shown = models_only(areas)
+    shown = counted(compared.tables)
     pictures = []
     if len(shown):
         scopes = sorted(shown["scope"].unique())
@@ -30,7 +29,9 @@ def draw_overview(drawing: Drawing) -> list[Picture]:
         title = "Prediction: PR AUC on the test set against dataset size"
         label = f"PR AUC ({scopes[0]})" if len(scopes) == 1 else "PR AUC"
         named = _scope_named if len(scopes) > 1 else _as_is
-        ceilings = _ceilings(named(_with_kind(drawing, ceilings_only(areas))))
+        ceilings = _ceilings(
+            named(_with_kind(drawing, ceilings_only(headlines(compared.tables.scores))))
+        )
         less = _less_knowledge(named(_known_less(drawing, shown)))
         measure = YAxis(label, title, None, compared.target, line, ceilings, less)
         stem = save_figure(drawing, "pr-auc", against_size, named(shown), drawing.looks, measure)

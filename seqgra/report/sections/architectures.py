@@ -50,7 +50,7 @@ def _rows(drawing: Drawing, known: Statistics) -> list[TableRow]:
     measured: dict[tuple[str, str], list[tuple[str, float, float]]] = {}
     for (label, grammar, method), value, rescaled in means.dropna(subset="value").itertuples():
         measured.setdefault((label, grammar), []).append((method, value, rescaled))
-    runs = known.runs[known.runs["size"] == known.runs["grammar"].map(sizes)]
+    runs = filled(known.runs[known.runs["size"] == known.runs["grammar"].map(sizes)])
     rows = []
     for (label, grammar), group in runs.groupby(["label", "grammar"]):
         want = needed.loc[[(label, grammar, TAUS[0])]].iloc[0]

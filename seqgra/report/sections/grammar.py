@@ -114,7 +114,7 @@ def _heat(sizes: pd.DataFrame, needed: pd.DataFrame) -> dict[str, Any]:
         "rows": rows,
         "scope": str(sizes["scope"].iloc[0]),
         "chance": float(sizes["chance"].iloc[0]),
-        "collapsed": bool(sizes["collapsed"].any()),
+        "failed": bool(sizes["failed"].any()),
     }
 
 
@@ -124,7 +124,7 @@ def _heat_cell(cells: pd.DataFrame, key: tuple[str, int], low: float) -> dict[st
     row: Any = cells.loc[key]
     strength = 0.55 * (row["mean"] - low) / (1 - low) if low < 1 else 0.55
     numbers = {name: float(row[name]) for name in ("mean", "min", "max")}
-    return {**numbers, "strength": strength, "n": int(row["n"]), "collapsed": int(row["collapsed"])}
+    return {**numbers, "strength": strength, "n": int(row["n"]), "failed": int(row["failed"])}
 
 
 SECTION = Section(50, "grammar.html.j2", _shown)
