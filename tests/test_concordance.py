@@ -57,31 +57,39 @@ def test_a_known_order_is_found_with_its_interval(order, tau):
     assert list(table.columns) == list(COLUMNS)
     assert table["size"].tolist() == [1000, 2000]
     np.testing.assert_allclose(table["tau"], tau)
-    assert (table["low"] >= tau - 0.01).all() and (table["high"] <= tau + 0.01).all()
+    many, concordant = 15, round((tau + 1) / 2 * 15)  # spreads are a hundredth of a step
+    assert (table["pairs"] == many).all() and (table["same"] == concordant).all()
     assert (table["best"] == "f").all() and (table["best_real"] == order[-1]).all()
     assert (table["same_best"] == (1.0 if order[-1] == "f" else 0.0)).all()
     assert (table["p"] == stats.kendalltau(range(6), [order.index(n) for n in LABELS]).pvalue).all()
 
 
-def test_architectures_without_any_order_have_an_interval_about_none():
-    """Means that differ by noise alone: the interval of tau holds 0."""
+def test_of_architectures_without_any_order_no_pair_is_shown():
+    """Means that differ by noise alone."""
     equal = dict.fromkeys(LABELS, 0.7)
     table = concordance(runs({"sim": equal, "real": equal}, spread=0.03), {"real"}, None)
-    assert (table["low"] < 0).all() and (table["high"] > 0).all()
+    assert (table["pairs"] == 0).all()
     assert ((table["same_best"] > 0) & (table["same_best"] < 0.9)).all()
 
 
-def test_below_five_seeds_there_is_no_interval_and_it_is_said():
+def test_below_five_seeds_no_pair_is_shown_and_it_is_said():
     few = runs({"sim": steps("abcdef"), "real": steps("abcdef")}, seeds=4)
     table = concordance(few, {"real"}, 1500)
     assert table["size"].tolist() == [1000, 1500, 2000]
-    assert (table["of"] == "none").all() and table["low"].isna().all()
+    assert (table["pairs"] == 0).all() and table["same_best"].isna().all()
     assert shown_rows(table, 1500)["size"].tolist() == [1500]
     (pair,) = shown_rows(table, 1500).to_dict("records")
     context = {"key": "real", "shown": [pair], "many": MANY, "pictures": [], "rows": []}
     page = " ".join(fill("real.html.j2", context).split())
     assert '<p data-grammar="real">At 1,500 examples sim orders' in page
-    assert "tau 1.00; so strong" in page and "Too few seeds for an interval" in page
+    assert "tau 1.00; so strong" in page and "No pair of architectures is shown to differ" in page
+    (pair,) = (
+        concordance(runs({"sim": steps("abcdef"), "real": steps("abcdfe")}), {"real"}, None)
+        .iloc[-1:]
+        .to_dict("records")
+    )
+    page = " ".join(fill("real.html.j2", context | {"shown": [pair]}).split())
+    assert "Of 15 pairs that are shown to differ on both, 14 in the same direction." in page
 
 
 def test_two_shared_architectures_say_nothing():

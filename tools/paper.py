@@ -357,10 +357,10 @@ def _libraries(grid: str) -> Iterator[str]:
 def _concordance(grid: str) -> Iterator[str]:
     """Yield PR AUC by source, and Kendall's tau with the real dataset."""
     yield from _measures(grid, ("pr_auc",), ["architecture"], ["grammar"])
-    yield "| simulated | Kendall's tau with real | 95 % interval | p of an order by chance |"
+    yield "| simulated | Kendall's tau with real | p of an order by chance | pairs in the same direction |"
     yield "|---|---|---|---|"
     for _, row in _kept(grid, "concordance").iterrows():
-        numbers = f"{row['tau']:.2f} | {row['low']:.2f} to {row['high']:.2f} | {row['p']:.2g}"
+        numbers = f"{row['tau']:.2f} | {row['p']:.2g} | {row['same']} of {row['pairs']}"
         yield f"| {_word(row['grammar'])} | {numbers} |"
     yield ""
 

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from seqgra.compare.ranking import common_values, samples_of
-from seqgra.compare.resample import Interval, interval, student_draws
+from seqgra.compare.ranking import ALPHA, Sample, common_values, holm, samples_of
+from seqgra.compare.resample import mean_over_seeds, student_draws
 from seqgra.compare.runs import at_size
 
 #: Below so many shared architectures an order says nothing.
 _FEWEST_LABELS = 3
-_NONE = Interval(math.nan, math.nan, "none")
 NAMES = (
     "grammar",
     "dataset",
     "size",
     "labels",
     "tau",
-    "low",
-    "high",
-    "of",
     "p",
+    "pairs",
+    "same",
     "best",
     "best_real",
 )
@@ -35,10 +33,22 @@ COLUMNS = (*NAMES, "same_best")
 
 
 class _Side(NamedTuple):
-    """Mean value of each label, float64 (K,), and in each draw, float64 (B, K), None with too few seeds."""
+    """What one side says of K labels.
+
+    Attributes
+    ----------
+    means
+        float64 (K,): mean value of each label.
+    draws
+        float64 (B, K): the same in each draw; None with too few seeds.
+    shown
+        int8 (K (K - 1) / 2,): of each pair, the sign of its difference where that is shown (paired over
+        seeds, two-sided, Holm over the pairs), else 0.
+    """
 
     means: np.ndarray
     draws: np.ndarray | None
+    shown: np.ndarray
 
 
 def concordance(runs: pd.DataFrame, real: Collection[str], at: int | None) -> pd.DataFrame:
@@ -57,10 +67,11 @@ def concordance(runs: pd.DataFrame, real: Collection[str], at: int | None) -> pd
     -------
     DataFrame
         One row a pair and size with at least three shared labels, columns `COLUMNS`: labels (how many);
-        tau (Kendall's tau-b of the means) with low, high and of (`resample.Interval`: of
-        `resample.student_draws` of each side's means, with enough seeds); p (two-sided, of so strong
-        an order among labels in random order, which tells of other architectures too); best, best_real
-        (highest mean); same_best (share of draws in which one label is best on both sides, else NaN).
+        tau (Kendall's tau-b of the means; seeds blur means, so that it tends to lie below that of the true
+        ones); p (two-sided, of so strong an order among labels in random order, which tells of other
+        architectures too); pairs, how many pairs of labels are shown to differ on both sides, and same, how
+        many of these in the same direction; best, best_real (highest mean); same_best (share of draws in
+        which one label is best on both sides, NaN with too few seeds).
     """
     rows = []
     simulated = sorted(set(runs["grammar"]) - set(real))
@@ -80,14 +91,14 @@ def _compare(pair: pd.DataFrame, grammar: str, dataset: str, size: int) -> list[
         return []
     one, other = (_side(group, labels, key) for key, group in enumerate(groups))
     tau = float(kendall(one.means, other.means))
-    found, same = _NONE, math.nan
+    same_best = math.nan
     if one.draws is not None and other.draws is not None:
-        drawn = kendall(one.draws, other.draws)
-        found = interval(drawn[~np.isnan(drawn)], tau, 1.0)
-        same = float((one.draws.argmax(axis=1) == other.draws.argmax(axis=1)).mean())
+        same_best = float((one.draws.argmax(axis=1) == other.draws.argmax(axis=1)).mean())
+    both = one.shown * other.shown
+    shown = (int(np.count_nonzero(both)), int((both > 0).sum()))
     p = float(stats.kendalltau(one.means, other.means).pvalue)
     best = [labels[int(side.means.argmax())] for side in (one, other)]
-    return [(grammar, dataset, size, len(labels), tau, *found, p, *best, same)]
+    return [(grammar, dataset, size, len(labels), tau, p, *shown, *best, same_best)]
 
 
 def _side(group: pd.DataFrame, labels: list[str], key: int) -> _Side:
@@ -98,7 +109,15 @@ def _side(group: pd.DataFrame, labels: list[str], key: int) -> _Side:
     samples = samples_of(group[group["label"].isin(labels)])
     means = np.array([samples[label].by_row.mean() for label in labels])
     values = common_values([samples[label] for label in labels])
-    return _Side(means, None if values is None else student_draws(values, key).T)
+    draws = None if values is None else student_draws(values, key).T
+    return _Side(means, draws, _shown([samples[label] for label in labels]))
+
+
+def _shown(samples: Sequence[Sample]) -> np.ndarray:
+    """Return the sign of the difference of each pair that is shown, see `_Side`."""
+    found = [mean_over_seeds(*a.minus(b)) for a, b in itertools.combinations(samples, 2)]
+    shown = holm(np.array([mean.p for mean in found])) <= ALPHA
+    return np.where(shown, np.sign([mean.value for mean in found]), 0).astype(np.int8)
 
 
 def kendall(one: np.ndarray, other: np.ndarray) -> np.ndarray:
