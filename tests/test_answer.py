@@ -294,7 +294,7 @@ def test_the_screen_says_use_only_where_it_is_shown():
     alike = said(known(Truth({"a": 1000.0, "b": 1000.0}), at=3000))
     assert "may be as good." in alike
     beyond = said(known(Truth({"a": 1000.0}, sizes=(500, 1000, 2000))))
-    assert "beyond the grid: add 4,000 to <code>sizes</code>." in beyond
+    assert "the grid does not say: add 4,000 to <code>sizes</code>." in beyond
 
 
 def test_the_screen_names_a_shortcut_and_what_it_is_blind_to():

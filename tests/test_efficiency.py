@@ -8,7 +8,9 @@ import pytest
 from sklearn.isotonic import IsotonicRegression
 from synthetic import CEILING, CHANCE, Truth, draw
 
+from seqgra.compare.decide import statistics
 from seqgra.compare.efficiency import (
+    TAUS,
     Bounds,
     area,
     best_of_restarts,
@@ -16,6 +18,7 @@ from seqgra.compare.efficiency import (
     crossings,
     curves_of,
     efficiency,
+    needed,
     noise_tolerated,
     size_words,
 )
@@ -239,3 +242,42 @@ def test_noise_tolerated_is_the_largest_rate_that_holds_with_all_below_it():
     assert table["rate"].tolist() == pytest.approx([math.nan, 0.05, math.nan], nan_ok=True)
     assert set(table["highest"]) == {0.1}
     assert set(table["runs"]) == {2}
+
+
+def test_an_even_number_of_curves_claims_no_more_than_it_shows():
+    """The middle of 400 and 30,000 is not "at most 500", and half not reached is not reached."""
+    sizes = 500 * 2 ** np.arange(7)
+    ends = (math.log2(sizes[0]), math.log2(sizes[-1]))
+
+    def size(*needs):
+        crossing = np.array(
+            [-math.inf if n <= 500 else math.log2(n) if n < 1e6 else math.inf for n in needs]
+        )
+        return 2 ** needed(crossing, nested(np.arange(len(needs))), ends)[0]
+
+    assert size(400, 30000) == pytest.approx(math.sqrt(500 * 30000))
+    assert size(300, 400, 20000, 30000) == pytest.approx(math.sqrt(500 * 20000))
+    assert size(300, 400, 450, 30000) == 0 and size(600, 1e6) == math.inf
+    assert size(300, 400, 30000) == 0 and size(600, 800) == pytest.approx(math.sqrt(600 * 800))
+
+
+def test_what_an_adaptive_grid_spared_is_not_read_across_the_gap():
+    """Bisected for 90 % between 1,000 and 2,000: 99 % lies somewhere in four octaves."""
+    runs = draw(Truth({"a": 400.0, "b": 900.0}, of_seed=0, of_own_seed=0, of_run=0, noise=0), 0)
+    spared = (runs["label"] == "a") & runs["size"].between(3000, 20000)
+    whole, part = (efficiency(table).set_index(["label", "tau"]) for table in (runs, runs[~spared]))
+    for tau in TAUS:
+        assert part.loc[("b", tau), "needed"] == whole.loc[("b", tau), "needed"]
+    inside = [whole.loc[("a", tau), "needed"] < 2000 for tau in TAUS]
+    assert inside == [True, False, False]
+    assert part.loc[("a", 0.9), "needed"] == whole.loc[("a", 0.9), "needed"]
+    for tau in (0.95, 0.99):
+        row = part.loc[("a", tau)]
+        assert math.isnan(row["needed"]) and math.isnan(row["low"]) and row["of"] == "none"
+        assert row["reached"] == row["curves"] == 5
+    later = (runs["label"] == "a") & runs["size"].between(5000, 20000)
+    both = [statistics(table, {}, 4000) for table in (runs, runs[~later])]
+    assert [found.asked["g000"].label for found in both] == ["a", "a"]
+    assert both[0].doubling["g000"].of == "interval"
+    gain = both[1].doubling["g000"]
+    assert gain is None or gain.of == "extrapolated", "not read between 4,000 and 32,000"

@@ -97,11 +97,12 @@ def test_chance_fewest_breaks_ties_by_area():
     seeds = dict.fromkeys(("a", "b"), Seeds(np.arange(6), np.zeros(6, int), False))
     never = dict.fromkeys(("a", "b"), np.full(6, math.inf))
     areas = {"a": np.full(6, 0.3), "b": np.full(6, 0.4)}
-    assert chance_fewest(never, seeds, areas) == {"a": 0.0, "b": 1.0}
+    least = {"a": 8.0, "b": 8.0}
+    assert chance_fewest(never, seeds, areas, least) == {"a": 0.0, "b": 1.0}
     some = {"a": np.full(6, 10.0), "b": np.full(6, math.inf)}
-    assert chance_fewest(some, seeds, areas) == {"a": 1.0, "b": 0.0}
+    assert chance_fewest(some, seeds, areas, least) == {"a": 1.0, "b": 0.0}
     few = Seeds(np.arange(6) % 4, np.arange(6), False)
-    assert chance_fewest(some, dict.fromkeys(("a", "b"), few), areas) == {}
+    assert chance_fewest(some, dict.fromkeys(("a", "b"), few), areas, least) == {}
 
 
 def test_across_is_scipys_wilcoxon_and_friedman():

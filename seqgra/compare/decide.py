@@ -267,27 +267,34 @@ def _finite(value: float | None) -> float:
 
 def _fewest(runs: pd.DataFrame) -> dict[str, float]:
     bounds = next(iter(bounds_of(runs).values()))
-    crossing, areas = {}, {}
+    crossing, areas, least = {}, {}, {}
     seeds: dict[str, Seeds] = {}
     for label, group in runs.groupby("label"):
         curves = curves_of(group)
         whole = curves.complete
         if whole.any():
             crossing[str(label)] = crossings(curves, bounds.target(TAU))[whole]
+            least[str(label)] = math.log2(curves.sizes[0])
             seeds[str(label)] = curves.seeds.take(np.flatnonzero(whole))
             areas[str(label)] = np.nan_to_num(area(curves, bounds)[whole])
-    return chance_fewest(crossing, seeds, areas)
+    return chance_fewest(crossing, seeds, areas, least)
 
 
 def _doubling(
     runs: pd.DataFrame, decision: Decision, fits: Mapping[tuple[str, str], Fit]
 ) -> Doubling | None:
-    """Return what twice the examples gain; beyond the grid by the fitted curve; None if neither."""
+    """Return what twice the examples gain, None if unknown.
+
+    Measured where the architecture has runs at both sizes, or at most an octave apart around one; else by the
+    fitted curve.
+    """
     own = runs[(runs["grammar"] == decision.grammar) & (runs["label"] == decision.label)]
     one, two = (at_size(own, size) for size in (decision.size, 2 * decision.size))
     keys = ["label", "data_seed", "model_seed", "seeds"]
     both = (two.set_index(keys)["value"] - one.set_index(keys)["value"]).dropna()
-    if len(both):
+    if len(both) and all(
+        _is_near(own["size"], size) for size in (decision.size, 2 * decision.size)
+    ):
         gains = samples_of(both.reset_index())[decision.label]
         mean = mean_over_seeds(*gains)
         if math.isnan(mean.error):
@@ -302,6 +309,11 @@ def _doubling(
         at[0], one["value"].mean()
     )  # a curve below what was measured would pass the ceiling
     return Doubling(max(float(at[1] - reached), 0.0), math.nan, math.nan, "extrapolated")
+
+
+def _is_near(sizes: pd.Series, size: int) -> bool:
+    """Return whether a size is one of those that were run, or between two at most an octave apart."""
+    return bool(sizes[sizes >= size].min() <= 2 * sizes[sizes <= size].max())
 
 
 def _measured(doubling: Doubling | None) -> bool:

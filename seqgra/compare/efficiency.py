@@ -20,6 +20,7 @@ from seqgra.compare.resample import Interval, Seeds, interval, median, median_dr
 TAUS = (0.9, 0.95, 0.99)
 #: Statuses that count as not having learnt, whatever the value.
 NOT_LEARNT = frozenset({"collapsed", "diverged"})
+_UNKNOWN = Interval(math.nan, math.nan, "none")
 #: What names the curves that are summarised together.
 GROUP = ["grammar", "label"]
 
@@ -129,13 +130,15 @@ def best_of_restarts(runs: pd.DataFrame) -> pd.DataFrame:
     return ordered.drop_duplicates(keys).assign(model_seed=0)
 
 
-def crossings(curves: LearningCurves, target: float) -> np.ndarray:
+def crossings(curves: LearningCurves, target: float, sizes: np.ndarray | None = None) -> np.ndarray:
     """Return log2 of the size at which each curve reaches a value, float64 (S,).
 
     A curve is made monotone in size (isotonic regression over the sizes at which it neither collapsed
     nor diverged) and is linear in log2 of the size between sizes. A size at which it collapsed or
     diverged before it first reaches the target is not reached: the crossing is no smaller.
-    -inf: reached at the smallest size already; inf: not reached; NaN: the curve lacks a size.
+    -inf: reached at the smallest size already; inf: not reached; NaN: the curve lacks a size, or the
+    crossing lies between sizes of the curve that are no neighbours in the grid (an adaptive grid spared
+    those between them), so that it is not known.
 
     Parameters
     ----------
@@ -143,12 +146,20 @@ def crossings(curves: LearningCurves, target: float) -> np.ndarray:
         S curves.
     target
         The value to reach.
+    sizes
+        int64, ascending: dataset sizes of the grid; None: those of the curves.
     """
     x = np.log2(curves.sizes.astype(np.float64))
     found = np.full(len(curves.values), np.nan)
     for i in np.flatnonzero(curves.complete):
         at = np.flatnonzero(curves.learnt[i])
         found[i] = _crossing(x, at, curves.values[i], target)
+    if sizes is not None and len(sizes) > len(curves.sizes):
+        between = np.isfinite(found) & ~np.isin(found, x)
+        above = np.searchsorted(x, found[between])
+        place = np.searchsorted(sizes, curves.sizes)
+        apart = place[above] - place[above - 1] > 1
+        found[np.flatnonzero(between)[apart]] = np.nan
     return found
 
 
@@ -204,13 +215,14 @@ def efficiency(runs: pd.DataFrame, taus: Iterable[float] = TAUS) -> pd.DataFrame
         One row a (grammar, label, version, tau): version, ``typical`` (the median run) or ``best of k``
         restarts; target, the value to reach, and reference, ``ceiling`` or ``perfect`` (1, where the
         ceiling is not known); needed, low, high: dataset sizes, inf where not reached by `largest` and
-        0 where reached at `smallest`; of: ``interval`` (95 %, with enough seeds) or ``range`` of single
-        curves; reached, how many of `curves` reach it; data_seeds; alc, the median area (NaN
-        where the grammar has more sizes: it could not be compared); smallest, largest, the sizes that
-        were run.
+        0 where reached at `smallest`, NaN where sizes around it were spared; of: ``interval`` (95 %, with
+        enough seeds), ``range`` of single curves or ``none``; reached, how many of `curves` reach it;
+        data_seeds; alc, the median area (NaN where the grammar has more sizes: it could not be compared);
+        smallest, largest, the sizes that were run.
     """
     rows = []
-    bounds, sizes = bounds_of(runs), runs.groupby("grammar")["size"].nunique().to_dict()
+    bounds = bounds_of(runs)
+    sizes = {str(name): np.unique(own) for name, own in runs.groupby("grammar")["size"]}
     for (grammar, label), group in runs.groupby(GROUP):
         restarts = group.groupby(["size", "data_seed"])["model_seed"].nunique().max()
         versions = {"typical": group}
@@ -219,11 +231,11 @@ def efficiency(runs: pd.DataFrame, taus: Iterable[float] = TAUS) -> pd.DataFrame
         for version, chosen in versions.items():
             curves, limits = curves_of(chosen), bounds[str(grammar)]
             areas = area(curves, limits)
-            whole = curves.complete.any() and len(curves.sizes) == sizes[grammar]
+            whole = curves.complete.any() and len(curves.sizes) == len(sizes[str(grammar)])
             alc = float(np.median(areas[curves.complete])) if whole else math.nan
             for tau in taus:
                 facts = (grammar, label, version, tau, limits.target(tau), limits.known, alc)
-                rows.append(_row(curves, facts))
+                rows.append(_row(curves, sizes[str(grammar)], facts))
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
@@ -234,14 +246,15 @@ _COLUMNS = [
 ]
 
 
-def _row(curves: LearningCurves, facts: tuple[Any, ...]) -> tuple[Any, ...]:
+def _row(curves: LearningCurves, grid: np.ndarray, facts: tuple[Any, ...]) -> tuple[Any, ...]:
     *names, target, known, alc = facts
-    crossing = crossings(curves, target)
+    crossing = crossings(curves, target, grid)[curves.complete]
     seeds = curves.seeds.take(np.flatnonzero(curves.complete))
-    crossing = crossing[curves.complete]
     ends = np.log2(curves.sizes[[0, -1]].astype(np.float64))
-    point, bound = needed(crossing, seeds, (ends[0], ends[1]))
-    reached = int(np.count_nonzero(crossing < math.inf))
+    point, bound = math.nan, _UNKNOWN
+    if not np.isnan(crossing).any():
+        point, bound = needed(crossing, seeds, (ends[0], ends[1]))
+    reached = int(np.count_nonzero(~(crossing == math.inf)))
     reference = "ceiling" if known else "perfect"
     sizes = (int(curves.sizes[0]), int(curves.sizes[-1]))
     found = (2.0**value for value in (point, bound.low, bound.high))
@@ -253,7 +266,7 @@ def needed(crossing: np.ndarray, seeds: Seeds, ends: tuple[float, float]) -> tup
     """Return the median of log2 sizes and its interval, or their range with too few seeds.
 
     Curves that do not reach the target count as infinite, those that always do as minus infinite. All
-    curves end at the same sizes, so this is the Kaplan-Meier median too.
+    curves end at the same sizes, so of an odd number this is the Kaplan-Meier median too.
 
     Parameters
     ----------
@@ -266,12 +279,12 @@ def needed(crossing: np.ndarray, seeds: Seeds, ends: tuple[float, float]) -> tup
         `stretch` of crossed seeds.
     """
     if not len(crossing):
-        return math.nan, Interval(math.nan, math.nan, "none")
-    point = float(median(crossing[None])[0])
+        return math.nan, _UNKNOWN
+    point = float(median(crossing[None], ends[0])[0])
     if not seeds.enough:
         return point, Interval(float(crossing.min()), float(crossing.max()), "range")
     stretch = seeds.stretch(np.clip(crossing, ends[0] - 1, ends[1] + 1))
-    return point, interval(median_draws(crossing, seeds), point, stretch)
+    return point, interval(median_draws(crossing, seeds, ends[0]), point, stretch)
 
 
 def size_words(size: float, smallest: int, largest: int) -> str:

@@ -217,6 +217,7 @@ def chance_fewest(
     crossing: Mapping[str, np.ndarray],
     seeds: Mapping[str, Seeds],
     areas: Mapping[str, np.ndarray],
+    least: Mapping[str, float],
 ) -> dict[str, float]:
     """Return how often each label has the smallest median of examples needed, ties by area.
 
@@ -228,6 +229,8 @@ def chance_fewest(
     crossing, seeds, areas
         Label -> float64 (S,), the seeds of S runs and float64 (S,): log2 sizes, seeds and areas of its
         complete curves, from `efficiency`.
+    least
+        Label -> log2 of its smallest size.
     """
     labels = sorted(crossing)
     if not labels:
@@ -242,9 +245,10 @@ def chance_fewest(
         if not chosen.enough:
             return {}
         rows = own[chosen.draw(key=i)]
-        needs[i], area[i] = median(crossing[label][rows]), median(areas[label][rows])
-    least = needs == needs.min(axis=0)
-    won = np.where(least, area, -np.inf)
+        needs[i] = median(crossing[label][rows], least[label])
+        area[i] = median(areas[label][rows])
+    first = needs == needs.min(axis=0)
+    won = np.where(first, area, -np.inf)
     ties = won == won.max(axis=0)
     return dict(zip(labels, (ties / ties.sum(axis=0)).mean(axis=1).tolist(), strict=True))
 

@@ -341,8 +341,8 @@ def _generator(key: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(key))
 
 
-def median_draws(values: np.ndarray, seeds: Seeds) -> np.ndarray:
-    """Return the median of runs in each draw, float64 (DRAWS,); infinities are values like others.
+def median_draws(values: np.ndarray, seeds: Seeds, least: float = -math.inf) -> np.ndarray:
+    """Return the median of runs in each draw, float64 (DRAWS,), see `median`.
 
     Parameters
     ----------
@@ -350,18 +350,34 @@ def median_draws(values: np.ndarray, seeds: Seeds) -> np.ndarray:
         float64 (S,): one a run.
     seeds
         Of the runs.
+    least
+        See `median`.
     """
-    return median(values[seeds.draw()])
+    return median(values[seeds.draw()], least)
 
 
-def median(values: np.ndarray) -> np.ndarray:
+def median(values: np.ndarray, least: float = -math.inf) -> np.ndarray:
     """Return the median of each row of (B, S), S > 0; infinities are values like others.
+
+    Of an even number it is the middle of the middle two. Where the lower one is -inf ("at most `least`") and
+    the upper one is not, `least` stands in, so that the median is at most that; where the upper one is inf
+    ("not reached") it is inf: more than half are needed to have reached it.
+
+    Parameters
+    ----------
+    values
+        float64 (B, S).
+    least
+        What -inf is at most.
 
     >>> median(np.array([[1.0, np.inf, 2.0], [np.inf, -np.inf, np.inf]])).tolist()
     [2.0, inf]
+    >>> median(np.array([[-np.inf, 6.0], [-np.inf, -np.inf], [2.0, np.inf]]), least=2.0).tolist()
+    [4.0, -inf, inf]
     """
     ordered = np.sort(values, axis=1)
     low, high = ordered[:, (values.shape[1] - 1) // 2], ordered[:, values.shape[1] // 2]
+    low = np.where(np.isneginf(low) & np.isfinite(high), least, low)
     with np.errstate(invalid="ignore"):
         middle = (low + high) / 2
     return np.where(np.isnan(middle), high, middle)
