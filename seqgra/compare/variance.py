@@ -22,6 +22,8 @@ _COMPONENTS = {
 }
 _SHARED = {"initialisation": ["label", "model_seed"]}
 _MOST_SEEDS = 1000
+#: Share of grids in which so many seeds show a difference.
+POWER = 0.8
 
 
 def components(runs: pd.DataFrame) -> pd.DataFrame:
@@ -98,12 +100,16 @@ def _solve(y: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
     return result
 
 
-def seeds_needed(parts: pd.DataFrame, apart: float, model_seeds: int) -> float:
-    """Return how many data seeds tell two architectures of one grammar apart, inf above 1,000.
+def seeds_needed(parts: pd.DataFrame, apart: float, model_seeds: int, others: int = 1) -> float:
+    """Return how many data seeds show a difference to one other architecture, inf above 1,000.
 
-    The fewest D, from five on, at which the 95 % interval of a paired difference is expected to reach no
-    further than `apart` to either side: t_(D-1) sqrt(2 (s_ad + s_m / M) / D). Of crossed seeds s_i / M of the
-    initialisations, which more data seeds do not average, stands beside the quotient.
+    The fewest D, from five on, at which a paired t test shows it with probability `POWER` beside K tests of
+    others (Bonferroni, which Holm is no worse than):
+
+        (t_(D-1, 1 - 0.025 / K) + t_(D-1, POWER)) sqrt(2 (s_ad + s_m / M) / D) <= apart.
+
+    Of crossed seeds s_i / M of the initialisations, which more data seeds do not average, stands beside the
+    quotient.
 
     Parameters
     ----------
@@ -113,12 +119,14 @@ def seeds_needed(parts: pd.DataFrame, apart: float, model_seeds: int) -> float:
         The difference that matters.
     model_seeds
         M, runs of each data seed.
+    others
+        K, how many architectures one is compared with.
     """
     variance: Any = parts.set_index("component")["variance"]
     own = variance.get("architecture x data seed", 0.0) + variance.iloc[-1] / model_seeds
     shared = variance.get("initialisation", 0.0) / model_seeds
     for seeds in range(FEWEST_SEEDS, _MOST_SEEDS + 1):
-        width = stats.t.ppf(0.975, seeds - 1) * math.sqrt(2 * (own / seeds + shared))
-        if width <= apart:
+        wide = stats.t.ppf([1 - 0.025 / others, POWER], seeds - 1).sum()
+        if wide * math.sqrt(2 * (own / seeds + shared)) <= apart:
             return float(seeds)
     return math.inf

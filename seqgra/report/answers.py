@@ -77,5 +77,5 @@ def _more_seeds(decision: Decision, known: Statistics) -> dict[str, Any]:
     alone = len(decision.others) < 2
     if alone or decision.shown or parts.empty or few:
         return {"more_seeds": None, "runs_a_seed": restarts}
-    wanted = seeds_needed(parts, APART, restarts)
+    wanted = seeds_needed(parts, APART, restarts, len(decision.others) - 1)
     return {"more_seeds": wanted if wanted > decision.seeds else None, "runs_a_seed": restarts}
