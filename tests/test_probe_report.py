@@ -1,6 +1,7 @@
 """What a comparison makes of probes: scores over seeds, the report card, its sentence, examples needed."""
 
 import json
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -153,6 +154,37 @@ def test_the_card_names_what_is_known_and_what_is_not(tables):
     gaps = "(0.21 at 0 to 5 letters; 1.00 at 81 to 118 letters)"
     assert f"knows in part their order only when they are far apart {gaps}" in said(far)
     assert "blind to their order" not in said(far)
+
+
+def test_what_few_models_have_a_grade_in_is_not_told_of_all():
+    """Models that learnt nothing have no grade in what only a model that knows motifs can be asked."""
+    rows = [
+        {
+            **{"grammar": "g", "size": 1000, "data_seed": seed, "architecture": "a"},
+            **{"backend": "pytorch", "model_seed": 0, "label": "a", "seeds": "nested"},
+            **{"property": name, "level": "summary", "asked": "asked"},
+            **(
+                {"score": score, "reason": ""}
+                if seed <= graded_in
+                else {"score": rest, "reason": why}
+            ),
+        }
+        for seed in range(1, 6)
+        for name, score, graded_in, rest, why in (
+            ("vocabulary", 0.9, 1, 0.0, ""),
+            ("shift", 0.98, 1, math.nan, "its accuracy is less than 0.1 above chance"),
+            ("confounder", 0.95, 3, math.nan, "nothing changes the logits"),
+        )
+    ]
+    card = rule_card(property_scores(pd.DataFrame(rows)))
+    own = card.set_index("property")
+    assert own["models"].to_dict() == {"vocabulary": 5, "shift": 1, "confounder": 3}
+    assert (own["probed"] == 5).all() and own["score"]["shift"] == 0.98, "the table has it"
+    found = known(card, "g")["a"]
+    assert math.isnan(found["shift"].score)
+    assert found["shift"].reason == "its accuracy is less than 0.1 above chance (4 of 5 models)"
+    words = said(graded(found))
+    assert "to ignore the confounder (0.95)" in words and "another background" not in words
 
 
 def said(rules):

@@ -50,7 +50,8 @@ class Known(NamedTuple):
     Attributes
     ----------
     score
-        1 as the exact posterior, 0 where the property is ignored; NaN where it is not graded.
+        1 as the exact posterior, 0 where the property is ignored; NaN where it is not graded, or of less than
+        half of the models only: what a model that learnt nothing has no grade in would be told of the others.
     low, high
         95 % interval over data seeds (Student's t), NaN with too few.
     least, most
@@ -148,11 +149,14 @@ def rule_card(scores: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         One row a (grammar, label, size, property): asked; reason; primary, whether the grammar is about
-        this property (`results.primary_property`); and what `over_seeds` gives of the least score over
-        rules, NaN where nothing is graded.
+        this property (`results.primary_property`); what `over_seeds` gives of the least score over rules,
+        NaN where nothing is graded; and probed, of how many models there are probes.
     """
     names = [*_CURVE, "property"]
-    facts = scores.groupby(names, as_index=False, sort=False)[["asked", "reason"]].first()
+    groups = scores.groupby(names, as_index=False, sort=False)
+    facts = groups.agg(
+        asked=("asked", "first"), reason=("reason", "max"), probed=("reason", "size")
+    )
     asked = facts[facts["asked"] == ASKED].groupby("grammar")["property"]
     about = facts["grammar"].map({grammar: primary_property(own) for grammar, own in asked})
     facts = facts.assign(primary=facts["property"] == about)
@@ -176,7 +180,11 @@ def known(card: pd.DataFrame, grammar: str) -> dict[str, dict[str, Known]]:
     found: dict[str, dict[str, Known]] = {}
     for row in own.to_dict("records"):
         numbers = {name: float(row[name]) for name in ("score", "low", "high", "least", "most")}
-        facts_of = Known(**numbers, asked=str(row["asked"]), reason=str(row["reason"]))
+        reason = str(row["reason"])
+        if 0 < row["models"] < row["probed"] / 2:
+            numbers = dict.fromkeys(numbers, math.nan)
+            reason += f" ({row['probed'] - row['models']} of {row['probed']} models)"
+        facts_of = Known(**numbers, asked=str(row["asked"]), reason=reason)
         found.setdefault(str(row["label"]), {})[str(row["property"])] = facts_of
     return {
         label: {name: by_name[name] for name in WORDS if name in by_name}
