@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fit_tools import published_set, write_dataset
+from scipy import stats
 
 from seqgra.alphabet import DNA, PADDING, UNKNOWN
 from seqgra.backends.features import best_on_strand
@@ -22,7 +23,7 @@ from seqgra.fit.estimate import estimate
 from seqgra.fit.evidence import PairEstimate, rule_shares
 from seqgra.fit.laws import excess_law
 from seqgra.fit.scale import closest, search
-from seqgra.fit.twin import pwm_regression
+from seqgra.fit.twin import Check, pwm_regression
 from seqgra.grammar.backgrounds import Gc
 from seqgra.grammar.laws import table
 from seqgra.grammar.load import load_grammar
@@ -152,6 +153,21 @@ def test_the_twin_is_like_the_data(fitted):
     assert (abs(areas["real"] - areas["twin"].astype(float)) < SIGMAS * 0.016).all()
     told = rows[rows["model"] == "real or twin"]["real"]
     assert (abs(told - 0.5) < SIGMAS * 0.03).all(), "300 and 600 test examples of each"
+
+
+def test_few_test_examples_tell_nothing_of_the_twin():
+    """Of 8 and 8 alike examples the area is anything from 0.2 to 0.8."""
+    lines = write.check_lines(Check([], {"a": 0.61}, {"a": 200, "b": 8}, []), [])
+    rng = np.random.default_rng(2)
+    areas = [stats.mannwhitneyu(*rng.normal(size=(2, 200))).statistic / 200**2 for _ in range(500)]
+    within = 1.96 * np.std(areas)
+    assert (
+        lines[1]
+        == "Telling real from twin by words, ROC AUC (alike: 0.5, give or take what stands behind)"
+    )
+    name, area, chance = lines[2].split()
+    assert (name, area) == ("a", "0.610") and float(chance) == pytest.approx(within, rel=0.1)
+    assert lines[3].split(maxsplit=1) == ["b", "not told: 8 test examples, fewer than 50"]
 
 
 @pytest.mark.slow

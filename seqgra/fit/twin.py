@@ -89,13 +89,16 @@ class Check(NamedTuple):
     scores
         PWM and 5-mer regressions.
     real_or_twin
-        ROC AUC by combination of conditions.
+        ROC AUC by combination of conditions, of those with `FEWEST` test examples.
+    told_by
+        Test examples of the twin, and as many real ones, by combination of conditions.
     spectra
         4-mers by combination of conditions.
     """
 
     scores: list[Score]
     real_or_twin: dict[str, float]
+    told_by: dict[str, int]
     spectra: list[Spectrum]
 
 
@@ -215,13 +218,14 @@ def check(
         scores += [
             Score(baseline.description, scope, both[0][scope], both[1][scope]) for scope in scopes
         ]
-    told, spectra = {}, []
+    told, told_by, spectra = {}, {}, []
     for group in groups_of(real.y["training"], dataset.conditions):
         if group.rows.size < FEWEST:
             continue
         tell(f"real or twin, {group.name}")
         pair = _mixed(dataset, group, real, twin)
-        if pair is not None:
+        told_by[group.name] = 0 if pair is None else len(pair.x["test"]) // 2
+        if pair is not None and told_by[group.name] >= FEWEST:
             one = replace(
                 dataset,
                 content={
@@ -234,7 +238,7 @@ def check(
             if found:
                 told[group.name] = found["twin"]
         spectra.append(_spectrum(dataset, group, real, twin))
-    return Check(scores, told, spectra)
+    return Check(scores, told, told_by, spectra)
 
 
 def _of_group(

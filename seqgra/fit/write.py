@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
 from seqgra.fit.compose import Composed, RuleDraft
+from seqgra.fit.draws import FEWEST
 from seqgra.fit.evidence import Estimates
 from seqgra.fit.pairs import ARRANGEMENTS
 from seqgra.fit.scale import Step
@@ -16,6 +18,9 @@ from seqgra.fit.twin import FLAG, Check
 from seqgra.textfile import csv_text
 
 MOTIFS = "motifs.meme"
+#: Standard errors to either side that 95 % of areas of alike examples lie within: n + n examples have a
+#: standard error of sqrt((2 n + 1) / 12) / n (Mann and Whitney 1947, doi:10.1214/aoms/1177730491).
+_BOTH_TAILS = 1.96
 
 
 def grammar_files(composed: Composed, source: str, check: list[str]) -> dict[str, str]:
@@ -136,8 +141,15 @@ def check_lines(check: Check, steps: Sequence[Step]) -> list[str]:
         lines.append(
             f"  {score.model:<7} {score.scope:<20} {score.real:.3f}  {score.twin:.3f}{flag}"
         )
-    lines.append("Telling real from twin by words (0.5: alike), ROC AUC")
-    lines += [f"  {name:<28} {area:.3f}" for name, area in check.real_or_twin.items()]
+    lines.append(
+        "Telling real from twin by words, ROC AUC (alike: 0.5, give or take what stands behind)"
+    )
+    for name, count in check.told_by.items():
+        if name in check.real_or_twin:
+            chance = _BOTH_TAILS * math.sqrt((2 * count + 1) / 12) / count
+            lines.append(f"  {name:<28} {check.real_or_twin[name]:.3f}   {chance:.3f}")
+        else:
+            lines.append(f"  {name:<28} not told: {count} test examples, fewer than {FEWEST}")
     for spectrum in check.spectra:
         distance = abs(spectrum.real - spectrum.twin).sum() / 2
         lines.append(f"Words, {spectrum.group}: {distance:.1%} of words differ (total variation)")
