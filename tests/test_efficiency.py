@@ -242,6 +242,11 @@ def test_noise_tolerated_is_the_largest_rate_that_holds_with_all_below_it():
     assert table["rate"].tolist() == pytest.approx([math.nan, 0.05, math.nan], nan_ok=True)
     assert set(table["highest"]) == {0.1}
     assert set(table["runs"]) == {2}
+    without_clean = noise_tolerated(
+        runs[(runs["size"] != 9000) | (runs["grammar"] != "n0")],
+        {"n0": 0.0, "n5": 0.05, "n10": 0.1},
+    ).set_index("size")
+    assert math.isnan(without_clean.loc[9000, "rate"]), "nothing is known of a lower rate"
 
 
 def test_an_even_number_of_curves_claims_no_more_than_it_shows():

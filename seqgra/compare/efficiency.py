@@ -323,7 +323,8 @@ def noise_tolerated(runs: pd.DataFrame, rates: dict[str, float], tau: float = 0.
     -------
     DataFrame
         One row a (label, size): rate (NaN: not even the lowest), highest (the highest rate of the
-        grid) and runs, the fewest at a rate. The target must hold at every lower rate too.
+        grid) and runs, the fewest at a rate. The target must hold at every lower rate too; where one of
+        these has no runs nothing is known beyond.
     """
     cleanest = min(rates, key=lambda name: rates[name])
     target = bounds_of(runs)[cleanest].target(tau)
@@ -333,7 +334,8 @@ def noise_tolerated(runs: pd.DataFrame, rates: dict[str, float], tau: float = 0.
     rows = []
     for (label, size), group in shown.groupby(["label", "size"]):
         by_rate = group.groupby("rate")["value"].agg(["median", "size"]).sort_index()
-        holds = (by_rate["median"] >= target).cummin()
+        medians = by_rate["median"].reindex(sorted(set(rates.values())))
+        holds = (medians >= target).cummin()
         rate = float(holds.index[holds].max()) if holds.any() else math.nan
         rows.append((label, size, rate, float(by_rate.index.max()), int(by_rate["size"].min())))
     return pd.DataFrame(rows, columns=["label", "size", "rate", "highest", "runs"])
