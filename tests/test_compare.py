@@ -349,6 +349,9 @@ def test_recovery_lies_between_its_null_and_the_ceiling(tmp_path):
     assert other[["ceiling", "rescaled"]].isna().all(axis=None) and len(other) == 1
     no_room = tables.recovery.drop(columns=["ceiling", "rescaled"]).assign(null=9.0)
     assert with_ceiling(no_room)["rescaled"].isna().all()
+    best = tables.recovery.loc[tables.recovery["ceiling"].notna(), "ceiling"].max()
+    hardly = no_room.assign(null=best - 0.001)
+    assert with_ceiling(hardly)["rescaled"].isna().all(), "a share of a thousandth says nothing"
 
 
 def test_recovery_and_runs(grid):

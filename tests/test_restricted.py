@@ -12,7 +12,7 @@ from scipy.stats import multinomial
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from seqgra.grammar.load import resolve
-from seqgra.law.ceiling import areas_of
+from seqgra.law.ceiling import areas_of, suffices
 from seqgra.law.restricted import KNOWLEDGE, motifs_of, restricted_ceilings
 
 A, B = "ACGTTGCATCAGGCTA", "GGATCTTCACCGATTC"
@@ -211,3 +211,17 @@ def test_areas_are_those_of_scikit_learn(levels):
     generator = np.random.Generator(np.random.PCG64(7))
     draws = [areas((generator.random(120) * 120).astype(int)) for _ in range(20)]
     np.testing.assert_allclose([m.error for m in found], np.std(draws, axis=0), rtol=1e-9)
+
+
+def test_who_takes_every_second_example_for_one_other_of_many_does_not_suffice():
+    """30 conditions, 15 pairs that differ in order alone: macro ROC AUC hides it, PR AUC does not."""
+    truth = np.repeat(np.eye(30, dtype=bool), 20, axis=0)
+    pair = np.repeat(np.eye(15, dtype=float), 40, axis=0).repeat(2, axis=1)
+    full, unordered = (areas_of(odds, truth, 0, 0).macro for odds in (truth * 1.0, pair))
+    assert unordered["roc_auc"] == pytest.approx(1 - 0.5 / 29) and unordered["pr_auc"] < 0.51
+    assert not suffices(unordered, full)
+    nearly = truth * 1.0
+    nearly[::50] = np.roll(nearly[::50], 1, axis=1)  # one of fifty is taken for another
+    assert suffices(areas_of(nearly, truth, 0, 0).macro, full)
+    two = {"roc_auc": 0.979, "pr_auc": 0.98}
+    assert not suffices(two, full) and suffices(two | {"roc_auc": 0.981}, full)

@@ -20,7 +20,7 @@ from seqgra.compare.stages import content_of, look_at_model, look_at_scores
 from seqgra.dataset import open_dataset
 from seqgra.fingerprint import read_run
 from seqgra.grammar.schema import Grammar
-from seqgra.law.ceiling import NEEDED
+from seqgra.law.ceiling import suffices
 from seqgra.law.restricted import rule_itself
 from seqgra.metrics import log_odds
 from seqgra.model import CEILINGS
@@ -32,6 +32,8 @@ REGRET = ("ceiling", "metric", "scope", "value")
 #: Columns of the table of what less than all knowledge reaches.
 RESTRICTED = ("grammar", "knows", "metric", "value", "standard_error", "enough")
 _AREAS = ("roc_auc", "pr_auc")
+#: How far the ceiling's recovery must lie above its null for shares of that way to say something.
+_ROOM = 0.01
 
 
 class Exact(NamedTuple):
@@ -150,14 +152,14 @@ def with_ceiling(recovery: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         With ceiling, the value of the grammar's first posterior by the same method, and rescaled:
-        (value - null) / (ceiling - null). NaN where either is unknown, or the ceiling is no higher
-        than the null.
+        (value - null) / (ceiling - null). NaN where either is unknown, or the ceiling is less than `_ROOM`
+        above the null.
     """
     keys = ["grammar", "method", "metric", "scope"]
     exact = recovery[recovery["backend"].map(is_ceiling).astype(bool)].drop_duplicates(keys)
     found = recovery.join(exact.set_index(keys)["value"].rename("ceiling"), on=keys)
     room = found["ceiling"] - found["null"]
-    return found.assign(rescaled=((found["value"] - found["null"]) / room).where(room > 0))
+    return found.assign(rescaled=((found["value"] - found["null"]) / room).where(room >= _ROOM))
 
 
 def restricted(cells: list[CellResults]) -> pd.DataFrame:
@@ -166,17 +168,19 @@ def restricted(cells: list[CellResults]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns `RESTRICTED`; enough: whether its ROC AUC is less than `NEEDED` below that of everything,
-        so that what goes beyond this knowledge is not needed by the grammar.
+        Columns `RESTRICTED`; enough: whether it `suffices`, so that what goes beyond this knowledge is not
+        needed by the grammar.
     """
     rows: list[tuple[Any, ...]] = []
     for grammar in ceiling_kinds(cells):
         posteriors = (c for c in cells if c.grammar == grammar and is_ceiling(c.backend))
         run = read_run(next(posteriors).model) or {}
         found = run.get("restricted", [])
-        areas = {r["knows"]: r["value"] for r in found if r["metric"] == "roc_auc"}
+        areas: dict[str, dict[str, float]] = {}
         for row in found:
-            enough = areas[row["knows"]] > areas["everything"] - NEEDED
+            areas.setdefault(row["knows"], {})[row["metric"]] = row["value"]
+        for row in found:
+            enough = suffices(areas[row["knows"]], areas["everything"])
             rows.append((grammar, *(row[name] for name in RESTRICTED[1:-1]), enough))
     types = dict.fromkeys(RESTRICTED[:3], "str")
     types |= dict.fromkeys(RESTRICTED[3:5], "float64") | {"enough": "bool"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seqgra.describe.rules import table
 from seqgra.grammar.schema import Grammar
-from seqgra.law.ceiling import NEEDED, Measured, ceiling
+from seqgra.law.ceiling import NEEDED, Measured, ceiling, suffices
 from seqgra.law.restricted import FITTED, restricted_ceilings
 
 _KNOWN = {
@@ -54,7 +54,7 @@ def ceiling_lines(grammar: Grammar, examples: int, seed: int) -> list[str]:
     unneeded = [
         _KNOWN[name]
         for name, areas in restricted.items()
-        if areas.roc_auc.value > found.roc_auc.value - NEEDED
+        if suffices(areas.macro, {"roc_auc": found.roc_auc.value, "pr_auc": found.pr_auc.value})
     ]
     lines += ["", *table(("who knows only", "ROC AUC"), reached), ""]
     lines.append(
@@ -62,7 +62,8 @@ def ceiling_lines(grammar: Grammar, examples: int, seed: int) -> list[str]:
     )
     if unneeded:
         lines.append(
-            f"Enough by itself (less than {NEEDED} below the ceiling): {'; '.join(unneeded)}. What "
+            f"Enough by itself (less than {NEEDED} below the ceiling, and three quarters of its PR AUC): "
+            f"{'; '.join(unneeded)}. What "
             "goes beyond that is not needed by this grammar."
         )
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +13,10 @@ from seqgra.law.law import compile_law, draw_examples
 from seqgra.law.posterior import compile_posterior
 from seqgra.metrics import Sorted, log_odds
 
-#: ROC AUCs of full and of restricted knowledge this close count as equal.
+#: ROC AUCs of full and of restricted knowledge this close count as equal, see `suffices`.
 NEEDED = 0.02
+#: Share of the full PR AUC that restricted knowledge must reach beside that.
+_SHARE = 0.75
 #: Bootstrap draws for standard errors.
 RESAMPLES = 200
 
@@ -31,6 +34,27 @@ class Areas(NamedTuple):
     roc_auc: Measured
     pr_auc: Measured
     pr_auc_micro: Measured
+
+    @property
+    def macro(self) -> dict[str, float]:
+        """What `suffices` compares."""
+        return {"roc_auc": self.roc_auc.value, "pr_auc": self.pr_auc.value}
+
+
+def suffices(less: Mapping[str, float], full: Mapping[str, float]) -> bool:
+    """Return whether restricted knowledge is enough: what goes beyond it is not needed.
+
+    It is where its ROC AUC is less than `NEEDED` below that of full knowledge. With many conditions one
+    against all others hides who is taken for one other (to take every second example for it costs
+    0.25 / (C - 1) of ROC AUC), so PR AUC must be three quarters of the full one, too.
+
+    Parameters
+    ----------
+    less, full
+        Macro ``roc_auc`` and ``pr_auc``.
+    """
+    near = less["roc_auc"] > full["roc_auc"] - NEEDED
+    return near and less["pr_auc"] >= _SHARE * full["pr_auc"]
 
 
 class CeilingOf(NamedTuple):

@@ -1,8 +1,8 @@
 """Which properties a grammar asks for: those without which no classifier reaches the exact posterior.
 
-A property is *asked* where the ROC AUC of the exact posterior exceeds that of the best classifier that lacks
-the property by `NEEDED`. Which classifiers lack it depends on the property: restricted ceilings (see
-`seqgra.law.restricted`), or the posterior of the same grammar with the property left open.
+A property is *asked* where no classifier that lacks it suffices (`seqgra.law.ceiling.suffices`). Which
+classifiers lack it depends on the property: restricted ceilings (see `seqgra.law.restricted`), or the
+posterior of the same grammar with the property left open.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from seqgra.grammar.schema import Grammar, Rule
-from seqgra.law.ceiling import NEEDED, areas_of
+from seqgra.law.ceiling import Areas, areas_of, suffices
 from seqgra.law.law import compile_law, draw_examples
 from seqgra.law.posterior import compile_posterior
 from seqgra.law.restricted import ONE_MOTIF, restricted_ceilings
@@ -89,23 +89,26 @@ def asked_of(
     drawn = draw_examples(compile_law(grammar, "grammar"), seed, set_name, examples)
     truth = drawn.y.astype(bool)
 
-    def area(of: Grammar) -> float:
+    def areas(of: Grammar) -> Areas:
         values, _ = compile_posterior(of, set_name).log_posterior(drawn.x)
         odds = log_odds(values, of.task == "multi-label")
-        return areas_of(odds, truth, seed, 0).roc_auc.value
+        return areas_of(odds, truth, seed, 0)
 
-    full = area(grammar)
+    full = areas(grammar)
     knows = list(dict.fromkeys(k for name in names for k in LACKING.get(name, ())))
     less = restricted_ceilings(grammar, examples, seed, set_name, 0, knows)
     found = {}
     for name in names:
-        without: float | None = None
-        best = ""
+        lacking: dict[str, Areas] = {}
         if name in LACKING:
-            without, best = max((less[k].roc_auc.value, k) for k in LACKING[name])
+            lacking = {k: less[k] for k in LACKING[name]}
         elif name in OPEN or name == "affinity":
-            without, best = area(_left_open(grammar, name)), f"everything but {name}"
-        found[name] = Asked(without is None or full - without >= NEEDED, full, without, best)
+            lacking = {f"everything but {name}": areas(_left_open(grammar, name))}
+        asked = not any(suffices(own.macro, full.macro) for own in lacking.values())
+        without, best = max(
+            ((own.roc_auc.value, k) for k, own in lacking.items()), default=(None, "")
+        )
+        found[name] = Asked(asked, full.roc_auc.value, without, best)
     return found
 
 
