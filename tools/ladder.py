@@ -24,6 +24,7 @@ from matplotlib.patches import Rectangle
 from pages import strays_of, with_made
 from scipy import stats
 
+from seqgra.compare.decide import TIE
 from seqgra.compare.ranking import holm
 from seqgra.plot.style import FAINT, INK, PALE_TO_DARK, line_looks, new_figure, save, styled, wrap
 from seqgra.results import primary_property
@@ -229,7 +230,8 @@ def first_choice(table: pd.DataFrame, pairs: pd.DataFrame) -> tuple[str, list[st
     examples; where none reaches the target, that of the highest mean.
     """
     best = str(table.loc[table["pr_auc"].idxmax(), "architecture"])
-    beaten = pairs[(pairs["better"] == best) & (pairs["p"] <= ALPHA)]["worse"]
+    shown = (pairs["p"] <= ALPHA) & (pairs["difference"] > TIE)
+    beaten = pairs[(pairs["better"] == best) & shown]["worse"]
     equal = table[~table["architecture"].isin(beaten)]
     by_need = equal.sort_values(["needed", "pr_auc"], ascending=[True, False], na_position="last")
     chosen = (
