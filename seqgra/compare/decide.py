@@ -285,8 +285,8 @@ def _doubling(
 ) -> Doubling | None:
     """Return what twice the examples gain, None if unknown.
 
-    Measured where the architecture has runs at both sizes, or at most an octave apart around one; else by the
-    fitted curve.
+    Measured where the architecture has runs at both sizes, or at most two octaves apart around one; else by
+    the fitted curve.
     """
     own = runs[(runs["grammar"] == decision.grammar) & (runs["label"] == decision.label)]
     one, two = (at_size(own, size) for size in (decision.size, 2 * decision.size))
@@ -312,8 +312,8 @@ def _doubling(
 
 
 def _is_near(sizes: pd.Series, size: int) -> bool:
-    """Return whether a size is one of those that were run, or between two at most an octave apart."""
-    return bool(sizes[sizes >= size].min() <= 2 * sizes[sizes <= size].max())
+    """Return whether a size is one of those that were run, or between two at most two octaves apart."""
+    return bool(sizes[sizes >= size].min() <= 4 * sizes[sizes <= size].max())
 
 
 def _measured(doubling: Doubling | None) -> bool:
