@@ -143,7 +143,9 @@ def test_what_was_measured_at_the_asked_size_is_told_of_it():
     first = rows_of(found, recovery, card).iloc[0]
     assert (first["recovery"], first["rule"]) == (0.1, 0.1)
     assert (first["recovery_size"], first["rule_size"]) == (4000, 4000)
-    card = card.assign(asked="asked", reason="", low=0.0, high=1.0, least=0.0, most=1.0)
+    card = card.assign(
+        asked="asked", reason="", low=0.0, high=1.0, least=0.0, most=1.0, models=5, probed=5
+    )
     empty = pd.DataFrame(
         columns=[
             "grammar",
@@ -320,3 +322,23 @@ def test_the_screen_names_a_shortcut_and_what_it_is_blind_to():
         in both
     )
     assert "knows only" not in said(found, less[less["knows"] != "one position"].head(4))
+
+
+def test_the_page_names_the_sizes_that_would_tell_and_the_size_of_what_was_measured():
+    """At a size across a gap both sizes lack; recovery of another size names it as a whole number."""
+    found = known(Truth({"a": 1000.0}, sizes=(1000, 64000)), at=3000)
+    assert "add 3,000 and 6,000 to <code>sizes</code>." in said(found)
+    both = known(Truth({"a": 1000.0, "b": 9000.0}), at=3000)
+    recovery = pd.DataFrame([("g000", "a", 32000, 0.5, 40)], columns=NO_RECOVERY.columns)
+    row = rows_of(both, recovery).iloc[0]
+    words = plain_text("sentences.j2", "recovery", {**row, "annotation": "", "top_recovery": None})
+    assert "Of 32,000 examples its grammar recovery is 0.50" in words
+
+
+def test_no_seeds_are_advised_where_only_runs_lack():
+    runs = draw(Truth({"a": 500.0, "b": 20000.0}), 0)
+    runs = runs.assign(backend="pytorch", architecture=lambda t: t["label"])
+    for planned in (["a", "b"], ["a", "b", "c"]):
+        found = statistics(runs, {}, 2000, (), {"g000": planned})
+        decision = found.asked["g000"]
+        assert decision.open == () and facts(decision, found)["more_seeds"] is None

@@ -15,7 +15,7 @@ from seqgra.attribute import fixed_explanations
 from seqgra.compare.ceiling import with_ceiling
 from seqgra.compare.cells import CELL_COLUMNS, KEYS, read_cells
 from seqgra.compare.stages import look_at_model, look_at_scores
-from seqgra.compare.tables import build_tables, examples_needed, summary, write_tables
+from seqgra.compare.tables import build_tables, counted, examples_needed, summary, write_tables
 from seqgra.dataset import ELEMENT_COLUMNS, open_dataset
 from seqgra.errors import InputError
 from seqgra.evaluate.curves import score
@@ -404,6 +404,10 @@ def test_a_diverged_run_counts_as_a_constant_prediction(grid):
     assert after["mean"] == pytest.approx(
         (before["mean"] * 2 + before["chance"] - 0.99) / 2, abs=0.03
     )
+    named = status.assign(label=status["architecture"])
+    labelled = tables._replace(scores=scores.assign(label=scores["architecture"]), status=named)
+    drawn = counted(labelled).query("status == 'diverged'")
+    assert "pool" in set(drawn["label"]) and drawn["training_examples"].dtype == "int64"
     needed = examples_needed(tables._replace(scores=scores, status=status))
     assert needed.set_index("architecture").loc["pool", "needed"] == "> 2000"
 

@@ -89,7 +89,10 @@ def test_below_five_seeds_no_pair_is_shown_and_it_is_said():
         .to_dict("records")
     )
     page = " ".join(fill("real.html.j2", context | {"shown": [pair]}).split())
-    assert "Of 15 pairs that are shown to differ on both, 14 in the same direction." in page
+    assert (
+        "on real examples. Of 15 pairs that are shown to differ on both, 14 in the same direction."
+        in page
+    )
 
 
 def test_two_shared_architectures_say_nothing():

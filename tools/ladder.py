@@ -247,7 +247,7 @@ def examples(row: pd.Series) -> str:
     '4,300'
     """
     if not np.isfinite(row["needed"]):
-        return "not reached"
+        return "unknown" if np.isnan(row["needed"]) else "not reached"
     if row["needed"] <= row["smallest"]:
         return f"≤ {row['smallest']:,.0f}"
     two_figures = float(f"{row['needed']:.2g}")

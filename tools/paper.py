@@ -330,7 +330,7 @@ def _needed(grid: str) -> Iterator[str]:
 
 def _examples(row: pd.Series) -> str:
     if not math.isfinite(row["needed"]):
-        return "not reached"
+        return "unknown" if math.isnan(row["needed"]) else "not reached"
     ends = (f"{row[end]:,.0f}" if math.isfinite(row[end]) else "more" for end in ("low", "high"))
     return f"{row['needed']:,.0f} ({' to '.join(ends)})"
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from seqgra.compare.decide import TIE, Doubling, Statistics
+from seqgra.compare.decide import TIE, Doubling, Statistics, is_near
 from seqgra.compare.probes import Rules
 from seqgra.compare.resample import FEWEST_MODEL_SEEDS, FEWEST_SEEDS
 from seqgra.compare.standing import INTERVAL
@@ -38,6 +38,8 @@ class Answer(NamedTuple):
         Those of the grid without a finished run there.
     lost
         Whether no run of any architecture learnt it.
+    add
+        Sizes without runs of the architecture near them that would tell what twice the data gain.
     doubling, simulated
         What twice the data gain, None where not known; the same on a simulated counterpart, and its name.
     rules
@@ -65,6 +67,7 @@ class Answer(NamedTuple):
     alike: tuple[str, ...]
     absent: tuple[str, ...]
     lost: bool
+    add: tuple[int, ...]
     doubling: Doubling | None
     simulated: tuple[str, Doubling] | None
     rules: Rules | None
@@ -107,6 +110,8 @@ def answers(
         grammar = str(key)
         first: Any = own.iloc[0]
         decision, scope = known.asked[grammar], scopes.get(grammar, MICRO)
+        runs = known.runs[known.runs["grammar"] == grammar]
+        runs_at = runs.loc[runs["label"] == first["label"], "size"]
         others = own.iloc[1:].sort_values("mean", ascending=False, kind="stable")
         next_mean = float(others["mean"].iloc[0]) if len(others) else float("nan")
         simulated = known.simulated_doubling.get(grammar, {}).items()
@@ -131,6 +136,7 @@ def answers(
                 alike=tuple(n for n in others["label"] if decision.enough and n in decision.open),
                 absent=decision.absent,
                 lost=bool((own["failed"] == own["runs"]).all()),
+                add=tuple(n for n in (decision.size, 2 * decision.size) if not is_near(runs_at, n)),
                 doubling=known.doubling.get(grammar),
                 simulated=next(((n, d) for n, d in simulated if d is not None), None),
                 rules=rules.get(grammar),

@@ -266,17 +266,20 @@ def _finite(value: float | None) -> float:
 
 
 def _fewest(runs: pd.DataFrame) -> dict[str, float]:
-    bounds = next(iter(bounds_of(runs).values()))
+    """Return what `chance_fewest` does; empty where sizes around a crossing were spared."""
+    bounds, sizes = next(iter(bounds_of(runs).values())), np.unique(runs["size"])
     crossing, areas, least = {}, {}, {}
     seeds: dict[str, Seeds] = {}
     for label, group in runs.groupby("label"):
         curves = curves_of(group)
         whole = curves.complete
         if whole.any():
-            crossing[str(label)] = crossings(curves, bounds.target(TAU))[whole]
+            crossing[str(label)] = crossings(curves, bounds.target(TAU), sizes)[whole]
             least[str(label)] = math.log2(curves.sizes[0])
             seeds[str(label)] = curves.seeds.take(np.flatnonzero(whole))
             areas[str(label)] = np.nan_to_num(area(curves, bounds)[whole])
+    if any(np.isnan(own).any() for own in crossing.values()):
+        return {}
     return chance_fewest(crossing, seeds, areas, least)
 
 
@@ -292,9 +295,7 @@ def _doubling(
     one, two = (at_size(own, size) for size in (decision.size, 2 * decision.size))
     keys = ["label", "data_seed", "model_seed", "seeds"]
     both = (two.set_index(keys)["value"] - one.set_index(keys)["value"]).dropna()
-    if len(both) and all(
-        _is_near(own["size"], size) for size in (decision.size, 2 * decision.size)
-    ):
+    if len(both) and all(is_near(own["size"], size) for size in (decision.size, 2 * decision.size)):
         gains = samples_of(both.reset_index())[decision.label]
         mean = mean_over_seeds(*gains)
         if math.isnan(mean.error):
@@ -311,7 +312,7 @@ def _doubling(
     return Doubling(max(float(at[1] - reached), 0.0), math.nan, math.nan, "extrapolated")
 
 
-def _is_near(sizes: pd.Series, size: int) -> bool:
+def is_near(sizes: pd.Series, size: int) -> bool:
     """Return whether a size is one of those that were run, or between two at most two octaves apart."""
     return bool(sizes[sizes >= size].min() <= 4 * sizes[sizes <= size].max())
 

@@ -354,12 +354,11 @@ def counted(tables: Tables, metric: str = "pr_auc") -> pd.DataFrame:
     """
     shown = models_only(headlines(tables.scores, metric))
     status = models_only(tables.status)
-    lost = status.loc[status["status"] == "diverged", list(KEYS)]
+    lost = status.loc[status["status"] == "diverged", status.columns.intersection([*KEYS, "label"])]
     facts = ["grammar", "metric", "scope", "chance", "headline"]
-    sizes = ["grammar", "size", "training_examples"]
     lost = lost.merge(shown[facts].drop_duplicates("grammar"), on="grammar")
-    lost = lost.merge(shown[sizes].drop_duplicates(sizes[:2]), on=sizes[:2], how="left")
-    lost = lost.assign(value=lost["chance"], status="diverged")
+    trained = [split_size(size)["training"] for size in lost["size"].tolist()]
+    lost = lost.assign(value=lost["chance"], status="diverged", training_examples=trained)
     return pd.concat([shown, lost], ignore_index=True) if len(lost) else shown
 
 

@@ -75,7 +75,7 @@ def _more_seeds(decision: Decision, known: Statistics) -> dict[str, Any]:
     parts = known.variance[known.variance["size"] == decision.size]
     few = decision.restarts is not None and decision.restarts < FEWEST_MODEL_SEEDS
     alone = len(decision.others) < 2
-    if alone or decision.shown or parts.empty or few:
+    if alone or not decision.open or parts.empty or few:
         return {"more_seeds": None, "runs_a_seed": restarts}
     wanted = seeds_needed(parts, APART, restarts, len(decision.others) - 1)
     return {"more_seeds": wanted if wanted > decision.seeds else None, "runs_a_seed": restarts}
