@@ -124,7 +124,10 @@ def scores(drawn: Sequence[Dumbbell], told: Mapping[str, float], flag: float, ti
         for row, area in enumerate(told.values()):
             right.text(max(area, 0.5) + 0.01, row, f"{area:.2f}", va="center", fontsize=8)
         right.set_yticks(range(len(told)), list(told))
-        right.set(xlim=(0.5, 1.08), ylim=(len(told) - 0.5, -0.5))
+        if not told:
+            middle: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8, "color": FAINT}
+            right.text(0.79, 0, "too few test examples", **middle)
+        right.set(xlim=(0.5, 1.08), ylim=(max(len(told), 1) - 0.5, -0.5))
         right.set_xticks([0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
         right.set_xlabel("ROC AUC of words; 0.5: alike")
         right.set_title("Real or twin?")
