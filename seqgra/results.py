@@ -185,6 +185,8 @@ class Pictured(NamedTuple):
     values: np.ndarray
 
 
+#: Statuses of runs that count as not having learnt, whatever their value.
+NOT_LEARNT = ("collapsed", "diverged")
 #: Table of a model's probes: its file; its columns, and those that are text.
 PROBES_FILE = "probes.csv"
 PROBE_COLUMNS = (

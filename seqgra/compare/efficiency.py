@@ -15,11 +15,10 @@ import pandas as pd
 from scipy.optimize import isotonic_regression
 
 from seqgra.compare.resample import Interval, Seeds, interval, median, median_draws, seeds_of
+from seqgra.results import NOT_LEARNT
 
 #: How far from chance to the ceiling counts as having learnt the task.
 TAUS = (0.9, 0.95, 0.99)
-#: Statuses that count as not having learnt, whatever the value.
-NOT_LEARNT = frozenset({"collapsed", "diverged"})
 _UNKNOWN = Interval(math.nan, math.nan, "none")
 #: What names the curves that are summarised together.
 GROUP = ["grammar", "label"]

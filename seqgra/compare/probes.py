@@ -18,7 +18,7 @@ from seqgra.compare.cells import KEYS
 from seqgra.compare.efficiency import efficiency
 from seqgra.compare.resample import FEWEST_SEEDS, TAIL, is_crossed, mean_over_seeds
 from seqgra.compare.runs import measured
-from seqgra.results import primary_property
+from seqgra.results import NOT_LEARNT, primary_property
 
 #: Property -> what a model knows that has it, in the order of the report card.
 WORDS = {
@@ -240,7 +240,7 @@ def rule_runs(scores: pd.DataFrame, status: pd.DataFrame) -> dict[str, pd.DataFr
     asked = scores[scores["asked"] == ASKED]
     several = asked.groupby(["grammar", "property"])["size"].transform("nunique") > 1
     asked = asked[several & asked["value"].notna()]
-    ran = status[status["status"].isin(["done", "collapsed", "diverged"])]
+    ran = status[status["status"].isin(["done", *NOT_LEARNT])]
     found = {}
     for name, own in asked.groupby("property"):
         keys = own[["grammar", "size"]].drop_duplicates()

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from seqgra.compare.cells import KEYS
-from seqgra.compare.efficiency import NOT_LEARNT
 from seqgra.compare.tables import Tables, ceilings_only, headlines, models_only
+from seqgra.results import NOT_LEARNT
 
 _CURVE = ["grammar", "label", "data_seed", "model_seed"]
 

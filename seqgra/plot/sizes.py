@@ -26,6 +26,7 @@ from seqgra.plot.style import (
     spaced,
     styled,
 )
+from seqgra.results import NOT_LEARNT
 
 _PANEL = (3.3, 2.7)
 #: Natural logarithm of the ratio between a size and where the outermost architectures are drawn: 3 %.
@@ -33,8 +34,6 @@ _SPREAD = math.log(1.03)
 #: The ceiling, and what is only an estimate or approximation of it.
 _CEILING: dict[str, Any] = {"color": CEILING_LOOK.color, "ls": CEILING_LOOK.line, "lw": 1.0}
 _LESS: dict[str, Any] = {"color": FAINT, "ls": "-", "lw": 0.5}
-#: Statuses of runs that did not learn.
-_FAILED = ("collapsed", "diverged")
 #: Points of the letters beside lines.
 _NAME_SIZE = 7.0
 _NO_BOUND: dict[str, Any] = {"color": FAINT, "ls": "-", "lw": 0.8}
@@ -90,7 +89,7 @@ def against_size(runs: pd.DataFrame, looks: Mapping[str, Look], measure: YAxis) 
     Parameters
     ----------
     runs
-        One row a run: grammar, label, size, value and status (`_FAILED` get open symbols);
+        One row a run: grammar, label, size, value and status (`NOT_LEARNT` get open symbols);
         optionally chance, the value of a constant prediction, the same for all runs of a grammar.
     looks
         How each label is drawn.
@@ -148,7 +147,7 @@ def _draw_panel(
             continue
         shift = math.exp(2 * _SPREAD * sideways(i, len(labels)))
         runs = runs.assign(x=runs["size"] * shift, color=looks[label].color)
-        parts.append(runs[~runs["status"].isin(_FAILED)])
+        parts.append(runs[~runs["status"].isin(NOT_LEARNT)])
         ranges.append(_draw_line(axis, runs, looks[label]).assign(color=looks[label].color))
     if parts:  # of all architectures at once: thousands of dots and bars
         dots, bars = pd.concat(parts), pd.concat(ranges)
@@ -197,7 +196,7 @@ def _name_knowledge(axis: Axes, known: Sequence[Knowledge], letters: Mapping[str
 def _draw_line(axis: Axes, runs: pd.DataFrame, look: Look) -> pd.DataFrame:
     """Draw means and failed runs of an architecture; return mean, min and max by x."""
     by_size = runs.groupby("x")["value"].agg(["mean", "min", "max"])
-    failed = runs[runs["status"].isin(_FAILED)]
+    failed = runs[runs["status"].isin(NOT_LEARNT)]
     axis.plot(
         by_size.index.to_numpy(),
         by_size["mean"],
@@ -257,7 +256,7 @@ def _notes(runs: pd.DataFrame, measure: YAxis) -> list[Line2D]:
     grey: dict[str, Any] = {"color": FAINT, "marker": "o", "ls": ""}
     if runs.groupby(["grammar", "label", "size"]).size().max() > 1:
         notes.append(Line2D([], [], **grey, ms=3, label="single run; bar: min to max"))
-    if failed := sorted(set(runs["status"]) & set(_FAILED)):
+    if failed := sorted(set(runs["status"]) & set(NOT_LEARNT)):
         words = f"open: {' or '.join(failed)} run"
         notes.append(Line2D([], [], **grey, ms=5.5, mfc="white", label=words))
     shown = [ceiling for ceiling in measure.ceilings if ceiling.grammar in set(runs["grammar"])]

@@ -16,9 +16,8 @@ from seqgra.report.drawing import Drawing
 from seqgra.report.figures.architecture import draw_architecture
 from seqgra.report.page import TableRow, number, percent
 from seqgra.report.sections import Section, ShownSection
-from seqgra.results import MACRO
+from seqgra.results import MACRO, NOT_LEARNT
 
-_FAILED = ("collapsed", "diverged")
 #: Places named where runs have failed.
 _MOST_PLACES = 4
 
@@ -68,7 +67,7 @@ def _part(drawing: Drawing, label: str) -> dict[str, Any]:
     """Return numbers, figure and table of one architecture."""
     known = drawing.compared.statistics
     runs = known.runs[known.runs["label"] == label]
-    failed = runs[runs["status"].isin(_FAILED)]
+    failed = runs[runs["status"].isin(NOT_LEARNT)]
     kinds = failed["status"].value_counts()
     where = failed.groupby(["grammar", "size"], as_index=False).agg(many=("status", "size"))
     where = where.sort_values("many", ascending=False, kind="stable")
@@ -81,7 +80,7 @@ def _part(drawing: Drawing, label: str) -> dict[str, Any]:
         "grammars": runs["grammar"].nunique(),
         "runs": len(runs),
         "failed": len(failed),
-        "kinds": [(int(kinds[name]), name) for name in _FAILED if name in kinds],
+        "kinds": [(int(kinds[name]), name) for name in NOT_LEARNT if name in kinds],
         "places": where.head(_MOST_PLACES)[["many", "grammar", "size"]].to_numpy().tolist(),
         "more_places": max(len(where) - _MOST_PLACES, 0),
         "not_defined": _not_defined(drawing.compared.tables.status, label),
