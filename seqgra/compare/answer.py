@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from seqgra.compare.decide import TIE, Doubling, Statistics, is_near
+from seqgra.compare.decide import TIE, Doubling, Statistics, lacking
 from seqgra.compare.probes import Rules
 from seqgra.compare.resample import FEWEST_MODEL_SEEDS, FEWEST_SEEDS
 from seqgra.compare.standing import INTERVAL
@@ -136,7 +136,7 @@ def answers(
                 alike=tuple(n for n in others["label"] if decision.enough and n in decision.open),
                 absent=decision.absent,
                 lost=bool((own["failed"] == own["runs"]).all()),
-                add=tuple(n for n in (decision.size, 2 * decision.size) if not is_near(runs_at, n)),
+                add=lacking(runs_at, decision.size),
                 doubling=known.doubling.get(grammar),
                 simulated=next(((n, d) for n, d in simulated if d is not None), None),
                 rules=rules.get(grammar),

@@ -295,7 +295,7 @@ def _doubling(
     one, two = (at_size(own, size) for size in (decision.size, 2 * decision.size))
     keys = ["label", "data_seed", "model_seed", "seeds"]
     both = (two.set_index(keys)["value"] - one.set_index(keys)["value"]).dropna()
-    if len(both) and all(is_near(own["size"], size) for size in (decision.size, 2 * decision.size)):
+    if len(both) and not lacking(own["size"], decision.size):
         gains = samples_of(both.reset_index())[decision.label]
         mean = mean_over_seeds(*gains)
         if math.isnan(mean.error):
@@ -312,9 +312,10 @@ def _doubling(
     return Doubling(max(float(at[1] - reached), 0.0), math.nan, math.nan, "extrapolated")
 
 
-def is_near(sizes: pd.Series, size: int) -> bool:
-    """Return whether a size is one of those that were run, or between two at most two octaves apart."""
-    return bool(sizes[sizes >= size].min() <= 4 * sizes[sizes <= size].max())
+def lacking(sizes: pd.Series, size: int) -> tuple[int, ...]:
+    """Return which of a size and its double are neither run nor between sizes at most two octaves apart."""
+    between = ((n, sizes[sizes <= n].max(), sizes[sizes >= n].min()) for n in (size, 2 * size))
+    return tuple(n for n, below, above in between if not above <= 4 * below)
 
 
 def _measured(doubling: Doubling | None) -> bool:
