@@ -68,7 +68,7 @@ def concordance(runs: pd.DataFrame, real: Collection[str], at: int | None) -> pd
     DataFrame
         One row a pair and size with at least three shared labels, columns `COLUMNS`: labels (how many);
         tau (Kendall's tau-b of the means; seeds blur means, so that it tends to lie below that of the true
-        ones); p (two-sided, of so strong an order among labels in random order, which tells of other
+        ones); p (two-sided, of so strong an order among labels in random order, which holds for other
         architectures too); pairs, how many pairs of labels are shown to differ on both sides, and same, how
         many of these in the same direction; best, best_real (highest mean); same_best (share of draws in
         which one label is best on both sides, NaN with too few seeds).

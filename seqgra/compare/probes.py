@@ -50,8 +50,8 @@ class Known(NamedTuple):
     Attributes
     ----------
     score
-        1 as the exact posterior, 0 where the property is ignored; NaN where it is not graded, or of less than
-        half of the models only: what a model that learnt nothing has no grade in would be told of the others.
+        1 as the exact posterior, 0 where the property is ignored; NaN where it is graded in less than half
+        of the models: those that learnt nothing have no grade in some properties, and count for nothing.
     low, high
         95 % interval over data seeds (Student's t), NaN with too few.
     least, most

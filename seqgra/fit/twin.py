@@ -90,7 +90,7 @@ class Check(NamedTuple):
         PWM and 5-mer regressions.
     real_or_twin
         ROC AUC by combination of conditions, of those with `FEWEST` test examples.
-    told_by
+    test_examples
         Test examples of the twin, and as many real ones, by combination of conditions.
     spectra
         4-mers by combination of conditions.
@@ -98,7 +98,7 @@ class Check(NamedTuple):
 
     scores: list[Score]
     real_or_twin: dict[str, float]
-    told_by: dict[str, int]
+    test_examples: dict[str, int]
     spectra: list[Spectrum]
 
 
@@ -218,14 +218,14 @@ def check(
         scores += [
             Score(baseline.description, scope, both[0][scope], both[1][scope]) for scope in scopes
         ]
-    told, told_by, spectra = {}, {}, []
+    told, test_examples, spectra = {}, {}, []
     for group in groups_of(real.y["training"], dataset.conditions):
         if group.rows.size < FEWEST:
             continue
         tell(f"real or twin, {group.name}")
         pair = _mixed(dataset, group, real, twin)
-        told_by[group.name] = 0 if pair is None else len(pair.x["test"]) // 2
-        if pair is not None and told_by[group.name] >= FEWEST:
+        test_examples[group.name] = 0 if pair is None else len(pair.x["test"]) // 2
+        if pair is not None and test_examples[group.name] >= FEWEST:
             one = replace(
                 dataset,
                 content={
@@ -238,7 +238,7 @@ def check(
             if found:
                 told[group.name] = found["twin"]
         spectra.append(_spectrum(dataset, group, real, twin))
-    return Check(scores, told, told_by, spectra)
+    return Check(scores, told, test_examples, spectra)
 
 
 def _of_group(

@@ -144,7 +144,7 @@ def check_lines(check: Check, steps: Sequence[Step]) -> list[str]:
     lines.append(
         "Telling real from twin by words, ROC AUC (alike: 0.5, give or take what stands behind)"
     )
-    for name, count in check.told_by.items():
+    for name, count in check.test_examples.items():
         if name in check.real_or_twin:
             chance = _BOTH_TAILS * math.sqrt((2 * count + 1) / 12) / count
             lines.append(f"  {name:<28} {check.real_or_twin[name]:.3f}   {chance:.3f}")
