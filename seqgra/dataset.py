@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seqgra.alphabet import ALPHABETS, Alphabet
-from seqgra.errors import InputError, bad_argument, bad_input
+from seqgra.errors import InputError, bad_argument, bad_input, in_a_line
 from seqgra.fingerprint import delete_and_make_again, require_run, verify_file
 from seqgra.labels import name_problem
 
@@ -402,8 +402,9 @@ def open_dataset(folder: Path) -> Dataset:
 
 def _damaged(path: Path, place: str, error: Exception) -> InputError:
     """Return the error of a file that cannot be what a simulation wrote."""
-    said = " ".join(str(error).split())[:200]
-    return bad_input(path, place, f"cannot be read ({said}); {delete_and_make_again(path.parent)}")
+    return bad_input(
+        path, place, f"cannot be read ({in_a_line(error)}); {delete_and_make_again(path.parent)}"
+    )
 
 
 def verify_chunks(path: Path, sums: list[int]) -> None:

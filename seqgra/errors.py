@@ -85,6 +85,11 @@ def bad_input(file: object, path: str, message: str) -> InputError:
     return InputError(Problem(str(file), path, message))
 
 
+def in_a_line(error: BaseException) -> str:
+    """Return what an exception of another library says, as the start of one line."""
+    return " ".join(str(error).split())[:200]
+
+
 def out_of_memory(error: BaseException) -> bool:
     """Return whether an exception, of any library, says that memory was not enough."""
     if isinstance(error, MemoryError):  # numpy's and pyarrow's too

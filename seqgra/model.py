@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from seqgra.alphabet import ALPHABETS, PADDING, UNKNOWN
 from seqgra.dataset import Dataset
-from seqgra.errors import InputError, Problem, bad_argument, bad_input, out_of_memory
+from seqgra.errors import InputError, Problem, bad_argument, bad_input, in_a_line, out_of_memory
 from seqgra.fingerprint import RUN_FILE, delete_and_make_again, verify_file
 from seqgra.yamlfile import Strict
 
@@ -418,8 +418,7 @@ def open_model(
     except (SafetensorError, ValueError, KeyError, TypeError, IndexError, RuntimeError) as error:
         if isinstance(error, InputError) or out_of_memory(error):
             raise
-        said = " ".join(str(error).split())[:200]
-        message = f"cannot be opened ({said}); {delete_and_make_again(folder)}"
+        message = f"cannot be opened ({in_a_line(error)}); {delete_and_make_again(folder)}"
         raise bad_input(folder, "model.json, model.safetensors", message) from error
     if dataset is not None and (found := mismatch(model, dataset)):
         raise bad_input(folder, found.path, found.message)

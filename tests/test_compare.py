@@ -380,7 +380,7 @@ def test_recovery_and_runs(grid):
 
 
 def test_summary_means_over_seeds_and_counts_what_failed(grid):
-    table = summary(build_tables(read_cells(grid)))
+    table = summary(counted(build_tables(read_cells(grid))))
     row = table[(table["architecture"] == "flat") & (table["size"] == 2000)].iloc[0]
     assert row["mean"] == pytest.approx((0.99 + 0.5 + 0.5) / 3)  # the third diverged
     assert (row["min"], row["max"], row["n"], row["failed"]) == (0.5, 0.99, 3, 2)
@@ -397,7 +397,8 @@ def test_a_diverged_run_counts_as_a_constant_prediction(grid):
     scores = tables.scores.merge(key.assign(lost=True), on=list(KEYS), how="left")
     scores = scores[scores["lost"].isna()].drop(columns="lost")
     status = tables.status.assign(status=tables.status["status"].mask(own, "diverged"))
-    whole, lost = summary(tables), summary(tables._replace(scores=scores, status=status))
+    runs = counted(tables._replace(scores=scores, status=status))
+    whole, lost = summary(counted(tables)), summary(runs)
     here = ["grammar", "architecture", "size"]
     before, after = (table.set_index(here).loc[("mc2", "pool", 2000)] for table in (whole, lost))
     assert (after["n"], after["failed"], after["min"]) == (before["n"], 1, before["chance"])
@@ -408,12 +409,12 @@ def test_a_diverged_run_counts_as_a_constant_prediction(grid):
     labelled = tables._replace(scores=scores.assign(label=scores["architecture"]), status=named)
     drawn = counted(labelled).query("status == 'diverged'")
     assert "pool" in set(drawn["label"]) and drawn["training_examples"].dtype == "int64"
-    needed = examples_needed(tables._replace(scores=scores, status=status))
+    needed = examples_needed(runs, 0.95)
     assert needed.set_index("architecture").loc["pool", "needed"] == "> 2000"
 
 
 def test_examples_needed_is_the_first_size_whose_mean_reaches_the_target(grid):
-    table = examples_needed(build_tables(read_cells(grid))).set_index("architecture")
+    table = examples_needed(counted(build_tables(read_cells(grid))), 0.95).set_index("architecture")
     columns = ["needed", "size", "reached", "n", "stays"]
     assert tuple(table.loc["pool", columns]) == ("2000", 2000, 2, 2, True)
     assert tuple(table.loc["flat", columns]) == ("1000", 1000, 2, 2, False)

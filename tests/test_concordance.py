@@ -8,7 +8,6 @@ from scipy import stats
 from seqgra.compare.concordance import (
     COLUMNS,
     concordance,
-    kendall,
     shown_rows,
 )
 from seqgra.report.page import MANY, fill
@@ -36,16 +35,6 @@ def runs(means: dict[str, dict[str, float]], seeds: int = 6, spread: float = 0.0
 
 def steps(order: str, step: float = 0.02) -> dict[str, float]:
     return {label: 0.6 + step * place for place, label in enumerate(order)}
-
-
-@pytest.mark.parametrize("ties", [False, True], ids=["no ties", "ties"])
-def test_kendall_is_scipys(ties):
-    rng = np.random.default_rng(1)
-    one, other = rng.normal(size=(2, 40, 7))
-    if ties:
-        one, other = one.round(), other.round()
-    expected = [stats.kendalltau(x, y).statistic for x, y in zip(one, other, strict=True)]
-    np.testing.assert_allclose(kendall(one, other), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize(

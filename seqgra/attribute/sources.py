@@ -15,7 +15,7 @@ from seqgra.attribute.mutagenesis import MASKED, Predict, letters_table
 from seqgra.attribute.references import baseline_values, shuffled
 from seqgra.attribute.sufficient_subsets import Candidates, Masking, PlainCandidates
 from seqgra.dataset import Dataset
-from seqgra.errors import InputError, out_of_memory
+from seqgra.errors import InputError, in_a_line, out_of_memory
 from seqgra.model import AbstractModel, NotDefined, explained_part, runs_own_code
 from seqgra.stages.attribute import Settings
 
@@ -85,7 +85,7 @@ def failures_as_reason(model: AbstractModel) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, NotDefined) or not runs_own_code(model) or out_of_memory(error):
             raise
-        said = " ".join(str(error).split())[:200] or type(error).__name__
+        said = in_a_line(error) or type(error).__name__
         raise NotDefined(f"the module fails on what the method asks of it ({said})") from error
 
 

@@ -44,7 +44,7 @@ from seqgra.backends.heads import (
     tree_arrays,
     trees,
 )
-from seqgra.errors import InputError, bad_input, out_of_memory
+from seqgra.errors import InputError, bad_input, in_a_line, out_of_memory
 from seqgra.model import MULTI_LABEL
 from seqgra.training import TrainingOptions
 
@@ -235,8 +235,7 @@ def _call(
     except Exception as error:
         if isinstance(error, InputError) or out_of_memory(error):
             raise
-        said = " ".join(str(error).split())[:200]
-        message = f"{what} fails: {type(error).__name__}: {said}"
+        message = f"{what} fails: {type(error).__name__}: {in_a_line(error)}"
         raise _wrong(baseline, file, message) from error
 
 

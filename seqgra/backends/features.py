@@ -14,7 +14,7 @@ from seqgra.architecture.schema import MOST_FEATURES, Baseline, RandomConvolutio
 from seqgra.architecture.shapes import check_features
 from seqgra.backends import gapped_kmers
 from seqgra.backends.strands import Strand, either_strand, element_strands
-from seqgra.errors import InputError, bad_input, out_of_memory
+from seqgra.errors import InputError, bad_input, in_a_line, out_of_memory
 from seqgra.fingerprint import replacing
 from seqgra.grammar.schema import Grammar
 from seqgra.law.elements import best_scores
@@ -182,8 +182,7 @@ class Extractor:
         except Exception as error:
             if isinstance(error, InputError) or out_of_memory(error):
                 raise
-            said = " ".join(str(error).split())[:200]
-            raise self._wrong(f"fails: {type(error).__name__}: {said}") from error
+            raise self._wrong(f"fails: {type(error).__name__}: {in_a_line(error)}") from error
         values = self._checked(given, len(x))
         if file is not None:
             with replacing(file) as stream:

@@ -9,7 +9,7 @@ import numpy as np
 
 from seqgra.alphabet import ALPHABETS, one_hot
 from seqgra.dataset import Dataset
-from seqgra.errors import InputError, bad_argument
+from seqgra.errors import InputError, bad_argument, in_a_line
 from seqgra.model import MULTI_LABEL, AbstractModel, ModelCard, task_of
 
 Takes = Literal["one-hot", "letters"]
@@ -252,8 +252,7 @@ def _wrap_classifier(model: Any, data: Dataset, takes: Takes) -> WrappedFunction
 
 
 def _fails(taken: str, error: Exception) -> InputError:
-    said = " ".join(str(error).split())[:200]
-    return bad_argument("model", f"fails on {taken}: {said}")
+    return bad_argument("model", f"fails on {taken}: {in_a_line(error)}")
 
 
 def _tried(model: WrappedFunction, taken: str = "") -> WrappedFunction:

@@ -17,7 +17,7 @@ from typing import TextIO
 from seqgra.cli.gpus import share_gpus
 from seqgra.cli.options import in_directory
 from seqgra.cli.tools import add_tools
-from seqgra.errors import SeqgraError, out_of_memory
+from seqgra.errors import SeqgraError, in_a_line, out_of_memory
 from seqgra.stages import SUMMARIES
 
 #: System errors that the user can fix; they end like wrong input, in one line.
@@ -109,7 +109,7 @@ def _run(options: argparse.Namespace) -> int:
 def _memory_line(options: argparse.Namespace, error: Exception) -> str:
     """Return one line on memory that was not enough, with what the library says of it."""
     where = getattr(options, "output", None) or options.verb
-    detail = " ".join(str(error).split())[:150]
+    detail = in_a_line(error)
     said = f"{where}: out of memory{f' ({detail})' if detail else ''}; nothing finished was lost"
     return f"{said}; give it more memory, or a network smaller batches"
 

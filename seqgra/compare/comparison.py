@@ -31,6 +31,7 @@ from seqgra.compare.standing import standing
 from seqgra.compare.tables import (
     Tables,
     build_tables,
+    counted,
     examples_needed,
     headlines,
     models_only,
@@ -204,6 +205,7 @@ def compare_cells(
     readable = current(cells)
     names, tables = _labelled(tables)
     seeds = tables.status[[*KEYS, "seeds"]]
+    runs = counted(tables)
     tables = tables._replace(probes=tables.probes.merge(seeds, on=list(KEYS), how="left"))
     kinds, less = ceiling_kinds(readable), restricted(readable)
     grammars, real = resolved_grammars(readable)
@@ -227,8 +229,8 @@ def compare_cells(
         few=few_seeds(known),
         standing=rows,
         tables=tables,
-        sizes=_label(summary(tables), names),
-        reached=_label(examples_needed(tables, TARGET), names),
+        sizes=_label(summary(runs), names),
+        reached=_label(examples_needed(runs, TARGET), names),
         statistics=known,
         rules=rules,
         rules_needed=needed_for_rules(properties, tables.status),

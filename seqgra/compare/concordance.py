@@ -90,13 +90,12 @@ def _compare(pair: pd.DataFrame, grammar: str, dataset: str, size: int) -> list[
     if len(labels) < _FEWEST_LABELS:
         return []
     one, other = (_side(group, labels, key) for key, group in enumerate(groups))
-    tau = float(kendall(one.means, other.means))
+    tau, p = map(float, stats.kendalltau(one.means, other.means))
     same_best = math.nan
     if one.draws is not None and other.draws is not None:
         same_best = float((one.draws.argmax(axis=1) == other.draws.argmax(axis=1)).mean())
     both = one.shown * other.shown
     shown = (int(np.count_nonzero(both)), int((both > 0).sum()))
-    p = float(stats.kendalltau(one.means, other.means).pvalue)
     best = [labels[int(side.means.argmax())] for side in (one, other)]
     return [(grammar, dataset, size, len(labels), tau, p, *shown, *best, same_best)]
 
@@ -118,21 +117,6 @@ def _shown(samples: Sequence[Sample]) -> np.ndarray:
     found = [mean_over_seeds(*a.minus(b)) for a, b in itertools.combinations(samples, 2)]
     shown = holm(np.array([mean.p for mean in found])) <= ALPHA
     return np.where(shown, np.sign([mean.value for mean in found]), 0).astype(np.int8)
-
-
-def kendall(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return Kendall's tau-b along the last axis (..., K): NaN where all of one side are equal.
-
-    Source: Kendall 1945, doi:10.1093/biomet/33.3.239.
-
-    >>> float(kendall(np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0]))).__round__(4)
-    0.3333
-    """
-    left, right = np.triu_indices(one.shape[-1], 1)
-    signs = [np.sign(side[..., left] - side[..., right]) for side in (one, other)]
-    untied = np.prod([(sign != 0).sum(axis=-1) for sign in signs], axis=0)
-    with np.errstate(invalid="ignore"):
-        return np.asarray((signs[0] * signs[1]).sum(axis=-1) / np.sqrt(untied))
 
 
 def shown_rows(table: pd.DataFrame, at: int | None) -> pd.DataFrame:

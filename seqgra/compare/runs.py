@@ -14,8 +14,8 @@ from seqgra.results import NOT_LEARNT
 _CURVE = ["grammar", "label", "data_seed", "model_seed"]
 
 
-def curve_runs(tables: Tables, kinds: Mapping[str, str], metric: str = "pr_auc") -> pd.DataFrame:
-    """Return the finished runs of all architectures, the exact posterior's left out.
+def curve_runs(tables: Tables, kinds: Mapping[str, str]) -> pd.DataFrame:
+    """Return PR AUC of the finished runs of all architectures, the exact posterior's left out.
 
     Parameters
     ----------
@@ -23,8 +23,6 @@ def curve_runs(tables: Tables, kinds: Mapping[str, str], metric: str = "pr_auc")
         With a column label.
     kinds
         From `ceiling.ceiling_kinds`: only an ``exact`` posterior is a ceiling.
-    metric
-        Which value, of the headline scope.
 
     Returns
     -------
@@ -33,7 +31,7 @@ def curve_runs(tables: Tables, kinds: Mapping[str, str], metric: str = "pr_auc")
         status, validation_loss, seeds (see `stages.seeds_of_run`); and of its grammar chance and ceiling,
         NaN where not known.
     """
-    shown = headlines(tables.scores, metric)
+    shown = headlines(tables.scores)
     status = tables.status[tables.status["status"].isin(["done", *NOT_LEARNT])]
     status = status[[*KEYS, "label", "status", "validation_loss", "seeds"]]
     runs = status.merge(shown[[*KEYS, "value"]], on=list(KEYS), how="left")

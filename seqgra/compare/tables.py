@@ -331,28 +331,18 @@ def recovery_runs(recovery: pd.DataFrame, method: str, metric: str) -> pd.DataFr
     return recovery[chosen & (recovery["scope"] == MACRO)].dropna(subset=["value"])
 
 
-def headlines(scores: pd.DataFrame, metric: str = "pr_auc") -> pd.DataFrame:
-    """Return the rows of a metric, with a value, by which models are compared: micro or macro."""
-    chosen = scores[(scores["metric"] == metric) & scores["headline"]]
+def headlines(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of PR AUC, with a value, by which models are compared: micro or macro."""
+    chosen = scores[(scores["metric"] == "pr_auc") & scores["headline"]]
     return chosen.dropna(subset=["value"])
 
 
-def counted(tables: Tables, metric: str = "pr_auc") -> pd.DataFrame:
+def counted(tables: Tables) -> pd.DataFrame:
     """Return the headline rows of models; a run that diverged counts as a constant prediction.
 
-    Parameters
-    ----------
-    tables
-        Scores and status are read.
-    metric
-        Which value.
-
-    Returns
-    -------
-    DataFrame
-        The columns of `Tables.scores`. Of a grammar without any score nothing is known of a constant.
+    Of a grammar without any score nothing is known of a constant.
     """
-    shown = models_only(headlines(tables.scores, metric))
+    shown = models_only(headlines(tables.scores))
     status = models_only(tables.status)
     lost = status.loc[status["status"] == "diverged", status.columns.intersection([*KEYS, "label"])]
     facts = ["grammar", "metric", "scope", "chance", "headline"]
@@ -362,24 +352,22 @@ def counted(tables: Tables, metric: str = "pr_auc") -> pd.DataFrame:
     return pd.concat([shown, lost], ignore_index=True) if len(lost) else shown
 
 
-def summary(tables: Tables, metric: str = "pr_auc") -> pd.DataFrame:
-    """Summarise a metric, of the headline scope, over seeds.
+def summary(runs: pd.DataFrame) -> pd.DataFrame:
+    """Summarise PR AUC over seeds.
 
     Parameters
     ----------
-    tables
-        Of the grid.
-    metric
-        Which value to summarise.
+    runs
+        From `counted`.
 
     Returns
     -------
     DataFrame
         One row a (grammar, architecture, backend, size): training_examples; scope, micro or macro;
         chance, the value of a constant prediction; mean, min and max over runs, float64; n, the runs;
-        failed, how many of them collapsed or diverged. These count in all (see `counted`).
+        failed, how many of them collapsed or diverged. These count in all.
     """
-    chosen = counted(tables, metric).assign(failed=lambda t: t["status"] != "done")
+    chosen = runs.assign(failed=runs["status"] != "done")
     keys = ["grammar", "architecture", "backend", "size"]
     return chosen.groupby(keys, as_index=False).agg(
         training_examples=("training_examples", "first"),
@@ -393,20 +381,18 @@ def summary(tables: Tables, metric: str = "pr_auc") -> pd.DataFrame:
     )
 
 
-def examples_needed(tables: Tables, target: float = 0.95, metric: str = "pr_auc") -> pd.DataFrame:
-    """Return the smallest grid size at which the mean over runs, of the headline, reaches a target.
+def examples_needed(runs: pd.DataFrame, target: float) -> pd.DataFrame:
+    """Return the smallest grid size at which the mean PR AUC over runs reaches a target.
 
     It is a point on the grid, not an estimate between sizes, and comes without an interval: a few
     seeds carry none.
 
     Parameters
     ----------
-    tables
-        Of the grid.
+    runs
+        From `counted`.
     target
         The value to reach.
-    metric
-        Which value must reach it.
 
     Returns
     -------
@@ -416,11 +402,10 @@ def examples_needed(tables: Tables, target: float = 0.95, metric: str = "pr_auc"
         reach the target by themselves; n, the runs there; stays, whether the mean also reaches it
         at every larger size.
     """
-    sizes, values = summary(tables, metric), counted(tables, metric)
     columns = ["grammar", "architecture", "backend"]
-    reaching = values[values["value"] >= target].groupby([*columns, "size"]).size()
+    reaching = runs[runs["value"] >= target].groupby([*columns, "size"]).size()
     rows = []
-    for key, group in sizes.groupby(columns):
+    for key, group in summary(runs).groupby(columns):
         group = group.sort_values("size", ignore_index=True)
         hits = group.index[group["mean"] >= target]
         at = int(hits[0]) if len(hits) else len(group) - 1

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from seqgra.dataset import Dataset, open_dataset
-from seqgra.errors import InputError, bad_input
+from seqgra.errors import InputError, bad_input, in_a_line
 from seqgra.fingerprint import Draft, Outcome, file_sha256, identity_of, make, require_run
 from seqgra.model import FOREIGN, MULTI_LABEL, task_of
 from seqgra.stages.score import DEFAULTS
@@ -157,9 +157,8 @@ def _array(file: Path) -> np.ndarray:
     try:
         table = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        said = " ".join(str(error).split())[:150]
         raise bad_input(
-            file, "", f"is no array of numbers ({said}); save it with numpy.save"
+            file, "", f"is no array of numbers ({in_a_line(error)}); save it with numpy.save"
         ) from None
     if (
         not isinstance(table, np.ndarray)

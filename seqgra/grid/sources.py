@@ -46,11 +46,6 @@ class Simulated(NamedTuple):
         """Whether examples are drawn from a known law, which has an exact posterior."""
         return True
 
-    @property
-    def maker(self) -> str:
-        """The stage that makes the datasets of a data seed."""
-        return "simulate"
-
     def holds(self, size: int) -> bool:
         """Return whether there are examples enough for a size."""
         return True
@@ -76,11 +71,6 @@ class Real(NamedTuple):
     def simulated(self) -> bool:
         """The law of real examples is not known."""
         return False
-
-    @property
-    def maker(self) -> str:
-        """The stage that makes the datasets of a data seed."""
-        return "subsample"
 
     @property
     def grammar(self) -> Grammar:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from seqgra.errors import bad_input
+from seqgra.errors import bad_input, in_a_line
 from seqgra.grammar.fasta import Encoder
 from seqgra.ingest.columns import TextTable, columns_of, missing
 from seqgra.ingest.places import NOWHERE, Place, fitted
@@ -120,8 +120,7 @@ def _read_parquet(file: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(file)
     except (OSError, ValueError) as error:
-        said = " ".join(str(error).split())[:200]
-        raise bad_input(file, "", f"cannot be read as Parquet ({said})") from None
+        raise bad_input(file, "", f"cannot be read as Parquet ({in_a_line(error)})") from None
 
 
 def _parquet_rows(file: Path) -> tuple[Iterator[_Row], list[str]]:
