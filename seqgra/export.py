@@ -35,28 +35,19 @@ _BACKGROUND, _SEPARATOR = "_", "|"
 
 
 class ExportedBlock(NamedTuple):
-    """Consecutive examples of a set.
+    """Consecutive examples of a set."""
 
-    Attributes
-    ----------
-    first
-        Row of the first one in the set.
-    letters, annotation
-        Their letters and annotation, one after the other, without padding.
-    ends
-        Where each example ends in them: int64 (n,).
-    labels, true_labels
-        uint8 (n, C): recorded, and without label noise.
-    elements
-        Columns of the element table, see `ELEMENT_COLUMNS`.
-    """
-
+    #: Row of the first one in the set.
     first: int
+    #: Their letters and annotation, one after the other, without padding.
     letters: bytes
     annotation: bytes
+    #: Where each example ends in them: int64 (n,).
     ends: np.ndarray
+    #: uint8 (n, C): recorded, and without label noise.
     labels: np.ndarray
     true_labels: np.ndarray
+    #: Columns of the element table, see `ELEMENT_COLUMNS`.
     elements: dict[str, np.ndarray]
 
 

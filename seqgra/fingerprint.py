@@ -70,21 +70,14 @@ def file_sha256(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Identity:
-    """What a result is made from: everything that can change its bits, and nothing else.
+    """What a result is made from: everything that can change its bits, and nothing else."""
 
-    Attributes
-    ----------
-    verb, version
-        The stage and the version of its results (raised when the same inputs give other results).
-    inputs
-        Fingerprint of each result that it is made from, by its role. Never a path.
-    options
-        Options that can change bits, JSON-like.
-    """
-
+    #: The stage and the version of its results (raised when the same inputs give other results).
     verb: str
     version: int
+    #: Fingerprint of each result that it is made from, by its role. Never a path.
     inputs: Mapping[str, str] = field(default_factory=dict)
+    #: Options that can change bits, JSON-like.
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -19,16 +19,12 @@ POINTS = 200
 class Ranking(NamedTuple):
     """Examples at or above each distinct score, from none to all; equal scores enter together.
 
-    Attributes
-    ----------
-    positives, negatives
-        float64 (T + 1,): counts, or sums of weights, ascending from 0.
-
     >>> ranking = rank(np.array([.9, .5, .5, .1]), np.array([True, True, False, False]))
     >>> ranking.roc_auc, round(ranking.average_precision, 4)
     (0.875, 0.8333)
     """
 
+    #: float64 (T + 1,): counts, or sums of weights, ascending from 0.
     positives: NDArray[np.float64]
     negatives: NDArray[np.float64]
 

@@ -54,15 +54,6 @@ class Zeros(Enum):
 class Motif:
     """A named matrix of letter probabilities.
 
-    Attributes
-    ----------
-    name
-        As in its file.
-    matrix
-        One row of letter probabilities a column of the motif: (W, A).
-    letters
-        Of the alphabet, in the order of the rows' numbers.
-
     >>> motif = Motif("m", ((0.97, 0.01, 0.01, 0.01), (0.25, 0.25, 0.25, 0.25), (0.1, 0.1, 0.7, 0.1)), "ACGT")
     >>> motif.consensus(), motif.reverse_complement().consensus()
     ('A.G', 'C.T')
@@ -70,8 +61,11 @@ class Motif:
     [1.76, 0.0, 0.64]
     """
 
+    #: As in its file.
     name: str
+    #: One row of letter probabilities a column of the motif: (W, A).
     matrix: tuple[tuple[float, ...], ...]
+    #: Of the alphabet, in the order of the rows' numbers.
     letters: str
 
     @property

@@ -173,27 +173,20 @@ class _Letters(NamedTuple):
     """Letters of placed elements, one entry a letter and explanation: M in all.
 
     Arrays are int64 (M,), `intact` is bool (M,).
-
-    Attributes
-    ----------
-    row, position
-        Number of the explanation, and where in the sequence the letter is.
-    element, column
-        Number of the element, and its column there, counted along the element's strand.
-    role, condition, explained
-        Of the placed element: index in `ROLES`, and the condition that owns it; and the condition
-        that is explained.
-    intact
-        Whether no letter of the placed element was overwritten.
     """
 
+    #: Number of the explanation, and where in the sequence the letter is.
     row: np.ndarray
     position: np.ndarray
+    #: Number of the element, and its column there, counted along the element's strand.
     element: np.ndarray
     column: np.ndarray
+    #: Of the placed element: index in `ROLES`, and the condition that owns it; and the condition that is
+    #: explained.
     role: np.ndarray
     condition: np.ndarray
     explained: np.ndarray
+    #: Whether no letter of the placed element was overwritten.
     intact: np.ndarray
 
     @classmethod
@@ -503,21 +496,15 @@ class Likeness(NamedTuple):
     """How alike an average attribution M and an element's letter probabilities P are.
 
     Columns count by their information I_l; NaN where something is not defined.
-
-    Attributes
-    ----------
-    cosine, pearson
-        Of max(0, M) and P.
-    kl
-        sum_l I_l sum_a P_la log2(P_la / S_la) / sum_l I_l in bits, S the softmax of M's column; it
-        depends on the scale of the attributions.
-    flank_mass
-        Share of abs(M) that lies beside the element.
     """
 
+    #: Of max(0, M) and P.
     cosine: float
     pearson: float
+    #: sum_l I_l sum_a P_la log2(P_la / S_la) / sum_l I_l in bits, S the softmax of M's column; it depends on
+    #: the scale of the attributions.
     kl: float
+    #: Share of abs(M) that lies beside the element.
     flank_mass: float
 
 

@@ -99,39 +99,28 @@ class AttributionScores:
     """Grammar recovery of one model by one attribution method, on the fixed test examples.
 
     In a multi-label task an example has an explanation for each of its labels that was chosen.
-
-    Attributes
-    ----------
-    method
-        Name of the attribution method.
-    recovery
-        One row an explanation: example (row of the test set), condition (name of the one explained),
-        correct (bool), solvable (bool; where there is an exact posterior), completeness_gap (of complete
-        methods, share of the logit's difference), steps (of integrated gradients), and one float column a
-        metric; NaN where a metric is
-        not defined. Columns that begin with `NULL` are of background-only inputs.
-    pictured, explained
-        int64 (K,): the rows of the test set, and the numbers of the conditions, that `values` explain.
-    values
-        float32 (K, A, L): attributions of the pictured examples, padded positions 0.
-    elements
-        One row an element with instances: element, instances, and how alike its average attribution
-        and its letter probabilities are, one float column a measure.
-    motifs
-        The average attributions: element, column (from 1 along the element; flanks lie outside), one
-        float column a letter.
-    consistency
-        How far local patterns repeat over examples, in nats, by condition; empty where the alphabet has
-        not four letters.
     """
 
+    #: Name of the attribution method.
     method: str
+    #: One row an explanation: example (row of the test set), condition (name of the one explained), correct
+    #: (bool), solvable (bool; where there is an exact posterior), completeness_gap (of complete methods,
+    #: share of the logit's difference), steps (of integrated gradients), and one float column a metric; NaN
+    #: where a metric is not defined. Columns that begin with `NULL` are of background-only inputs.
     recovery: pd.DataFrame
+    #: int64 (K,): the rows of the test set, and the numbers of the conditions, that `values` explain.
     pictured: np.ndarray
     explained: np.ndarray
+    #: float32 (K, A, L): attributions of the pictured examples, padded positions 0.
     values: np.ndarray
+    #: One row an element with instances: element, instances, and how alike its average attribution and its
+    #: letter probabilities are, one float column a measure.
     elements: pd.DataFrame = field(default_factory=_no_rows("element"))
+    #: The average attributions: element, column (from 1 along the element; flanks lie outside), one float
+    #: column a letter.
     motifs: pd.DataFrame = field(default_factory=_no_rows("element", "column"))
+    #: How far local patterns repeat over examples, in nats, by condition; empty where the alphabet has not
+    #: four letters.
     consistency: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -48,26 +48,17 @@ class TrainingData(NamedTuple):
 
 
 class TrainingOptions(NamedTuple):
-    """How to train.
+    """How to train."""
 
-    Attributes
-    ----------
-    seed
-        Model seed.
-    device
-        ``auto``, ``cpu`` or ``cuda``.
-    threads
-        CPU threads.
-    seeds
-        ``nested`` or ``crossed``, see `source`.
-    engine
-        Of networks of PyTorch, see `engine_used`.
-    """
-
+    #: Model seed.
     seed: int
+    #: ``auto``, ``cpu`` or ``cuda``.
     device: str
+    #: CPU threads.
     threads: int
+    #: ``nested`` or ``crossed``, see `source`.
     seeds: SeedDesign = "nested"
+    #: Of networks of PyTorch, see `engine_used`.
     engine: str = "auto"
 
     def source(self, dataset: Dataset) -> str:
@@ -132,25 +123,17 @@ def engine_used(network: Network, name: str, backend: str, engine: str, device: 
 
 
 class Trained(NamedTuple):
-    """What a backend returns.
+    """What a backend returns."""
 
-    Attributes
-    ----------
-    model
-        With the best weights.
-    history
-        One row an epoch: epoch, learning_rate, training_loss, validation_loss, validation_accuracy,
-        seconds, and the monitored metric if it is another.
-    status, reason
-        ``done``, ``collapsed`` or ``diverged``, and why.
-    facts
-        What else goes into ``run.json``: parameters, epochs, best_epoch, device.
-    """
-
+    #: With the best weights.
     model: AbstractModel
+    #: One row an epoch: epoch, learning_rate, training_loss, validation_loss, validation_accuracy, seconds,
+    #: and the monitored metric if it is another.
     history: list[dict[str, float]]
+    #: ``done``, ``collapsed`` or ``diverged``, and why.
     status: str
     reason: str
+    #: What else goes into ``run.json``: parameters, epochs, best_epoch, device.
     facts: dict[str, Any]
 
 

@@ -23,24 +23,16 @@ MOST_FILTERS, MOST_UNITS = 64, 64
 
 
 class Family(NamedTuple):
-    """The layers of a network that can be compiled whole: what follows each other, None where it is left out.
+    """The layers of a network that can be compiled whole, one after another; None where one is left out."""
 
-    Attributes
-    ----------
-    conv, normal
-        The convolution, and the batch normalisation between it and its ReLU.
-    pool
-        Positions in a maximum: 1 for none, 0 for all.
-    dropout
-        Rates after the first layer and after the dense one.
-    dense, dense_normal
-        The dense layer, and the batch normalisation between it and its ReLU.
-    """
-
+    #: The convolution, and the batch normalisation between it and its ReLU.
     conv: Conv
     normal: BatchNorm | None
+    #: Positions in a maximum: 1 for none, 0 for all.
     pool: int
+    #: Rates after the first layer and after the dense one.
     dropout: tuple[float, float]
+    #: The dense layer, and the batch normalisation between it and its ReLU.
     dense: Dense
     dense_normal: BatchNorm | None
 

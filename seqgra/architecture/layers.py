@@ -62,20 +62,13 @@ class LayerError(Exception):
 
 
 class LayerCost(NamedTuple):
-    """Of one forward pass of one example.
+    """Of one forward pass of one example."""
 
-    Attributes
-    ----------
-    parameters
-        Trainable ones.
-    multiplications
-        About.
-    values
-        Numbers that stay in memory for the backward pass.
-    """
-
+    #: Trainable ones.
     parameters: int = 0
+    #: About how many.
     multiplications: int = 0
+    #: Numbers that stay in memory for the backward pass.
     values: int = 0
 
     def __add__(self, other: LayerCost) -> LayerCost:  # type: ignore[override]
@@ -83,26 +76,17 @@ class LayerCost(NamedTuple):
 
 
 class LayerRow(NamedTuple):
-    """A layer, or what joins layers, of a network that is described.
+    """A layer, or what joins layers, of a network that is described."""
 
-    Attributes
-    ----------
-    depth
-        How many other layers it lies in.
-    kind
-        Word of the layer in an architecture file; ``input`` and ``output`` of the two ends.
-    text
-        The kind with those options that are not the defaults.
-    shape
-        Of one example after it.
-    cost
-        Parameters and multiplications; of a layer that holds others, theirs too.
-    """
-
+    #: How many other layers it lies in.
     depth: int
+    #: Word of the layer in an architecture file; ``input`` and ``output`` of the two ends.
     kind: str
+    #: The kind with those options that are not the defaults.
     text: str
+    #: Of one example after it.
     shape: Shape
+    #: Parameters and multiplications; of a layer that holds others, theirs too.
     cost: LayerCost
 
 

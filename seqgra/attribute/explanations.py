@@ -13,17 +13,11 @@ PICTURED = 50
 
 
 class Explanations(NamedTuple):
-    """What is explained: conditions of examples.
+    """What is explained: conditions of examples."""
 
-    Attributes
-    ----------
-    rows
-        int64 (K,): rows of the set, ascending; a row with several labels may come several times.
-    conditions
-        int64 (K,): number of the condition explained.
-    """
-
+    #: int64 (K,): rows of the set, ascending; a row with several labels may come several times.
     rows: np.ndarray
+    #: int64 (K,): number of the condition explained.
     conditions: np.ndarray
 
     def part(self, chosen: np.ndarray | slice) -> Explanations:

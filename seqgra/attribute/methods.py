@@ -27,34 +27,23 @@ NULL_STEPS, AUTO_STEPS_EXPECTED = 50, 300
 
 
 class Method(NamedTuple):
-    """An attribution method.
+    """An attribution method."""
 
-    Attributes
-    ----------
-    function
-        ``function(source, inputs, target, **settings)``, values float32 (N, A, L).
-    source
-        What it is computed from.
-    signed
-        True for contributions to the logit (a position's score is the sum over letters), False for
-        sensitivities (the norm over letters).
-    description, doi
-        What it is and where it was published; without a DOI, the address.
-    settings
-        The options that change its values.
-    complete
-        Whether its values sum up to the difference from the baseline.
-    warning
-        What its values cannot tell, if anything.
-    """
-
+    #: ``function(source, inputs, target, **settings)``, values float32 (N, A, L).
     function: Callable[..., np.ndarray]
+    #: What it is computed from.
     source: Source
+    #: True for contributions to the logit (a position's score is the sum over letters), False for
+    #: sensitivities (the norm over letters).
     signed: bool
+    #: What it is and where it was published; without a DOI, the address.
     description: str
     doi: str
+    #: The options that change its values.
     settings: tuple[str, ...] = ()
+    #: Whether its values sum up to the difference from the baseline.
     complete: bool = False
+    #: What its values cannot tell, if anything.
     warning: str = ""
 
 

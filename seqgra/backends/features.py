@@ -32,32 +32,21 @@ Arrays = dict[str, np.ndarray]
 
 
 class BaselineCard(ModelCard):
-    """What a baseline's features are made of, and how its head is kept.
+    """What a baseline's features are made of, and how its head is kept."""
 
-    Attributes
-    ----------
-    k
-        Length of the k-mers that are counted; None without.
-    gapped
-        Length of gapped k-mers and how many letters of it they are of; None without.
-    scores
-        Log odds (W, A) of each motif; None without.
-    strands
-        Strands of the k-mers, ``both`` or ``forward``.
-    element_strands
-        Strands of each motif.
-    sources
-        Text of each file of the user's own that it runs, by the name that its architecture has for it.
-    kept
-        Of an estimator that the user's own function made, see `estimators.STORED`; None of others.
-    """
-
+    #: Length of the k-mers that are counted; None without.
     k: int | None = None
+    #: Length of gapped k-mers and how many letters of it they are of; None without.
     gapped: tuple[int, int] | None = None
+    #: Log odds (W, A) of each motif; None without.
     scores: dict[str, list[list[float]]] | None = None
+    #: Strands of the k-mers, ``both`` or ``forward``.
     strands: str | None = None
+    #: Strands of each motif.
     element_strands: dict[str, list[Strand]] | None = None
+    #: Text of each file of the user's own that it runs, by the name that its architecture has for it.
     sources: dict[str, str] | None = None
+    #: Of an estimator that the user's own function made, see `estimators.STORED`; None of others.
     kept: str | None = None
 
     def baseline(self, file: str) -> Baseline:

@@ -50,20 +50,13 @@ class LabelledFeatures(NamedTuple):
 
 
 class FittedHead(NamedTuple):
-    """A fitted head.
+    """A fitted head."""
 
-    Attributes
-    ----------
-    arrays
-        All that predicting takes.
-    history
-        One row a step: epoch, training_loss, validation_loss, validation_accuracy, seconds.
-    facts
-        For ``run.json``.
-    """
-
+    #: All that predicting takes.
     arrays: Arrays
+    #: One row a step: epoch, training_loss, validation_loss, validation_accuracy, seconds.
     history: list[dict[str, float]]
+    #: For ``run.json``.
     facts: dict[str, Any]
 
 
@@ -321,20 +314,13 @@ def check_trees(arrays: Arrays, conditions: int) -> bool:
 
 
 class Booster(NamedTuple):
-    """Trees of one model of scikit-learn.
+    """Trees of one model of scikit-learn."""
 
-    Attributes
-    ----------
-    rounds
-        Nodes of each tree of each round of boosting, as scikit-learn holds them.
-    conditions
-        Condition of each tree of a round.
-    intercepts
-        float64 (C,): logits before the first round.
-    """
-
+    #: Nodes of each tree of each round of boosting, as scikit-learn holds them.
     rounds: list[list[np.ndarray]]
+    #: Condition of each tree of a round.
     conditions: np.ndarray
+    #: float64 (C,): logits before the first round.
     intercepts: np.ndarray
 
 

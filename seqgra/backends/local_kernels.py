@@ -10,28 +10,20 @@ from seqgra.law.jit import kept
 
 
 class Layers(NamedTuple):
-    """Convolutions, each with an activation and a scale after it: K in all, C channels at most.
+    """Convolutions, each with an activation and a scale after it: K in all, C channels at most."""
 
-    Attributes
-    ----------
-    weights
-        float64 (K, T, C, C): by tap, input and output channel; 0 beyond a layer's own.
-    bias, scale, shift
-        float64 (K, C): added before the activation; applied after it.
-    taps, dilation, left, activation
-        int64 (K,): taps; positions between them; zeros put before the first position; code.
-    length, channels
-        int64 (K + 1,): of the input and of each layer's output.
-    """
-
+    #: float64 (K, T, C, C): by tap, input and output channel; 0 beyond a layer's own.
     weights: np.ndarray
+    #: float64 (K, C): added before the activation; applied after it.
     bias: np.ndarray
     scale: np.ndarray
     shift: np.ndarray
+    #: int64 (K,): taps; positions between them; zeros put before the first position; code.
     taps: np.ndarray
     dilation: np.ndarray
     left: np.ndarray
     activation: np.ndarray
+    #: int64 (K + 1,): of the input and of each layer's output.
     length: np.ndarray
     channels: np.ndarray
 

@@ -40,14 +40,9 @@ Arrays = dict[str, np.ndarray]
 
 
 class Trainee(ABC):
-    """A network in training, as the loop sees it; all randomness of an epoch follows from its number.
+    """A network in training, as the loop sees it; all randomness of an epoch follows from its number."""
 
-    Attributes
-    ----------
-    device
-        Kind of device (cpu, cuda), since bits differ between them.
-    """
-
+    #: Kind of device (cpu, cuda), since bits differ between them.
     device: str
 
     @abstractmethod

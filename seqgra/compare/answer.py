@@ -19,38 +19,14 @@ SHORTCUT = 0.8
 
 
 class Answer(NamedTuple):
-    """What one grammar calls for, at the user's size or else the largest.
+    """What one grammar calls for, at the user's size or else the largest."""
 
-    Attributes
-    ----------
-    grammar, label, shown
-        The grammar or dataset, the architecture named, and whether it is shown to be the best.
-    size, scope, mean, low, high, interval, ceiling
-        Its PR AUC there, micro or macro; whether low and high are a 95 % interval; NaN where a ceiling is
-        not known.
-    runs, failed
-        How many, and how many of them collapsed or diverged.
-    next, next_mean, gap, level
-        The next best, empty without any; its PR AUC, how far it is behind, and whether that is a tie.
-    alike
-        Those that are not shown to be worse; empty with too few seeds to show it.
-    absent
-        Those of the grid without a finished run there.
-    lost
-        Whether no run of any architecture learnt it.
-    add
-        Sizes without runs of the architecture near them that would tell what twice the data gain.
-    doubling, simulated
-        What twice the data gain, None where not known; the same on a simulated counterpart, and its name.
-    rules
-        Which rules it knows and is blind to; None where it was not probed.
-    shortcut
-        The least knowledge that comes `SHORTCUT` of the way to the ceiling, and how far; None without any.
-    """
-
+    #: The grammar or dataset, the architecture named, and whether it is shown to be the best.
     grammar: str
     label: str
     shown: bool
+    #: Its PR AUC there, micro or macro; whether low and high are a 95 % interval; NaN where a ceiling is not
+    #: known.
     size: int
     scope: str
     mean: float
@@ -58,19 +34,28 @@ class Answer(NamedTuple):
     high: float
     interval: bool
     ceiling: float
+    #: How many, and how many of them collapsed or diverged.
     runs: int
     failed: int
+    #: The next best, empty without any; its PR AUC, how far it is behind, and whether that is a tie.
     next: str
     next_mean: float
     gap: float
     level: bool
+    #: Those that are not shown to be worse; empty with too few seeds to show it.
     alike: tuple[str, ...]
+    #: Those of the grid without a finished run there.
     absent: tuple[str, ...]
+    #: Whether no run of any architecture learnt it.
     lost: bool
+    #: Sizes without runs of the architecture near them that would tell what twice the data gain.
     add: tuple[int, ...]
+    #: What twice the data gain, None where not known; the same on a simulated counterpart, and its name.
     doubling: Doubling | None
     simulated: tuple[str, Doubling] | None
+    #: Which rules it knows and is blind to; None where it was not probed.
     rules: Rules | None
+    #: The least knowledge that comes `SHORTCUT` of the way to the ceiling, and how far; None without any.
     shortcut: tuple[str, float] | None
 
 

@@ -37,29 +37,19 @@ _ROOM = 0.01
 
 
 class Exact(NamedTuple):
-    """The posterior on a grammar's test set.
+    """The posterior on a grammar's test set."""
 
-    Attributes
-    ----------
-    name
-        Its architecture.
-    kind
-        ``exact``, ``estimate`` or ``approximation``.
-    logits
-        float32 (N, C): log posterior, or log odds.
-    scores
-        Content of ``scores.json``.
-    truth
-        bool (N, C): recorded labels.
-    task
-        Of the dataset.
-    """
-
+    #: Its architecture.
     name: str
+    #: ``exact``, ``estimate`` or ``approximation``.
     kind: str
+    #: float32 (N, C): log posterior, or log odds.
     logits: np.ndarray
+    #: Content of ``scores.json``.
     scores: Mapping[str, Any]
+    #: bool (N, C): recorded labels.
     truth: np.ndarray
+    #: Of the dataset.
     task: str
 
 

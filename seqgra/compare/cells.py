@@ -40,39 +40,29 @@ def identity_columns(
 
 
 class CellResults(NamedTuple):
-    """One cell of the grid and the folders of its results, finished or not.
+    """One cell of the grid and the folders of its results, finished or not."""
 
-    Attributes
-    ----------
-    grammar, size, data_seed, architecture, backend, model_seed
-        See `KEYS`.
-    model, scores, attributions, test
-        Folders; attributions by the name of the method.
-    spared
-        Whether it is not needed.
-    inputs
-        Fingerprints of what its results are to be made from, by `seqgra.stages.Input.cell_role`; those that
-        are not known are empty or absent.
-    options
-        What its results are to be made with, by stage, as it stands in their `run.json` (of attributions by
-        method); those of a stage may be absent, of a model then those count that the cell's own keys say.
-    probes
-        Folder; None where its model is not probed.
-    """
-
+    #: See `KEYS`.
     grammar: str
     size: int
     data_seed: int
     architecture: str
     backend: str
     model_seed: int
+    #: Folders; attributions by the name of the method.
     model: Path
     scores: Path
     attributions: tuple[tuple[str, Path], ...]
     test: Path
+    #: Whether it is not needed.
     spared: bool = False
+    #: Fingerprints of what its results are to be made from, by `seqgra.stages.Input.cell_role`; those that
+    #: are not known are empty or absent.
     inputs: Mapping[str, str] = MappingProxyType({})
+    #: What its results are to be made with, by stage, as it stands in their `run.json` (of attributions by
+    #: method); those of a stage may be absent, of a model then those count that the cell's own keys say.
     options: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    #: Folder; None where its model is not probed.
     probes: Path | None = None
 
     @property

@@ -33,21 +33,14 @@ COLUMNS = (*NAMES, "same_best")
 
 
 class _Side(NamedTuple):
-    """What one side says of K labels.
+    """What one side says of K labels."""
 
-    Attributes
-    ----------
-    means
-        float64 (K,): mean value of each label.
-    draws
-        float64 (B, K): the same in each draw; None with too few seeds.
-    shown
-        int8 (K (K - 1) / 2,): of each pair, the sign of its difference where that is shown (paired over
-        seeds, two-sided, Holm over the pairs), else 0.
-    """
-
+    #: float64 (K,): mean value of each label.
     means: np.ndarray
+    #: float64 (B, K): the same in each draw; None with too few seeds.
     draws: np.ndarray | None
+    #: int8 (K (K - 1) / 2,): of each pair, the sign of its difference where that is shown (paired over seeds,
+    #: two-sided, Holm over the pairs), else 0.
     shown: np.ndarray
 
 

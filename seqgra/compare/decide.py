@@ -34,41 +34,28 @@ TAU = 0.9
 
 
 class Decision(NamedTuple):
-    """Which architecture a grammar calls for at a size, and whether the runs show it.
+    """Which architecture a grammar calls for at a size, and whether the runs show it."""
 
-    Attributes
-    ----------
-    grammar, size
-        Where.
-    label
-        The highest mean, or of those within `TIE` of it the one that needs the fewest examples.
-    shown
-        Whether every other architecture of the grid is shown to be worse, by more than `TIE`.
-    others
-        From `ranking.standings` with `label` as the leader.
-    worse, open
-        Others that are shown to be worse, and those that are not.
-    absent
-        Others of the grid without a finished run there: nothing is known of them.
-    seeds
-        The fewest data seeds that it shares with another.
-    restarts
-        The fewest model seeds that it shares with another where all data seeds share the initialisations
-        (crossed seeds); None where none do.
-    fewest
-        Label -> share of draws in which it needs the fewest examples; empty with too few seeds.
-    """
-
+    #: Where.
     grammar: str
     size: int
+    #: The highest mean, or of those within `TIE` of it the one that needs the fewest examples.
     label: str
+    #: Whether every other architecture of the grid is shown to be worse, by more than `TIE`.
     shown: bool
+    #: From `ranking.standings` with `label` as the leader.
     others: pd.DataFrame
+    #: Others that are shown to be worse, and those that are not.
     worse: tuple[str, ...]
     open: tuple[str, ...]
+    #: Others of the grid without a finished run there: nothing is known of them.
     absent: tuple[str, ...]
+    #: The fewest data seeds that it shares with another.
     seeds: int
+    #: The fewest model seeds that it shares with another where all data seeds share the initialisations
+    #: (crossed seeds); None where none do.
     restarts: int | None
+    #: Label -> share of draws in which it needs the fewest examples; empty with too few seeds.
     fewest: Mapping[str, float]
 
     @property
@@ -88,62 +75,41 @@ class Doubling(NamedTuple):
 
 
 class Statistics(NamedTuple):
-    """Everything that the runs of a grid say.
+    """Everything that the runs of a grid say."""
 
-    Attributes
-    ----------
-    runs
-        From `runs.curve_runs`.
-    bounds
-        Chance and ceiling of each grammar.
-    needed
-        From `efficiency.efficiency`.
-    decisions
-        One a grammar, at its largest size.
-    at
-        The user's size, None if not asked.
-    chosen
-        One decision a grammar with runs on both sides of `at`.
-    doubling
-        By grammar, what twice as many examples gain the architecture chosen, or else that of the largest
-        size.
-    simulated_doubling
-        By real dataset, whose gain was not measured: by grammar of the same conditions what twice as many
-        examples gain that architecture there, None where that was not measured either.
-    across
-        Family -> comparison over its grammars by mean at the user's or the largest size; ``all grammars``
-        and each family of several grammars, where there is something to compare.
-    variance
-        `variance.components` of each size, with a column size.
-    stability
-        From `variants.stability`.
-    concordance
-        From `concordance.concordance`; empty without real datasets.
-    wrong_labels
-        Sets of grammars that differ in label noise only: grammar -> share of wrong labels, rising.
-    noise
-        From `efficiency.noise_tolerated`, with a column grammars; empty where none differ in noise.
-    fits
-        (grammar, label) -> fitted curve.
-    real
-        Names of the real datasets.
-    """
-
+    #: From `runs.curve_runs`.
     runs: pd.DataFrame
+    #: Chance and ceiling of each grammar.
     bounds: dict[str, Bounds]
+    #: From `efficiency.efficiency`.
     needed: pd.DataFrame
+    #: One a grammar, at its largest size.
     decisions: list[Decision]
+    #: The user's size, None if not asked.
     at: int | None
+    #: One decision a grammar with runs on both sides of `at`.
     chosen: list[Decision]
+    #: By grammar, what twice as many examples gain the architecture chosen, or else that of the largest size.
     doubling: dict[str, Doubling | None]
+    #: By real dataset, whose gain was not measured: by grammar of the same conditions what twice as many
+    #: examples gain that architecture there, None where that was not measured either.
     simulated_doubling: dict[str, dict[str, Doubling | None]]
+    #: Family -> comparison over its grammars by mean at the user's or the largest size; ``all grammars`` and
+    #: each family of several grammars, where there is something to compare.
     across: dict[str, Across]
+    #: `variance.components` of each size, with a column size.
     variance: pd.DataFrame
+    #: From `variants.stability`.
     stability: pd.DataFrame
+    #: From `concordance.concordance`; empty without real datasets.
     concordance: pd.DataFrame
+    #: Sets of grammars that differ in label noise only: grammar -> share of wrong labels, rising.
     wrong_labels: list[dict[str, float]]
+    #: From `efficiency.noise_tolerated`, with a column grammars; empty where none differ in noise.
     noise: pd.DataFrame
+    #: (grammar, label) -> fitted curve.
     fits: dict[tuple[str, str], Fit]
+    #: Names of the real datasets.
     real: frozenset[str]
 
     @property

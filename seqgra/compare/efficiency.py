@@ -25,26 +25,17 @@ GROUP = ["grammar", "label"]
 
 
 class LearningCurves(NamedTuple):
-    """The learning curves of one architecture on one grammar.
+    """The learning curves of one architecture on one grammar."""
 
-    Attributes
-    ----------
-    sizes
-        int64 (K,): dataset sizes, ascending.
-    values
-        float64 (S, K): value of each curve at each size, NaN where it diverged or is missing.
-    learnt
-        bool (S, K): False where the run collapsed, diverged or is missing.
-    there
-        bool (S, K): False where the run is missing.
-    seeds
-        Of each curve.
-    """
-
+    #: int64 (K,): dataset sizes, ascending.
     sizes: np.ndarray
+    #: float64 (S, K): value of each curve at each size, NaN where it diverged or is missing.
     values: np.ndarray
+    #: bool (S, K): False where the run collapsed, diverged or is missing.
     learnt: np.ndarray
+    #: bool (S, K): False where the run is missing.
     there: np.ndarray
+    #: Of each curve.
     seeds: Seeds
 
     @property
@@ -54,20 +45,13 @@ class LearningCurves(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """What the values of a grammar can be.
+    """What the values of a grammar can be."""
 
-    Attributes
-    ----------
-    chance
-        Value of a constant prediction.
-    ceiling
-        Value of the best possible classifier, or 1 where that is not known.
-    known
-        Whether `ceiling` is the grammar's own.
-    """
-
+    #: Value of a constant prediction.
     chance: float
+    #: Value of the best possible classifier, or 1 where that is not known.
     ceiling: float
+    #: Whether `ceiling` is the grammar's own.
     known: bool
 
     def target(self, tau: float) -> float:

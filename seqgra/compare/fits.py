@@ -28,28 +28,18 @@ _POINTS = 61
 
 
 class Fit(NamedTuple):
-    """A curve through the mean of some runs.
+    """A curve through the mean of some runs."""
 
-    Attributes
-    ----------
-    family
-        ``logistic`` or ``power``.
-    sizes
-        float64 (P,): from the smallest size to twice the largest, evenly in log2.
-    values
-        float64 (P,): the curve.
-    low, high
-        float64 (P,): 95 % band of the curve from draws of seeds, whole curves each; NaN with too few
-        seeds.
-    error
-        By how much the family missed the largest size when fitted to the others.
-    """
-
+    #: ``logistic`` or ``power``.
     family: str
+    #: float64 (P,): from the smallest size to twice the largest, evenly in log2.
     sizes: np.ndarray
+    #: float64 (P,): the curve.
     values: np.ndarray
+    #: float64 (P,): 95 % band of the curve from draws of seeds, whole curves each; NaN with too few seeds.
     low: np.ndarray
     high: np.ndarray
+    #: By how much the family missed the largest size when fitted to the others.
     error: float
 
 

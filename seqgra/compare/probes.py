@@ -45,29 +45,20 @@ _CURVE = ["grammar", "label", "size"]
 
 
 class Known(NamedTuple):
-    """How well the models of one architecture know a property, mean over seeds.
+    """How well the models of one architecture know a property, mean over seeds."""
 
-    Attributes
-    ----------
-    score
-        1 as the exact posterior, 0 where the property is ignored; NaN where it is graded in less than half
-        of the models: those that learnt nothing have no grade in some properties, and count for nothing.
-    low, high
-        95 % interval over data seeds (Student's t), NaN with too few.
-    least, most
-        Over models.
-    asked
-        One of `ASKED`, `TESTABLE`, `NOT_ASKED`.
-    reason
-        Why it is not graded.
-    """
-
+    #: 1 as the exact posterior, 0 where the property is ignored; NaN where it is graded in less than half of
+    #: the models: those that learnt nothing have no grade in some properties, and count for nothing.
     score: float
+    #: 95 % interval over data seeds (Student's t), NaN with too few.
     low: float
     high: float
+    #: Over models.
     least: float
     most: float
+    #: One of `ASKED`, `TESTABLE`, `NOT_ASKED`.
     asked: str
+    #: Why it is not graded.
     reason: str
 
 
@@ -279,23 +270,16 @@ def needed_for_rules(scores: pd.DataFrame, status: pd.DataFrame) -> pd.DataFrame
 
 
 class Rules(NamedTuple):
-    """Which rules a model knows, knows in part and is blind to: (what, score) of each.
+    """Which rules a model knows, knows in part and is blind to: (what, score) of each."""
 
-    Attributes
-    ----------
-    known, part, blind
-        By score, see `KNOWN` and `BLIND`.
-    far
-        Where order is known of far pairs only: score, least and most letters between them, of the closest
-        pairs and of the farthest; their order is then in none of the others.
-    size
-        Of the models: how many examples they were made of.
-    """
-
+    #: By score, see `KNOWN` and `BLIND`.
     known: tuple[tuple[str, float], ...]
     part: tuple[tuple[str, float], ...]
     blind: tuple[tuple[str, float], ...]
+    #: Where order is known of far pairs only: score, least and most letters between them, of the closest
+    #: pairs and of the farthest; their order is then in none of the others.
     far: tuple[tuple[float, int, int], ...] = ()
+    #: Of the models: how many examples they were made of.
     size: int = 0
 
 

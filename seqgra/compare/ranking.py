@@ -32,49 +32,32 @@ ALPHA = 0.05
 
 
 class Across(NamedTuple):
-    """Architectures compared over grammars.
+    """Architectures compared over grammars."""
 
-    Attributes
-    ----------
-    ranks
-        Mean rank of each label, 1 the best, sorted.
-    p_values
-        One row a pair: label, other, p (two-sided, Holm over all pairs; Wilcoxon signed rank, or the test
-        of crossed seeds; NaN where those are too few).
-    cliques
-        Labels that do not differ significantly, runs of `ranks`; those of one label are left out.
-    grammars
-        The complete blocks: grammars with a value of every label.
-    friedman
-        P value of Friedman's test that all are alike; NaN below three labels or grammars, or where
-        grammars are no independent blocks.
-    least
-        The smallest p value, after Holm, that so many grammars can give; 1 where nothing can be tested.
-    crossed
-        Whether grammars share initialisations, so that they are no independent blocks.
-    """
-
+    #: Mean rank of each label, 1 the best, sorted.
     ranks: pd.Series
+    #: One row a pair: label, other, p (two-sided, Holm over all pairs; Wilcoxon signed rank, or the test of
+    #: crossed seeds; NaN where those are too few).
     p_values: pd.DataFrame
+    #: Labels that do not differ significantly, runs of `ranks`; those of one label are left out.
     cliques: list[tuple[str, ...]]
+    #: The complete blocks: grammars with a value of every label.
     grammars: list[str]
+    #: P value of Friedman's test that all are alike; NaN below three labels or grammars, or where grammars
+    #: are no independent blocks.
     friedman: float
+    #: The smallest p value, after Holm, that so many grammars can give; 1 where nothing can be tested.
     least: float
+    #: Whether grammars share initialisations, so that they are no independent blocks.
     crossed: bool = False
 
 
 class Sample(NamedTuple):
-    """Values of one label by seed.
+    """Values of one label by seed."""
 
-    Attributes
-    ----------
-    table
-        float64, index data seed (or grammar), one column a model seed; NaN where there is none.
-    crossed
-        Whether rows share the initialisations.
-    """
-
+    #: float64, index data seed (or grammar), one column a model seed; NaN where there is none.
     table: pd.DataFrame
+    #: Whether rows share the initialisations.
     crossed: bool
 
     @property

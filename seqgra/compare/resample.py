@@ -31,40 +31,26 @@ _INDEPENDENT = frozenset({"nested", NO_SEEDS})
 
 
 class Interval(NamedTuple):
-    """Where a number lies.
+    """Where a number lies."""
 
-    Attributes
-    ----------
-    low, high
-        Its ends.
-    of
-        ``interval`` (95 %), ``range`` (of single values: too few for an interval) or ``none``.
-    """
-
+    #: Its ends.
     low: float
     high: float
+    #: ``interval`` (95 %), ``range`` (of single values: too few for an interval) or ``none``.
     of: str
 
 
 class Mean(NamedTuple):
-    """A mean over seeds.
+    """A mean over seeds."""
 
-    Attributes
-    ----------
-    value
-        The mean.
-    error, df
-        Its standard error and the degrees of freedom of that; NaN with too few seeds.
-    data_seeds
-        Over how many data seeds.
-    model_seeds
-        Of crossed seeds: over how many model seeds; 0 of nested ones.
-    """
-
+    #: The mean.
     value: float
+    #: Its standard error and the degrees of freedom of that; NaN with too few seeds.
     error: float
     df: float
+    #: Over how many data seeds.
     data_seeds: int
+    #: Of crossed seeds: over how many model seeds; 0 of nested ones.
     model_seeds: int
 
     @property
@@ -244,18 +230,12 @@ def _chi_square(df: float, key: int) -> np.ndarray:
 
 
 class Seeds(NamedTuple):
-    """Seeds of runs, from which runs are drawn.
+    """Seeds of runs, from which runs are drawn."""
 
-    Attributes
-    ----------
-    data, model
-        int64 (S,): data seed and model seed of each run.
-    crossed
-        Whether all data seeds share the initialisations.
-    """
-
+    #: int64 (S,): data seed and model seed of each run.
     data: np.ndarray
     model: np.ndarray
+    #: Whether all data seeds share the initialisations.
     crossed: bool
 
     @property

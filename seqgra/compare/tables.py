@@ -74,46 +74,32 @@ _PROBE_FLOATS = tuple(name for name in PROBE_COLUMNS if name not in PROBE_TEXTS)
 
 
 class Tables(NamedTuple):
-    """The tables of a grid, each sorted by `KEYS`; columns are `KEYS` and those named above.
+    """The tables of a grid, each sorted by `KEYS`; columns are `KEYS` and those named above."""
 
-    Attributes
-    ----------
-    scores
-        One row a (cell, metric, scope); value and chance (of a constant prediction) float64, NaN where
-        a metric is not defined; headline, bool: whether models are compared by this scope.
-    recovery
-        One row a (cell, attribution method, metric, scope); examples: explanations with values,
-        left_out: those without; undefined: those with values that lack this metric, and are left out of
-        its mean; null: what background-only inputs give; ceiling and rescaled: see
-        `ceiling.with_ceiling`.
-    elements
-        One row a (cell, attribution method, element): instances; found, the share of them that is found,
-        mean over conditions; and how alike the average attribution there is to the element.
-    status
-        One row a cell: the outcome of each stage, of the cell, the least validation loss of its training
-        (NaN where there is none), how its initialisation came about (`stages.seeds_of_run`), what is not
-        defined for it, and what went wrong.
-    runs
-        One row a cell: what seeds do not determine (seconds, device, versions, ...).
-    probes
-        One row a line of a cell's probes (`results.PROBE_COLUMNS`, docs/probes.md).
-    gates
-        One row a (cell, attribution method) whose values promise a sum: the gate (completeness), median and
-        99th percentile of the gaps, the most steps of an explanation, and passed, bool.
-    regret
-        One row a (cell, metric, scope): how far a model is from the exact posterior (`ceiling`).
-    prevalence
-        One row a (cell, scope): PR AUC where so few are positive, from `prevalence.prevalence_rows`.
-    """
-
+    #: One row a (cell, metric, scope); value and chance (of a constant prediction) float64, NaN where a
+    #: metric is not defined; headline, bool: whether models are compared by this scope.
     scores: pd.DataFrame
+    #: One row a (cell, attribution method, metric, scope); examples: explanations with values, left_out:
+    #: those without; undefined: those with values that lack this metric, and are left out of its mean; null:
+    #: what background-only inputs give; ceiling and rescaled: see `ceiling.with_ceiling`.
     recovery: pd.DataFrame
+    #: One row a (cell, attribution method, element): instances; found, the share of them that is found, mean
+    #: over conditions; and how alike the average attribution there is to the element.
     elements: pd.DataFrame
+    #: One row a cell: the outcome of each stage, of the cell, the least validation loss of its training (NaN
+    #: where there is none), how its initialisation came about (`stages.seeds_of_run`), what is not defined
+    #: for it, and what went wrong.
     status: pd.DataFrame
+    #: One row a cell: what seeds do not determine (seconds, device, versions, ...).
     runs: pd.DataFrame
+    #: One row a (cell, metric, scope): how far a model is from the exact posterior (`ceiling`).
     regret: pd.DataFrame
+    #: One row a (cell, attribution method) whose values promise a sum: the gate (completeness), median and
+    #: 99th percentile of the gaps, the most steps of an explanation, and passed, bool.
     gates: pd.DataFrame
+    #: One row a line of a cell's probes (`results.PROBE_COLUMNS`, docs/probes.md).
     probes: pd.DataFrame
+    #: One row a (cell, scope): PR AUC where so few are positive, from `prevalence.prevalence_rows`.
     prevalence: pd.DataFrame
 
 

@@ -18,18 +18,12 @@ _WITH_RULES = ("conditions", "common")
 
 
 class Change(NamedTuple):
-    """Two grammars that differ in one field.
+    """Two grammars that differ in one field."""
 
-    Attributes
-    ----------
-    grammar, other
-        Their names, sorted.
-    field
-        What differs, such as ``window`` or ``rules: copies``.
-    """
-
+    #: Their names, sorted.
     grammar: str
     other: str
+    #: What differs, such as ``window`` or ``rules: copies``.
     field: str
 
 

@@ -29,32 +29,22 @@ _LINE = 100
 
 
 class Description(NamedTuple):
-    """The numbers of a grammar that its document, tables and figures show.
+    """The numbers of a grammar that its document, tables and figures show."""
 
-    Attributes
-    ----------
-    name
-        Its id.
-    written, resolved
-        As its file says it, and with its laws and motifs resolved.
-    numbers, alike
-        Of its elements.
-    seen, rows
-        Where its elements lie in examples.
-    law
-        Its compiled law.
-    ceiling
-        What any classifier can reach, as Markdown; empty where nobody asked.
-    """
-
+    #: Its id.
     name: str
+    #: As its file says it, and with its laws and motifs resolved.
     written: Grammar
     resolved: Grammar
+    #: Of its elements.
     numbers: dict[str, ElementNumbers]
     alike: Similarity
+    #: Where its elements lie in examples.
     seen: Seen
     rows: list[ElementPositions]
+    #: Its compiled law.
     law: Law
+    #: What any classifier can reach, as Markdown; empty where nobody asked.
     ceiling: list[str]
 
 

@@ -23,24 +23,16 @@ _OF_A_GROUP = 200
 
 
 class Seen(NamedTuple):
-    """Elements seen in examples.
+    """Elements seen in examples."""
 
-    Attributes
-    ----------
-    source
-        What the examples are, in words.
-    shown
-        Combinations of conditions, as text, of which there are examples.
-    examples
-        int64 (G,): how many examples show each.
-    combination, example, element, start
-        int64 (M,): of each placed element, the combination and number of its example, its element's
-        number, and its first position, counted from 0.
-    """
-
+    #: What the examples are, in words.
     source: str
+    #: Combinations of conditions, as text, of which there are examples.
     shown: tuple[str, ...]
+    #: int64 (G,): how many examples show each.
     examples: np.ndarray
+    #: int64 (M,): of each placed element, the combination and number of its example, its element's number,
+    #: and its first position, counted from 0.
     combination: np.ndarray
     example: np.ndarray
     element: np.ndarray
@@ -48,24 +40,16 @@ class Seen(NamedTuple):
 
 
 class ElementPositions(NamedTuple):
-    """One element in the examples of one combination of conditions.
+    """One element in the examples of one combination of conditions."""
 
-    Attributes
-    ----------
-    shown, element
-        Names.
-    share
-        Share of the examples that hold it.
-    copies
-        Mean number of it in those.
-    starts
-        int64 (K,): first positions, counted from 0.
-    """
-
+    #: Names.
     shown: str
     element: str
+    #: Share of the examples that hold it.
     share: float
+    #: Mean number of it in those.
     copies: float
+    #: int64 (K,): first positions, counted from 0.
     starts: np.ndarray
 
 

@@ -27,45 +27,29 @@ SITES = 500
 
 
 class ElementNumbers(NamedTuple):
-    """Numbers of one element.
+    """Numbers of one element."""
 
-    Attributes
-    ----------
-    columns
-        float64 (W, A): letter probabilities; of a band of affinities those of the sites in the band.
-    consensus
-        Likeliest letters, see `seqgra.grammar.difficulty.consensus`.
-    information
-        Bits of each column against the grammar's background: float64 (W,).
-    chance
-        Chance that W background letters score as high as the element's average site.
-    places
-        Expected number of such places in the background of a window of the longest length, on the
-        forward strand.
-    """
-
+    #: float64 (W, A): letter probabilities; of a band of affinities those of the sites in the band.
     columns: np.ndarray
+    #: Likeliest letters, see `seqgra.grammar.difficulty.consensus`.
     consensus: str
+    #: Bits of each column against the grammar's background: float64 (W,).
     information: np.ndarray
+    #: Chance that W background letters score as high as the element's average site.
     chance: float
+    #: Expected number of such places in the background of a window of the longest length, on the forward
+    #: strand.
     places: float
 
 
 class Similarity(NamedTuple):
-    """How alike the elements are.
+    """How alike the elements are."""
 
-    Attributes
-    ----------
-    divergence
-        float64 (E, E): bits, see `seqgra.grammar.difficulty.divergences`.
-    score
-        float64 (E, E): row: whose sites, column: whose scores, see `empirical_scores`.
-    sites
-        Sites drawn from each element.
-    """
-
+    #: float64 (E, E): bits, see `seqgra.grammar.difficulty.divergences`.
     divergence: np.ndarray
+    #: float64 (E, E): row: whose sites, column: whose scores, see `empirical_scores`.
     score: np.ndarray
+    #: Sites drawn from each element.
     sites: int
 
 

@@ -30,18 +30,12 @@ _BATCH = 128
 
 
 class Filters(NamedTuple):
-    """Filters of a first layer.
+    """Filters of a first layer."""
 
-    Attributes
-    ----------
-    weights, bias
-        float32 (F, A, W), (F,).
-    dilation
-        Distance between the letters that a filter sees.
-    """
-
+    #: float32 (F, A, W), (F,).
     weights: np.ndarray
     bias: np.ndarray
+    #: Distance between the letters that a filter sees.
     dilation: int
 
 

@@ -18,20 +18,13 @@ _FEWER_COPIES = (2, 1)
 
 
 class Scale(NamedTuple):
-    """How far motifs are scaled to be as hard to tell as in the data.
+    """How far motifs are scaled to be as hard to tell as in the data."""
 
-    Attributes
-    ----------
-    density
-        Factor of the probability of every rule of a condition, which stays at most 1.
-    floor
-        Lowest quantile of the scores of sites.
-    most_copies
-        More copies than so many count as so many: otherwise they may find no room.
-    """
-
+    #: Factor of the probability of every rule of a condition, which stays at most 1.
     density: float = 1.0
+    #: Lowest quantile of the scores of sites.
     floor: float = 0.0
+    #: More copies than so many count as so many: otherwise they may find no room.
     most_copies: int = MOST_COPIES
 
 
@@ -46,33 +39,22 @@ class RuleDraft(NamedTuple):
 
 
 class Composed(NamedTuple):
-    """A grammar in parts.
+    """A grammar in parts."""
 
-    Attributes
-    ----------
-    estimates, scale
-        What it is made from.
-    background
-        As a grammar file has it.
-    elements
-        Element -> motif and affinity (None for the whole motif).
-    rules
-        Of each condition.
-    common
-        Of every example.
-    examples
-        Groups of examples.
-    overlap
-        ``forbid`` or ``allow``.
-    """
-
+    #: What it is made from.
     estimates: Estimates
     scale: Scale
+    #: As a grammar file has it.
     background: dict[str, Any]
+    #: Element -> motif and affinity (None for the whole motif).
     elements: dict[str, tuple[str, dict[str, float] | None]]
+    #: Of each condition.
     rules: dict[str, list[RuleDraft]]
+    #: Of every example.
     common: list[RuleDraft]
+    #: Groups of examples.
     examples: list[dict[str, Any]]
+    #: ``forbid`` or ``allow``.
     overlap: str = "forbid"
 
     def content(self) -> dict[str, Any]:

@@ -23,17 +23,11 @@ FEWEST = 50
 
 
 class ExampleGroup(NamedTuple):
-    """Examples that show the same conditions.
+    """Examples that show the same conditions."""
 
-    Attributes
-    ----------
-    conditions
-        Names, in the dataset's order; several or none in a multi-label task.
-    rows
-        int64 (N,): rows of the examples.
-    """
-
+    #: Names, in the dataset's order; several or none in a multi-label task.
     conditions: tuple[str, ...]
+    #: int64 (N,): rows of the examples.
     rows: np.ndarray
 
     @property
@@ -43,34 +37,23 @@ class ExampleGroup(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """What stays the same throughout.
+    """What stays the same throughout."""
 
-    Attributes
-    ----------
-    alphabet, task, conditions
-        Of the dataset.
-    window
-        Law of the window as a grammar file has it.
-    length
-        Length L of the longest examples.
-    motifs
-        float64 (W, A) by name: letter probabilities.
-    both_strands
-        Whether motifs are looked for on the reverse strand too.
-    p_value
-        Threshold of hits.
-    seed
-        Of all draws.
-    """
-
+    #: Of the dataset.
     alphabet: Alphabet
     task: str
     conditions: tuple[str, ...]
+    #: Law of the window as a grammar file has it.
     window: Any
+    #: Length L of the longest examples.
     length: int
+    #: float64 (W, A) by name: letter probabilities.
     motifs: Mapping[str, np.ndarray]
+    #: Whether motifs are looked for on the reverse strand too.
     both_strands: bool
+    #: Threshold of hits.
     p_value: float
+    #: Of all draws.
     seed: int
 
 

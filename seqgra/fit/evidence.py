@@ -17,64 +17,42 @@ _LEAST_RULE = 0.005
 
 
 class PairEstimate(NamedTuple):
-    """A pair that keeps a distance.
+    """A pair that keeps a distance."""
 
-    Attributes
-    ----------
-    interval
-        The gaps.
-    group
-        Number of the group that shows it most clearly.
-    shared
-        How columns are shared.
-    shares
-        Share of each group's sequences, and its error.
-    position
-        Law of the block's start; None: anywhere.
-    """
-
+    #: The gaps.
     interval: GapInterval
+    #: Number of the group that shows it most clearly.
     group: int
+    #: How columns are shared.
     shared: str
+    #: Share of each group's sequences, and its error.
     shares: list[tuple[float, float]]
+    #: Law of the block's start; None: anywhere.
     position: Any = None
 
 
 class Estimates(NamedTuple):
-    """All that is known of a dataset.
+    """All that is known of a dataset."""
 
-    Attributes
-    ----------
-    setting, groups
-        What was looked at; `groups` are those of enough examples.
-    shown
-        Number of training examples of every combination of conditions.
-    backgrounds, together
-        Candidates of each group, the best first; of all sequences together.
-    lent
-        Background of each condition: of all examples that show it; and of those that show none.
-    pooled
-        Whether one background foretells the held-out sequences of all groups as well.
-    singles
-        Estimates of each motif in each group.
-    pairs
-        Pairs that keep a distance.
-    histograms
-        Pairs of each group, for figures.
-    notes
-        What was left out, and why.
-    """
-
+    #: What was looked at; `groups` are those of enough examples.
     setting: Setting
     groups: list[ExampleGroup]
+    #: Number of training examples of every combination of conditions.
     shown: dict[tuple[str, ...], int]
+    #: Candidates of each group, the best first; of all sequences together.
     backgrounds: list[list[FittedBackground]]
     together: list[FittedBackground]
+    #: Background of each condition: of all examples that show it; and of those that show none.
     lent: dict[str, FittedBackground]
+    #: Whether one background foretells the held-out sequences of all groups as well.
     pooled: bool
+    #: Estimates of each motif in each group.
     singles: list[Single]
+    #: Pairs that keep a distance.
     pairs: list[PairEstimate]
+    #: Pairs of each group, for figures.
     histograms: list[list[Histogram]]
+    #: What was left out, and why.
     notes: list[str]
 
 

@@ -47,55 +47,38 @@ _DRAWS = 8192
 
 
 class Histogram(NamedTuple):
-    """Pairs of A and B in a group, by arrangement and gap.
+    """Pairs of A and B in a group, by arrangement and gap."""
 
-    Attributes
-    ----------
-    first, second
-        Names of A and B.
-    lowest
-        The gap of the first column.
-    seen, expected
-        float64 (4, G): in the group's sequences, and by chance.
-    table, chance
-        The pairs: columns arrangement, gap, start (of the leftmost letter).
-    """
-
+    #: Names of A and B.
     first: str
     second: str
+    #: The gap of the first column.
     lowest: int
+    #: float64 (4, G): in the group's sequences, and by chance.
     seen: np.ndarray
     expected: np.ndarray
+    #: The pairs: columns arrangement, gap, start (of the leftmost letter).
     table: pd.DataFrame
     chance: pd.DataFrame
 
 
 class GapInterval(NamedTuple):
-    """Gaps at which a pair is enriched.
+    """Gaps at which a pair is enriched."""
 
-    Attributes
-    ----------
-    first, second, arrangement
-        Names of A and B; number of the arrangement.
-    low, high
-        The gaps, both ends included.
-    seen, expected, ratio
-        Pairs in it, those by chance (scaled as outside), and their ratio.
-    llr
-        The scan statistic, in nats.
-    gap
-        Law of the gap as a grammar file has it.
-    """
-
+    #: Names of A and B; number of the arrangement.
     first: str
     second: str
     arrangement: int
+    #: The gaps, both ends included.
     low: int
     high: int
+    #: Pairs in it, those by chance (scaled as outside), and their ratio.
     seen: float
     expected: float
     ratio: float
+    #: The scan statistic, in nats.
     llr: float
+    #: Law of the gap as a grammar file has it.
     gap: Any
 
     @property

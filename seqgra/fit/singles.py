@@ -49,17 +49,11 @@ _ONE_STRAND, _TOLD = 0.95, 20
 
 
 class Observed(NamedTuple):
-    """What is seen of a motif in sequences.
+    """What is seen of a motif in sequences."""
 
-    Attributes
-    ----------
-    best
-        float32 (N,): best score.
-    hits
-        DataFrame of `find_hits`: hits of this motif that do not overlap; `example` counts from 0.
-    """
-
+    #: float32 (N,): best score.
     best: np.ndarray
+    #: DataFrame of `find_hits`: hits of this motif that do not overlap; `example` counts from 0.
     hits: pd.DataFrame
 
     @property
@@ -75,45 +69,31 @@ class Observed(NamedTuple):
 
 
 class Single(NamedTuple):
-    """Estimates of a motif in a group.
+    """Estimates of a motif in a group."""
 
-    Attributes
-    ----------
-    motif, group
-        Name and number.
-    examples
-        Sequences of the group.
-    with_hits, by_chance
-        Share of them with a hit; that of drawn background sequences.
-    share, error
-        rho and its standard error; 0 where the motif is not above chance.
-    gain
-        Nats of log-likelihood over chance alone.
-    low, high
-        Band of the sites' scores, as quantiles of the motif's own.
-    copies
-        Law of the number of sites in sequences that have some.
-    strand
-        ``+``, ``-`` or ``random``.
-    position
-        Law of the start, 1-based; None: anywhere.
-    seen
-        For figures: arrays by name.
-    """
-
+    #: Name and number.
     motif: str
     group: int
+    #: Sequences of the group.
     examples: int
+    #: Share of them with a hit; that of drawn background sequences.
     with_hits: float
     by_chance: float
+    #: rho and its standard error; 0 where the motif is not above chance.
     share: float
     error: float
+    #: Nats of log-likelihood over chance alone.
     gain: float
+    #: Band of the sites' scores, as quantiles of the motif's own.
     low: float = 0.0
     high: float = 1.0
+    #: Law of the number of sites in sequences that have some.
     copies: Mapping[int, float] = {1: 1.0}
+    #: ``+``, ``-`` or ``random``.
     strand: str = "random"
+    #: Law of the start, 1-based; None: anywhere.
     position: Any = None
+    #: For figures: arrays by name.
     seen: Mapping[str, np.ndarray] = {}
 
 

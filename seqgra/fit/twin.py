@@ -46,20 +46,13 @@ class LabelledSequences(NamedTuple):
 
 
 class Score(NamedTuple):
-    """A ROC AUC of real examples and of the twin.
+    """A ROC AUC of real examples and of the twin."""
 
-    Attributes
-    ----------
-    model
-        ``PWM`` or ``5-mers`` (of proteins ``2-mers``).
-    scope
-        A condition, or ``macro``: their mean.
-    real, twin
-        ROC AUC on the test sets.
-    """
-
+    #: ``PWM`` or ``5-mers`` (of proteins ``2-mers``).
     model: str
+    #: A condition, or ``macro``: their mean.
     scope: str
+    #: ROC AUC on the test sets.
     real: float
     twin: float
 
@@ -82,23 +75,15 @@ class Spectrum(NamedTuple):
 
 
 class Check(NamedTuple):
-    """What the twin check found.
+    """What the twin check found."""
 
-    Attributes
-    ----------
-    scores
-        PWM and 5-mer regressions.
-    real_or_twin
-        ROC AUC by combination of conditions, of those with `FEWEST` test examples.
-    test_examples
-        Test examples of the twin, and as many real ones, by combination of conditions.
-    spectra
-        4-mers by combination of conditions.
-    """
-
+    #: PWM and 5-mer regressions.
     scores: list[Score]
+    #: ROC AUC by combination of conditions, of those with `FEWEST` test examples.
     real_or_twin: dict[str, float]
+    #: Test examples of the twin, and as many real ones, by combination of conditions.
     test_examples: dict[str, int]
+    #: 4-mers by combination of conditions.
     spectra: list[Spectrum]
 
 

@@ -27,32 +27,21 @@ def tells(role: np.ndarray, condition: np.ndarray, explained: np.ndarray | int) 
 
 
 class Applied(NamedTuple):
-    """A rule of a combination of conditions.
+    """A rule of a combination of conditions."""
 
-    Attributes
-    ----------
-    place
-        Where it stands in the grammar file.
-    rule
-        The arrangement.
-    role
-        One of `ROLES`.
-    condition
-        Number of the condition that owns it, -1 for a common rule or a confounder.
-    number
-        Counted within its condition, the common rules or the confounders.
-    chances
-        Probability in each set of `SETS`.
-    exclusive
-        Whether at most one of its condition's rules applies.
-    """
-
+    #: Where it stands in the grammar file.
     place: str
+    #: The arrangement.
     rule: Arrangement
+    #: One of `ROLES`.
     role: str
+    #: Number of the condition that owns it, -1 for a common rule or a confounder.
     condition: int
+    #: Counted within its condition, the common rules or the confounders.
     number: int
+    #: Probability in each set of `SETS`.
     chances: tuple[float, ...]
+    #: Whether at most one of its condition's rules applies.
     exclusive: bool
 
 

@@ -41,26 +41,17 @@ class Faulty(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A motif as the file gives it.
+    """A motif as the file gives it."""
 
-    Attributes
-    ----------
-    names
-        The id, then alternative names.
-    line
-        The line on which the motif begins.
-    rows
-        One row of non-negative numbers a position, in the order of the letters.
-    lines
-        The line of each row; empty where the file writes a position as a column.
-    may_be_counts
-        Whether the layout allows counts beside probabilities.
-    """
-
+    #: The id, then alternative names.
     names: tuple[str, ...]
+    #: The line on which the motif begins.
     line: int
+    #: One row of non-negative numbers a position, in the order of the letters.
     rows: tuple[tuple[float, ...], ...]
+    #: The line of each row; empty where the file writes a position as a column.
     lines: tuple[int, ...]
+    #: Whether the layout allows counts beside probabilities.
     may_be_counts: bool
 
 

@@ -17,18 +17,12 @@ _SHARES = {"training": 0.7, "validation": 0.1, "test": 0.2}
 
 
 class Stretches(NamedTuple):
-    """Letters of a FASTA file and where windows may start.
+    """Letters of a FASTA file and where windows may start."""
 
-    Attributes
-    ----------
-    codes
-        uint8 (M,): letter codes of all records, one after another.
-    first, starts
-        int64 (R,) for each set: first place of each run of known letters that holds a window, and how
-        many windows start in it.
-    """
-
+    #: uint8 (M,): letter codes of all records, one after another.
     codes: np.ndarray
+    #: int64 (R,) for each set: first place of each run of known letters that holds a window, and how many
+    #: windows start in it.
     first: dict[str, np.ndarray]
     starts: dict[str, np.ndarray]
 

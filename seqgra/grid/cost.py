@@ -52,18 +52,12 @@ class Cost(NamedTuple):
 
 
 class Size(NamedTuple):
-    """How large a network is.
+    """How large a network is."""
 
-    Attributes
-    ----------
-    multiplications, numbers
-        Of one example: multiplications forward, and numbers held between layers.
-    weights
-        Trainable parameters.
-    """
-
+    #: Of one example: multiplications forward, and numbers held between layers.
     multiplications: int
     numbers: int
+    #: Trainable parameters.
     weights: int
 
 

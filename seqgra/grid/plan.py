@@ -17,47 +17,31 @@ from seqgra.grid.stages import GRID_STAGES, GridStage, PackStage
 
 
 class PlannedStage(NamedTuple):
-    """What one stage of a grid takes.
+    """What one stage of a grid takes."""
 
-    Attributes
-    ----------
-    results, jobs
-        How many.
-    cpu_hours, gpu_hours
-        Of all jobs; those of jobs that hold a GPU are in both.
-    memory
-        MiB that the largest job asks for at first.
-    longest
-        Hours of the longest job.
-    """
-
+    #: How many.
     results: int
     jobs: int
+    #: Of all jobs; those of jobs that hold a GPU are in both.
     cpu_hours: float
     gpu_hours: float
+    #: MiB that the largest job asks for at first.
     memory: int
+    #: Hours of the longest job.
     longest: float
 
 
 class Plan(NamedTuple):
-    """What a grid takes.
+    """What a grid takes."""
 
-    Attributes
-    ----------
-    cells, packs
-        How many.
-    stages
-        By name, in the order they run.
-    mib
-        Disk that the results take, about.
-    notes
-        Sentences on what is no cost: sets that will not show a condition.
-    """
-
+    #: How many.
     cells: int
     packs: int
+    #: By name, in the order they run.
     stages: dict[str, PlannedStage]
+    #: Disk that the results take, about.
     mib: float
+    #: Sentences on what is no cost: sets that will not show a condition.
     notes: tuple[str, ...] = ()
 
     def wall_hours(self, jobs: int) -> float:

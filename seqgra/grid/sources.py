@@ -21,24 +21,16 @@ ALL = "all"
 
 
 class Simulated(NamedTuple):
-    """A grammar: every data seed has examples of its own, as many as are wanted.
+    """A grammar: every data seed has examples of its own, as many as are wanted."""
 
-    Attributes
-    ----------
-    grammar
-        With the config's changes.
-    base, changes
-        The file that it starts from, and what the config changes.
-    file
-        The file to simulate from: the variant's own where the config changes it.
-    test_set
-        Folder of the test set that all models share.
-    """
-
+    #: With the config's changes.
     grammar: Grammar
+    #: The file that it starts from, and what the config changes.
     base: Path
     changes: dict[str, Any]
+    #: The file to simulate from: the variant's own where the config changes it.
     file: Path
+    #: Folder of the test set that all models share.
     test_set: Path
 
     @property

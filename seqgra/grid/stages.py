@@ -47,29 +47,19 @@ class _GridStage:
 
 @dataclass(frozen=True)
 class SourceStage(_GridStage):
-    """A stage with a job for each source of examples.
+    """A stage with a job for each source of examples."""
 
-    Attributes
-    ----------
-    calls
-        Of the source of a name.
-    cost
-        Of all calls of a job.
-    bytes
-        About how many its results take.
-    wanted
-        Whether a source has a job.
-    start
-        CPU seconds of a job before its first result.
-    after
-        The stages that a job waits for: their jobs of its source.
-    """
-
+    #: Of the source of a name.
     calls: Callable[[Grid, str], Iterator[Call]]
+    #: Of all calls of a job.
     cost: Callable[[Grid, str], Cost]
+    #: About how many its results take.
     bytes: Callable[[Grid, str], float]
+    #: Whether a source has a job.
     wanted: Callable[[Grid, str], bool]
+    #: CPU seconds of a job before its first result.
     start: float = COMPILE_SECONDS
+    #: The stages that a job waits for: their jobs of its source.
     after: tuple[str, ...] = ()
 
     def jobs(self, grid: Grid) -> list[str]:
@@ -111,40 +101,27 @@ class SourceStage(_GridStage):
 
 @dataclass(frozen=True)
 class PackStage(_GridStage):
-    """A stage with a job for each pack of cells.
+    """A stage with a job for each pack of cells."""
 
-    Attributes
-    ----------
-    calls, cost
-        Of a cell.
-    bytes
-        About how many the results of a cell take.
-    after
-        The stages that a job waits for: their jobs of its pack or its source.
-    results_of_cell
-        How many there are.
-    wanted
-        Whether there is anything to do for a cell.
-    sizes
-        Those that the config names for it, if it names any.
-    share
-        What cells have in common that share a result: the first of them has the call.
-    inputs
-        Fingerprints, by `Input.cell_role`, of what a cell's results are to be made from, but for its model.
-    options
-        What they are to be made with, as it stands in their `run.json` (by name where there are several);
-        None where that is not compared.
-    """
-
+    #: Of a cell.
     calls: Callable[[Grid, Cell], Iterator[Call]]
     cost: Callable[[Grid, Cell], Cost]
+    #: About how many the results of a cell take.
     bytes: Callable[[Grid, Cell], float]
+    #: The stages that a job waits for: their jobs of its pack or its source.
     after: tuple[str, ...]
+    #: How many there are.
     results_of_cell: Callable[[Grid], int] = lambda grid: 1
+    #: Whether there is anything to do for a cell.
     wanted: Callable[[Grid, Cell], bool] = lambda grid, cell: True
+    #: Those that the config names for it, if it names any.
     sizes: Callable[[Grid], Collection[Any] | None] = lambda grid: None
+    #: What cells have in common that share a result: the first of them has the call.
     share: Callable[[Grid, Cell], object] | None = None
+    #: Fingerprints, by `Input.cell_role`, of what a cell's results are to be made from, but for its model.
     inputs: Callable[[Expected, Cell], dict[str, str]] = lambda expected, cell: {}
+    #: What they are to be made with, as it stands in their `run.json` (by name where there are several); None
+    #: where that is not compared.
     options: Callable[[Expected, Cell], dict[str, Any]] | None = None
 
     def cells(self, grid: Grid, pack: str) -> tuple[Cell, ...]:

@@ -29,17 +29,11 @@ _FAILED = re.compile(r"line ([0-9]+): failed; going on")
 
 
 class Status(NamedTuple):
-    """How many results of each stage and architecture are in each state, and logs that name failures.
+    """How many results of each stage and architecture are in each state, and logs that name failures."""
 
-    Attributes
-    ----------
-    counts
-        By stage and architecture, which is empty for data: how many results by state.
-    logs
-        Of jobs in which results failed.
-    """
-
+    #: By stage and architecture, which is empty for data: how many results by state.
     counts: dict[tuple[str, str], Counter[str]]
+    #: Of jobs in which results failed.
     logs: list[Path]
 
 

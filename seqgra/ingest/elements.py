@@ -26,17 +26,11 @@ _PSEUDOCOUNT = 1.0
 
 
 class SoughtMotif(NamedTuple):
-    """A motif that is looked for.
+    """A motif that is looked for."""
 
-    Attributes
-    ----------
-    matrix
-        float64 (W, A).
-    condition
-        Number of the condition that it belongs to, -1 for none in particular.
-    """
-
+    #: float64 (W, A).
     matrix: np.ndarray
+    #: Number of the condition that it belongs to, -1 for none in particular.
     condition: int
 
 

@@ -21,25 +21,16 @@ NEGATIVE = "negative"
 
 
 class IngestedExamples(NamedTuple):
-    """Examples of one or all sets.
+    """Examples of one or all sets."""
 
-    Attributes
-    ----------
-    x
-        uint8 (N, L): letter codes.
-    y
-        uint8 (N, C): labels, the column of `NEGATIVE` among them.
-    rows
-        One row an example: ``chrom`` (empty where unknown), ``start``, ``end``; ``set``, the index in
-        `SETS`, -1 before it is known; ``masked``, the share of
-        lower case.
-    elements
-        Annotation that came with the examples, see `ELEMENT_COLUMNS`; None where there was none.
-    """
-
+    #: uint8 (N, L): letter codes.
     x: np.ndarray
+    #: uint8 (N, C): labels, the column of `NEGATIVE` among them.
     y: np.ndarray
+    #: One row an example: ``chrom`` (empty where unknown), ``start``, ``end``; ``set``, the index in `SETS`,
+    #: -1 before it is known; ``masked``, the share of lower case.
     rows: pd.DataFrame
+    #: Annotation that came with the examples, see `ELEMENT_COLUMNS`; None where there was none.
     elements: pd.DataFrame | None = None
 
     def take(self, chosen: np.ndarray) -> IngestedExamples:

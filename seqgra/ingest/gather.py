@@ -51,20 +51,13 @@ from seqgra.stages.ingest import Recipe
 
 
 class Gathered(NamedTuple):
-    """What the files gave.
+    """What the files gave."""
 
-    Attributes
-    ----------
-    examples
-        With a column of labels a name.
-    names
-        The labels, `NEGATIVE` last where an example has none.
-    taken
-        Where no negative may lie: regions, windows and the blacklist; None without a genome.
-    """
-
+    #: With a column of labels a name.
     examples: IngestedExamples
+    #: The labels, `NEGATIVE` last where an example has none.
     names: list[str]
+    #: Where no negative may lie: regions, windows and the blacklist; None without a genome.
     taken: Intervals | None
 
 

@@ -29,24 +29,16 @@ _MOST_NUMBERS, _MOST_FRACTIONS = 100, 2
 
 
 class SequenceRecords(NamedTuple):
-    """Sequences read so far, one entry each.
+    """Sequences read so far, one entry each."""
 
-    Attributes
-    ----------
-    codes, masked
-        uint8 and bool (L,): letters, and which of them are in lower case.
-    labels
-        Names of its labels.
-    sets
-        Name of its set, empty where none is given.
-    places
-        Where it lies.
-    """
-
+    #: uint8 and bool (L,): letters, and which of them are in lower case.
     codes: list[np.ndarray]
     masked: list[np.ndarray]
+    #: Names of its labels.
     labels: list[tuple[str, ...]]
+    #: Name of its set, empty where none is given.
     sets: list[str]
+    #: Where it lies.
     places: list[Place]
 
 

@@ -38,31 +38,21 @@ _PRECISE = Context(prec=40)
 
 
 class AffinityBand(NamedTuple):
-    """A PWM of W columns over A letters within a band of scores.
+    """A PWM of W columns over A letters within a band of scores."""
 
-    Attributes
-    ----------
-    scores
-        int64 (W, A): score of each letter in each column (0 where the letter never occurs).
-    letters
-        uint64 (W, A): probabilities in units of 2**-63.
-    tails
-        uint64 (T,): H_w(t) in units of 2**-63 at first[w] + t - floor[w].
-    first, floor
-        int64 (W + 1,): where the scores after w columns begin in `tails`; the lowest of them.
-    low, high
-        The lowest and the highest score in the band.
-    mass
-        Z, the probability of the band under the PWM.
-    """
-
+    #: int64 (W, A): score of each letter in each column (0 where the letter never occurs).
     scores: np.ndarray
+    #: uint64 (W, A): probabilities in units of 2**-63.
     letters: np.ndarray
+    #: uint64 (T,): H_w(t) in units of 2**-63 at first[w] + t - floor[w].
     tails: np.ndarray
+    #: int64 (W + 1,): where the scores after w columns begin in `tails`; the lowest of them.
     first: np.ndarray
     floor: np.ndarray
+    #: The lowest and the highest score in the band.
     low: int
     high: int
+    #: Z, the probability of the band under the PWM.
     mass: float
 
 
@@ -299,25 +289,17 @@ def sample_site(band: AffinityBand, raw: np.ndarray) -> np.ndarray:
 
 
 class AffinityBands(NamedTuple):
-    """The bands of several elements in one set of arrays, for compiled code that holds many.
+    """The bands of several elements in one set of arrays, for compiled code that holds many."""
 
-    Attributes
-    ----------
-    scores, letters
-        int64, uint64 (B, W, A): as in `AffinityBand`, W the widest; unused columns are 0.
-    tails
-        uint64 (T,): all tables, one after another.
-    first, floor
-        int64 (B, W + 1): as in `AffinityBand`.
-    low, high
-        int64 (B,): the lowest and the highest score in the band.
-    """
-
+    #: int64, uint64 (B, W, A): as in `AffinityBand`, W the widest; unused columns are 0.
     scores: np.ndarray
     letters: np.ndarray
+    #: uint64 (T,): all tables, one after another.
     tails: np.ndarray
+    #: int64 (B, W + 1): as in `AffinityBand`.
     first: np.ndarray
     floor: np.ndarray
+    #: int64 (B,): the lowest and the highest score in the band.
     low: np.ndarray
     high: np.ndarray
 

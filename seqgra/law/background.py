@@ -25,43 +25,30 @@ class CompiledBackground(NamedTuple):
     """The laws of the background letters: D distinct ones, T tables of letter thresholds in all.
 
     A 32-bit draw v becomes the letter number sum(v >= thresholds of a table).
-
-    Attributes
-    ----------
-    letters
-        Size A of the alphabet.
-    law_of
-        int32 (sets, C or C + 1): law of each condition, and of none where it has one, by set of `SETS`.
-    tables
-        uint32 (T, A - 1).
-    first
-        int32 (D,): first table of each law.
-    choices
-        int32 (D, 2): rows of `choice_law`: independent letters, whose table is chosen once for each
-        example (its GC content); a single row means no choice.
-    order
-        int32 (D,): 0, or the order of a Markov chain, whose tables follow one another by context and
-        whose `choices` are its first letters; `POOL` for stretches of real sequence, whose `choices` are
-        runs of known letters.
-    choice_law
-        uint64 (K,): scale-63 laws; for runs, how many windows start in them and those before.
-    pool
-        uint8 (M,): letter codes of all pools.
-    run
-        int64 (K,): where in `pool` a run begins.
-    both_strands
-        bool (D,): a stretch may be read on either strand.
     """
 
+    #: Size A of the alphabet.
     letters: int
+    #: int32 (sets, C or C + 1): law of each condition, and of none where it has one, by set of `SETS`.
     law_of: np.ndarray
+    #: uint32 (T, A - 1).
     tables: np.ndarray
+    #: int32 (D,): first table of each law.
     first: np.ndarray
+    #: int32 (D, 2): rows of `choice_law`: independent letters, whose table is chosen once for each example
+    #: (its GC content); a single row means no choice.
     choices: np.ndarray
+    #: int32 (D,): 0, or the order of a Markov chain, whose tables follow one another by context and whose
+    #: `choices` are its first letters; `POOL` for stretches of real sequence, whose `choices` are runs of
+    #: known letters.
     order: np.ndarray
+    #: uint64 (K,): scale-63 laws; for runs, how many windows start in them and those before.
     choice_law: np.ndarray
+    #: uint8 (M,): letter codes of all pools.
     pool: np.ndarray
+    #: int64 (K,): where in `pool` a run begins.
     run: np.ndarray
+    #: bool (D,): a stretch may be read on either strand.
     both_strands: np.ndarray
 
 

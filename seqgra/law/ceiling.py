@@ -58,29 +58,20 @@ def suffices(less: Mapping[str, float], full: Mapping[str, float]) -> bool:
 
 
 class CeilingOf(NamedTuple):
-    """What the exact posterior of a grammar reaches.
+    """What the exact posterior of a grammar reaches."""
 
-    Attributes
-    ----------
-    kind, notes
-        ``exact``, or ``estimate`` or ``approximation`` and why: then it is no bound.
-    examples
-        How many were drawn.
-    roc_auc, pr_auc, pr_auc_micro
-        See `Areas`.
-    accuracy
-        Share of examples whose likeliest labels are right; in a multi-label task, all of them at 1/2.
-    entropy
-        H(Y|X) in nats, the least log loss: a mean over conditions in a multi-label task.
-    """
-
+    #: ``exact``, or ``estimate`` or ``approximation`` and why: then it is no bound.
     kind: str
     notes: tuple[str, ...]
+    #: How many were drawn.
     examples: int
+    #: See `Areas`.
     roc_auc: Measured
     pr_auc: Measured
     pr_auc_micro: Measured
+    #: Share of examples whose likeliest labels are right; in a multi-label task, all of them at 1/2.
     accuracy: Measured
+    #: H(Y|X) in nats, the least log loss: a mean over conditions in a multi-label task.
     entropy: Measured
 
 

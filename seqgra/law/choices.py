@@ -16,17 +16,11 @@ from seqgra.law.tables import ALL, Placement
 
 
 class ChoiceScratch(NamedTuple):
-    """What the kernels note about one example.
+    """What the kernels note about one example."""
 
-    Attributes
-    ----------
-    blocks
-        int32 (B,): the blocks that are placed.
-    after, reverse
-        bool (E,), (B,): whether the edge's child lies after its parent; whether the block is reversed.
-    """
-
+    #: int32 (B,): the blocks that are placed.
     blocks: np.ndarray
+    #: bool (E,), (B,): whether the edge's child lies after its parent; whether the block is reversed.
     after: np.ndarray
     reverse: np.ndarray
 

@@ -22,64 +22,43 @@ from seqgra.streams import stream_state
 
 
 class BlockSpacing(NamedTuple):
-    """A spacing of a block.
+    """A spacing of a block."""
 
-    Attributes
-    ----------
-    parent, child
-        Slots of the combination.
-    after
-        Whether the child lies to the right of the parent on the block's own strand.
-    random
-        Whether the order is random.
-    gaps, weights
-        int64, float64 (K,): distribution of the gap, ascending; weights sum to 1.
-    """
-
+    #: Slots of the combination.
     parent: int
     child: int
+    #: Whether the child lies to the right of the parent on the block's own strand.
     after: bool
+    #: Whether the order is random.
     random: bool
+    #: int64, float64 (K,): distribution of the gap, ascending; weights sum to 1.
     gaps: np.ndarray
     weights: np.ndarray
 
 
 class RuleBlock(NamedTuple):
-    """A block of elements that a rule places in the examples of one combination of conditions.
+    """A block of elements that a rule places in the examples of one combination of conditions."""
 
-    Attributes
-    ----------
-    role, condition, rule
-        As in the element table: role of `ROLES`, number of the condition (-1 for none), of the rule.
-    copy
-        0 for the rule's first copy.
-    copies
-        int64 (K,): how many copies the rule may place.
-    slots
-        Slots of the combination.
-    elements
-        For each slot the numbers of the elements that it may hold, ascending.
-    edges
-        The spacings.
-    free
-        Whether the start is uniform over the window.
-    starts
-        int64 (K,): first letters (0-based) that the position allows; empty where `free`, or where it is
-        the middle or the end.
-    strand, orientation
-        Codes of `tables.STRANDS` and `tables.ORIENTATIONS`.
-    """
-
+    #: As in the element table: role of `ROLES`, number of the condition (-1 for none), of the rule.
     role: str
     condition: int
     rule: int
+    #: 0 for the rule's first copy.
     copy: int
+    #: int64 (K,): how many copies the rule may place.
     copies: np.ndarray
+    #: Slots of the combination.
     slots: tuple[int, ...]
+    #: For each slot the numbers of the elements that it may hold, ascending.
     elements: tuple[tuple[int, ...], ...]
+    #: The spacings.
     edges: tuple[BlockSpacing, ...]
+    #: Whether the start is uniform over the window.
     free: bool
+    #: int64 (K,): first letters (0-based) that the position allows; empty where `free`, or where it is the
+    #: middle or the end.
     starts: np.ndarray
+    #: Codes of `tables.STRANDS` and `tables.ORIENTATIONS`.
     strand: int
     orientation: int
 

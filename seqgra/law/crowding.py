@@ -31,20 +31,13 @@ _MOST_MEETINGS = 64
 
 
 class Acceptance(NamedTuple):
-    """How often the elements of some rules, placed together, do not overlap.
+    """How often the elements of some rules, placed together, do not overlap."""
 
-    Attributes
-    ----------
-    shown
-        The combination of conditions.
-    places
-        Where the rules stand in the file.
-    share
-        Of the draws of `_share`.
-    """
-
+    #: The combination of conditions.
     shown: tuple[str, ...]
+    #: Where the rules stand in the file.
     places: tuple[str, ...]
+    #: Of the draws of `_share`.
     share: float
 
 

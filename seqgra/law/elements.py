@@ -21,53 +21,34 @@ from seqgra.streams import cumulative63
 
 
 class Elements(NamedTuple):
-    """The laws of E elements, W the widest, K k-mers in all.
+    """The laws of E elements, W the widest, K k-mers in all."""
 
-    Attributes
-    ----------
-    width
-        int32 (E,).
-    columns
-        uint64 (E, W, A): scale-63 law of each column of a PWM (unused rows of k-mer elements: 0).
-    probabilities
-        float64 (E, W, A): of each letter in each column of a PWM.
-    inverse_background
-        float64 (A,): one over the overall letter distribution of the background.
-    kmers
-        uint8 (K, W): codes of the k-mers, element after element.
-    kmer_law
-        uint64 (K,): scale-63 law of the k-mers within their element.
-    kmer_range
-        int32 (E, 2): first and end of the element's k-mers; empty for a PWM.
-    band_of
-        int32 (E,): number of the element's affinity band, -1 for none.
-    bands
-        The affinity bands.
-    """
-
+    #: int32 (E,).
     width: np.ndarray
+    #: uint64 (E, W, A): scale-63 law of each column of a PWM (unused rows of k-mer elements: 0).
     columns: np.ndarray
+    #: float64 (E, W, A): of each letter in each column of a PWM.
     probabilities: np.ndarray
+    #: float64 (A,): one over the overall letter distribution of the background.
     inverse_background: np.ndarray
+    #: uint8 (K, W): codes of the k-mers, element after element.
     kmers: np.ndarray
+    #: uint64 (K,): scale-63 law of the k-mers within their element.
     kmer_law: np.ndarray
+    #: int32 (E, 2): first and end of the element's k-mers; empty for a PWM.
     kmer_range: np.ndarray
+    #: int32 (E,): number of the element's affinity band, -1 for none.
     band_of: np.ndarray
+    #: The affinity bands.
     bands: AffinityBands
 
 
 class SiteScratch(NamedTuple):
-    """Room for one site.
+    """Room for one site."""
 
-    Attributes
-    ----------
-    words
-        uint64 (W,): a raw word a column.
-    product
-        float64 (A,): law of a shared column.
-    """
-
+    #: uint64 (W,): a raw word a column.
     words: np.ndarray
+    #: float64 (A,): law of a shared column.
     product: np.ndarray
 
 

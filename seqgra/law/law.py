@@ -23,73 +23,50 @@ from seqgra.streams import BLOCK, cumulative63, stream_state
 
 
 class Law(NamedTuple):
-    """The probability model of a grammar, compiled.
+    """The probability model of a grammar, compiled."""
 
-    Attributes
-    ----------
-    file
-        Names the grammar in errors.
-    window
-        Length of the longest examples: L.
-    conditions
-        Number of conditions C.
-    lengths, length_law
-        int32, uint64 (K,): lengths of examples and their scale-63 law.
-    background, elements, placement, noise
-        The parts.
-    groups
-        int32 (P,): group of example i is groups[i mod P], every prefix near its shares.
-    group_combination, group_shuffle
-        int32 (G,): combination that a group shows; k of its k-mer-preserving shuffles, 0 for none.
-    shown, labels
-        The conditions of each combination: names; uint8 (K, C).
-    backgrounds
-        int32 (K, C + 1): how many conditions lend a combination their background, and which.
-    sources, source_law
-        int32, uint64 (K,): groups that shuffles are made of and the scale-63 law of their shares.
-    """
-
+    #: Names the grammar in errors.
     file: str
+    #: Length of the longest examples: L.
     window: int
+    #: Number of conditions C.
     conditions: int
+    #: int32, uint64 (K,): lengths of examples and their scale-63 law.
     lengths: np.ndarray
     length_law: np.ndarray
+    #: The parts.
     background: background.CompiledBackground
     elements: elements.Elements
     placement: tables.Placement
     noise: noise.CompiledNoise
+    #: int32 (P,): group of example i is groups[i mod P], every prefix near its shares.
     groups: np.ndarray
+    #: int32 (G,): combination that a group shows; k of its k-mer-preserving shuffles, 0 for none.
     group_combination: np.ndarray
     group_shuffle: np.ndarray
+    #: The conditions of each combination: names; uint8 (K, C).
     shown: tuple[tuple[str, ...], ...]
     labels: np.ndarray
+    #: int32 (K, C + 1): how many conditions lend a combination their background, and which.
     backgrounds: np.ndarray
+    #: int32, uint64 (K,): groups that shuffles are made of and the scale-63 law of their shares.
     sources: np.ndarray
     source_law: np.ndarray
 
 
 class SampledExamples(NamedTuple):
-    """Drawn examples.
+    """Drawn examples."""
 
-    Attributes
-    ----------
-    x
-        uint8 (N, L): letter codes, `PADDING` beyond the end of shorter ones.
-    y, y_true
-        uint8 (N, C): recorded labels, and the conditions that each example shows.
-    combination
-        int32 (N,): number of the combination that each example was drawn from.
-    placed
-        The elements, by slot of the combination.
-    unchanged
-        bool (N,): the example is a shuffle that equals its source.
-    """
-
+    #: uint8 (N, L): letter codes, `PADDING` beyond the end of shorter ones.
     x: np.ndarray
+    #: uint8 (N, C): recorded labels, and the conditions that each example shows.
     y: np.ndarray
     y_true: np.ndarray
+    #: int32 (N,): number of the combination that each example was drawn from.
     combination: np.ndarray
+    #: The elements, by slot of the combination.
     placed: placement.Placed
+    #: bool (N,): the example is a shuffle that equals its source.
     unchanged: np.ndarray
 
 

@@ -18,21 +18,14 @@ _CHUNK_WORDS = 1 << 12
 
 
 class Streams(NamedTuple):
-    """Random streams (uint64 (4,), see `pcg`), advanced in place.
+    """Random streams (uint64 (4,), see `pcg`), advanced in place."""
 
-    Attributes
-    ----------
-    background
-        Background letters: each word gives two (low half first), every example begins with a new word.
-    choice
-        What the background chooses once for each example: one word each, none where no law has
-        anything to choose.
-    elements
-        Letters of the elements.
-    """
-
+    #: Background letters: each word gives two (low half first), every example begins with a new word.
     background: np.ndarray
+    #: What the background chooses once for each example: one word each, none where no law has anything to
+    #: choose.
     choice: np.ndarray
+    #: Letters of the elements.
     elements: np.ndarray
 
 

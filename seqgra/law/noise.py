@@ -14,20 +14,13 @@ from seqgra.law.pcg import words
 
 
 class CompiledNoise(NamedTuple):
-    """The law of recorded labels.
+    """The law of recorded labels."""
 
-    Attributes
-    ----------
-    sets
-        Sets that have noise.
-    chance
-        uint64 (C,): chance that a condition's label is wrong, in units of 2**-63.
-    one_of
-        Whether an example has exactly one label: a wrong one is any of the others.
-    """
-
+    #: Sets that have noise.
     sets: tuple[str, ...]
+    #: uint64 (C,): chance that a condition's label is wrong, in units of 2**-63.
     chance: np.ndarray
+    #: Whether an example has exactly one label: a wrong one is any of the others.
     one_of: bool
 
 

@@ -26,23 +26,15 @@ MOST_PLACEMENTS = 10_000_000
 
 
 class Placed(NamedTuple):
-    """Elements of N examples by slot of their combination, S the most slots.
+    """Elements of N examples by slot of their combination, S the most slots."""
 
-    Attributes
-    ----------
-    start
-        int32 (N, S): first position; -1 where no element is placed.
-    element
-        int32 (N, S): its number.
-    strand
-        int8 (N, S): 1 forward, -1 reverse.
-    intact
-        bool (N, S): no later element overwrote its letters.
-    """
-
+    #: int32 (N, S): first position; -1 where no element is placed.
     start: np.ndarray
+    #: int32 (N, S): its number.
     element: np.ndarray
+    #: int8 (N, S): 1 forward, -1 reverse.
     strand: np.ndarray
+    #: bool (N, S): no later element overwrote its letters.
     intact: np.ndarray
 
 

@@ -83,27 +83,18 @@ def rule_itself(grammar: Grammar) -> frozenset[str]:
 
 
 class SampledSites(NamedTuple):
-    """Sites of N examples, S slots each.
+    """Sites of N examples, S slots each."""
 
-    Attributes
-    ----------
-    present
-        bool (N, S): whether the slot holds a site; the rest means nothing where it does not.
-    start, end
-        int64 (N, S): first position, and the one after the last.
-    motif
-        int64 (N, S): number of its motif.
-    strand
-        int64 (N, S): 1 or -1, of the motif; 1 where the motif is its own reverse complement.
-    length
-        int64 (N,): letters of each example.
-    """
-
+    #: bool (N, S): whether the slot holds a site; the rest means nothing where it does not.
     present: np.ndarray
+    #: int64 (N, S): first position, and the one after the last.
     start: np.ndarray
     end: np.ndarray
+    #: int64 (N, S): number of its motif.
     motif: np.ndarray
+    #: int64 (N, S): 1 or -1, of the motif; 1 where the motif is its own reverse complement.
     strand: np.ndarray
+    #: int64 (N,): letters of each example.
     length: np.ndarray
 
 

@@ -23,41 +23,27 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 class _Scratch(NamedTuple):
-    """What the shuffle of one row needs, reused over rows; at most L + 1 vertices and L edges.
+    """What the shuffle of one row needs, reused over rows; at most L + 1 vertices and L edges."""
 
-    Attributes
-    ----------
-    table
-        int64 (T,): hash table from (k-1)-mers to vertices, -1 where free; T is a power of two.
-    shift
-        64 - log2(T).
-    code
-        uint64 (L + 1,): the (k-1)-mer of each vertex, as a number.
-    at
-        int64 (L + 1,): vertex at each position of the row.
-    first
-        int64 (L + 2,): first edge of each vertex; the next vertex's first is its end.
-    next_edge
-        int64 (L + 1,): a place among each vertex's edges (filling: next free, walking: next to take).
-    exit
-        int64 (L + 1,): last edge to take from each vertex.
-    in_tree
-        bool (L + 1,): whether the vertex has been joined to the tree of last edges.
-    edges
-        int64 (L,): the vertex that the edge leads to * 256 + the letter that it adds, by origin.
-    words
-        uint64 (L,): raw words, one for each edge.
-    """
-
+    #: int64 (T,): hash table from (k-1)-mers to vertices, -1 where free; T is a power of two.
     table: np.ndarray
+    #: 64 - log2(T).
     shift: np.uint64
+    #: uint64 (L + 1,): the (k-1)-mer of each vertex, as a number.
     code: np.ndarray
+    #: int64 (L + 1,): vertex at each position of the row.
     at: np.ndarray
+    #: int64 (L + 2,): first edge of each vertex; the next vertex's first is its end.
     first: np.ndarray
+    #: int64 (L + 1,): a place among each vertex's edges (filling: next free, walking: next to take).
     next_edge: np.ndarray
+    #: int64 (L + 1,): last edge to take from each vertex.
     exit: np.ndarray
+    #: bool (L + 1,): whether the vertex has been joined to the tree of last edges.
     in_tree: np.ndarray
+    #: int64 (L,): the vertex that the edge leads to * 256 + the letter that it adds, by origin.
     edges: np.ndarray
+    #: uint64 (L,): raw words, one for each edge.
     words: np.ndarray
 
 

@@ -58,33 +58,24 @@ SLOT = np.dtype(
 
 
 class Placement(NamedTuple):
-    """The placement laws of all combinations.
+    """The placement laws of all combinations."""
 
-    Attributes
-    ----------
-    overlap
-        Whether elements may overlap.
-    combinations, rules, blocks, edges, slots, laws
-        Records of the types above; `combinations` has one more, where the tables end.
-    chances
-        uint64 (sets, R): chance of each rule in units of 2**-63; cumulative over exclusive ones.
-    values, weights
-        int32, uint64 (V,): ascending values beside their scale-63 law, so that "among those that fit" is
-        a prefix.
-    width
-        int32 (E,): of each element of the grammar.
-    """
-
+    #: Whether elements may overlap.
     overlap: bool
+    #: Records of the types above; `combinations` has one more, where the tables end.
     combinations: np.ndarray
     rules: np.ndarray
     blocks: np.ndarray
     edges: np.ndarray
     slots: np.ndarray
     laws: np.ndarray
+    #: uint64 (sets, R): chance of each rule in units of 2**-63; cumulative over exclusive ones.
     chances: np.ndarray
+    #: int32, uint64 (V,): ascending values beside their scale-63 law, so that "among those that fit" is a
+    #: prefix.
     values: np.ndarray
     weights: np.ndarray
+    #: int32 (E,): of each element of the grammar.
     width: np.ndarray
 
     @property

@@ -72,26 +72,17 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class Imported(NamedTuple):
-    """A data definition read.
+    """A data definition read."""
 
-    Attributes
-    ----------
-    content
-        The grammar file, as what YAML holds.
-    id
-        The definition's own id.
-    counts
-        Examples in each set, shuffles included.
-    seed
-        Simulation seed, None where there is none.
-    notes
-        What differs from the definition, a sentence each.
-    """
-
+    #: The grammar file, as what YAML holds.
     content: dict[str, Any]
+    #: The definition's own id.
     id: str
+    #: Examples in each set, shuffles included.
     counts: dict[str, int]
+    #: Simulation seed, None where there is none.
     seed: int | None
+    #: What differs from the definition, a sentence each.
     notes: tuple[str, ...]
 
 

@@ -64,26 +64,17 @@ _THREE_LINES, _ONE_LINE = 0.36, 0.13
 
 
 class ModelAttributions(NamedTuple):
-    """One model's attributions of some examples of the test set.
+    """One model's attributions of some examples of the test set."""
 
-    Attributes
-    ----------
-    title
-        Name of the model.
-    values
-        float (K, A, L): attributions.
-    roles
-        uint8 (K, L): 0 background, 1 grammar, 2 ignored, 3 confounder, 4 padding.
-    conditions
-        Name of the condition that each of the K attributions explains.
-    figures
-        Precision, recall and F1 by condition, to stand beside its rows.
-    """
-
+    #: Name of the model.
     title: str
+    #: float (K, A, L): attributions.
     values: np.ndarray
+    #: uint8 (K, L): 0 background, 1 grammar, 2 ignored, 3 confounder, 4 padding.
     roles: np.ndarray
+    #: Name of the condition that each of the K attributions explains.
     conditions: Sequence[str]
+    #: Precision, recall and F1 by condition, to stand beside its rows.
     figures: Mapping[str, Sequence[float]] = MappingProxyType({})
 
 

@@ -47,23 +47,15 @@ class ElementSpan(NamedTuple):
 
 
 class Example(NamedTuple):
-    """One explained example.
+    """One explained example."""
 
-    Attributes
-    ----------
-    title
-        What it is.
-    letters
-        Its letters, one a position.
-    scores
-        float (L,): score of each position.
-    placed
-        Its elements.
-    """
-
+    #: What it is.
     title: str
+    #: Its letters, one a position.
     letters: str
+    #: float (L,): score of each position.
     scores: np.ndarray
+    #: Its elements.
     placed: Sequence[ElementSpan]
 
 

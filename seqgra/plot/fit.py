@@ -29,25 +29,17 @@ _BLUE = "#1f6fb4"
 
 
 class HistogramPanel(NamedTuple):
-    """A histogram seen, by chance and, where there is one, as fitted.
+    """A histogram seen, by chance and, where there is one, as fitted."""
 
-    Attributes
-    ----------
-    title
-        Of the panel.
-    x
-        float64 (B + 1,): edges of the bins.
-    seen, chance, fitted
-        float64 (B,).
-    marked
-        First and last edge of what is marked, or None.
-    """
-
+    #: Of the panel.
     title: str
+    #: float64 (B + 1,): edges of the bins.
     x: np.ndarray
+    #: float64 (B,).
     seen: np.ndarray
     chance: np.ndarray
     fitted: np.ndarray | None = None
+    #: First and last edge of what is marked, or None.
     marked: tuple[float, float] | None = None
 
 

@@ -17,20 +17,13 @@ _LETTER, _ROW = 0.17, 0.95
 
 
 class Logo(NamedTuple):
-    """Letters of one panel.
+    """Letters of one panel."""
 
-    Attributes
-    ----------
-    heights
-        float (W, A): height of each letter; negative ones hang below the line.
-    first
-        Number of the first column.
-    title
-        What it is.
-    """
-
+    #: float (W, A): height of each letter; negative ones hang below the line.
     heights: np.ndarray
+    #: Number of the first column.
     first: int
+    #: What it is.
     title: str
 
 

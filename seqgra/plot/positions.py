@@ -27,21 +27,14 @@ _DARKEST = 4.0
 
 
 class Lane(NamedTuple):
-    """One element in the examples of one condition.
+    """One element in the examples of one condition."""
 
-    Attributes
-    ----------
-    group, element
-        Names; lanes of one group lie together.
-    share
-        Share of the group's examples that hold the element.
-    starts
-        int64 (K,): first positions, counted from 0.
-    """
-
+    #: Names; lanes of one group lie together.
     group: str
     element: str
+    #: Share of the group's examples that hold the element.
     share: float
+    #: int64 (K,): first positions, counted from 0.
     starts: np.ndarray
 
 

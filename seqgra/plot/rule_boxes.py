@@ -18,17 +18,11 @@ _TIP, _LEAST_GAP, _LEAST_BOX, _SHARED = 0.09, 0.42, 0.34, 0.13
 
 
 class Box(NamedTuple):
-    """An element of a rule, or one of several.
+    """An element of a rule, or one of several."""
 
-    Attributes
-    ----------
-    choices
-        Names and shares of the elements that may be there.
-    direction
-        1 points right, -1 left, 2 either way, 0 has no direction.
-    """
-
+    #: Names and shares of the elements that may be there.
     choices: tuple[tuple[str, float], ...]
+    #: 1 points right, -1 left, 2 either way, 0 has no direction.
     direction: int
 
 

@@ -56,29 +56,19 @@ class Knowledge(NamedTuple):
 
 
 class YAxis(NamedTuple):
-    """What the y axis of `against_size` shows.
+    """What the y axis of `against_size` shows."""
 
-    Attributes
-    ----------
-    label
-        Axis label.
-    title
-        Title of the figure.
-    floor
-        Lowest value that the axis always shows, or None to follow the data.
-    line
-        A reference value to mark, or None.
-    line_label
-        What the reference is, for the legend.
-    ceilings, less
-        Of the grammars that have one: the ceiling, and what is reached by knowing something alone.
-    """
-
+    #: Axis label.
     label: str
+    #: Title of the figure.
     title: str
+    #: Lowest value that the axis always shows, or None to follow the data.
     floor: float | None = None
+    #: A reference value to mark, or None.
     line: float | None = None
+    #: What the reference is, for the legend.
     line_label: str = ""
+    #: Of the grammars that have one: the ceiling, and what is reached by knowing something alone.
     ceilings: tuple[Ceiling, ...] = ()
     less: tuple[Knowledge, ...] = ()
 

@@ -59,36 +59,25 @@ class CannotProbe(InputError):
 
 @dataclass(frozen=True)
 class Constructed:
-    """Constructed sequences of a grammar, and what the exact posterior says of them.
+    """Constructed sequences of a grammar, and what the exact posterior says of them."""
 
-    Attributes
-    ----------
-    conditions, alphabet, window, task
-        Of the grammar.
-    x
-        uint8 (M, L): letter codes.
-    ceiling
-        float64 (M, C): the posterior's log probabilities (multi-class) or log odds (multi-label); NaN
-        where `kind` is not ``exact``.
-    kind
-        ``exact``, or what the posterior is instead.
-    designs
-        What is asked.
-    asked
-        Property -> whether the grammar asks for it; empty where the posterior is not exact.
-    seed
-        Of the sequences.
-    """
-
+    #: Of the grammar.
     conditions: tuple[str, ...]
     alphabet: str
     window: int
     task: str
+    #: uint8 (M, L): letter codes.
     x: np.ndarray
+    #: float64 (M, C): the posterior's log probabilities (multi-class) or log odds (multi-label); NaN where
+    #: `kind` is not ``exact``.
     ceiling: np.ndarray
+    #: ``exact``, or what the posterior is instead.
     kind: str
+    #: What is asked.
     designs: tuple[Design, ...]
+    #: Property -> whether the grammar asks for it; empty where the posterior is not exact.
     asked: Mapping[str, Asked]
+    #: Of the sequences.
     seed: int
 
     @property

@@ -37,24 +37,16 @@ TESTABLE = 0.1
 
 
 class Asked(NamedTuple):
-    """Whether a grammar asks for a property.
+    """Whether a grammar asks for a property."""
 
-    Attributes
-    ----------
-    asked
-        Whether it does; else a model can do without.
-    full
-        ROC AUC of the exact posterior (macro).
-    without
-        ROC AUC of the best classifier that lacks the property; None for what is asked of every model:
-        sufficiency, translation, confounder, shift.
-    knows
-        What that classifier knows.
-    """
-
+    #: Whether it does; else a model can do without.
     asked: bool
+    #: ROC AUC of the exact posterior (macro).
     full: float
+    #: ROC AUC of the best classifier that lacks the property; None for what is asked of every model:
+    #: sufficiency, translation, confounder, shift.
     without: float | None
+    #: What that classifier knows.
     knows: str
 
 

@@ -51,20 +51,13 @@ _GC_SHIFT = 0.1
 
 
 class ProbeCell(NamedTuple):
-    """One question at one gap and place.
+    """One question at one gap and place."""
 
-    Attributes
-    ----------
-    gap
-        First and last gap, None where no gap matters.
-    place
-        One of `PLACES`, or empty.
-    arms
-        Name -> int64 (n,): rows of the sequences; row i of every arm has background i.
-    """
-
+    #: First and last gap, None where no gap matters.
     gap: tuple[int, int] | None
+    #: One of `PLACES`, or empty.
     place: str
+    #: Name -> int64 (n,): rows of the sequences; row i of every arm has background i.
     arms: dict[str, np.ndarray]
 
 

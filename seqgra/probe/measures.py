@@ -50,40 +50,27 @@ NOTHING = Estimate(float("nan"), float("nan"), float("nan"))
 
 
 class Line(NamedTuple):
-    """One number about a rule.
+    """One number about a rule."""
 
-    Attributes
-    ----------
-    design
-        The question.
-    gap, place
-        Where it was asked; both empty in the line that sums a design up.
-    level
-        ``summary``, ``cell`` or ``curve``.
-    sequences
-        How many sequences of each arm.
-    raw, ceiling
-        The measure of the model and of the exact posterior.
-    chance
-        Of a model that ignores the property.
-    score
-        (raw - chance) / (ceiling - chance), clipped to at most 1 and at least 0; NaN where it is not graded.
-    reason
-        Why it is not graded, else empty.
-    untrained
-        The measure of untrained copies of the model: mean, least and most.
-    """
-
+    #: The question.
     design: Design
+    #: Where it was asked; both empty in the line that sums a design up.
     gap: tuple[int, int] | None
     place: str
+    #: ``summary``, ``cell`` or ``curve``.
     level: str
+    #: How many sequences of each arm.
     sequences: int
+    #: The measure of the model and of the exact posterior.
     raw: Estimate
     ceiling: Estimate
+    #: Of a model that ignores the property.
     chance: float
+    #: (raw - chance) / (ceiling - chance), clipped to at most 1 and at least 0; NaN where it is not graded.
     score: Estimate
+    #: Why it is not graded, else empty.
     reason: str
+    #: The measure of untrained copies of the model: mean, least and most.
     untrained: Estimate = NOTHING
 
 
@@ -290,17 +277,11 @@ class Slot(NamedTuple):
 
 
 class Measures(NamedTuple):
-    """What was measured of K models, in each draw of backgrounds.
+    """What was measured of K models, in each draw of backgrounds."""
 
-    Attributes
-    ----------
-    slots
-        P of them, the same for all models of a grammar.
-    draws
-        float32 (K, P, D).
-    """
-
+    #: P of them, the same for all models of a grammar.
     slots: tuple[Slot, ...]
+    #: float32 (K, P, D).
     draws: np.ndarray
 
 

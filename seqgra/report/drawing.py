@@ -25,33 +25,22 @@ VALUE = "PR AUC"
 
 
 class Drawing(NamedTuple):
-    """What the figures and sections of a report share.
+    """What the figures and sections of a report share."""
 
-    Attributes
-    ----------
-    compared
-        Every number.
-    looks
-        How each label is drawn.
-    folder
-        Where figures go.
-    labels, outcomes
-        The columns label and status of the table status, by `CellResults.key`.
-    save
-        What writes a figure.
-    annotations
-        Real dataset -> what its recovery is scored against.
-    config, command
-        The grid's config as text, and the command that makes the report.
-    """
-
+    #: Every number.
     compared: Comparison
+    #: How each label is drawn.
     looks: Mapping[str, Look]
+    #: Where figures go.
     folder: Path
+    #: The columns label and status of the table status, by `CellResults.key`.
     labels: Mapping[tuple[str | int, ...], str]
     outcomes: Mapping[tuple[str | int, ...], str]
+    #: What writes a figure.
     save: Save = draw_and_save
+    #: Real dataset -> what its recovery is scored against.
     annotations: Mapping[str, str] = MappingProxyType({})
+    #: The grid's config as text, and the command that makes the report.
     config: str = ""
     command: str = ""
 

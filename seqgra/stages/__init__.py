@@ -41,23 +41,15 @@ FIGURE = rf"\.({'|'.join(FIGURE_KINDS)})"
 
 @dataclass(frozen=True)
 class Input:
-    """An argument without a name: a folder or file, or the name of a grammar or an architecture.
+    """An argument without a name: a folder or file, or the name of a grammar or an architecture."""
 
-    Attributes
-    ----------
-    name
-        Its role in the identity of the result.
-    help
-        What it is.
-    kind
-        What may be given.
-    in_cells
-        Role in a cell of a grid, where it is not `name`: of two datasets, one may be the test set.
-    """
-
+    #: Its role in the identity of the result.
     name: str
+    #: What it is.
     help: str
+    #: What may be given.
     kind: Literal["folder", "grammar", "architecture", "folder or grammar"] = "folder"
+    #: Role in a cell of a grid, where it is not `name`: of two datasets, one may be the test set.
     in_cells: str = ""
 
     @property
@@ -73,45 +65,31 @@ class Input:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage.
+    """A stage."""
 
-    Attributes
-    ----------
-    name
-        Its command.
-    version
-        Of its results: raised when the same inputs and options give other results, so that old ones are made
-        again.
-    files
-        Regular expression of every file that a result may hold beside `run.json`; nothing else is written or
-        deleted.
-    makes
-        What it writes, as help calls it.
-    example
-        A call.
-    run
-        ``module:function`` that computes: ``function(*inputs, folder, **options)`` returns lines to print and
-        at last a status, empty where it is done; where there is `expects`, ``expected`` is the fingerprint
-        that ``--expect`` gives, or None.
-    options
-        Model of its options, a `Strict`; each field has a description.
-    inputs
-        Its arguments without a name.
-    expects
-        What ``--expect`` compares the fingerprint of; empty where there is no such option.
-    custom_code
-        Whether it may run a module of the user's own.
-    """
-
+    #: Its command.
     name: str
+    #: Of its results: raised when the same inputs and options give other results, so that old ones are made
+    #: again.
     version: int
+    #: Regular expression of every file that a result may hold beside `run.json`; nothing else is written or
+    #: deleted.
     files: str
+    #: What it writes, as help calls it.
     makes: str
+    #: A call.
     example: str
+    #: ``module:function`` that computes: ``function(*inputs, folder, **options)`` returns lines to print and
+    #: at last a status, empty where it is done; where there is `expects`, ``expected`` is the fingerprint
+    #: that ``--expect`` gives, or None.
     run: str
+    #: Model of its options, a `Strict`; each field has a description.
     options: type[Any]
+    #: Its arguments without a name.
     inputs: tuple[Input, ...] = ()
+    #: What ``--expect`` compares the fingerprint of; empty where there is no such option.
     expects: str = ""
+    #: Whether it may run a module of the user's own.
     custom_code: bool = False
 
     @property

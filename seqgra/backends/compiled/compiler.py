@@ -100,17 +100,11 @@ BOOL = Scalar("bool")
 
 
 class Value(NamedTuple):
-    """What an expression gives.
+    """What an expression gives."""
 
-    Attributes
-    ----------
-    kind
-        Its kind.
-    parts
-        A number or vector; an array's address and the length of each axis; a tuple's address.
-    """
-
+    #: Its kind.
     kind: Kind
+    #: A number or vector; an array's address and the length of each axis; a tuple's address.
     parts: tuple[ir.Value, ...]
 
     @property
@@ -125,14 +119,9 @@ class Unsupported(Exception):
 
 @dataclass(frozen=True)
 class Operation:
-    """A function that kernels may call and that is not Python: it emits its own code.
+    """A function that kernels may call and that is not Python: it emits its own code."""
 
-    Attributes
-    ----------
-    emit
-        From LLVM's builder and the values of the arguments to that of the result, if there is one.
-    """
-
+    #: From LLVM's builder and the values of the arguments to that of the result, if there is one.
     emit: Callable[..., Value | None]
 
     def __call__(self, *args: Any) -> Any:

@@ -31,109 +31,75 @@ from seqgra.backends.compiled.vector import (
 
 
 class UpperLayers(NamedTuple):
-    """What follows the first layer, and the loss.
+    """What follows the first layer, and the loss."""
 
-    Attributes
-    ----------
-    units, outputs
-        H, of the dense layer; C, logits.
-    multi_label
-        1 for a sigmoid each, 0 for a softmax.
-    normalised
-        1 where batch normalisation follows the dense layer.
-    epsilon, momentum
-        Of the batch normalisation after the convolution, then of that after the dense layer.
-    dropout
-        Rates of the first layer's outputs and of the dense layer's.
-    """
-
+    #: H, of the dense layer; C, logits.
     units: int
     outputs: int
+    #: 1 for a sigmoid each, 0 for a softmax.
     multi_label: int
+    #: 1 where batch normalisation follows the dense layer.
     normalised: int
+    #: Of the batch normalisation after the convolution, then of that after the dense layer.
     epsilon: tuple[float, float]
     momentum: tuple[float, float]
+    #: Rates of the first layer's outputs and of the dense layer's.
     dropout: tuple[float, float]
 
 
 class ParameterLayout(NamedTuple):
-    """Where each parameter starts in the one array of all; each is padded with zeros to whole vectors.
+    """Where each parameter starts in the one array of all; each is padded with zeros to whole vectors."""
 
-    Attributes
-    ----------
-    weight, bias
-        The convolution: (F, A, K), (F,).
-    scale, shift
-        The batch normalisation after it: (channels,) each.
-    dense, dense_bias
-        The dense layer: (Q, H, channels), which is another order than PyTorch's; (H,).
-    dense_scale, dense_shift
-        The batch normalisation after it: (H,) each.
-    output, output_bias
-        The output layer: (C, H), (C,).
-    size
-        Numbers in all.
-    """
-
+    #: The convolution: (F, A, K), (F,).
     weight: int
     bias: int
+    #: The batch normalisation after it: (channels,) each.
     scale: int
     shift: int
+    #: The dense layer: (Q, H, channels), which is another order than PyTorch's; (H,).
     dense: int
     dense_bias: int
+    #: The batch normalisation after it: (H,) each.
     dense_scale: int
     dense_shift: int
+    #: The output layer: (C, H), (C,).
     output: int
     output_bias: int
+    #: Numbers in all.
     size: int
 
 
 class Work(NamedTuple):
-    """Scratch of a step for batches of N: float32 but where said; places before examples.
+    """Scratch of a step for batches of N: float32 but where said; places before examples."""
 
-    Attributes
-    ----------
-    convolved
-        (P, N, channels): the convolution, where batch normalisation follows.
-    features, gradient
-        (Q, N, channels): the first layer's outputs, after dropout; the loss's gradient for them.
-    best
-        int32 (N, Q, channels): see ``features`` in `first_layer`.
-    partial
-        (N, H, 16): the dense layer before its sum over filters.
-    hidden, normal, active, hidden_gradient
-        (N, H): the dense layer; normalised; after activation and dropout; the loss's gradient for it.
-    logits
-        float64 (C,).
-    sums, lanes
-        float64 (2, channels); (32,).
-    factor, offset
-        (channels,): batch normalisation as one multiplication and addition.
-    back
-        (3, channels): how the gradient of what is normalised follows from that of the outcome.
-    mean, inverse
-        float64 (channels + H,): of a batch; 1 / standard deviation.
-    rows
-        int64 (N,): examples of a batch that is predicted.
-    """
-
+    #: (P, N, channels): the convolution, where batch normalisation follows.
     convolved: np.ndarray
+    #: (Q, N, channels): the first layer's outputs, after dropout; the loss's gradient for them.
     features: np.ndarray
     gradient: np.ndarray
+    #: int32 (N, Q, channels): see ``features`` in `first_layer`.
     best: np.ndarray
+    #: (N, H, 16): the dense layer before its sum over filters.
     partial: np.ndarray
+    #: (N, H): the dense layer; normalised; after activation and dropout; the loss's gradient for it.
     hidden: np.ndarray
     normal: np.ndarray
     active: np.ndarray
     hidden_gradient: np.ndarray
+    #: float64 (C,).
     logits: np.ndarray
+    #: float64 (2, channels); (32,).
     sums: np.ndarray
     lanes: np.ndarray
+    #: (channels,): batch normalisation as one multiplication and addition.
     factor: np.ndarray
     offset: np.ndarray
+    #: (3, channels): how the gradient of what is normalised follows from that of the outcome.
     back: np.ndarray
+    #: float64 (channels + H,): of a batch; 1 / standard deviation.
     mean: np.ndarray
     inverse: np.ndarray
+    #: int64 (N,): examples of a batch that is predicted.
     rows: np.ndarray
 
 
@@ -534,26 +500,18 @@ def hidden_backward(
 
 
 class UpdateRule(NamedTuple):
-    """An optimiser's settings: `kind` 0 is SGD, 1 Adam, 2 AdamW.
-
-    Attributes
-    ----------
-    first, second
-        Momentum of SGD, or the two decay rates of Adam.
-    epsilon, decay
-        Of Adam; of the weights.
-    nesterov
-        1 or 0.
-    clip_norm, clip_value
-        Limits of the gradients; infinite for none.
-    """
+    """An optimiser's settings: `kind` 0 is SGD, 1 Adam, 2 AdamW."""
 
     kind: int
+    #: Momentum of SGD, or the two decay rates of Adam.
     first: float
     second: float
+    #: Of Adam; of the weights.
     epsilon: float
     decay: float
+    #: 1 or 0.
     nesterov: int
+    #: Limits of the gradients; infinite for none.
     clip_norm: float
     clip_value: float
 

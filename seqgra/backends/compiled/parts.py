@@ -31,42 +31,30 @@ _GROUP, _OFFSETS = 3, 1 << 16
 
 
 class ConvolutionSizes(NamedTuple):
-    """Sizes of a convolution over letters and of the maximum that may follow it.
+    """Sizes of a convolution over letters and of the maximum that may follow it."""
 
-    Attributes
-    ----------
-    letters, window
-        A, of the alphabet; L, of the sequences.
-    filters, width, stride, dilation, left
-        F, K, and the zero columns put before the first letter.
-    shared
-        1 where each filter also acts reversed and complemented, else 0.
-    group, groups
-        G columns are one word; J = K / G words make a filter, rounded up.
-    length
-        Words of a sequence: one for each place that a filter's words may start at.
-    positions
-        P outputs of the convolution.
-    pool, pooled
-        Positions in a maximum; Q maxima. Without pooling 1 and P.
-    channels
-        F, or 2 F with shared strands, padded to whole vectors.
-    """
-
+    #: A, of the alphabet; L, of the sequences.
     letters: int
     window: int
+    #: F, K, and the zero columns put before the first letter.
     filters: int
     width: int
     stride: int
     dilation: int
     left: int
+    #: 1 where each filter also acts reversed and complemented, else 0.
     shared: int
+    #: G columns are one word; J = K / G words make a filter, rounded up.
     group: int
     groups: int
+    #: Words of a sequence: one for each place that a filter's words may start at.
     length: int
+    #: P outputs of the convolution.
     positions: int
+    #: Positions in a maximum; Q maxima. Without pooling 1 and P.
     pool: int
     pooled: int
+    #: F, or 2 F with shared strands, padded to whole vectors.
     channels: int
 
     @property
@@ -131,29 +119,19 @@ def make_shape(
 
 
 class FirstLayerArrays(NamedTuple):
-    """Scratch of the first layer, float32 but where said.
+    """Scratch of the first layer, float32 but where said."""
 
-    Attributes
-    ----------
-    row
-        uint8: the letters of a sequence between those that are none.
-    words
-        uint16 (N, length): of a batch, as offsets into a table.
-    columns
-        (J G, A + 1, channels): the filters by column and symbol; then their gradient.
-    sums
-        (channels / 16, J, rows, 16): for each word the sum of its columns.
-    gradient
-        Like `sums`.
-    bias, bias_gradient
-        (channels,).
-    """
-
+    #: uint8: the letters of a sequence between those that are none.
     row: np.ndarray
+    #: uint16 (N, length): of a batch, as offsets into a table.
     words: np.ndarray
+    #: (J G, A + 1, channels): the filters by column and symbol; then their gradient.
     columns: np.ndarray
+    #: (channels / 16, J, rows, 16): for each word the sum of its columns.
     sums: np.ndarray
+    #: Like `sums`.
     gradient: np.ndarray
+    #: (channels,).
     bias: np.ndarray
     bias_gradient: np.ndarray
 

@@ -35,35 +35,22 @@ _CHUNK_BYTES = 64 << 20
 
 
 class Combination(NamedTuple):
-    """Examples that show one combination of conditions.
+    """Examples that show one combination of conditions."""
 
-    Attributes
-    ----------
-    shown
-        bool (C,).
-    scenarios
-        Their probabilities.
-    backgrounds
-        Chance and number of each background.
-    """
-
+    #: bool (C,).
     shown: np.ndarray
+    #: Their probabilities.
     scenarios: dict[Scenario, float]
+    #: Chance and number of each background.
     backgrounds: tuple[tuple[float, int], ...]
 
 
 class Likelihoods(NamedTuple):
-    """Log likelihoods of N examples under G groups.
+    """Log likelihoods of N examples under G groups."""
 
-    Attributes
-    ----------
-    logs
-        float64 (N, G): log p(x | group).
-    errors
-        float64 (N, G): standard error of `logs`; 0 where they are exact.
-    """
-
+    #: float64 (N, G): log p(x | group).
     logs: np.ndarray
+    #: float64 (N, G): standard error of `logs`; 0 where they are exact.
     errors: np.ndarray
 
 

@@ -23,21 +23,14 @@ _LARGEST_TABLED = 5
 
 
 class BackgroundLaw(NamedTuple):
-    """The law of background letters.
+    """The law of background letters."""
 
-    Attributes
-    ----------
-    letters, order
-        Size A of the alphabet; order k of the chain, 0 for independent letters.
-    logs
-        float64 (A,): log probabilities of independent letters.
-    initial, table
-        float64 (A**k,), (A**k, A): law of the first k letters; of the next letter by the last k.
-    """
-
+    #: Size A of the alphabet; order k of the chain, 0 for independent letters.
     letters: int
     order: int
+    #: float64 (A,): log probabilities of independent letters.
     logs: np.ndarray
+    #: float64 (A**k,), (A**k, A): law of the first k letters; of the next letter by the last k.
     initial: np.ndarray
     table: np.ndarray
 
@@ -201,24 +194,16 @@ def hidden_log(
 
 
 class Clusters(NamedTuple):
-    """Parts that share one bridge: Q clusters.
+    """Parts that share one bridge: Q clusters."""
 
-    Attributes
-    ----------
-    parts, offsets
-        int32 (Q, P): parts, -1 for none, and their offsets from the cluster's first letter.
-    hidden
-        bool (Q, W): letters that the cluster covers.
-    width
-        int32 (Q,): up to the last covered letter.
-    bridge
-        int32 (Q,): number of the tabulated bridge, -1 where there is a gap inside or none.
-    """
-
+    #: int32 (Q, P): parts, -1 for none, and their offsets from the cluster's first letter.
     parts: np.ndarray
     offsets: np.ndarray
+    #: bool (Q, W): letters that the cluster covers.
     hidden: np.ndarray
+    #: int32 (Q,): up to the last covered letter.
     width: np.ndarray
+    #: int32 (Q,): number of the tabulated bridge, -1 where there is a gap inside or none.
     bridge: np.ndarray
 
 

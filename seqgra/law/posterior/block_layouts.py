@@ -87,21 +87,14 @@ class Layout(NamedTuple):
 
 
 class LayoutAtLength(NamedTuple):
-    """A layout in examples of one length.
+    """A layout in examples of one length."""
 
-    Attributes
-    ----------
-    weight
-        float64 (K,): chance of a configuration over the sum of its start weights.
-    first, last
-        int64 (K,): its starts.
-    start
-        float64 (L,): weight of each start.
-    """
-
+    #: float64 (K,): chance of a configuration over the sum of its start weights.
     weight: np.ndarray
+    #: int64 (K,): its starts.
     first: np.ndarray
     last: np.ndarray
+    #: float64 (L,): weight of each start.
     start: np.ndarray
 
 

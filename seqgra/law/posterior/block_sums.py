@@ -16,28 +16,19 @@ from seqgra.law.posterior.block_layouts import Layout, LayoutAtLength, fitted
 
 
 class BlockArrays(NamedTuple):
-    """A layout in examples of one length, over one kind of background, as arrays.
+    """A layout in examples of one length, over one kind of background, as arrays."""
 
-    Attributes
-    ----------
-    clusters, places
-        int32 (V, K, P): clusters of each variant and configuration (-1 for none) and their offsets.
-    chance
-        float64 (V,): of the variants.
-    offsets, widths
-        int32 (K, S): of the elements, ascending.
-    fit
-        Weights and starts.
-    flat
-        Whether all starts weigh 1.
-    """
-
+    #: int32 (V, K, P): clusters of each variant and configuration (-1 for none) and their offsets.
     clusters: np.ndarray
     places: np.ndarray
+    #: float64 (V,): of the variants.
     chance: np.ndarray
+    #: int32 (K, S): of the elements, ascending.
     offsets: np.ndarray
     widths: np.ndarray
+    #: Weights and starts.
     fit: LayoutAtLength
+    #: Whether all starts weigh 1.
     flat: bool
 
 

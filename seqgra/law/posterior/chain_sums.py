@@ -26,17 +26,12 @@ class ChainSteps(NamedTuple):
     """A chain of order k, letter by letter from the first on.
 
     Contexts of fewer than k letters, at the start, are numbered as if zeros stood before them.
-
-    Attributes
-    ----------
-    tables
-        float64 (k + 1, A**k, A): law of the next letter after 0, 1, ... k - 1 letters, and after k or more.
-    hidden
-        float64 (T, k + 1, A**k, A**k): law of the context after the hidden letters of a block of each type,
-        which begins after so many letters.
     """
 
+    #: float64 (k + 1, A**k, A): law of the next letter after 0, 1, ... k - 1 letters, and after k or more.
     tables: np.ndarray
+    #: float64 (T, k + 1, A**k, A**k): law of the context after the hidden letters of a block of each type,
+    #: which begins after so many letters.
     hidden: np.ndarray
 
 

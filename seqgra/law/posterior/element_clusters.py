@@ -14,23 +14,15 @@ from seqgra.law.posterior.site_probabilities import Sites
 
 
 class Clustered(NamedTuple):
-    """What is needed to sum over the placements of layouts.
+    """What is needed to sum over the placements of layouts."""
 
-    Attributes
-    ----------
-    clusters
-        Of all these layouts.
-    cut
-        Layout number -> its clusters and their offsets, int32 (V, K, P) both.
-    shown
-        Layout number -> its parts, likewise.
-    widths
-        Widths of the tabulated bridges.
-    """
-
+    #: Of all these layouts.
     clusters: Clusters
+    #: Layout number -> its clusters and their offsets, int32 (V, K, P) both.
     cut: dict[int, tuple[np.ndarray, np.ndarray]]
+    #: Layout number -> its parts, likewise.
     shown: dict[int, LayoutParts]
+    #: Widths of the tabulated bridges.
     widths: tuple[int, ...]
 
 

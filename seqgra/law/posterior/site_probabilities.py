@@ -21,45 +21,32 @@ COLUMNS, KMERS, BAND = range(3)
 
 
 class Sites(NamedTuple):
-    """S sites, W the widest, and M parts of them.
+    """S sites, W the widest, and M parts of them."""
 
-    Attributes
-    ----------
-    letters
-        Size A of the alphabet.
-    width, kind
-        int32 (S,): columns; `COLUMNS`, `KMERS` or `BAND`.
-    logs
-        float64 (S, W, A): log probability of each letter (0 in k-mer sites).
-    kmers, kmer_logs, kmer_range
-        uint8 (K, W), float64 (K,), int32 (S, 2): codes and log weights; the rows of each site.
-    scores, low, high, log_mass
-        int64 (S, W, A), int64 (S,), int64 (S,), float64 (S,): score of each letter; a site of a band has
-        a score from `low` to `high`, and this log probability under its matrix.
-    shared
-        bool (S,): columns that two elements share.
-    part_site
-        int32 (M,): site of each part.
-    shown
-        bool (M, W): columns that show.
-    whole
-        bool (M,): all of them do.
-    """
-
+    #: Size A of the alphabet.
     letters: int
+    #: int32 (S,): columns; `COLUMNS`, `KMERS` or `BAND`.
     width: np.ndarray
     kind: np.ndarray
+    #: float64 (S, W, A): log probability of each letter (0 in k-mer sites).
     logs: np.ndarray
+    #: uint8 (K, W), float64 (K,), int32 (S, 2): codes and log weights; the rows of each site.
     kmers: np.ndarray
     kmer_logs: np.ndarray
     kmer_range: np.ndarray
+    #: int64 (S, W, A), int64 (S,), int64 (S,), float64 (S,): score of each letter; a site of a band has a
+    #: score from `low` to `high`, and this log probability under its matrix.
     scores: np.ndarray
     low: np.ndarray
     high: np.ndarray
     log_mass: np.ndarray
+    #: bool (S,): columns that two elements share.
     shared: np.ndarray
+    #: int32 (M,): site of each part.
     part_site: np.ndarray
+    #: bool (M, W): columns that show.
     shown: np.ndarray
+    #: bool (M,): all of them do.
     whole: np.ndarray
 
 

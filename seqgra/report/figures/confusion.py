@@ -116,17 +116,11 @@ def condition_order(grammar: Grammar) -> np.ndarray:
 
 
 class Confusion(NamedTuple):
-    """Who is taken for whom.
+    """Who is taken for whom."""
 
-    Attributes
-    ----------
-    title
-        Whose predictions.
-    shares
-        float (C, C): of the examples of each condition (rows), the share predicted as each (columns).
-    """
-
+    #: Whose predictions.
     title: str
+    #: float (C, C): of the examples of each condition (rows), the share predicted as each (columns).
     shares: np.ndarray
 
 

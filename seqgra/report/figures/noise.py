@@ -70,24 +70,16 @@ def _by_rate(runs: pd.DataFrame, rates: Mapping[str, float]) -> pd.DataFrame:
 
 
 class NoiseMeasure(NamedTuple):
-    """A row of panels.
+    """A row of panels."""
 
-    Attributes
-    ----------
-    label
-        Of the y axis.
-    runs
-        One row a run: rate (share of wrong labels), size, label, value.
-    target, chance
-        Reference values to mark, NaN for none.
-    target_label
-        What the target is, for the legend.
-    """
-
+    #: Of the y axis.
     label: str
+    #: One row a run: rate (share of wrong labels), size, label, value.
     runs: pd.DataFrame
+    #: Reference values to mark, NaN for none.
     target: float = math.nan
     chance: float = math.nan
+    #: What the target is, for the legend.
     target_label: str = ""
 
 

@@ -57,17 +57,11 @@ def draw_roc_pr(drawing: Drawing, grammar: str) -> list[Picture]:
 
 
 class RocCurves(NamedTuple):
-    """The curves of one architecture for `roc_pr`.
+    """The curves of one architecture for `roc_pr`."""
 
-    Attributes
-    ----------
-    curves
-        Columns curve (roc or pr), x, y.
-    roc_auc, pr_auc
-        Areas, for the legend.
-    """
-
+    #: Columns curve (roc or pr), x, y.
     curves: pd.DataFrame
+    #: Areas, for the legend.
     roc_auc: float
     pr_auc: float
 

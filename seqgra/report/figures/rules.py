@@ -294,27 +294,18 @@ def _draw_cell(axis: Axes, row: int, column: int, value: float, asked: str) -> N
 
 
 class LinePanel(NamedTuple):
-    """Lines of a panel.
+    """Lines of a panel."""
 
-    Attributes
-    ----------
-    title
-        Of the panel.
-    lines
-        Label -> values at `places`, NaN where there is none.
-    ceiling
-        The same of the exact posterior.
-    places, names
-        Places on the x axis, and what stands there; no names where places are numbers.
-    shaded
-        Name -> stretches of the x axis that a condition makes.
-    """
-
+    #: Of the panel.
     title: str
+    #: Label -> values at `places`, NaN where there is none.
     lines: Mapping[str, np.ndarray]
+    #: The same of the exact posterior.
     ceiling: np.ndarray
+    #: Places on the x axis, and what stands there; no names where places are numbers.
     places: np.ndarray
     names: Sequence[str] = ()
+    #: Name -> stretches of the x axis that a condition makes.
     shaded: Mapping[str, Sequence[tuple[float, float]]] = {}
 
 

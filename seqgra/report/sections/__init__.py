@@ -19,20 +19,13 @@ class ShownSection(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A section of the page.
+    """A section of the page."""
 
-    Attributes
-    ----------
-    place
-        Sections stand in the order of their places.
-    template
-        The file of ``templates`` that holds its sentences.
-    shown
-        What the page says there: nothing, one section, or one a grammar.
-    """
-
+    #: Sections stand in the order of their places.
     place: int
+    #: The file of ``templates`` that holds its sentences.
     template: str
+    #: What the page says there: nothing, one section, or one a grammar.
     shown: Callable[[Drawing], Iterable[ShownSection]]
 
 
