@@ -22,10 +22,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from pages import strays_of, with_made
-from scipy import stats
 
-from seqgra.compare.decide import TIE
-from seqgra.compare.ranking import holm
+from seqgra.compare.decide import TAU, TIE
+from seqgra.compare.ranking import ALPHA, holm
+from seqgra.compare.resample import mean_over_seeds
 from seqgra.plot.style import FAINT, INK, PALE_TO_DARK, line_looks, new_figure, save, styled, wrap
 from seqgra.results import primary_property
 
@@ -83,8 +83,6 @@ ABOUT = {
     "A confounder.": "confounder",
 }
 CEILING = "bayes-optimal"
-#: Share of the way from chance to the ceiling that counts as learnt, and the level of all claims.
-TAU, ALPHA = 0.9, 0.05
 #: Of the recovery of a ceiling, below which the motifs count as not found.
 MOTIFS_FOUND = 0.5
 #: Rule score from which a model that falls short does not fail for want of motifs or rule.
@@ -199,7 +197,7 @@ def architectures(table: pd.DataFrame) -> list[str]:
 def shown_better(cells: pd.DataFrame) -> pd.DataFrame:
     """Compare all architectures of a rule at its largest size, pair by pair.
 
-    Paired t tests of PR AUC over data seeds, two-sided, Holm over all pairs.
+    Paired t tests of PR AUC over data seeds, two-sided, Holm over all pairs; NaN with too few seeds.
 
     Returns
     -------
@@ -210,15 +208,10 @@ def shown_better(cells: pd.DataFrame) -> pd.DataFrame:
     wide = largest.pivot_table(index="data_seed", columns="architecture", values="pr_auc")
     rows = []
     for a, b in itertools.combinations(wide.columns, 2):
-        difference = (wide[a] - wide[b]).dropna()
-        if difference.mean() < 0:
-            a, b, difference = b, a, -difference
-        spread = difference.std(ddof=1) if len(difference) > 1 else math.nan
-        if spread == 0:  # the same everywhere: no test, equal or not
-            p = 1.0 if difference.iloc[0] == 0 else 0.0
-        else:
-            p = float(stats.ttest_1samp(difference, 0).pvalue) if len(difference) > 1 else math.nan
-        rows.append((a, b, float(difference.mean()), p))
+        difference = mean_over_seeds((wide[a] - wide[b]).to_frame(), crossed=False)
+        if difference.value < 0:
+            a, b = b, a
+        rows.append((a, b, abs(difference.value), difference.p))
     table = pd.DataFrame(rows, columns=["better", "worse", "difference", "p"])
     return table.assign(p=holm(table["p"].to_numpy()))
 
