@@ -20,7 +20,7 @@ REAL, RANKING = "figure-3-real-small", "figure-3-ranking-small"
 FILES = {file.stem: file for file in sorted((REPOSITORY / "config" / "paper").glob("*.yaml"))}
 EVERY_FIGURE = {
     "figure-1": {"small"},
-    "figure-2": {"full", "medium", "small", "tiny"},
+    "figure-2": {"full", "large", "medium", "small", "tiny"},
     "figure-3": {"small"},
     "figure-3-ranking": {"small"},
     "figure-3-real": {"small"},
@@ -48,6 +48,7 @@ PUBLISHED = {"basset", "chromdragonn", "deepsea"}
 #: Figures that hold the paper's networks with the settings of their files.
 AS_THE_FILES_SAY = [
     "figure-2-full",
+    "figure-2-large",
     "figure-2-medium",
     "figure-2-small",
     "figure-s6-full",
@@ -102,7 +103,7 @@ def test_grid(name):
     assert config.model_seeds == wanted
     backends = ("pytorch", "tensorflow") if name == "figure-s10-s11-small" else ("pytorch",)
     assert config.backends == backends
-    no_gpu = dict.fromkeys(("figure-2-full", "figure-2-medium"), "cpu")  # small networks need none
+    no_gpu = dict.fromkeys(("figure-2-full", "figure-2-large", "figure-2-medium"), "cpu")
     devices = {**no_gpu, "figure-s6-full": "cuda"}
     assert config.train.device == devices.get(name, "auto")
 

@@ -44,6 +44,7 @@ FIGURES = {
     "figure-1-small": ["pr-auc", "agreement-toy4-pwm-pairs"],
     "figure-2-small": ["pr-auc", "recovery"],
     "figure-2-medium": ["pr-auc", "recovery"],
+    "figure-2-large": ["pr-auc"],
     "figure-3-small": ["pr-auc", "agreement-sox2-pou5f1"],
     "figure-3-real-small": ["pr-auc", "agreement-sox2-pou5f1"],
     "figure-3-ranking-small": ["concordance"],
@@ -56,6 +57,8 @@ FIGURES = {
     "noise-small": ["noise-0"],
 }
 _LARGEST_PICTURE = 150_000
+#: Grid -> that of the smaller sizes of the same grammars and networks, which its figures show too.
+SMALLER_SIZES = {"figure-2-large": "figure-2-medium"}
 #: Tables of a grid that hold of each part of it by itself, and that compare its architectures.
 _BY_PART = ("needed", "ceilings")
 _COMPARED = ("ranking", "noise", "concordance", "variance")
@@ -101,13 +104,15 @@ def keep(results: Path) -> None:
     for name, table in kept.items():
         if len(table):
             table.to_csv(target / f"{name}.csv", index=False, float_format="%.4g")
-    page, text = target / "README.md", _readme(results.name, tables["runs"])
-    page.write_text(f"{text}\n{page.read_text()}" if in_parts else text)
+    page = target / "README.md"
+    before = page.read_text() if in_parts else _readme(results.name)
+    page.write_text(before + _run(tables["runs"]))
     for name in FIGURES.get(results.name, []):
         stem = results / "figures" / name
-        if in_parts:
+        smaller = _smaller_sizes(results.name, wide)
+        if in_parts or len(smaller):
             stem = stem.with_name(f"{name}-of-all-parts")
-            save(_against_size(wide, name), stem)
+            save(_against_size(_stacked(smaller, wide), name), stem)
         with Image.open(stem.with_suffix(".png")) as picture:
             _shrink(picture.convert("RGB"), IMAGES / f"{results.name}-{name}.png")
 
@@ -132,6 +137,15 @@ def _others(file: Path, grid: str, cells: pd.DataFrame) -> pd.DataFrame:
     here = set(zip(cells["grammar"], cells["architecture"], strict=True))
     own = zip(table["grammar"], table[name] if name else [_EXACT] * len(table), strict=True)
     return table[[pair not in here for pair in own]]
+
+
+def _smaller_sizes(grid: str, cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells that are kept of the same networks and grammars at smaller sizes."""
+    if grid not in SMALLER_SIZES:
+        return pd.DataFrame()
+    kept = _kept(SMALLER_SIZES[grid], "cells").query("size > 0")
+    keys = ["grammar", "architecture"]
+    return kept.merge(cells[keys].drop_duplicates(), on=keys)
 
 
 def _against_size(cells: pd.DataFrame, figure: str) -> Figure:
@@ -222,17 +236,26 @@ def _means(cells: pd.DataFrame) -> pd.DataFrame:
     return table.assign(half=factor * table["std"] / table["count"] ** 0.5).drop(columns="std")
 
 
-def _readme(name: str, runs: pd.DataFrame) -> str:
+def _readme(name: str) -> str:
+    return (
+        f"`snakemake --cores 1 --configfile config/paper/{name}.yaml`, kept by `python tools/paper.py keep "
+        f"results/{name}`: `cells.csv` has a row a cell and measure, `means.csv` means over data seeds with "
+        "half of Student's 95 % interval.\n\n"
+    )
+
+
+def _run(runs: pd.DataFrame) -> str:
+    """Return the line of one run of a grid, or of a part of it."""
+    models = runs[runs["architecture"] != _EXACT]
+    names, grammars = (", ".join(models[key].unique()) for key in ("architecture", "grammar"))
     runs = runs.dropna(subset=["versions"])
     seconds = {c.removesuffix("_seconds"): runs[c].sum() for c in runs if c.endswith("_seconds")}
     versions = {key: what for each in runs["versions"] for key, what in json.loads(each).items()}
     listed = ", ".join(f"{name} {versions[name]}" for name in sorted(versions))
     shown = ", ".join(f"{stage} {total:.0f}" for stage, total in seconds.items())
     return (
-        f"`snakemake --cores 1 --configfile config/paper/{name}.yaml`: {len(runs)} cells on "
-        f"{', '.join(sorted(runs['device'].unique()))}; wall seconds by stage, beside other work: "
-        f"{shown}; {listed}.\n\nKept by `python tools/paper.py keep results/{name}`: `cells.csv` has a row a "
-        "cell and measure, `means.csv` means over data seeds with half of Student's 95 % interval.\n"
+        f"- {names} on {grammars}: {len(runs)} cells on {', '.join(sorted(runs['device'].unique()))}; "
+        f"wall seconds by stage, beside other work: {shown}; {listed}.\n"
     )
 
 
@@ -396,6 +419,9 @@ TABLES: dict[str, Callable[[str], Iterator[str]]] = {
     ),
     "figure-2-small": _ablation,
     "figure-2-medium": _ablation,
+    "figure-2-large": lambda g: _measures(
+        g, ("pr_auc", "recovery", "rule_score"), ["measure", "size"], ["architecture"], 9
+    ),
     "figure-3-small": lambda g: _measures(
         g, ("pr_auc", "recovery", "rule_score"), ["measure", "size"], ["architecture"], 9
     ),
