@@ -8,7 +8,7 @@ What the posterior's measures are is computed once for all models.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
@@ -285,11 +285,20 @@ class Measures(NamedTuple):
     draws: np.ndarray
 
 
+class Thirds(NamedTuple):
+    """Points of a curve, by their numbers, where the posterior has it highest and lowest."""
+
+    high: tuple[int, ...]
+    low: tuple[int, ...]
+
+
 class Reference(NamedTuple):
     """Measures of the exact posterior, K = 1, and their values and intervals: float64 (P, 3)."""
 
     measures: Measures
     estimates: np.ndarray
+    #: Number of a design that is a curve -> its `Thirds`.
+    thirds: Mapping[int, tuple[Thirds, Thirds]]
 
 
 def reference_of(
@@ -297,7 +306,8 @@ def reference_of(
 ) -> Reference:
     """Return the measures of the exact posterior; see `measure`."""
     measures = measure(designs, names, posterior, draws)
-    return Reference(measures, estimates(measures.draws[0]))
+    thirds = {n: _thirds(d, posterior) for n, d in enumerate(designs) if d.property in CURVES}
+    return Reference(measures, estimates(measures.draws[0]), thirds)
 
 
 def measure(
@@ -342,7 +352,8 @@ def measure(
             found, first = means[:, first : first + count], first + count
         if design.property in CURVES:
             curve = found if reference is None else _rows_of(reference, number)
-            made = _curve(design, logits, draws, found, curve)
+            thirds = _thirds(design, logits) if reference is None else reference.thirds[number]
+            made = _curve(design, logits, draws, found, curve, thirds)
         else:
             made = _others(design, found, 1 / len(names), logits.multi_label)
         for slot, row in made:
@@ -478,14 +489,38 @@ def _made(cells: Sequence[ProbeCell]) -> list[int]:
     return [n for n, cell in enumerate(cells) if cell.place != NEVER_MADE]
 
 
+def _evidence(design: Design, logits: Logits, half: int) -> list[np.ndarray]:
+    """Return f_y - f_y' at each point of a curve, of every other background: float64 (K, n) each."""
+    rows = (cell.arms["block"][half::2] for cell in design.cells)
+    return [logits.contrast(own, design.condition, design.other) for own in rows]
+
+
+def _thirds(design: Design, posterior: Logits) -> tuple[Thirds, Thirds]:
+    """Return the highest and the lowest third of a curve's points, by each half of the backgrounds."""
+    made, found = _made(design.cells), []
+    third = -(-len(made) // 3)
+    for half in (0, 1):
+        curve = [float(own.mean()) for own in _evidence(design, posterior, half)]
+        rising = sorted(made, key=lambda n: curve[n])
+        found.append(Thirds(tuple(rising[len(rising) - third :]), tuple(rising[:third])))
+    return found[0], found[1]
+
+
 def _curve(
-    design: Design, logits: Logits, draws: Bootstrap, found: np.ndarray, posterior: np.ndarray
+    design: Design,
+    logits: Logits,
+    draws: Bootstrap,
+    found: np.ndarray,
+    posterior: np.ndarray,
+    thirds: tuple[Thirds, Thirds],
 ) -> Iterator[_Row]:
     """Yield the mean evidence at each point, and how near the curve is to that of the posterior.
 
     Points that no condition makes are drawn and not graded. Of the others two numbers are taken: Spearman's
     rho of both curves (place ``ranks``), and the AUROC of the evidence between the thirds of points at which
-    the posterior's curve is highest and lowest (level ``summary``). Spacing has a measure of its own.
+    the posterior's curve is highest and lowest (level ``summary``): on each half of the backgrounds between
+    those of the other half, since a choice by the same sequences would make a difference of chance. Spacing
+    has a measure of its own.
 
     Parameters
     ----------
@@ -493,6 +528,8 @@ def _curve(
         As of `measure`.
     found, posterior
         float32 (K, n, D), (1, n, D): the curves of the models and of the posterior.
+    thirds
+        Of the posterior.
     """
     cells = design.cells
     for n, cell in enumerate(cells):
@@ -511,13 +548,12 @@ def _curve(
         yield ranks, np.ones_like(found[:, 0])
     else:
         yield ranks, _correlation(_centred_ranks(found[:, made]), _centred_ranks(theirs))
-    third = -(-len(made) // 3)
-    rising = [made[n] for n in np.argsort(theirs[0, :, 0], kind="stable")]
-    high, low = (
-        [logits.contrast(cells[n].arms["block"], design.condition, design.other) for n in points]
-        for points in (rising[-third:], rising[:third])
-    )
-    yield summary, draws.area(high, low)
+    areas = []
+    for half, chosen in enumerate(reversed(thirds)):
+        evidence = _evidence(design, logits, half)
+        sides = ([evidence[n] for n in points] for points in chosen)
+        areas.append(Bootstrap(draws.weights[half::2]).area(*sides))
+    yield summary, np.mean(areas, axis=0)
 
 
 def _centred_ranks(curves: np.ndarray) -> np.ndarray:
