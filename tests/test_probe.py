@@ -549,6 +549,103 @@ def test_who_uses_the_confounder_is_named(made):
     assert uses["raw"].tolist() == pytest.approx([3.0], rel=0.1)
 
 
+#: Property -> the block of each condition; they differ in it alone.
+BLOCKS = {
+    "spacing": [
+        f"{{elements: [a, b], spacing: [{{elements: [a, b], gap: {g}}}]}}"
+        for g in ([0, 8], [20, 28])
+    ],
+    "position": [f"{{elements: [a], position: {place}}}" for place in ([1, 10], [60, 70])],
+    "strand": [f"{{elements: [a], strand: '{strand}'}}" for strand in "+-"],
+    "orientation": [
+        f"{{elements: [a, b], spacing: [{{elements: [a, b], gap: [0, 8]}}], orientation: {way}}}"
+        for way in ("convergent", "divergent")
+    ],
+    "copies": [f"{{elements: [a], copies: {number}}}" for number in (1, 3)],
+}
+#: What else differs between the conditions -> beside their blocks, after their rules, the background.
+BESIDE = {
+    "another rule": (
+        [", {elements: [c], probability: 0.9}", ", {elements: [c], probability: 0.1}"],
+        "",
+        "uniform",
+    ),
+    "a confounder": (
+        ["", ""],
+        "confounders: [{elements: [c], probability: {one: 0.9, two: 0.1}}]\n",
+        "uniform",
+    ),
+    "the background": (
+        ["", ""],
+        "",
+        "{by-condition: {one: {A: 0.27, C: 0.23, G: 0.23, T: 0.27},"
+        " two: {A: 0.23, C: 0.27, G: 0.27, T: 0.23}}}",
+    ),
+}
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("name", BLOCKS)
+def test_what_else_tells_conditions_apart_tells_no_arms_apart(made, name, beside):
+    """A model that sees another rule, a confounder or the composition, and nothing of the property."""
+    more, after, background = BESIDE[beside]
+    rules = [f"[{block}{other}]" for block, other in zip(BLOCKS[name], more, strict=True)]
+    elements = "".join(
+        f"  {key}: {{matrix: {matrix(word)}}}\n"
+        for key, word in {"a": "ACCTTGAGCA", "b": "GGTCAACTTC", "c": "TGATTACAGG"}.items()
+    )
+    text = (
+        f"alphabet: DNA\nwindow: 100\nbackground: {background}\nelements:\n{elements}conditions:\n"
+    )
+    text += f"  one: {{rules: {rules[0]}}}\n  two: {{rules: {rules[1]}}}\n{after}"
+    constructed = made(text)
+
+    def logits(x):
+        seen = (
+            (np.isin(x, (0, 3)).sum(axis=1) - 50)
+            if beside == "the background"
+            else starts(x, "c") + 0.5
+        )
+        return np.stack([seen, np.zeros(len(x))], axis=1)
+
+    own = summary(probe(Function(constructed, logits), constructed), name)
+    assert len(own) and (own["ceiling_low"] > 0.6).all() and (own["score"] < 0.1).all()
+
+
+def test_a_position_that_tells_nothing_is_not_graded(tmp_path):
+    """Letters of the motif agree between the posterior and a model that is blind to its place."""
+    weak = [[0.7 if letter == own else 0.1 for letter in "ACGT"] for own in "ACGTAC"]
+    other = [[0.7 if letter == own else 0.1 for letter in "ACGT"] for own in "TTGACC"]
+    text = f"""
+alphabet: DNA
+window: 60
+elements: {{a: {{matrix: {weak}}}, b: {{matrix: {other}}}}}
+conditions:
+  one: {{rules: [{{elements: [a], position: [10, 40]}}]}}
+  two: {{rules: [{{elements: [b], position: [10, 40]}}]}}
+"""
+    grammar = grammar_of(text, tmp_path)
+    ratios = [np.log(np.array(rows) / 0.25) for rows in (weak, other)]
+
+    def blind(x):
+        windows = np.lib.stride_tricks.sliding_window_view(x, 6, axis=1)
+        sums = [np.take_along_axis(r.T, windows.reshape(-1, 6), axis=0).sum(axis=1) for r in ratios]
+        return np.stack([np.log(np.exp(s.reshape(len(x), -1)).mean(axis=1)) for s in sums], axis=1)
+
+    graded = 0
+    for seed in range(6):
+        constructed = construct(grammar, seed)
+        own = summary(probe(Function(constructed, blind), constructed), "position")
+        graded += int(own["score"].notna().sum())
+    assert graded <= 3, "of twelve at a false alarm rate of 2.5 % each: more in one of 20,000 runs"
+
+
+def test_motifs_that_are_sometimes_missing_are_no_logic(made):
+    text = MOTIF.replace("[a]}", "[a], probability: 0.8}").replace("[b]}", "[b], probability: 0.8}")
+    assert "logic" not in {design.property for design in made(text).designs}
+    assert made(text).primary == "vocabulary"
+
+
 def test_what_no_condition_teaches_is_not_asked(tmp_path):
     made = Designer(grammar_of(SPACING, tmp_path), 0).designs()
     reasons = {d.reason for d in made if d.property == "order"}

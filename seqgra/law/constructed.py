@@ -69,6 +69,9 @@ _NOWHERE = np.zeros(0, np.int64)
 class Construction:
     """Sequences over the backgrounds 0 to B - 1 of one grammar and seed.
 
+    Background b is the same whatever lies over it: where conditions have backgrounds of their own, they take
+    turns.
+
     Attributes
     ----------
     law
@@ -102,6 +105,10 @@ class Construction:
         self.width = self.law.placement.width
         self.backgrounds = backgrounds
         self._seed, self._set = seed, SETS.index(set_name)
+        shown = [self.combination(condition) for condition in range(len(grammar.conditions))]
+        first = self.law.backgrounds[[number for number in shown if number is not None], 1]
+        laws = dict.fromkeys(self.law.background.law_of[self._set, first].tolist())
+        self._backgrounds = np.resize(np.array([*laws], np.int32), backgrounds)
 
     def combination(self, condition: int) -> int | None:
         """Return the combination with the fewest conditions that shows this one; None if none does."""
@@ -196,7 +203,7 @@ class Construction:
         Parameters
         ----------
         combination
-            Number of the combination of conditions, whose first background distribution holds.
+            Number of the combination of conditions.
         placed
             Arrays (B, S); example i has background i. Equal elements in equal slots get equal letters.
 
@@ -207,10 +214,9 @@ class Construction:
         """
         law = self.law
         x = np.empty((self.backgrounds, law.window), np.uint8)
-        which = law.background.law_of[self._set, law.backgrounds[combination, 1]]
         letters.write(
             letters.Laws(law.background, law.elements, law.placement),
-            np.full(self.backgrounds, which, np.int32),
+            self._backgrounds,
             np.full(self.backgrounds, law.window, np.int32),
             np.full(self.backgrounds, combination, np.int32),
             placed,
@@ -223,11 +229,9 @@ class Construction:
         )
         return x
 
-    def background(self, combination: int) -> np.ndarray:
+    def background(self) -> np.ndarray:
         """Return the backgrounds without any element: uint8 (B, L)."""
-        return self.write(
-            combination, nothing_placed((self.backgrounds, self.law.placement.most_slots))
-        )
+        return self.write(0, nothing_placed((self.backgrounds, self.law.placement.most_slots)))
 
     def _stream(self, what: str) -> np.ndarray:
         return stream_state(self._seed, what, "constructed", 0)

@@ -120,6 +120,8 @@ class _Drawn(NamedTuple):
 
     combination: int
     blocks: list[RuleBlock]
+    #: With the grammar's confounders, and without.
+    confounded: Placed
     placed: Placed
 
     @property
@@ -169,11 +171,12 @@ class Designer:
         for condition in range(len(self.names)):
             combination = self.construction.combination(condition)
             if combination is not None:
-                self.drawn[condition] = _Drawn(
-                    combination,
-                    self.construction.blocks(combination),
-                    self.construction.draw(combination, DRAWN, f"condition {condition}"),
-                )
+                blocks = self.construction.blocks(combination)
+                placed = self.construction.draw(combination, DRAWN, f"condition {condition}")
+                start = placed.start.copy()
+                start[:, [s for b in blocks if b.role == "confounder" for s in b.slots]] = -1
+                without = placed._replace(start=start)
+                self.drawn[condition] = _Drawn(combination, blocks, placed, without)
         self.asked = [*self.drawn][:MOST_CONDITIONS]
         self._random = np.random.Generator(stream(seed, "designs", "constructed", 0))
 
@@ -238,7 +241,7 @@ class Designer:
         """Each element of each rule: the sequence, and the same with the element's letters replaced."""
         for condition in self.asked:
             drawn = self.drawn[condition]
-            background = self.construction.background(drawn.combination)
+            background = self.construction.background()
             slots: dict[tuple[int, int], list[int]] = {}
             for block in drawn.blocks:
                 if block.role == "grammar" and block.condition == condition:
@@ -413,45 +416,53 @@ class Designer:
     def _held(
         self, condition: int, other: int, mine: RuleBlock, theirs: RuleBlock, held: int
     ) -> ProbeCell | None:
-        """Hold the n-th element from the left at places where the blocks of both conditions fit."""
+        """Hold the n-th element from the left where the blocks of both conditions fit.
+
+        All that is not of the block is of one condition's example, in both arms.
+        """
         width, many = self.construction.width, len(mine.slots)
         rows, usable = np.arange(DRAWN)[:, None], np.ones(DRAWN, bool)
-        starts, spans, shown = [], [], []
+        offsets, spans, shown, slots = [], [], [], []
         for number, block in ((condition, mine), (other, theirs)):
             placed = self.drawn[number].placed
             order = np.array(block.slots)[np.argsort(placed.start[:, block.slots], axis=1)]
             start = placed.start[rows, order].astype(np.int64)
             end = start + width[placed.element[rows, order]]
             usable &= self._there(number, block) & (start[:, 1:] >= end[:, :-1]).all(axis=1)
-            starts.append(start[:, held])
+            offsets.append(start - start[:, held : held + 1])
             spans.append((start[:, held] - start.min(axis=1), end.max(axis=1) - start[:, held]))
             shown.append((placed.element[rows, order], placed.strand[rows, order]))
+            slots.append(order)
         for one, two in zip(*shown, strict=True):  # the same elements, facing the same way
             usable &= (one == two).all(axis=1)
         before, after = (np.maximum(*sides) for sides in zip(*spans, strict=True))
         room = self.construction.law.window - before - after
         place = before + (self._random.random(DRAWN) * (room + 1)).astype(np.int64)
         usable &= room >= 0
-        scenes = []
-        for number, block, start in zip((condition, other), (mine, theirs), starts, strict=True):
-            placed = self.drawn[number].placed
-            scene = placed._replace(start=placed.start.copy())
-            scene.start[:, block.slots] += (place - start)[:, None].astype(np.int32)
-            usable &= ~overlapping(scene, width, self.drawn[number].tied)
+        drawn, scenes = self.drawn[condition], []
+        for offset in offsets:
+            scene = drawn.placed._replace(start=drawn.placed.start.copy())
+            scene.start[rows, slots[0]] = place[:, None] + offset
+            usable &= ~overlapping(scene, width, drawn.tied)
             scenes.append(scene)
         chosen = np.flatnonzero(usable)[:BACKGROUNDS]
         if len(chosen) < FEWEST:
             return None
-        arms = {
-            "condition": self._arm(condition, scenes[0], chosen),
-            "other": self._arm(other, scenes[1], chosen),
-        }
         which = (
             ("left element", "right element")[held]
             if many == 2
             else f"element {held + 1} of {many}"
         )
-        return ProbeCell(None, f"{which} held", arms)
+        return self._pair_of_arms(condition, scenes, chosen, f"{which} held")
+
+    def _pair_of_arms(
+        self, condition: int, scenes: Sequence[Placed], chosen: np.ndarray, place: str = ""
+    ) -> ProbeCell:
+        """Return the cell of two versions of the same examples of a condition."""
+        arms = zip(("condition", "other"), scenes, strict=True)
+        return ProbeCell(
+            None, place, {arm: self._arm(condition, scene, chosen) for arm, scene in arms}
+        )
 
     def _set_pair(self, condition: int, side: _Sides, gap: np.ndarray, start: np.ndarray) -> Placed:
         """Return the placements with a pair at given gaps and starts, int64 (N,)."""
@@ -465,7 +476,7 @@ class Designer:
     def _spacing_curve(
         self, condition: int, other: int, mine: RuleBlock, theirs: RuleBlock
     ) -> Iterator[ProbeCell]:
-        """Gaps from the least to the largest, also those that the grammar never makes."""
+        """Gaps from the least to the largest, also those that the grammar never makes, of one condition."""
         window, width = self.construction.law.window, self.construction.width
         pairs = {condition: mine, other: theirs}
         sides = {number: self._sides(number, block) for number, block in pairs.items()}
@@ -475,17 +486,16 @@ class Designer:
             for number, block in pairs.items()
         }
         every = sorted(set.union(*made.values()))
+        side, drawn = sides[condition], self.drawn[condition]
         for gap in np.unique(np.linspace(every[0], every[-1], _CURVE).round().astype(int)).tolist():
-            number = other if gap in made[other] else condition
-            side, drawn = sides[number], self.drawn[number]
             room = window - side.widths.sum(axis=0) - gap
             start = (self._random.random(DRAWN) * np.maximum(room + 1, 1)).astype(np.int64)
-            scene = self._set_pair(number, side, np.full(DRAWN, gap), start)
-            usable = self._there(number, pairs[number]) & (room >= 0)
+            scene = self._set_pair(condition, side, np.full(DRAWN, gap), start)
+            usable = self._there(condition, mine) & (room >= 0)
             usable &= ~overlapping(scene, width, drawn.tied)
             chosen = np.flatnonzero(usable)[: BACKGROUNDS // 2]
             if len(chosen) >= FEWEST:
-                arms = {"block": self._arm(number, scene, chosen)}
+                arms = {"block": self._arm(condition, scene, chosen)}
                 yield ProbeCell((gap, gap), self._made_by(gap, made), arms)
 
     def _made_by(self, point: int, made: dict[int, set[int]]) -> str:
@@ -549,28 +559,94 @@ class Designer:
             name, mine, theirs = found
             place, subject = self._place(condition, mine.rule), self._pair_name(mine)
             design = Design(name, condition, place, subject, other=other)
-            scenes = [self.drawn[number].placed for number in (condition, other)]
-            if self._places_one(condition) and self._places_one(other):
-                chosen = [np.arange(BACKGROUNDS)] * 2
-            else:
-                chosen = [
-                    np.flatnonzero(self._there(number, block))[:BACKGROUNDS]
-                    for number, block in ((condition, mine), (other, theirs))
-                ]
-                if name in ("strand", "orientation", "affinity"):  # at the same places
-                    chosen = [chosen[0]] * 2
-                    scenes[1] = scenes[1]._replace(start=scenes[0].start)
-            count = min(map(len, chosen))
-            if count < FEWEST:
-                yield replace(design, reason=_RARE)
-                continue
-            arms = {
-                arm: self._arm(number, scene, rows[:count])
-                for arm, number, scene, rows in zip(
-                    ("condition", "other"), (condition, other), scenes, chosen, strict=True
+            if name == "copies":
+                cell = self._other_copies(condition, other, mine, theirs)
+            elif self._places_one(condition) and self._places_one(other):
+                cell = self._exchanged(
+                    name, (condition, other), *map(self._rules, (condition, other))
                 )
-            }
-            yield replace(design, cells=(ProbeCell(None, "", arms),))
+            else:
+                cell = self._exchanged(name, (condition, other), [mine], [theirs])
+            yield replace(design, cells=(cell,)) if cell else replace(design, reason=_RARE)
+
+    def _exchanged(
+        self,
+        name: str,
+        conditions: tuple[int, int],
+        mine: Sequence[RuleBlock],
+        theirs: Sequence[RuleBlock],
+    ) -> ProbeCell | None:
+        """Examples of a condition, and the same with their block as the other condition has it.
+
+        The block is one of `mine` and one of `theirs`, which differ in the property `name` alone.
+        """
+        placed, given = (self.drawn[number].placed for number in conditions)
+        there, own = self._filled(conditions[0], mine)
+        given_there, other = self._filled(conditions[1], theirs)
+        rows, scene = np.arange(DRAWN)[:, None], Placed(*(part.copy() for part in placed))
+        start = given.start[rows, other].astype(np.int64)
+        if name != "position":  # at the same place
+            start += (placed.start[rows, own].min(axis=1) - start.min(axis=1))[:, None]
+        scene.start[rows, own] = start
+        scene.element[rows, own] = given.element[rows, other]
+        scene.strand[rows, own] = given.strand[rows, other]
+        end = start + self.construction.width[scene.element[rows, own]]
+        usable = there & given_there & (end <= self.construction.law.window).all(axis=1)
+        usable &= ~overlapping(scene, self.construction.width, self.drawn[conditions[0]].tied)
+        if name != "affinity":
+            usable &= (scene.element == placed.element).all(axis=1)
+        chosen = np.flatnonzero(usable)[:BACKGROUNDS]
+        if len(chosen) < FEWEST:
+            return None
+        return self._pair_of_arms(conditions[0], (placed, scene), chosen)
+
+    def _filled(self, condition: int, blocks: Sequence[RuleBlock]) -> tuple[np.ndarray, np.ndarray]:
+        """Return whether one of like blocks is there, bool (N,), and the slots of the first: int64 (N, K)."""
+        there = np.array([self._there(condition, block) for block in blocks])
+        slots = np.array([block.slots for block in blocks])
+        return np.asarray(there.any(axis=0)), slots[there.argmax(axis=0)]
+
+    def _other_copies(
+        self, condition: int, other: int, mine: RuleBlock, theirs: RuleBlock
+    ) -> ProbeCell | None:
+        """Examples with the most copies, cut down to as many as each of two conditions has."""
+        copies = {n: self._copies_of(n, block) for n, block in ((condition, mine), (other, theirs))}
+        there = {n: self._which_there(n, blocks) for n, blocks in copies.items()}
+        number = max(copies, key=lambda n: len(copies[n]))
+        chosen = np.flatnonzero(there[number].all(axis=1))[:BACKGROUNDS]
+        counts = [own.sum(axis=1) for own in there.values()]
+        counts = [np.resize(own[own > 0], len(chosen)) for own in counts]
+        if len(chosen) < FEWEST:
+            return None
+        scenes = []
+        for own in counts:
+            many = np.zeros(DRAWN, np.int64)
+            many[chosen] = own
+            scenes.append(self._fewer(number, copies[number], there[number], many))
+        return self._pair_of_arms(number, scenes, chosen)
+
+    def _copies_of(self, condition: int, first: RuleBlock) -> list[RuleBlock]:
+        return [
+            block
+            for block in self.drawn[condition].blocks
+            if block[:3] == first[:3] and block.elements == first.elements
+        ]
+
+    def _which_there(self, condition: int, blocks: Sequence[RuleBlock]) -> np.ndarray:
+        """Return which blocks are there: bool (N, blocks)."""
+        return np.stack([self._there(condition, block) for block in blocks], axis=1)
+
+    def _fewer(
+        self, condition: int, copies: Sequence[RuleBlock], there: np.ndarray, many: np.ndarray | int
+    ) -> Placed:
+        """Return the placements with at most so many of the copies, int64 (N,) or the same for all."""
+        placed = self.drawn[condition].placed
+        scene = placed._replace(start=placed.start.copy())
+        surplus = np.cumsum(there, axis=1) > np.reshape(many, (-1, 1))
+        for block, out in zip(copies, surplus.T, strict=True):
+            for slot in block.slots:
+                scene.start[out, slot] = -1
+        return scene
 
     def _places_one(self, condition: int) -> bool:
         """Return whether every example of a condition has one block of its rules, and no other."""
@@ -664,7 +740,7 @@ class Designer:
             yield found if cells else replace(found, property="position", reason=_NO_ROOM)
 
     def _start_cells(self, own: dict[int, list[RuleBlock]]) -> Iterator[ProbeCell]:
-        """Yield starts of like blocks, from their conditions' numbers to the blocks."""
+        """Yield starts of like blocks, by the numbers of their conditions; the first one is moved."""
         window = self.construction.law.window
         made: dict[int, set[int]] = {}
         lengths = []
@@ -682,10 +758,10 @@ class Designer:
             np.linspace(0, most, count).round().astype(int)
             for most, count in zip((window - min(lengths), len(within) - 1), _STARTS, strict=True)
         )
+        number, (block, *_) = next(iter(own.items()))
+        drawn = self.drawn[number]
+        start, end = self._span(drawn.placed, block.slots)
         for point in np.unique([*every, *(within[n] for n in some)]).tolist():
-            number = next((n for n, points in made.items() if point in points), next(iter(own)))
-            block, drawn = own[number][0], self.drawn[number]
-            start, end = self._span(drawn.placed, block.slots)
             scene = drawn.placed._replace(start=drawn.placed.start.copy())
             scene.start[:, block.slots] += (point - start)[:, None].astype(np.int32)
             usable = self._there(number, block) & (point + end - start <= window)
@@ -699,26 +775,17 @@ class Designer:
         """Rules with several numbers of copies: none of them, one, and so on to the most."""
         for condition in self.asked:
             for first in self._rules(condition):
-                copies = [
-                    block
-                    for block in self.drawn[condition].blocks
-                    if block[:3] == first[:3] and block.elements == first.elements
-                ]
+                copies = self._copies_of(condition, first)
                 if first.copies.size < 2 or len(copies) < first.copies.max():
                     continue
-                placed = self.drawn[condition].placed
-                there = np.stack([self._there(condition, block) for block in copies], axis=1)
+                there = self._which_there(condition, copies)
                 number = there.sum(axis=1)
                 made = {condition: set(number.tolist())}
                 cells = []
                 for many in range(len(copies) + 1):
                     chosen = np.flatnonzero(number >= many)[: BACKGROUNDS // 2]
-                    scene = placed._replace(start=placed.start.copy())
-                    surplus = np.cumsum(there, axis=1) > many
-                    for block, out in zip(copies, surplus.T, strict=True):
-                        for slot in block.slots:
-                            scene.start[out, slot] = -1
                     if len(chosen) >= FEWEST:
+                        scene = self._fewer(condition, copies, there, many)
                         arms = {"block": self._arm(condition, scene, chosen)}
                         cells.append(ProbeCell((many, many), self._made_by(many, made), arms))
                 rule, subject = self._place(condition, first.rule), self._pair_name(first)
@@ -787,7 +854,7 @@ class Designer:
             return None
         block, rule = confounding[0], rules[0]
         slots = (block.slots[0], rule.slots[0])
-        placed, window = drawn.placed, self.construction.law.window
+        placed, window = drawn.confounded, self.construction.law.window
         start = placed.start[:, slots].astype(np.int64)
         end = start + self.construction.width[placed.element[:, slots]]
         length = end[:, 0] - start[:, 0]
@@ -795,13 +862,14 @@ class Designer:
         every = np.where(placed.start >= 0, placed.start, window)
         every_end = every + self.construction.width[placed.element]
         clear = (every >= (stretch + length)[:, None]) | (every_end <= stretch[:, None])
-        usable = self._there(condition, block) & self._there(condition, rule) & clear.all(axis=1)
+        usable = (placed.start[:, block.slots] >= 0).all(axis=1) & self._there(condition, rule)
+        usable &= clear.all(axis=1)
         chosen = np.flatnonzero(usable)[:BACKGROUNDS]
         if len(chosen) < FEWEST:
             return None
         x = self._write(condition, placed, chosen)
         redrawn = Construction(self.grammar, BACKGROUNDS, self.seed + 1, self.set_name)
-        fresh = redrawn.background(drawn.combination)[: len(x)]
+        fresh = redrawn.background()[: len(x)]
         position = np.arange(window)
         arms = {"as it is": self.sequences.add(x)}
         for name, first, stop in (
@@ -907,16 +975,16 @@ def _is_logic(rows: dict[frozenset[int], dict[int, np.ndarray]], elements: int) 
     """Return whether the elements that are there tell conditions apart, but no single element does.
 
     A single element does if every condition has one that is there in all of its rows and in no other, or
-    in all others and in none of its own.
+    in all others and in none of its own. Rows that several conditions share tell nothing.
     """
-    conditions = {condition for found in rows.values() for condition in found}
-    decided = {next(iter(found)) for found in rows.values() if len(found) == 1}
-    if len(decided) < 2:
+    decided = {p: next(iter(found)) for p, found in rows.items() if len(found) == 1}
+    conditions = set(decided.values())
+    if len(conditions) < 2:
         return False
 
     def single(condition: int) -> bool:
-        own = [pattern for pattern, found in rows.items() if condition in found]
-        others = [pattern for pattern, found in rows.items() if {*found} - {condition}]
+        own = [pattern for pattern, of in decided.items() if of == condition]
+        others = [pattern for pattern, of in decided.items() if of != condition]
         return any(
             (all(e in p for p in own) and not any(e in p for p in others))
             or (not any(e in p for p in own) and all(e in p for p in others))

@@ -20,7 +20,7 @@ DEFAULTS = Options.model_construct()
 
 STAGE = Stage(
     "construct",
-    version=4,
+    version=5,
     files=r"(sequences|ceiling)\.npy|designs\.json",
     makes="CONSTRUCTED",
     example="seqgra construct mc2-dna150-order -o constructed/order",

@@ -20,7 +20,7 @@ DEFAULTS = Options.model_construct()
 
 STAGE = Stage(
     "probe",
-    version=3,
+    version=4,
     files=r"probes\.csv",
     makes="PROBES",
     example="seqgra probe models/a constructed/order -o probes/a",
