@@ -705,6 +705,32 @@ def test_subsets_of_a_linear_model_are_known():
     assert values[0, 0].tolist() == [1, 0, 1, 0, 1, 0, 0] and not values[0, 1:].any()
 
 
+@pytest.mark.parametrize(
+    ("effect", "off", "subsets"),
+    [
+        (1, 0, [[0, 4]]),
+        (2e-6, 0, [[0, 4]]),
+        (1e-7, 0, []),  # all masked it is as good, but for what counts as equal
+        (0, 0, []),
+        (-1, 0, []),
+        (2e-6, 1e-5, []),  # candidates may be computed more exactly than predictions
+    ],
+)
+def test_subsets_of_a_nearly_constant_model_end(effect, off, subsets):
+    x, target, rounds = np.array([[0, 1, 2, 3, 0, 1]] * 2, np.uint8), np.zeros(2, np.int64), []
+
+    def predict(x, target):
+        return effect * (x == 0).sum(axis=1)
+
+    def masking(x, target):
+        rounds.append(len(x))
+        assert len(rounds) <= 6, "more subsets than letters"
+        return PlainCandidates(lambda *given: predict(*given) + off, x, target)
+
+    found = sufficient_subsets(masking, predict, x, target, 0.9)
+    assert [as_lists(row) for row in found] == [subsets, subsets]
+
+
 LOCAL = {
     "two convolutions": ["conv10-conv10-gmp-fc5", None],
     "valid, dilated, mean": [

@@ -72,7 +72,7 @@ def sufficient_subsets(
         int64 (N,): the condition explained.
     share
         The threshold is f(nothing) + share (f(x) - f(nothing)), nothing being x all masked. An
-        example has no subset where f(x) is not above f(nothing).
+        example has no subset where f(nothing) reaches it.
 
     Returns
     -------
@@ -82,12 +82,13 @@ def sufficient_subsets(
     left = x < MASKED
     whole, nothing = (predict(codes, target) for codes in (x, np.where(left, MASKED, x)))
     threshold = nothing + share * (whole - nothing)
+    threshold -= _slack(threshold)
     number = np.zeros(x.shape, np.int64)
-    rows, found = np.flatnonzero(whole > nothing), 0
+    rows, found = np.flatnonzero(threshold > nothing), 0
     while rows.size:
         found += 1
         codes = np.where(left[rows] | (x[rows] >= MASKED), x[rows], MASKED).astype(np.uint8)
-        reached = predict(codes, target[rows]) >= threshold[rows] - _slack(threshold[rows])
+        reached = predict(codes, target[rows]) >= threshold[rows]
         rows, codes = rows[reached], codes[reached]
         if not rows.size:
             break
@@ -95,6 +96,8 @@ def sufficient_subsets(
         chosen = _smallest(*back_select(candidates, left[rows]), threshold[rows])
         number[rows] += found * chosen
         left[rows] &= ~chosen
+        # candidates, computed more exactly, may reach the threshold all masked: nothing is left to find
+        rows = rows[chosen.any(axis=1)]
     return number
 
 
@@ -132,7 +135,7 @@ def _smallest(step: np.ndarray, path: np.ndarray, threshold: np.ndarray) -> np.n
     After the last step whose f reaches it, the positions still there are those; where no step does,
     all of them are.
     """
-    enough = path >= (threshold - _slack(threshold))[:, None]
+    enough = path >= threshold[:, None]
     last = np.where(enough.any(axis=1), path.shape[1] - 1 - enough[:, ::-1].argmax(axis=1), -1)
     return np.asarray(step > last[:, None])
 
