@@ -1,6 +1,7 @@
 """First-layer filters as motifs: filters set to a motif are told, others are not."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from torch import nn
 
 from seqgra.alphabet import DNA
+from seqgra.architecture.load import load_architecture, resolve_architecture
+from seqgra.backends.pytorch_layers import build
 from seqgra.cli import main
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
@@ -21,6 +24,8 @@ from seqgra.motif import meme_text
 from seqgra.train import train
 
 WORDS = ("ACGTACGT", "GGGGCCCC")
+ARCHITECTURES = sorted((Path(__file__).parents[1] / "architectures").glob("*.yaml"))
+NETWORKS = [path for path in ARCHITECTURES if "backend:" not in path.read_text()]
 
 
 def one_hot(word):
@@ -92,16 +97,76 @@ def test_random_filters_rarely_match():
     assert (table["q"] < 0.1).mean() < 0.05
 
 
+def model_of(*layers, window=20):
+    """Return what filters need of a model; layers are modules, or one list as in an architecture file."""
+    if isinstance(layers[0], list):
+        network = resolve_architecture({"layers": layers[0]}, "a.yaml")
+        layers = [build(network, 4, window, 2, "a.yaml")]
+    return SimpleNamespace(module=nn.Sequential(*layers).eval(), alphabet="DNA", window=window)
+
+
 def test_the_first_convolution_is_found_in_any_network():
     conv = nn.Conv1d(4, 3, 5, dilation=2)
-    layer = first_layer(
-        SimpleNamespace(module=nn.Sequential(nn.Sequential(conv), nn.Conv1d(3, 2, 1)))
-    )
+    layer = first_layer(model_of(nn.Sequential(nn.Dropout(), conv), nn.Conv1d(3, 2, 1)))
     np.testing.assert_array_equal(layer.weights, conv.weight.detach())
     assert layer.dilation == 2 and layer.bias.shape == (3,)
-    assert first_layer(SimpleNamespace(module=nn.Sequential(nn.Flatten(), nn.Linear(8, 2)))) is None
-    assert first_layer(SimpleNamespace(module=nn.Sequential(nn.LSTM(4, 2), conv))) is None
+    assert not conv._forward_pre_hooks
+    assert first_layer(model_of(nn.Flatten(), nn.Linear(80, 2))) is None
     assert first_layer(SimpleNamespace()) is None
+
+
+CONV = {"conv": {"filters": 4, "width": 5}}
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [{"conv": {"filters": 4, "width": 3, "groups": 2}}],
+        [{"max-pool": 2}],
+        [{"average-pool": {"width": 3, "stride": 1}}],
+        ["batch-norm"],
+        ["layer-norm"],
+        [{"positional-encoding": "learned"}],
+        [{"lstm": {"units": 4}}],
+        [{"branches": {"paths": [[], [{"dropout": 0.1}]], "join": "sum"}}],
+        [{"residual": [{"activation": "tanh"}]}],
+        [{"attention": {"heads": 2}}],
+    ],
+    ids=lambda before: json.dumps(before),
+)
+def test_a_convolution_over_anything_but_the_letters_has_no_filters(before):
+    assert first_layer(model_of([*before, CONV, "global-max-pool"])) is None
+
+
+def test_a_module_of_the_user_s_own_is_known_by_what_its_convolutions_are_given():
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head, self.late = nn.Linear(3, 2), nn.Conv1d(4, 3, 5)
+            self.first = nn.Conv1d(4, 4, 3, padding=1)
+
+        def forward(self, values):
+            if self.pooled:
+                values = nn.functional.max_pool1d(values, 2)
+            return self.head(self.late(self.first(values)).amax(2))
+
+    module = Own()
+    module.pooled = False
+    found = first_layer(model_of(module))
+    np.testing.assert_array_equal(found.weights, module.first.weight.detach())
+    module.pooled = True
+    assert first_layer(model_of(module)) is None
+
+
+@pytest.mark.parametrize("path", NETWORKS, ids=lambda path: path.stem)
+def test_every_shipped_network_with_a_convolution_has_filters(path):
+    layers = load_architecture(str(path)).model_dump(mode="json")["layers"]
+    model = model_of(layers, window=400)
+    convolutions = [part for part in model.module.modules() if isinstance(part, nn.Conv1d)]
+    found = first_layer(model)
+    assert (found is None) == (path.stem == "fc")
+    if found is not None:
+        np.testing.assert_array_equal(found.weights, convolutions[0].weight.detach())
 
 
 @pytest.mark.slow  # Tomtom takes a minute to compile

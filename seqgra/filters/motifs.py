@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from seqgra.alphabet import Alphabet
+from seqgra.alphabet import ALPHABETS, Alphabet, one_hot
 from seqgra.dataset import Dataset
 from seqgra.fingerprint import Draft
 from seqgra.model import AbstractModel
@@ -40,7 +40,12 @@ class Filters(NamedTuple):
 
 
 def first_layer(model: AbstractModel) -> Filters | None:
-    """Return the first convolution over letters of a network, or of its PyTorch copy."""
+    """Return the first convolution over letters of a network, or of its PyTorch copy.
+
+    Its input must be the letters themselves, whatever stands before it, and all of them: filters of groups
+    see some only.
+    """
+    import torch
     from torch import nn
 
     try:
@@ -49,13 +54,30 @@ def first_layer(model: AbstractModel) -> Filters | None:
         return None
     if module is None:
         return None
-    for part in module.modules():
-        if isinstance(part, nn.Conv1d):
+    alphabet = ALPHABETS[model.alphabet].letters
+    codes = np.random.default_rng(0).integers(len(alphabet), size=(1, model.window), dtype=np.uint8)
+    device = next(module.parameters(), torch.zeros(0)).device
+    letters = torch.from_numpy(one_hot(codes, len(alphabet))).to(device)
+    over_letters = []
+
+    def note(part: Any, given: Any) -> None:
+        same = part.groups == 1 and given and given[0].shape == letters.shape
+        if same and (given[0] == letters).all():
+            over_letters.append(part)
+
+    convolutions = [part for part in module.modules() if isinstance(part, nn.Conv1d)]
+    hooks = [part.register_forward_pre_hook(note) for part in convolutions]
+    try:
+        with torch.inference_mode():
+            module(letters.clone())
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for part in convolutions:
+        if part in over_letters:
             weights = part.weight.detach().cpu().numpy()
             bias = np.zeros(len(weights)) if part.bias is None else part.bias.detach().cpu().numpy()
             return Filters(weights, bias.astype(np.float32), int(part.dilation[0]))
-        if isinstance(part, (nn.Linear, nn.RNNBase)):
-            return None
     return None
 
 

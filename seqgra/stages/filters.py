@@ -24,7 +24,7 @@ DEFAULTS = Options.model_construct()
 
 STAGE = Stage(
     "filters",
-    version=1,
+    version=2,
     files=rf"filters\.(meme|csv)|motifs\.csv|filters{FIGURE}",
     makes="FOLDER",
     example="seqgra filters models/a data/homer -o filters/a --motifs jaspar.meme",
