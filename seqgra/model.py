@@ -42,6 +42,8 @@ CEILINGS = frozenset({"bayes-optimal"})
 FOREIGN = "foreign"
 
 MULTI_CLASS, MULTI_LABEL = "multi-class", "multi-label"
+#: Sums of the probabilities of a multi-class task may be off by so much: they are often printed rounded.
+ROUNDED = 0.01
 
 
 def task_of(dataset: Dataset) -> str:
@@ -340,6 +342,22 @@ def explained_part(logits: np.ndarray, target: np.ndarray, task: str) -> np.ndar
     logits = logits.astype(np.float64)
     own = logits[np.arange(len(target)), target]
     return np.asarray(own if task == MULTI_LABEL else own - logits.mean(axis=1))
+
+
+def wrong_sum(probabilities: np.ndarray, task: str) -> tuple[int, str] | None:
+    """Return the first example whose probabilities (N, C) do not add up to 1, and what to say of it.
+
+    Those of a multi-label task need not: None.
+
+    >>> wrong_sum(np.array([[0.333, 0.666], [0.9, 0.9]]), "multi-class")
+    (1, 'probabilities add up to 1.8, not 1; an example has one condition')
+    """
+    total = probabilities.sum(axis=1)
+    off = np.abs(total - 1) > ROUNDED
+    if task == MULTI_LABEL or not off.any():
+        return None
+    row = int(np.argmax(off))
+    return row, f"probabilities add up to {total[row]:.3g}, not 1; an example has one condition"
 
 
 def runs_own_code(model: AbstractModel) -> bool:

@@ -342,6 +342,9 @@ def test_a_function_that_predicts_by_itself_is_a_model(tmp_path, tiny_dataset, c
     (tmp_path / "own.py").write_text(text.replace(".1]", ".1, 0]").replace(".8]", ".8, 0]"))
     assert main([*call, "--allow-custom-code"]) == 2
     assert "head.given: is probabilities, but there are 3 features and 2" in capsys.readouterr().err
+    (tmp_path / "own.py").write_text(text.replace(".1]", ".2]").replace(".8]", ".9]"))
+    assert main([*call, "--allow-custom-code"]) == 2
+    assert "example 0: probabilities add up to 1.1, not 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -477,6 +477,16 @@ REFUSED = {
         lambda v: sg.wrap(lambda x: np.full((len(x), 2), 7.0), v["data"], output="probabilities"),
         "model: returns 7.0 for example 0; return probabilities, from 0 to 1",
     ),
+    "probabilities of several conditions at once": (
+        lambda v: sg.wrap(lambda x: np.full((len(x), 2), 0.9), v["data"], output="probabilities"),
+        "model: example 0: probabilities add up to 1.8, not 1; an example has one condition",
+    ),
+    "probabilities of no condition": (
+        lambda v: sg.evaluate(
+            sg.wrap(sometimes_no_condition, v["data"], output="probabilities"), v["data"].test
+        ),
+        "model: example 7: probabilities add up to 0, not 1; an example has one condition",
+    ),
     "a model of another alphabet with the same conditions": (
         lambda v: sg.evaluate(v["model"], v["rna"].test),
         "model: alphabet: of the model: DNA; of dataset of rna in memory: RNA",
@@ -535,6 +545,12 @@ def sometimes_nan(one_hot):
     if len(one_hot) > 7:
         scores[7, 0] = np.nan
     return scores
+
+
+def sometimes_no_condition(one_hot):
+    given = np.full((len(one_hot), 2), 0.503)  # as printed rounded: a little more than 1
+    given[7:8] = 0
+    return given
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import numpy as np
 
 from seqgra.alphabet import ALPHABETS, one_hot
 from seqgra.dataset import Dataset
-from seqgra.errors import InputError, bad_argument, in_a_line
-from seqgra.model import MULTI_LABEL, AbstractModel, ModelCard, task_of
+from seqgra.errors import InputError, bad_argument, bad_input, in_a_line
+from seqgra.model import MULTI_LABEL, AbstractModel, ModelCard, task_of, wrong_sum
 
 Takes = Literal["one-hot", "letters"]
 Output = Literal["logits", "probabilities"]
@@ -71,7 +71,7 @@ def checked(
     Raises
     ------
     InputError
-        If its shape is another, or a number is not finite or no probability.
+        If its shape is another, a number is not finite or no probability, or probabilities do not add up.
     """
     if hasattr(values, "detach"):  # a tensor that still has its history
         values = values.detach().cpu()
@@ -93,6 +93,8 @@ def checked(
         given = f"returns {found[row, column]} for example {first + row}"
         raise bad_argument("model", f"{given}; return {expected} for every sequence")
     if output == "probabilities":
+        if (off := wrong_sum(found, task)) is not None:
+            raise bad_input("model", f"example {first + off[0]}", off[1])
         found = np.clip(found, _LEAST, 1 - _LEAST)
         found = np.log(found) - (np.log1p(-found) if task == MULTI_LABEL else 0)
     return found.astype(np.float32)

@@ -13,14 +13,12 @@ import numpy as np
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import InputError, bad_input, in_a_line
 from seqgra.fingerprint import Draft, Outcome, file_sha256, identity_of, make, require_run
-from seqgra.model import FOREIGN, MULTI_LABEL, task_of
+from seqgra.model import FOREIGN, MULTI_LABEL, task_of, wrong_sum
 from seqgra.stages.score import DEFAULTS
 from seqgra.textfile import read_text
 
 #: Probabilities are at least this far from 0 and 1, so that their logits are finite.
 _LEAST = 1e-7
-#: Sums of the probabilities of a multi-class task may be off by so much: they are often printed rounded.
-_ROUNDED = 0.01
 #: Column of a table that holds rows of the test set.
 _EXAMPLE = "example"
 
@@ -138,12 +136,8 @@ def _from_probabilities(
             f"is {table[row, column]:g}, no probability; give --values logits if these are logits"
         )
         raise _wrong(file, row, [*conditions][column], message)
-    if task != MULTI_LABEL and (off := np.abs(table.sum(axis=1) - 1) > _ROUNDED).any():
-        row = int(np.argmax(off))
-        message = (
-            f"probabilities add up to {table[row].sum():.3g}, not 1; an example has one condition"
-        )
-        raise _wrong(file, row, "", message)
+    if (found := wrong_sum(table, task)) is not None:
+        raise _wrong(file, found[0], "", found[1])
     p = np.clip(table, _LEAST, 1 - _LEAST)
     return np.asarray(np.log(p) - (np.log1p(-p) if task == MULTI_LABEL else 0), np.float32)
 
