@@ -234,6 +234,63 @@ def test_predict_says_where_and_writes_over_nothing_else(data, tmp_path, capsys)
     assert [file.read_bytes() for file in kept] == before
 
 
+class Own(torch.nn.Module):
+    """A module that raises an error, or returns numbers of another type, and trains."""
+
+    def __init__(self, error=None, dtype=torch.float32):
+        super().__init__()
+        self.error, self.dtype, self.head = error, dtype, torch.nn.Linear(160, 2)
+
+    def forward(self, values):
+        if self.error is not None:
+            raise self.error
+        return self.head(values.flatten(1)).to(self.dtype)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (KeyError("codes"), "KeyError: 'codes'"),
+        (AssertionError(), "AssertionError"),
+        (IndexError("index 4 is\nout of range"), "IndexError: index 4 is out of range"),
+        (NotImplementedError("later"), "NotImplementedError: later"),
+        (ZeroDivisionError("division by zero"), "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_module_that_fails_is_one_line(error, said, data):
+    module = Own(error)
+    with pytest.raises(sg.InputError) as raised:
+        sg.wrap(module, data)
+    assert str(raised.value) == f"model: fails on one-hot float32 (N, 4, 40): {said}"
+    assert module.training, "as it was"
+
+
+def test_memory_that_is_not_enough_is_no_fault_of_the_module(data):
+    module = Own(MemoryError())
+    with pytest.raises(MemoryError):
+        sg.wrap(module, data)
+    assert module.training, "as it was"
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_a_module_may_return_numbers_of_any_precision(dtype, data):
+    module = Own(dtype=dtype)
+    wrapped = sg.wrap(module, data)
+    given = torch.from_numpy((data.test.x[:, None] == np.arange(4)[:, None]).astype(np.float32))
+    expected = module.head(given.flatten(1)).detach().numpy()
+    logits = wrapped.logits(data.test.x)
+    assert logits.dtype == np.float32
+    np.testing.assert_allclose(logits, expected, atol=0.02)
+    weights = (module.head.weight[0] - module.head.weight[1]).detach().numpy() / 2
+    maps = sg.attribute(wrapped, data.test, "gradient", examples=5)
+    turned = np.where(maps.conditions == 0, 1, -1)[:, None, None] * weights.reshape(4, 40)
+    np.testing.assert_allclose(maps.values, turned, atol=0.02)
+    explained = wrapped.explained(given.numpy(), np.zeros(len(given), np.int64))
+    np.testing.assert_allclose(explained, (expected[:, 0] - expected[:, 1]) / 2, atol=0.02)
+    rounded = sg.wrap(lambda x: module(torch.from_numpy(x)), data).logits(data.test.x)
+    np.testing.assert_array_equal(rounded, logits)
+
+
 def test_values_are_shown_in_a_line(data):
     model = sg.train(data, "fc4")
     for value in (data, data.test, data.grammar, model):

@@ -227,6 +227,15 @@ def test_custom_code_runs_only_where_it_is_allowed(tmp_path, tiny_dataset, capsy
     assert read_run(tmp_path / "m")["fingerprint"] != run["fingerprint"], "the code is an input"
 
 
+def test_a_custom_module_may_return_numbers_of_less_precision(tmp_path, tiny_dataset):
+    net, _ = custom_architecture(tmp_path)
+    less = "    def forward(self, values):\n        return super().forward(values).bfloat16()\n"
+    with (tmp_path / "mine.py").open("a") as file:
+        file.write(less)
+    command = ["train", str(tiny_dataset), net, "-o", str(tmp_path / "m"), "--size", "500"]
+    assert main([*command, "--device", "cpu", "--allow-custom-code"]) == 0
+
+
 def test_a_model_reads_no_file_that_its_folder_names(tmp_path):
     """Files of the user's own are named in YAML that the user writes; a result holds their text instead."""
     _, marker = custom_architecture(tmp_path)

@@ -108,7 +108,7 @@ class PytorchModel(AbstractModel):
         with self._lock, torch.inference_mode():
             for start in range(0, len(x), batch):
                 codes = torch.from_numpy(np.array(x[start : start + batch])).to(self._device)
-                parts.append(forward(codes).cpu().numpy())
+                parts.append(array_of(forward(codes)))
         return np.concatenate(parts)
 
     def gradients(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -137,7 +137,7 @@ class PytorchModel(AbstractModel):
             step = batch_size(self.window, self._device)
             for start in range(0, len(inputs), step):
                 points = np.ascontiguousarray(inputs[start : start + step], np.float32)
-                parts.append(self.module(torch.from_numpy(points).to(self._device)).cpu().numpy())
+                parts.append(array_of(self.module(torch.from_numpy(points).to(self._device))))
         return explained_part(np.concatenate(parts), target, self.task)
 
     def export(self, folder: str | Path) -> str:
@@ -164,6 +164,13 @@ class PytorchModel(AbstractModel):
         with torch.autograd.graph.saved_tensors_hooks(count, lambda values: values):
             self.module(point)
         return max(1, min(256, GRADIENT_MEMORY // max(kept, 1)))
+
+
+def array_of(logits: torch.Tensor) -> np.ndarray:
+    """Return logits as an array; numpy knows no bfloat16."""
+    if logits.dtype == torch.bfloat16:
+        logits = logits.float()
+    return logits.cpu().numpy()
 
 
 def batch_size(window: int, device: torch.device) -> int:

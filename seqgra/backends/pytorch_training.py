@@ -29,6 +29,7 @@ from seqgra.backends.compiled.network import contiguous, rule_of
 from seqgra.backends.loop import Arrays, Trainee, derived_seed, loss_weights, run
 from seqgra.backends.pytorch import (
     PytorchModel,
+    array_of,
     batch_size,
     build_from_card,
     choose_device,
@@ -155,7 +156,7 @@ class PytorchTrainee(Trainee):
         parts = []
         with torch.inference_mode():
             for codes in self._validation_x.split(batch):
-                parts.append(self._predict(codes.to(self._on)).cpu().numpy())
+                parts.append(array_of(self._predict(codes.to(self._on))))
         return np.concatenate(parts)
 
     def weights(self) -> Arrays:

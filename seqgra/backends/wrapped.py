@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
 
 import numpy as np
 
 from seqgra.alphabet import ALPHABETS, one_hot
 from seqgra.dataset import Dataset
-from seqgra.errors import InputError, bad_argument, bad_input, in_a_line
+from seqgra.errors import InputError, bad_argument, bad_input, in_a_line, out_of_memory
 from seqgra.model import MULTI_LABEL, AbstractModel, ModelCard, task_of, wrong_sum
 
 Takes = Literal["one-hot", "letters"]
@@ -74,7 +75,7 @@ def checked(
         If its shape is another, a number is not finite or no probability, or probabilities do not add up.
     """
     if hasattr(values, "detach"):  # a tensor that still has its history
-        values = values.detach().cpu()
+        values = values.detach().cpu().double()  # numpy knows no bfloat16
     try:
         found = np.asarray(values, np.float64)
     except (TypeError, ValueError):
@@ -106,7 +107,7 @@ def wrap_module(module: Any, data: Dataset) -> AbstractModel:
     Raises
     ------
     InputError
-        If its output has another shape.
+        If it fails, or its output has another shape.
     """
     import torch
 
@@ -133,16 +134,13 @@ def wrap_module(module: Any, data: Dataset) -> AbstractModel:
     was_training = module.training
     module.eval()
     device = next(module.parameters(), torch.zeros(0)).device
+    letters = len(data.alphabet.letters)
+    taken = f"one-hot float32 (N, {letters}, {data.window})"
     try:
-        try:
-            with torch.inference_mode():
-                given = torch.zeros(2, len(data.alphabet.letters), data.window, device=device)
-                tried = module(given)
-        except (RuntimeError, TypeError, ValueError, AttributeError) as error:
-            taken = f"one-hot float32 (N, {len(data.alphabet.letters)}, {data.window})"
-            raise _fails(taken, error) from error
-        checked(tried, (2, len(data.conditions)), 0, "logits", task_of(data))
-    except InputError:
+        with _failures_in_a_line(taken), torch.inference_mode():
+            tried = module(torch.zeros(2, letters, data.window, device=device))
+            checked(tried, (2, len(data.conditions)), 0, "logits", task_of(data))
+    except Exception:
         module.train(was_training)
         raise
     return WrappedModule()
@@ -253,8 +251,22 @@ def _wrap_classifier(model: Any, data: Dataset, takes: Takes) -> WrappedFunction
     return _tried(WrappedFunction(estimated, data, takes, "probabilities"), taken)
 
 
-def _fails(taken: str, error: Exception) -> InputError:
-    return bad_argument("model", f"fails on {taken}: {in_a_line(error)}")
+@contextmanager
+def _failures_in_a_line(taken: str) -> Iterator[None]:
+    """Turn whatever another library's model raises on what it is given into one line.
+
+    Raises
+    ------
+    InputError
+        With the error. Those of seqgra itself, and of memory that is not enough, stay as they are.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, InputError) or out_of_memory(error):
+            raise
+        said = ": ".join(filter(None, (type(error).__name__, in_a_line(error))))
+        raise bad_argument("model", f"fails on {taken}: {said}") from error
 
 
 def _tried(model: WrappedFunction, taken: str = "") -> WrappedFunction:
@@ -272,12 +284,6 @@ def _tried(model: WrappedFunction, taken: str = "") -> WrappedFunction:
     InputError
         If its output is wrong, or it is another library's model and does not take such input.
     """
-    try:
+    with _failures_in_a_line(taken) if taken else nullcontext():
         model.logits(np.zeros((2, model.window), np.uint8))
-    except InputError:
-        raise
-    except Exception as error:
-        if not taken:
-            raise
-        raise _fails(taken, error) from error
     return model
