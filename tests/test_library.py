@@ -329,6 +329,21 @@ def test_an_estimator_of_scikit_learn(data):
         sg.wrap(others, data)
 
 
+def test_a_classifier_of_several_outputs_is_refused(data):
+    from sklearn.multioutput import MultiOutputClassifier
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.tree import DecisionTreeClassifier
+
+    x = (data.training.x[:50, None] == np.arange(4)[:, None]).reshape(50, -1)
+    tree = DecisionTreeClassifier(max_depth=2)
+    for made in (MultiOutputClassifier(tree), tree, KNeighborsClassifier()):
+        fitted = made.fit(x, data.training.y[:50])
+        with pytest.raises(sg.InputError) as raised:
+            sg.wrap(fitted, data)
+        said = "model: is fitted to several outputs; fit it to names or numbers of conditions"
+        assert str(raised.value) == said
+
+
 def test_a_classifier_of_texts(data):
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression

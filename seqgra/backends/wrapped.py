@@ -231,9 +231,11 @@ def _wrap_classifier(model: Any, data: Dataset, takes: Takes) -> WrappedFunction
     if task_of(data) == MULTI_LABEL or not hasattr(model, "predict_proba"):
         raise bad_argument("model", "give a multi-class classifier that has predict_proba")
     conditions = list(data.conditions)
-    given = [
-        each.item() if hasattr(each, "item") else each for each in getattr(model, "classes_", ())
-    ]
+    classes = getattr(model, "classes_", ())
+    if any(np.ndim(each) for each in classes):
+        message = "is fitted to several outputs; fit it to names or numbers of conditions"
+        raise bad_argument("model", message)
+    given = [each.item() if hasattr(each, "item") else each for each in classes]
     if set(given) == set(conditions):
         order = [given.index(name) for name in conditions]
     elif given == list(range(len(conditions))):
