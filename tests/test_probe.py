@@ -466,6 +466,26 @@ def test_copies_are_of_networks_alone_and_differ(tmp_path):
     assert untrained_copies(sg.wrap(lambda x: np.zeros((len(x), 2)), data)) == []
 
 
+ONE_LABEL = (
+    "task: multi-label\n" + HEAD + "  one: {rules: [{elements: [a]}]}\n"
+    "examples: [{conditions: [one], share: 1}, {conditions: [], share: 1}]\n"
+)
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_label_is_compared_with_examples_that_show_none(made, tmp_path):
+    def motif(x):
+        return np.where(starts(x, "a") >= 0, 1.0, -1.0)[:, None]
+
+    constructed = made(ONE_LABEL)
+    for logits, raw in ((motif, 1), (lambda x: np.ones((len(x), 1)), 0)):
+        table = probe(Function(constructed, logits), constructed)
+        assert summary(table, "sufficiency")[["raw", "score"]].to_numpy() == pytest.approx(raw)
+    alone = grammar_of(ONE_LABEL.replace(", {conditions: [], share: 1}", ""), tmp_path)
+    (design,) = Designer(alone, 0)._sufficiency()
+    assert design.reason == "no other condition" and not design.cells
+
+
 def test_who_knows_the_motifs_alone_knows_no_order_and_no_spacing(made):
     def motifs(x):
         return np.stack([starts(x, "a") >= 0, starts(x, "b") >= 0], axis=1).astype(float)

@@ -16,6 +16,7 @@ import numpy as np
 
 from seqgra.grammar.backgrounds import Background
 from seqgra.grammar.schema import Grammar
+from seqgra.labels import NONE
 from seqgra.law.constructed import BlockSpacing, Construction, RuleBlock, overlapping
 from seqgra.law.placement import Placed
 from seqgra.streams import stream
@@ -269,22 +270,33 @@ class Designer:
                 yield Design("vocabulary", condition, place, subject, (ProbeCell(None, "", arms),))
 
     def _sufficiency(self) -> Iterator[Design]:
-        """Each rule: its sequences, and those of every other condition, on the same backgrounds."""
+        """Each rule: its sequences, and those of every other condition, on the same backgrounds.
+
+        Where there is no other one, those of examples that show none.
+        """
         if len(self.asked) < 2 and self.grammar.task == "multi-class":
             return
         all_rows = np.arange(BACKGROUNDS)
-        typical = {c: self._arm(c, self.drawn[c].placed, all_rows) for c in self.asked}
+        typical = {self.names[c]: self._arm(c, self.drawn[c].placed, all_rows) for c in self.asked}
+        without = np.flatnonzero(~self.construction.law.labels.any(axis=1))
+        if len(typical) == 1 and without.size:
+            placed = self.construction.draw(int(without[0]), BACKGROUNDS, "no condition")
+            x = self.construction.write(int(without[0]), placed)
+            typical[NONE] = self.sequences.add(x)
         for condition in self.asked:
             for rule, blocks in itertools.groupby(self._rules(condition), lambda b: b.rule):
                 there = np.all([self._there(condition, block) for block in blocks], axis=0)
                 chosen = np.flatnonzero(there)[:BACKGROUNDS]
                 place = self._place(condition, rule)
-                if len(chosen) < FEWEST:
-                    yield Design("sufficiency", condition, place, "", reason=_RARE)
+                if len(chosen) < FEWEST or len(typical) == 1:
+                    reason = _RARE if len(chosen) < FEWEST else "no other condition"
+                    yield Design("sufficiency", condition, place, "", reason=reason)
                     continue
                 own = self._arm(condition, self.drawn[condition].placed, chosen)
                 arms = {"rule": own} | {
-                    self.names[c]: rows[: len(own)] for c, rows in typical.items() if c != condition
+                    name: rows[: len(own)]
+                    for name, rows in typical.items()
+                    if name != self.names[condition]
                 }
                 yield Design("sufficiency", condition, place, "", (ProbeCell(None, "", arms),))
 
