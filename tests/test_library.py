@@ -372,6 +372,12 @@ def test_logits_take_letter_codes_of_their_window_alone(data, architecture):
     np.testing.assert_array_equal(model.logits(x.astype(np.int64)), model.logits(x))
 
 
+def flat_and_rounded(values):
+    import tensorflow as tf
+
+    return tf.cast(tf.argmax(values, axis=2)[:, :2], tf.float32)
+
+
 @pytest.mark.usefixtures("tensorflow")
 def test_a_keras_model(data):
     """Its input is (N, L, A): a reader of positions would notice another order."""
@@ -388,6 +394,23 @@ def test_a_keras_model(data):
     ours = sg.wrap(probable, data, output="probabilities").logits(data.test.x)
     difference = expected - ours
     np.testing.assert_allclose(difference[:, 0], difference[:, 1], atol=1e-4)
+    slopes = ((weights[:, 0] - weights[:, 1]) / 2).reshape(40, 4).T
+    for model in (wrapped, sg.wrap(probable, data, output="probabilities")):
+        maps = sg.attribute(model, data.test, "gradient", examples=4)
+        turned = np.where(maps.conditions == 0, 1, -1)[:, None, None] * slopes
+        np.testing.assert_allclose(maps.values, turned, atol=1e-4)
+        paths = sg.attribute(model, data.test, "integrated-gradients", examples=4, steps=2)
+        inputs = one_hot[paths.rows].transpose(0, 2, 1)
+        start = np.broadcast_to(np.float32(0.25), inputs.shape)
+        change = [model.explained(points, paths.conditions) for points in (inputs, start)]
+        np.testing.assert_allclose(paths.values.sum(axis=(1, 2)), change[0] - change[1], atol=1e-4)
+        with pytest.raises(sg.InputError, match="deep-lift is defined for networks only"):
+            sg.attribute(model, data.test, "deep-lift", examples=4)
+    rounded = keras.Sequential(
+        [keras.Input((data.window, 4)), keras.layers.Lambda(flat_and_rounded)]
+    )
+    with pytest.raises(sg.InputError, match="the module passes no gradient to its input"):
+        sg.attribute(sg.wrap(rounded, data), data.test, "gradient", examples=4)
     flat = (keras.layers.Flatten(), keras.layers.Dense(2))
     wide = keras.Sequential([keras.Input((data.window, 5)), *flat])
     with pytest.raises(sg.InputError, match=r"model: is a Keras model of \(40, 5\); give one of"):

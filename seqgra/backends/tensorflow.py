@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -74,16 +75,11 @@ class KerasModel(AbstractModel):
 
     def gradients(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Return the gradient of the explained quantity: float32 (N, A, L)."""
-        points = tf.constant(np.asarray(inputs, np.float32).transpose(0, 2, 1))
-        with tf.GradientTape() as tape:
-            tape.watch(points)
-            logits = averaged(self.network, self.card, points)
-            explained = tf.gather(logits, np.asarray(target, np.int64), axis=1, batch_dims=1)
-            if self.task != MULTI_LABEL:
-                explained = explained - tf.reduce_mean(logits, axis=1)
-        if (gradient := tape.gradient(explained, points)) is None:
-            raise NotDifferentiable(NO_GRADIENT)
-        return np.asarray(gradient.numpy().transpose(0, 2, 1))
+
+        def logits(points: Any) -> Any:
+            return averaged(self.network, self.card, points)
+
+        return gradients_of(logits, inputs, target, self.task)
 
     def explained(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Return the explained quantity of points: float64 (N,); see `AbstractModel.explained`."""
@@ -120,6 +116,28 @@ class KerasModel(AbstractModel):
     def module(self) -> nn.Module:
         """The module of the twin, for attribution methods that work on PyTorch modules."""
         return self.twin.module
+
+
+def gradients_of(
+    logits: Callable[[Any], Any], inputs: np.ndarray, target: np.ndarray, task: str
+) -> np.ndarray:
+    """Return the gradient, float32 (N, A, L), of what is explained of a function of points (N, L, A).
+
+    Raises
+    ------
+    NotDifferentiable
+        If it passes none.
+    """
+    points = tf.constant(np.asarray(inputs, np.float32).transpose(0, 2, 1))
+    with tf.GradientTape() as tape:
+        tape.watch(points)
+        values = logits(points)
+        explained = tf.gather(values, np.asarray(target, np.int64), axis=1, batch_dims=1)
+        if task != MULTI_LABEL:
+            explained = explained - tf.reduce_mean(values, axis=1)
+    if (gradient := tape.gradient(explained, points)) is None:
+        raise NotDifferentiable(NO_GRADIENT)
+    return np.asarray(gradient.numpy().transpose(0, 2, 1))
 
 
 def predictor(network: Any, card: ModelCard) -> Any:

@@ -11,7 +11,14 @@ import numpy as np
 from seqgra.alphabet import ALPHABETS, one_hot
 from seqgra.dataset import Dataset
 from seqgra.errors import InputError, bad_argument, bad_input, in_a_line, out_of_memory
-from seqgra.model import MULTI_LABEL, AbstractModel, ModelCard, task_of, wrong_sum
+from seqgra.model import (
+    MULTI_LABEL,
+    AbstractModel,
+    ModelCard,
+    explained_part,
+    task_of,
+    wrong_sum,
+)
 
 Takes = Literal["one-hot", "letters"]
 Output = Literal["logits", "probabilities"]
@@ -62,6 +69,56 @@ class WrappedFunction(AbstractModel):
 
     def _checked(self, values: Any, examples: int, first: int) -> np.ndarray:
         return checked(values, (examples, len(self.conditions)), first, self._output, self.task)
+
+
+class WrappedKeras(WrappedFunction):
+    """A Keras model of the user's own: gradients, but no rules for its layers.
+
+    Parameters
+    ----------
+    network
+        From one-hot float32 (N, L, A) to numbers (N, C).
+    data, output
+        As of `WrappedFunction`.
+    """
+
+    def __init__(self, network: Any, data: Dataset, output: Output) -> None:
+        super().__init__(self._predicted, data, "one-hot", output)
+        self.network, self.card = network, _card_of(data)
+
+    def _predicted(self, values: np.ndarray) -> np.ndarray:
+        return np.asarray(self.network.predict(values.transpose(0, 2, 1), verbose=0))
+
+    def explained(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Return the explained quantity of points: float64 (N,); see `AbstractModel.explained`."""
+        logits = self._checked(self._predicted(np.asarray(inputs, np.float32)), len(inputs), 0)
+        return explained_part(logits, target, self.task)
+
+    def gradients(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Return the gradient of the explained quantity: float32 (N, A, L)."""
+        import tensorflow as tf
+
+        from seqgra.backends.tensorflow import gradients_of
+
+        def logits(points: Any) -> Any:
+            values = tf.cast(self.network(points, training=False), tf.float32)
+            if self._output == "logits":
+                return values
+            p = tf.clip_by_value(values, _LEAST, 1 - _LEAST)  # as in `checked`
+            return tf.math.log(p) - (tf.math.log1p(-p) if self.task == MULTI_LABEL else 0)
+
+        return gradients_of(logits, inputs, target, self.task)
+
+
+def _card_of(data: Dataset) -> ModelCard:
+    """Return the card of a model of the user's own."""
+    return ModelCard(
+        architecture={},
+        alphabet=data.alphabet.name,
+        window=data.window,
+        conditions=tuple(data.conditions),
+        task=task_of(data),
+    )
 
 
 def checked(
@@ -118,14 +175,7 @@ def wrap_module(module: Any, data: Dataset) -> AbstractModel:
 
         def __init__(self) -> None:
             weights = next(module.parameters(), torch.zeros(0))
-            card = ModelCard(
-                architecture={},
-                alphabet=data.alphabet.name,
-                window=data.window,
-                conditions=tuple(data.conditions),
-                task=task_of(data),
-            )
-            super().__init__(module, card, weights.device)
+            super().__init__(module, _card_of(data), weights.device)
 
         def _logits_of(self, x: np.ndarray) -> np.ndarray:
             shape = (len(x), len(self.conditions))
@@ -154,8 +204,8 @@ def wrap(
     Parameters
     ----------
     model
-        A torch module from one-hot float32 (N, A, L) to logits (N, C); it is put into evaluation mode, and
-        attributions take its gradients. A Keras model, which takes float32 (N, L, A). A scikit-learn
+        A torch module from one-hot float32 (N, A, L) to logits (N, C); it is put into evaluation mode. A
+        Keras model, which takes float32 (N, L, A). Attributions take the gradients of both. A scikit-learn
         classifier of flattened one-hot float32 (N, A * L) or of texts, for multi-class data, fitted to names
         of conditions or to their numbers. Or a function. A padded or unknown letter is a column of zeros.
     data
@@ -193,12 +243,8 @@ def wrap(
         if any(given not in (None, size) for given, size in zip(declared[1:], shape, strict=False)):
             message = f"is a Keras model of {declared[1:]}; give one of {shape}, positions first"
             raise bad_argument("model", message)
-
-        def predicted(values: np.ndarray) -> np.ndarray:
-            return np.asarray(model.predict(values.transpose(0, 2, 1), verbose=0))
-
         taken = f"one-hot float32 (N, {data.window}, {letters})"
-        return _tried(WrappedFunction(predicted, data, "one-hot", output), taken)
+        return _tried(WrappedKeras(model, data, output), taken)
     if not callable(model):
         message = (
             f"is {type(model).__name__}; give a torch module, Keras model, classifier or function"
