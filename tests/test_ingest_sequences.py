@@ -252,6 +252,23 @@ def test_what_export_writes_comes_back(form, tiny_dataset, tmp_path):
         assert places(dataset, name, form) == places(source, name, form)
 
 
+@pytest.mark.parametrize("form", (*FORMS, "fasta-bed"))
+def test_what_export_writes_without_elements_comes_back(form, tmp_path):
+    files = [
+        write_fasta(tmp_path / f"{name}.fa", *((f"{n}", random_letters(40, n)) for n in own))
+        for name, own in (("A", range(30)), ("B", range(30, 60)))
+    ]
+    source = ingested(tmp_path / "s", "--fasta", f"A={files[0]}", "--fasta", f"B={files[1]}")
+    run("export", source.folder, "-o", tmp_path / "e", "--format", form)
+    call = ["--table", tmp_path / "e"]
+    if form == "fasta-bed":
+        call = [w for name in SETS for w in ("--fasta", tmp_path / "e" / f"{name}.fa")]
+    dataset = ingested(tmp_path / "d", *call)
+    assert {row[1:] for row in labelled(dataset)} == {row[1:] for row in labelled(source)}
+    assert dataset.content["elements"] == [] and dataset.elements("training").empty
+    assert dict(dataset.elements("training").dtypes.astype(str)) == ELEMENT_COLUMNS
+
+
 def places(dataset, name, form):
     """Return what lies where in each example's letters: names and roles, or grammar positions."""
     table, x = dataset.elements(name), dataset.x(name)

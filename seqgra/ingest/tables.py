@@ -246,4 +246,6 @@ def _annotated(file: Path, records: SequenceRecords, first: int) -> pd.DataFrame
     if example != len(records.codes):
         raise bad_input(file, "", "annotates fewer sequences than there are")
     columns = ["example", "name", "condition", "rule", "start", "end", "strand", "role", "intact"]
-    return pd.DataFrame(found, columns=columns)
+    whole = dict.fromkeys(("example", "rule", "start", "end", "strand"), np.int64)
+    # without a row no column has a type of its own
+    return pd.DataFrame(found, columns=columns).astype({**whole, "intact": bool})
