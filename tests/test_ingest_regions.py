@@ -316,6 +316,33 @@ def test_overlapping_windows_never_cross_sets(genome, tmp_path):
     assert "chr1" not in set(regions_of(dataset).query("set == 'training'")["chrom"])
 
 
+@pytest.mark.parametrize("shift", [0, 30, 99])
+def test_a_window_that_overlaps_one_of_a_later_set_gives_way(shift, genome, tmp_path):
+    """Whatever the order of lines; windows are merged within a set alone."""
+    rows = [("chr1", 300 * n, 300 * n + 100, "AB"[n % 2], SETS[n % 3]) for n in range(1, 13)]
+    for n, (first, later) in enumerate(itertools.combinations(SETS, 2)):
+        for m, label in enumerate("AB"):
+            at = 5000 + 600 * n + 300 * m
+            rows += [("chr1", at, at + 100, label, first)] * 2
+            rows += [("chr1", at + shift, at + shift + 100, label, later)]
+    header = "#chrom\tstart\tend\tlabel\tset"
+    made = []
+    for name, given in (("d", rows), ("e", rows[::-1])):
+        file = write_bed(tmp_path / f"{name}.bed", header, *given)
+        call = ("--peaks", file, "--genome", genome, "--width", 100)
+        made.append(ingested(tmp_path / name, *call))
+    one, other = made
+    assert one.counts == {"training": 4, "validation": 6, "test": 8}
+    assert one.content["ingest"]["dropped"] == {
+        "merged into a window they overlap": 6,
+        "overlapping an example of a later set": 6,
+    }
+    for name in SETS:
+        assert (one.x(name) == other.x(name)).all() and (one.y(name) == other.y(name)).all()
+    drawn = ingested(tmp_path / "f", *call, "--split", "fraction", "--merge", "0.01")
+    assert drawn.content["ingest"]["dropped"] == {"merged into a window they overlap": 12}
+
+
 def test_gc_matched_negatives_follow_given_sets_of_whole_chromosomes(genome, tmp_path):
     rows = [
         (chrom, start, start + 50, "", 0, ".", "A", SETS[n % 3])
@@ -519,9 +546,9 @@ def test_close_windows_against_brute_force():
     windows = pd.DataFrame(
         {"chrom": rng.choice(["a", "b"], 200), "start": start, "end": start + 50}
     )
-    windows["strand"] = "+"
+    windows["strand"], windows["set"] = "+", rng.integers(0, 2, 200)
     leader, expected = close_windows(windows, 20), {}
-    for chrom, part in windows.groupby("chrom"):
+    for (chrom, _), part in windows.groupby(["chrom", "set"]):
         kept = None
         for n in part.sort_values("start", kind="stable").index:
             if kept is not None and windows["end"][kept] - windows["start"][n] >= 20:

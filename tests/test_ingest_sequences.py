@@ -237,6 +237,26 @@ def test_equal_letters_are_one_example(tmp_path):
     assert len(sequences(all_of_them)) == 22
 
 
+def test_letters_of_two_sets_stay_in_the_later_one(tmp_path):
+    letters = [random_letters(40, n) for n in range(24)]
+    rows = [(SETS[n % 3], text, "AB"[n // 3 % 2]) for n, text in enumerate(letters)]
+    rows += [(SETS[(n + 1) % 3], *row[1:]) for n, row in enumerate(rows[:6])]  # a set further on
+    (tmp_path / "a.fa").write_text("".join(f">s label={c} set={s}\n{t}\n" for s, t, c in rows))
+    (tmp_path / "b.csv").write_text(
+        "set,sequence,label\n" + "".join(f"{s},{t},{c}\n" for s, t, c in rows[::-1])
+    )
+    later = {}
+    for row in rows:
+        later[row[1]] = max(later.get(row[1], row), row, key=lambda r: SETS.index(r[0]))
+    for name, call in (("a", ("--fasta", "a.fa")), ("b", ("--table", "b.csv"))):
+        dataset = ingested(tmp_path / name, call[0], tmp_path / call[1])
+        assert labelled(dataset) == set(later.values())
+        dropped = {"with the letters of an example of a later set": 6}
+        assert dataset.content["ingest"]["dropped"] == dropped
+        call = (call[0], tmp_path / call[1], "--keep-duplicates")
+        assert labelled(ingested(tmp_path / f"{name}2", *call)) == set(rows)
+
+
 FORMS = ("tsv", "parquet")
 
 

@@ -126,7 +126,7 @@ def _split(
     """Return the examples with their sets, and in words how they were split."""
     rows, how = examples.rows, recipe.split
     named, placed = rows["set"].to_numpy() >= 0, rows["chrom"].to_numpy() != ""
-    if how is None and (recipe.validation or recipe.test):
+    if recipe.validation or recipe.test:
         how = "chromosome"
     elif how is None:
         how = "given" if named.any() else "chromosome" if placed.all() else "fraction"
@@ -134,15 +134,15 @@ def _split(
         message = f"{int((~named).sum())} of {len(rows)} examples name no set; give all one, "
         message += "or use another --split"
         raise bad_input("--split", "given", message)
-    if how != "given" and named.any():
-        tally.remark(
-            f"the sets that {int(named.sum()):,} examples name are not used (--split {how})"
-        )
     group = overlap_groups(rows)
     if how == "given":
         good = ~crossing(rows["set"].to_numpy(), group)
-        reason = "overlapping an example of a later set"
-        return tally.keep(examples, good, names, reason), "by the sets that the input names"
+        examples = tally.keep(examples, good, names, "overlapping an example of a later set")
+        if not recipe.keep_duplicates:
+            good = ~crossing(examples.rows["set"].to_numpy(), same_letters(examples.x))
+            reason = "with the letters of an example of a later set"
+            examples = tally.keep(examples, good, names, reason, "--keep-duplicates")
+        return examples, "by the sets that the input names"
     if how == "chromosome":
         given = {"validation": recipe.validation, "test": recipe.test}
         sets = by_chromosome(rows, recipe.shares, given)

@@ -80,11 +80,13 @@ def gc_shares(x: np.ndarray) -> np.ndarray:
     return np.asarray(strong / np.maximum(known, 1))
 
 
-def same_letters(x: np.ndarray) -> np.ndarray:
-    """Return for each example the first one with the same letters: int64 (N,)."""
-    first: dict[bytes, int] = {}
+def same_letters(x: np.ndarray, sets: np.ndarray | None = None) -> np.ndarray:
+    """Return for each example the first one with the same letters, of the same set if given: int64 (N,)."""
+    first: dict[tuple[bytes, int], int] = {}
     keys = (blake2b(row.tobytes(), digest_size=16).digest() for row in x)
-    return np.array([first.setdefault(key, n) for n, key in enumerate(keys)], np.int64)
+    numbers = [0] * len(x) if sets is None else sets.tolist()
+    pairs = zip(keys, numbers, strict=True)
+    return np.array([first.setdefault(pair, n) for n, pair in enumerate(pairs)], np.int64)
 
 
 def merge(examples: IngestedExamples, leader: np.ndarray) -> IngestedExamples:

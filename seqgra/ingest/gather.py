@@ -82,7 +82,7 @@ def gather(recipe: Recipe, genome: Genome | None, encoder: Encoder, tally: Tally
     reason = f"with over {recipe.masked:.0%} masked letters"
     examples = tally.keep(examples, good, names, reason, "--masked")
     if not recipe.keep_duplicates:
-        leader = same_letters(examples.x)
+        leader = same_letters(examples.x, examples.rows["set"].to_numpy())
         copies = leader != np.arange(len(leader))
         tally.drop(copies, examples.y, names, "with the letters of another", "--keep-duplicates")
         examples = merge(examples, leader)
@@ -91,6 +91,16 @@ def gather(recipe: Recipe, genome: Genome | None, encoder: Encoder, tally: Tally
     option = "" if recipe.multi_label else "--task multi-label"
     examples = tally.keep(examples, good, names, reason, option)
     return gathered._replace(examples=examples)
+
+
+def _without_unused_sets(recipe: Recipe, rows: pd.DataFrame, tally: Tally) -> pd.DataFrame:
+    """Return rows without the sets that they name where the sets are drawn anew, and say so."""
+    how = "chromosome" if recipe.validation or recipe.test else recipe.split
+    named = int((rows["set"] >= 0).sum())
+    if how in (None, "given") or not named:
+        return rows
+    tally.remark(f"the sets that {named:,} examples name are not used (--split {how})")
+    return rows.assign(set=np.int8(-1))
 
 
 def _refuse_names(recipe: Recipe, names: Sequence[str]) -> None:
@@ -117,6 +127,7 @@ def _from_sequences(recipe: Recipe, encoder: Encoder, tally: Tally) -> Gathered:
     names = condition_names([label for label, _ in recipe.fasta if label], records.labels)
     names = with_negative(names, records.labels)
     examples = as_examples(records, names, recipe.width)
+    examples = examples._replace(rows=_without_unused_sets(recipe, examples.rows, tally))
     if elements is not None:
         if max(len(codes) for codes in records.codes) > examples.x.shape[1]:
             raise bad_input("--width", "", "would cut annotated sequences; leave it out")
@@ -132,6 +143,7 @@ def _from_regions(recipe: Recipe, genome: Genome, tally: Tally) -> Gathered:
     names = with_negative(names, labels)
     region_y = label_matrix(labels, names)
     windows, kept = _windows(recipe, genome, regions, region_y, names, tally)
+    windows = _without_unused_sets(recipe, windows, tally)
     y = region_y[kept]
     blocked = [regions, windows]
     if recipe.blacklist:
@@ -250,7 +262,8 @@ def _genome_order(windows: pd.DataFrame, genome: Genome) -> np.ndarray:
     """Return the order of windows along the genome, so that the order of lines does not count."""
     number = {name: n for n, name in enumerate(genome.lengths)}
     chrom = windows["chrom"].map(number).to_numpy(np.int64)
-    return np.lexsort((windows["strand"] == "-", windows["start"].to_numpy(np.int64), chrom))
+    start, sets = windows["start"].to_numpy(np.int64), windows["set"].to_numpy()
+    return np.lexsort((sets, windows["strand"] == "-", start, chrom))
 
 
 def _add_covering_labels(

@@ -384,12 +384,12 @@ class Intervals:
 def close_windows(windows: pd.DataFrame, least: int) -> np.ndarray:
     """Return for each window the one that stays in its place: int64 (N,).
 
-    Along each chromosome and strand the first window stays, and those that share at least `least`
+    Along each chromosome, strand and set the first window stays, and those that share at least `least`
     letters with it give way; the next window after these stays, and so on. The order of the windows
     does not count.
     """
     leader = np.arange(len(windows))
-    for places in windows.groupby(["chrom", "strand"], sort=False).indices.values():
+    for places in windows.groupby(["chrom", "strand", "set"], sort=False).indices.values():
         start = windows["start"].to_numpy(np.int64)[places]
         end = windows["end"].to_numpy(np.int64)[places]
         kept = -1

@@ -108,7 +108,7 @@ def by_fraction(y: np.ndarray, group: np.ndarray, shares: Sequence[float], seed:
 
 
 def crossing(sets: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Say which examples overlap one of a set that goes before theirs: test, validation, training.
+    """Say which examples share their group with one of a later set: test, validation, training.
 
     Returns
     -------
