@@ -10,6 +10,7 @@ from real_tools import ingested, labelled, random_letters, sequences, write_bed,
 
 from seqgra.alphabet import DNA, PADDING, UNKNOWN
 from seqgra.cli import main
+from seqgra.errors import InputError
 from seqgra.grammar.fasta import Encoder
 from seqgra.ingest.genome import fits, open_genome
 from seqgra.ingest.measure import STRETCH, shared_stretches, shortcuts
@@ -207,11 +208,31 @@ def test_places_in_columns(first, tmp_path):
         read_table(rows, tmp_path / name, Encoder(DNA), tally)
         assert rows.places == [("c", 9 * n, 9 * n + 40) for n in range(24)]
         assert bool(tally.notes) == (first == 1)
-    table.assign(end=table["end"] + 5).to_parquet(tmp_path / "t.parquet")
-    rows, tally = no_records(), Tally()
-    read_table(rows, tmp_path / "t.parquet", Encoder(DNA), tally)
-    assert not any(place.chrom for place in rows.places)
-    assert tally.notes == ["t.parquet: columns not read: 'chrom', 'start', 'end'"]
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_a_row_whose_place_does_not_fit_is_refused(name, tmp_path):
+    """Without its place, windows that overlap it would fall into several sets."""
+    starts = np.arange(24) * 9
+    table = frame().assign(chrom="c", start=starts, end=starts + 40)
+    table = table.astype({"start": "Int64", "end": "Int64"})
+    for column, value in (("end", 96), ("chrom", None), ("start", None), ("end", -94)):
+        wrong = table.copy()
+        wrong.loc[6, column] = value
+        write = wrong.to_csv if name == "t.csv" else wrong.to_parquet
+        write(tmp_path / name, index=False)
+        row = "line 8" if name == "t.csv" else "row 6"
+        said = (
+            rf"{name}: {row}: has 40 letters, but columns chrom, start, end hold .*; correct them"
+        )
+        with pytest.raises(InputError, match=said):
+            read_table(no_records(), tmp_path / name, Encoder(DNA), Tally())
+    table.loc[6, ["chrom", "start", "end"]] = None
+    write = table.to_csv if name == "t.csv" else table.to_parquet
+    write(tmp_path / name, index=False)
+    rows = no_records()
+    read_table(rows, tmp_path / name, Encoder(DNA), Tally())
+    assert [n for n, place in enumerate(rows.places) if not place.chrom] == [6]
 
 
 @pytest.mark.parametrize("how", ["header", "labels"])

@@ -12,7 +12,7 @@ import pandas as pd
 
 from seqgra.errors import bad_input, in_a_line
 from seqgra.grammar.fasta import Encoder
-from seqgra.ingest.columns import TextTable, columns_of, missing
+from seqgra.ingest.columns import TextTable, columns_of, missing, shown
 from seqgra.ingest.places import NOWHERE, Place, fitted
 from seqgra.ingest.recipe import beside, table_files
 from seqgra.ingest.sequences import SequenceRecords, set_name, split_labels
@@ -44,6 +44,7 @@ def read_table(
         in_set = file.name.split(".")[0] if path.is_dir() else ""
         first = len(records.codes)
         rows, named = _parquet_rows(file) if file.suffix == ".parquet" else _text_rows(file)
+        where: list[str] = []
         regions: list[tuple[str, str, str]] = []
         for row in rows:
             if not row.sequence:
@@ -53,10 +54,12 @@ def read_table(
             records.masked.append(masked)
             records.labels.append(row.labels)
             records.sets.append(in_set or set_name(row.set, file, row.place))
+            where.append(row.place)
             regions.append(row.region)
         if path.is_dir():
             named = [name for name in named if name.lower() not in ("set", "split")]
-        records.places.extend(_places(file, regions, records.codes[first:], named, tally))
+        records.places.extend(_places(file, where, regions, records.codes[first:], tally))
+        tally.unread(file, named)
         found = _elements(file, records, first)
         parts += [] if found is None else [found]
     if not records.codes:
@@ -83,7 +86,11 @@ def _text_rows(file: Path) -> tuple[Iterator[_Row], list[str]]:
             row["sequence"].strip(),
             split_labels(row["label"]),
             row.get("set", ""),
-            (row.get("chrom", ""), row.get("start", ""), row.get("end", "")),
+            (
+                row.get("chrom", "").strip(),
+                row.get("start", "").strip(),
+                row.get("end", "").strip(),
+            ),
         )
         for place, row in table.rows()
     )
@@ -92,28 +99,38 @@ def _text_rows(file: Path) -> tuple[Iterator[_Row], list[str]]:
 
 def _places(
     file: Path,
+    rows: list[str],
     regions: list[tuple[str, str, str]],
     codes: list[np.ndarray],
-    unread: list[str],
     tally: Tally,
 ) -> list[Place]:
-    """Return where the sequences lie if all rows of the table give a place of their length."""
-    found: list[Place] = []
-    from_one, given = 0, any(all(region) for region in regions)
-    for (chrom, start, end), letters in zip(regions, codes, strict=True):
-        numbers = start.isdecimal() and end.isdecimal() and chrom.strip() != ""
-        pair = fitted(chrom.strip(), int(start), int(end), len(letters)) if numbers else None
+    """Return where the sequences of the named rows lie; a row may be without a place.
+
+    Raises
+    ------
+    InputError
+        If a row names a place of another length than its sequence has.
+    """
+    if not any(all(region) for region in regions):
+        return [NOWHERE] * len(codes)
+    found, from_one = [], 0
+    for row, (chrom, start, end), letters in zip(rows, regions, codes, strict=True):
+        if not chrom + start + end:
+            found.append(NOWHERE)
+            continue
+        numbers = chrom and start.isdecimal() and end.isdecimal()
+        pair = fitted(chrom, int(start), int(end), len(letters)) if numbers else None
         if pair is None:
-            found = []
-            break
+            message = f"has {len(letters)} letters, but columns chrom, start, end hold "
+            message += (
+                f"{shown((chrom, start, end))}; correct them, leave all three empty, or rename "
+            )
+            raise bad_input(file, row, message + "the columns if they are no places of sequences")
         found.append(pair[0])
         from_one += pair[1]
-    if given and not found:
-        unread = [*unread, "chrom", "start", "end"]
-    elif from_one:
+    if from_one:
         tally.remark(f"{file.name}: {from_one:,} places are counted from 1, as their lengths show")
-    tally.unread(file, unread)
-    return found or [NOWHERE] * len(codes)
+    return found
 
 
 def _read_parquet(file: Path) -> pd.DataFrame:
@@ -150,7 +167,7 @@ def _parquet_rows(file: Path) -> tuple[Iterator[_Row], list[str]]:
                 )
                 message = f"column {names[at['sequence']]} holds {kind}; expected letters"
                 raise bad_input(file, f"row {number}", message)
-            chrom, start, end = (_text_of(value) or "" for value in region)
+            chrom, start, end = ((_text_of(value) or "").strip() for value in region)
             yield _Row(
                 f"row {number}", text.strip(), given, _text_of(in_set) or "", (chrom, start, end)
             )
