@@ -410,7 +410,8 @@ def test_labels_without_a_shortcut_have_none(tmp_path):
         assert auc["length"] == 0.5 and abs(auc["words"] - 0.5) < 5 * np.sqrt(1 / (12 * 500))
 
 
-def test_shared_stretches_against_brute_force():
+@pytest.mark.parametrize("both_strands", [True, False])
+def test_shared_stretches_against_brute_force(both_strands):
     rng = np.random.default_rng(2)
     x = rng.integers(0, 4, (60, 50)).astype(np.uint8)
     sets = np.repeat([0, 1, 2], 20)
@@ -420,14 +421,67 @@ def test_shared_stretches_against_brute_force():
     x[52, 5:35] = x[30, 5:35]  # validation and test: neither is training
     x[53, :40] = x[10, :40] = UNKNOWN
     x[26] = PADDING
+    x[27, 10:40] = 3 - x[5, 34:4:-1]
+    x[54, 20:], x[55, :49] = 3 - x[6, 29::-1], 3 - x[8, :0:-1]
+    x[55, 49:] = PADDING
     known = [
         {r[p : p + STRETCH].tobytes() for p in range(21) if (r[p : p + STRETCH] < 4).all()}
         for r in x
     ]
+    if both_strands:
+        known = [{min(t, bytes(3 - c for c in t[::-1])) for t in texts} for texts in known]
     for number, name in ((1, "validation"), (2, "test")):
         training = set().union(*known[:20])
         count = sum(bool(k & training) for k in np.array(known, dtype=object)[sets == number])
-        assert f"{name}: {count} of 20 examples" in " ".join(shared_stretches(x, sets))
+        assert f"{name}: {count} of 20 examples" in " ".join(
+            shared_stretches(x, sets, both_strands=both_strands)
+        )
+
+
+def turned(letters):
+    return letters[::-1].translate(str.maketrans("ACGT", "TGCA"))
+
+
+@pytest.mark.parametrize("alphabet", ["DNA", "RNA"])
+@pytest.mark.parametrize("length", [24, 60])
+def test_copies_and_reverse_complements_stay_together(alphabet, length, tmp_path):
+    """Whole examples, also those too short for stretches; the strands of RNA are two."""
+    texts = [random_letters(length, n) for n in range(60)]
+    body = "".join(
+        f">s{n} label={'AB'[n % 2]}\n{t}\n>c label={'AB'[n % 2]}\n{t}\n>t label=A\n{turned(t)}\n"
+        for n, t in enumerate(texts)
+    )
+    (tmp_path / "a.fa").write_text(body)
+    call = ("--fasta", tmp_path / "a.fa", "--alphabet", alphabet, "--keep-duplicates")
+    dataset = ingested(tmp_path / "d", *call)
+    assert sum(dataset.counts.values()) == 180
+    held = [set(sequences(dataset, name)) for name in dataset.counts]
+    held = [{text.replace("U", "T") for text in found} for found in held]
+    assert not any(a & b for a, b in ((held[0], held[1]), (held[0], held[2]), (held[1], held[2])))
+    parted = any({turned(t) for t in held[0]} & other for other in held[1:])
+    assert parted == (alphabet == "RNA")
+    notes = " ".join(dataset.content["ingest"]["notes"])
+    said = "90 of 180 examples have their reverse complement among those with other labels"
+    assert (said in notes) == (alphabet == "DNA")
+    assert "training example" not in notes and "in another set" not in notes
+
+
+@pytest.mark.parametrize("length", [24, 60])
+def test_copies_and_reverse_complements_of_given_sets_are_told(length, tmp_path):
+    texts = [random_letters(length, n) for n in range(24)]
+    body = "".join(
+        f">s label={'AB'[n % 2]} set={SPLIT[n]}\n{text}\n" for n, text in enumerate(texts)
+    )
+    more = [texts[0], turned(texts[1]), turned(texts[2])]
+    body += "".join(f">t label={'AB'[n % 2]} set=test\n{text}\n" for n, text in enumerate(more))
+    (tmp_path / "a.fa").write_text(body)
+    dataset = ingested(tmp_path / "d", "--fasta", tmp_path / "a.fa", "--keep-duplicates")
+    notes = dataset.content["ingest"]["notes"]
+    assert "4 of 27 examples have their reverse complement among those in another set" in notes
+    copies = "test: 3 of 9 examples under 30 letters are copies of a training example"
+    stretches = "test: 3 of 9 examples share 30 letters in a row with a training example: windows "
+    assert (copies in notes) == (length == 24)
+    assert (stretches + "that overlap, or repeats" in notes) == (length == 60)
 
 
 def test_a_motif_of_few_hits_is_named(tmp_path):

@@ -214,6 +214,28 @@ def test_stranded_windows_are_turned(genome, tmp_path):
     assert CHROMS["chr1"][400:460].replace("T", "U") in texts
 
 
+def test_the_strands_of_stranded_windows_are_two(tmp_path):
+    """Reverse complements may part, and have other labels without a word, after --stranded alone."""
+    half = random_letters(6000, 1)
+    genome = write_genome(
+        tmp_path / "g.fa", {"c": half, "d": half[::-1].translate(str.maketrans("ACGT", "TGCA"))}
+    )
+    rows = [("c", s, s + 50, "x", 0, "+") for s in range(0, 6000, 100)]
+    other = [("d", 6000 - e, 6000 - s, *more) for _, s, e, *more in rows]
+    call = ("--genome", genome, "--width", 50, "--split", "fraction")
+    for label, own in (("A", rows), ("B", other)):
+        call += ("--peaks", f"{label}={write_bed(tmp_path / label, *own)}")
+    for more, held in ((("--stranded",), False), ((), True)):
+        dataset = ingested(tmp_path / f"{held}", *call, *more)
+        assert dataset.conditions == ("A", "B") and sum(dataset.counts.values()) == 120
+        starts = regions_of(dataset)
+        starts.loc[starts["chrom"] == "d", "start"] = 5950 - starts["start"]
+        assert (starts.groupby("start")["set"].nunique() == 1).all() == held
+        told = [note for note in dataset.content["ingest"]["notes"] if "reverse complement" in note]
+        said = "120 of 120 examples have their reverse complement among those with other labels"
+        assert told == [said] * held
+
+
 def test_gc_matched_negatives(peaks, genome, tmp_path):
     listed = write_bed(tmp_path / "no.bed", ("chr1", 5000, 9000))
     call = [*both(peaks, genome), "--negatives", "gc", "--blacklist", listed, "--split", "fraction"]

@@ -33,7 +33,9 @@ from seqgra.ingest.genome import Genome, open_genome
 from seqgra.ingest.measure import (
     insensitive_motifs,
     measured_grammar,
+    reverse_complements,
     set_facts,
+    shared_copies,
     shared_stretches,
     shortcuts,
 )
@@ -43,6 +45,7 @@ from seqgra.ingest.splits import (
     by_chromosome,
     by_fraction,
     crossing,
+    joined_groups,
     overlap_groups,
     sets_of_chromosomes,
 )
@@ -150,6 +153,8 @@ def _split(
         of = {name: sorted(set(chroms[sets == n])) for n, name in enumerate(SETS)}
         words = "by chromosome; " + "; ".join(f"{n}: {listed(c, 8)}" for n, c in of.items() if c)
     else:
+        copies = same_letters(examples.x, both_strands=_both_strands(recipe))
+        group = joined_groups(group, copies)
         sets = by_fraction(examples.y, group, recipe.shares, recipe.seed)
         shares = ", ".join(f"{share:g}" for share in recipe.shares)
         words = (
@@ -167,6 +172,11 @@ def _split(
             message = f"gets no example of {len(sets)}; change --shares, or give more"
             raise bad_input("--split", SETS[number], message)
     return examples._replace(rows=rows.assign(set=sets)), words
+
+
+def _both_strands(recipe: Recipe) -> bool:
+    """Say whether an example and its reverse complement are the same."""
+    return recipe.alphabet == "DNA" and not recipe.stranded
 
 
 def _with_negatives(
@@ -268,8 +278,11 @@ def _write(draft: Draft, recipe: Recipe, made: _Made, tally: Tally) -> dict[str,
     shares = shortcuts(examples.x, examples.y, sets, names, recipe.letters)
     content["ingest"] = {"split": made.split, "shortcuts": shares, "sets": {}}
     matrices = {name: motif.matrix for name, motif in motifs.items()}
+    dna = recipe.alphabet == "DNA"
     for note in (
-        *shared_stretches(examples.x, sets),
+        *(reverse_complements(examples.x, examples.y, sets) if _both_strands(recipe) else ()),
+        *shared_stretches(examples.x, sets, both_strands=dna),
+        *shared_copies(examples.x, sets, both_strands=dna),
         *insensitive_motifs(matrices, recipe.p_value),
     ):
         tally.remark(note)

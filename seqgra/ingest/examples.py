@@ -18,6 +18,8 @@ from seqgra.alphabet import (
 
 #: Label of examples that have none; in a multi-class task they are a class of this name.
 NEGATIVE = "negative"
+#: The complement of each code of a nucleotide; of other codes themselves.
+COMPLEMENT = bytes(3 - code if code < 4 else code for code in range(256))
 
 
 class IngestedExamples(NamedTuple):
@@ -80,13 +82,24 @@ def gc_shares(x: np.ndarray) -> np.ndarray:
     return np.asarray(strong / np.maximum(known, 1))
 
 
-def same_letters(x: np.ndarray, sets: np.ndarray | None = None) -> np.ndarray:
-    """Return for each example the first one with the same letters, of the same set if given: int64 (N,)."""
+def same_letters(
+    x: np.ndarray, sets: np.ndarray | None = None, *, both_strands: bool = False
+) -> np.ndarray:
+    """Return for each example the first one with the same letters, of the same set if given: int64 (N,).
+
+    With `both_strands` the reverse complement of nucleotides has the same letters.
+    """
     first: dict[tuple[bytes, int], int] = {}
-    keys = (blake2b(row.tobytes(), digest_size=16).digest() for row in x)
+    keys = (blake2b(_letters_of(row, both_strands), digest_size=16).digest() for row in x)
     numbers = [0] * len(x) if sets is None else sets.tolist()
     pairs = zip(keys, numbers, strict=True)
     return np.array([first.setdefault(pair, n) for n, pair in enumerate(pairs)], np.int64)
+
+
+def _letters_of(row: np.ndarray, both_strands: bool) -> bytes:
+    """Return the letters of an example, or of its reverse complement if that is the lesser."""
+    letters = row.tobytes().rstrip(bytes([PADDING]))
+    return min(letters, letters[::-1].translate(COMPLEMENT)) if both_strands else letters
 
 
 def merge(examples: IngestedExamples, leader: np.ndarray) -> IngestedExamples:

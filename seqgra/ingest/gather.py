@@ -15,6 +15,7 @@ from seqgra.alphabet import SETS
 from seqgra.errors import bad_input
 from seqgra.grammar.fasta import Encoder
 from seqgra.ingest.examples import (
+    COMPLEMENT,
     IngestedExamples,
     contradictory,
     make_rows,
@@ -292,6 +293,5 @@ def _letters(
             shares[places] = sliding_window_view(soft, width)[start[places]].mean(axis=1)
     progress.close()
     turned = np.flatnonzero(windows["strand"] == "-")
-    back = x[turned][:, ::-1]
-    x[turned] = np.where(back < 4, 3 - back, back)
+    x[turned] = np.frombuffer(COMPLEMENT, np.uint8)[x[turned][:, ::-1]]
     return x, shares

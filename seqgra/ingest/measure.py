@@ -11,7 +11,7 @@ import numpy as np
 from seqgra.alphabet import SETS, UNKNOWN, Alphabet, lengths_of
 from seqgra.grammar.backgrounds import Background, Markov
 from seqgra.grammar.schema import Condition, Element, Grammar, Group
-from seqgra.ingest.examples import gc_shares
+from seqgra.ingest.examples import COMPLEMENT, gc_shares, same_letters
 from seqgra.labels import NONE
 from seqgra.law.scan import hit_chance
 from seqgra.law.word_counts import chain_shares
@@ -179,7 +179,59 @@ def _word_shares(x: np.ndarray, width: int, letters: int) -> np.ndarray:
     return shares
 
 
-def shared_stretches(x: np.ndarray, sets: np.ndarray) -> list[str]:
+def reverse_complements(x: np.ndarray, y: np.ndarray, sets: np.ndarray) -> list[str]:
+    """Return a sentence on examples whose reverse complement is in another set, or has other labels.
+
+    Parameters
+    ----------
+    x, y, sets
+        uint8 (N, L), uint8 (N, C), int (N,): letter codes, labels, number of the set in `SETS`.
+    """
+    group = same_letters(x, both_strands=True)
+    paired = _differs(group, same_letters(x))
+    _, labels = np.unique(y, axis=0, return_inverse=True)
+    sentences = []
+    for what, values in (("in another set", sets), ("with other labels", labels.ravel())):
+        if count := int((paired & _differs(group, values)).sum()):
+            one = f"{count:,} of {len(x):,} examples have their reverse complement among those "
+            sentences.append(one + what)
+    return sentences
+
+
+def _differs(group: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Say of each example whether the values, int (N,), of its group's members differ: bool (N,)."""
+    least, most = values[group], values[group]
+    np.minimum.at(least, group, values)
+    np.maximum.at(most, group, values)
+    return np.asarray((least < most)[group])
+
+
+def shared_copies(x: np.ndarray, sets: np.ndarray, *, both_strands: bool) -> list[str]:
+    """Return a sentence for each set on examples too short for `shared_stretches` that training has too.
+
+    Parameters
+    ----------
+    x, sets
+        uint8 (N, L), int (N,): letter codes, and number of the set in `SETS`.
+    both_strands
+        Whether reverse complements are the same.
+    """
+    short = lengths_of(x) < STRETCH
+    x, sets = x[short], sets[short]
+    leader = same_letters(x, both_strands=both_strands)
+    trained = np.isin(leader, leader[sets == 0])
+    sentences = []
+    for number in range(1, len(SETS)):
+        own = trained[sets == number]
+        if own.any():
+            sentence = (
+                f"{SETS[number]}: {int(own.sum()):,} of {len(own):,} examples under {STRETCH} "
+            )
+            sentences.append(sentence + "letters are copies of a training example")
+    return sentences
+
+
+def shared_stretches(x: np.ndarray, sets: np.ndarray, *, both_strands: bool) -> list[str]:
     """Return a sentence for each set whose examples share long stretches with training examples.
 
     Of large datasets only part of the stretches is looked at, so that the number is a least one.
@@ -188,17 +240,18 @@ def shared_stretches(x: np.ndarray, sets: np.ndarray) -> list[str]:
     ----------
     x, sets
         uint8 (N, L), int (N,): letter codes, and number of the set in `SETS`.
+    both_strands
+        Whether a stretch and its reverse complement are the same.
     """
     every = np.uint64(max(1, x.size >> 26))
     if x.shape[1] < STRETCH or not (sets == 0).any():
         return []
-    training = np.unique(
-        np.concatenate([hashes[chosen] for hashes, chosen in _stretches(x[sets == 0], every)])
-    )
+    found = _stretches(x[sets == 0], every, both_strands)
+    training = np.unique(np.concatenate([hashes[chosen] for hashes, chosen in found]))
     sentences = []
     for number in range(1, len(SETS)):
         own, shared = x[sets == number], 0
-        for hashes, chosen in _stretches(own, every):
+        for hashes, chosen in _stretches(own, every, both_strands):
             place = np.minimum(np.searchsorted(training, hashes), max(len(training) - 1, 0))
             same = chosen & (training[place] == hashes) if len(training) else np.zeros_like(chosen)
             shared += int(same.any(axis=1).sum())
@@ -210,35 +263,46 @@ def shared_stretches(x: np.ndarray, sets: np.ndarray) -> list[str]:
     return sentences
 
 
-def _stretches(x: np.ndarray, every: np.uint64) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _stretches(
+    x: np.ndarray, every: np.uint64, both_strands: bool
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the hash of each stretch of `STRETCH` letters, uint64 (N, M), and which count, bool (N, M).
 
-    Those over unknown letters do not, and of the others one hash in `every`.
+    Those over unknown letters do not, and of the others one hash in `every`. With `both_strands` a stretch
+    and its reverse complement have one hash.
     """
     for first in range(0, len(x), _CHUNK):
         codes = x[first : first + _CHUNK]
         foreign = np.cumsum(codes >= UNKNOWN, axis=1, dtype=np.int32)
         foreign = np.hstack([np.zeros((len(codes), 1), np.int32), foreign])
-        hashes = codes.astype(np.uint64) + np.uint64(1)
-        result, done, size, power = None, 0, 1, _BASE
-        while True:  # stretches of 1, 2, 4, ... letters, joined to the wanted length
-            if STRETCH & size:
-                if result is None:
-                    result = hashes
-                else:
-                    places = hashes.shape[1] - done
-                    result = result[:, :places] * np.uint64(power) + hashes[:, done:]
-                done += size
-            if 2 * size > STRETCH:
-                break
-            longer = hashes.shape[1] - size
-            hashes = hashes[:, :longer] * np.uint64(power) + hashes[:, size:]
-            power, size = power * power % 2**64, 2 * size
-        assert result is not None
-        places = codes.shape[1] - STRETCH + 1
-        known = foreign[:, STRETCH:] == foreign[:, :places]
-        mixed = result[:, :places] ^ (result[:, :places] >> np.uint64(31))
+        result = _hashes(codes)
+        if both_strands:
+            back = np.frombuffer(COMPLEMENT, np.uint8)[codes[:, ::-1]]
+            result = np.minimum(result, _hashes(back)[:, ::-1])
+        known = foreign[:, STRETCH:] == foreign[:, : result.shape[1]]
+        mixed = result ^ (result >> np.uint64(31))
         yield mixed, known & (mixed % every == 0)
+
+
+def _hashes(codes: np.ndarray) -> np.ndarray:
+    """Return the hash of each stretch of `STRETCH` codes, uint8 (N, L): uint64 (N, M)."""
+    hashes = codes.astype(np.uint64) + np.uint64(1)
+    result, done, size, power = None, 0, 1, _BASE
+    while True:  # stretches of 1, 2, 4, ... letters, joined to the wanted length
+        if STRETCH & size:
+            if result is None:
+                result = hashes
+            else:
+                places = hashes.shape[1] - done
+                result = result[:, :places] * np.uint64(power) + hashes[:, done:]
+            done += size
+        if 2 * size > STRETCH:
+            break
+        longer = hashes.shape[1] - size
+        hashes = hashes[:, :longer] * np.uint64(power) + hashes[:, size:]
+        power, size = power * power % 2**64, 2 * size
+    assert result is not None
+    return np.asarray(result[:, : codes.shape[1] - STRETCH + 1])
 
 
 def insensitive_motifs(motifs: Mapping[str, np.ndarray], p_value: float) -> list[str]:

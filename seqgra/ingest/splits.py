@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from seqgra.alphabet import SETS
 from seqgra.errors import bad_input
@@ -25,6 +27,20 @@ def overlap_groups(rows: pd.DataFrame) -> np.ndarray:
         begins = np.concatenate([[True], start[order][1:] >= reach[:-1]])
         group[places[order]] = places[order][begins][np.cumsum(begins) - 1]
     return group
+
+
+def joined_groups(group: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the groups, int64 (N,), of examples that either grouping, by number of a member, joins.
+
+    >>> joined_groups(np.array([0, 0, 2, 3]), np.array([0, 1, 1, 3])).tolist()
+    [0, 0, 0, 3]
+    """
+    each = np.arange(len(group))
+    edges = (np.ones(2 * len(each), np.int8), (np.tile(each, 2), np.concatenate([group, other])))
+    graph = coo_matrix(edges, shape=(len(each), len(each)))
+    _, part = connected_components(graph, directed=False)
+    _, first = np.unique(part, return_index=True)
+    return np.asarray(first[part])
 
 
 def largest_deficit(sizes: Sequence[int], shares: Sequence[float]) -> np.ndarray:
