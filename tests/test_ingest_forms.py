@@ -283,11 +283,13 @@ SUMMITS = {
 }
 
 
+@pytest.mark.parametrize("further", [(), (540, 3.1, 2.9, 510, 880, 30, 2.2, 505, 900, 41)])
 @pytest.mark.parametrize("kind", SUMMITS)
-def test_ten_columns_are_narrow_peaks_where_they_prove_it(kind, tmp_path):
+def test_ten_columns_are_narrow_peaks_where_they_prove_it(kind, further, tmp_path):
+    """And the first ten of more, such as the twenty of IDR."""
     more, summit = SUMMITS[kind]
     row = (*ROW[:5], "7", *more) if kind == "a strand elsewhere" else (*ROW, *more)
-    file, tally = write_bed(tmp_path / "p.bed", row), Tally()
+    file, tally = write_bed(tmp_path / "p.bed", (*row, *further)), Tally()
     assert read_regions(file, tally)["summit"].tolist() == [summit]
     proved = kind in ("narrowPeak", "no summit")
     assert ("not narrowPeak" in tally.notes[0]) != proved

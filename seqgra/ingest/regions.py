@@ -52,8 +52,8 @@ def read_regions(file: Path, tally: Tally | None = None) -> pd.DataFrame:
     Comments, empty lines, ``track`` and ``browser`` lines are left out. A first line that names columns
     chrom, start and end, with or without ``#``, says where these are, and ``strand``, ``label``, ``set``,
     ``abs_summit`` too; where it names ``length`` or ``width``, these show whether starts are counted from
-    1, as in the .xls of MACS. Ten columns are narrowPeak, the last the summit counted from the start, or
-    -1, where every line is such a one (`_narrow_peaks`).
+    1, as in the .xls of MACS. Ten columns or more are narrowPeak, the tenth the summit counted from the
+    start, or -1, where every line is such a one (`_narrow_peaks`).
 
     Parameters
     ----------
@@ -233,10 +233,10 @@ def _refuse_signal(file: Path, rows: list[_Row], track: str) -> None:
 def _narrow_peaks(file: Path, rows: list[_Row], track: str, tally: Tally) -> np.ndarray:
     """Return the summits of narrowPeak, int64 (N,), -1 where there is none.
 
-    A line is narrowPeak if it has ten columns, of which 5 and 7 to 9 are numbers, 6 is a strand, and 10 is
-    a whole number within the region, or -1. A file is if every line is, and columns 7 and 8 are not places
-    within the regions or 0, as in BED of nine columns. Where its name or track line says narrowPeak, a line
-    that is none is an error.
+    A line is narrowPeak if it has ten columns or more (as IDR writes it), of which 5 and 7 to 9 are numbers,
+    6 is a strand, and 10 is a whole number within the region, or -1. A file is if every line is, and columns
+    7 and 8 are not places within the regions or 0, as in BED of nine columns. Where its name or track line
+    says narrowPeak, a line that is none is an error.
 
     Raises
     ------
@@ -245,15 +245,19 @@ def _narrow_peaks(file: Path, rows: list[_Row], track: str, tally: Tally) -> np.
     """
     summits = np.full(len(rows), -1, np.int64)
     said = "narrowpeak" in file.name.lower() or "type=narrowpeak" in track.replace('"', "")
-    if not said and not any(len(row.fields) == _NARROW_PEAK for row in rows):
+    if not said and not any(len(row.fields) >= _NARROW_PEAK for row in rows):
         return summits
+    most = max(len(row.fields) for row in rows)
+    columns = f"{file.name}: {'ten' if most == _NARROW_PEAK else most} columns, but not narrowPeak"
     for n, row in enumerate(rows):
         reason = _no_narrow_peak(row)
         if reason and said:
             raise bad_input(file, f"line {row.line}", reason)
         if reason:
-            message = f"{file.name}: ten columns, but not narrowPeak (line {row.line}: {reason}): windows "
-            tally.remark(message + "are centred at the middle of regions")
+            message = (
+                f"{columns} (line {row.line}: {reason}): windows are centred at the middle of "
+            )
+            tally.remark(message + "regions")
             return np.full(len(rows), -1, np.int64)
         summits[n] = int(row.fields[9])
     signals = [(row, float(row.fields[6]), float(row.fields[7])) for row in rows]
@@ -262,15 +266,10 @@ def _narrow_peaks(file: Path, rows: list[_Row], track: str, tally: Tally) -> np.
         what = (
             "columns 7 and 8 are places within each region" if thick else "column 7 is 0 everywhere"
         )
-        message = (
-            f"{file.name}: ten columns, but not narrowPeak ({what}): windows are centred at the "
-        )
-        tally.remark(message + "middle of regions")
+        tally.remark(f"{columns} ({what}): windows are centred at the middle of regions")
         return np.full(len(rows), -1, np.int64)
     if not said:
-        message = (
-            f"{file.name}: read as narrowPeak, since its ten columns are: windows are centred at "
-        )
+        message = f"{file.name}: read as narrowPeak, since its first ten columns are: windows are centred at "
         tally.remark(message + "column 10; --center middle, if that is no summit")
     return summits
 
@@ -278,7 +277,7 @@ def _narrow_peaks(file: Path, rows: list[_Row], track: str, tally: Tally) -> np.
 def _no_narrow_peak(row: _Row) -> str:
     """Return why a line is no narrowPeak; empty if it is."""
     fields = [field.strip() for field in row.fields]
-    if len(fields) != _NARROW_PEAK:
+    if len(fields) < _NARROW_PEAK:
         return f"has {len(fields)} columns; narrowPeak has ten"
     for column in (5, 7, 8, 9):
         if not _NUMBER.fullmatch(fields[column - 1]):
