@@ -486,6 +486,18 @@ def test_copies_and_reverse_complements_of_given_sets_are_told(length, tmp_path)
     assert (stretches + "that overlap, or repeats" in notes) == (length == 60)
 
 
+def test_a_motif_wider_than_the_window_is_named(tmp_path):
+    lines = ["MEME version 4", "", "ALPHABET= ACGT", ""]
+    for width in (40, 41):
+        lines += [f"MOTIF w{width}", f"letter-probability matrix: w= {width}"]
+        lines += ["0.97 0.01 0.01 0.01"] * width + [""]
+    (tmp_path / "m.meme").write_text("\n".join(lines))
+    (tmp_path / "a.fa").write_text(records())
+    call = ("--fasta", tmp_path / "a.fa", "--motifs", tmp_path / "m.meme")
+    notes = ingested(tmp_path / "d", *call).content["ingest"]["notes"]
+    assert "motifs: wider than the 40 letters of a window, so without hits: w41" in notes
+
+
 def test_a_motif_of_few_hits_is_named(tmp_path):
     lines = [
         "MEME version 4",
@@ -758,6 +770,12 @@ BAD: dict[str, tuple[str, str | bytes, str, tuple[str, ...]]] = {
         "p.bed",
         "chr1\t5\t9\nchr1\t99999\t100000\n",
         "line 2: starts at 99999, beyond the end of chr1",
+        (),
+    ),
+    "far beyond": (
+        "p.bed",
+        "chr1\t5990\t7000\nchr1\t5990\t7001\n",
+        "line 2: ends at 7001, 1001 letters beyond the end of chr1 (6000 letters); is this another",
         (),
     ),
 }

@@ -38,6 +38,7 @@ from seqgra.ingest.measure import (
     shared_copies,
     shared_stretches,
     shortcuts,
+    wide_motifs,
 )
 from seqgra.ingest.negatives import Limits, gc_distance, gc_matched, shuffled
 from seqgra.ingest.recipe import options_of
@@ -283,6 +284,7 @@ def _write(draft: Draft, recipe: Recipe, made: _Made, tally: Tally) -> dict[str,
         *(reverse_complements(examples.x, examples.y, sets) if _both_strands(recipe) else ()),
         *shared_stretches(examples.x, sets, both_strands=dna),
         *shared_copies(examples.x, sets, both_strands=dna),
+        *wide_motifs(matrices, examples.x.shape[1]),
         *insensitive_motifs(matrices, recipe.p_value),
     ):
         tally.remark(note)

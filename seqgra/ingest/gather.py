@@ -50,6 +50,9 @@ from seqgra.labels import name_problem
 from seqgra.progress import Progress
 from seqgra.stages.ingest import Recipe
 
+#: Letters by which a region may end beyond its chromosome, since peak callers extend them.
+_OVERHANG = 1000
+
 
 class Gathered(NamedTuple):
     """What the files gave."""
@@ -202,13 +205,19 @@ def _read_all(recipe: Recipe, genome: Genome, tally: Tally) -> pd.DataFrame:
         tally.count(len(lost), "on sequences that the genome lacks", lost)
         regions = regions[known]
         ends = regions["chrom"].map(genome.lengths)
-        beyond = regions[regions["start"] >= ends]
+        beyond = regions[(regions["start"] >= ends) | (regions["end"] > ends + _OVERHANG)]
         if len(beyond):
-            chrom, start, line = beyond[["chrom", "start", "line"]].iloc[0]
-            message = (
-                f"starts at {start}, beyond the end of {chrom} ({genome.lengths[chrom]} letters)"
+            chrom, start, end, line = beyond[["chrom", "start", "end", "line"]].iloc[0]
+            length = genome.lengths[chrom]
+            where = (
+                f"starts at {start},"
+                if start >= length
+                else f"ends at {end}, {end - length} letters"
             )
-            raise bad_input(file, f"line {line}", f"{message}; is this another assembly?")
+            message = (
+                f"{where} beyond the end of {chrom} ({length} letters); is this another assembly?"
+            )
+            raise bad_input(file, f"line {line}", message)
         parts.append(regions)
     return pd.concat(parts, ignore_index=True)
 

@@ -11,6 +11,7 @@ import numpy as np
 from seqgra.alphabet import SETS, UNKNOWN, Alphabet, lengths_of
 from seqgra.grammar.backgrounds import Background, Markov
 from seqgra.grammar.schema import Condition, Element, Grammar, Group
+from seqgra.ingest.columns import listed
 from seqgra.ingest.examples import COMPLEMENT, gc_shares, same_letters
 from seqgra.labels import NONE
 from seqgra.law.scan import hit_chance
@@ -303,6 +304,16 @@ def _hashes(codes: np.ndarray) -> np.ndarray:
         power, size = power * power % 2**64, 2 * size
     assert result is not None
     return np.asarray(result[:, : codes.shape[1] - STRETCH + 1])
+
+
+def wide_motifs(motifs: Mapping[str, np.ndarray], window: int) -> list[str]:
+    """Return a sentence on motifs, float64 (W, A) by name, that are wider than the window."""
+    wide = [name for name, matrix in motifs.items() if len(matrix) > window]
+    if not wide:
+        return []
+    return [
+        f"motifs: wider than the {window} letters of a window, so without hits: {listed(wide, 5)}"
+    ]
 
 
 def insensitive_motifs(motifs: Mapping[str, np.ndarray], p_value: float) -> list[str]:
