@@ -498,6 +498,12 @@ BAD_OPTIONS = {
         *("--peaks", "A={bed}", "--genome", "{genome}", "--width", "9"),
         *("--validation", "chr1", "--test", "chr2,chr1"),
     ),
+    "ingest: no example has a label; give some that have, such as --peaks LABEL=FILE": (
+        *("--peaks", "none={bed}", "--genome", "{genome}", "--width", "9", "--negatives", "gc"),
+    ),
+    "p.bed: has no label before '='; write LABEL=FILE, or none=FILE": (
+        *("--peaks", "={bed}", "--genome", "{genome}", "--width", "9", "--negatives", "gc"),
+    ),
     "--shares: expected three": (
         *("--peaks", "A={bed}", "--genome", "{genome}", "--width", "9", "--shares", ".5,.5"),
     ),
@@ -514,7 +520,26 @@ def test_wrong_options_are_refused(said, genome, tmp_path, capsys):
     options = [word.format(**files) for word in BAD_OPTIONS[said]]
     if said == "all examples are A":
         options += ["--split", "fraction"]
-    assert said in refused(capsys, tmp_path / "d", *options)
+    told = refused(capsys, tmp_path / "d", *options)
+    assert said in told and len(told.splitlines()) == 1
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("task", ["multi-class", "multi-label"])
+@pytest.mark.parametrize("negatives", ["none", "gc", "shuffle"])
+def test_negatives_alone_are_refused(negatives, task, genome, tmp_path, capsys):
+    bed = write_bed(tmp_path / "p.bed", *((f"chr{n}", 100, 109) for n in range(1, 6)))
+    call = ("--peaks", f"none={bed}", "--genome", genome, "--width", 9, "--negatives", negatives)
+    said = refused(capsys, tmp_path / "d", *call, "--task", task)
+    assert said == (
+        "seqgra: ingest: no example has a label; give some that have, such as --peaks LABEL=FILE\n"
+    )
+    other = write_bed(tmp_path / "q.bed", ("chr1", 200, 209))
+    listed = ("--peaks", f"A={other}", "--blacklist", other)
+    said = refused(capsys, tmp_path / "d", *call, "--task", task, *listed)
+    assert said == (
+        "seqgra: ingest: no example with a label is left; dropped: 1 on the blacklist\n"
+    )
 
 
 def test_a_set_that_lacks_a_class_is_refused(genome, tmp_path, capsys):

@@ -111,6 +111,7 @@ def write_dataset(
 def _make(recipe: Recipe, genome: Genome | None, encoder: Encoder, tally: Tally) -> _Made:
     """Return the examples of all sets, negatives among them."""
     gathered = gather(recipe, genome, encoder, tally)
+    _refuse_no_label(recipe, gathered, tally)
     examples, split = _split(recipe, gathered.examples, gathered.names, tally)
     made = _Made(examples, gathered.names, split)
     if recipe.negatives != "none":
@@ -122,6 +123,21 @@ def _make(recipe: Recipe, genome: Genome | None, encoder: Encoder, tally: Tally)
         made = made._replace(examples=made.examples._replace(y=y), names=names)
     _missing_classes(recipe, made, tally)
     return made
+
+
+def _refuse_no_label(recipe: Recipe, gathered: Gathered, tally: Tally) -> None:
+    """Refuse negatives alone: there is nothing that others could be drawn after."""
+    labels = [name for name in gathered.names if name != NEGATIVE]
+    own = [gathered.names.index(name) for name in labels]
+    if gathered.examples.y[:, own].any():
+        return
+    if labels:
+        message = f"no example with a label is left; dropped: {tally.dropped_of(labels[0])}"
+    else:
+        option = next(name for name in ("peaks", "fasta", "table") if getattr(recipe, name))
+        message = "no example has a label; give some that have"
+        message += "" if option == "table" else f", such as --{option} LABEL=FILE"
+    raise bad_input("ingest", "", message)
 
 
 def _split(
@@ -242,10 +258,11 @@ def _missing_classes(recipe: Recipe, made: _Made, tally: Tally) -> None:
         where labels are many and some of them rare.
     """
     y, sets = made.examples.y, made.examples.rows["set"].to_numpy()
-    if len(made.names) == 0 or (y.min(axis=0).all() and len(made.names) == 1):
-        name = made.names[0] if made.names else "no label"
-        message = f"all examples are {name}; add --negatives gc or shuffle, or none=FILE, or another label"
-        raise bad_input("ingest", "", message)
+    if len(made.names) == 1 and y.all():
+        message = (
+            f"all examples are {made.names[0]}; add --negatives gc or shuffle, or none=FILE, or "
+        )
+        raise bad_input("ingest", "", message + "another label")
     for number, set_name in enumerate(SETS):
         own = y[sets == number]
         lacking = np.flatnonzero(~own.any(axis=0))

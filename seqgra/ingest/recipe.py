@@ -28,6 +28,11 @@ def check(recipe: Recipe) -> None:
     sources = [name for name in ("peaks", "fasta", "table") if getattr(recipe, name)]
     if len(sources) != 1:
         raise bad_input("ingest", "", "needs exactly one of --peaks, --fasta and --table")
+    for source in ("peaks", "fasta"):
+        for label, file in getattr(recipe, source):
+            if label is not None and not label.strip("| "):
+                message = "has no label before '='; write LABEL=FILE, or none=FILE without a label"
+                raise bad_input(f"--{source}", f"{label}={file}", message)
     needs = (
         ("peaks", "genome"),
         ("peaks", "width"),
