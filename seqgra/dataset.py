@@ -5,6 +5,7 @@
     training.y.npy             uint8 (N, C): recorded labels, one-hot or multi-hot
     training.y_true.npy        the same without label noise, in sets that have noise
     training.elements.parquet  one row a placed element
+    training.regions.tsv       one row an example: its place on a genome, in real sets where places are known
 
 Example i of a set never depends on how many there are, so a smaller dataset is the first rows of a
 larger one, and one folder serves all sizes.
@@ -242,6 +243,35 @@ class Dataset:
             return pd.read_parquet(path, filters=[("example", "<", examples)])
         except (OSError, ValueError) as error:
             raise _damaged(path, "", error) from None
+
+    def regions(self, set_name: str) -> pd.DataFrame | None:
+        """Return where the examples of a set lie; None where no place is known.
+
+        Returns
+        -------
+        DataFrame or None
+            ``chrom`` (empty: nowhere), ``start`` and ``end`` (from 0, end exclusive), ``strand`` (``+``,
+            ``-``, or ``.`` where none is known).
+
+        Raises
+        ------
+        InputError
+            If the file is damaged.
+        """
+        import pandas as pd
+
+        run, name = require_run(self.folder, *MAKERS), f"{set_name}.regions.tsv"
+        if name not in run["files"]:
+            return None
+        path = verify_file(self.folder, name, run)
+        kinds = {"chrom": "str", "start": "int64", "end": "int64"}
+        try:
+            table = pd.read_csv(path, sep="\t", dtype=kinds, keep_default_na=False)
+            if not kinds.keys() <= set(table) or len(table) != self.counts[set_name]:
+                raise ValueError("does not name a place for each example")
+        except (OSError, ValueError) as error:
+            raise _damaged(path, "", error) from None
+        return table if "strand" in table else table.assign(strand=".")  # version 3 wrote none
 
     def element_blocks(
         self, set_name: str, examples: int | None = None, rows: int = 1 << 14

@@ -7,7 +7,7 @@ import shutil
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from seqgra.fingerprint import Draft, Outcome
 from seqgra.grammar.combinations import ROLES
 from seqgra.grammar.schema import Grammar
 from seqgra.streams import STREAM_VERSION
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _BLOCKS_PER_ROW_GROUP = 16
 
@@ -211,6 +214,12 @@ class SetWriter:
         """Finish the files and return the checksums of the arrays."""
         self.elements.close()
         return {name: writer.close() for name, writer in self.arrays.items()}
+
+
+def write_regions(path: Path, table: pd.DataFrame) -> None:
+    """Write where the examples of a set lie; see `Dataset.regions`."""
+    columns = ["chrom", "start", "end", "strand"]
+    table.to_csv(path, sep="\t", index=False, columns=columns, lineterminator="\n")
 
 
 def _npy_header(shape: tuple[int, int]) -> bytes:

@@ -11,6 +11,7 @@ parquet    <set>.parquet, <set>-elements.parquet  the same, with types
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -200,18 +201,31 @@ def _write_fasta_bed(
         aside(f"{name}.fa").open("w", newline="\n", encoding="utf-8") as fasta,
         aside(f"{name}.bed").open("w", newline="\n", encoding="utf-8") as bed,
     ):
+        places = _place_words(dataset, name)
         for block in blocks:
             labels = _label_texts(block.labels, dataset.conditions)
-            rows = zip(_pieces(block.letters, block.ends), labels, strict=True)
+            rows = zip(_pieces(block.letters, block.ends), labels, places, strict=False)
             fasta.write(
                 "".join(
                     [
-                        f">{name}_{number} conditions={label}\n{sequence}\n"
-                        for number, (sequence, label) in enumerate(rows, block.first)
+                        f">{name}_{number} conditions={label} set={name}{place}\n{sequence}\n"
+                        for number, (sequence, label, place) in enumerate(rows, block.first)
                     ]
                 )
             )
             bed.write("".join(_bed_rows(dataset, name, block.elements)))
+
+
+def _place_words(dataset: Dataset, name: str) -> Iterator[str]:
+    """Yield the place of each example of a set, as bedtools writes it, where it is known."""
+    regions = dataset.regions(name)
+    if regions is None:
+        yield from repeat("")
+        return
+    columns = regions[["chrom", "start", "end", "strand"]]
+    for chrom, start, end, strand in columns.itertuples(index=False):
+        turned = f"({strand})" if strand != "." else ""
+        yield f" {chrom}:{start}-{end}{turned}" if chrom else ""
 
 
 def _bed_rows(dataset: Dataset, name: str, elements: dict[str, np.ndarray]) -> Iterator[str]:

@@ -19,6 +19,7 @@ from seqgra.dataset_files import (
     refuse_negative_seed,
     require_space,
     write_content,
+    write_regions,
 )
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, Identity, Outcome, identity_of, make
@@ -108,6 +109,8 @@ def _write_set(draft: Draft, dataset: Dataset, name: str, seed: int) -> dict[str
         checksums[f"{name}.{what}.npy"] = writer.close()
     progress.close()
     _write_elements(draft.aside(f"{name}.elements.parquet"), dataset, name, order)
+    if (regions := dataset.regions(name)) is not None:
+        write_regions(draft.aside(f"{name}.regions.tsv"), regions.iloc[order])
     return checksums
 
 

@@ -104,7 +104,7 @@ def test_fasta_and_bed(folder, tmp_path):
         examples = list(expected(folder, name))
         fasta = (tmp_path / f"{name}.fa").read_text().splitlines()
         assert fasta[::2] == [
-            f">{name}_{i} conditions={'|'.join(e[2])}" for i, e in enumerate(examples)
+            f">{name}_{i} conditions={'|'.join(e[2])} set={name}" for i, e in enumerate(examples)
         ]
         assert fasta[1::2] == [e[0] for e in examples]
         rows = [line.split("\t") for line in (tmp_path / f"{name}.bed").read_text().splitlines()]

@@ -53,6 +53,7 @@ def test_fasta_of_every_form_is_the_same(form, tmp_path):
 
 HEADERS = {
     "bedtools": (0, "chr{c}:{s}-{e}"),
+    "bedtools -s +": (0, "chr{c}:{s}-{e}(+)"),
     "bedtools -s": (0, "chr{c}:{s}-{e}(-)"),
     "bedtools -name": (0, "p{n}::chr{c}:{s}-{e}(+)"),
     "bedtools -name of colons": (0, "a::b:{n}::chr{c}:{s}-{e}"),
@@ -63,10 +64,18 @@ HEADERS = {
     "UCSC": (1, "hg38_ct_{n} range=chr{c}:{s}-{e} 5'pad=0 3'pad=0 strand=+ repeatMasking=none"),
     "commas": (1, "s{n} chr{c}:{s:,}-{e:,}"),
     "Ensembl": (1, "ENSG{n} chromosome:GRCh38:chr{c}:{s}:{e}:-1"),
+    "Ensembl +": (1, "ENSG{n} chromosome:GRCh38:chr{c}:{s}:{e}:1"),
     "NCBI": (1, "chr{c}:c{e}-{s} complement"),
     "FlyBase": (1, "FBgn{n} type=gene; loc=chr{c}:{s}..{e};"),
     "underscores": (0, "chr{c}_{s}_{e}"),
+    "underscores and a strand": (0, "chr{c}_{s}_{e}_-"),
     "minus signs": (1, "chr{c}-{s}-{e}"),
+}
+
+
+STRANDS = {
+    "+": ("bedtools -s +", "bedtools -name", "Ensembl +"),
+    "-": ("bedtools -s", "samtools -i", "Ensembl", "NCBI", "underscores and a strand"),
 }
 
 
@@ -79,7 +88,8 @@ def test_places_in_headers_of_every_form(form):
         for n, (c, start) in enumerate(places)
     ]
     found, from_one = places_in_headers(headers, [50] * 20, Path("a.fa"))
-    assert found == [(f"chr{c}", start, start + 50) for c, start in places]
+    strand = "+" if form in STRANDS["+"] else "-" if form in STRANDS["-"] else "."
+    assert found == [(f"chr{c}", start, start + 50, strand) for c, start in places]
     assert from_one == 20 * first
 
 
@@ -206,7 +216,7 @@ def test_places_in_columns(first, tmp_path):
             table.to_parquet(tmp_path / name)
         rows, tally = no_records(), Tally()
         read_table(rows, tmp_path / name, Encoder(DNA), tally)
-        assert rows.places == [("c", 9 * n, 9 * n + 40) for n in range(24)]
+        assert rows.places == [("c", 9 * n, 9 * n + 40, ".") for n in range(24)]
         assert bool(tally.notes) == (first == 1)
 
 

@@ -23,6 +23,10 @@ from real_tools import (
 )
 
 from seqgra.alphabet import DNA, SETS
+from seqgra.cli import main
+from seqgra.dataset import open_dataset
+from seqgra.errors import InputError
+from seqgra.fingerprint import RUN_FILE, file_sha256, seal
 from seqgra.ingest.examples import gc_shares
 from seqgra.ingest.regions import Intervals, close_windows
 from seqgra.ingest.splits import by_fraction, largest_deficit, overlap_groups
@@ -212,6 +216,75 @@ def test_stranded_windows_are_turned(genome, tmp_path):
     back = CHROMS["chr1"][100:160][::-1].translate(str.maketrans("ACGT", "UGCA"))
     assert back in texts
     assert CHROMS["chr1"][400:460].replace("T", "U") in texts
+
+
+def stranded_call(folder, genome):
+    rows = [
+        (chrom, s, s + 60, "x", 0, "+-."[s // 200 % 3])
+        for chrom in CHROMS
+        for s in range(100, 4000, 200)
+    ]
+    bed = write_bed(folder / "p.bed", *rows)
+    return ("--peaks", f"A={bed}", "--genome", genome, "--width", 60, "--negatives", "gc")
+
+
+def test_regions_have_a_strand(genome, tmp_path):
+    call = stranded_call(tmp_path, genome)
+    for more, expected in ((("--stranded",), {"+", "-"}), ((), {"."})):
+        dataset = ingested(tmp_path / f"{len(more)}", *call, *more)
+        for name in SETS:
+            table = dataset.regions(name)
+            assert list(table) == ["chrom", "start", "end", "strand"]
+            positive = dataset.y(name)[:, 0] > 0
+            assert set(table["strand"][positive]) == expected
+            assert set(table["strand"][~positive]) == {"."}
+            for row, text in zip(table.itertuples(), sequences(dataset, name), strict=True):
+                letters = CHROMS[row.chrom][row.start : row.end]
+                back = letters[::-1].translate(str.maketrans("ACGT", "TGCA"))
+                assert text == (back if row.strand == "-" else letters)
+
+
+@pytest.mark.parametrize("more", [("--stranded",), ("--split", "fraction")])
+def test_sets_and_places_survive_export_and_subsample(more, genome, tmp_path):
+    dataset = ingested(tmp_path / "d", *stranded_call(tmp_path, genome), *more)
+    run = ("subsample", tmp_path / "d", "-o", tmp_path / "s", "--seed", 4)
+    assert main([*map(str, run)]) == 0
+    drawn = open_dataset(tmp_path / "s")
+    export = ("export", tmp_path / "s", "-o", tmp_path / "e", "--format", "fasta-bed")
+    assert main([*map(str, export)]) == 0
+    files = [word for name in SETS for word in ("--fasta", tmp_path / "e" / f"{name}.fa")]
+    back = ingested(tmp_path / "b", *files)
+    for name in SETS:
+        assert sequences(drawn, name) != sequences(dataset, name)
+        found = [placed(made, name) for made in (dataset, drawn, back)]
+        assert found[0] == found[1] == found[2]
+
+
+def placed(dataset, name):
+    """Return letters, label and place of every example of a set, in any order."""
+    labels = [dataset.conditions[n] for n in np.asarray(dataset.y(name)).argmax(axis=1)]
+    places = dataset.regions(name).itertuples(index=False, name=None)
+    return sorted(zip(sequences(dataset, name), labels, places, strict=True))
+
+
+def test_regions_without_a_strand_are_read(genome, tmp_path):
+    """As version 3 of ingest wrote them."""
+    dataset = ingested(tmp_path / "d", *stranded_call(tmp_path, genome))
+    path, file = tmp_path / "d" / "test.regions.tsv", tmp_path / "d" / RUN_FILE
+    expected, facts = dataset.regions("test"), json.loads(file.read_text())
+    path.write_text(path.read_text().replace("\tstrand\n", "\n").replace("\t.\n", "\n"))
+    facts["files"][path.name] = {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
+    file.write_text(seal(facts))
+    assert "strand" not in path.read_text()
+    assert dataset.regions("test").equals(expected)
+    path.write_text(path.read_text().replace("chr4", "chr5", 1))
+    with pytest.raises(InputError, match=r"test\.regions\.tsv: does not match its checksum"):
+        dataset.regions("test")
+    path.write_text("chrom\n")
+    facts["files"][path.name] = {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
+    file.write_text(seal(facts))
+    with pytest.raises(InputError, match="does not name a place for each example"):
+        dataset.regions("test")
 
 
 def test_the_strands_of_stranded_windows_are_two(tmp_path):
@@ -562,8 +635,6 @@ def test_a_set_that_lacks_a_class_is_refused(genome, tmp_path, capsys):
 
 
 def test_a_killed_or_failed_ingest_leaves_the_earlier_one(peaks, genome, tmp_path, capsys):
-    from seqgra.cli import main
-
     dataset = ingested(tmp_path / "d", *both(peaks, genome))
     before = sequences(dataset)
     call = [*map(str, both(peaks, genome)), "--motifs", str(tmp_path / "none.meme")]

@@ -13,7 +13,13 @@ import numpy as np
 import pandas as pd
 
 from seqgra.alphabet import SETS
-from seqgra.dataset_files import ArrayWriter, ElementWriter, content_of, write_content
+from seqgra.dataset_files import (
+    ArrayWriter,
+    ElementWriter,
+    content_of,
+    write_content,
+    write_regions,
+)
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, Outcome
 from seqgra.grammar.fasta import Encoder
@@ -339,10 +345,7 @@ def _write_set(
     table.write(columns)
     table.close()
     if (examples.rows["chrom"] != "").any():
-        places = examples.rows[["chrom", "start", "end"]]
-        places.to_csv(
-            draft.aside(f"{name}.regions.tsv"), sep="\t", index=False, lineterminator="\n"
-        )
+        write_regions(draft.aside(f"{name}.regions.tsv"), examples.rows)
     content["counts"][name] = len(examples.x)
     facts = set_facts(examples.x, examples.y, conditions, columns, elements)
     content["ingest"]["sets"][name] = facts

@@ -29,8 +29,9 @@ class IngestedExamples(NamedTuple):
     x: np.ndarray
     #: uint8 (N, C): labels, the column of `NEGATIVE` among them.
     y: np.ndarray
-    #: One row an example: ``chrom`` (empty where unknown), ``start``, ``end``; ``set``, the index in `SETS`,
-    #: -1 before it is known; ``masked``, the share of lower case.
+    #: One row an example: ``chrom`` (empty where unknown), ``start``, ``end``, ``strand`` (``+``, ``-``, or
+    #: ``.``: not known); ``set``, the index in `SETS`, -1 before it is known; ``masked``, the share of lower
+    #: case.
     rows: pd.DataFrame
     #: Annotation that came with the examples, see `ELEMENT_COLUMNS`; None where there was none.
     elements: pd.DataFrame | None = None
@@ -57,6 +58,7 @@ def make_rows(count: int) -> pd.DataFrame:
             "chrom": pd.Series([""] * count, dtype=object),
             "start": np.zeros(count, np.int64),
             "end": np.zeros(count, np.int64),
+            "strand": pd.Series(["."] * count, dtype=object),
             "set": np.full(count, -1, np.int8),
             "masked": np.zeros(count),
         }

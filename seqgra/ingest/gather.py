@@ -173,7 +173,7 @@ def _from_regions(recipe: Recipe, genome: Genome, tally: Tally) -> Gathered:
     _add_covering_labels(windows, y, regions, region_y)
     x, masked = _letters(windows, genome, recipe)
     windows["masked"] = masked
-    return Gathered(IngestedExamples(x, y, windows.drop(columns="strand")), names, taken)
+    return Gathered(IngestedExamples(x, y, windows), names, taken)
 
 
 def _read_all(recipe: Recipe, genome: Genome, tally: Tally) -> pd.DataFrame:
@@ -263,8 +263,8 @@ def _windows(
     windows = make_rows(len(regions))
     windows["chrom"], windows["start"], windows["end"] = regions["chrom"], start, start + width
     windows["set"] = [SETS.index(name) if name else -1 for name in regions["set"]]
-    turned = (regions["strand"] == "-") & recipe.stranded
-    windows["strand"] = np.where(turned, "-", "+")
+    if recipe.stranded:
+        windows["strand"] = np.where(regions["strand"] == "-", "-", "+")
     return windows[fits].reset_index(drop=True), fits
 
 

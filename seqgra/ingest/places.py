@@ -14,15 +14,17 @@ from seqgra.errors import bad_input
 #: (``range=chr1:101-200``), NCBI (``NC_1.1:c200-101``) and FlyBase (``loc=2L:101..200``) write it.
 _PLACE = re.compile(
     r"(?:[^=]*=)?(?:\S*(?:::|\|))?(?P<chrom>[^\s=|]+):(?P<start>c?[\d,]+)(?:-|\.\.)(?P<end>[\d,]+)"
-    r"(?:\([+.-]\)|/rc|;)?"
+    r"(?P<strand>\([+.-]\)|/rc|;)?"
 )
 #: ``chromosome:GRCh38:1:101:200:1`` as Ensembl writes it.
 _ENSEMBL = re.compile(
-    r"(?:[a-z]+):[^\s:]+:(?P<chrom>[^\s:]+):(?P<start>\d+):(?P<end>\d+):-?1", re.IGNORECASE
+    r"(?:[a-z]+):[^\s:]+:(?P<chrom>[^\s:]+):(?P<start>\d+):(?P<end>\d+):(?P<strand>-?1)",
+    re.IGNORECASE,
 )
 #: ``chr1_100_200`` and the like, which may be a name: believed where all of a file fit their lengths.
 _NAMED = re.compile(
-    r"(?:\S*::)?(?P<chrom>[^\s=]+?)[_:.|-](?P<start>\d+)[_:.|-](?P<end>\d+)(?:[_:.|]?\(?[+.-]\)?)?"
+    r"(?:\S*::)?(?P<chrom>[^\s=]+?)[_:.|-](?P<start>\d+)[_:.|-](?P<end>\d+)"
+    r"(?P<strand>[_:.|]?\(?[+.-]\)?)?"
 )
 #: Words of a header that say something else.
 _NO_PLACES = ("label=", "labels=", "conditions=", "set=", "split=")
@@ -33,11 +35,12 @@ _FEWEST, _OWN = 10, 0.9
 
 
 class Place(NamedTuple):
-    """A stretch of a chromosome, counted from 0, end excluded; no name where none is known."""
+    """A stretch of a chromosome, counted from 0, end excluded; no name, or strand, where none is known."""
 
     chrom: str = ""
     start: int = 0
     end: int = 0
+    strand: str = "."
 
 
 NOWHERE = Place()
@@ -48,8 +51,10 @@ def fitted(chrom: str, start: int, end: int, length: int) -> tuple[Place, int] |
 
     Counted from 0, ``end - start`` is the length; counted from 1, the end included, it is one less.
 
-    >>> fitted("chr1", 10, 20, 10), fitted("chr1", 11, 20, 10)
-    ((Place(chrom='chr1', start=10, end=20), 0), (Place(chrom='chr1', start=10, end=20), 1))
+    >>> fitted("chr1", 10, 20, 10)
+    (Place(chrom='chr1', start=10, end=20, strand='.'), 0)
+    >>> fitted("chr1", 11, 20, 10)
+    (Place(chrom='chr1', start=10, end=20, strand='.'), 1)
     """
     if end - start == length:
         return Place(chrom, start, end), 0
@@ -121,4 +126,12 @@ def _ends(match: re.Match[str]) -> tuple[int, int]:
 
 
 def _fitted(match: re.Match[str], length: int) -> tuple[Place, int] | None:
-    return fitted(match["chrom"], *_ends(match), length)
+    pair = fitted(match["chrom"], *_ends(match), length)
+    return pair and (pair[0]._replace(strand=_strand(match)), pair[1])
+
+
+def _strand(match: re.Match[str]) -> str:
+    text = match["strand"] or ""
+    if "-" in text or text == "/rc" or match["start"].startswith("c"):
+        return "-"
+    return "+" if "+" in text or text == "1" else "."

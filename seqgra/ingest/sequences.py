@@ -14,7 +14,7 @@ from seqgra.errors import bad_input
 from seqgra.grammar.fasta import Encoder, read_fasta
 from seqgra.ingest.columns import TextTable, shown
 from seqgra.ingest.examples import NEGATIVE, IngestedExamples, make_rows, stack
-from seqgra.ingest.places import Place, places_in_headers
+from seqgra.ingest.places import NOWHERE, Place, places_in_headers
 from seqgra.ingest.tally import Tally
 from seqgra.labels import NONE
 from seqgra.yamlfile import suggest
@@ -217,14 +217,16 @@ def as_examples(records: SequenceRecords, names: list[str], width: int | None) -
     rows["set"] = np.array([SETS.index(s) if s else -1 for s in records.sets], np.int8)
     cut, shares, places = [], np.zeros(len(rows)), []
     every = zip(records.codes, records.masked, records.places, strict=True)
-    for n, (codes, masked, (chrom, start, end)) in enumerate(every):
+    for n, (codes, masked, (chrom, start, end, strand)) in enumerate(every):
         spare = max(0, len(codes) - width) if width else 0
         first = spare // 2
         kept = slice(first, len(codes) - (spare - first))
         cut.append(codes[kept])
         shares[n] = masked[kept].mean()
-        places.append((chrom, start + first, end - (spare - first)) if chrom else ("", 0, 0))
+        place = Place(chrom, start + first, end - (spare - first), strand)
+        places.append(place if chrom else NOWHERE)
     x = stack(cut, max(len(codes) for codes in cut))
     rows["masked"] = shares
-    rows["chrom"], rows["start"], rows["end"] = zip(*places, strict=True)
+    for column, values in zip(Place._fields, zip(*places, strict=True), strict=True):
+        rows[column] = values
     return IngestedExamples(x, label_matrix(records.labels, names), rows)

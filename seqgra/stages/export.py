@@ -26,7 +26,7 @@ DEFAULTS = Options.model_construct()  # type: ignore[call-arg]
 
 STAGE = Stage(
     "export",
-    version=1,
+    version=2,
     files=r"(training|validation|test)((-annotation)?\.txt|\.(fa|bed)|(-elements)?\.parquet)",
     makes="FOLDER",
     example="seqgra export data/homer -o homer-tsv --format tsv",

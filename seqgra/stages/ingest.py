@@ -162,7 +162,7 @@ class Recipe(Strict):
 
 STAGE = Stage(
     "ingest",
-    version=3,
+    version=4,
     files=rf"{DATASET_FILES}|regions\.tsv)",
     makes="DATASET",
     example="seqgra ingest --peaks SOX2=sox2.bed --genome mm10.fa --width 150 --negatives gc \\\n"

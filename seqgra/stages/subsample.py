@@ -21,8 +21,8 @@ DEFAULTS = Options.model_construct()
 
 STAGE = Stage(
     "subsample",
-    version=1,
-    files=rf"{DATASET_FILES})",
+    version=2,
+    files=rf"{DATASET_FILES}|regions\.tsv)",
     makes="DATASET",
     example="seqgra subsample data/peaks -o data/peaks-s1 --seed 1 --sets training,validation",
     run="seqgra.subsample:subsample",
