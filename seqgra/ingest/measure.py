@@ -248,14 +248,17 @@ def shared_stretches(x: np.ndarray, sets: np.ndarray, *, both_strands: bool) -> 
     if x.shape[1] < STRETCH or not (sets == 0).any():
         return []
     found = _stretches(x[sets == 0], every, both_strands)
-    training = np.unique(np.concatenate([hashes[chosen] for hashes, chosen in found]))
+    training = np.sort(np.concatenate([hashes[chosen] for hashes, chosen in found]))
     sentences = []
     for number in range(1, len(SETS)):
         own, shared = x[sets == number], 0
         for hashes, chosen in _stretches(own, every, both_strands):
-            place = np.minimum(np.searchsorted(training, hashes), max(len(training) - 1, 0))
-            same = chosen & (training[place] == hashes) if len(training) else np.zeros_like(chosen)
-            shared += int(same.any(axis=1).sum())
+            rows, wanted = np.nonzero(chosen)[0], hashes[chosen]
+            order = np.argsort(wanted)  # a search in order is several times as fast
+            place = np.searchsorted(training, wanted[order])
+            there = place < len(training)
+            there[there] = training[place[there]] == wanted[order][there]
+            shared += len(np.unique(rows[order][there]))
         if shared:
             least = "at least " if every > 1 else ""
             sentence = f"{SETS[number]}: {least}{shared:,} of {len(own):,} examples share {STRETCH} letters "

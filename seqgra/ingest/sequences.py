@@ -223,7 +223,8 @@ def as_examples(records: SequenceRecords, names: list[str], width: int | None) -
         kept = slice(first, len(codes) - (spare - first))
         cut.append(codes[kept])
         shares[n] = masked[kept].mean()
-        place = Place(chrom, start + first, end - (spare - first), strand)
+        before = spare - first if strand == "-" else first  # the first letters lie at the end
+        place = Place(chrom, start + before, end - (spare - before), strand)
         places.append(place if chrom else NOWHERE)
     x = stack(cut, max(len(codes) for codes in cut))
     rows["masked"] = shares

@@ -19,6 +19,8 @@ from seqgra.ingest.sequences import SequenceRecords, set_name, split_labels
 from seqgra.ingest.tally import Tally
 from seqgra.textfile import text_lines
 
+#: A whole number, also as pandas writes a column with gaps.
+_WHOLE = re.compile(r"(\d+)(?:\.0*)?")
 _NEEDED, _OPTIONAL = ("sequence", "label"), ("set", "chrom", "start", "end")
 _NAMES_INSTEAD = "write one column label with the names of an example's classes, joined by '|'"
 
@@ -118,8 +120,9 @@ def _places(
         if not chrom + start + end:
             found.append(NOWHERE)
             continue
-        numbers = chrom and start.isdecimal() and end.isdecimal()
-        pair = fitted(chrom, int(start), int(end), len(letters)) if numbers else None
+        ends = [_WHOLE.fullmatch(text) for text in (start, end)]
+        numbers = [int(match[1]) for match in ends if match]
+        pair = fitted(chrom, *numbers, len(letters)) if chrom and len(numbers) == 2 else None
         if pair is None:
             message = f"has {len(letters)} letters, but columns chrom, start, end hold "
             message += (
