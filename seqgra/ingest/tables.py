@@ -120,9 +120,10 @@ def _places(
         if not chrom + start + end:
             found.append(NOWHERE)
             continue
-        ends = [_WHOLE.fullmatch(text) for text in (start, end)]
-        numbers = [int(match[1]) for match in ends if match]
-        pair = fitted(chrom, *numbers, len(letters)) if chrom and len(numbers) == 2 else None
+        low, high = (_WHOLE.fullmatch(text) for text in (start, end))
+        pair = None
+        if chrom and low and high:
+            pair = fitted(chrom, int(low[1]), int(high[1]), len(letters))
         if pair is None:
             message = f"has {len(letters)} letters, but columns chrom, start, end hold "
             message += (
