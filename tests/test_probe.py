@@ -472,6 +472,20 @@ ONE_LABEL = (
 )
 
 
+def test_a_condition_may_be_called_as_an_arm_is(made):
+    """Names of conditions are the user's: `rule`, `other` or `block` change no score."""
+    names = {"one:": "rule:", "two:": "other:"}
+    renamed = MOTIF
+    for old, new in names.items():
+        renamed = renamed.replace(old, new)
+
+    def motifs(x):
+        return np.stack([starts(x, "a") >= 0, starts(x, "a") < 0], axis=1).astype(float)
+
+    tables = [probe(Function(made(text), motifs), made(text)) for text in (MOTIF, renamed)]
+    pd.testing.assert_series_equal(tables[0]["score"], tables[1]["score"])
+
+
 @pytest.mark.filterwarnings("error")
 def test_one_label_is_compared_with_examples_that_show_none(made, tmp_path):
     def motif(x):

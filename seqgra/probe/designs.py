@@ -40,6 +40,8 @@ _MOVED = {"left": (0.0, 0.1), "middle": (0.45, 0.55), "right": (0.9, 1.0)}
 _CURVE, _STARTS = 24, (16, 12)
 #: Properties whose measure at each gap, start or number of copies is drawn.
 CURVES = ("spacing curve", "position curve", "copies curve")
+#: Arm of sufficiency that holds the rule; the others are named as conditions, which have a name.
+THE_RULE = ""
 #: Place of a point of a curve that no condition makes.
 NEVER_MADE = "never made"
 #: Conditions that are asked about at most; pairs of them that differ in a property; and of grammars with so
@@ -172,12 +174,7 @@ class Designer:
         for condition in range(len(self.names)):
             combination = self.construction.combination(condition)
             if combination is not None:
-                blocks = self.construction.blocks(combination)
-                placed = self.construction.draw(combination, DRAWN, f"condition {condition}")
-                start = placed.start.copy()
-                start[:, [s for b in blocks if b.role == "confounder" for s in b.slots]] = -1
-                without = placed._replace(start=start)
-                self.drawn[condition] = _Drawn(combination, blocks, placed, without)
+                self.drawn[condition] = self._draw(combination, DRAWN, f"condition {condition}")
         self.asked = [*self.drawn][:MOST_CONDITIONS]
         self._random = np.random.Generator(stream(seed, "designs", "constructed", 0))
 
@@ -199,6 +196,13 @@ class Designer:
         return [design for make in makers for design in make()]
 
     # --- what all designs share
+
+    def _draw(self, combination: int, count: int, purpose: str) -> _Drawn:
+        blocks = self.construction.blocks(combination)
+        placed = self.construction.draw(combination, count, purpose)
+        start = placed.start.copy()
+        start[:, [s for b in blocks if b.role == "confounder" for s in b.slots]] = -1
+        return _Drawn(combination, blocks, placed, placed._replace(start=start))
 
     def _write(self, condition: int, placed: Placed, chosen: np.ndarray) -> np.ndarray:
         """Write the chosen placements (n <= B of them) over backgrounds 0 to n - 1: uint8 (n, L)."""
@@ -280,8 +284,8 @@ class Designer:
         typical = {self.names[c]: self._arm(c, self.drawn[c].placed, all_rows) for c in self.asked}
         without = np.flatnonzero(~self.construction.law.labels.any(axis=1))
         if len(typical) == 1 and without.size:
-            placed = self.construction.draw(int(without[0]), BACKGROUNDS, "no condition")
-            x = self.construction.write(int(without[0]), placed)
+            none = self._draw(int(without[0]), BACKGROUNDS, "no condition")
+            x = self.construction.write(none.combination, none.placed)
             typical[NONE] = self.sequences.add(x)
         for condition in self.asked:
             for rule, blocks in itertools.groupby(self._rules(condition), lambda b: b.rule):
@@ -293,7 +297,7 @@ class Designer:
                     yield Design("sufficiency", condition, place, "", reason=reason)
                     continue
                 own = self._arm(condition, self.drawn[condition].placed, chosen)
-                arms = {"rule": own} | {
+                arms = {THE_RULE: own} | {
                     name: rows[: len(own)]
                     for name, rows in typical.items()
                     if name != self.names[condition]

@@ -20,6 +20,7 @@ from seqgra.probe.designs import (
     CONTRASTS,
     CURVES,
     NEVER_MADE,
+    THE_RULE,
     Design,
     ProbeCell,
     asked_about,
@@ -396,7 +397,7 @@ def _by_background(
         yield (before > 0) & (after < 0)
     elif name == "sufficiency":  # P(y | the rule of y) less the mean of P(y | another condition)
         called = {arm: logits.called(rows, design.condition) for arm, rows in arms.items()}
-        own = called.pop("rule")
+        own = called.pop(THE_RULE)
         yield own - np.mean([*called.values()], axis=0)
     elif name == "logic":  # share of a truth table's row that is given to its condition
         ((arm, rows),) = arms.items()
