@@ -16,12 +16,12 @@ from seqgra.backends.sklearn import fit as fit_baseline
 from seqgra.cli import main
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
-from seqgra.fit import background, draws, fit, pairs, singles, write
+from seqgra.fit import background, draws, fit, laws, pairs, singles, write
 from seqgra.fit.compose import RuleDraft, Scale, compose
 from seqgra.fit.draws import groups_of, setting_of
 from seqgra.fit.estimate import estimate
 from seqgra.fit.evidence import PairEstimate, rule_shares
-from seqgra.fit.laws import excess_law
+from seqgra.fit.laws import excess_law, spread
 from seqgra.fit.scale import closest, search
 from seqgra.fit.twin import Check, pwm_regression
 from seqgra.grammar.backgrounds import Gc
@@ -276,7 +276,7 @@ def test_options_are_checked(tmp_path, capsys):
 
 def hits(*rows):
     """Return what is seen of a motif: (example, start, end, strand) of its hits, in 3 sequences."""
-    frame = pd.DataFrame(rows, columns=["example", "start", "end", "strand"])
+    frame = pd.DataFrame(rows, columns=["example", "start", "end", "strand"]).assign(window=50)
     return singles.Observed(np.zeros(3, np.float32), frame)
 
 
@@ -397,17 +397,100 @@ def test_mixture_weights_are_found():
     assert singles.mixture(1000 * truth @ components, components) == pytest.approx(truth, abs=0.01)
 
 
+def drawn_starts(windows, weights, width, sites, chance, seed):
+    """Draw starts of hits, of sites by their weights, of others anywhere; return what `excess_law` takes."""
+    random, places = np.random.default_rng(seed), max(windows) - width + 1
+    rooms = random.choice(windows, sites) - width + 1
+    total = np.cumsum(weights)
+    starts = np.searchsorted(total, random.random(sites) * total[rooms - 1], side="right")
+    longer = np.array(windows) - width + 1  # has more hits by chance
+    by_chance = random.choice(longer, chance, p=longer / longer.sum())
+    anywhere = (random.random(chance) * by_chance).astype(int)
+    tables = [
+        np.bincount(r - 1, minlength=places).astype(float)
+        for r in (np.concatenate([rooms, by_chance]), by_chance)
+    ]
+    return np.concatenate([starts, anywhere]), *tables, min(windows) - width + 1
+
+
+WINDOWS = {"equal": [150], "two": [60, 300], "many": list(range(60, 301))}
+
+
+@pytest.mark.parametrize("windows", WINDOWS.values(), ids=WINDOWS)
+def test_starts_anywhere_have_no_law_whatever_the_windows(windows, monkeypatch):
+    even = np.ones(max(windows) - 11)
+
+    def found(seed):
+        sites, chance = np.random.default_rng(seed).integers(50, 3000, 2)
+        return excess_law(*drawn_starts(windows, even, 12, sites, chance, seed)) is not None
+
+    assert not any(found(seed) for seed in range(100))
+    monkeypatch.setattr(
+        laws, "_RARE", 0.01
+    )  # the stated rate of false alarms, where it can be seen
+    false = sum(found(seed) for seed in range(1000))
+    assert false <= stats.binom.isf(1e-4, 1000, 0.01)
+
+
+@pytest.mark.parametrize("windows", WINDOWS.values(), ids=WINDOWS)
+@pytest.mark.parametrize(("center", "sd"), [(30, 8), (100, 30), (150, 30)])
+def test_a_preferred_start_is_found_in_windows_of_any_length(windows, center, sd):
+    """In windows that end before most of the preferred starts, sites lie where the rest of the law is."""
+    places = max(windows) - 11
+    truth = np.exp(-0.5 * ((np.arange(1, places + 1) - center) / sd) ** 2)
+    law = excess_law(*drawn_starts(windows, truth, 12, 2000, 500, 1))
+    found = np.zeros(places)
+    found[np.array(list(law)) - 1] = list(law.values())
+    for room in {min(windows) - 11, places}:
+        both = [np.cumsum(weights[:room]) / weights[:room].sum() for weights in (found, truth)]
+        assert abs(both[0] - both[1]).max() < 0.15, room
+    pooled = [
+        spread(np.bincount(np.array(windows) - 12) * 1.0, weights) for weights in (found, truth)
+    ]
+    both = [np.cumsum(weights) / weights.sum() for weights in pooled]
+    assert abs(both[0] - both[1]).max() < 0.06
+
+
 def test_laws_of_starts():
     random = np.random.default_rng(5)
-    anywhere, chance = random.integers(0, 90, 3000), random.integers(0, 90, 4000)
-    both = np.concatenate([anywhere, random.integers(0, 90, 2000)])
-    assert excess_law(both, chance, 0.5, 90) is None
-    assert excess_law(np.full(500, 41), chance[:10], 1.0, 90) == 42
-    inside = random.integers(30, 60, 3000)
-    law = excess_law(np.concatenate([inside, random.integers(0, 90, 2000)]), chance, 0.5, 90)
-    total = sum(law.values())
-    assert sum(weight for start, weight in law.items() if 31 <= start <= 60) > 0.9 * total
-    assert excess_law(inside, chance[:1], 0.0, 90, random.integers(30, 60, 20_000)) is None
+    inside, total = random.integers(30, 60, 3000), np.zeros(90)
+    rooms, few, chance = (np.append(total[1:], n) for n in (5000.0, 500.0, 2000.0))
+    assert excess_law(np.full(500, 41), few, few / 50, 90) == 42
+    law = excess_law(np.concatenate([inside, random.integers(0, 90, 2000)]), rooms, chance, 90)
+    assert sum(w for start, w in law.items() if 31 <= start <= 60) > 0.9 * sum(law.values())
+    alike = random.integers(30, 60, 20_000), rooms * 4
+    assert excess_law(inside, rooms * 0.6, total, 90, alike) is None
+    # a start that short windows lack is no law of theirs, and they have one too
+    law = excess_law(np.full(500, 80), few, few / 50, 40)
+    assert set(law) > {*range(1, 41), 81} and max(law, key=law.get) > 40
+
+
+@pytest.mark.parametrize("position", ["random", "{normal: {center: 20, sd: 4}}"])
+def test_positions_of_motifs_in_windows_of_several_lengths(position, tmp_path, monkeypatch):
+    monkeypatch.setattr(singles, "DRAWS", 4000)
+    (tmp_path / "g.yaml").write_text(
+        "window: [40, 200]\nelements: {m: {kmers: {TTGCATAACA: 1.0}}}\nconditions:\n"
+        f"  a: {{rules: [{{elements: [m], probability: .8, position: {position}}}]}}\n  b: {{}}\n"
+    )
+    simulate(tmp_path / "g.yaml", tmp_path / "data", seed=0, counts={"training": 3000})
+    data = open_dataset(tmp_path / "data")
+    motifs = {"m": data.grammar.elements["m"].letter_probabilities("ACGT")}
+    setting = setting_of(data, motifs, 5e-4, 0)
+    flat = dict.fromkeys("ACGT", 0.25)
+    x = np.asarray(data.x("training"))
+    seen = singles.observe(setting, x)["m"].part(np.flatnonzero(data.y("training")[:, 0]))
+    blank, rows = draws.probe(setting, flat, {"m": draws.matrix_of(setting, "m")}, [[]], 8000)
+    chance = singles.observe(setting, blank.x)["m"].part(rows[0])
+    found = singles.estimate(setting, flat, "m", 0, seen, chance)
+    assert near(found.share, 0.8, max(found.error, 0.01))
+    if position == "random":
+        assert found.position is None
+    else:
+        inside = sum(weight for start, weight in found.position.items() if 8 <= start <= 32)
+        assert inside > 0.85 * sum(found.position.values())
+    # the figure's line of chance follows the windows: fewer hits where only long ones reach
+    assert seen.hits["window"].max() == 200
+    assert found.seen["starts_chance"][:30].mean() > 3 * found.seen["starts_chance"][-30:].mean()
 
 
 def test_gc_content_and_chains_are_told_apart():

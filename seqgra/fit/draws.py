@@ -56,6 +56,11 @@ class Setting(NamedTuple):
     #: Of all draws.
     seed: int
 
+    @property
+    def shortest(self) -> int:
+        """Length of the shortest examples."""
+        return min(self.window) if isinstance(self.window, dict) else self.length
+
 
 def groups_of(y: np.ndarray, conditions: tuple[str, ...]) -> list[ExampleGroup]:
     """Return the combinations of conditions that labels (uint8 (N, C)) show, by condition."""

@@ -291,15 +291,12 @@ def _placed(found: Estimates, laws: list[dict[str, Any]], pair: PairEstimate) ->
     drawn = _drawn(found, number, laws[number])
     same = interval.first == interval.second
     table = pairs.pair_table(drawn[interval.first], drawn[interval.second], same)
-    widths = [len(found.setting.motifs[name]) for name in interval[:2]]
-    chance = np.zeros(round(interval.expected), int)
-    law = excess_law(
-        pairs.starts_in(interval, own.table),
-        chance,
-        1.0,
-        found.setting.length - sum(widths) - interval.low + 1,
-        pairs.starts_in(interval, table),
-    )
+    span = sum(len(found.setting.motifs[name]) for name in interval[:2]) + interval.low
+    places = found.setting.length - span + 1
+    starts, rooms = pairs.starts_in(interval, own.table, places)
+    anywhere = pairs.starts_in(interval, table, places)
+    chance = interval.expected * anywhere[1] / max(anywhere[1].sum(), 1)
+    law = excess_law(starts, rooms, chance, found.setting.shortest - span + 1, anywhere)
     return pair._replace(position=law)
 
 

@@ -102,11 +102,9 @@ def _copies(found: Estimates, single: Single) -> HistogramPanel:
 def _positions(found: Estimates, single: Single) -> HistogramPanel:
     places = found.setting.length - len(found.setting.motifs[single.motif]) + 1
     edges, seen = binned(single.seen["starts"], places)
-    chance = single.seen["starts_chance"].size * float(single.seen["scale"])
+    chance = np.add.reduceat(single.seen["starts_chance"], edges[:-1].astype(int)) / np.diff(edges)
     law = "anywhere" if single.position is None else "a distribution of its own"
-    return HistogramPanel(
-        f"{_name(found, single)}\n{law}", edges, seen, np.full(seen.size, chance / places)
-    )
+    return HistogramPanel(f"{_name(found, single)}\n{law}", edges, seen, chance)
 
 
 def _chosen(found: Estimates) -> list[tuple[Histogram, int]]:

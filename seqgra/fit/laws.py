@@ -8,57 +8,95 @@ from scipy.stats import chi2
 _BINS, _A_BIN = 50, 40
 _RARE = 1e-5
 _FIXED = 0.5
+#: Rounds of the weights; that of starts without sites, where the shortest window has no others.
+_ROUNDS, _LEAST = 100, 0.001
+
+
+def spread(rooms: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the sites expected at each start, where windows of several lengths hold them: float64 (P,).
+
+    In windows with r starts lie n_r sites, each at start s <= r with probability w_s / (w_1 + ... + w_r), so
+    that e_s = w_s sum_{r >= s} n_r / (w_1 + ... + w_r).
+
+    Parameters
+    ----------
+    rooms
+        float64 (P,): n_r for r = 1 to P.
+    weights
+        float64 (P,): w_s, not negative.
+
+    >>> spread(np.array([0.0, 30.0, 60.0]), np.ones(3)).tolist()
+    [35.0, 35.0, 20.0]
+    """
+    total = np.cumsum(weights)
+    each = np.divide(rooms, total, out=np.zeros(rooms.size), where=total > 0)
+    return np.asarray(weights * np.cumsum(each[::-1])[::-1])
 
 
 def excess_law(
     starts: np.ndarray,
+    rooms: np.ndarray,
     chance: np.ndarray,
-    scale: float,
-    places: int,
-    anywhere: np.ndarray | None = None,
+    shortest: int,
+    anywhere: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> int | dict[int, float] | None:
     """Return the law of starts above chance, 1-based; None where it may be uniform.
 
-    In bin b, the excess is e_b = seen - scale * chance, their sum e, and p_b the share that a random position
-    gives: the share of places, or of starts that were drawn. The law is uniform unless sum_b (e_b - e p_b)^2
-    / (seen_b + (e p_b)^2 / drawn_b) exceeds the chi2 quantile 1 - 1e-5. Where one start holds over half
-    of the excess, the law is that start; otherwise every start of a bin has the weight max(e_b, 0) / p_b.
+    Each window has its own starts: in bin b a random position gives n_b, the `spread` of equal weights, and
+    bins have equal n_b. The law is uniform unless sum_b (seen_b - n_b)^2 / (n_b + n_b^2 / drawn_b) exceeds
+    the chi2 quantile 1 - 1e-5. Where one start that all windows have holds over half of the excess, the
+    law is that start. Otherwise the starts of bin b have the weight w_b, whose `spread` over the windows of
+    the sites is the excess e_b: w_b <- w_b e_b / spread_b(w), the maximum likelihood of truncated
+    observations (Turnbull 1976, doi:10.1111/j.2517-6161.1976.tb01597.x).
 
     Parameters
     ----------
-    starts, chance
-        int64: starts seen, counted from 0, and those by chance.
-    scale
-        Expected number by chance over that of `chance`.
-    places
-        How many starts there are.
+    starts
+        int64: starts seen, counted from 0.
+    rooms, chance
+        float64 (P,): how many are seen, and expected by chance, in windows with 1 to P starts.
+    shortest
+        Starts of the shortest window.
     anywhere
-        int64: starts that were drawn with a random position; None: all places are alike.
+        Starts and rooms, as above, of what was drawn with a random position; None: all starts are alike.
     """
+    places = rooms.size
     seen = np.bincount(starts, minlength=places)[:places].astype(float)
-    expected = scale * chance.size / places
-    excess = seen.sum() - scale * chance.size
+    excess = seen.sum() - chance.sum()
     if excess <= 0 or places < 2:
         return None
+    even = np.ones(places)
+    null = spread(rooms, even)
     bins = int(min(_BINS, places, max(5, excess / _A_BIN)))
-    edges = np.unique(np.linspace(0, places, bins + 1).round().astype(int))
-    widths = np.diff(edges)
-    counts = np.add.reduceat(seen, edges[:-1])
-    extra = counts - expected * widths
-    share, doubt = widths / places, np.zeros(len(widths))
+    below = np.append(0, np.cumsum(null) / null.sum()).round(9)
+    edges = np.interp(np.linspace(0, 1, bins + 1)[:-1], below, np.arange(places + 1))
+    edges = np.unique(edges.round(6).round().astype(int))
+    widths = np.diff(edges, append=places)
+
+    def binned(values: np.ndarray) -> np.ndarray:
+        return np.add.reduceat(values, edges)
+
+    counts, doubt = binned(seen), np.zeros(edges.size)
     if anywhere is not None:
-        drawn = np.bincount(anywhere, minlength=places)[:places].astype(float)
-        drawn = np.maximum(np.add.reduceat(drawn, edges[:-1]), 1)
-        share = drawn / drawn.sum()
-        doubt = (excess * share) ** 2 / drawn
-    off = extra - excess * share
-    statistic = float((off**2 / (np.maximum(counts, 1) + doubt)).sum())
-    if statistic <= chi2.isf(_RARE, len(widths) - 1):
+        drawn = np.bincount(anywhere[0], minlength=places)[:places].astype(float)
+        drawn = np.maximum(binned(drawn), 1)
+        even = np.repeat(drawn / np.maximum(binned(spread(anywhere[1], even)), 1e-9), widths)
+        null = spread(rooms, even)
+        doubt = binned(null) ** 2 / drawn
+    statistic = float(((counts - binned(null)) ** 2 / (binned(null) + doubt)).sum())
+    if statistic <= chi2.isf(_RARE, edges.size - 1):
         return None
+    by_chance = spread(chance, even)
     top = int(seen.argmax())
-    if seen[top] - expected > _FIXED * excess:
+    if top < shortest and seen[top] - by_chance[top] > _FIXED * excess:
         return top + 1
-    weights = np.maximum(extra, 0) / share
-    weights = np.round(weights / weights.max(), 3)
-    law = np.repeat(weights, widths)
+    extra, sites = np.maximum(counts - binned(by_chance), 0), np.maximum(rooms - chance, 0)
+    weights = np.ones(edges.size)
+    for _ in range(_ROUNDS):
+        expected = binned(spread(sites, even * np.repeat(weights, widths)))
+        weights *= np.divide(extra, expected, out=np.zeros(edges.size), where=expected > 0)
+        weights /= weights.max()
+    law = np.repeat(np.round(weights, 3), widths)
+    if not law[:shortest].any():
+        law[:shortest] = _LEAST
     return {start + 1: float(weight) for start, weight in enumerate(law) if weight > 0}

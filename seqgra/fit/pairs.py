@@ -57,7 +57,7 @@ class Histogram(NamedTuple):
     #: float64 (4, G): in the group's sequences, and by chance.
     seen: np.ndarray
     expected: np.ndarray
-    #: The pairs: columns arrangement, gap, start (of the leftmost letter).
+    #: The pairs, as `pair_table` returns them.
     table: pd.DataFrame
     chance: pd.DataFrame
 
@@ -106,9 +106,14 @@ class GapInterval(NamedTuple):
 
 
 def pair_table(first: Observed, second: Observed, same: bool) -> pd.DataFrame:
-    """Return all pairs of hits of A and B in one sequence: columns arrangement, gap, start, example."""
-    columns = ["example", "start", "end", "strand"]
-    pairs = first.hits[columns].merge(second.hits[columns], on="example", suffixes=("", "_b"))
+    """Return all pairs of hits of A and B in one sequence: columns arrangement, gap, start, room, example.
+
+    `room` is the number of starts that the pair has in its window.
+    """
+    columns = ["start", "end", "strand"]
+    pairs = first.hits[["example", "window", *columns]].merge(
+        second.hits[["example", *columns]], on="example", suffixes=("", "_b")
+    )
     if same:
         pairs = pairs[pairs["start"] < pairs["start_b"]]
     forward = pairs["strand"] > 0
@@ -119,12 +124,15 @@ def pair_table(first: Observed, second: Observed, same: bool) -> pd.DataFrame:
     differ = np.asarray(pairs["strand"] != pairs["strand_b"])
     if same:  # the same two hits, seen from the other one
         before = before & differ
+    start = pairs[["start", "start_b"]].min(axis=1)
+    span = pairs[["end", "end_b"]].max(axis=1) - start
     gap = np.where(right, pairs["start_b"] - pairs["end"], pairs["start"] - pairs["end_b"])
     return pd.DataFrame(
         {
             "arrangement": 2 * before.astype(int) + differ,
             "gap": gap.astype(int),
-            "start": pairs[["start", "start_b"]].min(axis=1).to_numpy(int),
+            "start": start.to_numpy(int),
+            "room": (pairs["window"] - span + 1).to_numpy(int),
             "example": pairs["example"].to_numpy(int),
         }
     )
@@ -140,7 +148,7 @@ def histograms(
     for first, second in combinations_with_replacement(names, 2):
         widths = len(setting.motifs[first]), len(setting.motifs[second])
         lowest = 1 - min(widths) if first != second else 0
-        gaps = setting.length - sum(widths) + 1 - lowest
+        gaps = setting.shortest - sum(widths) + 1 - lowest  # a rule must fit every window
         if gaps < 2:
             continue
         tables = [pair_table(of[first], of[second], first == second) for of in (seen, chance)]
@@ -299,10 +307,17 @@ def _llr(histogram: Histogram, arrangement: int, low: int, high: int) -> float:
     return float(llr + (o_out * np.log(o_out / e_out) if o_out else 0.0))
 
 
-def starts_in(interval: GapInterval, table: pd.DataFrame) -> np.ndarray:
-    """Return the starts of the pairs of a table that lie in an interval: int64 (M,)."""
+def starts_in(
+    interval: GapInterval, table: pd.DataFrame, places: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the starts of the pairs of a table that lie in an interval, and their rooms.
+
+    They are int64 (M,), and float64 (P,): pairs in windows with 1 to P starts.
+    """
     inside = (table["arrangement"] == interval.arrangement) & table["gap"].between(*interval[3:5])
-    return table["start"][inside].to_numpy()
+    part = table[inside]
+    rooms = np.bincount(part["room"] - 1, minlength=places).astype(float)
+    return part["start"].to_numpy(), rooms
 
 
 def _interval(

@@ -25,11 +25,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from seqgra.alphabet import lengths_of
 from seqgra.backends.features import best_on_strand
 from seqgra.backends.strands import Strand
 from seqgra.errors import InputError
 from seqgra.fit.draws import Setting, matrix_of, probe
-from seqgra.fit.laws import excess_law
+from seqgra.fit.laws import excess_law, spread
 from seqgra.law.law import SampledExamples
 from seqgra.law.scan import best_hits, find_hits
 from seqgra.motif import ADDED, Zeros, log_odds
@@ -53,7 +54,8 @@ class Observed(NamedTuple):
 
     #: float32 (N,): best score.
     best: np.ndarray
-    #: DataFrame of `find_hits`: hits of this motif that do not overlap; `example` counts from 0.
+    #: DataFrame of `find_hits`: hits of this motif that do not overlap; `example` counts from 0, and `window`
+    #: is the length of the example.
     hits: pd.DataFrame
 
     @property
@@ -108,6 +110,7 @@ def observe(setting: Setting, x: np.ndarray) -> dict[str, Observed]:
             both_strands=setting.both_strands,
         )
     )
+    hits["window"] = lengths_of(x)[hits["example"]]
     found = {}
     for number, (name, matrix) in enumerate(setting.motifs.items()):
         own = hits[hits["element"] == number].reset_index(drop=True)
@@ -173,9 +176,9 @@ def estimate(
         sites = _Tally(seen, _Response(one, background, name, first.strand, limits, most))
         weights = mixture(sites.hits(seen.counts), sites.counts)
         _, _, share, error, gain = tally.band(weights, (low, high))
-    starts = seen.hits["start"].to_numpy(), chance.hits["start"].to_numpy()
-    scale = seen.best.size / chance.best.size
-    places = setting.length - len(setting.motifs[name]) + 1
+    starts, width = seen.hits["start"].to_numpy(), len(setting.motifs[name])
+    rooms, by_chance = (_rooms(part, width, setting.length) for part in (seen, chance))
+    by_chance *= seen.best.size / chance.best.size
     observed = sites.hits(seen.counts) / seen.counts.size
     return first._replace(
         share=share,
@@ -184,11 +187,17 @@ def estimate(
         low=low,
         high=high,
         copies=_copies(weights),
-        position=excess_law(*starts, scale, places),
+        position=excess_law(starts, rooms, by_chance, setting.shortest - width + 1),
         seen=tally.picture(share, (low, high), weights)
         | {"hits": observed, "hits_chance": sites.counts[0], "hits_fitted": weights @ sites.counts}
-        | {"starts": starts[0], "starts_chance": starts[1], "scale": np.array(scale)},
+        | {"starts": starts, "starts_chance": spread(by_chance, np.ones(by_chance.size))},
     )
+
+
+def _rooms(seen: Observed, width: int, length: int) -> np.ndarray:
+    """Return how many hits lie in windows with 1, 2, ... starts: float64 (P,)."""
+    starts = seen.hits["window"].to_numpy() - width
+    return np.bincount(starts, minlength=length - width + 1).astype(float)
 
 
 def _above_chance(single: Single, drawn: int) -> float:
