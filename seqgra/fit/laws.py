@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import rel_entr
 from scipy.stats import chi2
 
 _BINS, _A_BIN = 50, 40
-_RARE = 1e-5
+_RARE = 1e-4
 _FIXED = 0.5
 #: Rounds of the weights; that of starts without sites, where the shortest window has no others.
 _ROUNDS, _LEAST = 100, 0.001
@@ -43,11 +45,12 @@ def excess_law(
     """Return the law of starts above chance, 1-based; None where it may be uniform.
 
     Each window has its own starts: in bin b a random position gives n_b, the `spread` of equal weights, and
-    bins have equal n_b. The law is uniform unless sum_b (seen_b - n_b)^2 / (n_b + n_b^2 / drawn_b) exceeds
-    the chi2 quantile 1 - 1e-5. Where one start that all windows have holds over half of the excess, the
-    law is that start. Otherwise the starts of bin b have the weight w_b, whose `spread` over the windows of
-    the sites is the excess e_b: w_b <- w_b e_b / spread_b(w), the maximum likelihood of truncated
-    observations (Turnbull 1976, doi:10.1111/j.2517-6161.1976.tb01597.x).
+    bins have equal n_b. The law is uniform unless G = 2 sum_b seen_b ln(seen_b / n_b) exceeds the chi2
+    quantile 1 - 1e-4 (Wilks 1938, doi:10.1214/aoms/1177732360); n_b that were drawn are counts in G, too.
+    Where one start that all windows have holds over half of the excess, the law is that start. Otherwise the
+    starts of bin b have the weight w_b, whose `spread` over the windows of the sites is the excess e_b:
+    w_b <- w_b e_b / spread_b(w), the maximum likelihood of truncated observations (Turnbull 1976,
+    doi:10.1111/j.2517-6161.1976.tb01597.x).
 
     Parameters
     ----------
@@ -69,22 +72,23 @@ def excess_law(
     null = spread(rooms, even)
     bins = int(min(_BINS, places, max(5, excess / _A_BIN)))
     below = np.append(0, np.cumsum(null) / null.sum()).round(9)
-    edges = np.interp(np.linspace(0, 1, bins + 1)[:-1], below, np.arange(places + 1))
-    edges = np.unique(edges.round(6).round().astype(int))
-    widths = np.diff(edges, append=places)
+    cuts = np.interp(np.linspace(0, 1, bins + 1)[:-1], below, np.arange(places + 1))
+    edges: NDArray[np.int64] = np.unique(cuts.round(6).round().astype(np.int64))
+    widths: np.ndarray = np.diff(edges, append=places)
 
     def binned(values: np.ndarray) -> np.ndarray:
-        return np.add.reduceat(values, edges)
+        return np.asarray(np.add.reduceat(values, edges))
 
-    counts, doubt = binned(seen), np.zeros(edges.size)
+    counts, expected = binned(seen), binned(null)
+    statistic = rel_entr(counts, expected)
     if anywhere is not None:
         drawn = np.bincount(anywhere[0], minlength=places)[:places].astype(float)
         drawn = np.maximum(binned(drawn), 1)
         even = np.repeat(drawn / np.maximum(binned(spread(anywhere[1], even)), 1e-9), widths)
-        null = spread(rooms, even)
-        doubt = binned(null) ** 2 / drawn
-    statistic = float(((counts - binned(null)) ** 2 / (binned(null) + doubt)).sum())
-    if statistic <= chi2.isf(_RARE, edges.size - 1):
+        rate = binned(spread(rooms, even)) / drawn
+        alike = (counts + drawn) / (rate + 1)
+        statistic = rel_entr(counts, rate * alike) + rel_entr(drawn, alike)
+    if 2 * statistic.sum() <= chi2.isf(_RARE, edges.size - 1):
         return None
     by_chance = spread(chance, even)
     top = int(seen.argmax())
