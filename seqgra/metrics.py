@@ -1,4 +1,4 @@
-"""Areas under ROC and precision-recall curves, and log odds to rank examples by: defined here once.
+"""Areas under ROC and precision-recall curves, errors, and log odds to rank examples by: defined here once.
 
 Equal scores count together. In `Ranking` they enter at one threshold, as in scikit-learn. Where positions of
 a sequence are ranked (`rank_measures`, `chance_average_precision`), precision is the mean over the orders of
@@ -7,6 +7,8 @@ ties.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -142,6 +144,68 @@ class Sorted:
             positives = np.cumsum(weights * self._true)[self._last]
             totals = np.cumsum(weights)[self._last]
         return Ranking(np.append(0.0, positives), np.append(0.0, totals - positives))
+
+
+class Area(NamedTuple):
+    """An area under a ROC curve, and its standard error."""
+
+    value: float
+    error: float
+
+
+def error_of_difference(one: Area, other: Area) -> float:
+    """Return the standard error of the difference of areas of different examples."""
+    return math.hypot(one.error, other.error)
+
+
+def mean_area(areas: Sequence[Area]) -> Area:
+    """Return the mean of areas of different examples, such as the folds of a cross-validation."""
+    values, errors = zip(*areas, strict=True)
+    return Area(float(np.mean(values)), math.hypot(*errors) / len(errors))
+
+
+def roc_areas(scores: NDArray[np.floating], y: NDArray[np.integer]) -> tuple[dict[int, Area], Area]:
+    """Return the ROC AUC of each condition that some examples have and others have not, and their mean.
+
+    Of m positive and n negative examples let V_i be the share of the other kind that example i is on the
+    right side of, ties counted as half, so that the mean of V over either kind is the area A. Its variance is
+    sum_pos (V_i - A)^2 / (m (m - 1)) + sum_neg (V_i - A)^2 / (n (n - 1)) (DeLong et al. 1988,
+    doi:10.2307/2531595), and that of a mean of areas has the means of their terms in the place of V_i - A.
+
+    Parameters
+    ----------
+    scores
+        (N, C), such as log odds.
+    y
+        (N, C), 0 or 1.
+
+    Returns
+    -------
+    (dict, Area)
+        By number of the condition; NaN for the mean of none.
+
+    >>> roc_areas(np.array([[.9], [.5], [.4], [.1]]), np.array([[1], [0], [1], [0]]))[0]
+    {0: Area(value=0.75, error=0.3535533905932738)}
+    """
+    found, terms = {}, []
+    for c in range(y.shape[1]):
+        true = y[:, c] > 0
+        m, n = np.count_nonzero(true), np.count_nonzero(~true)
+        if not (m and n):
+            continue
+        _, place = np.unique(scores[:, c], return_inverse=True)
+        positives, negatives = np.bincount(place, true), np.bincount(place, ~true)
+        passed = (np.cumsum(negatives) - negatives / 2) / n
+        missed = (np.cumsum(positives) - positives / 2) / m
+        right = np.where(true, passed[place], 1 - missed[place])
+        area = float(right[true].mean())
+        size = np.where(true, m, n)
+        terms.append((right - area) / np.sqrt(size * np.maximum(size - 1, 1)))
+        found[c] = Area(area, float(np.linalg.norm(terms[-1])))
+    if not found:
+        return {}, Area(np.nan, np.nan)
+    mean = float(np.mean([area.value for area in found.values()]))
+    return found, Area(mean, float(np.linalg.norm(np.mean(terms, axis=0))))
 
 
 def macro_area(scores: NDArray[np.floating], y: NDArray[np.integer], kind: str) -> float:

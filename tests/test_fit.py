@@ -7,29 +7,31 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from fit_tools import published_set, write_dataset
 from scipy import stats
 
-from seqgra.alphabet import DNA, PADDING, UNKNOWN
+from seqgra.alphabet import DNA, PADDING, SETS, UNKNOWN
 from seqgra.backends.features import best_on_strand
 from seqgra.backends.sklearn import fit as fit_baseline
 from seqgra.cli import main
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
-from seqgra.fit import background, draws, fit, laws, pairs, singles, write
+from seqgra.fit import background, draws, fit, laws, pairs, singles, twin, write
 from seqgra.fit.compose import RuleDraft, Scale, compose
 from seqgra.fit.draws import groups_of, setting_of
 from seqgra.fit.estimate import estimate
 from seqgra.fit.evidence import PairEstimate, rule_shares
 from seqgra.fit.laws import excess_law, spread
-from seqgra.fit.scale import closest, search
-from seqgra.fit.twin import Check, pwm_regression
+from seqgra.fit.scale import search
+from seqgra.fit.twin import Check, LabelledSequences, Score, pwm_regression
 from seqgra.grammar.backgrounds import Gc
 from seqgra.grammar.laws import table
 from seqgra.grammar.load import load_grammar
 from seqgra.grammar.motifs import read_motifs
 from seqgra.law.elements import best_scores
 from seqgra.law.word_counts import word_counts
+from seqgra.metrics import Area
 from seqgra.simulate import simulate
 from seqgra.training import TrainingOptions, training_data
 
@@ -150,14 +152,15 @@ def test_backgrounds_are_those_of_the_truth(fitted):
 def test_the_twin_is_like_the_data(fitted):
     rows = pd.read_csv(fitted[0] / "twin.csv")
     areas = rows[rows["model"] == "PWM"]
-    assert (abs(areas["real"] - areas["twin"].astype(float)) < SIGMAS * 0.016).all()
+    error = np.hypot(areas["real_error"], areas["twin_error"])
+    assert (abs(areas["real"] - areas["twin"]) < SIGMAS * error).all()
     told = rows[rows["model"] == "real or twin"]["real"]
     assert (abs(told - 0.5) < SIGMAS * 0.03).all(), "300 and 600 test examples of each"
 
 
 def test_few_test_examples_tell_nothing_of_the_twin():
     """Of 8 and 8 alike examples the area is anything from 0.2 to 0.8."""
-    lines = write.check_lines(Check([], {"a": 0.61}, {"a": 200, "b": 8}, []), [])
+    lines = write.check_lines(Check([], {"a": 0.61}, {"a": 200, "b": 8}, []), None)
     rng = np.random.default_rng(2)
     areas = [stats.mannwhitneyu(*rng.normal(size=(2, 200))).statistic / 200**2 for _ in range(500)]
     within = 1.96 * np.std(areas)
@@ -614,15 +617,152 @@ def test_copies_that_find_no_room_are_cut():
     assert composed.rules["x"][0].rule["probability"] == 0.8
 
 
+def sure(value, error=0.0):
+    return Area(value, error)
+
+
 def test_scaling_finds_density_then_strength():
     def area(scale):
-        return 0.5 + 0.2 * min(scale.density, 2.0) + 0.1 * scale.floor
+        return sure(0.5 + 0.2 * min(scale.density, 2.0) + 0.1 * scale.floor)
 
     for target, expected in ((0.6, (0.5, 0)), (0.8, (1.5, 0)), (0.95, (2.0, 0.5))):
-        scale, reached = closest(search(area, target, 2.0), target)
-        assert abs(reached - target) <= 0.01
-        assert (scale.density, scale.floor) == pytest.approx(expected, abs=0.1)
-    assert search(area, 0.705, 2.0) == [(Scale(), area(Scale()))]
+        scaling = search(area, sure(target), [0.5, 0.5])
+        assert abs(area(scaling.best).value - target) <= 0.01
+        assert (scaling.best.density, scaling.best.floor) == pytest.approx(expected, abs=0.1)
+    assert search(area, sure(0.705), [0.5]).steps == [(Scale(), area(Scale()))]
+
+
+def test_scaling_starts_beyond_two_standard_errors_and_ends_within_one():
+    def area(scale):
+        return sure(0.5 + 0.2 * scale.density, 0.01)
+
+    assert len(search(area, sure(0.75, 0.025), [0.5]).steps) == 1
+    scaling = search(area, sure(0.76, 0.025), [0.5])
+    assert scaling.best != Scale()
+    assert [abs(found.value - 0.76) <= 0.027 for _, found in scaling.steps] == (
+        [False] * (len(scaling.steps) - 1) + [True]
+    )
+
+
+def test_scaling_leaves_a_density_that_makes_motifs_tell_less():
+    def area(scale):  # one motif in 60 and 20 % of two conditions
+        one, two = (min(q * scale.density, 1.0) for q in (0.6, 0.2))
+        return sure(0.5 + (one - two) / 2)
+
+    scaling = search(area, sure(0.95), [0.6, 0.2])
+    assert [step[0] for step in scaling.steps[:3]] == [Scale(), Scale(1 / 0.6), Scale(4.0)]
+    assert all(scale.floor > 0 for scale, _ in scaling.steps[3:]), "seven draws lay there"
+    assert scaling.best.density == pytest.approx(1 / 0.6)
+    falls = search(lambda scale: sure(0.9 - 0.1 * scale.density), sure(0.5), [0.5])
+    assert len(falls.steps) == 2 and falls.best == Scale()
+
+
+TWO_MOTIFS = """
+window: 60
+elements: {{m1: {{kmers: {{TGACGTCA: 1.0}}}}, m2: {{kmers: {{CCATATTAGG: 1.0}}}}}}
+conditions:
+  A: {{rules: [{{elements: [m1], probability: {0}}}]}}
+  B: {{rules: [{{elements: [m2], probability: {0}}}]}}
+"""
+
+
+@pytest.fixture(scope="module")
+def small_sets(tmp_path_factory):
+    """Return a dataset, and 16 real ones of 800 and 200 examples, of a known grammar."""
+    folder = tmp_path_factory.mktemp("small")
+    (folder / "g.yaml").write_text(TWO_MOTIFS.format(0.4))
+    counts = {"training": 16 * 700, "validation": 16 * 100, "test": 16 * 200}
+    simulate(folder / "g.yaml", folder / "data", seed=1, counts=counts)
+    data = open_dataset(folder / "data")
+    motifs = {name: e.letter_probabilities("ACGT") for name, e in data.grammar.elements.items()}
+    whole = twin.real_examples(data)
+    sets = [
+        LabelledSequences(*({name: np.array_split(of[name], 16)[n] for name in of} for of in whole))
+        for n in range(16)
+    ]
+    return twin.informed(data, motifs), sets
+
+
+def test_folds_hold_each_training_and_validation_example_once_and_no_test_example(small_sets):
+    real = small_sets[1][0]
+    splits = twin.folds(real)
+    pooled = np.concatenate([real.x["training"], real.x["validation"]])
+    tested = np.concatenate([split.x["test"] for split in splits])
+    assert sorted(map(bytes, tested)) == sorted(map(bytes, pooled))
+    for split in splits:
+        assert [len(split.x[name]) for name in SETS] == [480, 160, 160]
+        assert sorted({bytes(row) for x in split.x.values() for row in x}) == sorted(
+            set(map(bytes, pooled))
+        )
+        assert abs(np.diff(split.y["test"].sum(axis=0))) <= 2
+
+
+def test_the_true_grammar_is_neither_scaled_nor_flagged_and_a_wrong_one_is(small_sets, monkeypatch):
+    """In about 5 % of datasets by chance, as beyond 2 standard errors: of these 16 at most 4 (p < 1e-3)."""
+    monkeypatch.setattr(twin, "_LEAST_TEST", 4096)
+    informed, sets = small_sets
+    baseline = twin.pwm_regression("DNA")
+
+    def macro(splits):
+        return twin.areas(baseline, splits, informed, informed.conditions, 0)["macro"]
+
+    def of_twin(probability, like, seed):
+        content = yaml.safe_load(TWO_MOTIFS.format(probability))
+        return macro([twin.twin_examples(content, like, seed)])
+
+    def is_scaled(reached, target):
+        return len(search(lambda _: reached, target, [1.0]).steps) > 1
+
+    weak = of_twin(0.25, twin.folds(sets[0])[0], 0)
+    scaled = flagged = 0
+    for seed, real in enumerate(sets):
+        splits = twin.folds(real)
+        target, reached = macro(splits), of_twin(0.4, splits[0], seed)
+        scaled += is_scaled(reached, target)
+        flagged += Score("PWM", "macro", macro([real]), reached).flagged
+        assert is_scaled(weak, target)
+    most = stats.binom.isf(1e-3, len(sets), 0.05)
+    assert scaled <= most and flagged <= most
+
+
+def test_the_error_of_the_twin_holds_that_of_estimates(small_sets, monkeypatch):
+    monkeypatch.setattr(twin, "_LEAST_TEST", 4096)
+    informed, (real, *_) = small_sets
+    drawn = twin.twin_examples(yaml.safe_load(TWO_MOTIFS.format(0.4)), real, 0)
+    found = {(s.model, s.scope): s for s in twin.check(informed, real, drawn, 0).scores}[
+        "PWM", "macro"
+    ]
+    alone = twin.areas(twin.pwm_regression("DNA"), [drawn], informed, informed.conditions, 0)[
+        "macro"
+    ]
+    assert found.twin.value == alone.value
+    estimates = found.real.error * np.sqrt(200 / 700)
+    assert found.twin.error == pytest.approx(np.hypot(alone.error, estimates))
+
+
+def test_the_check_tells_errors_flags_and_what_was_scaled():
+    scores = [
+        Score("PWM", "macro", Area(0.9, 0.03), Area(0.85, 0.004)),
+        Score("5-mers", "macro", Area(0.9, 0.01), Area(0.85, 0.004)),
+        Score("5-mers", "a", Area(0.9, 0.001), Area(0.88, 0.001)),
+    ]
+    assert [score.flagged for score in scores] == [False, True, False]
+    check = Check(scores, {}, {}, [])
+    scaling = search(lambda s: sure(0.5 + 0.2 * s.density), sure(0.6), [0.5])
+    told = write.check_lines(check, scaling)
+    assert told[1] == (
+        "  PWM     macro                0.900 +- 0.030  0.850 +- 0.004   "
+        "scaled to agree on training and validation sets"
+    )
+    assert told[2] == (
+        "  5-mers  macro                0.900 +- 0.010  0.850 +- 0.004   "
+        "differs by more than 0.03 and 2 standard errors"
+    )
+    assert told[3].endswith("0.880 +- 0.001")
+    assert "scaled to agree" not in "".join(write.check_lines(check, None))
+    rows = write.check_tables(check)["twin.csv"].splitlines()
+    assert rows[0] == "model,scope,real,real_error,twin,twin_error,flagged"
+    assert rows[1] == "PWM,macro,0.900000,0.030000,0.850000,0.004000,False"
 
 
 def test_groups_come_in_the_order_of_conditions():

@@ -12,8 +12,10 @@ from seqgra.metrics import (
     chance_average_precision,
     log_odds,
     macro_area,
+    mean_area,
     rank,
     rank_measures,
+    roc_areas,
 )
 
 
@@ -133,3 +135,28 @@ def test_equal_logits_of_an_example_have_equal_log_odds():
     p = np.exp(log_softmax(logits, axis=1))
     assert np.allclose(log_odds(logits, False), np.log(p / (1 - p)))
     assert np.isposinf(log_odds(logits[:, :1], False)).all()
+
+
+@pytest.mark.parametrize("levels", [1, 10**9])
+def test_the_error_of_an_area_is_how_much_it_varies(levels):
+    """Of one condition, of the mean of two that tell the same, and of folds."""
+    found, means, folds = [], [], []
+    for seed in range(600):
+        scores, true = drawn(levels, 200, seed)
+        both = roc_areas(np.stack([scores, -scores], axis=1), np.stack([true, ~true], axis=1))
+        found.append(both[0][0])
+        means.append(both[1])
+        halves = [roc_areas(scores[k::2, None], true[k::2, None])[1] for k in range(2)]
+        folds.append(mean_area(halves))
+    scores, true = drawn(levels, 200, 0)
+    assert found[0].value == pytest.approx(rank(scores, true).roc_auc, abs=1e-12)
+    assert means[0] == pytest.approx(found[0], abs=1e-12), "no more is known of two than of one"
+    for areas in (found, folds):
+        values, errors = np.array(areas).T
+        # a standard deviation of 600 values has an error of 3 %
+        assert np.std(values) == pytest.approx(np.sqrt(np.mean(errors**2)), rel=0.12)
+
+
+def test_areas_of_no_conditions_are_not_told():
+    areas, mean = roc_areas(np.zeros((5, 2)), np.repeat([[1, 0]], 5, axis=0))
+    assert areas == {} and np.isnan(mean.value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:  # they compile; what is up to date needs none of it
     from matplotlib.figure import Figure
 
     from seqgra.fit.compose import Composed
-    from seqgra.fit.scale import Step
+    from seqgra.fit.scale import Scaling
     from seqgra.fit.twin import Check, LabelledSequences
+    from seqgra.metrics import Area
 
 TEXT = "fit.txt"
 _DIGITS = 6
@@ -149,13 +150,13 @@ def _fit(
     real = twin.real_examples(dataset)
     found = estimate(setting_of(dataset, matrices, p_value, seed), dataset, order)
     composed = compose(found).with_room()
-    steps: list[Step] = []
+    scaling: Scaling | None = None
     informed = twin.informed(dataset, matrices)
     if scaled and any(composed.rules.values()):
-        composed, steps = _scaled(composed, informed, real, seed)
+        composed, scaling = _scaled(composed, informed, real, seed)
     drawn = twin.twin_examples(composed.content(), real, seed)
     checked = _checked(informed, real, drawn, seed)
-    lines = write.check_lines(checked, steps)
+    lines = write.check_lines(checked, scaling)
     texts = write.grammar_files(composed, dataset.folder.name, lines)
     texts[write.MOTIFS] = meme_text(matrices, dataset.alphabet.letters)
     texts |= write.tables(found, checked)
@@ -165,31 +166,37 @@ def _fit(
 
 def _scaled(
     composed: Composed, informed: Dataset, real: LabelledSequences, seed: int
-) -> tuple[Composed, list[Step]]:
-    """Return the grammar scaled until PWM regression does as well on it as on the data, and the steps."""
+) -> tuple[Composed, Scaling]:
+    """Return the grammar scaled until PWM regression does as well on it as on the data, and how.
+
+    The data are the training and the validation set, so that the test set is left for the check.
+    """
     from seqgra.fit import twin
     from seqgra.fit.compose import Scale, compose
-    from seqgra.fit.scale import closest, search
+    from seqgra.fit.scale import search
+    from seqgra.labels import MACRO
 
-    progress = Progress("fit: scaling", 8)
+    progress = Progress("fit: scaling", 10)
     baseline = twin.pwm_regression(informed.alphabet.name)
-    target = twin.areas(baseline, real, informed, informed.conditions, seed)["macro"]
+    splits = twin.folds(real)
+
+    def macro(tested: Sequence[LabelledSequences]) -> Area:
+        return twin.areas(baseline, tested, informed, informed.conditions, seed)[MACRO]
 
     def scaled_by(scale: Scale) -> Composed:
         scale = scale._replace(most_copies=composed.scale.most_copies)
         return compose(composed.estimates, scale)._replace(overlap=composed.overlap)
 
-    def area(scale: Scale) -> float:
-        drawn = twin.twin_examples(scaled_by(scale).content(), real, seed)
-        reached = twin.areas(baseline, drawn, informed, informed.conditions, seed)["macro"]
-        progress.advance(note=f"ROC AUC {reached:.3f}, wanted {target:.3f}")
+    def area(scale: Scale) -> Area:
+        reached = macro([twin.twin_examples(scaled_by(scale).content(), splits[0], seed)])
+        progress.advance(note=f"ROC AUC {reached.value:.3f}, wanted {target.value:.3f}")
         return reached
 
+    target = macro(splits)
     drafts = [draft for some in composed.rules.values() for draft in some]
-    rarest = min(draft.rule.get("probability", 1.0) for draft in drafts)
-    steps = search(area, target, 1 / rarest)
+    scaling = search(area, target, [draft.rule.get("probability", 1.0) for draft in drafts])
     progress.close()
-    return scaled_by(closest(steps, target)[0]), steps
+    return scaled_by(scaling.best), scaling
 
 
 def _check_only(
@@ -216,7 +223,7 @@ def _check_only(
     drawn = twin.twin_examples(content, real, seed)
     checked = _checked(twin.informed(dataset, matrices), real, drawn, seed)
     texts = write.check_tables(checked)
-    texts[TEXT] = "\n".join(write.check_lines(checked, [])) + "\n"
+    texts[TEXT] = "\n".join(write.check_lines(checked, None)) + "\n"
     _write(draft, texts, figures.twin(checked))
 
 

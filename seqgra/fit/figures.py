@@ -55,7 +55,9 @@ def evidence(found: Estimates) -> dict[str, Figure]:
 
 def twin(check: Check) -> dict[str, Figure]:
     """Return the figures of the twin check, by file name."""
-    drawn = [Dumbbell(s.model, s.scope, s.real, s.twin, s.flagged) for s in check.scores]
+    drawn = [
+        Dumbbell(s.model, s.scope, s.real.value, s.twin.value, s.flagged) for s in check.scores
+    ]
     figures = {"twin": scores(drawn, check.real_or_twin, FLAG, "Real examples and their twin")}
     if check.spectra:
         figures["spectra"] = spectra(check.spectra, "Words of real examples and of the twin")

@@ -8,13 +8,14 @@ from typing import Any
 
 import yaml
 
-from seqgra.fit.compose import Composed, RuleDraft
+from seqgra.fit.compose import Composed, RuleDraft, Scale
 from seqgra.fit.draws import FEWEST
 from seqgra.fit.evidence import Estimates
 from seqgra.fit.pairs import ARRANGEMENTS
-from seqgra.fit.scale import Step
+from seqgra.fit.scale import Scaling
 from seqgra.fit.singles import MOST_COPIES
-from seqgra.fit.twin import FLAG, Check
+from seqgra.fit.twin import FLAG, FLAG_ERRORS, PWM, Check
+from seqgra.metrics import Area
 from seqgra.textfile import csv_text
 
 MOTIFS = "motifs.meme"
@@ -133,14 +134,17 @@ def _flow(value: Any) -> str:
     return text.removesuffix("\n").removesuffix("\n...")
 
 
-def check_lines(check: Check, steps: Sequence[Step]) -> list[str]:
+def check_lines(check: Check, scaling: Scaling | None) -> list[str]:
     """Return what the twin check found, line by line."""
-    lines = ["Twin check: ROC AUC on the test set, real and twin"]
+    scaled = scaling is not None and scaling.best != Scale()
+    lines = ["Twin check: ROC AUC on the test set with its standard error, real and twin"]
     for score in check.scores:
-        flag = f"   differs by more than {FLAG:g}" if score.flagged else ""
-        lines.append(
-            f"  {score.model:<7} {score.scope:<20} {score.real:.3f}  {score.twin:.3f}{flag}"
-        )
+        line = f"  {score.model:<7} {score.scope:<20} {_area(score.real)}  {_area(score.twin)}"
+        if scaled and score.model == PWM:
+            line += "   scaled to agree on training and validation sets"
+        if score.flagged:
+            line += f"   differs by more than {FLAG:g} and {FLAG_ERRORS:g} standard errors"
+        lines.append(line)
     lines.append(
         "Telling real from twin by words, ROC AUC (alike: 0.5, give or take what stands behind)"
     )
@@ -153,13 +157,20 @@ def check_lines(check: Check, steps: Sequence[Step]) -> list[str]:
     for spectrum in check.spectra:
         distance = abs(spectrum.real - spectrum.twin).sum() / 2
         lines.append(f"Words, {spectrum.group}: {distance:.1%} of words differ (total variation)")
-    if len(steps) > 1:
-        lines.append("Scaling, PWM regression on the twin by density and least quantile of sites")
+    if scaling is not None and len(scaling.steps) > 1:
+        lines.append(
+            "Scaling, PWM regression on the twin by density and least quantile of sites; "
+            f"{_area(scaling.target)} on training and validation sets, cross-validated"
+        )
         lines += [
-            f"  density {scale.density:.3f}, from {scale.floor:g}: {area:.3f}"
-            for scale, area in steps
+            f"  density {scale.density:.3f}, from {scale.floor:g}: {_area(area)}"
+            for scale, area in scaling.steps
         ]
     return lines
+
+
+def _area(area: Area) -> str:
+    return f"{area.value:.3f} +- {area.error:.3f}"
 
 
 def estimate_lines(composed: Composed) -> list[str]:
@@ -204,10 +215,15 @@ def tables(estimates: Estimates, check: Check) -> dict[str, str]:
 
 def check_tables(check: Check) -> dict[str, str]:
     """Return the tables of the twin check, CSV by file name."""
-    twin: list[tuple[object, ...]] = [("model", "scope", "real", "twin", "flagged")]
-    twin += [(s.model, s.scope, f"{s.real:.6f}", f"{s.twin:.6f}", s.flagged) for s in check.scores]
+    twin: list[tuple[object, ...]] = [
+        ("model", "scope", "real", "real_error", "twin", "twin_error", "flagged")
+    ]
+    for s in check.scores:
+        numbers = (f"{value:.6f}" for area in (s.real, s.twin) for value in area)
+        twin.append((s.model, s.scope, *numbers, s.flagged))
     twin += [
-        ("real or twin", name, f"{area:.6f}", "", "") for name, area in check.real_or_twin.items()
+        ("real or twin", name, f"{area:.6f}", "", "", "", "")
+        for name, area in check.real_or_twin.items()
     ]
     spectra: list[tuple[object, ...]] = [("group", "word", "real", "twin")]
     for spectrum in check.spectra:

@@ -106,7 +106,9 @@ def scores(drawn: Sequence[Dumbbell], told: Mapping[str, float], flag: float, ti
             )
         left.set_yticks(range(len(drawn)), [f"{d.model}, {d.scope}" for d in drawn])
         left.set_ylim(len(drawn) - 0.5, -0.5)
-        left.set_xlabel(f"ROC AUC on the test set; red: differs by more than {flag:g}")
+        left.set_xlabel(
+            f"ROC AUC on the test set; red: differs by more than {flag:g}, and than chance"
+        )
         left.set_title("As hard to tell?")
         handles, names = left.get_legend_handles_labels()
         left.legend(handles[:2], names[:2], loc="best")
