@@ -50,7 +50,7 @@ class Scores:
         Columns curve (roc or pr), scope, x, y: false positive rate and true positive rate, or recall
         and precision.
     predictions
-        float32 (N, C): logits.
+        float32 (N, C), of another program float64: logits.
     """
 
     examples: int
@@ -258,7 +258,7 @@ def read_scores(folder: Path, run: Mapping[str, Any] | None = None) -> dict[str,
 
 
 def read_predictions(folder: Path) -> np.ndarray:
-    """Return the logits of a scores noun, float32 (N, C); raises as `read_scores`."""
+    """Return the logits of a scores noun, as `Scores.predictions`; raises as `read_scores`."""
     file = verify_file(folder, "predictions.npy", require_run(folder, *SCORERS))
     return np.asarray(np.load(file, allow_pickle=False))
 

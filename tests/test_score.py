@@ -13,7 +13,7 @@ from seqgra.compare.cells import CELL_COLUMNS, read_cells
 from seqgra.compare.tables import build_tables
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
-from seqgra.evaluate import evaluate
+from seqgra.evaluate import evaluate, foreign
 from seqgra.evaluate.foreign import scored_rows
 from seqgra.fingerprint import read_run
 from seqgra.results import read_scores
@@ -70,6 +70,9 @@ def refused(name, array):
         changed[3, 1] = np.nan
     if name == "infinite":
         changed[0, 0] = np.inf
+    if name == "large":
+        changed = changed.astype(float)
+        changed[2, 1] = -1e39
     return {"short": array[:-1], "wide": np.hstack([array, array]), "cube": array[None]}.get(
         name, changed
     )
@@ -80,6 +83,7 @@ def refused(name, array):
     [
         ("NaN", "example 3, two: is nan; give a finite number"),
         ("infinite", "example 0, one: is inf"),
+        ("large", "example 2, two: is -1e+39; give logits within 1e+38"),
         ("short", "rows of 2; expected"),
         ("wide", "rows of 4; expected"),
         ("cube", "expected numbers (N, C)"),
@@ -127,6 +131,65 @@ def test_wrong_tables_are_one_line(change, said, tmp_path, tiny_dataset, capsys)
     assert call(tiny_dataset, tmp_path / "p.tsv", tmp_path / "out") == 2
     error = capsys.readouterr().err
     assert said in error and len(error.splitlines()) == 1
+
+
+def save_of_truth(folder, dataset, values):
+    """Save numbers for each example, positives and negatives of the second condition in turn."""
+    truth = open_dataset(dataset).y("test")[:, 1] > 0
+    ranks = np.arange(truth.size) / truth.size
+    np.save(
+        folder / "p.npy", np.where(truth, values[0] * (1 + ranks / 5), values[1] * (1 + ranks / 5))
+    )
+    return folder / "p.npy"
+
+
+@pytest.mark.parametrize(
+    ("values", "positive", "negative"),
+    [
+        ("probabilities", 3.0e-9, 1.0e-9),
+        ("probabilities", 3.0e-300, 1.0e-300),
+        ("probabilities", 1.0e-12, 0.0),
+        ("probabilities", 5e-324, 0.0),
+        ("logits", 1.0e37, 1.0e36),
+    ],
+)
+def test_numbers_beyond_single_precision_keep_their_order(
+    values, positive, negative, tmp_path, tiny_dataset
+):
+    file = save_of_truth(tmp_path, tiny_dataset, (positive, negative))
+    assert call(tiny_dataset, file, tmp_path / "out", values) == 0
+    metrics = read_scores(tmp_path / "out")["metrics"]
+    expected = 0.5 if positive == 5e-324 else 1.0  # 0 has no number below the least
+    assert metrics["roc_auc"]["two"] == expected
+    assert np.isfinite(metrics["log_loss"]["micro"])
+
+
+def test_probabilities_of_several_conditions_and_labels_keep_their_order():
+    p = np.array([[1.0 - 3e-9, 3e-9, 0.0], [1.0 - 1e-9, 1e-9, 0.0], [0.0, 2e-12, 1.0]])
+    logits = foreign._from_probabilities("p", p, ("a", "b", "c"), "multi-class")
+    assert logits[p > 0] == pytest.approx(np.log(p[p > 0]), rel=1e-12)
+    assert np.isfinite(logits).all() and (logits[p == 0] < np.log(2e-12)).all()
+    p = np.array([[1 - 1e-9, 1e-9], [1 - 2e-9, 0.0], [1.0, 1 - 2**-53]])
+    logits = foreign._from_probabilities("p", p, ("a", "b"), "multi-label")
+    assert np.isfinite(logits).all()
+    assert logits[0, 1] == pytest.approx(np.log(1e-9) + 1e-9)
+    assert (np.argsort(logits, axis=0) == np.argsort(p, axis=0)).all()
+
+
+def test_the_table_of_predict_is_taken(scored, tmp_path, tiny_dataset, capsys):
+    dataset = open_dataset(tiny_dataset)
+    with (tmp_path / "test.fa").open("w") as stream:
+        for n, row in enumerate(dataset.x("test")):
+            stream.write(f">sequence-{n}\n{dataset.alphabet.decode(row)}\n")
+    model = scored / "m"
+    assert (
+        main(["predict", str(model), str(tmp_path / "test.fa"), "-o", str(tmp_path / "p.tsv")]) == 0
+    )
+    capsys.readouterr()
+    assert call(tiny_dataset, tmp_path / "p.tsv", tmp_path / "out", "probabilities") == 0
+    assert "p.tsv: column name is not read" in capsys.readouterr().out
+    found = read_scores(tmp_path / "out")["metrics"]["roc_auc"]
+    assert found == pytest.approx(read_scores(scored / "s")["metrics"]["roc_auc"], abs=1e-3)
 
 
 def test_a_scored_folder_is_a_row_beside_the_grids(scored, tmp_path, tiny_dataset, capsys):

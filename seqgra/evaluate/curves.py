@@ -39,7 +39,7 @@ def score(
     Parameters
     ----------
     logits
-        float32 (N, C), N at least 1; of a multi-label task, log odds of each label.
+        float (N, C), N at least 1; of a multi-label task, log odds of each label.
     y
         uint8 (N, C), one-hot or multi-hot.
     conditions

@@ -17,10 +17,12 @@ from seqgra.model import FOREIGN, MULTI_LABEL, task_of, wrong_sum
 from seqgra.stages.score import DEFAULTS
 from seqgra.textfile import read_text
 
-#: Probabilities are at least this far from 0 and 1, so that their logits are finite.
+#: What a probability of 0 counts as at most, so that its logit is finite.
 _LEAST = 1e-7
-#: Column of a table that holds rows of the test set.
-_EXAMPLE = "example"
+#: Logits lie within it, so that their differences and sums are finite.
+_LARGEST = 1e38
+#: Column of a table that holds rows of the test set; and of that of `seqgra predict` the sequences' names.
+_EXAMPLE, _NAME = "example", "name"
 
 
 def score(
@@ -46,7 +48,8 @@ def score(
     predictions
         ``.npy``: float (N, C); of two conditions of a multi-class task also (N,) or (N, 1), those of the
         second. ``.tsv``: a header, then a row an example; the columns are the conditions (or the second of
-        two), and, in any order of rows, ``example``.
+        two), and, in any order of rows, ``example``. A column ``name``, as `seqgra predict` writes it,
+        is not read.
     values
         ``logits`` or ``probabilities``.
     name, size, data_seed, model_seed
@@ -57,7 +60,7 @@ def score(
     Returns
     -------
     str
-        ``done`` or ``up to date``.
+        ``done`` or ``up to date``, after a line about a column that is not read.
 
     Raises
     ------
@@ -93,11 +96,14 @@ def score(
         facts = {"examples": len(y), "device": "another program", "file": predictions.name}
         return Outcome({**facts, "reason": ""})
 
-    return make(identity_of("score", inputs, options), folder, compute).status
+    status = make(identity_of("score", inputs, options), folder, compute).status
+    if predictions.suffix != ".npy" and _unread(_rows(predictions)[0], data.conditions):
+        return f"{predictions}: column {_NAME} is not read; {_EXAMPLE} alone tells rows apart\n{status}"
+    return status
 
 
 def read_predictions(file: Path, dataset: Dataset, examples: int, values: str) -> np.ndarray:
-    """Return the logits, float32 (N, C), that a file of predictions holds; see `score`.
+    """Return the logits, float64 (N, C), that a file of predictions holds; see `score`.
 
     Raises
     ------
@@ -122,7 +128,11 @@ def read_predictions(file: Path, dataset: Dataset, examples: int, values: str) -
         message = f"is {table[row, column]}; give a finite number for every example"
         raise _wrong(file, row, conditions[column], message)
     if values == "logits":
-        return table.astype(np.float32)
+        if (large := np.abs(table) > _LARGEST).any():
+            row, column = np.argwhere(large)[0]
+            message = f"is {table[row, column]:g}; give logits within {_LARGEST:g}"
+            raise _wrong(file, row, conditions[column], message)
+        return table
     return _from_probabilities(file, table, conditions, task)
 
 
@@ -138,8 +148,14 @@ def _from_probabilities(
         raise _wrong(file, row, [*conditions][column], message)
     if (found := wrong_sum(table, task)) is not None:
         raise _wrong(file, found[0], "", found[1])
-    p = np.clip(table, _LEAST, 1 - _LEAST)
-    return np.asarray(np.log(p) - (np.log1p(-p) if task == MULTI_LABEL else 0), np.float32)
+    logits = _finite_log(table)
+    return logits - _finite_log(1 - table) if task == MULTI_LABEL else logits
+
+
+def _finite_log(p: np.ndarray) -> np.ndarray:
+    """Return ln p; 0 counts as less than every other p of the array, and at most as `_LEAST`."""
+    least = min(_LEAST, p.min(initial=1, where=p > 0) / 2)
+    return np.asarray(np.log(np.where(p > 0, p, max(least, np.nextafter(0, 1)))))
 
 
 def _wrong(file: Path, example: int, condition: str, message: str) -> InputError:
@@ -166,11 +182,22 @@ def _array(file: Path) -> np.ndarray:
     return table.astype(np.float64)
 
 
+def _rows(file: Path) -> list[list[str]]:
+    """Return the header and the rows of a tab-separated table."""
+    lines = [line for line in read_text(file).splitlines() if line.strip()]
+    return [*csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)] or [[]]
+
+
+def _unread(header: Iterable[str], conditions: Iterable[str]) -> set[str]:
+    """Return the columns of a table that are not read: names of sequences, if no condition is called so."""
+    return {_NAME}.intersection(header) - {*conditions}
+
+
 def _table(file: Path, conditions: tuple[str, ...], examples: int) -> np.ndarray:
     """Return the numbers of a tab-separated table, in the order of the test set."""
-    lines = [line for line in read_text(file).splitlines() if line.strip()]
-    header, *rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) if lines else [[]]
-    wanted = [name for name in header if name != _EXAMPLE]
+    header, *rows = _rows(file)
+    others = {_EXAMPLE, *_unread(header, conditions)}
+    wanted = [name for name in header if name not in others]
     alone = len(conditions) == 2 and wanted == [conditions[1]]
     if not alone and sorted(wanted) != sorted(conditions):
         message = f"names {', '.join(wanted) or 'nothing'}; expected a column for each of "

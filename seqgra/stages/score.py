@@ -16,7 +16,8 @@ class Options(Strict):
 
     predictions: File = Field(
         description="of the first test examples: .npy, a number a condition; or .tsv, a column a condition "
-        "and perhaps one `example` (rows of the test set, from 0)"
+        "and perhaps one `example` (rows of the test set, from 0); one `name`, as seqgra predict writes, "
+        "is not read"
     )
     values: Literal["logits", "probabilities"] = Field(
         description="what they are: probabilities, or logits, whose softmax (of labels sigmoid) are"
@@ -35,7 +36,7 @@ DEFAULTS = Options.model_construct()  # type: ignore[call-arg]
 
 STAGE = Stage(
     "score",
-    version=1,
+    version=2,
     files=r"scores\.json|curves\.parquet|predictions\.npy",
     makes="SCORES",
     example="seqgra score data/homer --predictions gkmsvm.tsv --values logits --name gkm-svm \\\n"
