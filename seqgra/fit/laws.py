@@ -99,7 +99,7 @@ def excess_law(
     for _ in range(_ROUNDS):
         expected = binned(spread(sites, even * np.repeat(weights, widths)))
         weights *= np.divide(extra, expected, out=np.zeros(edges.size), where=expected > 0)
-        weights /= weights.max()
+        weights /= weights.max() or 1
     law = np.repeat(np.round(weights, 3), widths)
     if not law[:shortest].any():
         law[:shortest] = _LEAST
