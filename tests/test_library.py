@@ -16,6 +16,7 @@ import torch
 
 import seqgra as sg
 from seqgra.alphabet import ALPHABETS, PADDING
+from seqgra.backends.wrapped import checked
 from seqgra.cli import main
 from seqgra.progress import Progress
 from seqgra.recovery import recovery_metrics
@@ -489,6 +490,16 @@ def test_library_calls_print_nothing_and_a_notebook_sees_progress(data, tmp_path
 def test_the_ceiling_is_that_of_the_exact_posterior(grammar, data):
     """Two conditions, each with a k-mer that background holds once in 2,000 sequences: nearly 1."""
     assert 0.99 < sg.ceiling(grammar, examples=500).pr_auc <= 1
+
+
+@pytest.mark.parametrize("task", ["multi-class", "multi-label"])
+def test_small_probabilities_keep_their_order(task):
+    """Models of rare classes tell 1e-9 from 3e-9, and a certain one has finite logits."""
+    rare = np.array([0.0, 1e-12, 1e-9, 3e-9, 0.5, 1 - 3e-9, 1 - 1e-12, 1.0])
+    logits = checked(np.stack([rare, 1 - rare], axis=1), (8, 2), 0, "probabilities", task)
+    odds = logits[:, 0] - (logits[:, 1] if task == "multi-class" else 0)
+    assert np.isfinite(logits).all() and (np.diff(odds) > 0).all()
+    assert odds[2] == pytest.approx(np.log(1e-9), rel=1e-6)
 
 
 REFUSED = {

@@ -22,8 +22,9 @@ from seqgra.model import (
 
 Takes = Literal["one-hot", "letters"]
 Output = Literal["logits", "probabilities"]
-#: Probabilities are at least this far from 0 and 1, so that their logits are finite.
-_LEAST = 1e-7
+#: Probabilities count as at least this far from 0 and 1, so that their logits are finite: no number of
+#: double precision lies nearer to 1.
+_LEAST = 1e-17
 _BATCH = 512
 
 
@@ -104,8 +105,8 @@ class WrappedKeras(WrappedFunction):
             values = tf.cast(self.network(points, training=False), tf.float32)
             if self._output == "logits":
                 return values
-            p = tf.clip_by_value(values, _LEAST, 1 - _LEAST)  # as in `checked`
-            return tf.math.log(p) - (tf.math.log1p(-p) if self.task == MULTI_LABEL else 0)
+            p, rest = (tf.math.log(tf.maximum(part, _LEAST)) for part in (values, 1 - values))
+            return p - (rest if self.task == MULTI_LABEL else 0)  # as in `checked`
 
         return gradients_of(logits, inputs, target, self.task)
 
@@ -153,8 +154,8 @@ def checked(
     if output == "probabilities":
         if (off := wrong_sum(found, task)) is not None:
             raise bad_input("model", f"example {first + off[0]}", off[1])
-        found = np.clip(found, _LEAST, 1 - _LEAST)
-        found = np.log(found) - (np.log1p(-found) if task == MULTI_LABEL else 0)
+        p, rest = (np.log(np.maximum(part, _LEAST)) for part in (found, 1 - found))
+        found = p - (rest if task == MULTI_LABEL else 0)
     return found.astype(np.float32)
 
 
