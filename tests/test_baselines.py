@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
 
+import seqgra as sg
 from seqgra.architecture.load import (
     architecture_fingerprint,
     load_architecture,
@@ -26,7 +27,7 @@ from seqgra.errors import InputError
 from seqgra.fingerprint import read_run
 from seqgra.model import open_model
 from seqgra.train import train
-from seqgra.training import TrainingOptions
+from seqgra.training import TrainingOptions, training_data
 
 OWN = """
 import numpy as np
@@ -361,3 +362,59 @@ def test_wrong_baselines_are_refused(content, said):
     with pytest.raises(InputError) as caught:
         resolve_architecture({"backend": "sklearn", **content}, "a.yaml")
     assert said in str(caught.value) and len(str(caught.value).splitlines()) == 1
+
+
+MOTIFS = """
+task: {task}
+window: 40
+elements:
+  box: {{kmers: {{TATAAAGG: 1}}}}
+  a: {{consensus: GGCCAT}}
+  b: {{consensus: TTGACC}}
+common: {{rules: [{{elements: [box]}}]}}
+conditions:
+"""
+TWO = (
+    MOTIFS.format(task="multi-class")
+    + "  p: {rules: [{elements: [a]}]}\n  q: {rules: [{elements: [b]}]}\n"
+)
+
+
+def trained(folder, grammar, content, size=300):
+    """Return simulated data and a baseline that was trained on it."""
+    (folder / "grammar.yaml").write_text(grammar)
+    (folder / "net.yaml").write_text(yaml.safe_dump({"backend": "sklearn", **content}))
+    data = sg.simulate(folder / "grammar.yaml", size=size, seed=1)
+    return data, sg.train(data, folder / "net.yaml")
+
+
+def test_a_feature_that_is_constant_in_training_says_nothing(tmp_path):
+    data, model = trained(tmp_path, TWO, {"features": {"pwm_scan": {}}})
+    assert model.arrays["scale"][0] == 1 and (model.arrays["scale"][1:] > 1).all()
+    assert (model.arrays["coefficients"][:, 0] == 0).all()
+    x = data.test.x.copy()
+    for row, (start, end) in enumerate(
+        data.test.elements.query("element == 0")[["start", "end"]].to_numpy()
+    ):
+        x[row, start:end] = 0  # no box
+    right = heads.accuracy(model.logits(x), data.test.y, "multi-class")
+    assert right > 0.95 and np.abs(model.logits(x)).max() < 50
+
+
+def test_features_far_from_0_are_standardised_in_double_precision(tmp_path, monkeypatch):
+    wide = np.random.default_rng(0).normal(0, 3, (60_000, 2)).astype(np.float32)
+    values = wide + np.float32([1e5, 0])
+    monkeypatch.setattr(sklearn.Extractor, "__call__", lambda *_: values.copy())
+    monkeypatch.setattr(heads, "_ITERATIONS", 1)
+    (tmp_path / "grammar.yaml").write_text(TWO)
+    data = training_data(sg.simulate(tmp_path / "grammar.yaml", size=10, seed=1), 10)
+    y = np.eye(2, dtype=np.uint8)[np.arange(60_000) % 2]
+    data = data._replace(y=y, validation_y=y)
+    arrays = sklearn.fit(
+        resolve_architecture({"backend": "sklearn", "features": {"kmers": {}}}, "a.yaml"),
+        data,
+        TrainingOptions(0, "cpu", 1),
+        None,
+    ).model.arrays
+    np.testing.assert_allclose(arrays["mean"], values.mean(axis=0, dtype=float), rtol=1e-6)
+    np.testing.assert_allclose(arrays["scale"], values.std(axis=0, dtype=float), rtol=1e-4)

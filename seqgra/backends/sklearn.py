@@ -125,10 +125,12 @@ def fit(
     )
     head, kept, arrays = architecture.head, None, dict(made_of)
     if head is None or head.dense is not None:
-        mean, scale = values.mean(axis=0), values.std(axis=0)
-        scale[scale == 0] = 1
+        mean = values.mean(axis=0, dtype=np.float64).astype(np.float32)
         for part in (values, validation):  # in place: features may fill most of the memory
             part -= mean
+        scale = np.sqrt(np.square(values).mean(axis=0, dtype=np.float64)).astype(np.float32)
+        scale[scale <= 1e-6 * np.abs(mean)] = 1  # constant but for rounding
+        for part in (values, validation):
             part /= scale
         arrays |= {"mean": mean, "scale": scale}
     if head is not None and head.given is not None:
