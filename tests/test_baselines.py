@@ -13,6 +13,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
 
 import seqgra as sg
+from seqgra.alphabet import PADDING, UNKNOWN
 from seqgra.architecture.load import (
     architecture_fingerprint,
     load_architecture,
@@ -418,3 +419,21 @@ def test_features_far_from_0_are_standardised_in_double_precision(tmp_path, monk
     ).model.arrays
     np.testing.assert_allclose(arrays["mean"], values.mean(axis=0, dtype=float), rtol=1e-6)
     np.testing.assert_allclose(arrays["scale"], values.std(axis=0, dtype=float), rtol=1e-4)
+
+
+@pytest.mark.parametrize("head", [None, {"dense": {"epochs": 20}}, {"boosting": {"trees": 5}}])
+def test_a_sequence_without_room_for_a_motif_has_its_lowest_score(head, tmp_path):
+    (tmp_path / "grammar.yaml").write_text(TWO)
+    data = training_data(sg.simulate(tmp_path / "grammar.yaml", size=300, seed=1), 300)
+    x = data.x.copy()
+    x[0, 5:], x[1, ::5], x[2] = PADDING, UNKNOWN, UNKNOWN  # too short, no six letters, none
+    content = {"backend": "sklearn", "features": {"pwm_scan": {}}, "head": head}
+    how = TrainingOptions(0, "cpu", 1), None
+    trained = sklearn.fit(resolve_architecture(content, "a.yaml"), data._replace(x=x), *how)
+    assert trained.status == "done"
+    features = sklearn.Extractor.__call__(trained.model.features, x)
+    scores = [np.array(matrix, np.float32) for matrix in trained.model.card.scores.values()]
+    lowest = [matrix.min(axis=1).sum() for matrix in scores]
+    np.testing.assert_allclose(features[:3], [lowest] * 3, rtol=1e-6)
+    assert (features[3:] > lowest).all()
+    assert sg.predict(trained.model, ["ACG", "N" * 40]).notna().all(axis=None)

@@ -216,11 +216,16 @@ def cache_beside(dataset: Path) -> Path:
 
 
 def motif_scores(card: BaselineCard, x: np.ndarray) -> np.ndarray:
-    """Return the best score of each motif on each of its strands: float32 (N, F)."""
+    """Return the best score of each motif on each of its strands: float32 (N, F).
+
+    A sequence without a place that counts has the lowest score that the motif can give.
+    """
     best = []
     for name, matrix in (card.scores or {}).items():
         scores = np.array(matrix, np.float32)
-        best += [best_on_strand(x, scores, strand) for strand in (card.element_strands or {})[name]]
+        lowest = scores.min(axis=1).sum()
+        for strand in (card.element_strands or {})[name]:
+            best.append(np.maximum(best_on_strand(x, scores, strand), lowest))
     return np.stack(best, axis=1)
 
 
