@@ -437,3 +437,13 @@ def test_a_sequence_without_room_for_a_motif_has_its_lowest_score(head, tmp_path
     np.testing.assert_allclose(features[:3], [lowest] * 3, rtol=1e-6)
     assert (features[3:] > lowest).all()
     assert sg.predict(trained.model, ["ACG", "N" * 40]).notna().all(axis=None)
+
+
+@pytest.mark.parametrize("head", [None, {"boosting": {"trees": 5}}])
+def test_a_training_set_of_one_condition_gives_a_constant_that_collapsed(head, tmp_path):
+    shares = "examples: [{conditions: [p], share: 1}, {conditions: [q], share: 50}]\n"
+    content = {"features": {"kmers": {"k": 2}}, "head": head}
+    data, model = trained(tmp_path, TWO + shares, content, 30)
+    assert (data.training.y.sum(axis=0) == [0, 21]).all() and model.status == "collapsed"
+    logits = model.logits(data.test.x)
+    np.testing.assert_allclose(logits, np.log([[0.5, 21.5]] * len(logits)), rtol=1e-6)

@@ -151,8 +151,12 @@ def _regression(examples: LabelledFeatures, penalty: float, options: TrainingOpt
     with warnings.catch_warnings(), threadpool_limits(options.threads):
         warnings.simplefilter("ignore", ConvergenceWarning)
         if examples.task != MULTI_LABEL:
-            model = regression(examples.y.argmax(axis=1))
-            return of_classes(model, examples.y.shape[1])
+            y = examples.y.argmax(axis=1)
+            if (y == y[0]).all():
+                shape = examples.y.shape[1], examples.values.shape[1]
+                intercepts = constant_logits(examples.y)
+                return {"coefficients": np.zeros(shape, np.float32), "intercepts": intercepts}
+            return of_classes(regression(y), examples.y.shape[1])
         parts = [_label(regression, column, examples.values.shape[1]) for column in examples.y.T]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
@@ -171,6 +175,11 @@ def _label(
         "coefficients": np.zeros((1, features), np.float32),
         "intercepts": np.array([constant_odds(y)], np.float32),
     }
+
+
+def constant_logits(y: np.ndarray) -> np.ndarray:
+    """Return the logits of conditions, uint8 (N, C), by their shares, with 1/2 added to each count: (C,)."""
+    return np.log(y.sum(axis=0) + 0.5).astype(np.float32)
 
 
 def constant_odds(y: np.ndarray) -> float:
@@ -403,9 +412,7 @@ def _booster(
 ) -> Booster:
     """Fit trees of labels (N,), with validation examples of the same ones."""
     if len(there := np.unique(y)) == 1:
-        intercepts = np.full(conditions, NEVER)
-        intercepts[there] = 0
-        return Booster([], there[:0], intercepts)
+        return Booster([], there[:0], constant_logits(examples.y))
     known = np.isin(validation_y, there)
     model = HistGradientBoostingClassifier(
         max_iter=head.trees,
