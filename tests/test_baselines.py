@@ -447,3 +447,13 @@ def test_a_training_set_of_one_condition_gives_a_constant_that_collapsed(head, t
     assert (data.training.y.sum(axis=0) == [0, 21]).all() and model.status == "collapsed"
     logits = model.logits(data.test.x)
     np.testing.assert_allclose(logits, np.log([[0.5, 21.5]] * len(logits)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("head", [None, {"dense": {"epochs": 20}}, {"boosting": {"trees": 5}}])
+def test_a_multi_label_task_may_have_one_condition(head, tmp_path):
+    grammar = MOTIFS.format(task="multi-label") + "  p: {rules: [{elements: [a]}]}\n"
+    grammar += "examples: [{conditions: [p], share: 1}, {conditions: [], share: 1}]\n"
+    data, model = trained(tmp_path, grammar, {"features": {"pwm_scan": {}}, "head": head})
+    logits = model.logits(data.test.x)
+    assert logits.shape == (60, 1) and model.status == "done"
+    assert heads.accuracy(logits, data.test.y, "multi-label") > 0.9

@@ -225,6 +225,8 @@ def _dense(
     e, history = examples, _History(examples)
     conditions = e.y.shape[1]
     y = e.y if e.task == MULTI_LABEL else e.y.argmax(axis=1)
+    if conditions == 1:  # scikit-learn takes a single label as classes 0 and 1
+        y = y[:, 0]
     model = MLPClassifier(
         hidden_layer_sizes=(head.units,),
         learning_rate_init=head.learning_rate,
@@ -234,7 +236,7 @@ def _dense(
     best: Arrays = {}
     with threadpool_limits(options.threads):
         for _ in range(head.epochs):
-            model.partial_fit(e.values, y, classes=np.arange(conditions))
+            model.partial_fit(e.values, y, classes=np.arange(max(2, conditions)))
             arrays = dense_arrays(model, conditions)
             if history.add(dense(e.values, arrays), dense(e.validation, arrays)):
                 best = arrays
