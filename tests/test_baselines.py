@@ -357,6 +357,7 @@ def test_a_function_that_predicts_by_itself_is_a_model(tmp_path, tiny_dataset, c
         ({"features": {"one_hot": {}}, "head": {}}, "needs exactly one of dense, boosting"),
         ({"features": {"one_hot": {}}, "head": {"boosting": {"tree": 3}}}, "tree"),
         ({"features": {"module": "none.py:f"}}, "features.module: there is no file none.py"),
+        ({"features": {"one_hot": {}}, "penalties": []}, "penalties: holds nothing; at least 1"),
     ],
 )
 def test_wrong_baselines_are_refused(content, said):

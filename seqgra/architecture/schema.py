@@ -254,7 +254,9 @@ class Baseline(Strict):
     features: Features
     head: Head | None = None
     #: Inverse strengths of the L2 penalty of a logistic regression to try; the lowest validation loss wins.
-    penalties: tuple[Annotated[float, Field(gt=0)], ...] = (0.001, 0.01, 0.1, 1.0)
+    penalties: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (0.001, 0.01, 0.1, 1.0), min_length=1
+    )
     #: Text of each file of the user's own, by the name that is taken from it, see `own_names`.
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
