@@ -1,6 +1,7 @@
 """Gapped k-mers: brute force, both strands, a planted word, files and refusals."""
 
 import itertools
+import json
 from collections import Counter
 
 import numpy as np
@@ -16,9 +17,10 @@ from seqgra.backends.gapped_kmers import (
     patterns,
     word_columns,
 )
+from seqgra.dataset import open_dataset
 from seqgra.errors import InputError
 from seqgra.evaluate import predict
-from seqgra.fingerprint import read_run
+from seqgra.fingerprint import file_sha256, read_run
 from seqgra.model import open_model
 from seqgra.train import train
 
@@ -90,8 +92,6 @@ def test_the_chosen_words_are_those_of_the_largest_t():
 
 
 def test_a_model_opens_as_it_was_trained(tmp_path, tiny_dataset):
-    from seqgra.dataset import open_dataset
-
     folder = tmp_path / "m"
     assert (
         train(tiny_dataset, "gapped-kmer-logistic-regression", folder, size=None, seed=0) == "done"
@@ -102,6 +102,45 @@ def test_a_model_opens_as_it_was_trained(tmp_path, tiny_dataset):
     agree = logits.argmax(axis=1) == np.asarray(data.y("test")).argmax(axis=1)
     assert agree.mean() > 0.95
     assert len(model.arrays["words"]) == model.arrays["coefficients"].shape[1] <= 4096
+
+
+def test_words_with_and_without_gaps_have_strands_of_their_own(tmp_path, tiny_dataset):
+    data, file = open_dataset(tiny_dataset), tmp_path / "net.yaml"
+    x = data.x("test", 20)
+    turned = np.ascontiguousarray(3 - x[:, ::-1])
+    text = (
+        "{{kmers: {{k: 2, strands: {}}}, gapped_kmers: {{length: 5, informative: 3, strands: {}}}}}"
+    )
+    for number, strands in enumerate(itertools.product(("forward", "both"), repeat=2)):
+        file.write_text("backend: sklearn\nfeatures: " + text.format(*strands))
+        folder = tmp_path / str(number)
+        train(tiny_dataset, str(file), folder, size=300, seed=0)
+        run = read_run(folder)
+        assert (run["strands"], run["gapped_strands"]) == strands
+        features = open_model(folder, run, data, "cpu").features
+        same = (features(x) == features(turned)).all(axis=0)
+        words = {"forward": 16, "both": 10}[strands[0]]
+        for part, each in zip((same[:words], same[words:]), strands, strict=True):
+            assert part.all() == (each == "both"), strands
+
+
+def test_models_of_before_have_one_kind_of_strands(tmp_path, tiny_dataset):
+    data, folder, file = open_dataset(tiny_dataset), tmp_path / "m", tmp_path / "net.yaml"
+    file.write_text("backend: sklearn\nfeatures: {gapped_kmers: {length: 5, informative: 3}}")
+    train(tiny_dataset, str(file), folder, size=300, seed=0)
+    run, x = read_run(folder), data.x("test", 20)
+    now = open_model(folder, run, data, "cpu").logits(x)
+    card = json.loads((folder / "model.json").read_text())
+    for name, opens in (("strands", True), ("nothing", False)):
+        old = {name if key == "gapped_strands" else key: value for key, value in card.items()}
+        old.pop("nothing", None)
+        (folder / "model.json").write_text(json.dumps(old))
+        run["files"]["model.json"]["sha256"] = file_sha256(folder / "model.json")
+        if opens:
+            np.testing.assert_array_equal(open_model(folder, run, data, "cpu").logits(x), now)
+        else:
+            with pytest.raises(InputError, match="earlier version; train it again"):
+                open_model(folder, run, data, "cpu")
 
 
 @pytest.mark.parametrize(

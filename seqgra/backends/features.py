@@ -42,6 +42,8 @@ class BaselineCard(ModelCard):
     scores: dict[str, list[list[float]]] | None = None
     #: Strands of the k-mers, ``both`` or ``forward``.
     strands: str | None = None
+    #: Strands of the gapped k-mers; None: those of the k-mers, as models of earlier versions have it.
+    gapped_strands: str | None = None
     #: Strands of each motif.
     element_strands: dict[str, list[Strand]] | None = None
     #: Text of each file of the user's own that it runs, by the name that its architecture has for it.
@@ -125,7 +127,8 @@ class Extractor:
     def _gapped(self, card: BaselineCard, words: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         assert card.gapped is not None
         places = gapped_kmers.patterns(*card.gapped)
-        columns = gapped_kmers.chosen_columns(places, self._letters, card.strands == "both", words)
+        both = (card.gapped_strands or card.strands) == "both"
+        columns = gapped_kmers.chosen_columns(places, self._letters, both, words)
         return lambda x: gapped_kmers.counts(x, places, self._letters, columns, len(words))
 
     def _own(self, x: np.ndarray) -> np.ndarray:
@@ -359,17 +362,12 @@ def card_and_arrays(baseline: Baseline, data: TrainingData) -> tuple[BaselineCar
     )
     found: dict[str, object] = {"sources": dict(baseline.sources)} if baseline.sources else {}
     arrays: Arrays = {}
-    words = chosen.kmers or chosen.gapped_kmers
-    if words is not None:
-        strands = words.strands
-        if strands == "auto":
-            strands = "both" if either_strand(dataset) else "forward"
-        found["strands"] = strands
     if kmers := chosen.kmers:
-        found["k"] = kmers.k
+        found |= {"k": kmers.k, "strands": _strands_of_words(kmers.strands, data)}
     if gapped := chosen.gapped_kmers:
-        found["gapped"] = (gapped.length, gapped.informative)
-        arrays["words"] = _words(baseline, data, found["strands"] == "both")
+        strands = _strands_of_words(gapped.strands, data)
+        found |= {"gapped": (gapped.length, gapped.informative), "gapped_strands": strands}
+        arrays["words"] = _words(baseline, data, strands == "both")
     if chosen.pwm_scan is not None:
         if not dataset.grammar.elements:
             message = "names no motifs to score; ingest it again with --motifs"
@@ -379,6 +377,12 @@ def card_and_arrays(baseline: Baseline, data: TrainingData) -> tuple[BaselineCar
     if random := chosen.random_convolutions:
         arrays["filters"] = random_filters(random, len(alphabet.letters))
     return BaselineCard(**{**card.model_dump(exclude_unset=True), **found}), arrays
+
+
+def _strands_of_words(wanted: str, data: TrainingData) -> str:
+    if wanted == "auto":
+        return "both" if either_strand(data.dataset) else "forward"
+    return wanted
 
 
 def _strands_of_elements(wanted: str, data: TrainingData) -> dict[str, list[Strand]]:

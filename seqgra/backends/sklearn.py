@@ -154,8 +154,9 @@ def fit(
         "constant_loss": constant,
         **fitted.facts,
     }
-    facts |= {} if card.strands is None else {"strands": card.strands}
-    facts |= {} if card.element_strands is None else {"element_strands": card.element_strands}
+    for name in ("strands", "gapped_strands", "element_strands"):
+        if (strands := getattr(card, name)) is not None:
+            facts[name] = strands
     full = card.model_copy(update={"kept": kept}) if kept else card
     model = SklearnModel(full, arrays, file)
     model.features = extract  # which knows what has been computed already
@@ -224,11 +225,13 @@ def open_model(folder: Path, run: dict[str, Any], device: str) -> SklearnModel:
         version.
     """
     card = read_card(BaselineCard, folder, run)
-    words = card.k is not None or card.gapped is not None
-    known = card.kept in (None, estimators.OWN, *estimators.STORED)
-    if words != (card.strands is not None) or not known:
-        raise bad_input(folder, "", "is a model of an earlier version; train it again")
-    if (card.scores is None) != (card.element_strands is None):
+    features = (
+        (card.k, card.strands),
+        (card.gapped, card.gapped_strands or card.strands),
+        (card.scores, card.element_strands),
+    )
+    without = any(kind is not None and strands is None for kind, strands in features)
+    if without or card.kept not in (None, estimators.OWN, *estimators.STORED):
         raise bad_input(folder, "", "is a model of an earlier version; train it again")
     arrays = load_arrays(verify_file(folder, "model.safetensors", run).read_bytes())
     for part in tree_parts(arrays, len(card.conditions)):
