@@ -358,6 +358,13 @@ def test_a_function_that_predicts_by_itself_is_a_model(tmp_path, tiny_dataset, c
         ({"features": {"one_hot": {}}, "head": {"boosting": {"tree": 3}}}, "tree"),
         ({"features": {"module": "none.py:f"}}, "features.module: there is no file none.py"),
         ({"features": {"one_hot": {}}, "penalties": []}, "penalties: holds nothing; at least 1"),
+        *(
+            (
+                {"features": {"one_hot": {}}, "head": head, "penalties": [1]},
+                "leave out them or head",
+            )
+            for head in ({"dense": {}}, {"boosting": {}}, {"given": "logits"})
+        ),
     ],
 )
 def test_wrong_baselines_are_refused(content, said):

@@ -260,6 +260,12 @@ class Baseline(Strict):
     #: Text of each file of the user's own, by the name that is taken from it, see `own_names`.
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _penalties_of_a_regression(self) -> Baseline:
+        if self.head is not None and "penalties" in self.model_fields_set:
+            raise ValueError("penalties are those of a logistic regression; leave out them or head")
+        return self
+
     @property
     def own_names(self) -> dict[str, str]:
         """Names in files of the user's own that it runs, by the key that gives them."""

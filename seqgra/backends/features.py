@@ -61,7 +61,9 @@ class BaselineCard(ModelCard):
         """
         from seqgra.architecture.load import resolve_architecture
 
-        found = resolve_architecture(self.architecture, file, self.sources or {})
+        # a card holds penalties, which a file may not, beside a head too; predicting takes none
+        content = {key: value for key, value in self.architecture.items() if key != "penalties"}
+        found = resolve_architecture(content, file, self.sources or {})
         assert isinstance(found, Baseline)
         return found
 
