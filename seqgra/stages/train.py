@@ -67,7 +67,7 @@ ARCHITECTURE = Input(
 
 STAGE = Stage(
     "train",
-    version=5,
+    version=6,
     files=r"model\.(json|safetensors|keras)|history\.csv",
     makes="MODEL",
     example="seqgra train data/homer conv10w-gmp-fc5 -o models/a --size 10000 --seed 1",
