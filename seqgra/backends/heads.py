@@ -179,7 +179,7 @@ def _label(
 
 def constant_logits(y: np.ndarray) -> np.ndarray:
     """Return the logits of conditions, uint8 (N, C), by their shares, with 1/2 added to each count: (C,)."""
-    return np.log(y.sum(axis=0) + 0.5).astype(np.float32)
+    return np.asarray(np.log(y.sum(axis=0) + 0.5), np.float32)
 
 
 def constant_odds(y: np.ndarray) -> float:
