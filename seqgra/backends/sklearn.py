@@ -128,7 +128,8 @@ def fit(
         mean = values.mean(axis=0, dtype=np.float64).astype(np.float32)
         for part in (values, validation):  # in place: features may fill most of the memory
             part -= mean
-        scale = np.sqrt(np.square(values).mean(axis=0, dtype=np.float64)).astype(np.float32)
+        squares = np.einsum("nf,nf->f", values, values, dtype=np.float64)  # without a copy
+        scale = np.sqrt(squares / len(values)).astype(np.float32)
         scale[scale <= 1e-6 * np.abs(mean)] = 1  # constant but for rounding
         for part in (values, validation):
             part /= scale
