@@ -47,6 +47,9 @@ from seqgra.law.jit import kernel
 def computed(x):
     return outer(x)
 """
+BY_MODULE = KERNEL.replace("from kernel_parts import outer", "import kernel_parts").replace(
+    "return outer", "return kernel_parts.outer"
+)
 MAIN = """
 from kernel_main import computed
 import os
@@ -56,8 +59,8 @@ assert len(os.listdir(os.environ["SEQGRA_CACHE"])) % 4 == 0, "two files of each 
 """
 
 
-def digest_of(folder, text, monkeypatch):
-    for name, content in (("kernel_parts", text), ("kernel_main", KERNEL)):
+def digest_of(folder, text, monkeypatch, kernel=KERNEL):
+    for name, content in (("kernel_parts", text), ("kernel_main", kernel)):
         file = folder / f"{name}.py"
         file.write_text(content)
         spec = importlib.util.spec_from_file_location(name, file)
@@ -84,10 +87,11 @@ def digest_of(folder, text, monkeypatch):
         ("FACTOR = 3", "OTHER = 3\nFACTOR = 3", True),
     ],
 )
-def test_the_key_knows_what_a_kernel_calls(tmp_path, monkeypatch, before, after, same):
-    first = digest_of(tmp_path, PARTS, monkeypatch)
-    assert (digest_of(tmp_path, PARTS.replace(before, after), monkeypatch) == first) == same
-    assert digest_of(tmp_path, PARTS, monkeypatch) == first
+@pytest.mark.parametrize("kernel", [KERNEL, BY_MODULE], ids=["by name", "by module"])
+def test_the_key_knows_what_a_kernel_calls(tmp_path, monkeypatch, before, after, same, kernel):
+    first = digest_of(tmp_path, PARTS, monkeypatch, kernel)
+    assert (digest_of(tmp_path, PARTS.replace(before, after), monkeypatch, kernel) == first) == same
+    assert digest_of(tmp_path, PARTS, monkeypatch, kernel) == first
 
 
 @pytest.mark.slow

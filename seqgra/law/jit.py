@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import EnumMeta
 from functools import partial
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, TypeVar
 
 import numba
@@ -29,6 +29,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 #: numba's private option: no reference counts. Where it is gone, kernels count, and are slower.
 _UNCOUNTED: dict[str, bool] = {"_nrt": False} if hasattr(options.DefaultOptions, "_nrt") else {}
+#: Packages whose versions are in the key.
+_VERSIONED = ("math", "numba", "numpy")
 _CONSTANTS = (bool, int, float, complex, str, bytes, type(None), np.generic)
 
 
@@ -76,7 +78,7 @@ def _parts(function: Any, seen: set[int]) -> Iterator[bytes]:
     seen.add(id(function))
     used = [cell.cell_contents for cell in function.__closure__ or ()]
     used += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
-    codes = [function.__code__]
+    codes, modules = [function.__code__], []
     for code in codes:
         yield code.co_code + repr(code.co_names).encode()
         codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
@@ -91,6 +93,11 @@ def _parts(function: Any, seen: set[int]) -> Iterator[bytes]:
         elif isinstance(value, EnumMeta):
             members: Iterable[tuple[str, Any]] = value.__members__.items()
             yield repr([(name, member.value) for name, member in members]).encode()
+        elif isinstance(value, ModuleType):  # what is called by ``module.function``
+            if value.__name__.partition(".")[0] not in _VERSIONED and value not in modules:
+                modules.append(value)
+                names = (name for code in codes for name in code.co_names)
+                used += [vars(value)[name] for name in names if name in vars(value)]
         elif isinstance(value, _CONSTANTS):
             yield repr(value).encode()
         else:
