@@ -245,7 +245,7 @@ def clashes(grammar, blocks, starts):
 def shown_letters(grammar, blocks, starts, ground):
     """Return P(x | placement): each letter belongs to the last element written there, or the background."""
     length = ground.ndim
-    writes, products = [], []
+    writes = []
     for block, where in zip(blocks, starts, strict=True):
         _, slots, spacings, names, _, _, strands = block
         order = list(slots)
@@ -257,30 +257,20 @@ def shown_letters(grammar, blocks, starts, ground):
             if spacing.shared == "last" and order.index(second) < order.index(first):
                 order.remove(second)
                 order.insert(order.index(first) + 1, second)
-        for slot in order:
+        for number, slot in enumerate(order):
             tensor = site_tensor(grammar, names[slot])
             if strands[slot] < 0:
                 flipped = tensor.transpose(tuple(range(tensor.ndim))[::-1])
                 tensor = flipped[(slice(None, None, -1),) * tensor.ndim]
             writes.append((where[slot], tensor))
-        for spacing in spacings:
-            if spacing.shared == "product":
-                products.append([(where[s], names[s], strands[s]) for s in spacing.elements])
+            for spacing in spacings:  # of which the other element is there already
+                tied = set(spacing.elements)
+                if spacing.shared == "product" and slot in tied <= set(order[: number + 1]):
+                    pair = [(where[s], names[s], strands[s]) for s in spacing.elements]
+                    writes += shared_columns(grammar, pair)
     owner = {}
     for number, (at, tensor) in enumerate(writes):
         owner |= {at + w: number for w in range(tensor.ndim)}
-    columns = {}
-    for pair in products:
-        sides = []
-        for at, name, strand in pair:
-            letters = grammar.elements[name].letter_probabilities(
-                ALPHABETS[grammar.alphabet].letters
-            )
-            letters = letters if strand > 0 else letters[::-1, ::-1]
-            sides.append({at + w: row for w, row in enumerate(letters)})
-        for column in set(sides[0]) & set(sides[1]):
-            law = sides[0][column] * sides[1][column] / grammar.letter_distribution()
-            owner[column], columns[column] = "product", law / law.sum()
     total = ground.sum(axis=tuple(owner), keepdims=True) if owner else ground
     for number, (at, tensor) in enumerate(writes):
         hidden = tuple(w for w in range(tensor.ndim) if owner[at + w] != number)
@@ -289,9 +279,19 @@ def shown_letters(grammar, blocks, starts, ground):
         for w in range(tensor.ndim):
             shape[at + w] = kept.shape[w]
         total = total * kept.reshape(shape)
-    for column, law in columns.items():
-        total = total * law.reshape([-1 if i == column else 1 for i in range(length)])
     return np.broadcast_to(total, ground.shape)
+
+
+def shared_columns(grammar, pair):
+    """Yield (place, letter law) of the columns that two elements (start, name, strand) share."""
+    sides = []
+    for at, name, strand in pair:
+        letters = grammar.elements[name].letter_probabilities(ALPHABETS[grammar.alphabet].letters)
+        letters = letters if strand > 0 else letters[::-1, ::-1]
+        sides.append({at + w: row for w, row in enumerate(letters)})
+    for column in set(sides[0]) & set(sides[1]):
+        law = sides[0][column] * sides[1][column] / grammar.letter_distribution()
+        yield column, law / law.sum()
 
 
 def likelihood(grammar, shown, set_name, length):

@@ -230,6 +230,29 @@ def test_shared_columns(shared, gap, strand):
     )
 
 
+def test_later_elements_overwrite_shared_columns():
+    """Of another rule, and of the block itself; what is drawn is that of the grammar which forbids it."""
+    elements = {"l": {"consensus": "GGGNNN"}, "r": {"consensus": "NNNCCC"}, "c": {"kmers": {A: 1}}}
+    tie = {"elements": ["l", "r"], "gap": -3}
+    pair = {"elements": ["l", "r"], "position": 5, "spacing": [tie]}
+    third = {"elements": ["l", "c"], "gap": -2, "shared": "last"}
+    block = {"elements": ["l", "r", "c"], "spacing": [tie, third]}
+    apart = [pair, {"elements": ["c"], "position": 20}]
+    for rules in ([pair, {"elements": ["c"], "position": 6}], [block]):
+        grammar = rule_grammar(*rules, elements=elements, overlap="allow", window=30)
+        _, examples = draw(grammar, blocks=1)
+        one = examples.combination == 0
+        assert examples.placed.intact[one, 2].all()
+        start = examples.placed.start[one, 2]
+        found = examples.x[one][np.arange(one.sum())[:, None], start[:, None] + np.arange(len(A))]
+        assert (found == ALPHABETS["DNA"].encode(A)).all()
+    drawn = [
+        draw(rule_grammar(*apart, elements=elements, overlap=overlap), blocks=1)[1].x
+        for overlap in ("allow", "forbid")
+    ]
+    assert (drawn[0] == drawn[1]).all()
+
+
 def test_the_second_named_may_lie_first_and_still_win():
     spacing = [{"elements": ["a", "b"], "gap": -3, "shared": "last", "order": "random"}]
     rule = {"elements": ["a", "b"], "spacing": spacing}

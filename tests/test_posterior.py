@@ -158,6 +158,13 @@ CASES = {
         "shared: {rules: [{elements: [a, w], spacing: [{elements: [a, w], gap: -1}]}, {elements: [b]}]}",
         "overlap: allow",
     ),
+    "overlap of shared columns": (
+        4,
+        "two: {rules: [{elements: [a, w], spacing: [{elements: [a, w], gap: -1}]}, {elements: [b]}]}\n"
+        "one: {rules: [{elements: {x: w, y: a, z: w}, spacing: [{elements: [x, y], gap: -1},"
+        " {elements: [x, z], gap: -2, shared: last}]}]}",
+        "overlap: allow",
+    ),
     "per condition": (
         4,
         "two: {rules: [{elements: [a]}]}\none: {rules: [{elements: [a]}]}",

@@ -170,7 +170,7 @@ def paste(
         if slot.tied < 0 or placed.start[n, s] < 0:
             continue
         if placement.edges[slot.edge].shared == PRODUCT:
-            _share(law, placed, n, s, slot.tied, scratch.product, state, row)
+            _share(law, placement, first, slots, placed, n, s, scratch.product, state, row)
 
 
 @part
@@ -199,15 +199,18 @@ def _write(
 @part
 def _share(
     law: Elements,
+    placement: Placement,
+    first_slot: int,
+    slots: int,
     placed: Placed,
     n: int,
     s: int,
-    t: int,
     product: np.ndarray,
     state: np.ndarray,
     row: np.ndarray,
 ) -> None:
-    """Draw the columns that slots s and t of example n share from the product of their laws."""
+    """Draw the columns that slot s of example n shares with the one it is tied to: product of laws."""
+    t = placement.slots[first_slot + s].tied
     first = max(placed.start[n, s], placed.start[n, t])
     end = min(
         placed.start[n, s] + law.width[placed.element[n, s]],
@@ -226,7 +229,30 @@ def _share(
         while letter < product.size - 1 and left >= product[letter]:
             left -= product[letter]
             letter += 1
-        row[position] = letter
+        if not _written_over(law, placement, first_slot, slots, placed, n, s, position):
+            row[position] = letter
+
+
+@part
+def _written_over(
+    law: Elements,
+    placement: Placement,
+    first_slot: int,
+    slots: int,
+    placed: Placed,
+    n: int,
+    s: int,
+    position: int,
+) -> bool:
+    """Tell whether an element that is written after slot s covers a position."""
+    for turn in range(slots - 1, -1, -1):
+        later = placement.slots[first_slot + turn].paste
+        if later == s:
+            return False
+        start = placed.start[n, later]
+        if 0 <= start <= position < start + law.width[placed.element[n, later]]:
+            return True
+    return False
 
 
 @part

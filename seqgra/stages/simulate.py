@@ -26,7 +26,7 @@ DEFAULTS = Options.model_construct()
 
 STAGE = Stage(
     "simulate",
-    version=3,
+    version=4,
     files=rf"{DATASET_FILES})",
     makes="DATASET",
     example="seqgra simulate mc2-dna150-homer -o data/homer --seed 1 --size 10000",

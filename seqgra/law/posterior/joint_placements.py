@@ -59,19 +59,16 @@ def joint_log(
     letters, chain
         See `ScoredExample`.
     parts, places
-        int64 (M,): parts and their first letters, in order; columns that elements share come last.
+        int64 (M,): parts and their first letters, in order; those of one block show no column twice.
     owner
         int64 (L,): room to work in, all -1 before and after.
     """
     low, high = letters.size, 0
-    for last in (False, True):
-        for n in range(parts.size):
-            site = sites.part_site[parts[n]]
-            if sites.shared[site] == last:
-                for w in range(sites.width[site]):
-                    if sites.shown[parts[n], w]:
-                        owner[places[n] + w] = n
-                        low, high = min(low, places[n] + w), max(high, places[n] + w + 1)
+    for n in range(parts.size):
+        for w in range(sites.width[sites.part_site[parts[n]]]):
+            if sites.shown[parts[n], w]:
+                owner[places[n] + w] = n
+                low, high = min(low, places[n] + w), max(high, places[n] + w + 1)
     total = 0.0
     shown = np.zeros(sites.shown.shape[1], np.bool_)
     for n in range(parts.size):

@@ -45,24 +45,21 @@ def shown_parts(
                 return None
     owner: dict[int, tuple[str, int]] = {}
     order = written_order(block)
+    products = {edge.child: edge for edge in block.edges if edge.spacing.shared == "product"}
     for slot in order:
         owner |= {column: ("slot", slot) for column in range(first[slot], ends[slot])}
-    products = sorted(
-        (edge for edge in block.edges if edge.spacing.shared == "product"), key=lambda e: e.child
-    )
-    for edge in products:
-        both = range(
-            max(first[edge.parent], first[edge.child]), min(ends[edge.parent], ends[edge.child])
-        )
-        owner |= {column: ("edge", edge.child) for column in both}
+        if slot in products:  # its parent is written before it
+            parent = products[slot].parent
+            both = range(max(first[parent], first[slot]), min(ends[parent], ends[slot]))
+            owner |= {column: ("edge", slot) for column in both}
     parts, offsets = [], []
     for slot in order:
         shown = tuple(owner[c] == ("slot", slot) for c in range(first[slot], ends[slot]))
         if any(shown):
             parts.append(sites.part(placing.elements[slot], placing.strands[slot], shown))
             offsets.append(first[slot])
-    for edge in products:
-        for column in sorted(c for c, who in owner.items() if who == ("edge", edge.child)):
+    for child, edge in sorted(products.items()):
+        for column in sorted(c for c, who in owner.items() if who == ("edge", child)):
             parts.append(sites.shared(_product(sites, placing, edge, first, column)))
             offsets.append(column)
     return parts, offsets

@@ -40,8 +40,6 @@ class Sites(NamedTuple):
     low: np.ndarray
     high: np.ndarray
     log_mass: np.ndarray
-    #: bool (S,): columns that two elements share.
-    shared: np.ndarray
     #: int32 (M,): site of each part.
     part_site: np.ndarray
     #: bool (M, W): columns that show.
@@ -56,7 +54,6 @@ class _Site(NamedTuple):
     kmer_logs: np.ndarray
     scores: np.ndarray | None
     band: tuple[int, int, float]
-    shared: bool = False
 
 
 class SiteTable:
@@ -85,7 +82,7 @@ class SiteTable:
         key = ("shared", columns.shape, columns.tobytes())
         if key not in self._numbers:
             letters = np.zeros((0, len(columns)), np.uint8)
-            site = _Site(_log(columns), letters, np.zeros(0), None, (0, 0, 0.0), True)
+            site = _Site(_log(columns), letters, np.zeros(0), None, (0, 0, 0.0))
             self._numbers[key] = self._add(site)
         shown = (True,) * len(columns)
         return self._parts.setdefault((self._numbers[key], shown), len(self._parts))
@@ -158,7 +155,6 @@ class SiteTable:
             np.array([band[0] for band in bands], np.int64),
             np.array([band[1] for band in bands], np.int64),
             np.array([band[2] for band in bands]),
-            np.array([site.shared for site in self._sites], bool),
             np.array([site for site, _ in self._parts], np.int32),
             shown,
             np.array([all(columns) for _, columns in self._parts], bool),
