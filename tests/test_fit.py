@@ -381,13 +381,19 @@ def test_a_pair_that_is_no_longer_enriched_has_a_plain_law_of_gaps():
 
 
 def test_columns_that_no_letter_suits_are_those_of_one_motif():
-    sure = {name: np.eye(4)[[code] * 3] for name, code in (("a", 0), ("c", 1))}
+    sure = {name: np.eye(4)[[code] * 3] for name, code in (("a", 0), ("c", 1), ("t", 3))}
     setting = draws.Setting(DNA, "multi-class", ("x", "y"), 20, 20, sure, True, 1e-3, 0)
     flat, zeros = dict.fromkeys("ACGT", 0.25), np.zeros((4, 5))
     empty = pairs.pair_table(hits(), hits(), False)
-    for first, second, shared in (("a", "a", "product"), ("a", "c", "first")):
+    convergent = list(pairs.ARRANGEMENTS.values()).index((False, True))
+    for first, second, arrangement, shared in (
+        ("a", "a", 0, "product"),
+        ("a", "c", 0, "first"),
+        ("a", "a", convergent, "first"),
+        ("a", "t", convergent, "product"),
+    ):
         histogram = pairs.Histogram(first, second, -1, zeros, zeros, empty, empty)
-        interval = pairs.GapInterval(first, second, 0, -1, -1, 50, 1, 50, 90, -1)
+        interval = pairs.GapInterval(first, second, arrangement, -1, -1, 50, 1, 50, 90, -1)
         assert pairs.pair_share(setting, flat, interval, histogram)[2] == shared
     crowded = pairs.GapInterval("a", "c", 0, 15, 15, 50, 1, 50, 90, 15)  # that is another error
     with pytest.raises(InputError, match="fit"):

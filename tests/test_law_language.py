@@ -272,6 +272,37 @@ def test_elements_that_cannot_agree_are_refused():
         compile_law(rule_grammar(rule, elements=certain), "g.yaml")
 
 
+PALINDROMIC = {"l": {"consensus": "GGGAAA"}, "r": {"consensus": "AAACCC"}}
+
+
+@pytest.mark.parametrize(
+    ("order", "orientation", "strand", "wrong"),
+    [
+        ("in-order", "same", "random", ""),
+        ("random", "same", "+", "r and l"),
+        ("in-order", "convergent", "+", "l and r"),
+        ("in-order", "divergent", "-", "l and r"),
+        ("in-order", "any", "+", "l and r"),
+    ],
+)
+@pytest.mark.parametrize("other", [False, True])
+def test_elements_agree_in_every_order_and_on_every_strand(
+    order, orientation, strand, wrong, other
+):
+    """Of the other pair, the right one turned, columns are shared where they face one another."""
+    turned = {"l": {"consensus": "GGGAAA"}, "r": {"consensus": "GGGTTT"}}
+    if other:
+        wrong = {"convergent": "", "any": "l and r"}.get(orientation, "l and r")
+    tie = {"elements": ["l", "r"], "gap": -3, "order": order}
+    rule = {"elements": ["l", "r"], "orientation": orientation, "strand": strand, "spacing": [tie]}
+    grammar = rule_grammar(rule, elements=turned if other else PALINDROMIC)
+    if wrong:
+        with pytest.raises(InputError, match=f"no letter suits both {wrong} at gap -3; use shared"):
+            compile_law(grammar, "g.yaml")
+    else:
+        compile_law(grammar, "g.yaml")
+
+
 def test_an_order_that_always_overlaps_is_refused():
     """Orders are drawn once: y between x and z fits, but both on one side of y never do."""
     spacing = [

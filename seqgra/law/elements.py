@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -100,31 +101,41 @@ def compile_elements(grammar: Grammar) -> Elements:
 
 
 def disagreements(grammar: Grammar) -> Iterator[tuple[str, str]]:
-    """Yield (place, message) of spacings whose shared columns no letter can fill.
-
-    Elements of one strand are compared, as they stand in the file.
-    """
-    background = grammar.letter_distribution()
+    """Yield (place, message) of spacings whose shared columns no letter can fill."""
     for shown in grammar.combinations:
         for applied in applied_rules(grammar, shown):
             for n, spacing in enumerate(applied.rule.spacing):
                 if spacing.shared == "product":
                     place = f"{applied.place}.spacing[{n}]"
-                    yield from _impossible(grammar, applied.rule, spacing, background, place)
+                    yield from _impossible(grammar, applied.rule, spacing, place)
+
+
+#: Strands of the left and of the right element by orientation. A block on the reverse strand is the mirror
+#: image of one of these, in which the same letters meet.
+_FACING = {
+    "same": ((1, 1),),
+    "convergent": ((1, -1),),
+    "divergent": ((-1, 1),),
+    "any": ((1, 1), (1, -1), (-1, 1), (-1, -1)),
+}
 
 
 def _impossible(
-    grammar: Grammar, rule: Arrangement, spacing: Spacing, background: np.ndarray, place: str
+    grammar: Grammar, rule: Arrangement, spacing: Spacing, place: str
 ) -> Iterator[tuple[str, str]]:
     letters = ALPHABETS[grammar.alphabet].letters
-    for gap in (gap for gap in table(spacing.gap) if gap < 0):
-        for first in rule.elements[spacing.elements[0]]:
-            for second in rule.elements[spacing.elements[1]]:
-                left = grammar.elements[first].letter_probabilities(letters)[gap:]
-                right = grammar.elements[second].letter_probabilities(letters)[:-gap]
-                if not (left * right / background).sum(axis=1).all():
-                    message = f"no letter suits both {first} and {second} at gap {gap}"
-                    yield f"{place}.gap", f"{message}; use shared: first or last"
+    laws = {name: e.letter_probabilities(letters) for name, e in grammar.elements.items()}
+    chosen = [[e for e, w in rule.elements[slot].items() if w > 0] for slot in spacing.elements]
+    pairs = list(itertools.product(*chosen))
+    gaps = [gap for gap in table(spacing.gap) if gap < 0]
+    for gap, (first, second) in itertools.product(gaps, pairs):
+        orders = [(first, second), (second, first)][: 1 + (spacing.order == "random")]
+        for (left, right), (a, b) in itertools.product(orders, _FACING[rule.orientation]):
+            suited = laws[left][::a, ::a][gap:] * laws[right][::b, ::b][:-gap]
+            if not suited.any(axis=1).all():
+                message = f"no letter suits both {left} and {right} at gap {gap}"
+                yield f"{place}.gap", f"{message}; use shared: first or last"
+                break
 
 
 @part
