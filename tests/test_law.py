@@ -379,6 +379,42 @@ def test_named_gap_laws(gap, expected):
     assert not rejects(counts, [expected.get(g, 0) for g in range(49)])
 
 
+@pytest.mark.parametrize(
+    ("position", "expected"),
+    [
+        (["0%", "50%"], dict.fromkeys(range(1, 31), 1)),
+        (["0%", "0%"], {1: 1}),
+        (
+            {"normal": {"center": 5, "sd": 3}},
+            {p: np.exp(-((p - 5) ** 2) / 18) for p in range(1, 18)},
+        ),
+        (
+            {"helical": {"period": 10, "range": ["0%", "50%"]}},
+            dict.fromkeys((1, 9, 10, 11, 19, 20, 21, 29, 30), 1),
+        ),
+    ],
+    ids=str,
+)
+def test_positions_count_from_1_whatever_gives_them(position, expected):
+    _, examples = draw(rule_grammar({"elements": ["a"], "position": position}), blocks=12)
+    counts = np.bincount(examples.placed.start[examples.combination == 0, 0] + 1, minlength=60)
+    assert not rejects(counts, [expected.get(p, 0) for p in range(60)])
+
+
+@pytest.mark.parametrize(
+    ("position", "message"),
+    [
+        ([0, "50%"], "is 0; positions count from 1"),
+        (["-10%", "50%"], "is -6; positions count from 1"),
+        ({0: 1, 3: 1}, "is 0; positions count from 1"),
+        ({"normal": {"center": -20, "sd": 3}}, "holds no value above 0; positions count from 1"),
+    ],
+)
+def test_positions_below_1_that_are_asked_for_are_refused(position, message):
+    with pytest.raises(InputError, match=rf"conditions.one.rules\[0\].position: {message}"):
+        rule_grammar({"elements": ["a"], "position": position})
+
+
 def test_chains_follow_both_gap_laws_among_those_that_fit_together():
     spacing = [
         {"elements": ["x", "y"], "gap": [0, 20]},

@@ -105,7 +105,7 @@ def _share(text: str) -> float | None:
     return share if math.isfinite(share) else None
 
 
-def resolve_law(law: Any, window: int, folder: Path) -> Law:
+def resolve_law(law: Any, window: int, folder: Path, position: bool = False) -> Law:
     """Return the resolved form of a parsed law.
 
     Parameters
@@ -116,6 +116,8 @@ def resolve_law(law: Any, window: int, folder: Path) -> Law:
         Longest example: shares refer to it, and open ends stop there.
     folder
         Where tables are.
+    position
+        Values count letters from 1: 0 % is the first, and a normal has none before it.
 
     Raises
     ------
@@ -126,13 +128,17 @@ def resolve_law(law: Any, window: int, folder: Path) -> Law:
     """
     if isinstance(law, tuple):
         low, high = law
-        pair = _uniform(low, high, window)
+        pair = _uniform(low, high, window, int(position))
         _refuse_large(pair)
         return pair
     if "normal" in law:
         law = _normal(**law["normal"])
+        if position:
+            law = {value: weight for value, weight in law.items() if value >= 1}
+            if not law:
+                raise ValueError("holds no value above 0; positions count from 1")
     elif "helical" in law:
-        law = _helical(window=window, **law["helical"])
+        law = _helical(window=window, position=position, **law["helical"])
     elif "file" in law:
         law = _table(folder / law["file"])
     if not all(0 <= weight <= _LARGEST_WEIGHT for weight in law.values()) or not any(law.values()):
@@ -147,12 +153,12 @@ def _refuse_large(values: Iterable[int]) -> None:
             raise ValueError(f"holds {value}; its values lie within {-_LARGEST:,} to {_LARGEST:,}")
 
 
-def _uniform(low: int | str, high: int | str | None, window: int) -> Law:
-    first = low if isinstance(low, int) else round((_share(low) or 0) * window)
+def _uniform(low: int | str, high: int | str | None, window: int, zero: int) -> Law:
+    first = low if isinstance(low, int) else round((_share(low) or 0) * window) or zero
     if high is None:
         last = window
     elif isinstance(high, str):
-        last = round((_share(high) or 0) * window)
+        last = round((_share(high) or 0) * window) or zero
     else:
         last = high
     if high is not None and last < first:
@@ -182,9 +188,14 @@ def _normal(center: float, sd: float) -> dict[int, float]:
 
 
 def _helical(
-    period: float, range: list[Any], window: int, tolerance: float = 1.0, phase: float = 0.0
+    period: float,
+    range: list[Any],
+    window: int,
+    position: bool,
+    tolerance: float = 1.0,
+    phase: float = 0.0,
 ) -> dict[int, float]:
-    low, high = resolve_law(parse_law(range), window, Path())
+    low, high = resolve_law(parse_law(range), window, Path(), position)
     if period <= 0:
         raise ValueError(f"has period {period}; give a number of letters above 0")
     law = {

@@ -157,11 +157,11 @@ def _resolve_laws(draft: Grammar, file: str, folder: Path) -> tuple[dict[str, An
     """Return window and rules with every law resolved; a wrong one becomes 1, with a problem."""
     problems: list[Problem] = []
 
-    def resolved(law: Any, place: str, window: int) -> Any:
+    def resolved(law: Any, place: str, window: int, position: bool = False) -> Any:
         if law is None or isinstance(law, str):
             return law
         try:
-            return resolve_law(law, window, folder)
+            return resolve_law(law, window, folder, position)
         except InputError as error:
             problems.extend(Problem(file, place, str(found)) for found in error.problems)
         except ValueError as error:
@@ -181,7 +181,7 @@ def _resolve_laws(draft: Grammar, file: str, folder: Path) -> tuple[dict[str, An
             for k, item in enumerate(rule.spacing)
         )
         laws = {
-            key: resolved(getattr(rule, field), f"{place}.{key}", longest)
+            key: resolved(getattr(rule, field), f"{place}.{key}", longest, key == "position")
             for key, field in (("position", "position"), ("copies", "copies"), ("k-of", "k_of"))
         }
         laws["k_of"] = laws.pop("k-of")
