@@ -305,6 +305,30 @@ def test_grad_cam_agrees_with_captum(pooled):
     np.testing.assert_allclose(values.sum(axis=1), maps * inputs.any(axis=1), atol=1e-6)
 
 
+def test_rules_of_both_strands_turn_each_sequence_within_its_length():
+    layers = [*RECTIFIED[:1], "flatten", {"dense": 4}]
+    model = model_of({"layers": layers, "predict": {"reverse_complement": True}})
+    x, _, target = sequences()
+    other, lengths = x.copy(), [40, 35, 40, 17, 29, 1]
+    for row, turned, length in zip(x, other, lengths, strict=True):
+        row[length:] = turned[length:] = PADDING
+        turned[:length] = np.where(row[:length] < 4, 3 - row[:length], row[:length])[::-1]
+    rules = Backprop(model.module, model.task)
+    here, there = one_hot(x, 4), one_hot(other, 4)
+    zeros = np.zeros_like(here)
+    for found, mirrored in (
+        (rules.guided(here, target), rules.guided(there, target)),
+        (rules.deconvolution(here, target), rules.deconvolution(there, target)),
+        (rules.multipliers(here, zeros, target), rules.multipliers(there, zeros, target)),
+        (rules.class_activation(here, target), rules.class_activation(there, target)),
+    ):
+        assert np.ptp(found) > 1e-3
+        for row, turned, length in zip(found, mirrored, lengths, strict=True):
+            part = row[..., :length][..., ::-1]
+            part = part[::-1] if part.ndim == 2 else part
+            np.testing.assert_allclose(part, turned[..., :length], atol=1e-6)
+
+
 def test_grad_cam_of_one_filter_is_where_the_filter_is():
     conv = nn.Conv1d(4, 1, 3, bias=False)
     conv.weight.data = torch.tensor([[[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]]]) * 2

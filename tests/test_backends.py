@@ -29,7 +29,15 @@ from seqgra.backends.pytorch_layers import RelativeBias, StrandAverage, build
 from seqgra.errors import InputError
 from seqgra.fingerprint import Identity, claim, read_run
 from seqgra.metrics import macro_area, rank
-from seqgra.model import NETWORK_BACKENDS, ModelCard, backend_module, card_text, open_model, trainer
+from seqgra.model import (
+    NETWORK_BACKENDS,
+    ModelCard,
+    backend_module,
+    card_text,
+    explained_part,
+    open_model,
+    trainer,
+)
 from seqgra.train import train
 from seqgra.training import (
     TrainingOptions,
@@ -258,12 +266,54 @@ def test_a_shared_convolution_turns_with_its_input():
     assert not torch.allclose(forward, turned, atol=1e-3)
 
 
-def test_strand_average_does_not_depend_on_the_strand():
-    card = card_of({"layers": ["flatten"], "predict": {"reverse_complement": True}}, 30)
-    model = random_model(card)
+CONV = {"conv": {"filters": 6, "width": 9, "activation": "relu"}}
+
+
+@pytest.mark.parametrize(
+    ("layers", "whole", "tables"),
+    [
+        pytest.param(
+            [CONV, "flatten", {"dense": 5}, {"activation": "relu"}], True, True, id="compiled whole"
+        ),
+        pytest.param([CONV, {"max-pool": 3}, {"gru": 4}, "flatten"], False, True, id="tables"),
+        pytest.param(["flatten", {"dense": 5}], False, False, id="one-hot"),
+    ],
+)
+def test_strand_average_does_not_depend_on_the_strand(layers, whole, tables):
+    from seqgra.backends import tensorflow
+
+    model = random_model(card_of({"layers": layers, "predict": {"reverse_complement": True}}, 30))
     assert isinstance(model.module, StrandAverage)
-    x = letters(1000, 30)[3:]
-    np.testing.assert_allclose(model.logits(x), model.logits(3 - x[:, ::-1]), atol=1e-6)
+    assert (model._whole is not None, model._from_letters._first is not None) == (whole, tables)
+    rng = np.random.default_rng(0)
+    x, lengths = rng.integers(0, 4, (60, 30)).astype(np.uint8), rng.integers(1, 31, 60)
+    lengths[:9] = 30
+    x[::7, 0] = x[::5, 3] = 254
+    other = x.copy()
+    for row, turned, length in zip(x, other, lengths, strict=True):
+        row[length:] = turned[length:] = 255
+        turned[:length] = np.where(row[:length] < 4, 3 - row[:length], row[:length])[::-1]
+    # a column of zeros at the end of a sequence is an unknown letter to codes, no letter to one-hot input
+    known = (x[:, 0] < 4) & (x[np.arange(60), lengths - 1] < 4)
+    points, target = one_hot(x[known]), rng.integers(0, 2, known.sum())
+    for each in (model, tensorflow.from_pytorch(model)):
+        logits = each.logits(x)
+        np.testing.assert_allclose(logits, each.logits(other), atol=1e-6)
+        assert np.ptp(logits, axis=0).min() > 0.05
+        there, back = each.explained(points, target), each.explained(one_hot(other[known]), target)
+        np.testing.assert_allclose(there, back, atol=1e-6)
+        np.testing.assert_allclose(
+            there, explained_part(logits[known], target, each.task), atol=1e-6
+        )
+        gradient, turned = (each.gradients(one_hot(c[known]), target) for c in (x, other))
+        for row, length, mirrored in zip(gradient, lengths[known], turned, strict=True):
+            np.testing.assert_allclose(row[::-1, :length][:, ::-1], mirrored[:, :length], atol=1e-6)
+    with torch.no_grad():  # whole sequences keep their bits
+        whole_ones = torch.from_numpy(one_hot(x[:9]))
+        plain = (model.network(whole_ones) + model.network(whole_ones.flip(1, 2))) / 2
+        assert torch.equal(model.module(whole_ones), plain)
+    model.module.register_forward_hook(lambda *_: None)  # which no kernel computes
+    np.testing.assert_allclose(model.logits(x), model.logits(other), atol=1e-6)
 
 
 OPTIMIZERS = {

@@ -352,16 +352,37 @@ class Join(Composite):
 
 
 class StrandAverage(nn.Module):
-    """The mean of a network's logits for a sequence and for its reverse complement."""
+    """The mean of a network's logits for a sequence and for its reverse complement.
+
+    A shorter sequence is turned up to its last column that is not all zero: its padding stays at the end.
+    """
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
         self.body = body
 
-    def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """Return the mean logits (N, C) of one-hot (N, A, L), letters in the order of `DNA`."""
-        result: torch.Tensor = (self.body(values) + self.body(values.flip(1, 2))) / 2
+    def forward(self, values: torch.Tensor, turned: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the mean logits (N, C) of one-hot (N, A, L), letters in the order of `DNA`.
+
+        Their other strand may be given where it is known.
+        """
+        other = self.turned(values) if turned is None else turned
+        result: torch.Tensor = (self.body(values) + self.body(other)) / 2
         return result
+
+    @classmethod
+    def turned(cls, values: torch.Tensor) -> torch.Tensor:
+        """Return the other strand, (N, A, L) too."""
+        if values[:, :, -1].any(dim=1).all():  # no padding: a hundred times as fast
+            return values.flip(1, 2)
+        return values.flip(1).gather(2, cls.sources(values)[:, None].expand_as(values))
+
+    @staticmethod
+    def sources(values: torch.Tensor) -> torch.Tensor:
+        """Return the position that each position of the other strand comes from: int64 (N, L)."""
+        places = torch.arange(values.shape[2], device=values.device)
+        last = torch.where((values != 0).any(dim=1), places, 0).amax(dim=1, keepdim=True)
+        return torch.where(places <= last, last - places, places)
 
 
 def build(network: Network, letters: int, window: int, outputs: int, file: str) -> nn.Sequential:

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 
+from seqgra.alphabet import PADDING
 from seqgra.architecture.family import Family, family_layers
 from seqgra.backends.compiled.first_layer import PARTS, layer_source
 from seqgra.backends.compiled.modules import kernels
@@ -38,6 +39,8 @@ from seqgra.model import MULTI_LABEL, ModelCard
 _STEPS = CompiledSteps()
 #: Narrower filters without pooling gain less from tables than turning their outputs around costs.
 _NARROW = 8
+#: Sequences whose other strand is made at once: the positions it comes from take eight times their memory.
+_TURNED = 4096
 
 
 class OneHot:
@@ -81,7 +84,7 @@ class FromLetters:
     def __init__(
         self, module: nn.Module, letters: int, device: torch.device, built: bool = True
     ) -> None:
-        self._encode = OneHot(letters, device)
+        self._encode, self._encode_turned = OneHot(letters, device), OneHot(letters, device)
         self._module, self._letters = module, letters
         body = module.body if isinstance(module, StrandAverage) else module
         self._both = body is not module
@@ -99,7 +102,12 @@ class FromLetters:
 
     def plain(self, codes: torch.Tensor) -> torch.Tensor:
         """Return the logits by the module itself."""
-        logits: torch.Tensor = self._module(self._encode(codes))
+        given = [self._encode(codes)]
+        if (
+            self._both and (codes[:, -1] >= self._letters).any()
+        ):  # the module cannot tell their ends
+            given.append(self._encode_turned(reverse_complement(codes, self._letters)))
+        logits: torch.Tensor = self._module(*given)
         return logits
 
 
@@ -165,13 +173,21 @@ class WholeNetwork:
         logits = self.compiled.logits(codes)
         if not self._both:
             return logits
-        turned = reverse_complement(torch.from_numpy(np.array(codes)), self._letters).numpy()
+        parts = torch.from_numpy(np.array(codes)).split(_TURNED)
+        turned = torch.cat([reverse_complement(part, self._letters) for part in parts]).numpy()
         return np.asarray((logits + self.compiled.logits(turned)) / 2, np.float32)
 
 
 def reverse_complement(codes: torch.Tensor, letters: int) -> torch.Tensor:
-    """Return letter codes (N, L) of the other strand; what is no letter only changes its place."""
+    """Return letter codes (N, L) of the other strand; what is no letter only changes its place.
+
+    The end of a shorter sequence stays padding.
+    """
     turned = codes.flip(1)
+    if (codes[:, -1] == PADDING).any():
+        last = (codes != PADDING).sum(dim=1, keepdim=True) - 1
+        places = torch.arange(codes.shape[1], device=codes.device)
+        turned = codes.gather(1, torch.where(places <= last, last - places, places))
     return torch.where(turned < letters, letters - 1 - turned, turned)
 
 

@@ -107,7 +107,7 @@ def walk(module: nn.Module, values: torch.Tensor, rule: BackpropagationRule) -> 
     if isinstance(module, Composite) and kind in (*_ADDED, *_MULTIPLIED):
         return rule.composite(module, values)
     if isinstance(module, StrandAverage) and kind is StrandAverage:
-        turned = walk(module.body, values.flip(1, 2), rule)
+        turned = walk(module.body, module.turned(values), rule)
         return (walk(module.body, values, rule) + turned) / 2
     if kind in _LINEAR:
         return rule.linear(module, values)
@@ -437,7 +437,7 @@ class Backprop:
         passes = []
         bodies = [(self.module, points)]
         if isinstance(self.module, StrandAverage):
-            bodies = [(self.module.body, points), (self.module.body, points.flip(1, 2))]
+            bodies = [(self.module.body, p) for p in (points, self.module.turned(points))]
         with self._plain():
             logits = torch.zeros(())
             for body, seen in bodies:
@@ -454,8 +454,12 @@ class Backprop:
             weighted = (found.values * gradient.mean(dim=2, keepdim=True)).sum(dim=1).relu()
             at = found.start + found.jump * np.arange(weighted.shape[1])
             places = np.arange(inputs.shape[2])
-            rows = [np.interp(places, at, row) for row in weighted.detach().cpu().double().numpy()]
-            total += np.array(rows)[:, ::-1] if number else np.array(rows)
+            own = weighted.detach().cpu().double().numpy()
+            rows = np.array([np.interp(places, at, row) for row in own])
+            if number:  # what turns a strand turns it back
+                sources = StrandAverage.sources(points).cpu().numpy()
+                rows = np.take_along_axis(rows, sources, axis=1)
+            total += rows
         return total
 
     def _gradient(

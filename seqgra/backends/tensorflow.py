@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from seqgra.alphabet import ALPHABETS
+from seqgra.alphabet import ALPHABETS, PADDING
 from seqgra.architecture.custom import Sizes, build_custom
 from seqgra.architecture.schema import Network
 from seqgra.backends import pytorch
@@ -146,7 +146,8 @@ def predictor(network: Any, card: ModelCard) -> Any:
     signature = [tf.TensorSpec((None, card.window), tf.uint8)]
 
     def predict(codes: Any) -> Any:
-        return averaged(network, card, encode(codes, letters))
+        lengths = tf.math.count_nonzero(codes != PADDING, axis=1)
+        return averaged(network, card, encode(codes, letters), lengths)
 
     return tf.function(predict, input_signature=signature)
 
@@ -156,12 +157,19 @@ def encode(codes: Any, letters: int) -> Any:
     return tf.one_hot(tf.cast(codes, tf.int32), letters)
 
 
-def averaged(network: Any, card: ModelCard, points: Any) -> Any:
-    """Return logits of one-hot (N, L, A), averaged over both strands if the architecture says so."""
+def averaged(network: Any, card: ModelCard, points: Any, lengths: Any = None) -> Any:
+    """Return logits of one-hot (N, L, A), averaged over both strands if the architecture says so.
+
+    Each sequence is turned within its length, int64 (N,); without one, up to its last column not all zero.
+    """
     logits = network(points, training=False)
-    if card.averages_strands:
-        return (logits + network(tf.reverse(points, [1, 2]), training=False)) / 2
-    return logits
+    if not card.averages_strands:
+        return logits
+    if lengths is None:
+        places = tf.range(1, card.window + 1)
+        lengths = tf.reduce_max(tf.where(tf.reduce_any(points != 0, axis=2), places, 0), axis=1)
+    turned = tf.reverse_sequence(tf.reverse(points, [2]), lengths, seq_axis=1)
+    return (logits + network(turned, training=False)) / 2
 
 
 def prepare_process(threads: int) -> None:

@@ -52,7 +52,7 @@ DEFAULTS = Trials.model_construct()
 
 STAGE = Stage(
     "tune",
-    version=2,
+    version=3,
     files=r"chosen\.yaml|history\.csv",
     makes="TUNING",
     example="seqgra tune data/homer-tuning conv10w-gmp-fc5 -o tunings/a --size 10000",
