@@ -194,6 +194,20 @@ def _coupled_decay(chosen: Optimizer) -> float:
     return 0.0 if chosen.adamw else chosen.settings.weight_decay
 
 
+class KerasAdam(keras.optimizers.Adam):
+    """Adam whose epsilon is added to the bias-corrected root, as published and as in PyTorch."""
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Take a step; see `keras.optimizers.Adam`, which adds epsilon before the correction."""
+        index, step = self._get_variable_index(variable), tf.cast(self.iterations + 1, tf.float32)
+        mean, square = self._momentums[index], self._velocities[index]
+        self.assign_add(mean, (gradient - mean) * (1 - self.beta_1))
+        self.assign_add(square, (tf.square(gradient) - square) * (1 - self.beta_2))
+        root = tf.sqrt(1 - self.beta_2**step)
+        rate = learning_rate * root / (1 - self.beta_1**step)
+        self.assign_sub(variable, mean * rate / (tf.sqrt(square) + self.epsilon * root))
+
+
 def make_optimizer(chosen: Optimizer) -> Any:
     """Return the Keras optimiser with the constants of the architecture."""
     k, s = keras.optimizers, chosen.settings
@@ -201,10 +215,10 @@ def make_optimizer(chosen: Optimizer) -> Any:
         case Sgd():
             return k.SGD(s.learning_rate, momentum=s.momentum, nesterov=s.nesterov)
         case Adam():
-            return k.Adam(s.learning_rate, s.beta1, s.beta2, s.epsilon)
+            return KerasAdam(s.learning_rate, s.beta1, s.beta2, s.epsilon)
         case AdamW():
-            decay = s.weight_decay
-            return k.AdamW(s.learning_rate, decay, s.beta1, s.beta2, s.epsilon)
+            decay = s.weight_decay  # decoupled, also in Keras's Adam
+            return KerasAdam(s.learning_rate, s.beta1, s.beta2, s.epsilon, weight_decay=decay)
         case RmsProp():
             return k.RMSprop(s.learning_rate, s.decay, s.momentum, s.epsilon)
         case Adagrad():
