@@ -226,6 +226,15 @@ def test_every_layer_means_the_same_in_both_backends(layers, task, both_strands)
     assert own == theirs == count_parameters(network, 4, 60, 2)
 
 
+@pytest.mark.parametrize("window", [40, 41, 42])
+@pytest.mark.parametrize("padding", ["valid", 3])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_convolution_may_have_a_stride_and_a_dilation(groups, padding, window):
+    options = {"filters": 4, "width": 4, "stride": 3, "dilation": 2, "padding": padding}
+    conv = {"conv": {**options, "groups": groups, "activation": "tanh"}}
+    twins_agree(random_model(card_of({"layers": [conv, "flatten"]}, window)), window)
+
+
 @pytest.mark.parametrize("output", ["positions", "last"])
 @pytest.mark.parametrize("kind", ["lstm", "gru"])
 @pytest.mark.parametrize("bidirectional", [False, True])

@@ -260,10 +260,14 @@ class Builder:
             values = self._add(keras.layers.ZeroPadding1D, values, padding)
             padding = "valid"
         kind = SharedConv1D if layer.reverse_complement else keras.layers.Conv1D
-        options = {"strides": layer.stride, "dilation_rate": layer.dilation, "padding": padding}
+        both = layer.stride > 1 and layer.dilation > 1  # which TensorFlow does not convolve with
+        stride = 1 if both else layer.stride
+        options = {"strides": stride, "dilation_rate": layer.dilation, "padding": padding}
         options |= {"groups": layer.groups} if layer.groups > 1 else {}
         options |= {} if layer.bias else {"use_bias": False}
-        return self._add(kind, values, layer.filters, layer.width, **options)
+        values = self._add(kind, values, layer.filters, layer.width, **options)
+        # a maximum over one position, which takes every stride-th
+        return self._add(keras.layers.MaxPooling1D, values, 1, layer.stride) if both else values
 
     def _recurrent(self, layer: Lstm | Gru, values: Any) -> Any:
         kind = keras.layers.LSTM if isinstance(layer, Lstm) else keras.layers.GRU
