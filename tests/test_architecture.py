@@ -330,6 +330,22 @@ def test_rates_rise_while_warming_up():
     assert rates({"warmup": 3}, 6) == [0.25, 0.5, 0.75, 1, 1, 1]
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"step": {"epochs": 2}},
+        {"exponential": {}},
+        {"cosine": {}},
+        {"plateau": {"patience": 2}},
+        {"plateau": {"patience": 5}},
+    ],
+    ids=str,
+)
+def test_a_rule_acts_after_the_warm_up_as_it_does_without_one(rule):
+    after = rates({**rule, "warmup": 6}, 18, [1] * 17)[6:]
+    assert after[0] == 1 and after == pytest.approx(rates(rule, 12, [1] * 11))
+
+
 def test_shapes_agree_with_torch():
 
     layers = [

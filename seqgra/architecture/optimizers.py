@@ -219,7 +219,7 @@ class Schedule(Strict):
         if self.cosine:
             share = gone / max(epochs - self.warmup - 1, 1)
             return self.cosine.final + (1 - self.cosine.final) * (1 + math.cos(math.pi * share)) / 2
-        return _after_plateaus(self.plateau, badness) if self.plateau else 1.0
+        return _after_plateaus(self.plateau, badness[self.warmup :]) if self.plateau else 1.0
 
 
 def _after_plateaus(plateau: Plateau, badness: Sequence[float]) -> float:
