@@ -44,9 +44,23 @@ def test_descriptor_gives_the_network_that_its_name_says(name, parameters):
     assert sum(p.numel() for p in module.parameters()) == parameters
 
 
-def test_activation_follows_batch_normalisation():
-    kinds = [layer.kind for layer in load_architecture("conv10w-bn10-fc5").layers]
-    assert kinds == ["conv", "batch-norm", "activation", "flatten", "dense", "activation"]
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("conv10w-bn10-fc5", "conv batch-norm activation flatten dense activation"),
+        ("conv10w-bn-bn-gmp", "conv batch-norm batch-norm activation global-max-pool"),
+        (
+            "conv10w-gmp-bn10-fc5",
+            "conv activation global-max-pool batch-norm dense activation",
+        ),
+        (
+            "conv10w-do03-bn-fc5-do03-bn5",
+            "conv activation dropout batch-norm flatten dense activation dropout batch-norm",
+        ),
+    ],
+)
+def test_the_relu_of_a_convolution_or_dense_layer_follows_its_batch_normalisation(name, kinds):
+    assert [layer.kind for layer in load_architecture(name).layers] == kinds.split()
 
 
 @pytest.mark.parametrize(

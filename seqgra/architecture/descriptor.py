@@ -40,6 +40,7 @@ def parse_descriptor(name: str) -> dict[str, object]:
     """
     layers: list[object] = []
     flat, features = False, 0
+    due = False  # whether the ReLU of a conv or fc is still to come
     parts = name.split("-")
     for number, part in enumerate(parts):
         match = _PART.fullmatch(part)
@@ -56,12 +57,14 @@ def parse_descriptor(name: str) -> dict[str, object]:
                 continue
             features = int(match["filters"])
             layers.append({"conv": {"filters": features, "width": WIDTHS[match["suffix"]]}})
+            due = True
         elif match["units"]:
             if not flat:
                 layers.append("flatten")
                 flat = True
             features = int(match["units"])
             layers.append({"dense": {"units": features}})
+            due = True
         elif match["rate"]:
             layers.append({"dropout": int(match["rate"]) / 10})
             continue
@@ -70,8 +73,9 @@ def parse_descriptor(name: str) -> dict[str, object]:
                 message = f"{part} stands behind {features} features"
                 raise bad_input(name, "architecture", message)
             layers.append("batch-norm")
-        if not normalised:
+        if due and not normalised:
             layers.append({"activation": "relu"})
+            due = False
     if not flat:
         layers.append("flatten")
     return {"description": name, "layers": layers}
