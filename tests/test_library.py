@@ -225,11 +225,16 @@ def test_predict_says_where_and_writes_over_nothing_else(data, tmp_path, capsys)
     assert "empty.fa: is empty; expected FASTA or a table" in capsys.readouterr().err
     named = tmp_path / "named.tsv"
     named.write_text("name\tsequence\na\tACGT\n")
-    kept = (fasta, table, named, tmp_path / "m" / "run.json")
+    foreign = [tmp_path / f"foreign{number}.tsv" for number in range(3)]
+    heads = ("name\tscore", "name\t" + "\t".join([*data.conditions, "note"]), "name")
+    for file, head in zip(foreign, heads, strict=True):
+        file.write_text(f"{head}\n")
+    kept = (fasta, table, named, *foreign, tmp_path / "m" / "run.json")
     before = [file.read_bytes() for file in kept]
     for file in kept:
         assert main(["predict", folder, str(named), "-o", str(file)]) == 2
-        assert "holds no predictions; choose another file" in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert "holds no predictions of this model's conditions; choose another file" in said
     assert main(["predict", folder, str(named), "-o", str(tmp_path)]) == 2
     assert "is a folder; name a file in it" in capsys.readouterr().err
     assert [file.read_bytes() for file in kept] == before

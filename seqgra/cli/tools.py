@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -147,9 +148,9 @@ def _predict(options: argparse.Namespace) -> str:
     from seqgra.api import load_model, predicted
     from seqgra.fingerprint import write_atomically
 
-    _require_predictions(options.output)
     names, sequences = _named_sequences(options.sequences)
     model = load_model(options.model, device=options.device)
+    _require_predictions(options.output, model.conditions)
     places = (f"sequence {number} ({name})" for number, name in enumerate(names, 1))
     table = predicted(model, zip(places, sequences, strict=True), str(options.sequences))
     table.insert(0, "name", names, allow_duplicates=True)
@@ -157,8 +158,8 @@ def _predict(options: argparse.Namespace) -> str:
     return f"{len(table):,} sequences"
 
 
-def _require_predictions(file: Path) -> None:
-    """Refuse to write over anything but earlier predictions.
+def _require_predictions(file: Path, conditions: Sequence[str]) -> None:
+    """Refuse to write over anything but earlier predictions of the same conditions.
 
     Raises
     ------
@@ -169,10 +170,15 @@ def _require_predictions(file: Path) -> None:
         return
     if file.is_dir():
         raise bad_input(file, "", "is a folder; name a file in it, such as predictions.tsv")
+    import pandas as pd
+
+    header = pd.DataFrame(columns=["name", *conditions]).to_csv(sep="\t", index=False).encode()
     with file.open("rb") as stream:
-        columns = stream.readline(1 << 20).strip().split(b"\t")
-    if columns[0] != b"name" or len(columns) < 2 or b"sequence" in columns:
-        raise bad_input(file, "", "holds no predictions; choose another file for them")
+        if stream.read(len(header)) != header:
+            message = (
+                "holds no predictions of this model's conditions; choose another file for them"
+            )
+            raise bad_input(file, "", message)
 
 
 def _add_export_model(verbs: Verbs) -> None:
