@@ -19,6 +19,8 @@ from seqgra.fingerprint import read_run, write_atomically
 
 #: What is said of an input that is not the one whose fingerprint stands in the batch file.
 CHANGED = "has changed since Snakemake read it; call snakemake again: what is up to date stays"
+#: The marker of a grid's report, in the folder of its results.
+COMPARED = "compare.done"
 _FIRST = "# made from "
 #: ``# after FILE``, or for each pack that a list names: ``# after packs/*/evaluate.done of LIST``.
 _AFTER = re.compile(r"# after (.+?)(?: of (.+))?")
@@ -86,6 +88,12 @@ def write_marker(marker: Path, made_from: str, outputs: Iterable[Path]) -> None:
     runs = {output: read_run(output) for output in outputs}
     lines = [f"{run['fingerprint']}  {output}\n" for output, run in runs.items() if run]
     write_atomically(marker, "".join([f"{_FIRST}{made_from}\n", *lines]))
+
+
+def remove_marker(marker: Path) -> None:
+    """Remove a marker, if there is one: what it vouches for is about to be made otherwise."""
+    if marker.is_file() and _is_marker(marker):
+        marker.unlink()
 
 
 def _is_marker(file: Path) -> bool:

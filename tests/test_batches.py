@@ -1,6 +1,7 @@
 """What decides that a job runs again is content; jobs run in this process, without Snakemake."""
 
 import contextlib
+import importlib
 import os
 import random
 import re
@@ -184,6 +185,24 @@ def test_an_edit_of_an_architecture_while_jobs_run_is_said(work, capsys):
         assert not Path("new.done").exists()
         after = {path: path.stat().st_mtime_ns for path in Path("results/t/models").rglob("*")}
         assert after == before
+
+
+def test_a_report_by_hand_is_made_again_by_the_next_call(work, monkeypatch):
+    module = importlib.import_module("seqgra.report")  # the function has its name
+    monkeypatch.setattr(module, "write_report", lambda *_, **__: "done")
+    place = ("--library", str(REPOSITORY), "-o", "results/t")
+    with contextlib.chdir(work.folder):
+        assert main(["compare", "--grid", "config/config.yaml", *place]) == 0
+    assert stale(work) == {Job("compare")}
+    with contextlib.chdir(work.folder):
+        batch = ("--batch", "results/t/compare.txt", "--done", "results/t/compare.done")
+        assert main(["compare", *batch]) == 0
+    assert not stale(work)
+    marker = work.folder / "results/t/compare.done"
+    marker.write_text("a file of the user's")
+    with contextlib.chdir(work.folder):
+        assert main(["compare", "--grid", "config/config.yaml", *place]) == 0
+    assert marker.exists()
 
 
 def test_an_origin_is_of_the_text_and_of_earlier_markers(tmp_path):

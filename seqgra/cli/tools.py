@@ -531,11 +531,13 @@ def _add_compare(verbs: Verbs) -> None:
 
 
 def _compare(options: argparse.Namespace) -> str:
+    from seqgra.markers import COMPARED, remove_marker
     from seqgra.report import write_report
 
     if options.cells and options.scored:
         raise bad_input("compare", "--scored", "is for --grid; add rows to the cells file instead")
     cells = options.cells or _cells_text(options)
+    remove_marker(options.output / COMPARED)  # by hand the report may be of another config
     return write_report(
         cells,
         options.output,

@@ -52,7 +52,7 @@ class Batches:
         """Return the file that says that a job is done; its batch file, ``.txt``, lies beside it."""
         top = self._grid.folder
         if job.stage == "compare":
-            return str(top / "compare.done")
+            return str(top / markers.COMPARED)
         if job.stage == "next":
             return str(top / "adaptive" / f"round-{job.name}.done")
         return str(top / "packs" / job.name / f"{job.stage}.done")
