@@ -18,6 +18,7 @@ from grid_tools import HOSTILE
 from seqgra.cli import main
 from seqgra.errors import InputError
 from seqgra.grid import Grid
+from seqgra.grid.expected import Expected
 
 REPOSITORY = Path(__file__).parents[1]
 CONFIG = {
@@ -30,6 +31,8 @@ CONFIG = {
     "attribution": {"methods": ["gradient-x-input"], "examples": 10},
     "probe": {"sizes": "all"},
 }
+#: One of those that the compiled engine trains.
+FAMILY = "conv5w-gmp-fc5"
 
 MOTIF = """MEME version 4
 ALPHABET= ACGT
@@ -359,6 +362,26 @@ def test_tuning_comes_before_training(tmp_path):
         ),
         ({"grammars": {"tiny": {"window": 5}}}, "elements.a: is 8 wide; the window has 5 letters"),
         ({"train": {"stack": 1}}, "config: train: has stack, which is gone"),
+        (
+            {"train": {"engine": "compiled"}, "architectures": ["danq"]},
+            "config: train.engine: compiled is not defined for danq (docs/compiled.md",
+        ),
+        (
+            {"train": {"engine": "compiled", "device": "cuda"}, "architectures": [FAMILY]},
+            "config: train.engine: compiled trains on a CPU; give device cpu or auto",
+        ),
+        (
+            {"train": {"engine": "compiled"}, "backends": ["tensorflow"]},
+            "config: train.engine: compiled is for networks of the backend pytorch; fc4",
+        ),
+        (
+            {
+                "train": {"engine": "compiled"},
+                "tune": {"candidates": [{"adam": {}}, {"adamax": {}}]},
+                "architectures": [FAMILY],
+            },
+            f"config: train.engine: compiled is not defined for {FAMILY} with Adamax",
+        ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )
@@ -367,6 +390,19 @@ def test_a_wrong_config_is_refused(tmp_path, change, message):
     with pytest.raises(InputError) as refused:
         Grid(run.config | change, "config", (tmp_path, REPOSITORY))
     assert message in str(refused.value)
+
+
+def test_compiled_is_asked_of_what_is_trained_alone(tmp_path):
+    """An optimiser that tuning replaces needs no kernel, and has a cost and an engine all the same."""
+    run = Run(tmp_path)
+    candidates = {"candidates": [{"adam": {}}]}
+    run.config["architectures"] = {FAMILY: {"optimizer": {"adamax": {}}}}
+    run.config |= {"train": {"engine": "compiled"}, "tune": candidates}
+    grid = Grid(run.config, "config", (tmp_path, REPOSITORY))
+    assert grid.packs and Expected(grid).engine(grid.cells[0]) == "torch"  # until it is tuned
+    network = grid.architectures[FAMILY]
+    tuned = network.with_optimizer(grid.config.tune.candidates[0])
+    assert grid.engine(tuned, grid.cells[0]) == "compiled"
 
 
 def test_a_wrong_config_is_refused_in_one_line_before_anything_runs(tmp_path):

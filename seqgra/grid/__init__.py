@@ -289,11 +289,15 @@ class Grid:
 
     def _compiled(self, cell: Cell) -> bool:
         """Whether the compiled engine trains a cell, with the optimiser that its architecture names."""
-        network, plan = self.architectures[cell.architecture], self.config.train
-        if not isinstance(network, Network):
-            return False
-        used = engine_used(network, cell.architecture, cell.backend, plan.engine, plan.device)
-        return used == "compiled"
+        network = self.architectures[cell.architecture]
+        return isinstance(network, Network) and self.engine(network, cell) == "compiled"
+
+    def engine(self, network: Network, cell: Cell) -> str:
+        """Return the engine that trains a cell's network, with the optimiser that the network has."""
+        plan = self.config.train
+        # what is not defined was refused by `checks`, but for an optimiser that tuning replaces
+        engine = "auto" if plan.engine == "compiled" else plan.engine
+        return engine_used(network, cell.architecture, cell.backend, engine, plan.device)
 
     @cached_property
     def network_sizes(self) -> dict[tuple[str, str], cost.Size]:

@@ -14,6 +14,7 @@ from seqgra.errors import InputError, Problem
 from seqgra.grammar.schema import Grammar
 from seqgra.grid.config import GridConfig
 from seqgra.model import NETWORK_BACKENDS, backend_module
+from seqgra.training import engine_used
 from seqgra.yamlfile import suggest
 
 
@@ -105,6 +106,7 @@ def _other_problems(grid: Parts) -> Iterator[Problem]:
             message = f"holds {size}, which is none of the grid's sizes"
             yield Problem(grid.file, f"{key}.sizes", message)
     yield from _tune_problems(grid)
+    yield from _engine_problems(grid)
     exact = any(isinstance(a, BayesOptimal) for a in grid.architectures.values())
     if grid.config.adaptive is not None and not exact:
         message = "needs the ceiling; add bayes-optimal to architectures"
@@ -119,6 +121,31 @@ def _other_problems(grid: Parts) -> Iterator[Problem]:
             advice = suggest(backend, list(NETWORK_BACKENDS))
             message = f"{backend!r} is no backend of networks; {advice}"
             yield Problem(grid.file, "backends", message)
+
+
+def _engine_problems(grid: Parts) -> Iterator[Problem]:
+    """The engine must be defined for all that it is to train; an architecture's first misfit is said."""
+    plan, tune = grid.config.train, grid.config.tune
+    for name, network in grid.architectures.items():
+        if not isinstance(network, Network):
+            continue
+        trained = [(name, network)]
+        if tune is not None:
+            trained = [
+                (
+                    f"{name} with {type(optimizer.settings).__name__}",
+                    network.with_optimizer(optimizer),
+                )
+                for optimizer in network.tune or tune.candidates
+            ]
+        known = [b for b in network.backends(grid.config.backends) if b in NETWORK_BACKENDS]
+        try:
+            for backend, (what, each) in itertools.product(known, trained):
+                engine_used(each, what, backend, plan.engine, plan.device)
+        except InputError as error:
+            for problem in error.problems:
+                message = f"{plan.engine} {problem.message.replace('--', '')}"
+                yield Problem(grid.file, "train.engine", message)
 
 
 def _tune_problems(grid: Parts) -> Iterator[Problem]:

@@ -15,7 +15,7 @@ from seqgra.grid import Cell, Grid
 from seqgra.results import read_tuning
 from seqgra.simulate import dataset_identity
 from seqgra.subsample import subsample_identity
-from seqgra.training import TrainingOptions, engine_used
+from seqgra.training import TrainingOptions
 from seqgra.tune import tuning_engine, tuning_options
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Expected:
 
     def engine(self, cell: Cell) -> str:
         """Return the engine that trains a cell's network, with the optimiser that was chosen for it."""
-        network, plan = self.grid.architectures[cell.architecture], self.grid.config.train
+        network = self.grid.architectures[cell.architecture]
         if not isinstance(network, Network):
             return ""
         if self.grid.tuned(cell.architecture):
@@ -60,7 +60,7 @@ class Expected:
             if folder not in self._chosen:
                 self._chosen[folder] = self._find_optimizer(folder, network)
             network = network.with_optimizer(self._chosen[folder])
-        return engine_used(network, cell.architecture, cell.backend, plan.engine, plan.device)
+        return self.grid.engine(network, cell)
 
     def _find_optimizer(self, tuning: Path, network: Network) -> Optimizer:
         """Return what a tuning chose; the network's own while there is no tuning that can be read."""
