@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 
+from seqgra.architecture.custom import only_own_file
 from seqgra.architecture.descriptor import parse_descriptor
 from seqgra.architecture.load import (
     architecture_fingerprint,
@@ -21,6 +22,7 @@ from seqgra.backends.pytorch_layers import build
 from seqgra.cli import main
 from seqgra.errors import InputError
 from seqgra.grid import Grid, commands
+from seqgra.grid.variants import architecture_variant
 
 ARCHITECTURES = Path(__file__).parents[1] / "architectures"
 SHIPPED = sorted(ARCHITECTURES.glob("*.yaml"))
@@ -749,3 +751,70 @@ def test_a_grid_holds_networks_of_both_libraries(tmp_path, tiny_grammar):
         InputError, match=r"layers\.yaml: backend: is 'jax'; expected 'pytorch' or 'tensorflow'"
     ):
         resolve_architecture({"layers": ["flatten"], "backend": "jax"}, "layers.yaml")
+
+
+def test_a_variant_finds_modules_that_lie_beside_its_base(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = Path("architectures")
+    folder.mkdir()
+    (folder / "mine.py").write_text("x = 1\n")
+    (folder / "net.yaml").write_text("module: mine.py:Net\n")
+    head = "{estimator: {module: mine.py:Trees}}"
+    (folder / "base.yaml").write_text(
+        f"backend: sklearn\nfeatures: {{module: mine.py:embed}}\nhead: {head}\n"
+    )
+    wanted = {
+        "net": {"module": "architectures/mine.py:Net"},
+        "base": {
+            "features.module": "architectures/mine.py:embed",
+            "head.estimator.module": "architectures/mine.py:Trees",
+        },
+    }
+    for name, names in wanted.items():
+        base = str((tmp_path if name == "net" else Path()) / folder / f"{name}.yaml")
+        variant = architecture_variant(base, {"description": "another"})
+        assert variant.own_names == names
+        call = ["variant", "architecture", base, '{"description": "another"}', "-o"]
+        assert main([*call, f"results/deep/{name}.yaml"]) == 0
+        written = load_architecture(f"results/deep/{name}.yaml")
+        assert architecture_fingerprint(written) == architecture_fingerprint(variant)
+    assert (
+        architecture_variant("architectures/net.yaml", {}).module == "mine.py:Net"
+    )  # is no variant
+    (tmp_path / "here.py").write_text("x = 1\n")
+    here = architecture_variant("architectures/net.yaml", {"module": "./here.py:Net"})
+    assert here.module == "./here.py:Net"  # as it always was: it is part of the fingerprint
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xef\xbb\xbfx = 1\n", ""),
+        ("x = 'é'\n".encode("latin-1"), "mine.py: line 1: holds the byte 0xe9, which is no UTF-8"),
+        ("x = 1\n".encode("utf-16"), "mine.py: is UTF-16 text; save it as UTF-8"),
+        (b"x = 1\0\n", "mine.py: is a binary file; expected text"),
+    ],
+    ids=["mark", "latin-1", "utf-16", "zero"],
+)
+def test_a_module_is_text(tmp_path, content, said):
+    (tmp_path / "mine.py").write_bytes(content)
+    (tmp_path / "net.yaml").write_text("module: mine.py:Net\n")
+    if not said:
+        assert load_architecture(tmp_path / "net.yaml").source == "x = 1\n"
+        return
+    with pytest.raises(InputError) as refused:
+        load_architecture(tmp_path / "net.yaml")
+    assert said in str(refused.value)
+
+
+def test_files_that_a_module_reads_are_seen_below_a_hidden_folder(tmp_path, monkeypatch):
+    project = tmp_path / ".hidden" / "project"
+    (project / ".cache").mkdir(parents=True)
+    (project / ".cache" / "settings").write_text("a library's")
+    (project / "weights.txt").write_text("1")
+    monkeypatch.chdir(project)
+    with only_own_file("mine.py:Net"):
+        Path(".cache/settings").read_text()
+    for path in (Path("weights.txt"), project / "weights.txt", "../project/weights.txt"):
+        with pytest.raises(InputError, match=r"reads .*weights\.txt"), only_own_file("mine.py:Net"):
+            Path(path).read_text()

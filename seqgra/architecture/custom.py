@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seqgra.digest import digest
 from seqgra.errors import InputError, bad_input
+from seqgra.textfile import read_text
 
 if TYPE_CHECKING:  # the command line imports this module, and should start without pydantic
     from seqgra.architecture.schema import Baseline, Network
@@ -57,7 +58,7 @@ def read_sources(architecture: Network | Baseline, file: str) -> dict[str, str]:
     texts = {}
     for key, module in architecture.own_names.items():
         path = module_file(module, file, key)
-        texts[module] = path.read_text(encoding="utf-8")
+        texts[module] = read_text(path)
         _refuse_helpers(texts[module], path)
     return texts
 
@@ -131,9 +132,10 @@ class _Opened:
         path, _, flags = arguments
         reads = isinstance(flags, int) and not flags & (os.O_WRONLY | os.O_RDWR)
         if reads and isinstance(path, (str, os.PathLike)):
-            file = str(Path.cwd() / path)
-            hidden = "/." in file  # caches and settings of libraries
-            if file.startswith(self.folders) and not file.startswith(self.installed) and not hidden:
+            file = os.path.abspath(path)  # noqa: PTH100 (links are not followed)
+            # below what is hidden there lie caches and settings of libraries
+            own = any(file.startswith(f) and "/." not in file[len(f) - 1 :] for f in self.folders)
+            if own and not file.startswith(self.installed):
                 self.files.append(file)
 
 

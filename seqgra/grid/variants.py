@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from seqgra.architecture.custom import module_file
 from seqgra.architecture.load import architecture_content, resolve_architecture
-from seqgra.architecture.schema import Architecture
+from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal
 from seqgra.errors import InputError
 from seqgra.grammar.load import merge, resolve
 from seqgra.grammar.schema import Grammar
@@ -62,7 +65,25 @@ def architecture_variant(base: str, changes: dict[str, Any]) -> Architecture:
     for key in {"optimizer", "schedule"} & changes.keys():  # a choice of one: a change replaces it
         content[key] = changes[key]
     try:
-        return resolve_architecture(content, f"{file} (changed)" if changes else file)
+        found = resolve_architecture(content, f"{file} (changed)" if changes else file)
     except InputError:
         resolve_architecture(own, file)  # what is wrong may be the file's own
         raise
+    return _with_paths(found, file) if changes else found
+
+
+def _with_paths(found: Architecture, file: str) -> Architecture:
+    """Return an architecture that names files of the user's own from the working folder, not from its own."""
+    if isinstance(found, BayesOptimal) or not found.own_names:
+        return found
+    content = found.model_dump(mode="json", exclude_unset=True)
+    texts = found.sources if isinstance(found, Baseline) else {found.module: found.source}
+    sources = {}
+    for key, module in found.own_names.items():
+        name, _, what = module.rpartition(":")
+        path, (*outer, last) = module_file(module, file, key), key.split(".")
+        near = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+        named = module if path == Path(name) else f"{near}:{what}"
+        reduce(getitem, outer, content)[last] = named
+        sources[named] = texts[module]
+    return resolve_architecture(content, file, sources)
