@@ -405,6 +405,17 @@ def test_compiled_is_asked_of_what_is_trained_alone(tmp_path):
     assert grid.engine(tuned, grid.cells[0]) == "compiled"
 
 
+def test_every_job_keeps_to_the_caps_and_asks_for_its_threads(tmp_path):
+    run = Run(tmp_path)
+    run.config |= {"train": {"threads": 2}, "cluster": {"max_runtime": 19, "max_mem_mb": 900}}
+    asked = run.snakemake("-n", "--jobs", "2").split("\nrule ")[1:]
+    asked = {text.split(":")[0]: text for text in asked}
+    assert asked.keys() >= {"simulate", "construct", "train", "evaluate", "attribute", "probe"}
+    for rule in asked.keys() - {"all"}:
+        assert "mem_mb=900," in asked[rule] and "runtime=19" in asked[rule], asked[rule]
+        assert ("threads: 2" in asked[rule]) == (rule not in ("simulate", "construct")), asked[rule]
+
+
 def test_a_wrong_config_is_refused_in_one_line_before_anything_runs(tmp_path):
     run = Run(tmp_path)
     run.config |= {"sizse": [1], "name": "../outside"}

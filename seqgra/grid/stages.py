@@ -35,11 +35,6 @@ class _GridStage:
         """Its declaration."""
         return find_stage(self.name)
 
-    @property
-    def threaded(self) -> bool:
-        """Whether its calls use the threads of the config's `train.threads`."""
-        return "threads" in self.stage.options.model_fields
-
     def takes(self, kind: str) -> bool:
         """Return whether an input is of a kind: grammar, architecture, ..."""
         return any(each.kind == kind for each in self.stage.inputs)

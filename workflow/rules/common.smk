@@ -11,7 +11,7 @@ from pathlib import Path
 from seqgra.errors import InputError
 from seqgra.grid import Grid, jobs
 from seqgra.grid.batches import Batches, Job
-from seqgra.grid.stages import EXAMPLES, GRID_STAGES, PACK_STAGES, SOURCE_STAGES
+from seqgra.grid.stages import EXAMPLES, PACK_STAGES, SOURCE_STAGES
 from seqgra.library import SHIPPED, library_folders, pip_requirement
 from seqgra.yamlfile import read_yaml
 from snakemake.exceptions import WorkflowError

@@ -18,7 +18,8 @@ for stage in PACK_STAGES:
         priority: lambda w: int(60 * GRID.packs[w.pack].minutes)
         conda:
             "../envs/seqgra.yaml"
-        threads: GRID.config.train.threads if GRID_STAGES[stage].threaded else 1
+        # A model predicts with the threads that it was trained with.
+        threads: GRID.config.train.threads
         resources:
             **SLURM_EXTRA,
             mem_mb=lambda w, attempt, stage=stage: jobs.memory(

@@ -34,8 +34,8 @@ rule compare:
         "../envs/seqgra.yaml"
     threads: 2
     resources:
-        mem_mb=lambda w, attempt: 2000 * attempt,
-        runtime=lambda w, attempt: 60 * attempt,
+        mem_mb=lambda w, attempt: jobs.memory(GRID, "compare", "", attempt),
+        runtime=lambda w, attempt: jobs.runtime(GRID, "compare", "", attempt),
     params:
         batch=batch,
     shell:
