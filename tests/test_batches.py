@@ -82,7 +82,7 @@ ALL = MODELS | {("simulate", "tiny"), ("simulate", "other"), ("compare", "")}
         ({"k": 3}, MODELS | {("compare", "")}),
         ({"sizes": [100]}, ALL),
         ({"examples": 80}, ALL),
-        ({"methods": []}, {("attribute", "tiny"), ("attribute", "other"), ("compare", "")}),
+        ({"methods": []}, {("compare", "")}),
         ({"probe": True}, PROBES | {("compare", "")}),
         ({"probe": {"sizes": "all", "seed": 3}}, PROBES | {("compare", "")}),
     ],
@@ -347,7 +347,6 @@ SIZES = {"sizes": [100, 200, 400], "architectures": ["fc10", "bayes-optimal"]}
         ({"probe": {"sizes": [100, 200]}}, None, [100, 200]),
         ({"probe": {"sizes": "all", "seed": 7}}, None, [100, 200, 400]),
         ({"probe": False}, None, []),
-        ({"probe": None}, None, []),
         ({}, {}, [400]),
         ({"probe": {"sizes": [200]}}, {}, [200]),
     ],
@@ -356,7 +355,7 @@ def test_what_is_probed(probe, adaptive, calls, tmp_path):
     """By default the largest size; the exact posterior never; an adaptive grid only what it has run."""
     with contextlib.chdir(tmp_path):
         content = {key: value for key, value in FULL.items() if key != "probe"}
-        content |= {**SIZES, "adaptive": adaptive, **probe}
+        content |= {**SIZES, **({} if adaptive is None else {"adaptive": adaptive}), **probe}
         grid = Grid(content, "config", (REPOSITORY,))
         batches = Batches(grid, REPOSITORY)
         probed = {job.name for job in batches.jobs.values() if job.stage == "probe"}
@@ -396,7 +395,14 @@ def test_sizes_to_probe_must_be_the_grids():
 def test_models_of_the_sizes_asked_for_are_explained(sizes, adaptive, explained, tmp_path):
     """The exact posterior, which has no size, always; what waits for attributions waits for these."""
     with contextlib.chdir(tmp_path):
-        content = FULL | SIZES | {"adaptive": adaptive, "attribution": {"sizes": sizes}}
+        content = (
+            FULL
+            | SIZES
+            | {
+                **({} if adaptive is None else {"adaptive": adaptive}),
+                "attribution": {"sizes": sizes},
+            }
+        )
         grid = Grid(content, "config", (REPOSITORY,))
         batches = Batches(grid, REPOSITORY)
         jobs = [job for job in batches.jobs.values() if job.stage == "attribute"]
@@ -473,3 +479,25 @@ def test_status_takes_no_result_of_other_inputs_for_done(work):
     found, _ = counts(work)
     assert found["simulate"].keys() == {"done"}
     assert all(found[stage].keys() == {"missing"} for stage in ("train", "evaluate"))
+
+
+def test_status_counts_datasets_that_are_too_small_as_missing(work):
+    """Models of sizes that there were stay done: a dataset that grows has the same fingerprint."""
+    work.edit(sizes=[100, 200, 300])
+    found, _ = counts(work)
+    assert found["simulate"] == {"missing": 2, "done": 2}  # test sets are as large as before
+    assert found["train"] == {"done": 4, "missing": 2}
+    work.edit(sizes=[100, 200], examples=80)
+    found, _ = counts(work)
+    assert found["simulate"] == {"missing": 2, "done": 2} and found["train"] == {"done": 4}
+    work.edit(sizes=[100], examples=60)
+    assert counts(work)[0]["simulate"] == {"done": 4}
+
+
+@pytest.mark.parametrize("adaptive", [{}, {"adaptive": {}}], ids=["whole", "adaptive"])
+def test_no_methods_are_no_jobs(tmp_path, adaptive):
+    with contextlib.chdir(tmp_path):
+        content = FULL | SIZES | adaptive | {"attribution": {"methods": []}}
+        batches = Batches(Grid(content, "config", (REPOSITORY,)), REPOSITORY)
+        assert not [job for job in batches.jobs.values() if job.stage == "attribute"]
+        assert "/attribute.done" not in batches.text(Job("compare"))

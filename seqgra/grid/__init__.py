@@ -173,7 +173,8 @@ class Grid:
 
     def explained(self, cell: Cell) -> bool:
         """Return whether a cell's model is explained: one of a size that the config names, if it does."""
-        return cell.backend == EXACT or self._chosen(self.config.attribution.sizes, cell)
+        plan = self.config.attribution
+        return bool(plan.methods) and (cell.backend == EXACT or self._chosen(plan.sizes, cell))
 
     def _chosen(self, sizes: ChosenSizes, cell: Cell) -> bool:
         """Return whether a cell's size is one of some of the grid's."""

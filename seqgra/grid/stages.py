@@ -456,7 +456,9 @@ GRID_STAGES: dict[str, GridStage] = {
             after=("train",),
             results_of_cell=lambda grid: len(grid.config.attribution.methods),
             wanted=lambda grid, cell: grid.explained(cell),
-            sizes=lambda grid: grid.config.attribution.sizes,
+            sizes=lambda grid: (
+                grid.config.attribution.sizes if grid.config.attribution.methods else None
+            ),
             inputs=_test_input,
             options=_attribute_identity,
         ),

@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from seqgra.dataset import split_size
 from seqgra.fingerprint import LOCK, read_run
 from seqgra.grid import Grid
 from seqgra.grid.batches import Batches, Job
@@ -109,21 +110,22 @@ class _Look:
             words, number = list(map(str, call)), place + _FIRST_CALL
             output = Path(words[words.index("-o") + 1])
             made_again = self._undone.intersection(words) - {str(output)}
-            if not made_again and self._is_done(job, place, words, read_run(output)):
-                yield "done"
-                continue
-            self._undone.add(str(output))
+            run = read_run(output)
+            if not made_again and run and self._is_done(job, place, words, run):
+                if job.stage != "simulate" or _holds(run, dict(_given(words))):
+                    yield "done"
+                    continue
+            else:  # a dataset that is to grow stays what models were made from
+                self._undone.add(str(output))
             if _is_locked(output):
                 yield "running"
             else:
                 yield "failed" if number in failed else "missing"
 
-    def _is_done(
-        self, job: Job, place: int, words: list[str], run: Mapping[str, Any] | None
-    ) -> bool:
+    def _is_done(self, job: Job, place: int, words: list[str], run: Mapping[str, Any]) -> bool:
         """Return whether a result is what the call, that of a number in its job, would make now."""
         stage = find_stage(job.stage)
-        if run is None or run["verb"] != stage.name or run["results_version"] != stage.version:
+        if run["verb"] != stage.name or run["results_version"] != stage.version:
             return False
         given, inputs = dict(_given(words)), run["inputs"]
         wanted = {
@@ -152,6 +154,15 @@ def _given(words: list[str]) -> Iterator[tuple[str, str]]:
     for word, following in pairwise(words):
         if word.startswith("--"):
             yield word[2:].replace("-", "_"), following
+
+
+def _holds(run: Mapping[str, Any], given: Mapping[str, str]) -> bool:
+    """Return whether a simulated dataset holds as many examples of each set as a call asks for."""
+    counts = split_size(int(given["size"])) if "size" in given else {}
+    return all(
+        run["counts"].get(name, 0) >= counts.get(name, int(given.get("examples", 0)))
+        for name in given["sets"].split(",")
+    )
 
 
 def _is_locked(folder: Path) -> bool:
