@@ -355,7 +355,7 @@ def test_what_is_probed(probe, adaptive, calls, tmp_path):
     """By default the largest size; the exact posterior never; an adaptive grid only what it has run."""
     with contextlib.chdir(tmp_path):
         content = {key: value for key, value in FULL.items() if key != "probe"}
-        content |= {**SIZES, **({} if adaptive is None else {"adaptive": adaptive}), **probe}
+        content |= SIZES | probe | ({} if adaptive is None else {"adaptive": adaptive})
         grid = Grid(content, "config", (REPOSITORY,))
         batches = Batches(grid, REPOSITORY)
         probed = {job.name for job in batches.jobs.values() if job.stage == "probe"}
@@ -395,14 +395,8 @@ def test_sizes_to_probe_must_be_the_grids():
 def test_models_of_the_sizes_asked_for_are_explained(sizes, adaptive, explained, tmp_path):
     """The exact posterior, which has no size, always; what waits for attributions waits for these."""
     with contextlib.chdir(tmp_path):
-        content = (
-            FULL
-            | SIZES
-            | {
-                **({} if adaptive is None else {"adaptive": adaptive}),
-                "attribution": {"sizes": sizes},
-            }
-        )
+        content = FULL | SIZES | {"attribution": {"sizes": sizes}}
+        content |= {} if adaptive is None else {"adaptive": adaptive}
         grid = Grid(content, "config", (REPOSITORY,))
         batches = Batches(grid, REPOSITORY)
         jobs = [job for job in batches.jobs.values() if job.stage == "attribute"]

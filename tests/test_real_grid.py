@@ -147,7 +147,11 @@ def test_all_is_the_largest_size_of_each_real_dataset(real):
             {"sizes": ["all"], "datasets": {}, "grammars": ["toy1"]},
             "sizes: all is the size of a real",
         ),
-        ({"sizes": ["all"], "datasets": {"mine": {"folder": "nowhere"}}}, "nowhere"),
+        (
+            {"sizes": ["all"], "datasets": {"mine": {"folder": "nowhere"}}},
+            "config: datasets.mine.folder: nowhere does not exist; make it with seqgra ingest$",
+        ),
+        ({"architectures": ["bayes-optimal"]}, "config: architectures: has no cell: real datasets"),
         ({"sizes": ["all"], "datasets": {"mine": {"folder": 3}}}, "datasets.mine.folder"),
         ({"sizes": ["some"]}, "sizes"),
         ({"datasets": {"mine": {"folder": "nowhere"}}}, "nowhere"),
@@ -158,6 +162,7 @@ def test_all_is_the_largest_size_of_each_real_dataset(real):
     ids=[
         "all of none",
         "all of absent",
+        "no cell",
         "all of 3",
         "some",
         "absent",

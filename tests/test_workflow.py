@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -362,6 +363,18 @@ def test_tuning_comes_before_training(tmp_path):
         ),
         ({"grammars": {"tiny": {"window": 5}}}, "elements.a: is 8 wide; the window has 5 letters"),
         ({"train": {"stack": 1}}, "config: train: has stack, which is gone"),
+        ({"tune": None}, "config: tune: is empty; write {} for the defaults, or delete the key"),
+        ({"adaptive": None}, "config: adaptive: is empty; write {} for the defaults, or delete"),
+        ({"probe": None}, "config: probe: is empty; write {} for the defaults, or delete the key"),
+        (
+            {"grammars": {"tiny": {"elements": [{"since": date(2026, 12, 1)}]}}},
+            "config: grammars: tiny.elements[0].since is a date, 2026-12-01; put it in quotes",
+        ),
+        (
+            {"architectures": {"fc4": {date(2026, 12, 1): 1}}},
+            "config: architectures: fc4 is a date",
+        ),
+        ({"grammars": {"tiny": {"elements": {1: {}, "b": {}}}}}, "elements.1: needs exactly one"),
         (
             {"train": {"engine": "compiled"}, "architectures": ["danq"]},
             "config: train.engine: compiled is not defined for danq (docs/compiled.md",

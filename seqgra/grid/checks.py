@@ -105,6 +105,12 @@ def _other_problems(grid: Parts) -> Iterator[Problem]:
         for size in sorted({each for each in named if isinstance(each, int)} - set(sizes)):
             message = f"holds {size}, which is none of the grid's sizes"
             yield Problem(grid.file, f"{key}.sizes", message)
+    alone = all(
+        isinstance(grid.architectures.get(a), BayesOptimal) for a in grid.config.architectures
+    )
+    if alone and not grid.config.grammars:
+        message = "has no cell: real datasets have no exact posterior; add a network or a baseline"
+        yield Problem(grid.file, "architectures", message)
     yield from _tune_problems(grid)
     yield from _engine_problems(grid)
     exact = any(isinstance(a, BayesOptimal) for a in grid.architectures.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
@@ -48,8 +49,24 @@ def entries(given: Any) -> Any:
     if isinstance(given, list):
         return {str(name): {} for name in given}
     if isinstance(given, dict):
-        return {str(name): changes or {} for name, changes in given.items()}
+        return {str(name): _json_like(changes or {}, str(name)) for name, changes in given.items()}
     return given
+
+
+def _json_like(value: Any, place: str) -> Any:
+    """Return a part of a variant's changes with keys as JSON has them, which are text."""
+    if isinstance(value, dict):
+        keys = {
+            key: key if isinstance(key, str) else json.dumps(_json_like(key, place))
+            for key in value
+        }
+        return {keys[key]: _json_like(part, f"{place}.{keys[key]}") for key, part in value.items()}
+    if isinstance(value, list):
+        return [_json_like(part, f"{place}[{number}]") for number, part in enumerate(value)]
+    if value is not None and not isinstance(value, str | int | float):
+        kind = type(value).__name__
+        raise ValueError(f"{place} is a {kind}, {value}; put it in quotes if text is meant")
+    return value
 
 
 def _with_bases(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -169,7 +186,7 @@ class AttributionPlan(Strict):
 
     methods: Methods = Field(
         (MethodPlan(name="integrated-gradients"),),
-        description="names of methods, or methods with options, see [below](#attribution-methods)",
+        description="methods by name, or with options, see [below](#attribution-methods); `[]`: none",
         json_schema_extra={"type_words": "list", "default_words": "`[integrated-gradients]`"},
     )
     examples: Count = Field(
@@ -252,9 +269,16 @@ class ProbePlan(Strict):
     seed: Natural = Field(0, description="of the constructed sequences")
 
 
+def _not_empty(given: Any) -> Any:
+    """Refuse a key without value, which may be meant as the defaults or as nothing."""
+    if given is None:
+        raise ValueError("is empty; write {} for the defaults, or delete the key")
+    return given
+
+
 def _switch(given: Any) -> Any:
     """Turn true into the defaults and false into nothing."""
-    return {True: {}, False: None}[given] if isinstance(given, bool) else given
+    return {True: {}, False: None}[given] if isinstance(given, bool) else _not_empty(given)
 
 
 def _gres(text: str) -> str:
@@ -354,13 +378,13 @@ class GridConfig(Strict):
         "`false`: do not",
         json_schema_extra={"type_words": "mapping, true or false", "default_words": "`{}`"},
     )
-    tune: TunePlan | None = Field(
+    tune: Annotated[TunePlan | None, BeforeValidator(_not_empty)] = Field(
         None,
         description="`{}` or with keys: choose each network's optimiser first, see [below](#tuning)",
     )
     train: TrainPlan = TrainPlan()
     cluster: ClusterPlan = ClusterPlan()
-    adaptive: AdaptivePlan | None = Field(
+    adaptive: Annotated[AdaptivePlan | None, BeforeValidator(_not_empty)] = Field(
         None,
         description="`{}` or with `tau`: run only the sizes that bracket the examples needed, see "
         "[below](#adaptive-grids)",

@@ -138,9 +138,7 @@ def read_real(folder: Path, smallest: int, config: str, place: str) -> Real:
     InputError
         If there is none, it was simulated, or it has too few examples for the smallest size.
     """
-    if not folder.is_dir():
-        raise bad_input(config, place, f"{folder} does not exist; make it with seqgra ingest")
-    dataset = open_dataset(folder)
+    dataset = _open(folder, config, place)
     if dataset.simulated:
         message = f"{folder} was simulated; name its grammar among grammars instead"
         raise bad_input(config, place, message)
@@ -152,6 +150,13 @@ def read_real(folder: Path, smallest: int, config: str, place: str) -> Real:
         message = f"holds {held} examples, too few for the smallest size, {smallest:,}"
         raise bad_input(config, place, message)
     return real
+
+
+def _open(folder: Path, config: str, place: str) -> Dataset:
+    """Open the folder of a dataset that a config names at `place`."""
+    if not folder.is_dir():
+        raise bad_input(config, place, f"{folder} does not exist; make it with seqgra ingest")
+    return open_dataset(folder)
 
 
 def with_all_sizes(content: Any, file: str) -> Any:
@@ -170,10 +175,11 @@ def with_all_sizes(content: Any, file: str) -> Any:
     if not isinstance(datasets, dict) or not datasets:
         raise bad_input(file, "sizes", f"{ALL} is the size of a real dataset; name one in datasets")
     found = []
-    for entry in datasets.values():
+    for name, entry in datasets.items():
         if not isinstance(entry, dict) or not isinstance(entry.get("folder"), str):
             return {**content, "sizes": [size for size in sizes if size != ALL] or [10]}
-        found.append(largest_size(open_dataset(Path(entry["folder"])).counts))
+        dataset = _open(Path(entry["folder"]), file, f"datasets.{name}.folder")
+        found.append(largest_size(dataset.counts))
     numbers = [size for size in sizes if size != ALL]
     return {**content, "sizes": [*numbers, *sorted(set(found) - set(numbers))]}
 
