@@ -16,7 +16,7 @@ from seqgra.cli import _parser, main
 from seqgra.errors import InputError
 from seqgra.grid import Grid, commands, cost, jobs
 from seqgra.grid.config import MethodPlan
-from seqgra.grid.plan import plan
+from seqgra.grid.plan import plan, table
 from seqgra.grid.stages import GRID_STAGES
 from seqgra.stages.attribute import Settings
 
@@ -331,3 +331,10 @@ def test_the_command_prints_a_row_a_stage(tmp_path, capsys):
     assert f"{file}: 2 cells in 1 packs" in said
     stages = [stage for stage in STAGES if stage != "tune"]
     assert all(re.search(rf"^{stage} +\d", said, re.M) for stage in (*stages, "all"))
+
+
+def test_the_plan_of_an_adaptive_grid_says_that_it_is_at_most():
+    exact = {"architectures": ["bayes-optimal", "fc10"]}
+    said = "adaptive: this is all sizes, at most"
+    for changes, times in (({}, 0), ({"adaptive": {}}, 1)):
+        assert table(plan(grid(**exact, **changes)), "c.yaml", False).count(said) == times

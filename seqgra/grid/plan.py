@@ -41,7 +41,7 @@ class Plan(NamedTuple):
     stages: dict[str, PlannedStage]
     #: Disk that the results take, about.
     mib: float
-    #: Sentences on what is no cost: sets that will not show a condition.
+    #: Sentences: what an adaptive grid spares, sets that will not show a condition.
     notes: tuple[str, ...] = ()
 
     def wall_hours(self, jobs: int) -> float:
@@ -55,7 +55,13 @@ def plan(grid: Grid) -> Plan:
     planned = [stage for stage in GRID_STAGES.values() if stage.jobs(grid)]
     stages = {stage.name: _stage(grid, stage) for stage in planned}
     mib = sum(stage.disk(grid) for stage in planned) / 2**20
-    return Plan(len(grid.cells), len(grid.packs), stages, mib, tuple(_absent_conditions(grid)))
+    return Plan(len(grid.cells), len(grid.packs), stages, mib, tuple(_notes(grid)))
+
+
+def _notes(grid: Grid) -> Iterator[str]:
+    if grid.config.adaptive is not None:
+        yield "adaptive: this is all sizes, at most; those that need not run are spared"
+    yield from _absent_conditions(grid)
 
 
 def _absent_conditions(grid: Grid) -> Iterator[str]:
