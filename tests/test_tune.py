@@ -191,7 +191,7 @@ def test_a_grid_tunes_each_network_once_a_size():
     assert "--tuned" not in commands.lines(grid, "train", baseline)
     simulated = commands.lines(grid, "simulate", "toy1-kmer-center")
     assert "/s7 --seed 7 --sets training,validation --size 200" in simulated
-    plain = Grid(config(tune=None), "config")
+    plain = Grid({key: value for key, value in config().items() if key != "tune"}, "config")
     assert "--tuned" not in commands.lines(plain, "train", pack)
     assert "s7" not in commands.lines(plain, "simulate", "toy1-kmer-center")
     assert not plain.tuned("fc10") and not grid.tuned("kmer-logistic-regression")
