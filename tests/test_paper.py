@@ -265,6 +265,17 @@ def test_a_grid_that_is_kept_in_parts_is_kept_as_one(tmp_path, monkeypatch):
         assert picture.width > 300, "drawn from what is kept"
 
 
+def test_a_network_that_a_part_lacks_leaves_its_cell_empty(tmp_path, monkeypatch):
+    needed = pd.read_csv(paper.KEPT / "figure-2-small" / "needed.csv")
+    one = (needed["grammar"] == "mc2-dna150-order") & (needed["label"] == "conv10w-fc5")
+    (tmp_path / "figure-2-small").mkdir()
+    needed[~one].to_csv(tmp_path / "figure-2-small/needed.csv", index=False)
+    monkeypatch.setattr(paper, "KEPT", tmp_path)
+    (row,) = (line for line in paper._needed("figure-2-small") if "`conv10w-fc5`" in line)
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert len(cells) == 4 and [bool(cell) for cell in cells] == [True, True, False, True]
+
+
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
 def test_make_paper_lists_the_grids_and_refuses_what_there_is_not():
     def make(*what):

@@ -346,7 +346,8 @@ def _needed(grid: str) -> Iterator[str]:
     yield f"| examples needed, 90 % of the way | {' | '.join(map(_word, names))} |"
     yield "|---" * (len(names) + 1) + "|"
     for label in dict.fromkeys(table["label"]):
-        shown = (_examples(wide[name].loc[label]) for name in names)
+        own = (wide[name] for name in names)
+        shown = (_examples(part.loc[label]) if label in part.index else "" for part in own)
         yield f"| {_word(label)} | {' | '.join(shown)} |"
     yield ""
 
