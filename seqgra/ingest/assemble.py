@@ -47,7 +47,7 @@ from seqgra.ingest.measure import (
     wide_motifs,
 )
 from seqgra.ingest.negatives import Limits, gc_distance, gc_matched, shuffled
-from seqgra.ingest.recipe import options_of
+from seqgra.ingest.recipe import asked_split, options_of
 from seqgra.ingest.splits import (
     by_chromosome,
     by_fraction,
@@ -150,11 +150,9 @@ def _split(
     recipe: Recipe, examples: IngestedExamples, names: list[str], tally: Tally
 ) -> tuple[IngestedExamples, str]:
     """Return the examples with their sets, and in words how they were split."""
-    rows, how = examples.rows, recipe.split
+    rows, how = examples.rows, asked_split(recipe)
     named, placed = rows["set"].to_numpy() >= 0, rows["chrom"].to_numpy() != ""
-    if recipe.validation or recipe.test:
-        how = "chromosome"
-    elif how is None:
+    if how is None:
         how = "given" if named.any() else "chromosome" if placed.all() else "fraction"
     if how == "given" and not named.all():
         message = f"{int((~named).sum())} of {len(rows)} examples name no set; give all one, "

@@ -24,6 +24,7 @@ from seqgra.ingest.examples import (
     unknown_shares,
 )
 from seqgra.ingest.genome import Genome
+from seqgra.ingest.recipe import asked_split
 from seqgra.ingest.regions import (
     Intervals,
     centres,
@@ -99,7 +100,7 @@ def gather(recipe: Recipe, genome: Genome | None, encoder: Encoder, tally: Tally
 
 def _without_unused_sets(recipe: Recipe, rows: pd.DataFrame, tally: Tally) -> pd.DataFrame:
     """Return rows without the sets that they name where the sets are drawn anew, and say so."""
-    how = "chromosome" if recipe.validation or recipe.test else recipe.split
+    how = asked_split(recipe)
     named = int((rows["set"] >= 0).sum())
     if how in (None, "given") or not named:
         return rows

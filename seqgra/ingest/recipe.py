@@ -17,6 +17,11 @@ _PACKED = (".txt", ".txt.gz")
 _FILES = ("peaks", "fasta", "table", "labels", "genome", "blacklist", "motifs")
 
 
+def asked_split(recipe: Recipe) -> str | None:
+    """Return how sets are to be made: by chromosomes where some are named; None where nothing says it."""
+    return "chromosome" if recipe.validation or recipe.test else recipe.split
+
+
 def check(recipe: Recipe) -> None:
     """Refuse options that do not go together.
 
