@@ -24,20 +24,18 @@ def seconds(grid: Grid, stage: str, name: str) -> float:
 
 def memory(grid: Grid, stage: str, name: str, attempt: int) -> int:
     """Return MiB to ask for a job: those of its largest cell, at most the config's; `compare` has no name."""
-    cap = grid.config.cluster.max_mem_mb
     if stage == "compare":
-        return min(2000 * attempt, cap or 2000 * attempt)
-    wanted = cost.memory(*GRID_STAGES[stage].mib(grid, name), attempt)
-    return min(wanted, cap or wanted)
+        wanted = 2000 * attempt
+    else:
+        wanted = cost.memory(*GRID_STAGES[stage].mib(grid, name), attempt)
+    return min(wanted, grid.config.cluster.max_mem_mb or wanted)
 
 
 def runtime(grid: Grid, stage: str, name: str, attempt: int) -> int:
     """Return minutes to ask for a job, at most the config's; `compare` has no name."""
-    cap = grid.config.cluster.max_runtime
-    if stage == "compare":
-        return min(60 * attempt, cap or 60 * attempt)
-    wanted = cost.runtime(seconds(grid, stage, name), attempt)
-    return min(wanted, cap or wanted)
+    compared = stage == "compare"
+    wanted = 60 * attempt if compared else cost.runtime(seconds(grid, stage, name), attempt)
+    return min(wanted, grid.config.cluster.max_runtime or wanted)
 
 
 def needs_gpu(grid: Grid, pack: str) -> bool:
