@@ -218,7 +218,7 @@ def check(
 ) -> Check:
     """Compare real examples with their twin; `dataset` is `informed` of the motifs."""
     scores, alphabet = [], dataset.alphabet.name
-    # a grammar that n training examples gave tells a ROC AUC about as well as n examples do
+    # a grammar estimated from n examples gives a ROC AUC about as exactly as n test examples do
     estimated = math.sqrt(len(real.x["test"]) / len(real.x["training"]))
     for baseline in (pwm_regression(alphabet), kmer_regression(alphabet)):
         if len(dataset.conditions) == 1 and dataset.task != MULTI_LABEL:
