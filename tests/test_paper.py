@@ -42,8 +42,6 @@ ABLATION = {
     "conv10w-bn10-fc5-bn5",
     "conv10w-bn10-fc5-do03",
 }
-#: Seeds of data are not the question there, or cost more than a CPU has.
-FEWER_SEEDS = {"figure-s6-cpu", "figure-s7-s8-small"}
 PUBLISHED = {"basset", "chromdragonn", "deepsea"}
 #: Figures that hold the paper's networks with the settings of their files.
 AS_THE_FILES_SAY = [
@@ -97,7 +95,7 @@ def test_grid(name):
     assert config.question and config.tune is None
     ceiling = any(isinstance(what, BayesOptimal) for what in found.architectures.values())
     assert ceiling or name == "figure-s7-s8-small"
-    if not name.endswith("tiny") and name not in FEWER_SEEDS:
+    if not name.endswith("tiny") and name != "figure-s7-s8-small":
         assert len(config.data_seeds) == 5, "the paper's five data seeds"
     wanted = tuple(range(10)) if name == "figure-s7-s8-small" else (1,)
     assert config.model_seeds == wanted
