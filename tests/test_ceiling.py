@@ -26,6 +26,7 @@ from seqgra.fingerprint import read_run
 from seqgra.grammar.load import load_grammar, resolve
 from seqgra.grid import Grid, commands
 from seqgra.law.ceiling import ceiling
+from seqgra.law.law import compile_law, draw_block
 from seqgra.law.posterior import FLOOR_LOG, compile_posterior
 from seqgra.law.restricted import KNOWLEDGE, restricted_ceilings
 from seqgra.metrics import log_odds
@@ -269,6 +270,31 @@ conditions: {one: {rules: [{elements: [a]}]}, two: {rules: [{elements: [b]}]}}
     assert read_run(tmp_path / "m")["kind"] == "approximation"
     evaluate(tmp_path / "m", tmp_path / "d", tmp_path / "s")
     assert np.isfinite(np.load(tmp_path / "s" / "predictions.npy")).all()
+
+
+def test_a_fasta_pool_of_both_strands_is_one_or_the_other(tmp_path):
+    """Not a chain of both at once: nearly as good as the letters that the file was drawn from."""
+    letters = np.random.default_rng(1).choice(list("ACGT"), (60, 400), p=[0.55, 0.15, 0.15, 0.15])
+    text = "".join(f">{n}\n{''.join(row)}\n" for n, row in enumerate(letters))
+    (tmp_path / "pool.fa").write_text(text)
+    both = {"fasta": {"file": "pool.fa", "strand": "random"}}
+    content = {
+        "window": 30,
+        "background": {
+            "by-condition": {"x": both, "y": {"A": 0.35, "C": 0.15, "G": 0.15, "T": 0.35}}
+        },
+        "elements": {"a": {"kmers": {"ACGT": 1}}},
+        "conditions": {"x": {}, "y": {}},
+    }
+    grammar = resolve(content, tmp_path / "g.yaml", tmp_path)
+    drawn = draw_block(compile_law(grammar, "pool"), 1, "test", 0)
+    is_x = drawn.y_true.argmax(1) == 0
+    values, _ = compile_posterior(grammar, "test").log_posterior(drawn.x)
+    rows = np.log([[0.55, 0.15, 0.15, 0.15], [0.15, 0.15, 0.15, 0.55], [0.35, 0.15, 0.15, 0.35]])
+    plus, minus, y = rows[:, drawn.x].sum(axis=2)
+    truth = np.logaddexp(plus, minus) - np.log(2) - y
+    of_truth = np.logaddexp(0, np.where(is_x, -truth, truth)).mean()
+    assert -np.where(is_x, values[:, 0], values[:, 1]).mean() < of_truth + 0.02
 
 
 def test_the_model_notes_what_less_knowledge_reaches(posterior_model):

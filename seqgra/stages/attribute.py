@@ -65,7 +65,7 @@ DEFAULTS = Options.model_construct()
 
 STAGE = Stage(
     "attribute",
-    version=8,
+    version=9,
     files=r"recovery\.(json|parquet)|motifs\.parquet|attributions\.npy",
     makes="ATTRIBUTIONS",
     example="seqgra attribute models/a data/homer -o attributions/a --method integrated-gradients",

@@ -29,7 +29,7 @@ DEFAULTS = Options.model_construct()
 
 STAGE = Stage(
     "evaluate",
-    version=5,
+    version=6,
     files=r"scores\.json|curves\.parquet|predictions\.npy",
     makes="SCORES",
     example="seqgra evaluate models/a data/homer -o scores/a",

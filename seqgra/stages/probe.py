@@ -20,7 +20,7 @@ DEFAULTS = Options.model_construct()
 
 STAGE = Stage(
     "probe",
-    version=4,
+    version=5,
     files=r"probes\.csv",
     makes="PROBES",
     example="seqgra probe models/a constructed/order -o probes/a",

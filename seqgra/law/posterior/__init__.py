@@ -23,6 +23,7 @@ from seqgra.law.posterior.block_layouts import LayoutTable, Scenario
 from seqgra.law.posterior.sequence_sums import BackgroundSums, Ratios
 from seqgra.law.posterior.site_probabilities import SiteTable
 from seqgra.law.shuffle import shuffle_rows
+from seqgra.law.word_counts import complement_words
 from seqgra.streams import stream
 
 #: Added to every likelihood ratio, so that sequences no condition can make have a posterior: the prior.
@@ -95,23 +96,28 @@ class Posterior:
         lenders = self.grammar.background.lenders(shown, tuple(names))
         chances: dict[int, float] = {}
         for name in lenders:
-            given = self._without_pool(self.grammar.background.of(name, self.set_name))
-            for chance, background in background_laws(given, self.alphabet):
-                number = self._background(background)
-                chances[number] = chances.get(number, 0.0) + chance / len(lenders)
+            strands = self._without_pool(self.grammar.background.of(name, self.set_name))
+            for strand in strands:
+                for chance, background in background_laws(strand, self.alphabet):
+                    number = self._background(background)
+                    share = chance / (len(lenders) * len(strands))
+                    chances[number] = chances.get(number, 0.0) + share
         return Combination(
             np.array([name in shown for name in names]),
             layouts.scenarios(shown, self.set_name),
             tuple((chance, number) for number, chance in chances.items()),
         )
 
-    def _without_pool(self, background: Background) -> Background:
-        if background.fasta is None:
-            return background
+    def _without_pool(self, background: Background) -> list[Background]:
+        """Return the background, or a chain for each strand that stretches of a FASTA file are read on."""
+        pool = background.fasta
+        if pool is None:
+            return [background]
         note = f"background of a FASTA file: a chain of order {POOL_ORDER} fitted to it instead"
         self._mark("approximation", note)
-        chain = Markov(order=POOL_ORDER, fasta=background.fasta.file)
-        return Background(markov=fit_markov(chain, self.alphabet, Path()))
+        chain = fit_markov(Markov(order=POOL_ORDER, fasta=pool.file), self.alphabet, Path())
+        strands = [chain, _reverse_complement(chain)] if pool.strand == "random" else [chain]
+        return [Background(markov=strand) for strand in strands]
 
     def _background(self, background: BackgroundLaw) -> int:
         for number, there in enumerate(self.backgrounds):
@@ -311,3 +317,17 @@ def compile_posterior(grammar: Grammar, set_name: str = "test") -> Posterior:
     if set_name not in SETS:
         raise bad_input("--set", set_name, f"is no set; choose from {', '.join(SETS)}")
     return Posterior(grammar, set_name)
+
+
+def _reverse_complement(chain: Markov) -> Markov:
+    """Return the chain of sequences read backwards on the other strand, of one fitted to words of a file."""
+    assert chain.initial is not None and chain.table is not None
+    words = np.array(chain.initial)[:, None] * np.array(chain.table)
+    contexts, letters = words.shape
+    words = words.ravel()[complement_words(chain.order + 1, letters)].reshape(contexts, letters)
+    starts = words.sum(axis=1)
+    return Markov(
+        order=chain.order,
+        initial=tuple(starts.tolist()),
+        table=tuple(map(tuple, (words / starts[:, None]).tolist())),
+    )
