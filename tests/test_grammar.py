@@ -157,9 +157,35 @@ def test_ends_of_laws_belong_to_them():
         ("1\tinf\n2\t1\n", "line 1: is '1\\tinf'; expected a whole number and a weight"),
         ("1\t1\n2\n", "line 2: is '2'; expected a whole number and a weight"),
         ("1\t1\r\n2\t1\r\n1\t2\r\n", "line 3: gives 1 once more; add up its weights"),
+        ("5.0\t1\n6\t1\n", "line 1: is '5.0\\t1'; expected a whole number and a weight"),
+        ("5,1\n6,1\n", "line 1: is '5,1'; expected a whole number and a weight"),
     ],
 )
 def test_tables_of_laws_that_say_nothing_clear_are_refused(tmp_path, rows, message):
     (tmp_path / "law.tsv").write_bytes(rows.encode())
     with pytest.raises(InputError, match=re.escape(message)):
         resolve_law(parse_law({"file": "law.tsv"}), 100, tmp_path)
+
+
+@pytest.mark.parametrize("begin", ["", "\ufeff", "gap weight\n", "\ufeffgap\tweight\r\n", "+"])
+def test_the_first_row_of_a_table_is_read_whatever_comes_before(tmp_path, begin):
+    (tmp_path / "law.tsv").write_bytes(f"{begin}5 1\n6 1\n".encode())
+    law = resolve_law(parse_law({"file": "law.tsv"}), 100, tmp_path)
+    assert law == {5: 1.0, 6: 1.0}
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        {5: 10**400},
+        {"normal": {"center": 10**400, "sd": 1}},
+        {"normal": {"center": 5, "sd": float("inf")}},
+        {"helical": {"period": 1e-320, "range": [0, 9]}},
+    ],
+    ids=["weight", "center", "sd", "period"],
+)
+def test_numbers_that_no_float_holds_are_refused(law):
+    with pytest.raises(
+        ValueError, match=r"values must be numbers|expected a distribution|has period"
+    ):
+        resolve_law(parse_law(law), 100, Path())

@@ -62,7 +62,7 @@ class Markov(Strict):
 
     order: Annotated[int, Field(ge=1, le=6)]
     fasta: str | None = None
-    pseudocount: Annotated[float, Field(ge=0)] = 1.0
+    pseudocount: Annotated[float, Field(ge=0, le=1e15)] = 1.0
     initial: tuple[float, ...] | None = None
     table: tuple[tuple[float, ...], ...] | None = None
 

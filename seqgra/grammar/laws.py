@@ -13,11 +13,13 @@ A resolved law is (lowest, highest), uniform, or {value: weight} with ascending 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from seqgra.errors import bad_input
+from seqgra.textfile import read_text
 
 Law = tuple[int, int] | dict[int, float]
 EXPECTED = "expected a distribution such as 5, [0, 10], [500, null], [0%, 10%] or {8: .1, 9: .9}"
@@ -26,7 +28,7 @@ _LARGEST = 1_000_000
 #: What a number may be off by and still count as a whole one, or as a tolerance.
 _ROUNDING = 1e-9
 _LARGEST_WEIGHT = 1e100
-_LEAST_SD, _LARGEST_SD = 0.001, 100_000
+_LEAST_SD, _LARGEST_SD, _LEAST_PERIOD = 0.001, 100_000, 0.001
 _NAMED = {
     "normal": ({"center", "sd"}, set()),
     "helical": ({"period", "range"}, {"tolerance", "phase"}),
@@ -70,7 +72,7 @@ def _parse_named(given: dict[str, Any]) -> dict[str, Any]:
         )
         raise ValueError(f"is {given!r}; expected one of normal, helical, file{takes}")
     numbers = [value for key, value in options.items() if key != "range"]
-    if not all(_is_number(v) and math.isfinite(v) for v in numbers):
+    if not all(map(_is_number, numbers)):
         raise ValueError(f"is {given!r}; its values must be numbers")
     if "range" in options and not isinstance(options["range"], (list, tuple)):
         raise ValueError(f"is {given!r}; range is a pair such as [0, 60]")
@@ -90,11 +92,13 @@ def _is_weighted(item: tuple[Any, Any]) -> bool:
     is_integer = _is_integer(value) or (
         isinstance(value, str) and value.removeprefix("-").isdecimal()
     )
-    return is_integer and _is_number(weight) and math.isfinite(weight)
+    return is_integer and _is_number(weight)
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    """Tell whether it is a finite number, and an integer no larger than a float can be."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and abs(value) < math.inf and abs(value) <= sys.float_info.max
 
 
 def _share(text: str) -> float | None:
@@ -196,8 +200,8 @@ def _helical(
     phase: float = 0.0,
 ) -> dict[int, float]:
     low, high = resolve_law(parse_law(range), window, Path(), position)
-    if period <= 0:
-        raise ValueError(f"has period {period}; give a number of letters above 0")
+    if period < _LEAST_PERIOD:
+        raise ValueError(f"has period {period:g}; give a number of letters from {_LEAST_PERIOD}")
     law = {
         value: 1.0
         for value in _between(low, high)
@@ -218,20 +222,12 @@ def _off(value: float, period: float) -> float:
 
 
 def _table(path: Path) -> dict[int, float]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise bad_input(path, "", f"table cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise bad_input(path, "", "table is not text") from None
     law: dict[int, float] = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         fields = line.split()
-        if (
-            not fields
-            or line.startswith("#")
-            or (number == 1 and not fields[0].lstrip("-").isdigit())
-        ):
+        if not fields or line.startswith("#"):
+            continue
+        if number == 1 and not any(map(str.isdigit, fields[0])):  # names of the columns
             continue
         try:
             value, weight = int(fields[0]), float(fields[1])

@@ -51,7 +51,7 @@ def read_pool(pool: Pool, alphabet: Alphabet, window: int) -> Stretches:
             for n, set_name in enumerate(SETS):
                 cut[set_name].append((edges[n], edges[n + 1]))
         else:
-            unit = name if pool.split == "record" else name.split(":")[0].split()[0]
+            unit = name if pool.split == "record" else _chromosome(path, name)
             units.setdefault(unit, []).append((first, end))
     letters = np.concatenate(codes)
     known = letters < len(alphabet.letters)
@@ -65,6 +65,16 @@ def read_pool(pool: Pool, alphabet: Alphabet, window: int) -> Stretches:
             message += "give a longer file, a shorter window, or split: stretch"
             raise bad_input(path, name, message)
     return Stretches(letters, first, starts)
+
+
+def _chromosome(path: Path, name: str) -> str:
+    """Return the chromosome that a record's name tells: chr1 of `chr1:100-200 a peak`."""
+    words = name.split(":")[0].split()
+    if not words:
+        raise bad_input(
+            path, f"record {name!r}", "names no chromosome; split: chromosome needs one"
+        )
+    return words[0]
 
 
 def _share_out(

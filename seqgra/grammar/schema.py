@@ -101,6 +101,8 @@ class Arrangement(Strict):
         rest = {key: value for key, value in given.items() if key != "any-of"}
         choices = given["any-of"]
         if isinstance(choices, (list, tuple)):
+            if not all(isinstance(choice, str) for choice in choices):
+                raise ValueError("any-of is a list of elements, or weights such as {a: .6, b: .4}")
             choices = dict.fromkeys(choices, 1.0)
         return {**rest, "elements": {"any": choices}}
 
