@@ -303,6 +303,23 @@ def test_options_that_tensorflow_lacks_are_refused():
     assert len(caught.value.problems) == 2
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"x": float("inf")}, r"options\.x is inf"),
+        ({"x": [1, {"y": float("nan")}]}, r"options\.x\[1\]\.y is nan"),
+        ({"x": {1: 2}}, r"options\.x has the key 1"),
+        ({"x": {"a", "b"}}, r"options\.x is \{"),
+        ({"x": b"\xff"}, r"options\.x is b'"),
+    ],
+    ids=["inf", "nan", "key", "set", "bytes"],
+)
+def test_options_that_results_cannot_give_back_are_refused(options, said):
+    """They were stored as null or as other options, under a fingerprint that others share."""
+    with pytest.raises(InputError, match=said):
+        resolve_architecture({"module": "own.py:f", "options": options}, "a.yaml")
+
+
 def rates(schedule, epochs, past=()):
     network = resolve_architecture({"layers": LAYERS, "schedule": schedule}, "a.yaml")
     return [network.schedule.factor(e, epochs, past[: e - 1]) for e in range(1, epochs + 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
@@ -65,6 +66,29 @@ def _module(text: str) -> str:
 OwnName = Annotated[str, AfterValidator(_module)]
 
 
+def _stored(value: Any, place: str = "options") -> Any:
+    """Return a value that a file of results gives back as it is, and refuse any other."""
+    if isinstance(value, dict):
+        if foreign := [key for key in value if not isinstance(key, str)]:
+            raise ValueError(f"{place} has the key {foreign[0]!r}; give keys as text")
+        return {key: _stored(part, f"{place}.{key}") for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_stored(part, f"{place}[{number}]") for number, part in enumerate(value)]
+    if (
+        value is None
+        or isinstance(value, (str, bool, int))
+        or (isinstance(value, float) and math.isfinite(value))
+    ):
+        return value
+    raise ValueError(
+        f"{place} is {value!r}; give text, a finite number, true, false, null or lists of them"
+    )
+
+
+#: Options of a function of the user's own: what YAML and JSON hold alike.
+Options = Annotated[dict[str, Any], AfterValidator(_stored)]
+
+
 class Network(Strict):
     """A neural network: layers before the implied output layer, and how to train it.
 
@@ -76,7 +100,7 @@ class Network(Strict):
     backend: Literal["pytorch", "tensorflow"] | None = None
     layers: Annotated[tuple[Layer, ...], BeforeValidator(read_layers)] = ()
     module: OwnName | None = None
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: Options = Field(default_factory=dict)
     #: A constant, so that models and files that hold it stay readable and the same.
     defaults: Literal["seqgra"] = "seqgra"
     loss: Literal["auto", "cross-entropy", "bce"] = "auto"
@@ -225,7 +249,7 @@ class Estimator(Strict):
     """A classifier that a function of the user's own makes; see `backends.estimators`."""
 
     module: OwnName
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: Options = Field(default_factory=dict)
 
 
 class Head(Strict):
