@@ -159,7 +159,12 @@ def _refusing(path: Path, parse: Callable[[str], _Parsed]) -> _Parsed:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise bad_input(path, where, f"is not YAML: {error.problem}") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (
+        yaml.YAMLError,
+        RecursionError,
+        ValueError,
+        IndexError,
+    ) as error:  # `!!int ""` is the last
         raise bad_input(path, "", f"is not YAML: {' '.join(str(error).split())}") from None
 
 

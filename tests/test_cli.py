@@ -95,6 +95,27 @@ def test_a_batch_goes_on_after_a_failure_and_returns_1(tmp_path, tiny_grammar, c
     ]
 
 
+def test_a_line_with_an_open_quote_costs_that_line_only(tmp_path, tiny_grammar, capsys):
+    batch = tmp_path / "batch.txt"
+    batch.write_text(f"{tiny_grammar} -o 'out --size 10\n{tiny_grammar} -o {tmp_path}/a --size 50")
+    assert run("simulate", "--batch", batch, "--seed", 5) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == f"seqgra: {batch}: line 1: No closing quotation"
+    assert "line 1: failed" in said[1] and (tmp_path / "a" / "run.json").exists()
+
+
+def test_a_command_that_writes_nothing_takes_a_batch(tmp_path, tiny_grammar, capsys):
+    (tmp_path / "batch.txt").write_text(f"{tiny_grammar}\n{tmp_path}/none.yaml\n{tiny_grammar}")
+    assert run("check", "--batch", tmp_path / "batch.txt") == 1
+    assert capsys.readouterr().out.count(": ok") == 2
+
+
+@pytest.mark.parametrize("changes", ['{"window": %s}' % ("9" * 5000), "[" * 3000])
+def test_changes_of_a_variant_that_are_no_json_are_refused(tmp_path, tiny_grammar, capsys, changes):
+    assert run("variant", "grammar", tiny_grammar, changes, "-o", tmp_path / "v.yaml") == 2
+    assert "variant: changes: are not JSON" in capsys.readouterr().err
+
+
 def test_check_reads_every_kind_of_file(tmp_path, tiny_grammar, capsys):
     (tmp_path / "bad.yaml").write_text("layers: [flatten]\nlosss: auto\n")
     assert run("check", tiny_grammar, tmp_path / "bad.yaml", "config/config.yaml") == 2
@@ -221,6 +242,9 @@ def test_the_list_reads_no_further_than_descriptions(tmp_path, capsys):
     (folder / "b.yaml").write_text("{")
     assert run("list", "--library", tmp_path) == 2
     assert "b.yaml: line 1, column 2: is not YAML" in capsys.readouterr().err
+    (folder / "b.yaml").write_text('x: !!int ""')
+    assert run("check", folder / "b.yaml") == 2
+    assert "b.yaml: is not YAML" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def _batch(parser: argparse.ArgumentParser, given: list[str]) -> int:
     calls = {number: line for number, line in lines if line.strip() and line[0] != "#"}
     for number, line in calls.items():
         try:
-            options = parser.parse_args([*given, *shlex.split(line)])
+            options = parser.parse_args([*given, *_words(line, f"{file}: line {number}")])
             code = _run(options)
         except SystemExit as stop:
             code = int(stop.code or 0)
@@ -165,7 +165,7 @@ def _batch(parser: argparse.ArgumentParser, given: list[str]) -> int:
         if code:
             failed += 1
             _complain(f"{file}: line {number}: failed; going on with the next line")
-        else:
+        elif "output" in options:
             made.append(options.output)
     if failed:
         _complain(f"{file}: {failed} of {len(calls)} calls failed; the others are done")
@@ -176,6 +176,14 @@ def _batch(parser: argparse.ArgumentParser, given: list[str]) -> int:
             _complain(str(error))
             return error.exit_code
     return 1 if failed else 0
+
+
+def _words(line: str, where: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError as error:  # a quote that nothing closes
+        _complain(f"{where}: {error}")
+        raise SystemExit(2) from None
 
 
 def _take(parser: argparse.ArgumentParser, given: list[str], option: str) -> Path | None:

@@ -335,7 +335,7 @@ def _variant(options: argparse.Namespace) -> str:
 
     try:
         changes = json.loads(options.changes)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, 2,000 brackets
         raise bad_input("variant", "changes", f"are not JSON ({error})") from None
     if not isinstance(changes, dict):
         raise bad_input("variant", "changes", 'must be a JSON mapping, such as {"window": 500}')
