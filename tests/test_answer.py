@@ -1,6 +1,7 @@
 """The answer on one screen: calibration, prevalence, the figure to decide by, and its sentences."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from seqgra.plot.style import looks
 from seqgra.report import _prevalence
 from seqgra.report.answers import facts
 from seqgra.report.figures.answer import answer_panels, with_texts
-from seqgra.report.figures.calibration import reliabilities
+from seqgra.report.figures.calibration import draw_calibration, reliabilities
 from seqgra.report.page import fill, plain_text
 
 NO_RECOVERY = pd.DataFrame(columns=["grammar", "label", "size", "value", "examples"])
@@ -236,6 +237,12 @@ def test_bins_of_few_predictions_are_open():
     assert len(filled.get_offsets()) == 2 and len(opened.get_offsets()) == 1
     assert opened.get_facecolor()[0].tolist() == [1, 1, 1, 1]
     assert "net: 0.100" in [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_the_exact_posterior_alone_has_no_figure_of_probabilities():
+    table = pd.DataFrame({"backend": ["bayes-optimal"], "scaled": False, "size": 0})
+    for own in (table, table.iloc[:0]):
+        assert draw_calibration(SimpleNamespace(compared=SimpleNamespace(calibration=own))) == []
 
 
 def test_a_tie_goes_to_the_architecture_that_needs_fewer_examples():

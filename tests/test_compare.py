@@ -14,6 +14,7 @@ from seqgra.alphabet import one_hot
 from seqgra.attribute import fixed_explanations
 from seqgra.compare.ceiling import with_ceiling
 from seqgra.compare.cells import CELL_COLUMNS, KEYS, read_cells
+from seqgra.compare.comparison import compare_cells
 from seqgra.compare.stages import look_at_model, look_at_scores
 from seqgra.compare.tables import build_tables, counted, examples_needed, summary, write_tables
 from seqgra.dataset import ELEMENT_COLUMNS, open_dataset
@@ -411,6 +412,16 @@ def test_a_diverged_run_counts_as_a_constant_prediction(grid):
     assert "pool" in set(drawn["label"]) and drawn["training_examples"].dtype == "int64"
     needed = examples_needed(runs, 0.95)
     assert needed.set_index("architecture").loc["pool", "needed"] == "> 2000"
+
+
+def test_calibration_is_of_the_architecture_named_where_that_is_finished(tmp_path):
+    write_test_set(tmp_path / "data" / "mc2")
+    keys = [key("mc2", 1000, "pool", 0), key("mc2", 1000, "flat", 0), key("mc2", 2000, "flat", 0)]
+    for own, value in zip(keys, (0.9, 0.7, 0.8), strict=True):
+        write_cell(tmp_path, own, value)
+    found = compare_cells(read_cells(write_cells(tmp_path, keys)), at=1000)
+    assert found.answer[0].label == "pool"
+    assert found.calibration[["label", "size"]].drop_duplicates().to_numpy().tolist() == [["pool", 1000]]
 
 
 def test_examples_needed_is_the_first_size_whose_mean_reaches_the_target(grid):

@@ -283,14 +283,15 @@ def _named_cells(
 ) -> list[tuple[CellResults, str]]:
     """Return the finished cells, with labels, of the architectures named and of the exact posterior.
 
-    Only those whose test set is there. Of each grammar at the largest size of its runs; `rows`: from
+    Only those whose test set is there. Of each architecture at its own largest size; `rows`: from
     `standing.standing`.
     """
     if rows.empty:
         return []
     named = rows[rows["named"]].set_index("grammar")["label"]
     labels, scores = by_cell(tables.status, "label"), tables.scores
-    largest = scores[scores["size"] > 0].groupby("grammar")["size"].max()
+    own = scores[scores["label"] == scores["grammar"].map(named)]
+    largest = own.groupby("grammar")["size"].max()
     done = set(scores[list(KEYS)].itertuples(index=False, name=None))
     found = []
     for cell in cells:

@@ -32,9 +32,9 @@ _STYLES: Mapping[bool, Any] = {False: "-", True: (0, (2, 1.2))}
 def draw_calibration(drawing: Drawing) -> list[Picture]:
     """Draw whether the probabilities of the architectures named are what they say."""
     table = drawing.compared.calibration
-    if table.empty:
-        return []
     exact = table["backend"].map(is_ceiling).astype(bool)
+    if exact.all():  # the posterior by itself, or nothing
+        return []
     shown = table[~(exact & table["scaled"])]
     keys = ["grammar", "label", "scaled", "low"]
     groups = shown.assign(ceiling=shown["backend"].map(is_ceiling)).groupby([*keys, "ceiling"])
