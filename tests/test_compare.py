@@ -26,6 +26,8 @@ from seqgra.outputs import own_files
 from seqgra.plot.saving import draw_and_save
 from seqgra.recovery import recover
 from seqgra.report import write_report
+from seqgra.report.drawing import drawing_of
+from seqgra.report.figures.roc import draw_roc_pr
 from seqgra.report.page import plain_text
 from seqgra.report.sections.grammar import grammar_facts
 from seqgra.results import AttributionScores, Scores, write_attributions, write_scores
@@ -669,6 +671,26 @@ def test_a_multi_label_grammar_is_judged_by_macro_beside_its_chance(labelled):
     assert "&gt; 1,000 (typical; a single run)" in page
     assert "Mean PR AUC (macro) over runs" in page and f"prediction has {chance:.3f}." in page
     assert "Macro PR AUC is the mean over conditions" in page
+
+
+def test_a_label_of_every_test_example_leaves_no_roc_curve(tmp_path):
+    """A ROC area needs examples without the label, a PR area does not."""
+    write_test_set(tmp_path / "data" / "mc2")
+    cell = key("mc2", 1000, "pool", 0)
+    write_cell(tmp_path, cell, 0.9)
+    path = "/".join(map(str, cell))
+    inputs = {"model": read_run(tmp_path / "models" / path)["fingerprint"]}
+    y, logits = np.array([[1, 0], [1, 1], [1, 1], [1, 0]]), np.arange(8.0).reshape(4, 2)
+    with claim(tmp_path / "scores" / path, Identity("evaluate", 2, inputs)) as draft:
+        write_scores(score(logits, y, CONDITIONS, "multi-label"), draft)
+        draft.publish()
+    compared, saved = compare_cells(read_cells(write_cells(tmp_path, [cell]))), []
+    drawing = drawing_of(compared, tmp_path, lambda _, drawn: saved.append(drawn()))
+    assert len(draw_roc_pr(drawing, "mc2")) == 1
+    (figure,) = saved
+    assert figure.legends[0].get_texts()[0].get_text() == "pool  (–, 0.792)"
+    left, right = (axis.lines[0].get_xydata() for axis in figure.axes)
+    assert len(left) == 0 and len(right) > 0
 
 
 def test_a_report_tells_of_labels_lengths_noise_and_confounders(labelled):

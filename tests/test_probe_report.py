@@ -27,7 +27,7 @@ from seqgra.fingerprint import Identity, claim
 from seqgra.plot.style import looks
 from seqgra.probe import construct, probe, probes_identity
 from seqgra.report.drawing import Drawing
-from seqgra.report.figures.rules import curve_panel
+from seqgra.report.figures.rules import curve_panel, draw_sizes
 from seqgra.report.page import plain_text
 from seqgra.report.sections.rules import SECTION
 from seqgra.results import MACRO, PROBE_COLUMNS, read_probes
@@ -235,6 +235,16 @@ def test_the_section_draws_every_figure(tables, tmp_path):
     rules = rule_scores(tables.probes)
     summed = rules[(rules["level"] == "summary") & (rules["size"] == 4000)]
     assert len(context["rows"]) == len(summed)
+
+
+def test_rules_of_models_without_scores_have_no_curve(tables, tmp_path):
+    """Probes need a model only; beside those that are not scored yet there may be some that diverged."""
+    good = tables.status["label"] == "good"
+    probes = tables.probes[tables.probes["label"] == "good"]
+    for poor in ("missing", "diverged"):
+        status = tables.status.assign(status=np.where(good, "missing", poor))
+        drawing = drawing_of(tables._replace(probes=probes, status=status), tmp_path)
+        assert draw_sizes(drawing) == []
 
 
 def test_the_spacing_curve_shades_what_conditions_make(tables, tmp_path):

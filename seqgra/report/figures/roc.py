@@ -42,10 +42,12 @@ def draw_roc_pr(drawing: Drawing, grammar: str) -> list[Picture]:
     chance = float(areas.loc[areas["metric"] == "pr_auc", "chance"].iloc[0])
     kept = (areas["size"] == size) | areas["backend"].map(is_ceiling).astype(bool)
     areas = areas[kept].pivot(index=list(KEYS), columns="metric", values="value")
+    areas = areas.reindex(columns=["roc_auc", "pr_auc"])  # a label of every example has no ROC curve
     curves = {}
     for cell, label in first_seeds(drawing, areas.index, size):
         area: Any = areas.loc[[cell.key]].iloc[0]
         table = read_curves(cell.scores, scope)
+        table = table[(table["curve"] + "_auc").isin(area.dropna().index)]
         table = mean_curves(table) if scope == MACRO else table
         curves[label] = RocCurves(table, float(area["roc_auc"]), float(area["pr_auc"]))
     title = f"{grammar}: ROC and precision-recall curves ({scope}) at {compact(size)} examples"
@@ -61,7 +63,7 @@ class RocCurves(NamedTuple):
 
     #: Columns curve (roc or pr), x, y.
     curves: pd.DataFrame
-    #: Areas, for the legend.
+    #: Areas, for the legend; NaN where not defined.
     roc_auc: float
     pr_auc: float
 
@@ -152,7 +154,8 @@ def roc_pr(
 
 
 def _curve_handle(label: str, look: Look, curves: RocCurves) -> Line2D:
-    text = f"{wrap(label, 30)}  ({curves.roc_auc:.3f}, {curves.pr_auc:.3f})"
+    areas = ["–" if np.isnan(area) else f"{area:.3f}" for area in curves[1:]]
+    text = f"{wrap(label, 30)}  ({', '.join(areas)})"
     return Line2D([], [], color=look.color, ls=look.line, label=text)
 
 

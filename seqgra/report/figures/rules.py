@@ -221,7 +221,8 @@ def draw_sizes(drawing: Drawing) -> list[Picture]:
     """Draw the score of each property against dataset size, where it was asked for at several."""
     scores, pictures = drawing.compared.properties, []
     for name, runs in rule_runs(scores, drawing.compared.tables.status).items():
-        if name not in (*RULES, "vocabulary"):
+        runs = runs.dropna(subset=["value"])
+        if name not in (*RULES, "vocabulary") or runs.empty:
             continue
         title = f"Rule score of {name} against dataset size"
         measure = YAxis("score", title, 0.0, 1.0, "exact posterior")
@@ -229,7 +230,7 @@ def draw_sizes(drawing: Drawing) -> list[Picture]:
             drawing,
             f"rules-{name}",
             against_size,
-            runs.dropna(subset=["value"]),
+            runs,
             drawing.looks,
             measure,
         )
