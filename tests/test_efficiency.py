@@ -116,6 +116,16 @@ def test_best_of_restarts_takes_the_least_validation_loss_not_the_best_score():
     assert table.loc["typical", "curves"] == 3
 
 
+def test_best_of_restarts_takes_no_diverged_run_while_there_is_another():
+    """It has no weights to use, and its least loss is that of an epoch before."""
+    learnt = runs_of([(0.9,) * 4], validation_loss=0.3)
+    diverged = runs_of([(math.nan,) * 4], [["diverged"] * 4], validation_loss=0.1)
+    runs = pd.concat([learnt.assign(model_seed=1), diverged.assign(model_seed=0)])
+    chosen = best_of_restarts(runs)
+    assert chosen["value"].tolist() == [0.9] * 4 and list(chosen) == list(runs)
+    assert best_of_restarts(diverged)["status"].tolist() == ["diverged"] * 4
+
+
 def test_area_is_one_at_the_ceiling_and_zero_at_chance():
     bounds = Bounds(0.5, 0.98, True)
     curves = curves_of(runs_of([(0.98,) * 4, (0.5,) * 4, (0.5, 0.74, 0.98, 0.98)]))

@@ -100,16 +100,18 @@ def curves_of(runs: pd.DataFrame) -> LearningCurves:
 def best_of_restarts(runs: pd.DataFrame) -> pd.DataFrame:
     """Return, of the model seeds of each size and data seed, the run with the least validation loss.
 
-    That is what laboratories do. Ties, and runs without a loss, go to the first model seed. All have
-    model seed 0 in the result: of crossed seeds, whose restarts all data seeds share, no interval follows.
+    That is what laboratories do. A diverged run, whose loss is that of an epoch before, comes behind all
+    others. Ties, and runs without a loss, go to the first model seed. All have model seed 0 in the result: of crossed seeds, whose restarts all data seeds share, no interval follows.
 
     Parameters
     ----------
     runs
-        One row a run: `GROUP`, size, data_seed, model_seed and validation_loss.
+        One row a run: `GROUP`, size, data_seed, model_seed, status and validation_loss.
     """
     keys = [*GROUP, "size", "data_seed"]
-    ordered = runs.sort_values([*keys, "validation_loss", "model_seed"], na_position="last")
+    order = [*keys, "diverged", "validation_loss", "model_seed"]
+    runs = runs.assign(diverged=runs["status"] == "diverged")
+    ordered = runs.sort_values(order, na_position="last").drop(columns="diverged")
     return ordered.drop_duplicates(keys).assign(model_seed=0)
 
 
