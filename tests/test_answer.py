@@ -26,7 +26,8 @@ from seqgra.report.figures.calibration import draw_calibration, reliabilities
 from seqgra.report.page import fill, plain_text
 
 NO_RECOVERY = pd.DataFrame(columns=["grammar", "label", "size", "value", "examples"])
-NO_CARD = pd.DataFrame(columns=["grammar", "label", "size", "score", "property", "primary"])
+_CARD = ["grammar", "label", "size", "score", "property", "primary", "models", "probed"]
+NO_CARD = pd.DataFrame(columns=_CARD)
 NO_PREVALENCE = pd.DataFrame(columns=["scope"])
 NO_LESS = pd.DataFrame(columns=["grammar", "knows", "metric", "value"])
 
@@ -103,9 +104,9 @@ def test_standing_has_every_architecture_once_the_named_one_first():
     )  # fmt: skip
     card = pd.DataFrame(
         [
-            ("g000", "a", 32000, 0.7, "order", True),
-            ("g000", "a", 32000, 0.1, "strand", False),
-            ("g000", "b", 32000, 0.2, "order", True),
+            ("g000", "a", 32000, 0.7, "order", True, 3, 5),
+            ("g000", "a", 32000, 0.1, "strand", False, 5, 5),
+            ("g000", "b", 32000, 0.2, "order", True, 2, 5),
         ],
         columns=NO_CARD.columns,
     )
@@ -120,6 +121,7 @@ def test_standing_has_every_architecture_once_the_named_one_first():
     assert first["of"] == INTERVAL and first["low"] < first["mean"] < first["high"]
     assert (first["recovery"], first["explained"], first["rule"]) == (0.5, 40, 0.7)
     assert first["property"] == "order"
+    assert rows["rule"].notna().sum() == 1, "a grade of two models of five is none"
     assert (first["recovery_size"], first["rule_size"]) == (32000, 32000), "not measured at 3,000"
     assert rows["rare"].tolist() == pytest.approx([0.25] * 6) and set(rows["negatives"]) == {90}
     assert rows["baseline"].tolist() == [label == "words" for label in rows["label"]]
@@ -138,15 +140,13 @@ def test_what_was_measured_at_the_asked_size_is_told_of_it():
         [("g000", "a", size, value, 40) for size, value in sizes], columns=NO_RECOVERY.columns
     )
     card = pd.DataFrame(
-        [("g000", "a", size, value, "order", True) for size, value in sizes],
+        [("g000", "a", size, value, "order", True, 5, 5) for size, value in sizes],
         columns=NO_CARD.columns,
     )
     first = rows_of(found, recovery, card).iloc[0]
     assert (first["recovery"], first["rule"]) == (0.1, 0.1)
     assert (first["recovery_size"], first["rule_size"]) == (4000, 4000)
-    card = card.assign(
-        asked="asked", reason="", low=0.0, high=1.0, least=0.0, most=1.0, models=5, probed=5
-    )
+    card = card.assign(asked="asked", reason="", low=0.0, high=1.0, least=0.0, most=1.0)
     empty = pd.DataFrame(
         columns=[
             "grammar",
@@ -304,6 +304,16 @@ def test_the_screen_says_use_only_where_it_is_shown():
     assert "may be as good." in alike
     beyond = said(known(Truth({"a": 1000.0}, sizes=(500, 1000, 2000))))
     assert "the grid does not say: add 4,000 to <code>sizes</code>." in beyond
+
+
+def test_the_screen_counts_the_seeds_of_the_size_that_is_asked_for():
+    """Of the largest size fewer data seeds may be done."""
+    runs = draw(Truth({"a": 1000.0, "b": 20000.0}), 0)
+    runs = runs.assign(backend="pytorch", architecture=lambda t: t["label"])
+    runs = runs[(runs["size"] < 32000) | (runs["data_seed"] < 2)]
+    words = said(statistics(runs, {}, 4000))
+    assert "Use <strong>a</strong>" in words and "Fewer than" not in words
+    assert "Fewer than 5 data seeds" in said(statistics(runs, {}, None))
 
 
 def test_the_screen_names_a_shortcut_and_what_it_is_blind_to():

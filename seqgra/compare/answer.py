@@ -133,10 +133,10 @@ def answers(
 
 def few_seeds(known: Statistics) -> Few | None:
     """Return which grammars have too few seeds to show anything; None where all have enough."""
-    few = [d for d in known.decisions if len(d.others) > 1 and not d.enough]
+    few = [d for d in known.asked.values() if len(d.others) > 1 and not d.enough]
     if not few:
         return None
-    names = () if len(few) == len(known.decisions) else tuple(d.grammar for d in few)
+    names = () if len(few) == len(known.asked) else tuple(d.grammar for d in few)
     return Few(names, min(d.seeds for d in few))
 
 

@@ -95,8 +95,12 @@ def _rows(known: Statistics, decision: Decision) -> pd.DataFrame:
 
 
 def _rule(card: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:
-    """Return, by grammar and label, how well it knows what the grammar is about: rule, property."""
+    """Return, by grammar and label, how well it knows what the grammar is about: rule, property.
+
+    A grade of less than half of its models is none, as in `probes.known`.
+    """
     shown = measured(card[card["primary"].astype(bool)], sizes)
+    shown = shown.assign(score=shown["score"].mask(shown["models"] < shown["probed"] / 2))
     shown = shown.rename(columns={"score": "rule", "size": "rule_size"})
     return shown[["grammar", "label", "rule", "property", "rule_size"]]
 
