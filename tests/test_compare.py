@@ -423,7 +423,8 @@ def test_calibration_is_of_the_architecture_named_where_that_is_finished(tmp_pat
         write_cell(tmp_path, own, value)
     found = compare_cells(read_cells(write_cells(tmp_path, keys)), at=1000)
     assert found.answer[0].label == "pool"
-    assert found.calibration[["label", "size"]].drop_duplicates().to_numpy().tolist() == [["pool", 1000]]
+    calibrated = found.calibration[["label", "size"]].drop_duplicates()
+    assert calibrated.to_numpy().tolist() == [["pool", 1000]]
 
 
 def test_examples_needed_is_the_first_size_whose_mean_reaches_the_target(grid):

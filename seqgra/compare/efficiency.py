@@ -101,7 +101,8 @@ def best_of_restarts(runs: pd.DataFrame) -> pd.DataFrame:
     """Return, of the model seeds of each size and data seed, the run with the least validation loss.
 
     That is what laboratories do. A diverged run, whose loss is that of an epoch before, comes behind all
-    others. Ties, and runs without a loss, go to the first model seed. All have model seed 0 in the result: of crossed seeds, whose restarts all data seeds share, no interval follows.
+    others. Ties, and runs without a loss, go to the first model seed. All have model seed 0 in the result: of
+    crossed seeds, whose restarts all data seeds share, no interval follows.
 
     Parameters
     ----------

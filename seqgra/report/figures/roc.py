@@ -42,7 +42,8 @@ def draw_roc_pr(drawing: Drawing, grammar: str) -> list[Picture]:
     chance = float(areas.loc[areas["metric"] == "pr_auc", "chance"].iloc[0])
     kept = (areas["size"] == size) | areas["backend"].map(is_ceiling).astype(bool)
     areas = areas[kept].pivot(index=list(KEYS), columns="metric", values="value")
-    areas = areas.reindex(columns=["roc_auc", "pr_auc"])  # a label of every example has no ROC curve
+    # a label of every example has no ROC curve
+    areas = areas.reindex(columns=["roc_auc", "pr_auc"])
     curves = {}
     for cell, label in first_seeds(drawing, areas.index, size):
         area: Any = areas.loc[[cell.key]].iloc[0]
