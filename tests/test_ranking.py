@@ -16,8 +16,8 @@ from seqgra.compare.resample import (
     Seeds,
     crossed_error,
     is_crossed,
-    mean_over_seeds,
     mean_squares,
+    seeds_of,
     student_draws,
 )
 from seqgra.compare.stages import seeds_of_run
@@ -375,17 +375,21 @@ def test_a_mixed_pair_is_crossed_and_two_baselines_are_not():
     assert (found["behind_low"], found["behind_high"]) == pytest.approx(tuple(expected))
 
 
-def test_gaps_leave_the_largest_complete_part():
-    rng = np.random.default_rng(2)
-    values = rng.normal(size=(7, 4))
+def test_crossed_seeds_with_gaps_have_a_mean_and_carry_no_claim():
+    """An interval of a part of the runs may not hold the mean of all of them."""
+    values = 1 + 0.01 * np.random.default_rng(2).normal(size=(7, 3))
+    values[5:, 0] = 0.5  # runs that collapsed
     runs = crossed_runs(values)
-    gone = (runs["data_seed"] == 6) & (runs["model_seed"] < 3)
-    gone |= (runs["data_seed"] < 5) & (runs["model_seed"] == 3)
-    table = runs[~gone].pivot(index="data_seed", columns="model_seed", values="value")
-    found = mean_over_seeds(table, True)
-    assert (found.data_seeds, found.model_seeds) == (6, 3)
-    assert found.value == pytest.approx(values[:6, :3].mean())
-    assert found.error == pytest.approx(float(crossed_error(values[:6, :3])[0]))
+    runs = runs[(runs["data_seed"] < 5) | (runs["model_seed"] == 0)].assign(grammar="g")
+    both = pd.concat([runs, runs.assign(label="b", value=runs["value"] - 0.1)])
+    row = standings(both).iloc[1]
+    assert row["behind"] == pytest.approx(0.1) and (row["seeds"], row["model_seeds"]) == (7, 3)
+    assert row[["p", "behind_low", "behind_high", "best", "regret"]].isna().all()
+    assert mean_interval(runs).empty and not seeds_of(runs).enough
+    complete = both[both["data_seed"] < 5]
+    assert standings(complete).iloc[1][["p", "best"]].notna().all()
+    own = complete[complete["label"] == "a"]
+    assert len(mean_interval(own)) == 1 and seeds_of(own).enough
 
 
 @pytest.mark.parametrize("shape", [(2, 6), (2, 6, 4)])

@@ -17,14 +17,13 @@ from scipy import stats
 
 from seqgra.compare.resample import (
     DRAWS,
-    FEWEST_MODEL_SEEDS,
     FEWEST_SEEDS,
     Seeds,
-    complete,
     is_crossed,
     mean_over_seeds,
     median,
     student_draws,
+    whole,
 )
 
 #: How often a claim may be wrong.
@@ -168,7 +167,7 @@ def _chances(samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def common_values(samples: Sequence[Sample]) -> np.ndarray | None:
-    """Return the values of labels at the seeds that all share, None where those are too few.
+    """Return the values of labels at the seeds that all share, None where those are too few or have gaps.
 
     Returns
     -------
@@ -190,10 +189,7 @@ def common_values(samples: Sequence[Sample]) -> np.ndarray | None:
             for sample in samples
         ]
     )
-    kept, models = complete(~np.isnan(tables).any(axis=0))
-    if len(kept) < FEWEST_SEEDS or len(models) < FEWEST_MODEL_SEEDS:
-        return None
-    return tables[:, kept][:, :, models]
+    return tables if whole(~np.isnan(tables).any(axis=0)) else None
 
 
 def chance_fewest(

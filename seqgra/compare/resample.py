@@ -83,12 +83,11 @@ def mean_over_seeds(table: pd.DataFrame, crossed: bool) -> Mean:
     Parameters
     ----------
     table
-        float64, index data seed, one column a model seed; NaN where there is none. Of crossed seeds
-        the largest complete part counts.
+        float64, index data seed, one column a model seed; NaN where there is none. Of crossed seeds that
+        have gaps there is a mean, and no error of it.
     crossed
         Whether all data seeds share the initialisations.
     """
-    values = table.to_numpy(np.float64)
     if not crossed:
         means = table.mean(axis=1).dropna().to_numpy()
         value = float(means.mean()) if len(means) else math.nan
@@ -96,13 +95,11 @@ def mean_over_seeds(table: pd.DataFrame, crossed: bool) -> Mean:
             return Mean(value, math.nan, math.nan, len(means), 0)
         error, df = nested_error(means)
         return Mean(value, float(error), float(df), len(means), 0)
-    rows, columns = complete(~np.isnan(values))
-    part = values[np.ix_(rows, columns)]
-    if len(rows) < FEWEST_SEEDS or len(columns) < FEWEST_MODEL_SEEDS:
-        value = float(table.mean(axis=1).mean())
-        return Mean(value, math.nan, math.nan, len(rows), len(columns))
-    error, df = crossed_error(part)
-    return Mean(float(part.mean()), float(error), float(df), *part.shape)
+    values = table.dropna(how="all").dropna(axis=1, how="all").to_numpy(np.float64)
+    if not whole(~np.isnan(values)):
+        return Mean(float(table.mean(axis=1).mean()), math.nan, math.nan, *values.shape)
+    error, df = crossed_error(values)
+    return Mean(float(values.mean()), float(error), float(df), *values.shape)
 
 
 def nested_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -163,25 +160,10 @@ def mean_squares(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return of_data, of_model, sums[2] / ((data - 1) * (model - 1))
 
 
-def complete(there: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows and columns of a part without gaps: what lacks the largest share goes first.
-
-    Parameters
-    ----------
-    there
-        bool (D, M).
-
-    >>> [part.tolist() for part in complete(np.array([[1, 1], [1, 1], [1, 0]], bool))]
-    [[0, 1], [0, 1]]
-    """
-    rows, columns = (np.arange(many) for many in there.shape)
-    while rows.size and columns.size and not (part := there[np.ix_(rows, columns)]).all():
-        lacking = [1 - part.mean(axis=axis) for axis in (1, 0)]
-        if lacking[0].max() >= lacking[1].max():
-            rows = np.delete(rows, lacking[0].argmax())
-        else:
-            columns = np.delete(columns, lacking[1].argmax())
-    return rows, columns
+def whole(there: np.ndarray) -> bool:
+    """Return whether crossed seeds are enough, and every pair of them, bool (D, M), is there."""
+    data, model = there.shape
+    return data >= FEWEST_SEEDS and model >= FEWEST_MODEL_SEEDS and bool(there.all())
 
 
 def student_draws(values: np.ndarray, key: int = 0) -> np.ndarray:
@@ -246,20 +228,15 @@ class Seeds(NamedTuple):
     @property
     def enough(self) -> bool:
         """Whether there are enough seeds for an interval."""
-        if not self.crossed:
-            return self.many >= FEWEST_SEEDS
-        data, model = self.table.shape
-        result: bool = data >= FEWEST_SEEDS and model >= FEWEST_MODEL_SEEDS
-        return result
+        return whole(self.table >= 0) if self.crossed else self.many >= FEWEST_SEEDS
 
     @property
     def table(self) -> np.ndarray:
-        """Rows of crossed runs, int64 (D, M): the largest part in which every pair of seeds has one."""
+        """Rows of crossed runs, int64 (D, M); -1 where a pair of seeds has none."""
         names = [np.unique(seeds, return_inverse=True) for seeds in (self.data, self.model)]
         place = np.full([len(found) for found, _ in names], -1)
         place[names[0][1], names[1][1]] = np.arange(len(self.data))
-        result: np.ndarray = place[np.ix_(*complete(place >= 0))]
-        return result
+        return place
 
     def among(self, data_seeds: Iterable[int]) -> np.ndarray:
         """Return the rows of runs of some data seeds, in their order: int64 (R,)."""
