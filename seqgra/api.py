@@ -528,8 +528,7 @@ def compare(
 
     file = path_of("cells", cells)
     file = file / CELLS_FILE if file.is_dir() else file
-    size = None if at is None else whole_number("at", at, 1)
-    return compare_grid(file, config=None if config is None else path_of("config", config), at=size)
+    return compare_grid(file, config=None if config is None else path_of("config", config), at=at)
 
 
 def report(

@@ -45,7 +45,7 @@ def roles(dataset, set_name, rows, explained):
     return found
 
 
-def write_test_set(folder, description="a <b>bold</b> grammar", examples=4):
+def write_test_set(folder, description="a <b>bold</b> grammar", examples=4, **more):
     """Write a dataset folder, four examples of which have elements."""
     content = {
         "grammar": {
@@ -63,6 +63,7 @@ def write_test_set(folder, description="a <b>bold</b> grammar", examples=4):
         "elements": [],
         "roles": [],
         "checksums": {},
+        **more,
     }
     with claim(folder, Identity("simulate", 1, {}, {"folder": folder.name})) as draft:
         draft.aside("dataset.json").write_text(json.dumps(content))
@@ -425,6 +426,23 @@ def test_calibration_is_of_the_architecture_named_where_that_is_finished(tmp_pat
     assert found.answer[0].label == "pool"
     calibrated = found.calibration[["label", "size"]].drop_duplicates()
     assert calibrated.to_numpy().tolist() == [["pool", 1000]]
+
+
+def test_a_real_dataset_has_its_simulated_counterpart(tmp_path):
+    """Twice its examples are more than there are, and are read from the grammar of the same conditions."""
+    write_test_set(tmp_path / "data" / "mine", ingest={})
+    write_test_set(tmp_path / "data" / "twin")
+    sizes = {"mine": (1000, 2000), "twin": (1000, 2000, 4000)}
+    keys = [
+        key(name, size, "pool", seed) for name in sizes for size in sizes[name] for seed in (0, 1)
+    ]
+    for own in keys:
+        write_cell(tmp_path, own, 0.6 + own[1] / 20_000)
+    found = compare_cells(read_cells(write_cells(tmp_path, keys)))
+    mine, twin = found.answer
+    assert mine.simulated[0] == "twin" and mine.simulated[1].gain == pytest.approx(0.1)
+    assert twin.simulated is None and list(found.grammars) == ["twin"]
+    assert found.statistics.real == {"mine"} and found.statistics.stability.empty
 
 
 def test_examples_needed_is_the_first_size_whose_mean_reaches_the_target(grid):

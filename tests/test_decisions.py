@@ -312,6 +312,9 @@ def test_a_size_outside_the_grid_is_refused():
     assert _checked(600, status) == 600
     with pytest.raises(InputError, match=r"outside the grid's sizes \(500 to 4,000\)"):
         _checked(100, status)
+    for wrong in ("2000", 1500.5, True):
+        with pytest.raises(InputError, match=r"^at: is .*; give a whole number from 1$"):
+            _checked(wrong, status)
     config = {
         "name": "t", "grammars": ["toy5-order"], "architectures": ["fc10"], "sizes": [500, 4000],
     }  # fmt: skip

@@ -40,7 +40,7 @@ from seqgra.compare.tables import (
 )
 from seqgra.compare.tuning import tuning_table
 from seqgra.dataset import open_dataset
-from seqgra.errors import bad_input
+from seqgra.errors import bad_input, whole_number
 from seqgra.fingerprint import read_run
 from seqgra.grammar.schema import Grammar
 from seqgra.model import FOREIGN
@@ -93,7 +93,8 @@ class Comparison:
     times
         What each architecture cost, see `run_times`.
     cells, grammars
-        Cells whose results may be read, and the grammars of those that are there; not part of the JSON.
+        Cells whose results may be read, and the grammars of those that are there and simulated; not part of
+        the JSON.
     """
 
     question: str
@@ -199,7 +200,7 @@ def compare_cells(
     Raises
     ------
     InputError
-        If a finished result is damaged, or the grid does not hold the user's size.
+        If a finished result is damaged, or the user's size is none that the grid holds.
     """
     tables = build_tables(cells, prevalence=prevalence)
     readable = current(cells)
@@ -208,11 +209,12 @@ def compare_cells(
     runs = counted(tables)
     tables = tables._replace(probes=tables.probes.merge(seeds, on=list(KEYS), how="left"))
     kinds, less = ceiling_kinds(readable), restricted(readable)
-    grammars, real = resolved_grammars(readable)
+    resolved, real = resolved_grammars(readable)
+    grammars = {name: grammar for name, grammar in resolved.items() if name not in real}
     at = _checked(at, tables.status)
     models = models_only(tables.status)
     planned = {str(name): set(own["label"]) for name, own in models.groupby("grammar")}
-    known = statistics(curve_runs(tables, kinds), grammars, at, real, planned)
+    known = statistics(curve_runs(tables, kinds), resolved, at, real, planned)
     method = _prefer(METHOD, tables.recovery["method"])
     metric = _prefer(METRIC, tables.recovery["metric"])
     properties = property_scores(tables.probes)
@@ -249,8 +251,10 @@ def compare_cells(
 
 def _checked(at: int | None, status: pd.DataFrame) -> int | None:
     """Return the user's size if the grid holds it."""
-    sizes = sorted(size for size in status["size"].unique() if size)
-    if at is not None and not (sizes and sizes[0] <= at <= sizes[-1]):
+    if at is None:
+        return None
+    at, sizes = whole_number("at", at, 1), sorted(size for size in status["size"].unique() if size)
+    if not (sizes and sizes[0] <= at <= sizes[-1]):
         span = f"{sizes[0]:,} to {sizes[-1]:,}" if sizes else "none"
         message = f"{at:,} examples are outside the grid's sizes ({span}); add sizes around it"
         raise bad_input("compare", "--at", message)
@@ -304,11 +308,11 @@ def _named_cells(
 
 
 def resolved_grammars(cells: list[CellResults]) -> tuple[dict[str, Grammar], set[str]]:
-    """Return the grammars whose test sets are there, by name, and the names of real datasets."""
+    """Return the grammars whose test sets are there, by name, and which of them are of real datasets."""
     folders = {cell.grammar: cell.test for cell in cells}
     there = {n: open_dataset(folder) for n, folder in folders.items() if read_run(folder)}
-    grammars = {name: dataset.grammar for name, dataset in there.items() if dataset.simulated}
-    return grammars, there.keys() - grammars.keys()
+    real = {name for name, dataset in there.items() if not dataset.simulated}
+    return {name: dataset.grammar for name, dataset in there.items()}, real
 
 
 def run_times(runs: pd.DataFrame) -> pd.DataFrame:

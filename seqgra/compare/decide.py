@@ -133,7 +133,7 @@ def statistics(
     runs
         From `runs.curve_runs`.
     grammars
-        The resolved grammars, as far as they are there.
+        The resolved grammars, as far as they are there, those of real datasets among them.
     at
         The user's dataset size, or None.
     real
@@ -169,8 +169,9 @@ def statistics(
         if d.grammar in real and not _measured(doubling[d.grammar])
     }
     means, shared = _means(runs, at)
-    changes = one_field_changes(grammars)
-    noisy = _with_runs(wrong_labels(grammars, changes), set(runs["grammar"]))
+    simulated = {name: grammar for name, grammar in grammars.items() if name not in real}
+    changes = one_field_changes(simulated)
+    noisy = _with_runs(wrong_labels(simulated, changes), set(runs["grammar"]))
     return Statistics(
         runs=runs,
         bounds=bounds,
