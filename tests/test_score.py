@@ -121,6 +121,9 @@ def test_wrong_arrays_are_one_line(name, said, scored, tmp_path, tiny_dataset, c
         (lambda t: t.replace("\t7\n", "\n"), "has 2 columns, the header 3"),
         (lambda t: "", "names nothing; expected a column for each of one, two"),
         (lambda t: t.replace("0.5", "x", 1), "line 2: holds what is no number"),
+        (lambda t: "\n\n" + t.replace("0.5", "x", 1), "line 4: holds what is no number"),
+        (lambda t: '{"a": "' + "A" * 200_000 + '"}', 'line 1: names {"a": "AAA'),
+        (lambda t: t.replace("\t7\n", "\t" + 5000 * "7" + "\n"), "line 9: example is '777"),
     ],
 )
 def test_wrong_tables_are_one_line(change, said, tmp_path, tiny_dataset, capsys):

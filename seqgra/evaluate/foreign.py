@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -97,7 +96,7 @@ def score(
         return Outcome({**facts, "reason": ""})
 
     status = make(identity_of("score", inputs, options), folder, compute).status
-    if predictions.suffix != ".npy" and _unread(_rows(predictions)[0], data.conditions):
+    if predictions.suffix != ".npy" and _unread(_rows(predictions)[0][1], data.conditions):
         return f"{predictions}: column {_NAME} is not read; {_EXAMPLE} alone tells rows apart\n{status}"
     return status
 
@@ -182,10 +181,10 @@ def _array(file: Path) -> np.ndarray:
     return table.astype(np.float64)
 
 
-def _rows(file: Path) -> list[list[str]]:
-    """Return the header and the rows of a tab-separated table."""
-    lines = [line for line in read_text(file).splitlines() if line.strip()]
-    return [*csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)] or [[]]
+def _rows(file: Path) -> list[tuple[int, list[str]]]:
+    """Return the header and the rows of a tab-separated table, each with the number of its line."""
+    lines = enumerate(read_text(file).splitlines(), start=1)
+    return [(number, line.split("\t")) for number, line in lines if line.strip()] or [(1, [])]
 
 
 def _unread(header: Iterable[str], conditions: Iterable[str]) -> set[str]:
@@ -195,31 +194,29 @@ def _unread(header: Iterable[str], conditions: Iterable[str]) -> set[str]:
 
 def _table(file: Path, conditions: tuple[str, ...], examples: int) -> np.ndarray:
     """Return the numbers of a tab-separated table, in the order of the test set."""
-    header, *rows = _rows(file)
+    (first, header), *rows = _rows(file)
     others = {_EXAMPLE, *_unread(header, conditions)}
     wanted = [name for name in header if name not in others]
     alone = len(conditions) == 2 and wanted == [conditions[1]]
     if not alone and sorted(wanted) != sorted(conditions):
-        message = f"names {', '.join(wanted) or 'nothing'}; expected a column for each of "
+        message = f"names {', '.join(wanted)[:200] or 'nothing'}; expected a column for each of "
         message += f"{', '.join(conditions)}, and perhaps {_EXAMPLE}, with tabs between them"
-        raise bad_input(file, "line 1", message)
+        raise bad_input(file, f"line {first}", message)
     if len(rows) != examples:
         message = f"holds {len(rows):,} rows; expected {examples:,} test examples"
         raise bad_input(file, "", f"{message}; --set-size takes the first so many")
     columns = [header.index(name) for name in (conditions[1:] if alone else conditions)]
     table = np.full((examples, len(columns)), np.nan)
     seen = np.zeros(examples, bool)
-    for number, row in enumerate(rows, start=2):
+    for example, (number, row) in enumerate(rows):
         place = f"line {number}"
         if len(row) != len(header):
             raise bad_input(file, place, f"has {len(row)} columns, the header {len(header)}")
-        example = number - 2
         if _EXAMPLE in header:
             text = row[header.index(_EXAMPLE)]
-            if not (text.isascii() and text.isdecimal() and int(text) < examples):
-                message = (
-                    f"{_EXAMPLE} is {text!r}; expected a row of the test set, 0 to {examples - 1}"
-                )
+            digits = text.isascii() and text.isdecimal() and len(text) < 20
+            if not (digits and int(text) < examples):
+                message = f"{_EXAMPLE} is {text[:20]!r}; expected a row of the test set, 0 to {examples - 1}"
                 raise bad_input(file, place, message)
             example = int(text)
         if seen[example]:
@@ -228,7 +225,7 @@ def _table(file: Path, conditions: tuple[str, ...], examples: int) -> np.ndarray
         try:
             table[example] = [float(row[column]) for column in columns]
         except ValueError as error:
-            raise bad_input(file, place, f"holds what is no number ({error})") from None
+            raise bad_input(file, place, f"holds what is no number ({in_a_line(error)})") from None
     return table
 
 
