@@ -85,7 +85,7 @@ def recover(
     Returns
     -------
     DataFrame
-        One row an explanation, one float column a metric.
+        One row an explanation, one float column a metric; without a value where `recovery_metrics` has none.
 
     Raises
     ------
@@ -105,7 +105,9 @@ def recover(
     count = np.searchsorted(null.explained, explained, side="right") - first
     instead = null.values[first + rows % count]
     nulls = recovery_metrics(instead, roles, signed=signed)[list(NULLED)].add_prefix(NULL)
-    return pd.concat([metrics, instances, nulls], axis=1)
+    found = pd.concat([metrics, instances, nulls], axis=1)
+    found.loc[metrics["recall"].isna()] = np.nan  # what has no values has none of these either
+    return found
 
 
 def position_roles(
@@ -419,8 +421,8 @@ def highest_window(scores: np.ndarray, width: int) -> float:
 class AlignedMotifs:
     """Averages attributions over the instances of each element, batch by batch.
 
-    Instances nearer than `FLANK` to an end of their sequence are left out; those of the reverse strand
-    are reverse-complemented.
+    Instances nearer than `FLANK` to an end of their sequence, and those of explanations that are not
+    finite, are left out; those of the reverse strand are reverse-complemented.
 
     Parameters
     ----------
@@ -446,11 +448,13 @@ class AlignedMotifs:
         table = placed_instances(self._dataset, self._set_name, rows, explained)
         table = table.sort_values("row", kind="stable", ignore_index=True)
         x = np.asarray(self._dataset.x(self._set_name)[rows])
+        finite = np.isfinite(values).all(axis=(1, 2))
         if self._signed:
             observed = x[:, None] == np.arange(values.shape[1])[:, None]
             values = observed * values.sum(axis=1, keepdims=True)
-        length = lengths_of(x)[table["row"].to_numpy(np.int64)]
-        fits = (table["start"] >= FLANK) & (table["end"] + FLANK <= length)
+        row = table["row"].to_numpy(np.int64)
+        fits = (table["start"] >= FLANK) & (table["end"] + FLANK <= lengths_of(x)[row])
+        fits &= finite[row]
         for number, (name, matrix) in enumerate(self._matrices.items()):
             instances = table[fits & (table["element"] == number)]
             places = instances["start"].to_numpy(np.int64)[:, None]

@@ -30,7 +30,7 @@ from seqgra.recovery import (
     recover,
     recovery_metrics,
 )
-from seqgra.results import BackgroundOnly
+from seqgra.results import BackgroundOnly, count_explanations
 from seqgra.simulate import simulate
 
 GRAMMARS = Path(__file__).parents[1] / "grammars"
@@ -477,6 +477,28 @@ def test_instances_that_stand_out_are_found_and_no_others(tmp_path):
     )
     np.testing.assert_array_equal(found["null_auroc"], metric["auroc"])
     assert abs(found["null_auroc"].mean() - 0.5) < 0.08
+
+
+def test_explanations_that_are_not_finite_have_no_values(tmp_path):
+    """Neither in instances, nor in what background gives in their place, nor in average motifs."""
+    data, rng = instance_data(tmp_path), np.random.default_rng(0)
+    rows, explained = np.arange(200), data.y("test").argmax(axis=1)
+    values, null = rng.normal(size=(2, 200, 4, 40)).astype(np.float32)
+    background = BackgroundOnly(null, np.repeat([0, 1], 100))
+    whole = recover(data, "test", rows, explained, values, True, background)
+    broken = values.copy()
+    place = (position_roles(data, "test", rows, explained) == Role.BACKGROUND).argmax(1)
+    broken[:3][np.arange(3), 0, place[:3]] = np.nan
+    found = recover(data, "test", rows, explained, broken, True, background)
+    assert found[:3].isna().all(axis=None)
+    pd.testing.assert_frame_equal(found[3:], whole[3:])
+    counts = count_explanations(found.assign(condition="near"))
+    assert (counts["examples"]["macro"], counts["left_out"]["macro"]) == (197, 3)
+    for signed in (True, False):
+        own = averaged(data, rows, explained, broken, signed=signed)
+        others = averaged(data, rows[3:], explained[3:], values[3:], signed=signed)
+        for one, other in zip(own, others, strict=True):
+            pd.testing.assert_frame_equal(one, other)
 
 
 def test_the_limit_of_instances_is_the_quantile_of_highest_windows():
