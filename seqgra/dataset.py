@@ -238,6 +238,7 @@ class Dataset:
         import pandas as pd
 
         examples = self.count(set_name, examples)
+        self._require_same()
         path = self.folder / f"{set_name}.elements.parquet"
         try:
             return pd.read_parquet(path, filters=[("example", "<", examples)])
@@ -293,6 +294,7 @@ class Dataset:
         import pyarrow.parquet as pq
 
         examples = self.count(set_name, examples)
+        self._require_same()
         path = self.folder / f"{set_name}.elements.parquet"
         left = {name: np.empty(0, kind) for name, kind in ELEMENT_COLUMNS.items()}
         first = 0
@@ -333,13 +335,20 @@ class Dataset:
             raise bad_input(self.folder, set_name, message)
         return wanted
 
+    def _require_same(self) -> None:
+        """Refuse a folder that holds another dataset, or more of this one, than when it was opened."""
+        run = require_run(self.folder, *MAKERS)
+        if run["fingerprint"] != self.fingerprint:
+            raise bad_input(self.folder, "", "was replaced by another dataset meanwhile; run again")
+        if run.get("counts", self.counts) != self.counts:
+            raise bad_input(self.folder, "", "has grown meanwhile; open it again")
+
     def _load(self, set_name: str, what: str, examples: int | None) -> np.ndarray:
         import numpy as np
 
         name = f"{set_name}.{what}.npy"
         wanted = self.count(set_name, examples)
-        if require_run(self.folder, *MAKERS)["fingerprint"] != self.fingerprint:
-            raise bad_input(self.folder, "", "was replaced by another dataset meanwhile; run again")
+        self._require_same()
         path = self.folder / name
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from seqgra.dataset import CHUNK, ELEMENT_COLUMNS
+from seqgra.dataset import CHUNK, ELEMENT_COLUMNS, open_dataset
 from seqgra.errors import bad_input
 from seqgra.fingerprint import Draft, Outcome
 from seqgra.grammar.combinations import ROLES
@@ -95,6 +95,15 @@ def write_content(draft: Draft, content: Mapping[str, Any]) -> Outcome:
     draft.aside("dataset.json").write_text(json.dumps(content, indent=1) + "\n")
     facts = {"seed": content["seed"], "counts": content["counts"]}
     return Outcome(facts, large=tuple(content["checksums"]))
+
+
+def keep_set(draft: Draft, name: str) -> dict[str, list[int]]:
+    """Keep the files of a set that the folder has, and return their checksums."""
+    old = open_dataset(draft.folder).content["checksums"]
+    kept = {file: sums for file, sums in old.items() if file.startswith(f"{name}.")}
+    for file in (*kept, f"{name}.elements.parquet"):
+        draft.keep(file)
+    return kept
 
 
 class ArrayWriter:

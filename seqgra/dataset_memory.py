@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqgra.dataset import ELEMENT_COLUMNS, Dataset
-from seqgra.dataset_files import SetWriter, write_content
+from seqgra.alphabet import SETS
+from seqgra.dataset import ELEMENT_COLUMNS, Dataset, open_dataset
+from seqgra.dataset_files import SetWriter, keep_set, write_content
 from seqgra.errors import path_of
 from seqgra.fingerprint import Draft, Identity, Outcome, make
 from seqgra.streams import BLOCK
@@ -38,7 +39,9 @@ class MemoryDataset(Dataset):
     tables: Mapping[str, Mapping[str, np.ndarray]]
 
     def save(self, folder: str | Path) -> None:
-        """Write the dataset's folder, unless it is there; `load_dataset` and all commands read it.
+        """Write the dataset's folder; `load_dataset` and all commands read it.
+
+        Sets that are there and at least as large stay.
 
         Raises
         ------
@@ -48,8 +51,13 @@ class MemoryDataset(Dataset):
         folder = path_of("folder", folder)
 
         def compute(draft: Draft) -> Outcome:
+            there = open_dataset(folder).counts if draft.previous else {}
             checksums: dict[str, list[int]] = {}
+            wanted = dict(there)
             for name, count in self.counts.items():
+                if there.get(name, 0) >= count:
+                    continue
+                wanted[name] = count
                 arrays = {
                     what: self.arrays[f"{name}.{what}"]
                     for what in ("x", "y", "y_true")
@@ -66,10 +74,14 @@ class MemoryDataset(Dataset):
                     rows = [values[first : first + BLOCK] for values in arrays.values()]
                     writer.write(rows, columns)
                 checksums |= writer.close()
-            return write_content(draft, {**self.content, "checksums": checksums})
+            for name, count in there.items():
+                if wanted[name] == count:
+                    checksums |= keep_set(draft, name)
+            counts = {name: wanted[name] for name in SETS if name in wanted}
+            return write_content(draft, {**self.content, "counts": counts, "checksums": checksums})
 
         def suffices(run: Mapping[str, Any]) -> bool:
-            return bool(run["counts"] == dict(self.counts))
+            return all(run["counts"].get(name, 0) >= count for name, count in self.counts.items())
 
         make(self.identity, folder, compute, suffices)
 

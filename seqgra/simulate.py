@@ -18,6 +18,7 @@ from seqgra.dataset import ELEMENT_COLUMNS, open_dataset, split_size
 from seqgra.dataset_files import (
     SetWriter,
     content_of,
+    keep_set,
     refuse_negative_seed,
     require_space,
     write_content,
@@ -104,7 +105,7 @@ def simulate(
         checksums: dict[str, list[int]] = {}
         for name, count in wanted.items():
             if there.get(name) == count:
-                checksums |= _keep_set(draft, name)
+                checksums |= keep_set(draft, name)
             else:
                 checksums |= _write_set(draft, law, seed, name, count, there.get(name, 0), workers)
         content = content_of(grammar, grammar_file.stem, seed)
@@ -151,14 +152,6 @@ def _warn_of_absent_conditions(folder: Path) -> None:
 def dataset_identity(grammar: str, seed: int) -> Identity:
     """Return the identity of the dataset of a data seed; `grammar` is the grammar's fingerprint."""
     return identity_of("simulate", {"grammar": grammar}, {"seed": seed, "stream": STREAM_VERSION})
-
-
-def _keep_set(draft: Draft, name: str) -> dict[str, list[int]]:
-    old = open_dataset(draft.folder).content["checksums"]
-    kept = {file: sums for file, sums in old.items() if file.startswith(f"{name}.")}
-    for file in (*kept, f"{name}.elements.parquet"):
-        draft.keep(file)
-    return kept
 
 
 class _Drawn(NamedTuple):
