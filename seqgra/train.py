@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
@@ -15,11 +15,12 @@ from seqgra.architecture.load import (
 )
 from seqgra.architecture.schema import Architecture, Baseline, BayesOptimal, Network
 from seqgra.dataset import Dataset, largest_size, open_dataset
-from seqgra.errors import bad_input
+from seqgra.errors import bad_argument, bad_input
 from seqgra.fingerprint import Draft, Identity, Outcome, identity_of, make, require_run
 from seqgra.markers import require_unchanged
 from seqgra.model import NETWORK_BACKENDS, backend_module, trainer
 from seqgra.results import read_tuning
+from seqgra.stages.options import DeviceName
 from seqgra.stages.train import DEFAULTS
 from seqgra.streams import SeedDesign, stream
 from seqgra.training import (
@@ -169,6 +170,8 @@ def _job(
     expected: str | None = None,
 ) -> _Job:
     """Check what is to be trained."""
+    if how.device not in get_args(DeviceName):
+        raise bad_argument("device", f"is {how.device!r}; choose auto, cpu or cuda")
     resolved = load_architecture(name)
     if not isinstance(resolved, Network):
         backend = resolved.backend

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from seqgra.architecture.schema import Network
 from seqgra.stages.attribute import Options as AttributeOptions
 from seqgra.stages.attribute import Settings, Variant
-from seqgra.stages.options import Count, CountOrAuto, Natural
+from seqgra.stages.options import Count, CountOrAuto, DeviceName, Natural
 from seqgra.stages.train import Computing
 from seqgra.stages.tune import Trials
 from seqgra.streams import SeedDesign
@@ -213,7 +213,7 @@ class AttributionPlan(Strict):
 class TrainPlan(Computing):
     """Where and by what to train, and whether architectures may run code of the user's own."""
 
-    device: Literal["auto", "cpu", "cuda"] = Field(
+    device: DeviceName = Field(
         "auto",
         description="`auto` is CUDA where there is one; also used to evaluate and attribute",
         json_schema_extra={"type_words": "`auto`, `cpu`, `cuda`"},

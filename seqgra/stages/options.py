@@ -79,10 +79,14 @@ Sets = Annotated[tuple[str, ...], BeforeValidator(_split_sets), Written(str, joi
 Texts = Annotated[tuple[str, ...], BeforeValidator(_split), Written(str, join=",")]
 
 
+#: Where networks are computed.
+DeviceName = Literal["auto", "cpu", "cuda"]
+
+
 class Device(Strict):
     """The option of every stage that opens a model."""
 
-    device: str = Field("auto", description="auto (CUDA where there is one), cpu or cuda")
+    device: DeviceName = Field("auto", description="auto (CUDA where there is one), cpu or cuda")
 
 
 def read_options(model: type[_Options], given: Mapping[str, Any]) -> _Options:

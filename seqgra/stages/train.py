@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from seqgra.stages import Input, Stage
-from seqgra.stages.options import Count, Natural, Written
+from seqgra.stages.options import Count, DeviceName, Natural, Written
 from seqgra.streams import SeedDesign
 from seqgra.yamlfile import Strict
 
@@ -25,7 +25,7 @@ class Computing(Strict):
         "CPU (docs/compiled.md); which was used is part of the identity",
     )
     threads: Count = Field(1, description="CPU threads; part of the identity")
-    device: str = Field("auto", description="auto (CUDA where there is one), cpu or cuda")
+    device: DeviceName = Field("auto", description="auto (CUDA where there is one), cpu or cuda")
 
 
 class TrainingRun(Computing):
