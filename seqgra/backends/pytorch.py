@@ -92,8 +92,9 @@ class PytorchModel(AbstractModel):
         return Paths.of(self.module, self.task, self._device)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle what it is made of."""
-        return PytorchModel, (self.network, self.card, self._device)
+        """Copy and pickle what it is made of, and how its training went."""
+        ended = {name: getattr(self, name) for name in ("status", "reason", "history")}
+        return PytorchModel, (self.network, self.card, self._device), ended
 
     def _logits_of(self, x: np.ndarray) -> np.ndarray:
         """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L)."""
