@@ -77,6 +77,20 @@ def test_the_file_reads_sequences_as_predict_does(tmp_path):
     assert space["CONDITIONS"] == list(model.conditions)
 
 
+def test_the_stop_of_a_protein_is_no_part_of_it(tmp_path):
+    card = card_of(NETWORKS["fc"], 10).model_copy(update={"alphabet": "protein"})
+    torch.manual_seed(1)
+    model = PytorchModel(build_from_card(card, "a"), card, torch.device("cpu"))
+    model.export(tmp_path)
+    space = exported(tmp_path)
+    module = space["load"](str(tmp_path / "network.safetensors"))
+    texts = ["MKWYACDEFGH*", "MKWYACDEFGH", "mkw*", "*"]
+    with torch.inference_mode():
+        chances = module(space["one_hot"](texts)).softmax(dim=1).numpy()
+    np.testing.assert_allclose(chances, sg.predict(model, texts), atol=1e-6)
+    np.testing.assert_allclose(chances[0], chances[1], atol=1e-6)
+
+
 def test_the_command_and_a_process_without_seqgra(tmp_path, tiny_dataset, capsys):
     (tmp_path / "net.yaml").write_text("layers: [flatten, {dense: 4}]\ntraining: {epochs: 1}\n")
     model, out = tmp_path / "m", tmp_path / "out"

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save as save_weights
 from torch import nn
 
-from seqgra.alphabet import ALPHABETS, DNA, RNA
+from seqgra.alphabet import ALPHABETS, DNA, PROTEIN, RNA
 from seqgra.backends import pytorch_layers as layers
 from seqgra.errors import InputError, bad_argument
 from seqgra.fingerprint import replacing, write_atomically
@@ -92,12 +92,14 @@ def one_hot(sequences: list[str]) -> torch.Tensor:
     """Return sequences as float32 (N, {letters}, {window}).
 
     Case is ignored; what is no letter of LETTERS, and what is missing at the end of a shorter sequence, is a
-    column of zeros; a longer sequence is cut to the window about its middle.
+    column of zeros; a longer sequence, a protein without the * at its end, is cut to the window about its
+    middle.
     """
     encoded = torch.zeros(len(sequences), len(LETTERS), WINDOW)
     for row, sequence in zip(encoded, sequences, strict=True):
-        first = max(0, len(sequence) - WINDOW) // 2
-        for position, letter in enumerate({upper}[first : first + WINDOW]):
+        letters = {upper}
+        first = max(0, len(letters) - WINDOW) // 2
+        for position, letter in enumerate(letters[first : first + WINDOW]):
             if letter in LETTERS:
                 row[LETTERS.index(letter), position] = 1
     return encoded
@@ -151,7 +153,9 @@ def source_of(module: nn.Module, card: ModelCard) -> str:
     if network.module:
         raise own_module(f"the class {network.module}")
     alphabet = ALPHABETS[card.alphabet]
-    same = {DNA: '.replace("U", "T")', RNA: '.replace("T", "U")'}.get(alphabet, "")
+    same = {DNA: '.replace("U", "T")', RNA: '.replace("T", "U")', PROTEIN: '.removesuffix("*")'}[
+        alphabet
+    ]
     links = {"multi-class": "softmax(dim=1)", "multi-label": "sigmoid()"}
     return _FILE.format(
         title="A network that seqgra has trained.",
