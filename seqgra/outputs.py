@@ -197,8 +197,10 @@ def _first_line(text: str, command: str) -> str:
 
 
 def _is_own_text(path: Path, command: str) -> bool:
+    if not path.is_file():
+        return False
     try:
         first, _, rest = path.read_bytes().decode().partition("\n")
     except (OSError, UnicodeDecodeError):
         return False
-    return path.is_file() and first == _first_line(rest, command)
+    return first == _first_line(rest, command)

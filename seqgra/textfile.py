@@ -158,13 +158,15 @@ def aligned(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
     ]
 
 
-def text_lines(file: Path) -> Iterator[tuple[int, str]]:
+def text_lines(file: Path, text: str | None = None) -> Iterator[tuple[int, str]]:
     """Yield number and text of each line of a text file, plain or gzip, with any line ends.
+
+    `text` is what `read_text` gave, if the file has been read.
 
     Raises
     ------
     InputError
         If it cannot be read.
     """
-    lines = read_text(file).split("\n")
+    lines = (read_text(file) if text is None else text).split("\n")
     yield from enumerate(lines if lines[-1] else lines[:-1], 1)

@@ -152,3 +152,5 @@ def test_variant_replaces_what_it_has_written_and_nothing_else(tmp_path, capsys)
     assert variant("one", base) == 2 and base.read_text() == GRAMMAR
     (tmp_path / "link.yaml").symlink_to(base)
     assert variant("one", tmp_path / "link.yaml") == 2 and base.read_text() == GRAMMAR
+    os.mkfifo(tmp_path / "pipe")
+    assert variant("one", tmp_path / "pipe") == 2  # and does not wait for one who writes

@@ -170,6 +170,8 @@ def _require_predictions(file: Path, conditions: Sequence[str]) -> None:
         return
     if file.is_dir():
         raise bad_input(file, "", "is a folder; name a file in it, such as predictions.tsv")
+    if not file.is_file():
+        raise bad_input(file, "", "is no regular file; name one, such as predictions.tsv")
     import pandas as pd
 
     header = pd.DataFrame(columns=["name", *conditions]).to_csv(sep="\t", index=False).encode()
@@ -198,17 +200,17 @@ def _export_model(options: argparse.Namespace) -> str:
 
 def _named_sequences(file: Path) -> tuple[list[str], list[str]]:
     """Return the names and letters of the sequences of a FASTA file or a table."""
-    from seqgra.grammar.fasta import read_fasta
+    from seqgra.grammar.fasta import fasta_records
     from seqgra.ingest.columns import TextTable
     from seqgra.textfile import read_text
 
-    text = read_text(file).lstrip()
-    if not text:
+    text = read_text(file)
+    if not text.strip():
         raise bad_input(file, "", "is empty; expected FASTA or a table with a column sequence")
-    if text.startswith(">"):
-        found = read_fasta(file)
+    if text.lstrip().startswith(">"):
+        found = fasta_records(text)
     else:
-        rows = TextTable(file, ("sequence",), ("name", "id")).rows()
+        rows = TextTable(file, ("sequence",), ("name", "id"), text).rows()
         found = [
             (row.get("name") or row.get("id") or str(number), row["sequence"].strip())
             for number, (_, row) in enumerate(rows, 1)

@@ -34,8 +34,13 @@ def read_fasta(path: Path) -> list[tuple[str, str]]:
         other = next((what for begin, what in _OTHERS.items() if text.startswith(begin)), "")
         advice = f" (this looks like {other})" if other else ""
         raise bad_input(path, "line 1", f"{NOT_FASTA}{advice}")
+    return fasta_records(text)
+
+
+def fasta_records(text: str) -> list[tuple[str, str]]:
+    """Return name and letters of each record of a text that begins with one; see `read_fasta`."""
     found = []
-    for record in text[1:].split("\n>"):
+    for record in text.lstrip()[1:].split("\n>"):
         name, *lines = record.split("\n")
         found.append((name.strip(), "".join(map(str.strip, lines))))
     return found

@@ -148,7 +148,7 @@ def write_packs(grid: Grid, file: Path) -> None:
     """
     from seqgra.fingerprint import write_atomically
 
-    if os.path.lexists(file) and not _holds_packs(file):
+    if os.path.lexists(file) and not (file.is_file() and _holds_packs(file)):
         raise bad_input(file, "", "holds no packs of a grid; choose another file")
     write_atomically(file, "".join(f"{name}\n" for name in packs_to_run(grid)))
 

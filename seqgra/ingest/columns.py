@@ -117,8 +117,10 @@ class TextTable:
         Names of the other columns.
     """
 
-    def __init__(self, file: Path, needed: Sequence[str], optional: Sequence[str]) -> None:
-        """Read the first line.
+    def __init__(
+        self, file: Path, needed: Sequence[str], optional: Sequence[str], text: str | None = None
+    ) -> None:
+        """Read the first line; `text` is what the file holds, if that is known.
 
         Raises
         ------
@@ -126,7 +128,7 @@ class TextTable:
             If the file cannot be read, or does not name the needed columns.
         """
         self._file = file
-        lines = ((number, line) for number, line in text_lines(file) if line.strip())
+        lines = ((number, line) for number, line in text_lines(file, text) if line.strip())
         number, header = next(lines, (1, ""))
         self._delimiter, self.names = split_header(header, needed)
         if not self._delimiter:
