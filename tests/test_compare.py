@@ -417,6 +417,20 @@ def test_a_diverged_run_counts_as_a_constant_prediction(grid):
     assert needed.set_index("architecture").loc["pool", "needed"] == "> 2000"
 
 
+@pytest.mark.usefixtures("svg_alone")
+def test_json_replaces_an_earlier_comparison_and_nothing_else(tmp_path):
+    cells, mine = write_cells(tmp_path, [key("mc2", 1000, "pool", 0)]), tmp_path / "notes.md"
+    for text in ("my notes", '{"question": "mine"}', ""):
+        mine.write_text(text)
+        with pytest.raises(InputError, match="holds no comparison; choose another file"):
+            write_report(cells, tmp_path / "out", config=None, json=mine)
+        assert mine.read_text() == text and not (tmp_path / "out").exists()
+    mine.unlink()
+    for _ in range(2):
+        assert write_report(cells, tmp_path / "out", config=None, json=mine) == "done"
+    assert json.loads(mine.read_text())["question"] == ""
+
+
 def test_calibration_is_of_the_architecture_named_where_that_is_finished(tmp_path):
     write_test_set(tmp_path / "data" / "mc2")
     keys = [key("mc2", 1000, "pool", 0), key("mc2", 1000, "flat", 0), key("mc2", 2000, "flat", 0)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -69,6 +71,8 @@ def write_report(
         If the cells file or the config cannot be read, a finished result is damaged, or the folder holds a
         file of the user's where one of these goes.
     """
+    if json is not None:
+        _require_own_json(json)
     with own_files(folder, "compare") as own:
         if isinstance(cells, str):
             file = own.file(CELLS_FILE)
@@ -80,6 +84,19 @@ def write_report(
     if json is not None:
         write_atomically(json, compared.to_json())
     return "done"
+
+
+def _require_own_json(file: Path) -> None:
+    """Refuse to write over anything but an earlier comparison."""
+    if not os.path.lexists(file):
+        return
+    try:
+        there = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    except (OSError, ValueError):
+        there = None
+    if not (isinstance(there, dict) and {"question", "at", "target", "answer"} <= there.keys()):
+        message = "is there already, and holds no comparison; choose another file for it"
+        raise bad_input(file, "", message)
 
 
 def compare_grid(cells: Path, *, config: Path | None = None, at: int | None = None) -> Comparison:
