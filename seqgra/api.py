@@ -131,10 +131,8 @@ def simulate(
     """
     if (size is None) == (examples is None):
         raise bad_argument("size", "give exactly one of size and examples")
-    for option, count in (("size", size), ("examples", examples), ("workers", workers)):
-        if count is not None:
-            whole_number(option, count, 1)
-    whole_number("seed", seed)
+    size, examples = _count("size", size), _count("examples", examples)
+    seed, workers = whole_number("seed", seed), whole_number("workers", workers, 1)
     if unknown := [each for each in sets if each not in SETS]:
         raise bad_argument("sets", f"{unknown[0]!r} is no set; choose from {', '.join(SETS)}")
     grammar, found = _as_grammar(grammar)
@@ -201,10 +199,8 @@ def train(
         If an input is wrong or missing.
     """
     _expect_dataset(data)
-    whole_number("seed", seed)
-    whole_number("threads", threads, 1)
-    if size is not None:
-        whole_number("size", size, 1)
+    seed, threads = whole_number("seed", seed), whole_number("threads", threads, 1)
+    size = _count("size", size)
     from seqgra.train import train_in_memory
     from seqgra.training import TrainingOptions
 
@@ -381,7 +377,7 @@ def attribute(
     if not isinstance(method, str):
         raise bad_argument("method", f"is {method!r}; give a name that `seqgra list` prints")
     problems = method_problems(method, correct)
-    whole_number("examples", examples, 1)
+    examples = whole_number("examples", examples, 1)
     raise_problems(problems)
     if foreign := settings.keys() - set(METHODS[method].settings):
         own = ", ".join(METHODS[method].settings) or "none"
@@ -397,6 +393,8 @@ def attribute(
         values, background = explain(model, plan)
     except NotDefined as error:
         raise bad_argument("method", f"{method} is not defined for this model: {error}") from None
+    if np.isnan(values).all():
+        raise bad_argument("model", "has no attribution that is a number; its training diverged")
     return Attributions(method, values, *wanted, METHODS[method].signed, background, data)
 
 
@@ -428,6 +426,9 @@ def recovery(maps: Attributions, data: Examples) -> pd.DataFrame:
     if (own.dataset.fingerprint, own.set_name) != (data.dataset.fingerprint, data.set_name):
         message = f"explain the {own.set_name} set of {own.dataset.folder}"
         raise bad_argument("maps", f"{message}; give that set")
+    if maps.rows.max(initial=-1) >= len(data):
+        message = f"explain example {maps.rows.max()}, and the set has {len(data)}"
+        raise bad_argument("maps", f"{message}; give the set that they explain")
     from seqgra.recovery import recover
 
     where = data.dataset, data.set_name, maps.rows, maps.conditions
@@ -632,6 +633,10 @@ def _expect_model(model: object) -> None:
     if not isinstance(model, AbstractModel):
         message = f"is {_kind(model)}; give what train, load_model or wrap returns"
         raise bad_argument("model", message)
+
+
+def _count(name: str, value: int | None) -> int | None:
+    return None if value is None else whole_number(name, value, 1)
 
 
 def _expect_fit(model: AbstractModel, data: Examples) -> None:

@@ -2,12 +2,15 @@
 
 import base64
 import contextlib
+import copy
 import io
 import os
+import pickle
 import re
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pandas as pd
@@ -73,6 +76,55 @@ def test_a_saved_dataset_is_the_one_that_the_command_writes(data, tiny_dataset, 
         for one, other in blocks:
             for column, values in one.items():
                 np.testing.assert_array_equal(values, other[column])
+
+
+def test_saving_loses_nothing_that_the_folder_has(grammar, tmp_path):
+    sg.simulate(grammar, size=200, seed=1).save(tmp_path / "d")
+    few = sg.simulate(grammar, examples=10, sets=["test"], seed=1)
+    few.save(tmp_path / "d")
+    assert sg.load_dataset(tmp_path / "d").counts == {"training": 140, "validation": 20, "test": 40}
+    few.save(tmp_path / "e")
+    sg.simulate(grammar, examples=30, sets=["training"], seed=1).save(tmp_path / "e")
+    opened = sg.load_dataset(tmp_path / "e")
+    assert opened.counts == {"training": 30, "test": 10}
+    np.testing.assert_array_equal(opened.test.x, few.test.x)
+    pd.testing.assert_frame_equal(opened.test.elements, few.test.elements)
+    sg.simulate(grammar, examples=20, sets=["test"], seed=1).save(tmp_path / "e")
+    with pytest.raises(sg.InputError, match="has grown meanwhile; open it again"):
+        _ = opened.test.x
+    assert sg.load_dataset(tmp_path / "e").counts == {"training": 30, "test": 20}
+
+
+def test_elements_of_another_dataset_are_none_of_this_one(grammar, tmp_path):
+    sg.simulate(grammar, examples=10, sets=["test"], seed=1).save(tmp_path / "d")
+    opened = sg.load_dataset(tmp_path / "d")
+    sg.simulate(grammar, examples=10, sets=["test"], seed=2).save(tmp_path / "d")
+    with pytest.raises(sg.InputError, match="was replaced by another dataset meanwhile"):
+        _ = opened.test.elements
+    with pytest.raises(sg.InputError, match="was replaced by another dataset meanwhile"):
+        next(opened.element_blocks("test"))
+
+
+def test_numbers_of_numpy_count_as_numbers(grammar, tmp_path):
+    plain = sg.simulate(grammar, size=300, seed=1)
+    for kind in (np.int16, np.uint16, np.int64):
+        data = sg.simulate(grammar, size=kind(300), seed=kind(1))
+        data.save(tmp_path / kind.__name__)
+        assert data.fingerprint == plain.fingerprint and data.counts == plain.counts
+    large = sg.simulate(grammar, size=np.int16(10_000), seed=1)
+    assert large.counts == {"training": 7000, "validation": 1000, "test": 2000}
+    assert sg.ceiling(grammar, seed=np.int64(0), examples=np.int64(50)).predictions.shape == (50, 2)
+
+
+def test_a_copy_of_a_diverged_model_is_diverged_and_explains_nothing(data, tmp_path):
+    (tmp_path / "far.yaml").write_text(f"{SMALL}optimizer: {{sgd: {{learning_rate: 1.0e+30}}}}\n")
+    model = sg.train(data, tmp_path / "far.yaml")
+    assert model.status == "diverged"
+    for copied in (copy.copy(model), copy.deepcopy(model), pickle.loads(pickle.dumps(model))):  # noqa: S301 (its own)
+        assert (copied.status, copied.reason) == (model.status, model.reason)
+        assert repr(copied.history) == repr(model.history)
+    with pytest.raises(sg.InputError, match="its training diverged"):
+        sg.attribute(model, data.test, "gradient-x-input", examples=5)
 
 
 def test_a_model_is_the_one_that_the_commands_train_score_and_explain(
@@ -237,6 +289,15 @@ def test_predict_says_where_and_writes_over_nothing_else(data, tmp_path, capsys)
         assert "holds no predictions of this model's conditions; choose another file" in said
     assert main(["predict", folder, str(named), "-o", str(tmp_path)]) == 2
     assert "is a folder; name a file in it" in capsys.readouterr().err
+    os.mkfifo(tmp_path / "pipe")
+    assert main(["predict", folder, str(named), "-o", str(tmp_path / "pipe")]) == 2
+    assert "is no regular file" in capsys.readouterr().err
+    for given in ("name,sequence\na,ACGT\nb,TTTT\n", ">a\nACGT\n>b\nTTTT\n"):
+        writer = Thread(target=(tmp_path / "pipe").write_text, args=(given,))
+        writer.start()
+        assert main(["predict", folder, str(tmp_path / "pipe"), "-o", str(out)]) == 0
+        writer.join()
+        assert pd.read_csv(out, sep="\t")["name"].tolist() == ["a", "b"]
     assert [file.read_bytes() for file in kept] == before
 
 
@@ -540,6 +601,14 @@ REFUSED = {
         lambda v: sg.recovery(v["maps"], v["other"].test),
         "maps: explain the test set of dataset of tiny in memory; give that set",
     ),
+    "maps of more examples": (
+        lambda v: sg.recovery(v["maps"], v["few"].test),
+        r"maps: explain example \d+, and the set has 2",
+    ),
+    "a device of another name": (
+        lambda v: sg.train(v["data"], "fc4", device="gpu"),
+        "device: is 'gpu'; choose auto, cpu or cuda",
+    ),
     "no grammar": (
         lambda v: sg.ceiling(3),
         "grammar: is int; give a grammar, its name or its file",
@@ -678,6 +747,7 @@ def values(data, model, grammar, tiny_dataset, tmp_path_factory):
         "protein": sg.simulate("mc2-protein100-psp", examples=5, sets=["test"]),
         "maps": sg.attribute(model, data.test, "gradient", examples=3),
         "scores": sg.evaluate(model, data.test),
+        "few": sg.simulate(grammar, examples=2, sets=["test"], seed=1),
         "rna": sg.simulate(rna, examples=5, sets=["test"]),
     }
 
