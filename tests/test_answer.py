@@ -245,6 +245,19 @@ def test_the_exact_posterior_alone_has_no_figure_of_probabilities():
         assert draw_calibration(SimpleNamespace(compared=SimpleNamespace(calibration=own))) == []
 
 
+def test_the_mean_is_that_of_the_interval_where_seeds_have_unequal_numbers_of_runs():
+    """Of nested seeds, data seeds are the trials: one with three model seeds counts once."""
+    found = known(Truth({"a": 1000.0, "b": 9000.0}))
+    runs = found.runs[found.runs["size"] == found.runs["size"].max()]
+    lost = runs[(runs["label"] == "a") & (runs["data_seed"] == runs["data_seed"].min())]
+    more = [lost.assign(model_seed=seed, value=0.9) for seed in (7, 8)]
+    again = statistics(pd.concat([runs, *more]), {}, None)
+    (row,) = rows_of(again).query("label == 'a'").to_dict("records")
+    assert row["mean"] == pytest.approx((row["low"] + row["high"]) / 2)
+    means = again.decisions[0].others.set_index("label")["mean"]
+    assert row["mean"] == pytest.approx(means["a"])
+
+
 def test_a_tie_goes_to_the_architecture_that_needs_fewer_examples():
     rows = [
         ("g", "slow", "pytorch", 1000, 0.70), ("g", "slow", "pytorch", 2000, 0.99),

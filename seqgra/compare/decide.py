@@ -20,7 +20,15 @@ from seqgra.compare.efficiency import (
     noise_tolerated,
 )
 from seqgra.compare.fits import Fit, fit
-from seqgra.compare.ranking import ALPHA, Across, across, chance_fewest, samples_of, standings
+from seqgra.compare.ranking import (
+    ALPHA,
+    Across,
+    across,
+    chance_fewest,
+    means_of,
+    samples_of,
+    standings,
+)
 from seqgra.compare.resample import FEWEST_MODEL_SEEDS, FEWEST_SEEDS, Seeds, mean_over_seeds
 from seqgra.compare.runs import at_size, filled
 from seqgra.compare.variance import components
@@ -205,7 +213,7 @@ def _decide(
     wants = needed[
         (needed["grammar"] == grammar) & (needed["version"] == "typical") & (needed["tau"] == TAU)
     ].set_index("label")["needed"]
-    means = here.groupby("label")["value"].mean()
+    means = means_of(here)
     equals = means.index[means >= means.max() - TIE]
     label = min(equals, key=lambda name: (_finite(wants.get(name)), -means[name], name))
     others = standings(here, str(label))

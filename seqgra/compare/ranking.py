@@ -94,6 +94,12 @@ def samples_of(runs: pd.DataFrame, row: str = "data_seed") -> dict[str, Sample]:
     return found
 
 
+def means_of(runs: pd.DataFrame) -> pd.Series:
+    """Return the mean of each label over data seeds, each the mean of its model seeds."""
+    by_seed = runs.groupby(["label", "data_seed"])["value"].mean()
+    return by_seed.groupby("label").mean()
+
+
 def standings(runs: pd.DataFrame, leader: str | None = None) -> pd.DataFrame:
     """Compare the architectures of one grammar by the mean of a value; higher is better.
 

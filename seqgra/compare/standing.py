@@ -8,7 +8,7 @@ import pandas as pd
 
 from seqgra.compare.cells import KEYS
 from seqgra.compare.decide import TAU, Decision, Statistics
-from seqgra.compare.ranking import mean_interval
+from seqgra.compare.ranking import mean_interval, means_of
 from seqgra.compare.runs import at_size, measured
 from seqgra.plot.style import BASELINES
 from seqgra.results import MACRO
@@ -71,7 +71,6 @@ def _rows(known: Statistics, decision: Decision) -> pd.DataFrame:
     groups = runs.groupby("label")
     found = groups.agg(
         grammar=("grammar", "first"),
-        mean=("value", "mean"),
         least=("value", "min"),
         most=("value", "max"),
         runs=("value", "size"),
@@ -79,6 +78,7 @@ def _rows(known: Statistics, decision: Decision) -> pd.DataFrame:
         chance=("chance", "first"),
         ceiling=("ceiling", "first"),
     ).reset_index()
+    found["mean"] = found["label"].map(means_of(runs))
     found = found.merge(mean_interval(runs), on=["grammar", "label"], how="left")
     spread = found["low"].isna() & (found["runs"] > 1)
     found["of"] = ""
