@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import paper
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from real_data import as_real
 
@@ -261,6 +262,23 @@ def test_a_grid_that_is_kept_in_parts_is_kept_as_one(tmp_path, monkeypatch):
     assert (merged / "README.md").read_text().count("cells on cpu") == 4
     with Image.open(tmp_path / "parts/images" / f"{name}-pr-auc.png") as picture:
         assert picture.width > 300, "drawn from what is kept"
+
+
+def test_single_runs_of_a_grid_in_parts_are_drawn_together(tmp_path, monkeypatch):
+    name = "figure-s2-small"
+    cells = pd.read_csv(paper.KEPT / name / "cells.csv")
+    monkeypatch.setattr(paper, "KEPT", tmp_path)
+    monkeypatch.setattr(paper, "IMAGES", tmp_path)
+    monkeypatch.setitem(paper.FIGURES, name, ["runs"])
+    drawn = []
+    monkeypatch.setattr(paper, "strip", lambda runs, *_: drawn.append(runs) or Figure())
+    for number, own in enumerate(("conv20w-gmp-fc10", "conv10w-gmp-fc5")):
+        part = cells[cells["architecture"].isin([own, "bayes-optimal"])]
+        as_results(tmp_path / str(number) / name, part)
+        paper.keep(tmp_path / str(number) / name)
+    (runs,) = drawn
+    assert set(runs["label"]) == {"conv20w-gmp-fc10", "conv10w-gmp-fc5"} and len(runs) == 10
+    assert runs["ceiling"].between(0.99, 1).all() and runs["value"].between(0, 1).all()
 
 
 def test_a_network_that_a_part_lacks_leaves_its_cell_empty(tmp_path, monkeypatch):

@@ -28,6 +28,7 @@ from scipy import stats
 
 from seqgra.plot.sizes import Ceiling, YAxis, against_size
 from seqgra.plot.style import line_looks, save
+from seqgra.report.figures.runs import strip
 from seqgra.results import primary_property
 from seqgra.yamlfile import read_yaml
 
@@ -112,7 +113,7 @@ def keep(results: Path) -> None:
         smaller = _smaller_sizes(results.name, wide)
         if in_parts or len(smaller):
             stem = stem.with_name(f"{name}-of-all-parts")
-            save(_against_size(_stacked(smaller, wide), name), stem)
+            save(_figure(_stacked(smaller, wide), name), stem)
         with Image.open(stem.with_suffix(".png")) as picture:
             _shrink(picture.convert("RGB"), IMAGES / f"{results.name}-{name}.png")
 
@@ -148,21 +149,25 @@ def _smaller_sizes(grid: str, cells: pd.DataFrame) -> pd.DataFrame:
     return kept.merge(cells[keys].drop_duplicates(), on=keys)
 
 
-def _against_size(cells: pd.DataFrame, figure: str) -> Figure:
-    """Draw the figure `pr-auc` or `recovery` from the cells that are kept."""
-    measure = figure.replace("-", "_")
+def _figure(cells: pd.DataFrame, name: str) -> Figure:
+    """Draw the figure `pr-auc`, `recovery` or `runs` from the cells that are kept."""
+    measure = "pr_auc" if name == "runs" else name.replace("-", "_")
     runs = cells.dropna(subset=[measure]).assign(label=lambda t: t["architecture"])
     runs = runs.rename(columns={measure: "value"})
     exact = runs["architecture"] == _EXACT
     models = runs[~exact]
+    looks = line_looks(dict.fromkeys(models["label"]))
+    ceilings = runs[exact].groupby("grammar")["value"].mean()
+    if name == "runs":
+        models = models.assign(chance=math.nan, ceiling=models["grammar"].map(ceilings))
+        return strip(models, looks, "Single runs")
     words = _word(measure)
-    ceilings = runs[exact].groupby("grammar")["value"].mean().items()
     axis = YAxis(
         words,
         f"{words[0].upper()}{words[1:]} against dataset size",
-        ceilings=tuple(Ceiling(str(name), float(value), True) for name, value in ceilings),
+        ceilings=tuple(Ceiling(str(name), float(value), True) for name, value in ceilings.items()),
     )
-    return against_size(models, line_looks(dict.fromkeys(models["label"])), axis)
+    return against_size(models, looks, axis)
 
 
 def _cells(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
