@@ -365,7 +365,7 @@ def attribute(
     """
     from seqgra.attribute.explain import ExplanationPlan, explain, network_of
     from seqgra.attribute.explanations import SCORED, fixed_explanations
-    from seqgra.attribute.methods import METHODS, method_problems, refusal
+    from seqgra.attribute.methods import METHODS, method_problems, options_of, refusal
     from seqgra.stages.attribute import Settings
     from seqgra.stages.options import read_options
 
@@ -379,8 +379,9 @@ def attribute(
     problems = method_problems(method, correct)
     examples = whole_number("examples", examples, 1)
     raise_problems(problems)
-    if foreign := settings.keys() - set(METHODS[method].settings):
-        own = ", ".join(METHODS[method].settings) or "none"
+    known = options_of(method, chosen.baseline)
+    if foreign := settings.keys() - set(known):
+        own = ", ".join(known) or "none"
         raise bad_argument(min(foreign), f"is no option of {method}, whose options are: {own}")
     if reason := refusal(method, network_of(model)):
         raise bad_argument("method", reason)
@@ -482,7 +483,7 @@ def probe(
     Returns
     -------
     DataFrame
-        Columns `seqgra.probe.COLUMNS`; rows of level ``summary`` sum a question up.
+        Columns `seqgra.results.PROBE_COLUMNS`; rows of level ``summary`` sum a question up.
 
     Raises
     ------
@@ -512,7 +513,7 @@ def compare(
     config
         The grid's config file: its question, `at` and `at_prevalence`.
     at
-        Your dataset size, where the config names none.
+        Your dataset size, in place of the config's.
 
     Returns
     -------

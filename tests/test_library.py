@@ -153,6 +153,14 @@ def test_a_model_is_the_one_that_the_commands_train_score_and_explain(
     assert {"auroc", "null_auroc"} <= set(table.columns) and callable(recovery_metrics)
 
 
+def test_shuffles_as_a_baseline_may_be_counted(data, model):
+    given = {"baseline": "shuffled", "references": 3}
+    maps = sg.attribute(model, data.test, "integrated-gradients", examples=2, steps=4, **given)
+    assert np.isfinite(maps.values).all()
+    with pytest.raises(sg.InputError, match="references: is no option of integrated-gradients"):
+        sg.attribute(model, data.test, "integrated-gradients", references=3)
+
+
 def test_training_leaves_the_process_as_it_was(data, model, tmp_path):
     (tmp_path / "net.yaml").write_text(SMALL)
     torch.use_deterministic_algorithms(False)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgra.attribute.explanations import SCORED, fixed_explanations
-from seqgra.attribute.methods import METHODS, method_problems, refusal
+from seqgra.attribute.methods import method_problems, options_of, refusal
 from seqgra.dataset import open_dataset
 from seqgra.errors import InputError, Problem, bad_input, raise_problems
 from seqgra.fingerprint import Draft, Outcome, identity_of, make, require_run
@@ -143,10 +143,7 @@ def attribution_options(
 
 def _used(method: str, settings: Settings) -> dict[str, Any]:
     """Return the options that change a method's values."""
-    names = list(METHODS[method].settings)
-    if "baseline" in names and settings.baseline == "shuffled":
-        names.append("references")
-    return {name: getattr(settings, name) for name in names}
+    return {name: getattr(settings, name) for name in options_of(method, settings.baseline)}
 
 
 def _skipped(method: str, reason: str) -> Outcome:

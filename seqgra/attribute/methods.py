@@ -174,6 +174,12 @@ _WITHOUT_RULE = {
 _RECTIFIED = ("guided", "deconvolution")
 
 
+def options_of(method: str, baseline: str) -> tuple[str, ...]:
+    """Return the names of a method's options, where a method that has a baseline has this one."""
+    names = METHODS[method].settings
+    return (*names, "references") if "baseline" in names and baseline == "shuffled" else names
+
+
 def method_problems(method: str, correct: bool) -> list[Problem]:
     """Return what is wrong with a method's name, and with correcting it."""
     problems = []

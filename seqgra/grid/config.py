@@ -154,15 +154,14 @@ class MethodPlan(Variant):
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield options and what is wrong with them; no option: with the method."""
-        from seqgra.attribute.methods import METHODS, method_problems
+        from seqgra.attribute.methods import METHODS, method_problems, options_of
 
         if self.kind not in METHODS:
             yield "", f"unknown method {self.kind!r}; {suggest(self.kind, list(METHODS))}"
             return
         for problem in method_problems(self.kind, self.correct):
             yield problem.file, problem.message
-        known = [*METHODS[self.kind].settings]
-        known += ["references"] if self.baseline == "shuffled" else []
+        known = options_of(self.kind, self.baseline)
         for option in sorted(self.settings.keys() - known):
             yield option, f"is no option of {self.kind}; it has {', '.join(known) or 'none'}"
 
