@@ -11,7 +11,7 @@
 # than tests do: no TensorFlow, no linters.
 
 PYTHON ?= python3
-CORES ?= $(shell nproc)
+CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 SCALE ?= small
 BIN := .venv/bin
 RUN := .venv/.run
