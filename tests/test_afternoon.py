@@ -16,7 +16,7 @@ from real_tools import write_bed, write_genome
 from seqgra.cli import main
 
 PAGE = (REPOSITORY / "docs" / "afternoon.md").read_text(encoding="utf-8")
-SITES = {"POU5F1_HUMAN.H11MO.0.A": "ATTTGCATAACA", "MA0496.3": "TGCTGAGTCAGCA"}
+SITES = {"PO5F1_HUMAN.H11MO.0.A": "ATTTGCATAACA", "MA0496.3": "TGCTGAGTCAGCA"}
 
 
 def printed_commands() -> list[list[str]]:
