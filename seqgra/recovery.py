@@ -400,8 +400,8 @@ def instance_recall(
     for key in set(zip(explained[row].tolist(), (end - start).tolist(), strict=True)):
         limits[key] = highest_window(null_scores[null_explained == key[0]], key[1])
     pairs = zip(explained[row].tolist(), (end - start).tolist(), strict=True)
-    recalled = mean > np.array([limits[key] for key in pairs])
-    table = table.assign(recalled=recalled.astype(float))
+    limit = np.array([limits[key] for key in pairs])
+    table = table.assign(recalled=np.where(np.isnan(limit), np.nan, mean > limit))
     result = pd.DataFrame(index=np.arange(len(rows)))
     result["instance_recall"] = table.groupby("row")["recalled"].mean()
     for number, name in enumerate(dataset.grammar.elements):
@@ -411,9 +411,13 @@ def instance_recall(
 
 
 def highest_window(scores: np.ndarray, width: int) -> float:
-    """Return the `QUANTILE` over sequences of the highest mean of `width` neighbouring scores."""
+    """Return the `QUANTILE` over sequences of the highest mean of `width` neighbouring scores.
+
+    Sequences whose scores are not finite are left out; NaN where none has any.
+    """
+    scores = scores[np.isfinite(scores).all(axis=1)]
     if not len(scores):
-        return np.inf
+        return np.nan
     windows = np.lib.stride_tricks.sliding_window_view(scores, min(width, scores.shape[1]), axis=1)
     return float(np.quantile(windows.mean(axis=2).max(axis=1), QUANTILE))
 

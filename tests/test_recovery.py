@@ -494,6 +494,14 @@ def test_explanations_that_are_not_finite_have_no_values(tmp_path):
     pd.testing.assert_frame_equal(found[3:], whole[3:])
     counts = count_explanations(found.assign(condition="near"))
     assert (counts["examples"]["macro"], counts["left_out"]["macro"]) == (197, 3)
+    null[0, 0, 5] = np.nan  # of one background-only sequence, then of all of a condition
+    one = recover(data, "test", rows, explained, values, True, background)
+    assert one["instance_recall"].notna().equals(whole["instance_recall"].notna())
+    null[:100, 0, 5] = np.nan
+    lacking = recover(data, "test", rows, explained, values, True, background)
+    assert lacking["instance_recall"][explained == 0].isna().all()
+    same = explained == 1
+    pd.testing.assert_series_equal(*(t["instance_recall"][same] for t in (lacking, whole)))
     for signed in (True, False):
         own = averaged(data, rows, explained, broken, signed=signed)
         others = averaged(data, rows[3:], explained[3:], values[3:], signed=signed)
