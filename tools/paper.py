@@ -311,6 +311,8 @@ _WORDS = {
     "mc2-dna150-homer": "HOMER",
     "mc2-dna150-order": "order",
     "mc2-dna150-spacing": "spacing",
+    "mc2-dna200-homer": "HOMER",
+    "mc2-dna200-spacing": "spacing",
     "mc2-dna1000-homer": "HOMER",
     "mc2-dna1000-homer-interaction-order": "order",
     "mc2-dna1000-homer-interaction-spacing": "spacing",
@@ -438,7 +440,7 @@ TABLES: dict[str, Callable[[str], Iterator[str]]] = {
     "figure-s2-small": _analysis,
     "figure-s3-small": _analysis,
     "figure-s6-cpu": lambda g: _measures(
-        g, ("pr_auc", "recovery"), ["architecture"], ["measure", "grammar"]
+        g, ("pr_auc", "recovery", "rule_score"), ["architecture"], ["measure", "grammar"]
     ),
     "figure-s7-s8-small": _model_seeds,
     "figure-s10-s11-small": _libraries,
