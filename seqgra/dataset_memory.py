@@ -53,11 +53,12 @@ class MemoryDataset(Dataset):
         def compute(draft: Draft) -> Outcome:
             there = open_dataset(folder).counts if draft.previous else {}
             checksums: dict[str, list[int]] = {}
-            wanted = dict(there)
-            for name, count in self.counts.items():
-                if there.get(name, 0) >= count:
+            counts = {name: max(self.counts.get(name, 0), there.get(name, 0)) for name in SETS}
+            counts = {name: count for name, count in counts.items() if count}
+            for name, count in counts.items():
+                if there.get(name) == count:
+                    checksums |= keep_set(draft, name)
                     continue
-                wanted[name] = count
                 arrays = {
                     what: self.arrays[f"{name}.{what}"]
                     for what in ("x", "y", "y_true")
@@ -74,10 +75,6 @@ class MemoryDataset(Dataset):
                     rows = [values[first : first + BLOCK] for values in arrays.values()]
                     writer.write(rows, columns)
                 checksums |= writer.close()
-            for name, count in there.items():
-                if wanted[name] == count:
-                    checksums |= keep_set(draft, name)
-            counts = {name: wanted[name] for name in SETS if name in wanted}
             return write_content(draft, {**self.content, "counts": counts, "checksums": checksums})
 
         def suffices(run: Mapping[str, Any]) -> bool:

@@ -159,12 +159,7 @@ def _refusing(path: Path, parse: Callable[[str], _Parsed]) -> _Parsed:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise bad_input(path, where, f"is not YAML: {error.problem}") from None
-    except (
-        yaml.YAMLError,
-        RecursionError,
-        ValueError,
-        IndexError,
-    ) as error:  # `!!int ""` is the last
+    except (yaml.YAMLError, RecursionError, ValueError, IndexError) as error:  # the last: !!int ""
         raise bad_input(path, "", f"is not YAML: {' '.join(str(error).split())}") from None
 
 

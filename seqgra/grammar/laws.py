@@ -96,9 +96,9 @@ def _is_weighted(item: tuple[Any, Any]) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    """Tell whether it is a finite number, and an integer no larger than a float can be."""
+    """Return whether it is a finite number, an integer no larger than a float can be."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and abs(value) < math.inf and abs(value) <= sys.float_info.max
+    return is_number and abs(value) <= sys.float_info.max
 
 
 def _share(text: str) -> float | None:

@@ -68,12 +68,11 @@ def read_pool(pool: Pool, alphabet: Alphabet, window: int) -> Stretches:
 
 
 def _chromosome(path: Path, name: str) -> str:
-    """Return the chromosome that a record's name tells: chr1 of `chr1:100-200 a peak`."""
+    """Return the chromosome in a record's name: chr1 of `chr1:100-200 a peak`."""
     words = name.split(":")[0].split()
     if not words:
-        raise bad_input(
-            path, f"record {name!r}", "names no chromosome; split: chromosome needs one"
-        )
+        message = "names no chromosome; split: chromosome needs one"
+        raise bad_input(path, f"record {name!r}", message)
     return words[0]
 
 
