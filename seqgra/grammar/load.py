@@ -168,8 +168,9 @@ def _resolve_laws(draft: Grammar, file: str, folder: Path) -> tuple[dict[str, An
             problems.append(Problem(file, place, str(error)))
         return (1, 1)
 
-    named = draft.window if isinstance(draft.window, dict) else {}
-    ends = named.get("helical", {}).get("range", ()) if named else draft.window
+    ends = draft.window
+    if isinstance(ends, dict):
+        ends = ends.get("helical", {}).get("range", ())
     if not all(isinstance(end, int) for end in ends):
         message = "has an end that is no number of letters; nothing else says how long a window is"
         problems.append(Problem(file, "window", message))
