@@ -1,7 +1,9 @@
 """Adaptive grids: bisection brackets what the whole grid finds, with fewer cells; through Snakemake too."""
 
 import itertools
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -77,6 +79,14 @@ def test_an_adaptive_grid_needs_the_ceiling(tmp_path):
     Run(tmp_path)
     with pytest.raises(InputError, match="adaptive: needs the ceiling; add bayes-optimal"):
         Grid({**config, "adaptive": {}}, "config.yaml", (tmp_path,))
+    other = {"backend": "bayes-optimal", "law": "training"}
+    (tmp_path / "architectures").mkdir(exist_ok=True)
+    (tmp_path / "architectures/other.yaml").write_text(json.dumps(other))
+    two = {**config, "architectures": ["fc4", "bayes-optimal", "other"]}
+    with pytest.raises(
+        InputError, match="architectures: has 2 exact posteriors, bayes-optimal, other"
+    ):
+        Grid(two, "config.yaml", (tmp_path, Path(__file__).parents[1]))
 
 
 @pytest.mark.slow

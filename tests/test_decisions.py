@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from synthetic import CEILING, CHANCE, Truth, draw
 
+from seqgra.compare.answer import few_seeds
 from seqgra.compare.decide import statistics
 from seqgra.compare.ranking import across
 from seqgra.compare.runs import at_size
@@ -16,6 +17,8 @@ from seqgra.errors import InputError
 from seqgra.grammar.load import load_grammar
 from seqgra.grid import Grid
 from seqgra.report.answers import facts
+from seqgra.report.drawing import file_name
+from seqgra.report.figures.calibration import pooled
 from seqgra.report.figures.confusion import condition_order, confusion
 from seqgra.report.figures.overview import explanations
 from seqgra.report.page import caption, fill, plain_text
@@ -324,3 +327,168 @@ def test_a_size_outside_the_grid_is_refused():
         InputError, match=r"at: is 5000; expected a size within the grid's, 500 to 4000"
     ):
         Grid({**config, "at": 5000}, "config", roots)
+
+
+def runs_of(values, ceiling=0.99):
+    """Return runs of (grammar, label, size, data seed) -> value; one model seed."""
+    keys = ["grammar", "label", "size", "data_seed"]
+    runs = pd.DataFrame([(*key, value) for key, value in values.items()], columns=[*keys, "value"])
+    own = {"model_seed": 0, "status": "done", "seeds": "nested", "backend": "pytorch"}
+    loss = runs["value"].fillna(0.0).rsub(1)
+    return runs.assign(
+        **own, architecture=runs["label"], validation_loss=loss, chance=0.5, ceiling=ceiling
+    )
+
+
+def noisy(means, seeds, scale=0.001):
+    """Return what `runs_of` takes: (grammar, label, size) -> mean, over the data seeds of its label."""
+    draw = np.random.default_rng(1)
+    return {
+        (*key, s): mean + draw.normal(0, scale)
+        for key, mean in means.items()
+        for s in seeds[key[1]]
+    }
+
+
+def test_who_was_not_run_below_its_smallest_size_is_not_said_to_need_the_fewest():
+    curve = {500: 0.6, 1000: 0.8, 2000: 0.95, 4000: 0.97, 8000: 0.98}
+    means = {("g", "a", size): value for size, value in curve.items()}
+    later = means | {("g", "b", 8000): 0.983}
+    found = statistics(runs_of(noisy(later, {"a": range(6), "b": range(6)})), {}, None)
+    (decision,) = found.decisions  # level, and b may or may not do with 500
+    assert (decision.label, decision.fewest) == ("a", {})
+    slow = {("g", "a", size): 0.6 + 0.01 * n for n, size in enumerate(curve)}
+    slow |= {("g", "a", 8000): 0.98, ("g", "b", 4000): 0.97, ("g", "b", 8000): 0.98}
+    found = statistics(runs_of(noisy(slow, {"a": range(6), "b": range(6)})), {}, None)
+    assert found.decisions[0].label == "b"  # at most 4,000, where a needs more
+
+
+def test_architectures_with_other_seeds_are_compared_over_those_they_share():
+    hard = {seed: -0.08 * (seed > 4) for seed in range(10)}
+    values = {("g", "a", 8000, seed): 0.94 + 0.0001 * seed for seed in range(5)}
+    values |= {("g", "b", 8000, seed): 0.96 + hard[seed] - 0.0001 * seed for seed in hard}
+    found = statistics(runs_of(values), {}, None)
+    (decision,) = found.decisions
+    assert (decision.label, decision.shown) == ("b", True)
+    assert decision.others["mean"].iloc[0] < decision.others["mean"].iloc[1]
+    apart = {("g", "a", 8000, 0): 0.9, ("g", "b", 8000, 1): 0.8}
+    assert statistics(runs_of(apart), {}, None).decisions[0].label == "a"
+
+
+@pytest.mark.parametrize("again", [1, 2])
+def test_one_program_of_few_seeds_takes_nothing_from_the_others(again):
+    grammars = [f"g{n}" for n in range(8)]
+    levels = {"a": 0.98, "b": 0.93, "c": 0.90}
+    means = {(g, label, 8000): level for g in grammars for label, level in levels.items()}
+    seeds = dict.fromkeys(levels, range(10)) | {"program": range(again)}
+    found = statistics(runs_of(noisy(means | {("g0", "program", 8000): 0.95}, seeds)), {}, None)
+    decision = found.asked["g0"]
+    assert (decision.shown, decision.enough, decision.worse) == (False, True, ("b", "c"))
+    words = say("claim", decision, found)
+    assert words.startswith(
+        "Over 10 data seeds it is not shown to be better than program (behind by"
+    )
+    assert "Shown to be worse: b (behind by" in words
+    assert few_seeds(found) is None
+    over = found.across["all grammars"]
+    assert (len(over.grammars), over.left_out) == (8, ("program",))
+    assert "Left out, since most grammars have no runs of it there: program." in fill(
+        "best.html.j2", best_facts(found)
+    )
+
+
+def best_facts(known):
+    families = [family_facts(name, own) for name, own in known.across.items()]
+    empty = {"pictures": [], "variance": [], "stability": [], "largest": 8000, "key": "best"}
+    grammars = known.runs["grammar"].nunique()
+    counts = {"alpha": 0.05, "fewest_seeds": 5, "fewest_model_seeds": 3, "at": known.at}
+    return {"families": families, "grammars": grammars, **counts, **empty}
+
+
+def test_one_grammar_alone_is_said_of_one_grammar_only():
+    one = statistics(runs_of({("g", "a", 100, 0): 0.9, ("g", "b", 100, 0): 0.8}), {}, None)
+    assert "One grammar alone" in fill("best.html.j2", best_facts(one))
+    two = statistics(runs_of({("g", "a", 100, 0): 0.9, ("h", "b", 100, 0): 0.8}), {}, None)
+    assert "no two of them have runs of the same architectures" in fill(
+        "best.html.j2", best_facts(two)
+    )
+
+
+def test_every_grammar_is_read_between_its_own_sizes():
+    means = {
+        (g, label, size): 0.9 - 0.05 * (label == "b") + 0.01 * n
+        for g, sizes in {
+            "g0": (500, 1000, 2000, 4000),
+            "g1": (1000, 4000),
+            "g2": (1000, 4000),
+        }.items()
+        for n, size in enumerate(sizes)
+        for label in "ab"
+    }
+    found = statistics(runs_of(noisy(means, dict.fromkeys("ab", range(5)))), {}, 2000)
+    assert set(at_size(found.runs, 2000)["grammar"]) == {"g0", "g1", "g2"}
+    assert found.across["all grammars"].grammars == ["g0", "g1", "g2"]
+
+
+def test_one_data_seed_says_nothing_of_how_many_it_takes():
+    draw = np.random.default_rng(3)
+    rows = [
+        (g, label, 8000, 0, m, 0.9 + draw.normal(0, 0.03))
+        for g in "ghij"
+        for label in "ab"
+        for m in range(3)
+    ]
+    columns = ["grammar", "label", "size", "data_seed", "model_seed", "value"]
+    runs = pd.DataFrame(rows, columns=columns)
+    plain = runs_of({("g", "a", 8000, 0): 0.9}).iloc[0]
+    for name in ("status", "seeds", "backend", "chance", "ceiling"):
+        runs[name] = plain[name]
+    runs = runs.assign(architecture=runs["label"], validation_loss=0.1)
+    found = statistics(runs, {}, None)
+    assert all(facts(decision, found)["more_seeds"] is None for decision in found.decisions)
+
+
+def test_a_ranking_of_crossed_seeds_does_not_name_wilcoxon():
+    assert "Wilcoxon" in caption("ranking", grammars=8, least=0.02, crossed=False)
+    words = caption("ranking", grammars=8, least=0.0, crossed=True)
+    assert "Wilcoxon" not in words and "at the least" not in words
+
+
+def test_the_caption_of_the_answer_tells_intervals_from_ranges():
+    facts_ = {"selected": False, "runs": [5], "method": "m", "recovery": [], "explained": []}
+    facts_ |= {"recovery_at": [], "rule": False, "rule_at": [], "rare": None}
+    words = {
+        spans: caption("answer", spans=spans, **facts_) for spans in ("intervals", "ranges", "both")
+    }
+    assert "95 %" in words["intervals"] and "range" not in words["intervals"].split("Examples")[0]
+    assert "95 %" not in words["ranges"]
+    assert "95 % intervals of the mean, or the range of runs" in words["both"]
+
+
+def test_bins_of_several_runs_count_by_their_predictions():
+    rows = [
+        ("g", "a", "pytorch", False, 0.5, seed, 0, 0.55, observed, examples, 0.1, 8000)
+        for seed, observed, examples in ((0, 1.0, 1), (1, 550 / 999, 999))
+    ]
+    names = ["grammar", "label", "backend", "scaled", "low", "data_seed", "model_seed"]
+    names += ["predicted", "observed", "examples", "brier", "size"]
+    (row,) = pooled(pd.DataFrame(rows, columns=names)).to_dict("records")
+    assert (row["examples"], round(row["observed"], 4)) == (1000, 0.551)
+    assert round(row["predicted"], 6) == 0.55
+
+
+def test_simulated_and_real_without_an_order_say_so():
+    values = {("g", label, 100, s): 1.0 for label in "abc" for s in range(5)}
+    values |= {
+        ("real", label, 100, s): 0.5 + 0.1 * n for n, label in enumerate("abc") for s in range(5)
+    }
+    found = statistics(runs_of(values), {}, None, real=["real"])
+    (pair,) = found.concordance.to_dict("records")
+    assert math.isnan(pair["tau"]) and math.isnan(pair["same_best"])
+    facts_ = {"shown": [pair], "rows": [], "pictures": [], "many": 9, "key": "real"}
+    words = fill("real.html.j2", facts_)
+    assert "have no order of 3" in words and "highest mean on both" not in words
+
+
+def test_names_that_differ_in_a_plus_have_figures_of_their_own():
+    assert len({file_name(name) for name in ("a+b", "a-b", "a.b", "a_b")}) == 4

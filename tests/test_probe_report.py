@@ -229,7 +229,7 @@ def test_the_section_draws_every_figure(tables, tmp_path):
     (shown,) = SECTION.shown(drawing)
     context = shown.context
     stems = {picture.stem.name for picture in context["pictures"]}
-    assert {"rules-pairs", "order-pairs", "rules-recovery", "rules-order"} <= stems
+    assert {"rules-pairs", "order-pairs", "rule-recovery", "rule-order"} <= stems
     for stem in stems:
         assert (tmp_path / f"{stem}.svg").stat().st_size > 3000
     rules = rule_scores(tables.probes)

@@ -223,6 +223,9 @@ def test_a_scored_folder_is_a_row_beside_the_grids(scored, tmp_path, tiny_datase
     fewer = {**row, "scores_options": json.dumps({**tested, "set_size": 10})}
     with pytest.raises(InputError, match="the grid on 10; give seqgra score --set-size 10"):
         scored_rows([fewer], [tmp_path / "x"])
+    other = [{**row, "size": size} for size in (1000, 2000)]
+    with pytest.raises(InputError, match=r"size 500, the grid 1,000, 2,000 .*--size one of these"):
+        scored_rows(other, [tmp_path / "x"])
     with pytest.raises(InputError, match="another test set than those of the grid"):
         scored_rows([{**row, "test_fingerprint": "0"}], [tmp_path / "x"])
     with pytest.raises(InputError):

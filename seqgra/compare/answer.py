@@ -37,7 +37,8 @@ class Answer(NamedTuple):
     #: How many, and how many of them collapsed or diverged.
     runs: int
     failed: int
-    #: The next best, empty without any; its PR AUC, how far it is behind, and whether that is a tie.
+    #: The next best, empty without any; its PR AUC, how far it is behind over the data seeds that both
+    #: have, and whether that is a tie.
     next: str
     next_mean: float
     gap: float
@@ -99,6 +100,8 @@ def answers(
         runs_at = runs.loc[runs["label"] == first["label"], "size"]
         others = own.iloc[1:].sort_values("mean", ascending=False, kind="stable")
         next_mean = float(others["mean"].iloc[0]) if len(others) else float("nan")
+        behind = decision.others.set_index("label")["behind"]
+        gap = float(behind[others["label"].iloc[0]]) if len(others) else float("nan")
         simulated = known.simulated_doubling.get(grammar, {}).items()
         found.append(
             Answer(
@@ -116,8 +119,8 @@ def answers(
                 failed=int(first["failed"]),
                 next=str(others["label"].iloc[0]) if len(others) else "",
                 next_mean=next_mean,
-                gap=float(first["mean"]) - next_mean,
-                level=abs(float(first["mean"]) - next_mean) <= TIE,
+                gap=gap,
+                level=abs(gap) <= TIE,
                 alike=tuple(n for n in others["label"] if decision.enough and n in decision.open),
                 absent=decision.absent,
                 lost=bool((own["failed"] == own["runs"]).all()),

@@ -61,10 +61,11 @@ def concordance(runs: pd.DataFrame, real: Collection[str], at: int | None) -> pd
     DataFrame
         One row a pair and size with at least three shared labels, columns `COLUMNS`: labels (how many);
         tau (Kendall's tau-b of the means; seeds blur means, so that it tends to lie below that of the true
-        ones); p (two-sided, of so strong an order among labels in random order, which holds for other
-        architectures too); pairs, how many pairs of labels are shown to differ on both sides, and same, how
-        many of these in the same direction; best, best_real (highest mean); same_best (share of draws in
-        which one label is best on both sides, NaN with too few seeds).
+        ones; NaN where all means of one side are equal); p (two-sided, of so strong an order among labels
+        in random order, which holds for other architectures too); pairs, how many pairs of labels are shown
+        to differ on both sides, and same, how many of these in the same direction; best, best_real (highest
+        mean); same_best (share of draws in which one label is best on both sides, NaN with too few seeds or
+        without tau).
     """
     rows = []
     simulated = sorted(set(runs["grammar"]) - set(real))
@@ -85,7 +86,7 @@ def _compare(pair: pd.DataFrame, grammar: str, dataset: str, size: int) -> list[
     one, other = (_side(group, labels, key) for key, group in enumerate(groups))
     tau, p = map(float, stats.kendalltau(one.means, other.means))
     same_best = math.nan
-    if one.draws is not None and other.draws is not None:
+    if math.isfinite(tau) and one.draws is not None and other.draws is not None:
         same_best = float((one.draws.argmax(axis=1) == other.draws.argmax(axis=1)).mean())
     both = one.shown * other.shown
     shown = (int(np.count_nonzero(both)), int((both > 0).sum()))

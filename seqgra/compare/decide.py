@@ -25,7 +25,7 @@ from seqgra.compare.ranking import (
     Across,
     across,
     chance_fewest,
-    means_of,
+    gaps_of,
     samples_of,
     standings,
 )
@@ -58,9 +58,9 @@ class Decision(NamedTuple):
     open: tuple[str, ...]
     #: Others of the grid without a finished run there: nothing is known of them.
     absent: tuple[str, ...]
-    #: The fewest data seeds that it shares with another.
+    #: The most data seeds that it shares with another.
     seeds: int
-    #: The fewest model seeds that it shares with another where all data seeds share the initialisations
+    #: The most model seeds that it shares with another where all data seeds share the initialisations
     #: (crossed seeds); None where none do.
     restarts: int | None
     #: Label -> share of draws in which it needs the fewest examples; empty with too few seeds.
@@ -68,7 +68,7 @@ class Decision(NamedTuple):
 
     @property
     def enough(self) -> bool:
-        """Whether there are enough seeds to show anything of every other architecture."""
+        """Whether there are enough seeds to show anything of another architecture."""
         enough = self.restarts is None or self.restarts >= FEWEST_MODEL_SEEDS
         return self.seeds >= FEWEST_SEEDS and enough
 
@@ -210,12 +210,16 @@ def _decide(
     """Decide for the runs of one grammar; `fewest`: from `_fewest` of them; `labels`: of the grid."""
     here = at_size(runs, size)
     grammar = str(here["grammar"].iloc[0])
-    wants = needed[
+    typical = needed[
         (needed["grammar"] == grammar) & (needed["version"] == "typical") & (needed["tau"] == TAU)
-    ].set_index("label")["needed"]
-    means = means_of(here)
-    equals = means.index[means >= means.max() - TIE]
-    label = min(equals, key=lambda name: (_finite(wants.get(name)), -means[name], name))
+    ].set_index("label")
+    later = (
+        typical["smallest"] > runs["size"].min()
+    )  # which of the sizes below would do is not known
+    wants = typical["needed"].mask(later & (typical["needed"] == 0), typical["smallest"])
+    behind = gaps_of(here)
+    equals = [name for name in behind if behind[name] <= TIE]
+    label = min(equals, key=lambda name: (_finite(wants.get(name)), behind[name], name))
     others = standings(here, str(label))
     rest = others.iloc[1:]
     shared = rest["model_seeds"][rest["design"] == "crossed"]
@@ -230,8 +234,8 @@ def _decide(
         worse=tuple(rest["label"][worse]),
         open=tuple(rest["label"][~worse]),
         absent=absent,
-        seeds=int(others["seeds"].min()),
-        restarts=int(shared.min()) if len(shared) else None,
+        seeds=int((rest if len(rest) else others)["seeds"].max()),
+        restarts=int(shared.max()) if len(shared) else None,
         fewest=fewest,
     )
 
@@ -241,7 +245,7 @@ def _finite(value: float | None) -> float:
 
 
 def _fewest(runs: pd.DataFrame) -> dict[str, float]:
-    """Return what `chance_fewest` does; empty where sizes around a crossing were spared."""
+    """Return what `chance_fewest` does; empty where sizes around or below a crossing were not run."""
     bounds, sizes = next(iter(bounds_of(runs).values())), np.unique(runs["size"])
     crossing, areas, least = {}, {}, {}
     seeds: dict[str, Seeds] = {}
@@ -253,8 +257,10 @@ def _fewest(runs: pd.DataFrame) -> dict[str, float]:
             least[str(label)] = math.log2(curves.sizes[0])
             seeds[str(label)] = curves.seeds.take(np.flatnonzero(whole))
             areas[str(label)] = np.nan_to_num(area(curves, bounds)[whole])
-    if any(np.isnan(own).any() for own in crossing.values()):
-        return {}
+    for label, own in crossing.items():
+        later = 2 ** least[label] > sizes[0]
+        if np.isnan(own).any() or (later and np.isneginf(own).any()):
+            return {}
     return chance_fewest(crossing, seeds, areas, least)
 
 

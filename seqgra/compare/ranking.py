@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import permutations
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -49,6 +50,8 @@ class Across(NamedTuple):
     least: float
     #: Whether grammars share initialisations, so that they are no independent blocks.
     crossed: bool = False
+    #: Labels that most of the grammars asked about have no value of, which are not compared.
+    left_out: tuple[str, ...] = ()
 
 
 class Sample(NamedTuple):
@@ -98,6 +101,31 @@ def means_of(runs: pd.DataFrame) -> pd.Series:
     """Return the mean of each label over data seeds, each the mean of its model seeds."""
     by_seed = runs.groupby(["label", "data_seed"])["value"].mean()
     return by_seed.groupby("label").mean()
+
+
+def gaps_of(runs: pd.DataFrame) -> dict[str, float]:
+    """Return how far the mean of each label is behind the best, 0 for the best itself.
+
+    Labels with other data seeds are compared over those that two share, where there are any: seeds may be
+    hard. The best is then who leads by most, or lags by least, beside its nearest rival.
+
+    Parameters
+    ----------
+    runs
+        As for `standings`, of one grammar.
+    """
+    samples = samples_of(runs)
+    labels, means = list(samples), means_of(runs)
+    own = np.array([means[label] for label in labels])
+    if len({tuple(sample.by_row.index) for sample in samples.values()}) == 1:
+        return dict(zip(labels, (own.max() - own).tolist(), strict=True))
+    ahead = np.where(np.eye(len(labels), dtype=bool), math.inf, own[:, None] - own)
+    for (i, a), (j, b) in permutations(enumerate(labels), 2):
+        paired = mean_over_seeds(*samples[a].minus(samples[b])).value
+        ahead[i, j] = ahead[i, j] if math.isnan(paired) else paired
+    best = int(ahead.min(axis=1).argmax())
+    ahead[best, best] = 0.0
+    return dict(zip(labels, ahead[best].tolist(), strict=True))
 
 
 def standings(runs: pd.DataFrame, leader: str | None = None) -> pd.DataFrame:
@@ -257,6 +285,8 @@ def across(
 ) -> Across | None:
     """Compare architectures over grammars by ranks; None below two complete grammars or two labels.
 
+    Labels that most grammars lack are left out, so that they do not leave out these grammars.
+
     Pairs are tested by themselves, not by mean ranks, whose tests depend on which other architectures
     are there (Benavoli, Corani and Mangili, JMLR 17(5), 2016). Where a label's grammars share its
     initialisations they are no independent blocks, and differences are tested as crossed ones, with
@@ -269,7 +299,9 @@ def across(
     crossed
         Labels of crossed seeds -> float64, index grammar, one column a model seed.
     """
-    blocks = values.dropna()
+    rare = values.isna().mean() > 0.5
+    left_out = tuple(map(str, values.columns[rare]))
+    blocks = values.loc[:, ~rare].dropna()
     if min(blocks.shape) < 2:
         return None
     ranks = blocks.rank(axis=1, ascending=False).mean().sort_values(kind="stable")
@@ -293,7 +325,8 @@ def across(
         min(1.0, len(tested) * 2.0 ** (1 - len(blocks))) if not crossed else float(not len(tested))
     )
     grammars = [str(name) for name in blocks.index]
-    return Across(ranks, table, _cliques(labels, table), grammars, friedman, least, bool(crossed))
+    cliques = _cliques(labels, table)
+    return Across(ranks, table, cliques, grammars, friedman, least, bool(crossed), left_out)
 
 
 def _p_over_grammars(difference: Sample) -> float:

@@ -36,7 +36,7 @@ def curve_runs(tables: Tables, kinds: Mapping[str, str]) -> pd.DataFrame:
     status = status[[*KEYS, "label", "status", "validation_loss", "seeds"]]
     runs = status.merge(shown[[*KEYS, "value"]], on=list(KEYS), how="left")
     runs = runs[runs["value"].notna() | (runs["status"] == "diverged")]
-    best = ceilings_only(runs).groupby("grammar")["value"].mean()
+    best = ceilings_only(runs).groupby("grammar")["value"].first()
     best = best[best.index.map(kinds) == "exact"]
     chance = shown.groupby("grammar")["chance"].median()
     runs = models_only(runs)
@@ -70,7 +70,7 @@ def measured(table: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:
 
 
 def at_size(runs: pd.DataFrame, size: int) -> pd.DataFrame:
-    """Return the value of each curve at a size, linear in log2 of the size between those of the grid.
+    """Return the value of each curve at a size, linear in log2 of the size between those of its grammar.
 
     A diverged run counts as chance. Curves without a run at, or on both sides of, the size are left out.
     A curve is collapsed where one of the runs it is read from is.
@@ -87,10 +87,17 @@ def at_size(runs: pd.DataFrame, size: int) -> pd.DataFrame:
     DataFrame
         Columns grammar, label, data_seed, model_seed, seeds, size, value, status, chance and ceiling.
     """
-    runs = filled(runs)
+    columns = [*_CURVE, "seeds", "size", "value", "status", "chance", "ceiling"]
+    read = [_read_at(own, size) for _, own in filled(runs).groupby("grammar")]
+    there = [part[columns] for part in read if len(part)]
+    return pd.concat(there, ignore_index=True) if there else runs.iloc[:0][columns]
+
+
+def _read_at(runs: pd.DataFrame, size: int) -> pd.DataFrame:
+    """Return what `at_size` does for the runs of one grammar, each with a value."""
     sizes = np.sort(runs["size"].unique())
-    if not len(sizes) or not sizes[0] <= size <= sizes[-1]:
-        return runs.iloc[:0][[*_CURVE, "seeds", "size", "value", "status", "chance", "ceiling"]]
+    if not sizes[0] <= size <= sizes[-1]:
+        return runs.iloc[:0]
     low, high = int(sizes[sizes <= size].max()), int(sizes[sizes >= size].min())
     share = 0.0 if low == high else float(np.log2(size / low) / np.log2(high / low))
     ends = [runs[runs["size"] == end].set_index(_CURVE) for end in (low, high)]
@@ -98,5 +105,5 @@ def at_size(runs: pd.DataFrame, size: int) -> pd.DataFrame:
     both = ends[0].join(upper, how="inner")
     value = both["value"] + share * (both["value_high"] - both["value"])
     failed = both["status"].isin(NOT_LEARNT) | both["status_high"].isin(NOT_LEARNT)
-    both = both.assign(value=value, size=size, status=np.where(failed, "collapsed", "done"))
-    return both.reset_index()[[*_CURVE, "seeds", "size", "value", "status", "chance", "ceiling"]]
+    status = np.where(failed, "collapsed", "done")
+    return both.assign(value=value, size=size, status=status).reset_index()

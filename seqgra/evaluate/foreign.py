@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from seqgra.dataset import Dataset, open_dataset
 from seqgra.errors import InputError, bad_input, in_a_line
 from seqgra.fingerprint import Draft, Outcome, file_sha256, identity_of, make, require_run
-from seqgra.model import FOREIGN, MULTI_LABEL, task_of, wrong_sum
+from seqgra.model import CEILINGS, FOREIGN, MULTI_LABEL, task_of, wrong_sum
 from seqgra.stages.score import DEFAULTS
 from seqgra.textfile import read_text
 
@@ -230,7 +230,7 @@ def _table(file: Path, conditions: tuple[str, ...], examples: int) -> np.ndarray
 
 
 def scored_rows(
-    rows: Iterable[Mapping[str, object]], folders: Iterable[Path]
+    rows: Sequence[Mapping[str, object]], folders: Iterable[Path]
 ) -> list[dict[str, object]]:
     """Return a row of the cells file for each folder that ``seqgra score`` made.
 
@@ -244,11 +244,16 @@ def scored_rows(
     Raises
     ------
     InputError
-        If one is of another test set than the grid's, or was scored on fewer examples of it.
+        If one is of another test set than the grid's, was scored on fewer examples of it, or has a dataset
+        size that the grid has not: curves are compared at the same sizes.
     """
     import json
 
     by_test = {row["test_fingerprint"]: row for row in rows}
+    sizes: dict[object, set[int]] = {}
+    for each in rows:
+        if each["backend"] not in CEILINGS:
+            sizes.setdefault(each["test_fingerprint"], set()).add(int(str(each["size"])))
     found = []
     for folder in folders:
         run = require_run(folder, "score")
@@ -264,6 +269,13 @@ def scored_rows(
             )
             raise bad_input(
                 folder, "", f"{message}; give seqgra score --set-size {asked['set_size']}"
+            )
+        known = sizes.get(row["test_fingerprint"], set())
+        if known and options["size"] not in known:
+            there = ", ".join(f"{size:,}" for size in sorted(known))
+            message = f"has the dataset size {options['size']:,}, the grid {there} (validation and test set"
+            raise bad_input(
+                folder, "", f"{message} are counted in it); give seqgra score --size one of these"
             )
         found.append(
             dict.fromkeys(row, "")

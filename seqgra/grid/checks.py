@@ -113,7 +113,10 @@ def _other_problems(grid: Parts) -> Iterator[Problem]:
         yield Problem(grid.file, "architectures", message)
     yield from _tune_problems(grid)
     yield from _engine_problems(grid)
-    exact = any(isinstance(a, BayesOptimal) for a in grid.architectures.values())
+    exact = [name for name, a in grid.architectures.items() if isinstance(a, BayesOptimal)]
+    if len(exact) > 1:
+        message = f"has {len(exact)} exact posteriors, {', '.join(exact)}; a grid has one ceiling, keep one"
+        yield Problem(grid.file, "architectures", message)
     if grid.config.adaptive is not None and not exact:
         message = "needs the ceiling; add bayes-optimal to architectures"
         yield Problem(grid.file, "adaptive", message)

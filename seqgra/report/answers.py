@@ -74,8 +74,10 @@ def _more_seeds(decision: Decision, known: Statistics) -> dict[str, Any]:
     restarts = int(runs.groupby(["label", "size", "data_seed"]).size().max())
     parts = known.variance[known.variance["size"] == decision.size]
     few = decision.restarts is not None and decision.restarts < FEWEST_MODEL_SEEDS
+    here = known.runs[known.runs["size"] == decision.size]
+    single = here.groupby("grammar")["data_seed"].nunique().max() < 2  # their spread is not seen
     alone = len(decision.others) < 2
-    if alone or not decision.open or parts.empty or few:
+    if alone or not decision.open or parts.empty or few or single:
         return {"more_seeds": None, "runs_a_seed": restarts}
     wanted = seeds_needed(parts, APART, restarts, len(decision.others) - 1)
     return {"more_seeds": wanted if wanted > decision.seeds else None, "runs_a_seed": restarts}

@@ -111,4 +111,4 @@ def save_figure(
 
 def file_name(grammar: str) -> str:
     """Return a name as part of a file's name."""
-    return re.sub(r"[^\w.-]", "-", grammar)
+    return re.sub(r"[^\w.+-]", "-", grammar)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from seqgra.compare.efficiency import size_words
-from seqgra.compare.standing import RANGE, selected
+from seqgra.compare.standing import INTERVAL, RANGE, selected
 from seqgra.plot.legends import Legend, chance_handle, legend_below
 from seqgra.plot.style import (
     CEILING_LOOK,
@@ -151,7 +151,7 @@ def _caption(drawing: Drawing, rows: pd.DataFrame, *, chosen: bool) -> str:
         "answer",
         selected=chosen,
         runs=sorted(rows["runs"].unique().tolist()),
-        range=bool((rows["of"] == RANGE).any()),
+        spans=_spans(set(rows["of"])),
         method=drawing.compared.method,
         recovery=kinds if rows["recovery"].notna().any() else [],
         explained=sorted({int(n) for n in rows["explained"].dropna()}),
@@ -160,6 +160,13 @@ def _caption(drawing: Drawing, rows: pd.DataFrame, *, chosen: bool) -> str:
         rule_at=_elsewhere(rows, "rule_size"),
         rare=rare,
     )
+
+
+def _spans(kinds: set[str]) -> str:
+    """Return what the bars are: all intervals, all ranges, or both."""
+    if RANGE not in kinds:
+        return "intervals"
+    return "both" if INTERVAL in kinds else "ranges"
 
 
 def _elsewhere(rows: pd.DataFrame, column: str) -> list[int]:

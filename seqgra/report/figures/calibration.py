@@ -36,19 +36,36 @@ def draw_calibration(drawing: Drawing) -> list[Picture]:
     if exact.all():  # the posterior by itself, or nothing
         return []
     shown = table[~(exact & table["scaled"])]
-    keys = ["grammar", "label", "scaled", "low"]
-    groups = shown.assign(ceiling=shown["backend"].map(is_ceiling)).groupby([*keys, "ceiling"])
-    bins = groups.agg(
-        predicted=("predicted", "mean"), observed=("observed", "mean"), examples=("examples", "sum")
-    ).reset_index()
-    brier = shown.drop_duplicates(["grammar", "label", "scaled", "data_seed", "model_seed"])
-    means = brier.groupby(keys[:3])["brier"].mean().reset_index()
-    bins = bins.merge(means, on=keys[:3]).sort_values(["grammar", "ceiling", "scaled", "low"])
+    bins = pooled(shown)
     title = "Reliability: are the probabilities of the architectures named right?"
     stem = save_figure(drawing, "calibration", reliabilities, bins, drawing.looks, title)
     sizes = shown.loc[~exact, "size"]
     words = caption("calibration", smallest=int(sizes.min()), largest=int(sizes.max()))
     return [Picture(stem, title, words)]
+
+
+def pooled(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the bins of all runs together; see `reliabilities`.
+
+    Parameters
+    ----------
+    table
+        One row a run and bin: grammar, label, backend, data_seed, model_seed, scaled, low (of the bin),
+        predicted, observed, examples and brier.
+    """
+    keys = ["grammar", "label", "scaled"]
+    groups = table.assign(
+        ceiling=table["backend"].map(is_ceiling),
+        predicted=table["predicted"] * table["examples"],
+        observed=table["observed"] * table["examples"],
+    ).groupby([*keys, "low", "ceiling"])
+    bins = groups[["predicted", "observed", "examples"]].sum().reset_index()
+    bins = bins.assign(
+        predicted=bins["predicted"] / bins["examples"], observed=bins["observed"] / bins["examples"]
+    )
+    runs = table.drop_duplicates([*keys, "data_seed", "model_seed"])
+    brier = runs.groupby(keys)["brier"].mean().reset_index()
+    return bins.merge(brier, on=keys).sort_values(["grammar", "ceiling", "scaled", "low"])
 
 
 def reliabilities(bins: pd.DataFrame, looks: Mapping[str, Look], title: str) -> Figure:
@@ -57,7 +74,8 @@ def reliabilities(bins: pd.DataFrame, looks: Mapping[str, Look], title: str) -> 
     Parameters
     ----------
     bins
-        One row a (grammar, label, scaled, bin): predicted, observed, examples and brier; means over runs.
+        One row a (grammar, label, scaled, bin): predicted and observed, over all predictions in it,
+        examples, and brier, the mean over runs.
     looks
         How each label is drawn.
     title

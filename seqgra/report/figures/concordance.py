@@ -22,7 +22,7 @@ from seqgra.plot.style import (
     wrap,
 )
 from seqgra.report.drawing import VALUE, Drawing, save_figure
-from seqgra.report.page import Picture, caption
+from seqgra.report.page import Picture, caption, number
 
 _PANEL = (3.2, 2.9)
 
@@ -56,7 +56,10 @@ def concordances(
     """
     with styled():
         shown = pairs.to_dict("records")
-        titles = [f"tau {pair['tau']:.2f} at {pair['size']:,} examples" for pair in shown]
+        titles = [
+            f"tau {number(pair['tau'], '.2f') or 'not defined'} at {pair['size']:,} examples"
+            for pair in shown
+        ]
         entries = marker_handles(looks, sorted(set(values["label"])))
         panels = panels_above_legend(titles, _PANEL, entries, [])
         for axis, pair in zip(panels.axes, shown, strict=True):

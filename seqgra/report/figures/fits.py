@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from seqgra.compare.runs import filled
 from seqgra.plot.legends import ceiling_handle
 from seqgra.plot.panels import panels_above_legend
 from seqgra.plot.style import (
@@ -34,7 +35,9 @@ def draw_fits(drawing: Drawing) -> list[Picture]:
     if not known.fits:
         return []
     title = "Learning curves, fitted and carried on to twice the largest size"
-    stem = save_figure(drawing, "fits", fitted, known.runs, known.fits, drawing.looks, title)
+    stem = save_figure(
+        drawing, "fits", fitted, filled(known.runs), known.fits, drawing.looks, title
+    )
     worst = max(fit.error for fit in known.fits.values())
     words = caption("fits", worst=worst)
     return [Picture(stem, title, words)]
@@ -51,7 +54,7 @@ def fitted(
     Parameters
     ----------
     runs
-        One row a run: grammar, label, size, value, chance, ceiling.
+        One row a run: grammar, label, size, value (see `runs.filled`), chance, ceiling.
     fits
         (grammar, label) -> `compare.fits.Fit`.
     looks

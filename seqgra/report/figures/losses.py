@@ -100,9 +100,7 @@ def histories(
         key = [
             Line2D([], [], **grey, label="validation"),
             Line2D([], [], **grey, ls=(0, (3, 1.5)), label="training"),
-            Line2D(
-                [], [], color=INK, marker="o", ms=4, ls="", label="lowest validation loss (kept)"
-            ),
+            Line2D([], [], color=INK, marker="o", ms=4, ls="", label="lowest validation loss"),
         ]
         if any(status != "done" for found in runs.values() for _, status in found):
             key.append(Line2D([], [], **grey, marker="x", ms=5, label="collapsed or diverged"))

@@ -21,7 +21,8 @@ def draw_ranking(drawing: Drawing) -> list[Picture]:
         stem = save_figure(
             drawing, f"ranking-{number}", ranking, found.ranks, found.cliques, drawing.looks, title
         )
-        words = caption("ranking", grammars=len(found.grammars), least=found.least)
+        facts = {"grammars": len(found.grammars), "least": found.least, "crossed": found.crossed}
+        words = caption("ranking", **facts)
         pictures.append(Picture(stem, title, words))
     return pictures
 

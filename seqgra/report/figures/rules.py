@@ -204,7 +204,7 @@ def draw_scatter(drawing: Drawing) -> list[Picture]:
         Picture(
             save_figure(
                 drawing,
-                "rules-recovery",
+                "rule-recovery",
                 recovery_scatter,
                 points,
                 drawing.looks,
@@ -228,7 +228,7 @@ def draw_sizes(drawing: Drawing) -> list[Picture]:
         measure = YAxis("score", title, 0.0, 1.0, "exact posterior")
         stem = save_figure(
             drawing,
-            f"rules-{name}",
+            f"rule-{name}",
             against_size,
             runs,
             drawing.looks,

@@ -22,6 +22,8 @@ def _shown(drawing: Drawing) -> Iterable[ShownSection]:
     spread = known.variance[known.variance["size"] == largest].to_dict("records")
     context = {
         "families": [family_facts(name, found) for name, found in known.across.items()],
+        "grammars": known.runs["grammar"].nunique(),
+        "at": known.at,
         "alpha": ALPHA,
         "fewest_seeds": FEWEST_SEEDS,
         "fewest_model_seeds": FEWEST_MODEL_SEEDS,
@@ -63,6 +65,7 @@ def family_facts(name: str, found: Across) -> dict[str, Any]:
         "crossed": found.crossed,
         "least": found.least,
         "labels": len(found.ranks),
+        "left_out": found.left_out,
         "alike": [label for label in found.ranks.index if label in alike],
         "beaten": len(found.ranks) - 1 - len(alike),
     }

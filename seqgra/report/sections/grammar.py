@@ -41,12 +41,19 @@ def _shown(drawing: Drawing) -> Iterable[ShownSection]:
             "confounding": _confounding(drawing, name),
             "method": compared.method,
             "target": compared.target,
+            "undefined": _undefined(scores[scores["grammar"] == name]),
             **_heat(
                 compared.sizes[compared.sizes["grammar"] == name],
                 compared.reached[compared.reached["grammar"] == name],
             ),
         }
         yield ShownSection(f"grammar-{place}", name, context)
+
+
+def _undefined(scores: pd.DataFrame) -> bool:
+    """Tell whether there are scores, none of which has the area by which models are compared."""
+    areas = scores.loc[(scores["metric"] == "pr_auc") & scores["headline"], "value"]
+    return bool(len(areas) and areas.isna().all())
 
 
 def _pictures(drawing: Drawing, grammar: str) -> list[Picture]:

@@ -18,7 +18,7 @@ _OUTCOMES = {
     "collapsed": "collapsed",
     "missing": "missing",
     "skipped": "skipped",
-    "done": "without recovery",
+    "done": "incomplete",
 }
 
 

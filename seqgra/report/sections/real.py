@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from seqgra.compare.concordance import shown_rows
 from seqgra.report.drawing import Drawing
 from seqgra.report.figures.concordance import draw_concordance
-from seqgra.report.page import percent
+from seqgra.report.page import number, percent
 from seqgra.report.sections import Section, ShownSection
 
 
@@ -22,8 +22,8 @@ def _shown(drawing: Drawing) -> Iterable[ShownSection]:
             str(row["dataset"]),
             f"{row['size']:,}",
             str(row["labels"]),
-            f"{row['tau']:.2f}",
-            f"{row['p']:.2g}",
+            number(row["tau"], ".2f"),
+            number(row["p"], ".2g"),
             f"{row['same']} of {row['pairs']}",
             str(row["best"]),
             str(row["best_real"]),
