@@ -23,7 +23,14 @@ from seqgra.fingerprint import require_run, write_atomically
 from seqgra.grammar.load import find_grammar
 from seqgra.grammar.load import load_grammar as _load_grammar
 from seqgra.grammar.schema import Grammar
-from seqgra.model import MULTI_LABEL, AbstractModel, NotDefined, mismatch, open_model
+from seqgra.model import (
+    MULTI_LABEL,
+    NETWORK_BACKENDS,
+    AbstractModel,
+    NotDefined,
+    mismatch,
+    open_model,
+)
 from seqgra.results import BackgroundOnly, Scores
 from seqgra.stages.attribute import DEFAULTS as EXPLAINED
 from seqgra.stages.probe import DEFAULTS as PROBED
@@ -580,10 +587,12 @@ def deterministic(threads: int = 1) -> None:
 
 @contextmanager
 def _settings_kept(backend: str) -> Iterator[None]:
-    """Give back PyTorch's settings and random state as they were; other backends use none of them."""
-    if backend != "pytorch":
+    """Compute with the settings of the command line, and give back the caller's, and random states."""
+    if backend not in NETWORK_BACKENDS:
         yield
         return
+    import random
+
     import torch
 
     workspace = os.environ.get("CUBLAS_WORKSPACE_CONFIG")
@@ -592,10 +601,15 @@ def _settings_kept(backend: str) -> Iterator[None]:
     compiler_mode = getattr(sys.modules.get(compiler), "deterministic", False)
     threads, benchmark = torch.get_num_threads(), torch.backends.cudnn.benchmark
     rounded = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    dtype, drawn, numpy_drawn = torch.get_default_dtype(), random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
+        torch.set_default_dtype(torch.float32)
         with torch.random.fork_rng():
             yield
     finally:
+        torch.set_default_dtype(dtype)
+        random.setstate(drawn)
+        np.random.set_state(numpy_drawn)  # noqa: NPY002
         if compiler in sys.modules:
             torch.use_deterministic_algorithms(compiler_mode)
         torch.set_deterministic_debug_mode(mode)
@@ -634,6 +648,8 @@ def _expect_model(model: object) -> None:
     if not isinstance(model, AbstractModel):
         message = f"is {_kind(model)}; give what train, load_model or wrap returns"
         raise bad_argument("model", message)
+    if model.status == "diverged":
+        raise bad_argument("model", "its training diverged; it has no weights to predict with")
 
 
 def _count(name: str, value: int | None) -> int | None:

@@ -64,13 +64,18 @@ def split_size(size: int) -> dict[str, int]:
 
 
 def largest_size(counts: Mapping[str, int]) -> int:
-    """Return the largest size whose training and validation examples are among `counts`.
+    """Return the size with the most training and validation examples that are among `counts`.
 
-    >>> largest_size({"training": 700, "validation": 100})
-    1000
+    Of the sizes that have as many it is the smallest; 0 where a set is empty.
+
+    >>> largest_size({"training": 700, "validation": 100}), largest_size(split_size(1005))
+    (1000, 1005)
     """
     training, validation = counts.get("training", 0), counts.get("validation", 0)
-    return min(10 * training // 7, 10 * validation)
+    if not (training and validation):
+        return 0
+    used = split_size(min((10 * training + 9) // 7, 10 * validation + 9))
+    return max(-(-10 * used["training"] // 7), 10 * used["validation"])
 
 
 class _Content(BaseModel):

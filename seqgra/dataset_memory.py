@@ -82,6 +82,16 @@ class MemoryDataset(Dataset):
 
         make(self.identity, folder, compute, suffices)
 
+    def y_true(self, set_name: str, examples: int | None = None) -> np.ndarray:
+        """Return the conditions that the examples were drawn from; see `Dataset.y_true`.
+
+        Raises
+        ------
+        InputError
+            If the set is missing or too small.
+        """
+        return self._load(set_name, "y_true", examples)
+
     def elements(self, set_name: str, examples: int | None = None) -> pd.DataFrame:
         """Return the placed elements of the first examples of a set (see `ELEMENT_COLUMNS`).
 

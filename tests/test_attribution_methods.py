@@ -829,6 +829,25 @@ def test_other_networks_are_predicted_whole(layers):
     assert isinstance(candidates, PlainCandidates)
 
 
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [torch.nn.MaxPool1d(20, padding=5)],
+        [torch.nn.AvgPool1d(40, padding=20, stride=40)],
+        [torch.nn.MaxPool1d(40, dilation=2)],
+        [torch.nn.BatchNorm1d(8, affine=False), torch.nn.MaxPool1d(40)],
+        [torch.nn.BatchNorm1d(8, track_running_stats=False), torch.nn.MaxPool1d(40)],
+    ],
+)
+def test_modules_of_a_users_own_are_read_only_as_far_as_they_are_understood(layers):
+    convolution = torch.nn.Conv1d(4, 8, 5, padding="same")
+    rest = [torch.nn.Flatten(), torch.nn.Linear(8, 2)]
+    module = torch.nn.Sequential(convolution, torch.nn.ReLU(), *layers, *rest).eval()
+    assert local_network(module, 4, 40, "multi-class") is None
+    plain = torch.nn.Sequential(convolution, torch.nn.ReLU(), torch.nn.MaxPool1d(40), *rest).eval()
+    assert local_network(plain, 4, 40, "multi-class") is not None
+
+
 def test_references_are_shuffles_that_follow_from_the_sequence():
     x, _, _ = sequences()
     found = shuffled(x, 4, 7)

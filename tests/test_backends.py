@@ -14,6 +14,7 @@ import torch
 import yaml
 from scipy.special import expit
 
+from seqgra import training
 from seqgra.alphabet import DNA
 from seqgra.architecture.custom import custom_code
 from seqgra.architecture.layers import Layer, Residual, walk_layers
@@ -648,6 +649,38 @@ def test_a_custom_keras_model_trains_and_opens_where_it_is_allowed(tmp_path, tin
         model.twin  # noqa: B018
     with pytest.raises(InputError, match="allow it with --allow-custom-code"):
         open_model(tmp_path / "m", read_run(tmp_path / "m"), device="cpu")
+
+
+@pytest.mark.parametrize("layer", ["Dropout", "GaussianNoise", "SpatialDropout1D"])
+def test_a_resumed_keras_model_draws_what_an_unbroken_one_does(layer, tmp_path, tiny_dataset):
+    """Its optimiser and weights are kept; what it draws in an epoch follows from the epoch alone."""
+    from seqgra.backends import tensorflow_training as tft
+
+    noisy = f"hidden = keras.layers.{layer}(0.5)(inputs)\n    hidden = keras.layers.Conv1D(8, 9)(hidden)\n"
+    text = KERAS.replace('hidden = keras.layers.Conv1D(8, 9, activation="relu")(inputs)\n', noisy)
+    assert text != KERAS
+    (tmp_path / "mine.py").write_text(text)
+    content = {"module": "mine.py:Mine", "training": {"epochs": 2}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(content))
+    network, data = load_architecture(str(tmp_path / "mine.yaml")), data_of(tiny_dataset)
+
+    def trainee():
+        tft.keras.utils.set_random_seed(1)
+        card = training.card_of(network, data)
+        with custom_code(True):
+            module, weighted = tft.build_from_card(card, "mine")
+        return tft.TensorflowTrainee(
+            tft.KerasModel(module, weighted, card), network, data, "source"
+        )
+
+    whole, resumed = trainee(), trainee()
+    whole.train_epoch(1, 0.1)
+    kept = whole.weights(), whole.optimizer_state()
+    whole.train_epoch(2, 0.1)
+    resumed.restore(*kept)
+    resumed.train_epoch(2, 0.1)
+    for name, weight in whole.weights().items():
+        np.testing.assert_array_equal(weight, resumed.weights()[name])
 
 
 #: Prints page faults of taking and freeing 64 MiB: once it was done before, with memory kept or given back.

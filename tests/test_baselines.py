@@ -256,6 +256,31 @@ def test_estimators_of_scikit_learn_predict_from_arrays(make, kind, monkeypatch)
         np.testing.assert_allclose(np.maximum(seen, np.log(1e-7)), wanted, atol=1e-4)
 
 
+def fitted(make, e, monkeypatch):
+    monkeypatch.setattr(estimators, "_make", lambda *_: make())
+    content = {"backend": "sklearn", "features": {"one_hot": {}}}
+    content["head"] = {"estimator": {"module": "own.py:make"}}
+    baseline = resolve_architecture(content, "a.yaml", {"own.py:make": ""})
+    return estimators.fit_estimator(baseline, e, TrainingOptions(3, "cpu", 1), "a")[1].arrays
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "modified_huber"])
+def test_probabilities_that_no_softmax_gives_are_refused(loss, monkeypatch):
+    """One against the rest: the probabilities of three classes are no softmax of the decisions."""
+    with pytest.raises(InputError, match="predicts otherwise from its arrays"):
+        fitted(lambda: SGDClassifier(loss=loss, random_state=0), examples_of("3"), monkeypatch)
+
+
+def test_estimators_without_a_seed_follow_the_model_seed(monkeypatch):
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    one, two = (
+        fitted(lambda: RandomForestClassifier(n_estimators=5), examples_of("3"), monkeypatch)
+        for _ in range(2)
+    )
+    assert all((one[name] == two[name]).all() for name in one)
+    assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
+
+
 @pytest.mark.parametrize(
     "make",
     [

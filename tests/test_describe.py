@@ -672,6 +672,8 @@ def test_a_network_is_described(tmp_path, capsys):
     assert "| · · attention: heads 4, dropout 0.1 " in said and "200 letters, 3 conditions" in said
     written = {f"network.{kind}" for kind in ("svg", "pdf", "png")} | {"description.md"}
     assert {path.name for path in (tmp_path / "net").glob("[!.]*")} == written
+    (tmp_path / "bce.yaml").write_text("layers: [flatten]\nloss: bce\n")
+    assert run("describe", tmp_path / "bce.yaml", *options) == 0
     rows = network_rows(load_architecture("legnet"), "DNA", 150, 2, "legnet")
     assert not outside(network_figure(rows, "a title " * 20))
 

@@ -6,6 +6,7 @@ import copy
 import io
 import os
 import pickle
+import random
 import re
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import pytest
 import torch
 
 import seqgra as sg
-from seqgra.alphabet import ALPHABETS, PADDING
+from seqgra.alphabet import ALPHABETS, PADDING, one_hot
 from seqgra.backends.wrapped import checked
 from seqgra.cli import main
 from seqgra.progress import Progress
@@ -123,8 +124,25 @@ def test_a_copy_of_a_diverged_model_is_diverged_and_explains_nothing(data, tmp_p
     for copied in (copy.copy(model), copy.deepcopy(model), pickle.loads(pickle.dumps(model))):  # noqa: S301 (its own)
         assert (copied.status, copied.reason) == (model.status, model.reason)
         assert repr(copied.history) == repr(model.history)
-    with pytest.raises(sg.InputError, match="its training diverged"):
-        sg.attribute(model, data.test, "gradient-x-input", examples=5)
+    for use in (
+        lambda: sg.attribute(model, data.test, "gradient-x-input", examples=5),
+        lambda: sg.evaluate(model, data.test),
+        lambda: sg.predict(model, ["ACGT"]),
+    ):
+        with pytest.raises(sg.InputError, match="its training diverged"):
+            use()
+
+
+def test_true_labels_are_the_same_in_memory_and_on_disk(grammar, tmp_path):
+    noise = {"labels": {"one": 0.4, "two": 0.4}, "sets": ["training", "test"]}
+    noisy = type(grammar).model_validate(grammar.model_dump(by_alias=True) | {"noise": noise})
+    data = sg.simulate(noisy, size=200)
+    data.save(tmp_path / "d")
+    loaded = sg.load_dataset(tmp_path / "d")
+    for name in ("training", "validation", "test"):
+        np.testing.assert_array_equal(data.y_true(name), loaded.y_true(name))
+        np.testing.assert_array_equal(data.y_true(name, 7), loaded.y_true(name)[:7])
+    assert (data.y_true("test") != data.y("test")).any()
 
 
 def test_a_model_is_the_one_that_the_commands_train_score_and_explain(
@@ -169,8 +187,16 @@ def test_training_leaves_the_process_as_it_was(data, model, tmp_path):
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    again = sg.train(data, tmp_path / "net.yaml", seed=3, size=1000)
+    drawn, numpy_drawn = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
+    torch.set_default_dtype(torch.float64)
+    try:
+        again = sg.train(data, tmp_path / "net.yaml", seed=3, size=1000)
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
     assert torch.equal(torch.rand(3), expected), "the user's random numbers go on"
+    assert random.getstate() == drawn and (np.random.get_state()[1] == numpy_drawn).all()  # noqa: NPY002
+    assert {weight.dtype for weight in again.module.parameters()} == {torch.float32}
     assert not torch.are_deterministic_algorithms_enabled() and torch.get_num_threads() == threads
     assert torch.backends.cudnn.allow_tf32
     np.testing.assert_array_equal(again.logits(data.test.x), model.logits(data.test.x))
@@ -345,6 +371,28 @@ def test_memory_that_is_not_enough_is_no_fault_of_the_module(data):
     with pytest.raises(MemoryError):
         sg.wrap(module, data)
     assert module.training, "as it was"
+
+
+def test_a_batch_of_one_in_the_wrong_shape_is_one_line(data):
+    class Squeezed(torch.nn.Module):
+        def forward(self, x):
+            return x.sum(dim=2)[:, :2].squeeze()
+
+    with pytest.raises(sg.InputError, match=r"model: returns shape \(2,\) for 1 examples"):
+        sg.predict(sg.wrap(Squeezed(), data), ["ACGT"])
+
+
+def test_a_layer_in_another_s_place_predicts(data, tmp_path):
+    (tmp_path / "net.yaml").write_text(
+        "layers: [{conv: {filters: 3, width: 5, activation: relu}}, flatten]\n"
+    )
+    model = sg.train(data, tmp_path / "net.yaml", seed=3)
+    before = model.logits(data.test.x[:9])
+    model.module[1] = torch.nn.Sigmoid()
+    with torch.inference_mode():
+        points = torch.from_numpy(one_hot(np.array(data.test.x[:9]), 4))
+        np.testing.assert_allclose(model.logits(data.test.x[:9]), model.module(points), atol=1e-5)
+    assert not np.allclose(before, model.logits(data.test.x[:9]), atol=1e-3)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])

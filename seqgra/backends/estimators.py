@@ -13,7 +13,8 @@ Anything else says itself what its arrays are:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -84,7 +85,7 @@ def fit_estimator(
         )
         raise _wrong(baseline, file, message + "fit, logits (or predict_proba), arrays and restore")
     conditions = e.y.shape[1]
-    with threadpool_limits(options.threads):
+    with threadpool_limits(options.threads), _drawn_from(options.seed):
         if own:
             kind, arrays = OWN, _fit_own(baseline, made, e, file)
             again = OwnEstimator(baseline, conditions, e.task, arrays, file).logits
@@ -100,6 +101,17 @@ def fit_estimator(
     return kind, FittedHead(
         arrays, history, {"parameters": parameters, "estimator": type(made).__name__}
     )
+
+
+@contextmanager
+def _drawn_from(seed: int) -> Iterator[None]:
+    """Let what draws from numpy's global state, as estimators without a `random_state` do, draw alike."""
+    state = np.random.get_state()  # noqa: NPY002
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
 
 
 def stored_logits(
@@ -313,22 +325,20 @@ def _forest(members: list[Any], classes: np.ndarray, conditions: int) -> Arrays:
 
 
 def _asked(made: Any, values: np.ndarray) -> np.ndarray:
-    """Return what an estimator itself says of features: decisions, else logarithms of probabilities."""
-    if hasattr(made, "decision_function"):
-        return np.asarray(made.decision_function(values))
-    return np.asarray(np.log(np.maximum(made.predict_proba(values), LEAST)))
+    """Return what an estimator itself says of features: logarithms of probabilities, else decisions."""
+    if hasattr(made, "predict_proba"):
+        return np.asarray(np.log(np.maximum(made.predict_proba(values), LEAST)))
+    return np.asarray(made.decision_function(values))
 
 
 def _like(logits: np.ndarray, made: Any, wanted: np.ndarray) -> np.ndarray:
     """Return logits in the form in which an estimator says them."""
     seen = logits[:, made.classes_]
-    if wanted.ndim == 1:
-        return np.asarray(seen[:, 1] - seen[:, 0])
-    if isinstance(made, MLPClassifier):
+    if hasattr(made, "predict_proba"):
         from scipy.special import log_softmax
 
         return np.asarray(np.maximum(log_softmax(seen, axis=1), np.log(LEAST)))
-    return seen
+    return np.asarray(seen[:, 1] - seen[:, 0]) if wanted.ndim == 1 else seen
 
 
 def _own_arrays(made: Any, baseline: Baseline, file: str) -> Arrays:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import operator
 import os
 import platform
 from functools import cached_property
@@ -77,6 +78,7 @@ class PytorchModel(AbstractModel):
         letters = len(ALPHABETS[self.alphabet].letters)
         self._from_letters = FromLetters(self.module, letters, device, card.is_network)
         self._lock = Lock()  # kernels share their scratch
+        self._parts = list(self.module.modules())
         # cuDNN has no backward pass of recurrent layers in evaluation mode
         self._cudnn = not any(isinstance(m, (Recurrent, nn.RNNBase)) for m in network.modules())
 
@@ -98,7 +100,7 @@ class PytorchModel(AbstractModel):
 
     def _logits_of(self, x: np.ndarray) -> np.ndarray:
         """Return float32 (N, C) logits of letter codes `x`, uint8 (N, L)."""
-        bare = is_bare(self.module)
+        bare = self._is_as_built()
         if bare and self._whole is not None:
             with self._lock:
                 self._whole.follow()
@@ -109,8 +111,18 @@ class PytorchModel(AbstractModel):
         with self._lock, torch.inference_mode():
             for start in range(0, len(x), batch):
                 codes = torch.from_numpy(np.array(x[start : start + batch])).to(self._device)
-                parts.append(array_of(forward(codes)))
+                parts.append(self._checked(array_of(forward(codes)), start, len(codes)))
         return np.concatenate(parts)
+
+    def _checked(self, logits: np.ndarray, first: int, examples: int) -> np.ndarray:
+        """Return the logits of some examples, from the `first` on; those of a user's module may be wrong."""
+        return logits
+
+    def _is_as_built(self) -> bool:
+        """Tell whether the module has its own layers still, and these do what their classes do."""
+        now = list(self.module.modules())
+        own = len(now) == len(self._parts) and all(map(operator.is_, now, self._parts))
+        return own and is_bare(self.module)
 
     def gradients(self, inputs: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Return the gradient of the explained quantity: float32 (N, A, L)."""
@@ -124,7 +136,7 @@ class PytorchModel(AbstractModel):
         self, inputs: np.ndarray, start: np.ndarray, target: np.ndarray, shares: np.ndarray
     ) -> np.ndarray:
         """Return mean gradients along paths; see `AbstractModel.path_gradients` and `Paths`."""
-        paths = self._paths if is_bare(self.module) else None
+        paths = self._paths if self._is_as_built() else None
         if paths is None or not paths.pay(shares.shape[-1]):
             return super().path_gradients(inputs, start, target, shares)
         flags = torch.backends.cudnn.flags(enabled=self._cudnn, deterministic=True, benchmark=False)

@@ -92,7 +92,7 @@ def local_network(module: nn.Module, letters: int, window: int, task: str) -> Lo
             length += last.added - last.dilation * (len(last.weight) - 1)
         elif kind is nn.Dropout:
             continue
-        elif isinstance(part, nn.BatchNorm1d) and convolutions:
+        elif isinstance(part, nn.BatchNorm1d) and convolutions and _is_affine(part):
             convolutions[-1].normalise(part)
         elif kind in _ACTIVATIONS and convolutions and _plain(convolutions[-1]):
             convolutions[-1].activation = _ACTIVATIONS.index(kind)
@@ -103,6 +103,11 @@ def local_network(module: nn.Module, letters: int, window: int, task: str) -> Lo
     return None
 
 
+def _is_affine(layer: nn.BatchNorm1d) -> bool:
+    """Tell whether a normalisation multiplies and adds numbers of its own alone."""
+    return layer.affine and layer.track_running_stats
+
+
 def _plain(convolution: _Convolution) -> bool:
     return not convolution.activation and bool((convolution.scale == 1).all())
 
@@ -111,8 +116,12 @@ def _with_head(
     pool: Any, parts: list[nn.Module], read: list[_Convolution], size: tuple[int, int], task: str
 ) -> LocalNetwork | None:
     layers = _stacked(read, *size)
-    width = pool.kernel_size[0] if isinstance(pool.kernel_size, tuple) else pool.kernel_size
-    is_global = width == layers.length[-1] and parts and isinstance(parts[0], nn.Flatten)
+    width, padding, dilation = (
+        value[0] if isinstance(value, tuple) else value
+        for value in (pool.kernel_size, pool.padding, getattr(pool, "dilation", 1))
+    )
+    whole = width == layers.length[-1] and (padding, dilation) == (0, 1)
+    is_global = whole and parts and isinstance(parts[0], nn.Flatten)
     if not is_global or any(type(part) not in _FLAT for part in parts[1:]):
         return None
     head = copy.deepcopy(nn.Sequential(*parts[1:])).double().cpu().eval()

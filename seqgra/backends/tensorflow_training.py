@@ -86,12 +86,19 @@ class TensorflowTrainee(Trainee):
         self._optimizer.build(model.network.trainable_variables)
         self._step = _make_step(model, network, data, self._optimizer)
         layers = model.network._flatten_layers()
-        self._dropouts = [layer for layer in layers if isinstance(layer, keras.layers.Dropout)]
+        dropouts = [layer for layer in layers if isinstance(layer, keras.layers.Dropout)]
+        others = [layer for layer in layers if not isinstance(layer, keras.layers.Dropout)]
+        drawing = [each for layer in others for each in layer._seed_generators]
+        #: What is drawn from in training, by name.
+        self._drawing = {
+            **{f"layer {n}": own.seed_generator for n, own in enumerate(dropouts) if own.rate > 0},
+            **{f"generator {n}": generator for n, generator in enumerate(drawing)},
+        }
 
     def train_epoch(self, epoch: int, rate: float) -> float:
         """Train one epoch; its order, augmentation and dropout depend on source and epoch alone."""
         self._optimizer.learning_rate.assign(rate)
-        self._seed_dropout(epoch)
+        self._seed(epoch)
         draws = torch.Generator().manual_seed(derived_seed(self._source, f"augmentation {epoch}"))
         plan, total, counted = self._plan, 0.0, 0
         normalised = any(
@@ -111,12 +118,11 @@ class TensorflowTrainee(Trainee):
             raise bad_input("training.batch_size", "", "is 1, but batch-norm needs at least 2")
         return total / counted
 
-    def _seed_dropout(self, epoch: int) -> None:
+    def _seed(self, epoch: int) -> None:
         tf.random.set_seed(derived_seed(self._source, f"dropout {epoch}"))
-        for number, layer in enumerate(self._dropouts):
-            if layer.rate > 0:
-                seed = derived_seed(self._source, f"dropout {epoch} layer {number}")
-                layer.seed_generator.state.assign([seed & 0xFFFFFFFF, seed >> 32])
+        for name, generator in self._drawing.items():
+            seed = derived_seed(self._source, f"dropout {epoch} {name}")
+            generator.state.assign([seed & 0xFFFFFFFF, seed >> 32])
 
     def validation_logits(self) -> np.ndarray:
         """Return float32 (N, C) logits of the validation set."""

@@ -178,9 +178,9 @@ def wrap_module(module: Any, data: Dataset) -> AbstractModel:
             weights = next(module.parameters(), torch.zeros(0))
             super().__init__(module, _card_of(data), weights.device)
 
-        def _logits_of(self, x: np.ndarray) -> np.ndarray:
-            shape = (len(x), len(self.conditions))
-            return checked(super()._logits_of(x), shape, 0, "logits", self.task)
+        def _checked(self, logits: np.ndarray, first: int, examples: int) -> np.ndarray:
+            shape = (examples, len(self.conditions))
+            return checked(logits, shape, first, "logits", self.task)
 
     was_training = module.training
     module.eval()

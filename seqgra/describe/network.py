@@ -12,6 +12,7 @@ from seqgra.architecture.shapes import check_fit, layer_shapes
 from seqgra.describe.rules import table
 from seqgra.errors import bad_input
 from seqgra.fingerprint import write_atomically
+from seqgra.model import MULTI_CLASS, MULTI_LABEL
 from seqgra.outputs import own_files
 
 
@@ -38,7 +39,8 @@ def network_rows(
         raise bad_input(
             file, "module", "is Python of your own; only networks of layers are described"
         )
-    check_fit(network, alphabet, window, "multi-class", file)
+    by_label = network.loss == "bce"  # the one key that does not suit every task
+    check_fit(network, alphabet, window, MULTI_LABEL if by_label else MULTI_CLASS, file)
     letters = len(ALPHABETS[alphabet].letters)
     last = layer_shapes(network, letters, window, file)[-1]
     start = Shape(letters, window)
