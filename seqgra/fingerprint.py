@@ -32,7 +32,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from seqgra.digest import digest
 from seqgra.errors import bad_input
-from seqgra.stages import FIGURE_KINDS, SUMMARIES, find_stage
+from seqgra.stages import FIGURE_KINDS, MOST_THREADS, SUMMARIES, find_stage
 
 RUN_FILE = "run.json"
 #: Of `run.json`: from 2 on it ends with a checksum of what stands before.
@@ -218,7 +218,6 @@ _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("reason", "device", "host", "started", "kind", "found"), (str, type(None))),
     "restricted": (list, type(None)),
 }
-_MOST_THREADS = 4096
 
 
 def _wrong_fact(run: Mapping[str, Any]) -> str:
@@ -235,7 +234,7 @@ def _wrong_fact(run: Mapping[str, Any]) -> str:
             return f"files: {name}"
     for name in ("epochs", "parameters", "threads"):
         value = run.get(name)
-        most = _MOST_THREADS if name == "threads" else 1 << 62
+        most = MOST_THREADS if name == "threads" else 1 << 62
         if value is not None and not 0 <= value <= most:
             return f"{name} is {_short(value)}"
     return "" if all(type(value) is str for value in run.get("inputs", {}).values()) else "inputs"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -104,7 +105,12 @@ def train(
     how = TrainingOptions(seed, device, threads, seeds, engine)
     job = _job(dataset, architecture, size, backend, how, tuned, permute_labels, expected=expected)
 
+    def suffices(run: Mapping[str, Any]) -> bool:
+        return job.facts.get("tuned") in (None, run.get("tuned"))
+
     def compute(draft: Draft) -> Outcome:
+        if draft.previous is not None:  # of another tuning with the same choice
+            return _as_it_was(draft, job.facts)
         data = _training_data(job)
         trained: Trained = trainer(job.backend).fit(job.architecture, data, job.how, draft)
         backend_module(job.backend).save(trained.model, draft)
@@ -112,7 +118,19 @@ def train(
         outcome = {"temperature": _temperature(trained, data), "reason": trained.reason}
         return Outcome({**trained.facts, **job.facts, **outcome}, trained.status)
 
-    return make(job.identity, folder, compute).status
+    return make(job.identity, folder, compute, suffices).status
+
+
+def _as_it_was(draft: Draft, facts: Mapping[str, Any]) -> Outcome:
+    """Keep a model whole, and say other things of how it came about."""
+    run = draft.previous
+    assert run is not None
+    for name in run["files"]:
+        draft.keep(name)
+    kept = {
+        name: value for name, value in run.items() if name not in ("status", "files", "checksum")
+    }
+    return Outcome({**kept, **facts}, run["status"])
 
 
 class _Job(NamedTuple):

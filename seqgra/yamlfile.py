@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from seqgra.errors import InputError, Problem, bad_input
@@ -24,6 +24,31 @@ class Strict(BaseModel):
 
     # built at first use: a command needs few of them
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_flag_for_a_number(cls, content: Any) -> Any:
+        """Refuse true, false, yes and no where a number is expected: they would be 1 and 0."""
+        for key, value in content.items() if isinstance(content, dict) else ():
+            given = value if isinstance(value, (list, tuple)) else [value]
+            flag = next((each for each in given if isinstance(each, bool)), None)
+            field = cls.model_fields.get(key) if flag is not None else None
+            if field and _is_of_numbers(field.annotation):
+                raise ValueError(f"{key} is {str(flag).lower()}, a truth value; expected a number")
+        return content
+
+
+def _is_of_numbers(annotation: Any) -> bool:
+    """Tell whether a type takes numbers, and no truth values."""
+    parts = set(_parts(annotation))
+    return bool({int, float} & parts) and not {bool, Any} & parts
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """Yield the types that a type is made of."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from _parts(part)
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -184,11 +184,14 @@ def test_features_of_a_function_are_computed_once_a_dataset(tmp_path, tiny_datas
     evaluate = ["evaluate", str(tmp_path / "m"), str(data), "-o", str(tmp_path / "s")]
     assert main(evaluate) == 2 and len(log.read_text().split()) == 3  # opening runs nothing
     assert main([*evaluate, "--allow-custom-code"]) == 0
-    kept[0].write_bytes(kept[0].read_bytes()[:-7])  # a damaged part is made anew
-    shutil.rmtree(tmp_path / "again")
-    before = len(log.read_text().split())
-    assert main(again) == 0 and len(log.read_text().split()) == before + 1
-    assert (tmp_path / "again" / "model.safetensors").read_bytes() == same[0]
+    whole = kept[0].read_bytes()
+    for damaged in (whole[:-7], whole[:-1] + bytes([whole[-1] ^ 1])):
+        kept[0].write_bytes(damaged)  # is made anew
+        shutil.rmtree(tmp_path / "again")
+        before = len(log.read_text().split())
+        assert main(again) == 0 and len(log.read_text().split()) == before + 1
+        assert (tmp_path / "again" / "model.safetensors").read_bytes() == same[0]
+    assert cache_beside(type(data)()).name == f"{data.cwd().name}.features"
     (tmp_path / "own.py").write_text((tmp_path / "own.py").read_text() + "\n")
     assert architecture_fingerprint(load_architecture(net)) != first
     attribute = ["attribute", str(tmp_path / "m"), str(data), "-o", str(tmp_path / "a")]

@@ -465,6 +465,36 @@ def test_status_says_what_is_done_running_failed_and_missing(work, tmp_path, cap
     assert "results/t: not in this folder; --directory names the one" in capsys.readouterr().out
 
 
+def test_status_compares_every_option_of_a_result(work):
+    """Flags, options that are gone, and the seed of probes; a marker is gone while its job runs again."""
+    found, _ = counts(work)
+    for change in (
+        {"methods": [{"name": "mutagenesis", "method": "mutagenesis", "untrained": True}]},
+        {"methods": [{"name": "mutagenesis", "method": "occlusion"}]},
+    ):
+        work.edit(**change)
+        states = counts(work)[0]
+        assert states["attribute"].keys() == {"missing"}, change
+        assert states["train"] == found["train"]
+    work.edit(methods=["mutagenesis"])
+    assert counts(work)[0] == found
+
+
+def test_a_log_of_another_batch_names_no_failure(work):
+    place = work.folder / "results/t/packs/tiny/varied/sklearn/n100/evaluate.done"
+    place.unlink()
+    batch = place.with_suffix(".txt")
+    lines = batch.read_text().split("\n")
+    (number, call), *_ = [(n, line) for n, line in enumerate(lines, 1) if line[:1] not in ("#", "")]
+    (work.folder / call.split()[call.split().index("-o") + 1] / "run.json").unlink()
+    log = work.folder / "results/t/logs/evaluate/tiny/varied/sklearn/n100.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(f"line {number}: failed; going on with the next line\n")
+    assert counts(work)[0]["evaluate"]["failed"] == 1
+    os.utime(log, (1, 1))
+    assert counts(work)[0]["evaluate"]["failed"] == 0
+
+
 def test_status_takes_no_result_of_other_inputs_for_done(work):
     work.edit(row="0 1 0 0")
     found, _ = counts(work)

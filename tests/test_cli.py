@@ -95,6 +95,21 @@ def test_a_batch_goes_on_after_a_failure_and_returns_1(tmp_path, tiny_grammar, c
     ]
 
 
+@pytest.mark.parametrize("code", ["", "0", "'no licence here'"])
+def test_a_program_that_ends_in_code_of_your_own_has_failed(tmp_path, tiny_dataset, capsys, code):
+    (tmp_path / "own.py").write_text(f"import sys\ndef f(sequences):\n    sys.exit({code})\n")
+    net = tmp_path / "own.yaml"
+    net.write_text("backend: sklearn\nfeatures: {module: own.py:f}\n")
+    call = f"{tiny_dataset} {net} -o {tmp_path}/m --size 100 --allow-custom-code"
+    assert run("train", *call.split()) == 2
+    assert "code of your own ends the program (sys.exit(" in capsys.readouterr().err
+    good = f"{tiny_dataset} kmer-logistic-regression -o {tmp_path}/good --size 100"
+    batch, done = tmp_path / "batch.txt", tmp_path / "done"
+    batch.write_text(f"--help\n{call}\n{good}")
+    assert run("train", "--batch", batch, "--done", done) == 1
+    assert not done.exists() and (tmp_path / "good/run.json").exists()
+
+
 def test_a_line_with_an_open_quote_costs_that_line_only(tmp_path, tiny_grammar, capsys):
     batch = tmp_path / "batch.txt"
     batch.write_text(f"{tiny_grammar} -o 'out --size 10\n{tiny_grammar} -o {tmp_path}/a --size 50")
@@ -116,8 +131,25 @@ def test_changes_of_a_variant_that_are_no_json_are_refused(tmp_path, tiny_gramma
     assert "variant: changes: are not JSON" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ('{"window": 90, "window": 80}', "are not JSON (key 'window' is given twice)"),
+        ('{"from": "toy1"}', "hold from; name the file to start from as the base"),
+    ],
+)
+def test_changes_of_a_variant_that_would_be_lost_are_refused(
+    tmp_path, tiny_grammar, capsys, changes, said
+):
+    assert run("variant", "grammar", tiny_grammar, changes, "-o", tmp_path / "v.yaml") == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "v.yaml").exists()
+
+
 def test_check_reads_every_kind_of_file(tmp_path, tiny_grammar, capsys):
     (tmp_path / "bad.yaml").write_text("layers: [flatten]\nlosss: auto\n")
+    assert run("check", "architectures/bayes-optimal.yaml") == 0
+    assert run("describe", "architectures/bayes-optimal.yaml") == 2
+    assert "is the exact posterior; only networks are described" in capsys.readouterr().err
     assert run("check", tiny_grammar, tmp_path / "bad.yaml", "config/config.yaml") == 2
     said = capsys.readouterr()
     assert f"{tiny_grammar}: ok" in said.out and "config/config.yaml: ok" in said.out

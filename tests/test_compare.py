@@ -813,6 +813,10 @@ def test_results_of_another_cell_are_not_shown_as_its_own(tmp_path):
     assert stage.reason == "out of date: made with other options (size 500, not 1000)"
     stage = look_at_model(listed._replace(size=500, options=exact | {"train": options}))
     assert stage.status == "done"
+    known = listed._replace(size=500, inputs={"dataset": "", "architecture": "known"})
+    stage_of_another_version = look_at_model(known)
+    assert stage_of_another_version.reason == "out of date: made by another version of its stage"
+    assert stage_of_another_version.outdated
     inputs = {"model": model.fingerprint}
     scores = Identity("evaluate", 1, inputs, {"set": "test", "set_size": 9})
     with claim(tmp_path / "scores" / path, scores) as draft:

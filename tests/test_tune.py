@@ -1,6 +1,7 @@
 """Tuning: the best candidate on the validation set is chosen, and training follows the choice."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -14,6 +15,8 @@ from seqgra.compare.tuning import in_words, tuning_table
 from seqgra.errors import InputError
 from seqgra.fingerprint import read_run
 from seqgra.grid import Grid, commands
+from seqgra.grid.batches import Batches
+from seqgra.grid.status import status
 from seqgra.report.page import fill_macro
 from seqgra.report.tuned import tuned_facts, tuned_rows
 from seqgra.results import Candidate, Tuning, read_tuning
@@ -21,6 +24,7 @@ from seqgra.simulate import simulate
 from seqgra.train import train
 from seqgra.tune import tune
 
+REPOSITORY = Path(__file__).parents[1]
 #: Of these the second learns the tiny grammar in a few epochs, and the others do not.
 CANDIDATES = [
     {"sgd": {"learning_rate": 1e-7}},
@@ -231,6 +235,44 @@ def test_the_report_says_what_was_picked(tmp_path, tiny_dataset, other_seed):
     assert '<td class="long">adam 0.01</td>' in page and "sgd 1e+38: diverged" in page
     assert "3 candidates" in tuned_note(table.assign(label="net"))
     assert tuned_table(table[:0].assign(label="")) == tuned_note(table[:0].assign(label="")) == ""
+
+
+def test_a_model_tells_of_the_tuning_that_there_is(tmp_path, tiny_dataset, other_seed):
+    """Another tuning with the same choice trains nothing again, and its candidates are those of the table."""
+    net, options = write_net(tmp_path), {"size": 500, "seed": 0, "device": "cpu"}
+    run(other_seed, net, tmp_path / "t")
+    train(tiny_dataset, net, tmp_path / "m", tuned=tmp_path / "t", **options)
+    first, weights = read_run(tmp_path / "m"), (tmp_path / "m" / "model.safetensors").stat()
+    net = write_net(tmp_path, tune=CANDIDATES[:2])
+    run(other_seed, net, tmp_path / "t")
+    train(tiny_dataset, net, tmp_path / "m", tuned=tmp_path / "t", **options)
+    second = read_run(tmp_path / "m")
+    assert [len(each["tuned"]["candidates"]) for each in (first, second)] == [3, 2]
+    same = set(first) - {"tuned", "checksum"}
+    assert {name: first[name] for name in same} == {name: second[name] for name in same}
+    assert (tmp_path / "m" / "model.safetensors").stat().st_mtime_ns == weights.st_mtime_ns
+    assert train(tiny_dataset, net, tmp_path / "m", tuned=tmp_path / "t", **options) == "up to date"
+
+
+def test_a_grid_knows_a_tuning_of_other_candidates(tmp_path, tiny_grammar, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "grammars").mkdir()
+    (tmp_path / "grammars/tiny.yaml").write_text(Path(tiny_grammar).read_text())
+    config = {"name": "t", "grammars": ["tiny"], "sizes": [100], "test": {"examples": 50}}
+    config |= {"architectures": {"net": {"from": "fc10"}}, "attribution": {"methods": []}}
+    config |= {"tune": {"epochs": 1, "candidates": [{"sgd": {}}]}, "probe": False}
+
+    def grid(**tune):
+        return Grid({**config, "tune": config["tune"] | tune}, "c", (tmp_path, REPOSITORY))
+
+    batches = Batches(grid(), REPOSITORY)
+    batches.write()
+    for marker, job in batches.jobs.items():
+        if job.stage in ("simulate", "tune"):
+            assert main([job.stage, "--batch", str(Path(marker).with_suffix(".txt"))]) == 0
+    assert status(grid(), REPOSITORY).counts["tune", "net"] == {"done": 1}
+    for change in ({"epochs": 2}, {"candidates": [{"sgd": {"learning_rate": 0.5}}]}):
+        assert status(grid(**change), REPOSITORY).counts["tune", "net"] == {"missing": 1}
 
 
 def test_the_report_warns_where_no_candidate_had_learnt():

@@ -374,6 +374,11 @@ def test_tuning_comes_before_training(tmp_path):
             {"architectures": {"fc4": {date(2026, 12, 1): 1}}},
             "config: architectures: fc4 is a date",
         ),
+        ({"architectures": {"fc4": False}}, "config: architectures.fc4"),
+        ({"data_seeds": [True]}, "data_seeds is true, a truth value; expected a number"),
+        ({"test": {"examples": True}}, "examples is true, a truth value; expected a number"),
+        ({"cluster": {"max_runtime": True}}, "max_runtime is true, a truth value"),
+        ({"train": {"threads": 5000}}, "config: train.threads"),
         ({"grammars": {"tiny": {"elements": {1: {}, "b": {}}}}}, "elements.1: needs exactly one"),
         (
             {"train": {"engine": "compiled"}, "architectures": ["danq"]},

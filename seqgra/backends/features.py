@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -179,7 +180,11 @@ class Extractor:
             raise self._wrong(f"fails: {type(error).__name__}: {in_a_line(error)}") from error
         values = self._checked(given, len(x))
         if file is not None:
-            with replacing(file) as stream:
+            with (
+                suppress(OSError),
+                replacing(file) as stream,
+            ):  # read-only, or full: it is no result
+                stream.write(_checksum(values))
                 np.save(stream, values, allow_pickle=False)
         return values
 
@@ -207,16 +212,25 @@ class Extractor:
 def _kept(file: Path, examples: int) -> np.ndarray | None:
     """Return the values that a file of a cache holds; None where it is missing or no such file."""
     try:
-        values = np.load(file, allow_pickle=False)
+        with file.open("rb") as stream:
+            checksum = stream.read(hashlib.sha256().digest_size)
+            values = np.load(stream, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     if values.dtype != np.float32 or values.ndim != 2 or len(values) != examples:
         return None
-    return values if np.isfinite(values).all() else None
+    return values if checksum == _checksum(values) else None
+
+
+def _checksum(values: np.ndarray) -> bytes:
+    found = hashlib.sha256(repr(values.shape).encode())
+    found.update(np.ascontiguousarray(values).data)
+    return found.digest()
 
 
 def cache_beside(dataset: Path) -> Path:
     """Return the folder that keeps the features of a dataset's sequences; it may be deleted at any time."""
+    dataset = dataset.absolute()
     return dataset.with_name(f"{dataset.name}.features")
 
 

@@ -144,7 +144,9 @@ def _regression(examples: LabelledFeatures, penalty: float, options: TrainingOpt
     """Fit one multinomial regression, or one regression for each label; return its coefficients."""
 
     def regression(y: np.ndarray) -> LogisticRegression:
-        model = LogisticRegression(C=penalty, max_iter=_ITERATIONS, random_state=options.seed)
+        model = LogisticRegression(
+            C=penalty, max_iter=_ITERATIONS, random_state=options.seed % 2**32
+        )
         return model.fit(examples.values, y)
 
     # stopping early regularises too; validation decides. More threads would change last bits.
@@ -231,7 +233,7 @@ def _dense(
         hidden_layer_sizes=(head.units,),
         learning_rate_init=head.learning_rate,
         batch_size=min(head.batch_size, len(y)),
-        random_state=seed,
+        random_state=seed % 2**32,
     )
     best: Arrays = {}
     with threadpool_limits(options.threads):
@@ -422,7 +424,7 @@ def _booster(
         max_leaf_nodes=head.leaves,
         early_stopping=bool(known.any()),
         n_iter_no_change=head.patience,
-        random_state=options.seed,
+        random_state=options.seed % 2**32,
     )
     given = {"X_val": examples.validation[known], "y_val": validation_y[known]}
     model.fit(examples.values, y, **(given if known.any() else {}))

@@ -87,6 +87,9 @@ def _run(options: argparse.Namespace) -> int:
     except SeqgraError as error:
         _complain(str(error))
         return error.exit_code
+    except SystemExit as stop:
+        _complain(f"code of your own ends the program (sys.exit({stop.code!r})); let it return")
+        return 2
     except KeyboardInterrupt:
         _complain("interrupted; the same command goes on from here")
         return 130
@@ -154,9 +157,10 @@ def _batch(parser: argparse.ArgumentParser, given: list[str]) -> int:
     for number, line in calls.items():
         try:
             options = parser.parse_args([*given, *_words(line, f"{file}: line {number}")])
-            code = _run(options)
-        except SystemExit as stop:
-            code = int(stop.code or 0)
+        except SystemExit:  # it cannot be read, or asks for help
+            options, code = argparse.Namespace(), 2
+        try:
+            code = _run(options) if vars(options) else code
         except Exception:  # a crash of one line is reported in full and costs that line only
             traceback.print_exc()
             code = 1

@@ -7,7 +7,7 @@ import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seqgra.cli.options import (
     Handler,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 #: Keys by one of which a YAML file shows that it is an architecture.
-_OF_ARCHITECTURES = {"layers", "features", "module"}
+_OF_ARCHITECTURES = {"layers", "features", "module", "backend"}
 
 
 def add_tools(verbs: Verbs) -> None:
@@ -325,6 +325,15 @@ def _next(options: argparse.Namespace) -> str:
     return "done"
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON mapping, none of whose keys is given twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"key {max(keys, key=keys.count)!r} is given twice")
+    return found
+
+
 def _variant(options: argparse.Namespace) -> str:
     from seqgra.grammar.load import find_grammar
     from seqgra.grid.variants import (
@@ -336,11 +345,13 @@ def _variant(options: argparse.Namespace) -> str:
     from seqgra.outputs import replace_own_file
 
     try:
-        changes = json.loads(options.changes)
+        changes = json.loads(options.changes, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:  # a number of 5,000 digits, 2,000 brackets
         raise bad_input("variant", "changes", f"are not JSON ({error})") from None
     if not isinstance(changes, dict):
         raise bad_input("variant", "changes", 'must be a JSON mapping, such as {"window": 500}')
+    if "from" in changes:
+        raise bad_input("variant", "changes", "hold from; name the file to start from as the base")
     if options.kind == "grammar":
         text = grammar_text(grammar_variant(find_grammar(options.base, options.library), changes))
     else:
@@ -539,15 +550,19 @@ def _compare(options: argparse.Namespace) -> str:
     if options.cells and options.scored:
         raise bad_input("compare", "--scored", "is for --grid; add rows to the cells file instead")
     cells = options.cells or _cells_text(options)
-    remove_marker(options.output / COMPARED)  # by hand the report may be of another config
-    return write_report(
-        cells,
-        options.output,
-        config=options.grid,
-        at=options.at,
-        workers=options.workers,
-        json=options.json,
-    )
+    marker = options.output / COMPARED
+    remove_marker(marker)  # by hand the report may be of another config
+    try:
+        return write_report(
+            cells,
+            options.output,
+            config=options.grid,
+            at=options.at,
+            workers=options.workers,
+            json=options.json,
+        )
+    finally:
+        remove_marker(marker)  # of a report that ended while this one waited
 
 
 def _cells_text(options: argparse.Namespace) -> str:

@@ -73,6 +73,9 @@ def look_at(
         return StageResult("missing", reason.removeprefix("is "), {})
     if run["verb"] != stage:
         return StageResult("missing", f"was made by `seqgra {run['verb']}`", {}, outdated=True)
+    if any(cell.inputs.values()) and run["results_version"] != find_stage(stage).version:
+        message = "out of date: made by another version of its stage"
+        return StageResult("missing", message, {}, outdated=True)
     for role, wanted in _inputs(cell, stage, model).items():
         if wanted and run["inputs"].get(role, wanted) != wanted:
             message = f"out of date: made from an earlier {role}"
@@ -82,13 +85,19 @@ def look_at(
         options = options.get(part)
     made_with = run["options"]
     asked = _asked(cell, stage, made_with, options)
-    names = asked.keys() | (made_with.keys() if options is not None else set())
-    for name in sorted(names):
-        if made_with.get(name) != asked.get(name):
-            words = f"{name} {_word(made_with.get(name))}, not {_word(asked.get(name))}"
-            message = f"out of date: made with other options ({words})"
-            return StageResult("missing", message, {}, outdated=True)
+    compared = made_with if options is not None else {n: made_with.get(n) for n in asked}
+    if name := other_option(compared, asked):
+        words = f"{name} {_word(made_with.get(name))}, not {_word(asked.get(name))}"
+        message = f"out of date: made with other options ({words})"
+        return StageResult("missing", message, {}, outdated=True)
     return StageResult(run["status"], run.get("reason") or "", run)
+
+
+def other_option(made_with: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """Return the first option, by name, that a result was not made with as it is asked for; empty: none."""
+    asked = {n: value for n, value in asked.items() if n not in _NOT_ALWAYS or n in made_with}
+    names = sorted(made_with.keys() | asked.keys())
+    return next((name for name in names if made_with.get(name) != asked.get(name)), "")
 
 
 def _inputs(cell: CellResults, stage: str, model: StageResult | None) -> dict[str, str]:
@@ -102,12 +111,8 @@ def _inputs(cell: CellResults, stage: str, model: StageResult | None) -> dict[st
 def _asked(
     cell: CellResults, stage: str, made_with: Mapping[str, Any], options: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """Return the options that a result is to be made with, less those that it need not say."""
-    asked = {
-        name: value
-        for name, value in (options or {}).items()
-        if name not in _NOT_ALWAYS or name in made_with
-    }
+    """Return the options that a result is to be made with."""
+    asked = dict(options or {})
     trains = any(each.kind == "architecture" for each in find_stage(stage).inputs)
     if trains and cell.backend not in CEILINGS:  # the exact posterior has none of them
         own = {"size": cell.size, "seed": cell.model_seed, "backend": cell.backend}

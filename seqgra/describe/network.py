@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seqgra.alphabet import ALPHABETS
 from seqgra.architecture.layers import Layer, LayerCost, LayerRow, Repeat, Shape, shapes_through
-from seqgra.architecture.schema import Architecture, Network
+from seqgra.architecture.schema import Architecture, BayesOptimal, Network
 from seqgra.architecture.shapes import check_fit, layer_shapes
 from seqgra.describe.rules import table
 from seqgra.errors import bad_input
@@ -113,7 +113,8 @@ def describe_network(
         If it is no network of layers, or one that does not fit such sequences.
     """
     if not isinstance(architecture, Network):
-        raise bad_input(name, "", "is a baseline; only networks are described layer by layer")
+        kind = "the exact posterior" if isinstance(architecture, BayesOptimal) else "a baseline"
+        raise bad_input(name, "", f"is {kind}; only networks are described layer by layer")
     rows = network_rows(architecture, alphabet, window, outputs, name)
     title = f"{Path(name).stem}: {alphabet}, {window} letters, {outputs} conditions"
     text = _document(title, architecture.description, rows)

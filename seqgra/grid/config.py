@@ -49,7 +49,10 @@ def entries(given: Any) -> Any:
     if isinstance(given, list):
         return {str(name): {} for name in given}
     if isinstance(given, dict):
-        return {str(name): _json_like(changes or {}, str(name)) for name, changes in given.items()}
+        return {
+            str(name): _json_like({} if changes is None else changes, str(name))
+            for name, changes in given.items()
+        }
     return given
 
 

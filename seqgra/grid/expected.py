@@ -50,6 +50,10 @@ class Expected:
         size = cell.size if self.grid.tuned(cell.architecture) else 0
         return self._architecture(cell._replace(size=size, data_seed=0, model_seed=0))
 
+    def is_tuned(self, cell: Cell) -> bool:
+        """Return whether the tuning of a cell is there, and made from what the grid says."""
+        return self.architecture(cell) not in ("", _TUNED_OTHERWISE)
+
     def engine(self, cell: Cell) -> str:
         """Return the engine that trains a cell's network, with the optimiser that was chosen for it."""
         network = self.grid.architectures[cell.architecture]

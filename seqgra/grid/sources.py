@@ -181,6 +181,8 @@ def with_all_sizes(content: Any, file: str) -> Any:
         dataset = _open(Path(entry["folder"]), file, f"datasets.{name}.folder")
         found.append(largest_size(dataset.counts))
     numbers = [size for size in sizes if size != ALL]
+    if not all(isinstance(size, int) for size in numbers):
+        return {**content, "sizes": numbers}  # said elsewhere
     return {**content, "sizes": [*numbers, *sorted(set(found) - set(numbers))]}
 
 

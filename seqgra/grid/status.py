@@ -12,12 +12,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from seqgra.compare.stages import other_option
 from seqgra.dataset import split_size
 from seqgra.fingerprint import LOCK, read_run
 from seqgra.grid import Grid
 from seqgra.grid.batches import Batches, Job
 from seqgra.grid.expected import Expected
-from seqgra.grid.stages import GRID_STAGES
+from seqgra.grid.stages import GRID_STAGES, PackStage
 from seqgra.stages import find_stage
 from seqgra.textfile import aligned
 
@@ -105,13 +106,19 @@ class _Look:
         if not self._batches.stale(job):
             yield from ("done" for _ in calls)
             return
-        failed = _failed_lines(_log(self._grid.folder, job))
+        log, batch = (
+            _log(self._grid.folder, job),
+            Path(self._batches.marker(job)).with_suffix(".txt"),
+        )
+        failed = _failed_lines(log) if _is_newer(log, batch) else set()
+        options = list(self._options(job))
         for place, call in enumerate(calls):
             words, number = list(map(str, call)), place + _FIRST_CALL
             output = Path(words[words.index("-o") + 1])
             made_again = self._undone.intersection(words) - {str(output)}
             run = read_run(output)
-            if not made_again and run and self._is_done(job, place, words, run):
+            asked = options[place] if options else None
+            if not made_again and run and self._is_done(job, place, words, run, asked):
                 if job.stage != "simulate" or _holds(run, dict(_given(words))):
                     yield "done"
                     continue
@@ -122,21 +129,48 @@ class _Look:
             else:
                 yield "failed" if number in failed else "missing"
 
-    def _is_done(self, job: Job, place: int, words: list[str], run: Mapping[str, Any]) -> bool:
-        """Return whether a result is what the call, that of a number in its job, would make now."""
+    def _options(self, job: Job) -> Iterator[dict[str, Any]]:
+        """Yield what each result of a job is to be made with, as far as its stage compares all of it."""
+        stage = GRID_STAGES[job.stage]
+        if not isinstance(stage, PackStage) or stage.options is None:
+            return
+        for cell in stage.cells(self._grid, job.name):
+            options = stage.options(self._expected, cell)
+            yield from options.values() if stage.stage.name == "attribute" else [options]
+
+    def _is_done(
+        self,
+        job: Job,
+        place: int,
+        words: list[str],
+        run: Mapping[str, Any],
+        asked: Mapping[str, Any] | None,
+    ) -> bool:
+        """Return whether a result is what the call, that of a number in its job, would make now.
+
+        `asked`: the options that it is to be made with; None: those of its call are compared.
+        """
         stage = find_stage(job.stage)
         if run["verb"] != stage.name or run["results_version"] != stage.version:
             return False
+        grid_stage = GRID_STAGES[job.stage]
+        if stage.name == "tune" and isinstance(grid_stage, PackStage):
+            return self._expected.is_tuned(grid_stage.cells(self._grid, job.name)[place])
         given, inputs = dict(_given(words)), run["inputs"]
         wanted = {
             argument.name: self._fingerprint(word)
             for argument, word in zip(stage.inputs, words, strict=False)
             if argument.kind == "folder"
+            or (argument.kind == "folder or grammar" and Path(word).is_dir())
         }
         if len(inputs) == 1 and "expect" in given:
             wanted = dict.fromkeys(inputs, given["expect"])
-        wanted |= GRID_STAGES[job.stage].made_from(self._grid, job.name, place, self._expected)
-        return all(inputs.get(role) == found for role, found in wanted.items()) and all(
+        wanted |= grid_stage.made_from(self._grid, job.name, place, self._expected)
+        if any(inputs.get(role) != found for role, found in wanted.items()):
+            return False
+        if asked is not None:
+            return not other_option(run["options"], asked)
+        return all(
             given[name] in ("auto", str(value))
             for name, value in run["options"].items()
             if name in given and isinstance(value, (str, int, float))
@@ -179,6 +213,14 @@ def _is_locked(folder: Path) -> bool:
         return False
     finally:
         os.close(lock)
+
+
+def _is_newer(log: Path, batch: Path) -> bool:
+    """Return whether a log is of the batch that is there, whose lines it names; one of an earlier is not."""
+    try:
+        return log.stat().st_mtime_ns >= batch.stat().st_mtime_ns
+    except OSError:
+        return False
 
 
 def _failed_lines(log: Path) -> set[int]:

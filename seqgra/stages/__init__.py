@@ -34,6 +34,8 @@ SUMMARIES = {
 }
 #: Files of a dataset; a regular expression without the closing parenthesis.
 DATASET_FILES = r"dataset\.json|(training|validation|test)\.((x|y|y_true)\.npy|elements\.parquet"
+#: Of a computation, at most.
+MOST_THREADS = 4096
 #: Formats of every figure, and the ends of the names of its files.
 FIGURE_KINDS = ("svg", "pdf", "png")
 FIGURE = rf"\.({'|'.join(FIGURE_KINDS)})"

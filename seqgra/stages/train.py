@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from seqgra.stages import Input, Stage
+from seqgra.stages import MOST_THREADS, Input, Stage
 from seqgra.stages.options import Count, DeviceName, Natural, Written
 from seqgra.streams import SeedDesign
 from seqgra.yamlfile import Strict
@@ -24,7 +24,7 @@ class Computing(Strict):
         description="what trains a network of pytorch: auto takes the compiled one where it is defined, on a "
         "CPU (docs/compiled.md); which was used is part of the identity",
     )
-    threads: Count = Field(1, description="CPU threads; part of the identity")
+    threads: Count = Field(1, le=MOST_THREADS, description="CPU threads; part of the identity")
     device: DeviceName = Field("auto", description="auto (CUDA where there is one), cpu or cuda")
 
 
