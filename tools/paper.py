@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from string import ascii_uppercase
 from tempfile import TemporaryDirectory
@@ -26,6 +27,7 @@ from pages import strays_of, with_made
 from PIL import Image
 from scipy import stats
 
+from seqgra.compare.efficiency import efficiency
 from seqgra.plot.sizes import Ceiling, YAxis, against_size
 from seqgra.plot.style import line_looks, save
 from seqgra.report.figures.runs import strip
@@ -90,6 +92,8 @@ def keep(results: Path) -> None:
     wide = cells.pivot(index=[*_CELL, "status"], columns="measure", values="value").reset_index()
     methods = tables["recovery"].query("scope == 'macro' and metric == 'ap_chance_corrected'")
     named = methods[[*_CELL, "method", "value"]].rename(columns={"method": "measure"})
+    if len(smaller := _smaller_sizes(results.name, wide)):
+        tables["needed"] = _needed_over(_stacked(smaller, wide), tables["scores"])
     own = {"cells": wide, **{name: tables[name] for name in _BY_PART if name in tables}}
     own["methods"] = _means(named) if methods["method"].nunique() > 1 else pd.DataFrame()
     others = {name: _others(target / f"{name}.csv", results.name, wide) for name in own}
@@ -110,7 +114,7 @@ def keep(results: Path) -> None:
     page.write_text(before + _run(tables["runs"]))
     for name in FIGURES.get(results.name, []):
         stem = results / "figures" / name
-        smaller = _smaller_sizes(results.name, wide)
+        smaller = _smaller_sizes(results.name, wide)  # of the other parts too
         if in_parts or len(smaller):
             stem = stem.with_name(f"{name}-of-all-parts")
             save(_figure(_stacked(smaller, wide), name), stem)
@@ -147,6 +151,18 @@ def _smaller_sizes(grid: str, cells: pd.DataFrame) -> pd.DataFrame:
     kept = _kept(SMALLER_SIZES[grid], "cells").query("size > 0")
     keys = ["grammar", "architecture"]
     return kept.merge(cells[keys].drop_duplicates(), on=keys)
+
+
+def _needed_over(cells: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the examples needed by networks whose sizes stand in two grids."""
+    exact = cells["architecture"] == _EXACT
+    ceilings = cells[exact].groupby("grammar")["pr_auc"].mean()
+    chance = scores.query("headline and metric == 'pr_auc'").groupby("grammar")["chance"].median()
+    runs = cells[~exact].rename(columns={"pr_auc": "value"})
+    grammars = runs["grammar"]
+    bounds = {"chance": grammars.map(chance), "ceiling": grammars.map(ceilings)}
+    facts = {"seeds": "nested", "validation_loss": math.nan}
+    return efficiency(runs.assign(label=runs["architecture"], **bounds, **facts))
 
 
 def _figure(cells: pd.DataFrame, name: str) -> Figure:
@@ -352,7 +368,7 @@ def _needed(grid: str) -> Iterator[str]:
     wide = {name: table[table["grammar"] == name].set_index("label") for name in names}
     yield f"| examples needed, 90 % of the way | {' | '.join(map(_word, names))} |"
     yield "|---" * (len(names) + 1) + "|"
-    for label in dict.fromkeys(table["label"]):
+    for label in sorted(set(table["label"])):
         own = (wide[name] for name in names)
         shown = (_examples(part.loc[label]) if label in part.index else "" for part in own)
         yield f"| {_word(label)} | {' | '.join(shown)} |"
@@ -415,6 +431,11 @@ def _ablation(grid: str) -> Iterator[str]:
     yield from _needed(grid)
 
 
+def _by_size(grid: str) -> Iterator[str]:
+    names = ("pr_auc", "recovery", "rule_score")
+    yield from _measures(grid, names, ["measure", "size"], ["architecture"], 9)
+
+
 def _analysis(grid: str) -> Iterator[str]:
     names = ("pr_auc", "lost", "recovery", "rule_score")
     yield from _measures(grid, names, ["architecture"], ["measure"])
@@ -427,12 +448,8 @@ TABLES: dict[str, Callable[[str], Iterator[str]]] = {
     ),
     "figure-2-small": _ablation,
     "figure-2-medium": _ablation,
-    "figure-2-large": lambda g: _measures(
-        g, ("pr_auc", "recovery", "rule_score"), ["measure", "size"], ["architecture"], 9
-    ),
-    "figure-3-small": lambda g: _measures(
-        g, ("pr_auc", "recovery", "rule_score"), ["measure", "size"], ["architecture"], 9
-    ),
+    "figure-2-large": lambda g: chain(_by_size(g), _needed(g)),
+    "figure-3-small": _by_size,
     "figure-3-real-small": lambda g: _measures(
         g, ("pr_auc", "recovery"), ["measure", "size"], ["architecture"], 9
     ),

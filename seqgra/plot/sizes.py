@@ -212,19 +212,21 @@ def _draw_line(axis: Axes, runs: pd.DataFrame, look: Look) -> pd.DataFrame:
 
 
 def size_axis(axis: Axes, sizes: np.ndarray, width: float) -> None:
-    """Put a tick at every size of the grid, and a label where there is room."""
+    """Put a tick at every size of the grid, and a label where there is room, at powers of ten first."""
     axis.set_xscale("log")
     steps = np.diff(np.log(sizes))
-    margin = math.exp(0.4 * steps.min() if len(steps) else 0.7)
+    margin = math.exp(max(0.4 * steps.min(), 0.02 * steps.sum()) if len(steps) else 0.7)
     low, high = sizes[0] / margin, sizes[-1] * margin
     axis.set_xlim(low, high)
     inches = (width - 0.8) / math.log(high / low)
-    texts, end = [], -math.inf  # of the last label, in inches
-    for size in sizes:
+    ends: dict[float, tuple[float, float]] = {}  # of each label, in inches
+    for size in sorted(sizes, key=lambda size: (not math.log10(size).is_integer(), size)):
         at, half = math.log(size) * inches, 0.038 * len(compact(size))
-        texts.append(compact(size) if at - half >= end + 0.1 else "")
-        end = at + half if texts[-1] else end
-    axis.set_xticks(sizes, texts)
+        if all(
+            at - half >= right + 0.1 or at + half <= left - 0.1 for left, right in ends.values()
+        ):
+            ends[size] = at - half, at + half
+    axis.set_xticks(sizes, [compact(size) if size in ends else "" for size in sizes])
     axis.minorticks_off()
 
 
