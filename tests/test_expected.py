@@ -59,7 +59,8 @@ def made(grid):
     for kind, name in variants:
         base = grid.sources[name].base if kind == "grammar" else grid.architecture_base(name)
         target = grid.folder / f"{kind}s" / f"{name}.yaml"
-        changes = grid.variant_changes(f"{kind}s", name)
+        changes = json.loads(grid.variant_changes(f"{kind}s", name))
+        changes = json.dumps({key: value for key, value in changes.items() if key != "from"})
         assert main(["variant", kind, str(base), changes, "-o", str(target)]) == 0
     jobs = [("simulate", name) for name in grid.sources]
     jobs += [("tune", name) for name in grid.packs if grid.tuned(name.split("/")[1])]

@@ -23,7 +23,7 @@ from seqgra.compare.probes import (
 )
 from seqgra.compare.tables import RECOVERY, REGRET, STATUS, Tables, _frame, build_tables
 from seqgra.errors import InputError
-from seqgra.fingerprint import Identity, claim
+from seqgra.fingerprint import claim, identity_of
 from seqgra.plot.style import looks
 from seqgra.probe import construct, probe, probes_identity
 from seqgra.report.drawing import Drawing
@@ -51,7 +51,7 @@ def cells(constructed, tmp_path_factory):
             for seed in SEEDS:
                 key = ("pairs", size, seed, label, "pytorch", 0)
                 folder = root / "-".join(map(str, key))
-                model = Identity("train", 1, {}, {"key": list(key), "seeds": "nested"})
+                model = identity_of("train", {}, {"key": list(key), "seeds": "nested"})
                 with claim(folder / "model", model) as draft:
                     draft.publish(epochs=1, parameters=1, best_validation_loss=0.1)
                 with claim(folder / "probes", probes_identity(model.fingerprint, "c")) as draft:
