@@ -89,6 +89,12 @@ def export(
     wanted = [name for name in SETS if name in (sets or dataset.counts)]
     counts = {name: len(dataset.y(name, examples)) for name in wanted}
     _check_names(dataset)
+    blank = next((name for name in dataset.conditions if len(name.split()) != 1), None)
+    if format == "fasta-bed" and blank is not None:
+        message = (
+            "holds a blank, at which a FASTA header is parted; rename it, or take tsv or parquet"
+        )
+        raise bad_input(dataset.folder, f"conditions: {blank!r}", message)
     identity = identity_of(
         "export",
         {"dataset": dataset.fingerprint},

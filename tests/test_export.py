@@ -288,6 +288,17 @@ def test_names_that_would_break_the_files_are_refused(folder, tmp_path, capsys):
     assert "elements: 'one\\ttwo': holds a tab" in capsys.readouterr().err
 
 
+def test_names_with_blanks_are_refused_where_they_would_be_cut(tmp_path, tiny_dataset, capsys):
+    data = copied(tiny_dataset, tmp_path / "data")
+    content = json.loads((data / "dataset.json").read_text())
+    content["conditions"][0] = "T cell"
+    (data / "dataset.json").write_text(json.dumps(content))
+    mend_run(data)
+    assert run("export", data, "-o", tmp_path / "o", "--format", "fasta-bed") == 2
+    assert "conditions: 'T cell': holds a blank, at which" in capsys.readouterr().err
+    assert run("export", data, "-o", tmp_path / "o", "--format", "tsv") == 0
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_memory_does_not_grow_with_the_number_of_examples(
     tiny_grammar, tmp_path, monkeypatch, form

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from seqgra.grammar.laws import table
 from seqgra.grammar.load import load_grammar
 from seqgra.grammar.motifs import read_motifs
 from seqgra.law.elements import best_scores
+from seqgra.law.law import draw_examples
 from seqgra.law.word_counts import word_counts
 from seqgra.metrics import Area
 from seqgra.simulate import simulate
@@ -823,3 +825,43 @@ def test_real_sox2_and_pou5f1_sites_overlap_by_five(tmp_path):
     assert estimates.pairs[0].shares[0][0] > 0.05
     assert estimates.pairs[0].shares[1][0] < 0.02
     assert compose(estimates).rules["both"]
+
+
+def test_files_that_the_output_would_replace_are_refused(tiny_dataset, tmp_path):
+    mine = tmp_path / "out" / "grammar.yaml"
+    mine.parent.mkdir()
+    shutil.copy(tiny_dataset.parent / "tiny.yaml", mine)
+    for given in ({"grammar": mine}, {"motifs": mine}):
+        with pytest.raises(InputError, match=r"grammar\.yaml: lies in the folder of the output"):
+            fit(tiny_dataset, tmp_path / "out", **given)
+    assert mine.exists()
+
+
+SMALL = {
+    "window": {40: 1, 50: 1},
+    "elements": {"m": {"matrix": [[0.7, 0.1, 0.1, 0.1]] * 4}},
+    "conditions": {"one": {"rules": [{"elements": ["m"]}]}, "two": {}},
+}
+
+
+def test_what_fit_draws_is_independent_of_a_dataset_of_the_same_seed():
+    _, law = draws.compiled(SMALL)
+    for seed in (0, 1):
+        own = draws.draw(SMALL, seed, 400)
+        theirs = draw_examples(law, seed, "training", 400)
+        both = (own.x < 4) & (theirs.x < 4)
+        same = (own.x == theirs.x)[both].mean()
+        assert abs(same - 0.25) < 0.02  # of 16,000 letters: 5 standard errors
+        assert (own.x == draws.draw(SMALL, seed, 400).x).all()
+
+
+def test_a_twin_is_as_wide_as_the_data_although_its_longest_were_not_seen():
+    rng = np.random.default_rng(0)
+    x = {
+        name: rng.integers(0, 4, (20, 64)).astype(np.uint8)
+        for name in ("training", "validation", "test")
+    }
+    y = {name: np.tile(np.eye(2, dtype=np.uint8), (10, 1)) for name in x}
+    drawn = twin.twin_examples(SMALL, LabelledSequences(x, y), 0)
+    assert {part.shape[1] for part in drawn.x.values()} == {64}
+    assert (drawn.x["test"][:, 50:] == PADDING).all()

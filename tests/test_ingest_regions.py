@@ -411,6 +411,36 @@ def test_overlapping_windows_never_cross_sets(genome, tmp_path):
     assert "chr1" not in set(regions_of(dataset).query("set == 'training'")["chrom"])
 
 
+def test_tiled_windows_lose_those_at_the_borders_of_sets_alone(genome, tmp_path):
+    sets = ["training"] * 60 + ["validation"] * 20 + ["test"] * 20
+    rows = [("chr1", 60 * n, 60 * n + 100, "AB"[n % 2], of) for n, of in enumerate(sets)]
+    file = write_bed(tmp_path / "p.bed", "#chrom\tstart\tend\tlabel\tset", *rows)
+    call = ("--peaks", file, "--genome", genome, "--width", 100, "--merge", "1")
+    dataset = ingested(tmp_path / "d", *call)
+    assert dataset.counts == {"training": 59, "validation": 19, "test": 20}
+    assert dataset.content["ingest"]["dropped"] == {"overlapping an example of a later set": 2}
+
+
+def test_named_columns_of_narrow_peaks_hold_the_summit(genome, tmp_path, capsys):
+    row = ("chr1", 1000, 1400, "p", 0, ".", 5.0, 3.0, 2.0)
+    rows = [(*row, 30), ("chr2", *row[1:], -1), ("chr3", *row[1:], 399)]
+    names = "chrom chromStart chromEnd name score strand signalValue pValue qValue peak"
+    call = ("--genome", genome, "--width", 60, "--negatives", "shuffle", "--shares", "1,0,0")
+    starts = []
+    for header in (
+        "#" + names.replace(" ", "\t"),
+        "# " + names.replace(" ", "\t"),
+        names.replace(" ", "\t"),
+    ):
+        file = write_bed(tmp_path / "p.narrowPeak", header, *rows)
+        table = regions_of(ingested(tmp_path / "d", "--peaks", f"A={file}", *call))
+        starts.append(dict(table.dropna()[["chrom", "start"]].itertuples(index=False)))
+    assert starts == [{"chr1": 1000, "chr2": 1170, "chr3": 1369}] * 3
+    wrong = write_bed(tmp_path / "q.narrowPeak", names.replace(" ", "\t"), (*row, 400))
+    said = refused(capsys, tmp_path / "e", "--peaks", f"A={wrong}", *call)
+    assert "q.narrowPeak: line 2: peak 400 lies outside of its region" in said
+
+
 @pytest.mark.parametrize("shift", [0, 30, 99])
 def test_a_window_that_overlaps_one_of_a_later_set_gives_way(shift, genome, tmp_path):
     """Whatever the order of lines; windows are merged within a set alone."""

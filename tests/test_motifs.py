@@ -92,6 +92,24 @@ def test_pseudocount_is_added_to_counts_and_mixed_into_probabilities():
     assert "pseudocount is nan" in say(HERE / "core.ppm", pseudocount=float("nan"))
 
 
+def test_a_column_without_counts_takes_the_pseudocount(tmp_path):
+    file = write(tmp_path / "m.jaspar", ">m\nA [ 1 0 ]\nC [ 3 0 ]\nG [ 0 0 ]\nT [ 0 0 ]\n")
+    assert read_motifs(file, "ACGT", 1)["m"].matrix[1] == (0.25,) * 4
+    assert "sums to 0; expected counts of letters, or a pseudocount" in say(file)
+
+
+@pytest.mark.parametrize("layout", ["transfac", "cisbp"])
+def test_comments_are_no_lines_of_a_layout(layout, tmp_path):
+    text = GOOD[layout].format("M1")
+    lines = text.split("\n")
+    comment = "# downloaded on a day"
+    plain = read_motifs(write(tmp_path / "a.txt", text), "ACGT")
+    for at in (0, 1):
+        commented = "\n".join([*lines[:at], comment, *lines[at:]])
+        found = read_motifs(write(tmp_path / "b.txt", commented), "ACGT")
+        assert found["M1"].matrix == plain["M1"].matrix
+
+
 def test_other_names_of_two_motifs_are_left_out(tmp_path):
     file = tmp_path / "m.jaspar"
     rows = "A [ 1 ]\nC [ 1 ]\nG [ 1 ]\nT [ 1 ]\n"

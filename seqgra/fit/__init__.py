@@ -77,6 +77,10 @@ def fit(
         raise bad_input("--p-value", "", f"is {p_value:g}; give a number above 0, at most 1")
     if order is not None and order > _MOST_ORDER:
         raise bad_input("--order", "", f"is {order}; give 0 to {_MOST_ORDER}")
+    for file in (grammar, motifs):
+        if file is not None and file.resolve().parent == folder.resolve():
+            message = "lies in the folder of the output, whose files are replaced"
+            raise bad_input(file, "", f"{message}; move it, or choose another -o")
     opened = open_dataset(dataset)
     matrices = _matrices(opened, motifs)
     options = {"seed": seed, "p_value": p_value, "order": order, "scaled": scaled}
@@ -216,7 +220,7 @@ def _check_only(
     if tuple(content["conditions"]) != dataset.conditions:
         message = f"has conditions {', '.join(content['conditions'])}; the dataset has "
         raise bad_input(grammar, "conditions", message + ", ".join(dataset.conditions))
-    if given.longest != dataset.window:
+    if given.longest > dataset.window:
         message = f"is {given.longest}; the dataset's is {dataset.window}"
         raise bad_input(grammar, "window", message)
     real = twin.real_examples(dataset)

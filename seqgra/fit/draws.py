@@ -10,6 +10,7 @@ import numpy as np
 
 from seqgra.alphabet import Alphabet, lengths_of
 from seqgra.dataset import Dataset
+from seqgra.digest import digest
 from seqgra.errors import InputError
 from seqgra.grammar.load import resolve
 from seqgra.grammar.schema import Grammar
@@ -103,7 +104,7 @@ def fits(content: Mapping[str, Any]) -> bool:
 def draw(
     content: Mapping[str, Any], seed: int, examples: int, set_name: str = "training"
 ) -> SampledExamples:
-    """Draw examples of a grammar.
+    """Draw examples of a grammar, by random numbers that no simulated dataset of the same seed has.
 
     Raises
     ------
@@ -111,7 +112,8 @@ def draw(
         If the content is no grammar.
     """
     _, law = compiled(content)
-    return draw_examples(law, seed, set_name, examples)
+    own = int(digest({"drawn by fit": seed})[:12], 16)
+    return draw_examples(law, own, set_name, examples)
 
 
 def matrix_of(setting: Setting, name: str) -> dict[str, Any]:

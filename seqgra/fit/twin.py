@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqgra.alphabet import ALPHABETS, SETS
+from seqgra.alphabet import ALPHABETS, PADDING, SETS
 from seqgra.architecture.schema import Baseline, Features, Kmers, PwmScan, Strands
 from seqgra.backends import sklearn
 from seqgra.dataset import Dataset
@@ -126,9 +126,14 @@ def twin_examples(
     sizes["test"] = max(sizes["test"], _LEAST_TEST)
     drawn = {name: draw(content, seed, size, name) for name, size in sizes.items()}
     return LabelledSequences(
-        {name: part.x for name, part in drawn.items()},
+        {name: _as_wide(part.x, real.x[name].shape[1]) for name, part in drawn.items()},
         {name: part.y for name, part in drawn.items()},
     )
+
+
+def _as_wide(x: np.ndarray, window: int) -> np.ndarray:
+    """Return letter codes (N, L) with padding up to the window: the longest sequences may be left out."""
+    return np.pad(x, [(0, 0), (0, window - x.shape[1])], constant_values=PADDING)
 
 
 def informed(dataset: Dataset, motifs: Mapping[str, np.ndarray]) -> Dataset:

@@ -303,7 +303,7 @@ def _read_transfac(lines: list[str], letters: str) -> list[Found | Faulty]:
     record = _Record()
     for place, line in enumerate(lines, 1):
         fields = line.split()
-        if not fields:
+        if not has_content(line):
             continue
         key = fields[0]
         if key == "//" or (record.rows and key in ("AC", "ID")):
@@ -373,6 +373,8 @@ def _read_cisbp(lines: list[str], letters: str, name: str) -> list[Found | Fault
     while place < len(lines):
         fields = [field.strip() for field in lines[place].split("\t")]
         place += 1  # now the number of the line, counted from 1
+        if not has_content(lines[place - 1]):
+            continue
         if fields[0] != "Pos":
             if fields[0] == "TF":
                 facts = {}

@@ -170,8 +170,9 @@ def _matrix(motif: Found, letters: str, pseudocount: float) -> tuple[tuple[float
     for position, total in enumerate(sums):
         line = motif.lines[position] if motif.lines else motif.line
         place = "" if motif.lines else f"position {position + 1} "
-        if are_counts and total <= 0:
-            raise Malformed(line, f"{place}sums to 0; expected counts of letters")
+        if are_counts and total + pseudocount <= 0:
+            message = f"{place}sums to 0; expected counts of letters, or a pseudocount"
+            raise Malformed(line, message)
         if not are_counts and abs(total - 1) > _TOLERANCE:
             message = f"{place}sums to {total:.4g}; expected probabilities that sum to 1"
             raise Malformed(line, message)

@@ -54,6 +54,7 @@ from seqgra.ingest.splits import (
     crossing,
     joined_groups,
     overlap_groups,
+    overlapping_later,
     sets_of_chromosomes,
 )
 from seqgra.ingest.tally import Tally
@@ -158,10 +159,10 @@ def _split(
         message = f"{int((~named).sum())} of {len(rows)} examples name no set; give all one, "
         message += "or use another --split"
         raise bad_input("--split", "given", message)
-    group = overlap_groups(rows)
     if how == "given":
-        good = ~crossing(rows["set"].to_numpy(), group)
-        examples = tally.keep(examples, good, names, "overlapping an example of a later set")
+        examples = tally.keep(
+            examples, ~overlapping_later(rows), names, "overlapping an example of a later set"
+        )
         if not recipe.keep_duplicates:
             good = ~crossing(examples.rows["set"].to_numpy(), same_letters(examples.x))
             reason = "with the letters of an example of a later set"
@@ -175,7 +176,7 @@ def _split(
         words = "by chromosome; " + "; ".join(f"{n}: {listed(c, 8)}" for n, c in of.items() if c)
     else:
         copies = same_letters(examples.x, both_strands=_both_strands(recipe))
-        group = joined_groups(group, copies)
+        group = joined_groups(overlap_groups(rows), copies)
         sets = by_fraction(examples.y, group, recipe.shares, recipe.seed)
         shares = ", ".join(f"{share:g}" for share in recipe.shares)
         words = (

@@ -21,6 +21,7 @@ NAMES = {
     "end": ("end", "stop", "chromend", "chrom_end"),
     "strand": ("strand",),
     "summit": ("abs_summit",),
+    "peak": ("peak",),
     "length": ("length", "width"),
 }
 _DELIMITERS = ("\t", ",", ";", " ")
@@ -92,7 +93,7 @@ def split_header(line: str, needed: Sequence[str]) -> tuple[str, list[str]]:
     best: list[str] = []
     for delimiter in _DELIMITERS:
         try:
-            names = [name.strip() for name in fields_of(line.lstrip("#"), delimiter)]
+            names = [name.strip() for name in fields_of(line.lstrip("#").strip(" "), delimiter)]
         except ValueError:
             continue
         if set(needed) <= {

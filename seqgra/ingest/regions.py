@@ -19,7 +19,9 @@ _MOST_PROBLEMS = 5
 _NARROW_PEAK = 10
 _WHOLE = re.compile(r"-?[0-9]+")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
-_READ = ("chrom", "start", "end", "strand", "label", "set", "summit", "length")
+_READ = ("chrom", "start", "end", "strand", "label", "set", "summit", "peak", "length")
+#: Columns of narrowPeak beside which one called peak holds the summit, counted from the start.
+_OF_NARROW_PEAK = {"signalvalue", "pvalue", "qvalue"}
 #: Columns of BED that tell nothing here.
 _BED = ("name", "score")
 _SIGNAL = "a continuous signal is not supported; call peaks of it, and give these as BED"
@@ -132,6 +134,8 @@ def _header(line: str) -> _Header | None:
     if not delimiter:
         return None
     at = columns_of(names, _READ)
+    if not {name.lower() for name in names} >= _OF_NARROW_PEAK:
+        at.pop("peak", None)
     others = [name for n, name in enumerate(names) if n not in at.values()]
     return _Header(line, delimiter, at, len(names), [n for n in others if n.lower() not in _BED])
 
@@ -193,6 +197,11 @@ def _named_regions(file: Path, rows: list[_Row], header: _Header, tally: Tally) 
         if not 0 <= summit < row.end - row.start:
             raise bad_input(file, f"line {row.line}", f"summit {text} lies outside of its region")
         summits[n] = summit
+    for n, (row, text) in enumerate(zip(rows, column("peak"), strict=True)):
+        if text and text != "-1":
+            if not (_WHOLE.fullmatch(text) and int(text) < row.end - row.start):
+                raise bad_input(file, f"line {row.line}", f"peak {text} lies outside of its region")
+            summits[n] = int(text) if summits[n] < 0 else summits[n]
     return _frame(rows, summits, column("strand"), column("label"), column("set"))
 
 

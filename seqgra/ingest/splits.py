@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from seqgra.alphabet import SETS
 from seqgra.errors import bad_input
+from seqgra.ingest.regions import Intervals
 from seqgra.streams import stream
 
 
@@ -121,6 +122,20 @@ def by_fraction(y: np.ndarray, group: np.ndarray, shares: Sequence[float], seed:
         own = own[np.argsort(-sizes[own], kind="stable")]
         chosen[own] = largest_deficit(sizes[own].tolist(), shares)
     return chosen[which.ravel()]
+
+
+def overlapping_later(rows: pd.DataFrame) -> np.ndarray:
+    """Say which examples overlap one of a later set: bool (N,).
+
+    Those that overlap only these, as neighbours of tiled windows do, do not: when these are gone they share
+    nothing with the later set.
+    """
+    found, sets = np.zeros(len(rows), bool), rows["set"].to_numpy()
+    placed = rows["chrom"].to_numpy() != ""
+    for later in range(1, len(SETS)):
+        regions, before = Intervals(rows[placed & (sets == later)]), placed & (sets < later)
+        found[before] |= regions.overlap_rows(rows[before])
+    return found
 
 
 def crossing(sets: np.ndarray, group: np.ndarray) -> np.ndarray:

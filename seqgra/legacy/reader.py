@@ -107,10 +107,8 @@ def import_definition(path: Path) -> Imported:
     by_condition = content.get("background")
     if isinstance(by_condition, dict) and "by-condition" in by_condition:
         backgrounds = by_condition["by-condition"]
-        for added in (
-            conditions.keys() - backgrounds.keys()
-        ):  # whose examples are shuffles, never drawn
-            backgrounds[added] = next(iter(backgrounds.values()))
+        for each in conditions:  # examples of those that have none are shuffles, never drawn
+            backgrounds.setdefault(each, next(iter(backgrounds.values())))
     content["overlap"] = "allow"
     content |= {"elements": elements, "conditions": conditions}
     if groups:

@@ -38,7 +38,7 @@ DEFAULTS = Options.model_construct()
 
 STAGE = Stage(
     "fit",
-    version=6,
+    version=7,
     files=r"grammar\.yaml|motifs\.(meme|csv)|fit\.txt|(pairs|twin|spectra)\.csv|window\.tsv"
     rf"|position-[^/\0]+-\d+\.tsv|(strength|copies|positions|pairs|twin|spectra){FIGURE}",
     makes="FOLDER",
