@@ -93,7 +93,8 @@ def keep(results: Path) -> None:
     methods = tables["recovery"].query("scope == 'macro' and metric == 'ap_chance_corrected'")
     named = methods[[*_CELL, "method", "value"]].rename(columns={"method": "measure"})
     if len(smaller := _smaller_sizes(results.name, wide)):
-        tables["needed"] = _needed_over(_stacked(smaller, wide), tables["scores"])
+        needed = _needed_over(_stacked(smaller, wide), tables["scores"])
+        tables["needed"] = needed[~_known_to_need(SMALLER_SIZES[results.name], needed)]
     own = {"cells": wide, **{name: tables[name] for name in _BY_PART if name in tables}}
     own["methods"] = _means(named) if methods["method"].nunique() > 1 else pd.DataFrame()
     others = {name: _others(target / f"{name}.csv", results.name, wide) for name in own}
@@ -111,7 +112,10 @@ def keep(results: Path) -> None:
             table.to_csv(target / f"{name}.csv", index=False, float_format="%.4g")
     page = target / "README.md"
     before = page.read_text() if in_parts else _readme(results.name)
-    page.write_text(before + _run(tables["runs"]))
+    run = _run(tables["runs"])
+    part = run.partition(":")[0]  # one that is computed again takes the place of its line
+    kept_lines = [line for line in before.splitlines(True) if not line.startswith(f"{part}:")]
+    page.write_text("".join([*kept_lines, run]))
     for name in FIGURES.get(results.name, []):
         stem = results / "figures" / name
         smaller = _smaller_sizes(results.name, wide)  # of the other parts too
@@ -163,6 +167,14 @@ def _needed_over(cells: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     bounds = {"chance": grammars.map(chance), "ceiling": grammars.map(ceilings)}
     facts = {"seeds": "nested", "validation_loss": math.nan}
     return efficiency(runs.assign(label=runs["architecture"], **bounds, **facts))
+
+
+def _known_to_need(grid: str, needed: pd.DataFrame) -> np.ndarray:
+    """Tell which rows of examples needed stand in another grid's table already."""
+    keys = ["grammar", "label", "version", "tau"]
+    there = _kept(grid, "needed")
+    there = there[np.isfinite(there["needed"])][keys]
+    return needed[keys].merge(there, how="left", indicator="known")["known"].eq("both").to_numpy()
 
 
 def _figure(cells: pd.DataFrame, name: str) -> Figure:
