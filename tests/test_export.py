@@ -278,22 +278,24 @@ def test_a_damaged_dataset_is_refused(folder, tmp_path, capsys):
     assert not list((tmp_path / "o").glob("*.txt"))
 
 
-def test_names_that_would_break_the_files_are_refused(folder, tmp_path, capsys):
-    data = copied(folder, tmp_path / "data")
+def renamed(folder, target, kind, name):
+    """Return a copy of a dataset whose first condition or element has another name."""
+    data = copied(folder, target)
     content = json.loads((data / "dataset.json").read_text())
-    content["elements"][0] = "one\ttwo"
+    content[kind][0] = name
     (data / "dataset.json").write_text(json.dumps(content))
     mend_run(data)
+    return data
+
+
+def test_names_that_would_break_the_files_are_refused(folder, tmp_path, capsys):
+    data = renamed(folder, tmp_path / "data", "elements", "one\ttwo")
     assert run("export", data, "-o", tmp_path / "o", "--format", "tsv") == 2
     assert "elements: 'one\\ttwo': holds a tab" in capsys.readouterr().err
 
 
 def test_names_with_blanks_are_refused_where_they_would_be_cut(tmp_path, tiny_dataset, capsys):
-    data = copied(tiny_dataset, tmp_path / "data")
-    content = json.loads((data / "dataset.json").read_text())
-    content["conditions"][0] = "T cell"
-    (data / "dataset.json").write_text(json.dumps(content))
-    mend_run(data)
+    data = renamed(tiny_dataset, tmp_path / "data", "conditions", "T cell")
     assert run("export", data, "-o", tmp_path / "o", "--format", "fasta-bed") == 2
     assert "conditions: 'T cell': holds a blank, at which" in capsys.readouterr().err
     assert run("export", data, "-o", tmp_path / "o", "--format", "tsv") == 0
