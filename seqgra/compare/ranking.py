@@ -115,8 +115,8 @@ def gaps_of(runs: pd.DataFrame) -> dict[str, float]:
         As for `standings`, of one grammar.
     """
     samples = samples_of(runs)
-    labels, means = list(samples), means_of(runs)
-    own = np.array([means[label] for label in labels])
+    labels = list(samples)
+    own = np.array([sample.by_row.mean() for sample in samples.values()])
     if len({tuple(sample.by_row.index) for sample in samples.values()}) == 1:
         return dict(zip(labels, (own.max() - own).tolist(), strict=True))
     ahead = np.where(np.eye(len(labels), dtype=bool), math.inf, own[:, None] - own)

@@ -136,7 +136,7 @@ class _Look:
             return
         for cell in stage.cells(self._grid, job.name):
             options = stage.options(self._expected, cell)
-            yield from options.values() if stage.stage.name == "attribute" else [options]
+            yield from options.values() if stage.name == "attribute" else [options]
 
     def _is_done(
         self,
