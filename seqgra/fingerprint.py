@@ -203,6 +203,9 @@ def _is_sealed(text: bytes, run: Mapping[str, Any]) -> bool:
     return rest == expected and run.get("format") == _FORMAT and "checksum" in run
 
 
+#: Options that results of before version 3 of training do not say.
+_NOT_ALWAYS = ("seeds",)
+
 _NUMBER, _ANY = (int, float), (str, int, float, bool, dict, list, type(None))
 #: Types of the facts of a `run.json` that are used, where it has them.
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -377,6 +380,13 @@ def write_atomically(path: Path, text: str) -> None:
     """Write a text file so that readers see the old or the new one, never a part."""
     with replacing(path) as stream:
         stream.write(text.encode())
+
+
+def other_option(made_with: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """Return the first option, by name, that a result was not made with as it is asked for; empty: none."""
+    asked = {n: value for n, value in asked.items() if n not in _NOT_ALWAYS or n in made_with}
+    names = sorted(made_with.keys() | asked.keys())
+    return next((name for name in names if made_with.get(name) != asked.get(name)), "")
 
 
 class Draft:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from seqgra.compare.cells import CellResults
 from seqgra.compare.resample import NO_SEEDS
-from seqgra.fingerprint import make_again, read_run, why_no_result
+from seqgra.fingerprint import make_again, other_option, read_run, why_no_result
 from seqgra.model import CEILINGS, FOREIGN, NETWORK_BACKENDS
 from seqgra.results import EarlierVersion
 from seqgra.stages import find_stage
@@ -17,8 +17,6 @@ from seqgra.stages.evaluate import MODEL
 
 #: A fingerprint that nothing has.
 _NONE = "none"
-#: Options that results of before version 3 of training do not say.
-_NOT_ALWAYS = ("seeds",)
 
 log = logging.getLogger(__name__)
 
@@ -91,13 +89,6 @@ def look_at(
         message = f"out of date: made with other options ({words})"
         return StageResult("missing", message, {}, outdated=True)
     return StageResult(run["status"], run.get("reason") or "", run)
-
-
-def other_option(made_with: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
-    """Return the first option, by name, that a result was not made with as it is asked for; empty: none."""
-    asked = {n: value for n, value in asked.items() if n not in _NOT_ALWAYS or n in made_with}
-    names = sorted(made_with.keys() | asked.keys())
-    return next((name for name in names if made_with.get(name) != asked.get(name)), "")
 
 
 def _inputs(cell: CellResults, stage: str, model: StageResult | None) -> dict[str, str]:

@@ -12,9 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seqgra.compare.stages import other_option
 from seqgra.dataset import split_size
-from seqgra.fingerprint import LOCK, read_run
+from seqgra.fingerprint import LOCK, other_option, read_run
 from seqgra.grid import Grid
 from seqgra.grid.batches import Batches, Job
 from seqgra.grid.expected import Expected
